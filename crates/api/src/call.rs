@@ -1,0 +1,213 @@
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::etcdserverpb::*;
+
+/// Why a JSON value is not a request or a response.
+#[derive(Debug, thiserror::Error)]
+pub enum JsonError {
+    /// No unary call has this name.
+    #[error(
+        "no call of the etcd API is named {0:?}; names are those of the `.proto` files, such as \"Range\" or \"LeaseGrant\""
+    )]
+    UnknownRpc(String),
+    /// The value has not the form of the message.
+    #[error("not a {rpc} {what}: {cause}")]
+    Malformed {
+        /// The name of the call.
+        rpc: &'static str,
+        /// "request" or "response".
+        what: &'static str,
+        /// What serde says.
+        cause: serde_json::Error,
+    },
+}
+
+/// One row a call: its service, its name in the `.proto` file, the variant, the request and the response.
+macro_rules! calls {
+    ($($service:literal $rpc:literal $name:ident: $request:ident => $response:ty;)+) => {
+        /// One call of a client. serde has it as `{"rpc": …, "request": …}`.
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(tag = "rpc", content = "request")]
+        pub enum Request {
+            $(
+                #[doc = concat!("`etcdserverpb.", $service, "/", $rpc, "`")]
+                #[serde(rename = $rpc)]
+                $name($request),
+            )+
+        }
+
+        /// The answer to one call, if it is not an [`Error`](crate::Error). serde has it as `{"rpc": …, "response": …}`.
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(tag = "rpc", content = "response")]
+        pub enum Response {
+            $(
+                #[doc = concat!("`etcdserverpb.", $service, "/", $rpc, "`")]
+                #[serde(rename = $rpc)]
+                $name($response),
+            )+
+        }
+
+        impl Request {
+            /// The names of all calls, in the order of the `.proto` files.
+            pub const RPC_NAMES: &[&str] = &[$($rpc,)+];
+
+            /// The name of the call in the `.proto` files, such as "Range" or "HashKV".
+            pub const fn rpc_name(&self) -> &'static str {
+                match self {
+                    $(Request::$name(_) => $rpc,)+
+                }
+            }
+
+            /// The request of the call `rpc` in the form of etcd's JSON gateway; `null` is the empty request.
+            pub fn from_json(rpc: &str, value: &Value) -> Result<Request, JsonError> {
+                match rpc {
+                    $($rpc => read($rpc, "request", value).map(Request::$name),)+
+                    _ => Err(JsonError::UnknownRpc(rpc.to_string())),
+                }
+            }
+
+            /// The request in the form of etcd's JSON gateway, without the name of the call.
+            pub fn to_json(&self) -> Value {
+                match self {
+                    $(Request::$name(request) => write(request),)+
+                }
+            }
+        }
+
+        impl Response {
+            /// The name of the call in the `.proto` files, such as "Range" or "HashKV".
+            pub const fn rpc_name(&self) -> &'static str {
+                match self {
+                    $(Response::$name(_) => $rpc,)+
+                }
+            }
+
+            /// The header, which a few calls leave out (Defragment, MoveLeader and Alarm in 3.4).
+            pub fn header(&self) -> Option<&ResponseHeader> {
+                match self {
+                    $(Response::$name(response) => response.header.as_ref(),)+
+                }
+            }
+
+            /// The place of the header, for whoever fills it in.
+            pub fn header_mut(&mut self) -> &mut Option<ResponseHeader> {
+                match self {
+                    $(Response::$name(response) => &mut response.header,)+
+                }
+            }
+
+            /// The response of the call `rpc` in the form of etcd's JSON gateway; `null` is the empty response.
+            pub fn from_json(rpc: &str, value: &Value) -> Result<Response, JsonError> {
+                match rpc {
+                    $($rpc => read($rpc, "response", value).map(Response::$name),)+
+                    _ => Err(JsonError::UnknownRpc(rpc.to_string())),
+                }
+            }
+
+            /// The response in the form of etcd's JSON gateway, without the name of the call.
+            pub fn to_json(&self) -> Value {
+                match self {
+                    $(Response::$name(response) => write(response),)+
+                }
+            }
+        }
+
+        $(
+            impl From<$request> for Request {
+                fn from(request: $request) -> Request {
+                    Request::$name(request)
+                }
+            }
+
+            impl From<$response> for Response {
+                fn from(response: $response) -> Response {
+                    Response::$name(response)
+                }
+            }
+        )+
+    };
+}
+
+calls! {
+    "KV" "Range" Range: RangeRequest => RangeResponse;
+    "KV" "Put" Put: PutRequest => PutResponse;
+    "KV" "DeleteRange" DeleteRange: DeleteRangeRequest => DeleteRangeResponse;
+    "KV" "Txn" Txn: TxnRequest => TxnResponse;
+    "KV" "Compact" Compact: CompactionRequest => CompactionResponse;
+
+    "Lease" "LeaseGrant" LeaseGrant: LeaseGrantRequest => LeaseGrantResponse;
+    "Lease" "LeaseRevoke" LeaseRevoke: LeaseRevokeRequest => LeaseRevokeResponse;
+    "Lease" "LeaseKeepAlive" LeaseKeepAlive: LeaseKeepAliveRequest => LeaseKeepAliveResponse;
+    "Lease" "LeaseTimeToLive" LeaseTimeToLive: LeaseTimeToLiveRequest => LeaseTimeToLiveResponse;
+    "Lease" "LeaseLeases" LeaseLeases: LeaseLeasesRequest => LeaseLeasesResponse;
+
+    "Cluster" "MemberAdd" MemberAdd: MemberAddRequest => MemberAddResponse;
+    "Cluster" "MemberRemove" MemberRemove: MemberRemoveRequest => MemberRemoveResponse;
+    "Cluster" "MemberUpdate" MemberUpdate: MemberUpdateRequest => MemberUpdateResponse;
+    "Cluster" "MemberList" MemberList: MemberListRequest => MemberListResponse;
+    "Cluster" "MemberPromote" MemberPromote: MemberPromoteRequest => MemberPromoteResponse;
+
+    "Maintenance" "Alarm" Alarm: AlarmRequest => AlarmResponse;
+    "Maintenance" "Status" Status: StatusRequest => Box<StatusResponse>;
+    "Maintenance" "Defragment" Defragment: DefragmentRequest => DefragmentResponse;
+    "Maintenance" "Hash" Hash: HashRequest => HashResponse;
+    "Maintenance" "HashKV" HashKv: HashKvRequest => HashKvResponse;
+    "Maintenance" "MoveLeader" MoveLeader: MoveLeaderRequest => MoveLeaderResponse;
+    "Maintenance" "Downgrade" Downgrade: DowngradeRequest => DowngradeResponse;
+
+    "Auth" "AuthEnable" AuthEnable: AuthEnableRequest => AuthEnableResponse;
+    "Auth" "AuthDisable" AuthDisable: AuthDisableRequest => AuthDisableResponse;
+    "Auth" "AuthStatus" AuthStatus: AuthStatusRequest => AuthStatusResponse;
+    "Auth" "Authenticate" Authenticate: AuthenticateRequest => AuthenticateResponse;
+    "Auth" "UserAdd" UserAdd: AuthUserAddRequest => AuthUserAddResponse;
+    "Auth" "UserGet" UserGet: AuthUserGetRequest => AuthUserGetResponse;
+    "Auth" "UserList" UserList: AuthUserListRequest => AuthUserListResponse;
+    "Auth" "UserDelete" UserDelete: AuthUserDeleteRequest => AuthUserDeleteResponse;
+    "Auth" "UserChangePassword" UserChangePassword: AuthUserChangePasswordRequest => AuthUserChangePasswordResponse;
+    "Auth" "UserGrantRole" UserGrantRole: AuthUserGrantRoleRequest => AuthUserGrantRoleResponse;
+    "Auth" "UserRevokeRole" UserRevokeRole: AuthUserRevokeRoleRequest => AuthUserRevokeRoleResponse;
+    "Auth" "RoleAdd" RoleAdd: AuthRoleAddRequest => AuthRoleAddResponse;
+    "Auth" "RoleGet" RoleGet: AuthRoleGetRequest => AuthRoleGetResponse;
+    "Auth" "RoleList" RoleList: AuthRoleListRequest => AuthRoleListResponse;
+    "Auth" "RoleDelete" RoleDelete: AuthRoleDeleteRequest => AuthRoleDeleteResponse;
+    "Auth" "RoleGrantPermission" RoleGrantPermission: AuthRoleGrantPermissionRequest => AuthRoleGrantPermissionResponse;
+    "Auth" "RoleRevokePermission" RoleRevokePermission: AuthRoleRevokePermissionRequest => AuthRoleRevokePermissionResponse;
+}
+
+impl From<StatusResponse> for Response {
+    fn from(response: StatusResponse) -> Response {
+        Response::Status(Box::new(response))
+    }
+}
+
+fn read<T: Default + for<'de> Deserialize<'de>>(
+    rpc: &'static str,
+    what: &'static str,
+    value: &Value,
+) -> Result<T, JsonError> {
+    crate::json::nullable(value).map_err(|cause| JsonError::Malformed { rpc, what, cause })
+}
+
+fn write<T: Serialize>(message: &T) -> Value {
+    serde_json::to_value(message).expect("a message has only string keys and no failing parts")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn enums_stay_small() {
+        assert!(
+            size_of::<Request>() <= 136,
+            "Request has {} bytes: box the large variant",
+            size_of::<Request>()
+        );
+        assert!(
+            size_of::<Response>() <= 160,
+            "Response has {} bytes: box the large variant",
+            size_of::<Response>()
+        );
+    }
+}

@@ -1,0 +1,308 @@
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::Code;
+
+/// One row an error: its name, its code on the wire (and in 3.4, where that was another), its exact text, what it is about.
+macro_rules! errors {
+    ($($(#[doc = $doc:literal])+ $name:ident: $code:ident $(($code_3_4:ident in 3.4))?, $text:literal;)+) => {
+        /// What etcd answers instead of a response, or as the reason why it cancels a watcher.
+        ///
+        /// [`Display`](fmt::Display), [`text`](Error::text) and serde are the exact text on the wire: it names the error, no two have the same.
+        /// The texts are those of etcd's `rpctypes/error.go`, and of the places that are given where it is another.
+        ///
+        /// Not here, because their text varies: `grpc: received message larger than max (N vs. M)` (`ResourceExhausted`),
+        /// `unknown method M for service S` (`Unimplemented`) and whatever the transport says (`Unavailable`).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Error {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Error {
+            /// All of them, in order.
+            pub const ALL: &[Error] = &[$(Error::$name,)+];
+
+            /// The code on the wire, as etcd 3.6 sends it.
+            ///
+            /// Twice it is not the code that `rpctypes/error.go` gives: `togRPCError` maps [`NotEnoughStartedMembers`](Error::NotEnoughStartedMembers)
+            /// and [`TooManyRequests`](Error::TooManyRequests) to the client's error values, and so they go out as `Unknown` (3.4 up to main).
+            pub const fn code(self) -> Code {
+                match self {
+                    $(Error::$name => Code::$code,)+
+                }
+            }
+
+            /// The code on the wire, as etcd 3.4 sends it.
+            pub const fn code_in_3_4(self) -> Code {
+                match self {
+                    $($(Error::$name => Code::$code_3_4,)?)+
+                    other => other.code(),
+                }
+            }
+
+            /// The exact text on the wire.
+            pub const fn text(self) -> &'static str {
+                match self {
+                    $(Error::$name => $text,)+
+                }
+            }
+
+            /// The error with this exact text.
+            pub fn from_text(text: &str) -> Option<Error> {
+                match text {
+                    $($text => Some(Error::$name),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+errors! {
+    // Keys and transactions.
+
+    /// A range, put, delete or compare without a key.
+    EmptyKey: InvalidArgument, "etcdserver: key is not provided";
+    /// `ignore_value` or `ignore_lease` of a key that does not exist; an operation of a transaction that is none.
+    KeyNotFound: InvalidArgument, "etcdserver: key not found";
+    /// `ignore_value` with a value.
+    ValueProvided: InvalidArgument, "etcdserver: value is provided";
+    /// `ignore_lease` with a lease.
+    LeaseProvided: InvalidArgument, "etcdserver: lease is provided";
+    /// More than `--max-txn-ops` along one path of a transaction.
+    TooManyOps: InvalidArgument, "etcdserver: too many operations in txn request";
+    /// A transaction that could write a key twice.
+    DuplicateKey: InvalidArgument, "etcdserver: duplicate key given in txn request";
+    /// A sort order or target out of its enum; since 3.6, before that the member crashed.
+    InvalidSortOption: InvalidArgument, "etcdserver: invalid sort option";
+    /// The metadata `client-api-version` is not a version; since 3.6.
+    InvalidClientApiVersion: InvalidArgument, "etcdserver: invalid client api version";
+    /// More than `--max-request-bytes`.
+    RequestTooLarge: InvalidArgument, "etcdserver: request is too large";
+    /// The revision is older than the last compaction; also the reason of a watcher that starts at a negative revision.
+    Compacted: OutOfRange, "etcdserver: mvcc: required revision has been compacted";
+    /// The revision does not exist yet.
+    FutureRev: OutOfRange, "etcdserver: mvcc: required revision is a future revision";
+    /// The alarm NOSPACE is on.
+    NoSpace: ResourceExhausted, "etcdserver: mvcc: database space exceeded";
+    /// More than 5,000 committed entries wait to be applied. See [`code`](Error::code).
+    TooManyRequests: Unknown, "etcdserver: too many requests";
+
+    // Leases.
+
+    /// There is no such lease.
+    LeaseNotFound: NotFound, "etcdserver: requested lease not found";
+    /// A grant with an id that is in use.
+    LeaseExists: FailedPrecondition, "etcdserver: lease already exists";
+    /// More than 9,000,000,000 seconds.
+    LeaseTtlTooLarge: OutOfRange, "etcdserver: too large lease TTL";
+    /// The member that was asked stopped to lead (`lease/lessor.go`).
+    NotPrimaryLessor: Unknown, "not a primary lessor";
+
+    // Watches.
+
+    /// The watcher is gone.
+    WatchCanceled: Canceled, "etcdserver: watch canceled";
+    /// The id is in use on this stream. Only ever a reason, never a status (`mvcc/watcher.go`).
+    WatchDuplicateId: Unknown, "mvcc: duplicate watch ID provided on the WatchStream";
+    /// The range ends where it starts or before. Only ever a reason, never a status (`mvcc/watcher.go`).
+    WatchEmptyRange: Unknown, "mvcc: watcher range is empty";
+
+    // Membership.
+
+    /// A new member got the id of an old one.
+    MemberExists: FailedPrecondition, "etcdserver: member ID already exist";
+    /// Another member has one of the peer URLs.
+    PeerUrlExists: FailedPrecondition, "etcdserver: Peer URLs already exists";
+    /// After the change fewer than a quorum would have been started. See [`code`](Error::code).
+    NotEnoughStartedMembers: Unknown, "etcdserver: re-configuration failed due to not enough started members";
+    /// A peer URL that is none.
+    MemberBadUrls: InvalidArgument, "etcdserver: given member URLs are invalid";
+    /// There is no such member, or not any more.
+    MemberNotFound: NotFound, "etcdserver: member not found";
+    /// Promotion of a voter.
+    MemberNotLearner: FailedPrecondition, "etcdserver: can only promote a learner member";
+    /// Promotion of a learner that has less than nine tenths of the leader's log.
+    LearnerNotReady: FailedPrecondition, "etcdserver: can only promote a learner member which is in sync with leader";
+    /// One learner at a time.
+    TooManyLearners: FailedPrecondition, "etcdserver: too many learner members in cluster";
+    /// A peer of another cluster.
+    ClusterIdMismatch: FailedPrecondition, "etcdserver: cluster ID mismatch";
+    /// This member does not hear of enough others to risk a change.
+    Unhealthy: Unavailable, "etcdserver: unhealthy cluster";
+
+    // The state of the member and of the cluster.
+
+    /// This member knows of no leader.
+    NoLeader: Unavailable, "etcdserver: no leader";
+    /// Only the leader can do this.
+    NotLeader: FailedPrecondition, "etcdserver: not leader";
+    /// The leader changed while a linearizable read waited.
+    LeaderChanged: Unavailable, "etcdserver: leader changed";
+    /// The transferee is no voter of the cluster.
+    BadLeaderTransferee: FailedPrecondition, "etcdserver: bad leader transferee";
+    /// The cluster version is too old for this call.
+    NotCapable: FailedPrecondition (Unavailable in 3.4), "etcdserver: not capable";
+    /// A learner answers serializable ranges and its status, nothing else.
+    NotSupportedForLearner: FailedPrecondition (Unavailable in 3.4), "etcdserver: rpc not supported for learner";
+    /// The member is about to stop.
+    Stopped: Unavailable, "etcdserver: server stopped";
+    /// The alarm CORRUPT is on.
+    Corrupt: DataLoss, "etcdserver: corrupt cluster";
+
+    /// Raft took the proposal for nothing, as while leadership is transferred (`raft.go`; in no map of `togRPCError`).
+    ProposalDropped: Unknown, "raft proposal dropped";
+    /// Raft stopped with the proposal on its way: it may yet happen (`node.go`; in no map of `togRPCError`).
+    RaftStopped: Unknown, "raft: stopped";
+
+    // Too late. What was asked for may have happened or may yet happen.
+
+    /// The member's own limit, for no reason that it knows.
+    Timeout: Unavailable, "etcdserver: request timed out";
+    /// The request began shortly before the present leader was elected.
+    TimeoutDueToLeaderFail: Unavailable, "etcdserver: request timed out, possibly due to previous leader failure";
+    /// The member lost its leader, or the leader its quorum.
+    TimeoutDueToConnectionLost: Unavailable, "etcdserver: request timed out, possibly due to connection lost";
+    /// A linearizable read was confirmed, but this member lags too far behind.
+    TimeoutWaitAppliedIndex: Unavailable, "etcdserver: request timed out, waiting for the applied index took too long";
+    /// The transferee did not become leader. In no map of `togRPCError`.
+    TimeoutLeaderTransfer: Unknown, "etcdserver: request timed out, leader transfer took too long";
+    /// The deadline of the call, as 3.6 tells it.
+    DeadlineExceeded: DeadlineExceeded, "etcdserver: context deadline exceeded";
+    /// The deadline of the call, as Go says it: from 3.5, from a client's own deadline, and from 3.4 for a proposal without a leader (there as `Unknown`).
+    ContextDeadlineExceeded: DeadlineExceeded (Unknown in 3.4), "context deadline exceeded";
+    /// The client gave up, as 3.6 tells it.
+    Canceled: Canceled, "etcdserver: request canceled";
+    /// The client gave up, as Go says it.
+    ContextCanceled: Canceled, "context canceled";
+
+    // Users and roles.
+
+    /// Auth cannot be enabled without the user `root`.
+    RootUserNotExist: FailedPrecondition, "etcdserver: root user does not exist";
+    /// Auth cannot be enabled while `root` has not the role `root`.
+    RootRoleNotExist: FailedPrecondition, "etcdserver: root user does not have root role";
+    /// The user exists.
+    UserAlreadyExists: FailedPrecondition, "etcdserver: user name already exists";
+    /// A user without a name; a call without a token while auth is enabled.
+    UserEmpty: InvalidArgument, "etcdserver: user name is empty";
+    /// There is no such user.
+    UserNotFound: FailedPrecondition, "etcdserver: user name not found";
+    /// The role exists.
+    RoleAlreadyExists: FailedPrecondition, "etcdserver: role name already exists";
+    /// There is no such role.
+    RoleNotFound: FailedPrecondition, "etcdserver: role name not found";
+    /// A role without a name.
+    RoleEmpty: InvalidArgument, "etcdserver: role name is empty";
+    /// Unknown user or wrong password.
+    AuthFailed: InvalidArgument, "etcdserver: authentication failed, invalid user ID or password";
+    /// A grant without a permission; since 3.5.
+    PermissionNotGiven: InvalidArgument, "etcdserver: permission not given";
+    /// The user may not do this; also the reason of a watcher.
+    PermissionDenied: PermissionDenied, "etcdserver: permission denied";
+    /// The user does not have the role.
+    RoleNotGranted: FailedPrecondition, "etcdserver: role is not granted to the user";
+    /// The role does not have the permission.
+    PermissionNotGranted: FailedPrecondition, "etcdserver: permission is not granted to the role";
+    /// Only while auth is enabled.
+    AuthNotEnabled: FailedPrecondition, "etcdserver: authentication is not enabled";
+    /// The token is unknown or expired.
+    InvalidAuthToken: Unauthenticated, "etcdserver: invalid auth token";
+    /// Would take the last key from `root`.
+    InvalidAuthManagement: InvalidArgument, "etcdserver: invalid auth management";
+    /// Users or roles changed after the token was made.
+    AuthOldRevision: InvalidArgument, "etcdserver: revision of auth store is old";
+
+    // Downgrades; all since 3.5.
+
+    /// The target is not a version.
+    WrongDowngradeVersionFormat: InvalidArgument, "etcdserver: wrong downgrade target version format";
+    /// The target is not one minor version below.
+    InvalidDowngradeTargetVersion: InvalidArgument, "etcdserver: invalid downgrade target version";
+    /// The cluster has no version yet.
+    ClusterVersionUnavailable: FailedPrecondition, "etcdserver: cluster version not found during downgrade";
+    /// One at a time.
+    DowngradeInProcess: FailedPrecondition, "etcdserver: cluster has a downgrade job in progress";
+    /// Nothing to cancel.
+    NoInflightDowngrade: FailedPrecondition, "etcdserver: no inflight downgrade job";
+
+    // Locks and elections; their services answer what Go says (`client/v3/concurrency`, `v3election`).
+
+    /// The lease of the session ended before the lock was held.
+    SessionExpired: Unknown, "mutex: session is expired";
+    /// Somebody else holds the lock.
+    Locked: Unknown, "mutex: Locked by another session";
+    /// The caller does not lead.
+    ElectionNotLeader: Unknown, "election: not leader";
+    /// Nobody leads.
+    ElectionNoLeader: Unknown, "election: no leader";
+    /// A call that needs proof of leadership without any.
+    MissingLeaderKey: Unknown, "\"leader\" field must be provided";
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.text())
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl Serialize for Error {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.text())
+    }
+}
+
+impl<'de> Deserialize<'de> for Error {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+
+        impl de::Visitor<'_> for Text {
+            type Value = Error;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the text of an error of etcd")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Error, E> {
+                Error::from_text(text).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+        }
+
+        deserializer.deserialize_str(Text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_names_one_error() {
+        for &error in Error::ALL {
+            assert_eq!(Error::from_text(error.text()), Some(error), "{error:?} shares its text with another");
+            assert_ne!(error.code(), Code::Ok);
+            let json = serde_json::to_value(error).unwrap();
+            assert_eq!(json, error.to_string());
+            assert_eq!(serde_json::from_value::<Error>(json).unwrap(), error);
+        }
+        assert_eq!(Error::from_text("key is not provided"), None);
+        assert!(serde_json::from_str::<Error>("\"etcdserver: no such thing\"").is_err());
+    }
+
+    #[test]
+    fn codes_that_another_version_or_the_quirk_changes() {
+        for (error, code, code_in_3_4) in [
+            (Error::Compacted, Code::OutOfRange, Code::OutOfRange),
+            (Error::TooManyRequests, Code::Unknown, Code::Unknown),
+            (Error::NotEnoughStartedMembers, Code::Unknown, Code::Unknown),
+            (Error::NotCapable, Code::FailedPrecondition, Code::Unavailable),
+            (Error::NotSupportedForLearner, Code::FailedPrecondition, Code::Unavailable),
+            (Error::ContextDeadlineExceeded, Code::DeadlineExceeded, Code::Unknown),
+        ] {
+            assert_eq!((error.code(), error.code_in_3_4()), (code, code_in_3_4), "{error:?}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! The etcd v3 API: requests, responses and errors, as they are on the wire of etcd 3.6.
+//!
+//! * [`etcdserverpb`], [`mvccpb`], [`authpb`], [`membershippb`], [`v3lockpb`], [`v3electionpb`]: the messages, named after their protobuf packages.
+//!   They are generated from our own `proto/*.proto` and committed in `src/gen/`; `tests/regenerate.rs` keeps the two equal.
+//!   Each speaks protobuf ([`prost::Message`]) and JSON (serde, in the form of etcd's gateway).
+//! * [`Request`] and [`Response`]: any unary call and its answer. A round of a keep-alive counts as one; watches and snapshots are streams and do not.
+//! * [`Error`] and [`Code`]: what a call answers instead, by its exact text.
+//! * [`key_range`]: the `range_end` of a request.
+//!
+//! JSON: 64-bit integers are strings, bytes are base64, enums are names, what is zero is left out, field names are those of the `.proto` files.
+//! Read are also numbers for integers and enums, field names in camel case, and `null` for anything. Unknown fields are refused.
+//! The number of an enum field may be any: a real client can send what no name stands for, and so can ours.
+//!
+//! Not here: what any of it means (`member` does it, `verify` knows it), the services (`server` has them), gRPC itself.
+//!
+//! Architecture invariant: knows no other crate of the workspace, and does no input or output.
+//! Architecture invariant: a build needs neither `protoc` nor a build script.
+
+#[rustfmt::skip]
+#[path = "gen/authpb.rs"]
+#[allow(missing_docs)]
+pub mod authpb;
+#[rustfmt::skip]
+#[path = "gen/etcdserverpb.rs"]
+#[allow(missing_docs)]
+pub mod etcdserverpb;
+#[rustfmt::skip]
+#[path = "gen/membershippb.rs"]
+#[allow(missing_docs)]
+pub mod membershippb;
+#[rustfmt::skip]
+#[path = "gen/mvccpb.rs"]
+#[allow(missing_docs)]
+pub mod mvccpb;
+#[rustfmt::skip]
+#[path = "gen/v3electionpb.rs"]
+#[allow(missing_docs)]
+pub mod v3electionpb;
+#[rustfmt::skip]
+#[path = "gen/v3lockpb.rs"]
+#[allow(missing_docs)]
+pub mod v3lockpb;
+
+mod call;
+mod code;
+mod error;
+mod json;
+pub mod key_range;
+
+pub use call::{JsonError, Request, Response};
+pub use code::Code;
+pub use error::Error;

@@ -1,0 +1,296 @@
+//! Randomness that is keyed, never streamed (rule R2 of the design).
+//!
+//! A decision is `hash(seed, domain, who, how-many-th)`. Two decisions share nothing, so removing
+//! one fault or one operation from a plan leaves every other decision as it was. That is what makes
+//! a plan shrink well, and what makes a run the same on every machine.
+//!
+//! Everything here is integer arithmetic: probabilities are ratios, durations are nanoseconds, and
+//! no floating point takes part (rule R2).
+//!
+//! Architecture invariant: this crate knows nothing of plans, worlds or members, holds no state and
+//! reads nothing from its surroundings.
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// Where a decision belongs: one constant for each concern, so that concerns never share draws.
+///
+/// The text only has to be unique in the workspace; it is hashed once, at compile time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Domain(u64);
+
+impl Domain {
+    /// Names a domain. Call it in a `const`.
+    pub const fn new(name: &str) -> Domain {
+        Domain(xxhash_rust::const_xxh3::xxh3_64(name.as_bytes()))
+    }
+}
+
+/// One seed's source of decisions within one domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keyed {
+    seed: u64,
+    domain: u64,
+}
+
+impl Keyed {
+    /// The decisions of `seed` that belong to `domain`.
+    pub const fn new(seed: u64, domain: Domain) -> Keyed {
+        Keyed { seed, domain: domain.0 }
+    }
+
+    /// The decision of `who` number `nth`. The same three always give the same draw.
+    #[inline]
+    pub fn draw(self, who: u64, nth: u64) -> Draw {
+        let mut bytes = [0_u8; 24];
+        bytes[..8].copy_from_slice(&self.domain.to_le_bytes());
+        bytes[8..16].copy_from_slice(&who.to_le_bytes());
+        bytes[16..].copy_from_slice(&nth.to_le_bytes());
+        Draw(xxh3_64_with_seed(&bytes, self.seed))
+    }
+
+    /// A source of its own for `who`: a member, a link, a fault.
+    pub fn split(self, who: u64) -> Keyed {
+        Keyed { seed: self.draw(who, u64::MAX).0, domain: self.domain }
+    }
+}
+
+/// One decision: 64 random bits, and the ways to read them.
+///
+/// A draw is one decision. Where one thing needs several (does it happen, where, for how long), take
+/// [`Draw::then`] for each further one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Draw(pub u64);
+
+impl Draw {
+    /// A further, independent draw of the same decision.
+    #[inline]
+    pub fn then(self, what: u64) -> Draw {
+        Draw(xxh3_64_with_seed(&what.to_le_bytes(), self.0))
+    }
+
+    /// A value in `0..bound`. `bound` must not be 0.
+    #[inline]
+    pub fn below(self, bound: u64) -> u64 {
+        assert!(bound > 0, "a draw below 0 was asked for: an empty range reached a decision");
+        ((u128::from(self.0) * u128::from(bound)) >> 64) as u64
+    }
+
+    /// A value in `low..=high`. `low` must not be above `high`.
+    #[inline]
+    pub fn within(self, low: u64, high: u64) -> u64 {
+        assert!(low <= high, "a draw within {low}..={high} was asked for: the range is the wrong way round");
+        match (high - low).checked_add(1) {
+            Some(width) => low + self.below(width),
+            None => self.0,
+        }
+    }
+
+    /// True in `ratio` of all draws.
+    #[inline]
+    pub fn happens(self, ratio: Ratio) -> bool {
+        ratio.parts != 0 && self.below(u64::from(Ratio::WHOLE)) < u64::from(ratio.parts)
+    }
+
+    /// A value in `low..=high`, uniform in the logarithm: each doubling is as likely as any other.
+    ///
+    /// Exact to one part in 2^16 within a doubling. `low` must be at least 1 and at most `high`.
+    pub fn log_within(self, low: u64, high: u64) -> u64 {
+        assert!(low >= 1 && low <= high, "a log-uniform draw within {low}..={high} was asked for: it needs 1 <= low <= high");
+        let (from, to) = (log2_fixed(low), log2_fixed(high));
+        exp2_fixed(self.within(from, to)).clamp(low, high)
+    }
+
+    /// An exponentially distributed value with the given mean, cut at 16 times the mean.
+    #[inline]
+    pub fn exponential(self, mean: u64) -> u64 {
+        // -ln(u) = (64 - log2(u * 2^64)) * ln 2, in 32.32 fixed point.
+        const LN_2: u128 = 2_977_044_472; // ln 2 * 2^32
+        let minus_log2 = (64 << FRACTION) - log2_fixed(self.0.max(1)).min(64 << FRACTION);
+        let value = (u128::from(mean) * u128::from(minus_log2) * LN_2) >> (FRACTION + 32);
+        (value as u64).min(mean.saturating_mul(16))
+    }
+
+    /// One of `choices`, which must not be empty.
+    #[inline]
+    pub fn pick<T>(self, choices: &[T]) -> &T {
+        &choices[self.below(choices.len() as u64) as usize]
+    }
+
+    /// The index of one of `weights`, in proportion to them. Their sum must not be 0.
+    pub fn weighted(self, weights: &[u64]) -> usize {
+        let total: u64 = weights.iter().sum();
+        let mut left = self.below(total);
+        for (index, weight) in weights.iter().enumerate() {
+            if left < *weight {
+                return index;
+            }
+            left -= weight;
+        }
+        unreachable!("{left} is left of a draw below {total}: the weights changed while they were added up")
+    }
+
+    /// `items` in random order.
+    pub fn shuffle<T>(self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.then(last as u64).below(last as u64 + 1) as usize);
+        }
+    }
+}
+
+/// Fraction bits of the fixed-point logarithms below.
+const FRACTION: u32 = 16;
+
+/// log2(value) in fixed point; `value` at least 1.
+fn log2_fixed(value: u64) -> u64 {
+    let whole = 63 - value.leading_zeros();
+    // The mantissa in 1.0 ..= 2.0 as 1.63 fixed point; squaring it yields the fraction bit by bit.
+    let mut mantissa = value << (63 - whole);
+    let mut result = u64::from(whole);
+    for _ in 0..FRACTION {
+        let square = (u128::from(mantissa) * u128::from(mantissa)) >> 63;
+        result <<= 1;
+        if square >> 64 != 0 {
+            result |= 1;
+            mantissa = (square >> 1) as u64;
+        } else {
+            mantissa = square as u64;
+        }
+    }
+    result
+}
+
+/// 2^value for a fixed-point `value`, rounded down.
+fn exp2_fixed(value: u64) -> u64 {
+    // 2^(2^-k) * 2^63 for k = 1..=16: the factor of each fraction bit, highest first.
+    const ROOTS: [u64; FRACTION as usize] = roots();
+    let mut mantissa = 1_u64 << 63;
+    for (bit, root) in ROOTS.iter().enumerate() {
+        if value >> (FRACTION as usize - 1 - bit) & 1 == 1 {
+            mantissa = ((u128::from(mantissa) * u128::from(*root)) >> 63) as u64;
+        }
+    }
+    let whole = (value >> FRACTION).min(63) as u32;
+    mantissa >> (63 - whole)
+}
+
+/// The square root of 2, its square root, and so on, each times 2^63.
+const fn roots() -> [u64; FRACTION as usize] {
+    let mut roots = [0_u64; FRACTION as usize];
+    let mut radicand = 2_u128 << 126;
+    let mut at = 0;
+    while at < roots.len() {
+        let root = isqrt(radicand);
+        roots[at] = root as u64;
+        radicand = root << 63;
+        at += 1;
+    }
+    roots
+}
+
+const fn isqrt(value: u128) -> u128 {
+    let mut low = 0_u128;
+    let mut high = 1_u128 << 64;
+    while low + 1 < high {
+        let middle = low + (high - low) / 2;
+        if middle <= value / middle {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    low
+}
+
+/// A probability, in parts of a million.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ratio {
+    parts: u32,
+}
+
+impl Ratio {
+    /// What counts as certain.
+    pub const WHOLE: u32 = 1_000_000;
+    /// Never.
+    pub const NEVER: Ratio = Ratio { parts: 0 };
+    /// Always.
+    pub const ALWAYS: Ratio = Ratio { parts: Ratio::WHOLE };
+
+    /// `parts` of a million; more than a million is taken as always.
+    pub const fn per_million(parts: u32) -> Ratio {
+        Ratio { parts: if parts > Ratio::WHOLE { Ratio::WHOLE } else { parts } }
+    }
+
+    /// `parts` of a hundred.
+    pub const fn percent(parts: u32) -> Ratio {
+        Ratio::per_million(parts.saturating_mul(10_000))
+    }
+
+    /// The parts of a million.
+    pub const fn parts(self) -> u32 {
+        self.parts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEST: Domain = Domain::new("test");
+
+    #[test]
+    fn draws_depend_on_every_part_of_the_key() {
+        let keyed = Keyed::new(7, TEST);
+        assert_eq!(keyed.draw(1, 2), keyed.draw(1, 2));
+        assert_ne!(keyed.draw(1, 2), keyed.draw(1, 3));
+        assert_ne!(keyed.draw(1, 2), keyed.draw(2, 2));
+        assert_ne!(keyed.draw(1, 2), Keyed::new(8, TEST).draw(1, 2));
+        assert_ne!(keyed.draw(1, 2), Keyed::new(7, Domain::new("other")).draw(1, 2));
+    }
+
+    #[test]
+    fn a_draw_is_the_same_on_every_machine() {
+        assert_eq!(Keyed::new(7, TEST).draw(1, 2).below(1_000_000), Keyed::new(7, TEST).draw(1, 2).below(1_000_000));
+        assert_eq!(log2_fixed(1 << 40), 40 << FRACTION);
+        assert_eq!(exp2_fixed(40 << FRACTION), 1 << 40);
+    }
+
+    #[test]
+    fn ranges_are_kept_and_filled() {
+        let keyed = Keyed::new(1, TEST);
+        let mut seen = [false; 5];
+        for nth in 0..200 {
+            seen[keyed.draw(0, nth).within(10, 14) as usize - 10] = true;
+            let log = keyed.draw(1, nth).log_within(3, 3_000_000);
+            assert!((3..=3_000_000).contains(&log));
+        }
+        assert!(seen.iter().all(|seen| *seen));
+        assert_eq!(keyed.draw(0, 0).within(u64::MAX, u64::MAX), u64::MAX);
+        assert_eq!(keyed.draw(0, 0).within(0, u64::MAX), keyed.draw(0, 0).0);
+    }
+
+    #[test]
+    fn log_uniform_gives_each_decade_its_share() {
+        let keyed = Keyed::new(2, TEST);
+        let mut decades = [0_u32; 6];
+        for nth in 0..60_000 {
+            decades[keyed.draw(0, nth).log_within(1, 999_999).ilog10() as usize] += 1;
+        }
+        assert!(decades.iter().all(|count| (9_000..11_000).contains(count)), "{decades:?}");
+    }
+
+    #[test]
+    fn exponential_has_its_mean() {
+        let keyed = Keyed::new(3, TEST);
+        let sum: u64 = (0..100_000).map(|nth| keyed.draw(0, nth).exponential(1_000_000)).sum();
+        assert!((980_000..1_020_000).contains(&(sum / 100_000)), "{}", sum / 100_000);
+    }
+
+    #[test]
+    fn ratios_are_kept() {
+        let keyed = Keyed::new(4, TEST);
+        let hits = (0..100_000).filter(|nth| keyed.draw(0, *nth).happens(Ratio::percent(5))).count();
+        assert!((4_700..5_300).contains(&hits), "{hits}");
+        assert!(!keyed.draw(0, 0).happens(Ratio::NEVER));
+        assert!(keyed.draw(0, 0).happens(Ratio::ALWAYS));
+    }
+}
