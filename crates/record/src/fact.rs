@@ -1,0 +1,421 @@
+//! The event trace: what happened, when, to whom.
+//!
+//! A *fact* is told by whoever knows it: the member tells what its log and state machine did, the
+//! world tells what reached the disk, the wire and the process table. The invariants I1 to I9 of
+//! `verify` are written against these facts and nothing else.
+//!
+//! What is not here: message payloads and values. A fact carries digests of them.
+
+use crate::hash::TraceHash;
+use crate::{MemberId, Nanos};
+
+/// A fact with its moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// When, on the simulator's true clock.
+    pub time: Nanos,
+    /// Whose fact it is; 0 where it belongs to no member (a client, the world).
+    pub member: MemberId,
+    /// What happened.
+    pub fact: Fact,
+}
+
+/// Watches a run as it goes. The world calls it for every event, in order.
+pub trait Observer {
+    /// One more event.
+    fn event(&mut self, event: &Event);
+}
+
+/// Ignores everything.
+impl Observer for () {
+    fn event(&mut self, _: &Event) {}
+}
+
+/// A raft role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Role {
+    /// Follows a leader, or waits for one.
+    Follower,
+    /// Asks whether it could win an election (pre-vote).
+    PreCandidate,
+    /// Asks for votes.
+    Candidate,
+    /// Leads its term.
+    Leader,
+}
+
+/// How a process ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Asked to stop; it finished what it had to.
+    Graceful,
+    /// Killed (kill -9). What it wrote to files stays in the page cache.
+    Crash,
+    /// Lost power, with its disk: what was not synced may be gone.
+    PowerLoss,
+    /// Ended itself because it could not go on safely (a disk error, say). Carries its last words.
+    Fatal(String),
+    /// Panicked. Carries the panic's message and place.
+    Panic(String),
+    /// Refused to start, and why.
+    Refused(String),
+}
+
+/// One entry of a raft log, without its payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LogEntry {
+    /// Position in the log, from 1.
+    pub index: u64,
+    /// The term of the leader that made it.
+    pub term: u64,
+    /// Digest of kind and payload.
+    pub digest: u64,
+}
+
+/// Raft's messages, as the trace names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "the names are raft's own")]
+pub enum MessageKind {
+    Append,
+    AppendResponse,
+    RequestVote,
+    RequestVoteResponse,
+    RequestPreVote,
+    RequestPreVoteResponse,
+    Heartbeat,
+    HeartbeatResponse,
+    Snapshot,
+    Propose,
+    TransferLeader,
+    TimeoutNow,
+    ReadIndex,
+    ReadIndexResponse,
+    /// A client's request to a member.
+    ClientRequest,
+    /// A member's answer to a client.
+    ClientResponse,
+    Other,
+}
+
+/// What the invariants need to know of a message. Fields a kind does not use are 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageHead {
+    /// Which message.
+    pub kind: MessageKind,
+    /// The sender's term as the message states it (0 for proposals and client messages).
+    pub term: u64,
+    /// Append: index before its entries. AppendResponse: last index accepted (or the one rejected).
+    /// Snapshot: its index.
+    pub index: u64,
+    /// Term of the entry at `index`.
+    pub log_term: u64,
+    /// The commit index it carries.
+    pub commit: u64,
+    /// Whether it says no.
+    pub reject: bool,
+    /// How many entries it carries.
+    pub entries: u32,
+}
+
+/// Why a message did not arrive as it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DropReason {
+    /// Lost by the link's loss ratio.
+    Loss,
+    /// The link was cut when it was sent.
+    CutAtSend,
+    /// The link was cut when it should have arrived.
+    CutAtArrival,
+    /// Damaged, and thrown away by the transport's checksum or the decoder.
+    Corrupt,
+    /// A message rule of the plan dropped it.
+    Rule,
+    /// Its receiver, or the incarnation it was meant for, is gone.
+    Dead,
+    /// The link's queue was full.
+    Overflow,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fact {
+    // ---- process life; told by the world --------------------------------------------------------
+    /// The process begins; what it recovers follows in [`Fact::Recovered`].
+    Started {
+        /// Counts the starts of this member, from 1.
+        incarnation: u32,
+    },
+    /// The process is gone.
+    Stopped(Stop),
+    /// The process stops running; its clocks go on.
+    Paused,
+    /// The process runs again.
+    Resumed,
+    /// A fault of the plan begins (`begins`) or ends; `what` is its kind's name, `fault` its number.
+    Fault {
+        /// Number of the fault in the plan.
+        fault: u32,
+        /// Its kind, by the name it has in a scenario.
+        what: &'static str,
+        /// Whether it begins or ends.
+        begins: bool,
+    },
+    /// A new phase of the run: "chaos", "heal", "settle", "end".
+    Phase(&'static str),
+
+    // ---- raft and the state machine; told by the member -----------------------------------------
+    /// What a process found on its disk. Replaces all that was known of this member's log.
+    Recovered {
+        /// Term of its hard state.
+        term: u64,
+        /// Whom it voted for in that term; 0 for nobody.
+        vote: u64,
+        /// Commit index of its hard state.
+        commit: u64,
+        /// Index and term just before its first entry: of its last snapshot, or 0, 0.
+        before: (u64, u64),
+        /// All entries after that.
+        entries: Vec<LogEntry>,
+        /// The consistent index of its backend: everything up to it is in the store.
+        consistent_index: u64,
+        /// The store's revision.
+        revision: u64,
+        /// The hash of the store's content.
+        state_hash: u64,
+    },
+    /// Term, vote or role changed in memory.
+    State {
+        /// Current term.
+        term: u64,
+        /// Vote in this term; 0 for nobody.
+        vote: u64,
+        /// Role.
+        role: Role,
+        /// Known leader; 0 for none.
+        leader: u64,
+    },
+    /// Entries were appended to the log in memory. What stood at and after the first is replaced.
+    Appended(Vec<LogEntry>),
+    /// The log in memory now begins after this position; earlier entries are in a snapshot.
+    LogCompacted {
+        /// Last index dropped.
+        index: u64,
+        /// Its term.
+        term: u64,
+    },
+    /// A snapshot from the leader replaces log and store.
+    SnapshotInstalled {
+        /// The snapshot's index.
+        index: u64,
+        /// Its term.
+        term: u64,
+        /// The store's revision after it.
+        revision: u64,
+        /// The store's content hash after it.
+        state_hash: u64,
+    },
+    /// A write of raft state was handed to the disk as job `job`. When the world says
+    /// [`Fact::JobDone`] with `synced`, all of this is durable.
+    Saving {
+        /// The disk job's number.
+        job: u64,
+        /// Term of the hard state in it (the current one where the job carries none).
+        term: u64,
+        /// Vote of that hard state.
+        vote: u64,
+        /// Commit of that hard state.
+        commit: u64,
+        /// Last index of the log once the job is done.
+        last_index: u64,
+    },
+    /// The commit index moved.
+    Committed {
+        /// To here.
+        index: u64,
+        /// The term of the entry there.
+        term: u64,
+    },
+    /// An entry was applied.
+    Applied {
+        /// Its index.
+        index: u64,
+        /// Its term.
+        term: u64,
+        /// Its digest, as in [`LogEntry`].
+        digest: u64,
+        /// The raft request id it carries; 0 for the empty entry of a new leader and for configuration changes.
+        request: u64,
+        /// The store's revision after it.
+        revision: u64,
+        /// The hash of the store's content after it.
+        state_hash: u64,
+        /// Whether it made a revision.
+        mutated: bool,
+        /// False where the consistent index said that the store already holds it, so that only the
+        /// bookkeeping moved (replay after a restart).
+        executed: bool,
+    },
+    /// The backend was committed and is durable with this consistent index.
+    BackendDurable {
+        /// The consistent index inside that commit.
+        consistent_index: u64,
+    },
+    /// A linearizable read asked the leader for its commit index.
+    ReadIndexAsked {
+        /// The context it used.
+        context: u64,
+    },
+    /// A read index was confirmed to this member.
+    ReadIndexConfirmed {
+        /// Its context.
+        context: u64,
+        /// The index.
+        index: u64,
+    },
+    /// A client's request became a proposal.
+    Proposed {
+        /// The client operation's number in the history.
+        operation: u64,
+        /// The raft request id chosen for it.
+        request: u64,
+    },
+
+    // ---- disk; told by the world ------------------------------------------------------------------
+    /// A disk job ended.
+    JobDone {
+        /// Its number.
+        job: u64,
+        /// Whether everything in it, and all before it, is durable now.
+        synced: bool,
+        /// Whether it failed.
+        failed: bool,
+    },
+
+    // ---- network; told by the world ---------------------------------------------------------------
+    /// A message left. The event's member is the sender; 0 for a client.
+    Sent {
+        /// The receiver; 0 for a client.
+        to: MemberId,
+        /// What it says.
+        head: MessageHead,
+    },
+    /// A message arrived. The event's member is the receiver.
+    Delivered {
+        /// The sender.
+        from: MemberId,
+        /// What it says.
+        head: MessageHead,
+    },
+    /// A message was lost. The event's member is the sender.
+    Dropped {
+        /// The receiver it did not reach.
+        to: MemberId,
+        /// What it was.
+        kind: MessageKind,
+        /// Why.
+        why: DropReason,
+    },
+
+    // ---- clients; told by the world ---------------------------------------------------------------
+    /// A client sends operation `operation` of the history.
+    Called {
+        /// Number in the history.
+        operation: u64,
+        /// Which client.
+        client: u32,
+        /// Digest of the request.
+        digest: u64,
+    },
+    /// A client has its answer, or gives up (`answered` false).
+    Returned {
+        /// Number in the history.
+        operation: u64,
+        /// Whether there was an answer.
+        answered: bool,
+        /// Digest of the answer.
+        digest: u64,
+    },
+}
+
+impl Event {
+    /// Takes this event into a trace hash.
+    pub fn absorb_into(&self, hash: &mut TraceHash) {
+        let (time, who) = (self.time, u64::from(self.member));
+        let mut put = |tag: u64, words: &[u64]| {
+            let mut all = [0_u64; 12];
+            all[0] = time;
+            all[1] = who | tag << 32;
+            all[2..2 + words.len()].copy_from_slice(words);
+            hash.absorb(&all[..2 + words.len()]);
+        };
+        match &self.fact {
+            Fact::Started { incarnation } => put(1, &[u64::from(*incarnation)]),
+            Fact::Stopped(stop) => match stop {
+                Stop::Graceful => put(2, &[0]),
+                Stop::Crash => put(2, &[1]),
+                Stop::PowerLoss => put(2, &[2]),
+                Stop::Fatal(why) => put(2, &[3, crate::hash::digest(why.as_bytes())]),
+                // A panic's text names places in the source; it is for people, not for the hash.
+                Stop::Panic(_) => put(2, &[4]),
+                Stop::Refused(why) => put(2, &[5, crate::hash::digest(why.as_bytes())]),
+            },
+            Fact::Paused => put(3, &[]),
+            Fact::Resumed => put(4, &[]),
+            Fact::Fault { fault, what, begins } => {
+                put(5, &[u64::from(*fault), crate::hash::digest(what.as_bytes()), u64::from(*begins)]);
+            }
+            Fact::Phase(name) => put(6, &[crate::hash::digest(name.as_bytes())]),
+            Fact::Recovered { term, vote, commit, before, entries, consistent_index, revision, state_hash } => {
+                put(7, &[*term, *vote, *commit, before.0, before.1, *consistent_index, *revision, *state_hash]);
+                entries.iter().for_each(|entry| put(8, &[entry.index, entry.term, entry.digest]));
+            }
+            Fact::State { term, vote, role, leader } => put(9, &[*term, *vote, *role as u64, *leader]),
+            Fact::Appended(entries) => {
+                entries.iter().for_each(|entry| put(10, &[entry.index, entry.term, entry.digest]));
+            }
+            Fact::LogCompacted { index, term } => put(11, &[*index, *term]),
+            Fact::SnapshotInstalled { index, term, revision, state_hash } => {
+                put(12, &[*index, *term, *revision, *state_hash]);
+            }
+            Fact::Saving { job, term, vote, commit, last_index } => {
+                put(13, &[*job, *term, *vote, *commit, *last_index]);
+            }
+            Fact::Committed { index, term } => put(14, &[*index, *term]),
+            Fact::Applied { index, term, digest, request, revision, state_hash, mutated, executed } => put(
+                15,
+                &[
+                    *index,
+                    *term,
+                    *digest,
+                    *request,
+                    *revision,
+                    *state_hash,
+                    u64::from(*mutated) | u64::from(*executed) << 1,
+                ],
+            ),
+            Fact::BackendDurable { consistent_index } => put(16, &[*consistent_index]),
+            Fact::ReadIndexAsked { context } => put(17, &[*context]),
+            Fact::ReadIndexConfirmed { context, index } => put(18, &[*context, *index]),
+            Fact::Proposed { operation, request } => put(19, &[*operation, *request]),
+            Fact::JobDone { job, synced, failed } => {
+                put(20, &[*job, u64::from(*synced) | u64::from(*failed) << 1]);
+            }
+            Fact::Sent { to, head } => put(21, &head.words(*to)),
+            Fact::Delivered { from, head } => put(22, &head.words(*from)),
+            Fact::Dropped { to, kind, why } => {
+                put(23, &[u64::from(*to) | (*kind as u64) << 32 | (*why as u64) << 48]);
+            }
+            Fact::Called { operation, client, digest } => put(24, &[*operation, u64::from(*client), *digest]),
+            Fact::Returned { operation, answered, digest } => {
+                put(25, &[*operation, u64::from(*answered), *digest]);
+            }
+        }
+    }
+}
+
+impl MessageHead {
+    fn words(&self, peer: MemberId) -> [u64; 5] {
+        let flags = u64::from(peer) | (self.kind as u64) << 32 | u64::from(self.reject) << 48;
+        [flags, self.term, self.index, self.log_term << 20 ^ self.commit, u64::from(self.entries)]
+    }
+}

@@ -1,0 +1,23 @@
+//! What a run leaves behind: the history the clients saw, the facts of the event trace, the rolling
+//! trace hash, the counts.
+//!
+//! Everything here is a plain value that can be written to a file and read back. The judge
+//! (`verify`) needs nothing else, so it can judge records that came from elsewhere.
+//!
+//! Architecture invariant: this crate knows nothing of members, worlds or oracles.
+
+pub mod fact;
+pub mod hash;
+pub mod history;
+pub mod run;
+
+pub use fact::{Event, Fact, LogEntry, MessageKind, Observer, Role, Stop};
+pub use hash::TraceHash;
+pub use history::{History, Operation, Outcome};
+pub use run::{Applied, MemberEnd, Record, Stats};
+
+/// Virtual time in nanoseconds since the start of the run, on the simulator's true clock.
+pub type Nanos = u64;
+
+/// A member's number in the plan, from 1. Also its raft id in the simulator. 0 is nobody.
+pub type MemberId = u32;

@@ -1,0 +1,84 @@
+//! One run's record: the history, the evidence, how the members ended, the counts, the hash.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Event, History, MemberId, Nanos, Stop, TraceHash};
+
+/// What a run leaves for the judge.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    /// What the clients saw.
+    pub history: History,
+    /// What the cluster applied, in the order of the log: the evidence for outcomes no client knows.
+    /// The first member to apply an index is the witness; I4 and I8 compare the others with it.
+    pub applied: Vec<Applied>,
+    /// How each member ended.
+    pub members: Vec<MemberEnd>,
+    /// Whether, and when, each thing that the settle phase waits for came about; empty when all did.
+    /// Each line is a sentence.
+    pub unsettled: Vec<String>,
+    /// Panics and refusals that the plan does not expect, as (time, member, what).
+    pub surprises: Vec<(Nanos, MemberId, Stop)>,
+    /// The counts.
+    pub stats: Stats,
+    /// The rolling hash over every event.
+    pub trace_hash: TraceHash,
+    /// Every event, where the run was asked to keep them.
+    pub events: Vec<Event>,
+}
+
+/// One applied entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// Its index in the log.
+    pub index: u64,
+    /// The operation of the history it carries out; `None` for entries no client asked for.
+    pub operation: Option<u64>,
+    /// The store's revision after it.
+    pub revision: u64,
+    /// Whether it made that revision.
+    pub mutated: bool,
+    /// When the witness applied it.
+    pub time: Nanos,
+}
+
+/// A member at the end of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberEnd {
+    /// Which.
+    pub member: MemberId,
+    /// Whether its process runs.
+    pub running: bool,
+    /// Whether it belongs to the part of the cluster that was healed.
+    pub core: bool,
+    /// Last index applied.
+    pub applied: u64,
+    /// The store's revision.
+    pub revision: u64,
+    /// The hash of the store's content.
+    pub state_hash: u64,
+}
+
+/// What a run did, in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stats {
+    /// Virtual time that passed.
+    pub virtual_ns: Nanos,
+    /// Events that were taken off the heap.
+    pub events: u64,
+    /// Messages that were sent.
+    pub messages: u64,
+    /// Client operations called.
+    pub operations: u64,
+    /// Client operations answered without an error.
+    pub answered: u64,
+    /// Leaders elected.
+    pub elections: u64,
+    /// Disk operations performed.
+    pub disk_operations: u64,
+    /// Injected faults, by kind. Counted each time one takes effect: a lost message, a torn sector,
+    /// a partition that begins.
+    pub faults: BTreeMap<String, u64>,
+}
