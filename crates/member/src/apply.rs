@@ -1,0 +1,168 @@
+//! What requests mean: the store's half of etcd's `applierV3`.
+//!
+//! A request is checked by [`check_request`] before it is proposed and carried out by [`apply`] on
+//! every member once it is committed. Headers carry the revision only; cluster, member and term are
+//! the server's to fill in.
+//!
+//! Not here: auth, alarms and the quota, the size of a request (the server knows its encoding), the
+//! id of a lease that lets the server choose, and time: a lease's TTL is what was granted.
+
+mod check;
+mod range;
+mod txn;
+
+use api::etcdserverpb::{
+    CompactionRequest, CompactionResponse, DeleteRangeRequest, DeleteRangeResponse, LeaseGrantRequest,
+    LeaseGrantResponse, LeaseLeasesResponse, LeaseRevokeRequest, LeaseRevokeResponse, LeaseStatus,
+    LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, PutRequest, PutResponse, ResponseHeader,
+};
+use api::{Error, Request, Response};
+
+use crate::mvcc::{KeyRange, Store, Write};
+
+pub use check::check_request;
+pub use range::range;
+pub use txn::{is_read_only, is_serializable};
+
+/// Shortest TTL of a lease, in seconds; shorter ones are raised to it. etcd: one and a half election
+/// timeouts, rounded up, which for its default of 1 s makes this. A constant, because members that
+/// disagreed about it would differ in what they apply.
+pub const LEASE_TTL_MIN: i64 = 2;
+
+/// Longest TTL of a lease, in seconds (`lease/lessor.go`).
+pub const LEASE_TTL_MAX: i64 = 9_000_000_000;
+
+/// What became of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Applied {
+    /// The answer.
+    pub result: Result<Response, Error>,
+    /// Whether it made a new revision.
+    pub mutated: bool,
+}
+
+/// Carries out a request. An error leaves the store as it was.
+///
+/// Reads (a range, a read-only transaction, what leases there are) may be carried out at any time,
+/// too, and change nothing.
+///
+/// # Panics
+/// If the request is none that the store answers.
+pub fn apply(store: &mut Store, request: &Request) -> Applied {
+    let before = store.revision();
+    let result = match request {
+        Request::Range(request) => range(store, request).map(Response::Range),
+        Request::Put(request) => put_alone(store, request).map(Response::Put),
+        Request::DeleteRange(request) => Ok(delete_range(&mut store.write(), request).into()),
+        Request::Txn(request) => txn::txn(store, request).map(Response::Txn),
+        Request::Compact(request) => compact(store, *request).map(Response::Compact),
+        Request::LeaseGrant(request) => lease_grant(store, request).map(Response::LeaseGrant),
+        Request::LeaseRevoke(request) => lease_revoke(store, request).map(Response::LeaseRevoke),
+        Request::LeaseTimeToLive(request) => Ok(lease_time_to_live(store, request).into()),
+        Request::LeaseLeases(_) => Ok(lease_leases(store).into()),
+        other => panic!("{} is not for the store to answer: who sent it here?", other.rpc_name()),
+    };
+    Applied { result, mutated: store.revision() != before }
+}
+
+/// A header as the store fills it in.
+fn header(store: &Store) -> Option<ResponseHeader> {
+    Some(ResponseHeader { revision: store.revision(), ..ResponseHeader::default() })
+}
+
+/// A put outside of a transaction. The lease is looked at first; inside of one it is the other way round.
+fn put_alone(store: &mut Store, request: &PutRequest) -> Result<PutResponse, Error> {
+    if request.lease != 0 && store.lease(request.lease).is_none() {
+        return Err(Error::LeaseNotFound);
+    }
+    if (request.ignore_value || request.ignore_lease) && store.get(&request.key).is_none() {
+        return Err(Error::KeyNotFound);
+    }
+    Ok(put(&mut store.write(), request))
+}
+
+/// A put that was found to be possible.
+fn put(write: &mut Write<'_>, request: &PutRequest) -> PutResponse {
+    let (mut value, mut lease, mut prev_kv) = (request.value.clone(), request.lease, None);
+    if request.prev_kv || request.ignore_value || request.ignore_lease {
+        prev_kv = write.get(&request.key).cloned();
+    }
+    if let Some(before) = &prev_kv {
+        value = if request.ignore_value { before.value.clone() } else { value };
+        lease = if request.ignore_lease { before.lease } else { lease };
+    }
+    write.put(&request.key, value, lease);
+    PutResponse { header: header(write), prev_kv: prev_kv.filter(|_| request.prev_kv) }
+}
+
+fn delete_range(write: &mut Write<'_>, request: &DeleteRangeRequest) -> DeleteRangeResponse {
+    let keys = KeyRange::new(&request.key, &request.range_end);
+    let prev_kvs = match request.prev_kv {
+        true => write.live(keys, write.revision()).map(|at| write.row(at).clone()).collect(),
+        false => Vec::new(),
+    };
+    let deleted = write.delete(keys);
+    DeleteRangeResponse { header: header(write), deleted, prev_kvs }
+}
+
+fn compact(store: &mut Store, request: CompactionRequest) -> Result<CompactionResponse, Error> {
+    store.compact(request.revision)?;
+    Ok(CompactionResponse { header: header(store) })
+}
+
+fn lease_grant(store: &mut Store, request: &LeaseGrantRequest) -> Result<LeaseGrantResponse, Error> {
+    let LeaseGrantRequest { id, ttl } = *request;
+    if id == 0 {
+        return Err(Error::LeaseNotFound);
+    }
+    if ttl > LEASE_TTL_MAX {
+        return Err(Error::LeaseTtlTooLarge);
+    }
+    let ttl = ttl.max(LEASE_TTL_MIN);
+    store.grant(id, ttl)?;
+    Ok(LeaseGrantResponse { header: header(store), id, ttl, error: String::new() })
+}
+
+fn lease_revoke(store: &mut Store, request: &LeaseRevokeRequest) -> Result<LeaseRevokeResponse, Error> {
+    store.write().revoke(request.id)?;
+    Ok(LeaseRevokeResponse { header: header(store) })
+}
+
+fn lease_time_to_live(store: &Store, request: &LeaseTimeToLiveRequest) -> LeaseTimeToLiveResponse {
+    let mut response = LeaseTimeToLiveResponse {
+        header: header(store),
+        id: request.id,
+        ttl: -1,
+        ..LeaseTimeToLiveResponse::default()
+    };
+    if let Some(lease) = store.lease(request.id) {
+        response.ttl = lease.ttl;
+        response.granted_ttl = lease.ttl;
+        if request.keys {
+            response.keys = lease.keys().cloned().collect();
+        }
+    }
+    response
+}
+
+fn lease_leases(store: &Store) -> LeaseLeasesResponse {
+    let leases = store.leases().map(|(id, _)| LeaseStatus { id }).collect();
+    LeaseLeasesResponse { header: header(store), leases }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_of_a_ttl() {
+        let mut store = Store::new();
+        let mut grant =
+            |id, ttl| lease_grant(&mut store, &LeaseGrantRequest { id, ttl }).map(|lease| lease.ttl);
+        assert_eq!(grant(1, -5), Ok(LEASE_TTL_MIN));
+        assert_eq!(grant(2, LEASE_TTL_MAX), Ok(LEASE_TTL_MAX));
+        assert_eq!(grant(3, LEASE_TTL_MAX + 1), Err(Error::LeaseTtlTooLarge));
+        assert_eq!(grant(1, LEASE_TTL_MAX + 1), Err(Error::LeaseTtlTooLarge));
+        assert_eq!(grant(1, 5), Err(Error::LeaseExists));
+    }
+}

@@ -1,0 +1,237 @@
+//! Transactions: which way, whether at all, and then all of it under one revision.
+
+use std::cmp::Ordering;
+use std::slice;
+
+use api::Error;
+use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
+use api::etcdserverpb::request_op::Request as Op;
+use api::etcdserverpb::response_op::Response as OpResponse;
+use api::etcdserverpb::{
+    Compare, PutRequest, RangeRequest, RequestOp, ResponseHeader, ResponseOp, TxnRequest, TxnResponse,
+};
+use api::mvccpb::KeyValue;
+
+use super::{delete_range, header, put, range};
+use crate::mvcc::{KeyRange, Store, Write};
+
+/// Whether a transaction can be answered without the log: both branches are ranges only. One with
+/// another nested in it cannot, whatever that does; an empty one can.
+pub fn is_read_only(txn: &TxnRequest) -> bool {
+    ranges(txn).all(|range| range.is_some())
+}
+
+/// Whether a transaction asks for local state only: all of it is ranges, and serializable ones. An
+/// empty one does.
+pub fn is_serializable(txn: &TxnRequest) -> bool {
+    ranges(txn).all(|range| range.is_some_and(|range| range.serializable))
+}
+
+/// The operations of both branches, `None` for each that is no range.
+fn ranges(txn: &TxnRequest) -> impl Iterator<Item = Option<&RangeRequest>> {
+    txn.success.iter().chain(&txn.failure).map(|op| match &op.request {
+        Some(Op::RequestRange(range)) => Some(range),
+        _ => None,
+    })
+}
+
+/// The outcomes of the compares of every transaction that will run, each before those nested in it.
+type Path<'a> = slice::Iter<'a, bool>;
+
+pub(super) fn txn(store: &mut Store, txn: &TxnRequest) -> Result<TxnResponse, Error> {
+    let mut path = Vec::new();
+    decide(store, txn, &mut path);
+    let mut puts = PutCheck { store, deleted: Vec::new() };
+    check(txn, &mut path.iter(), &mut |op| puts.check(op))?;
+    check(txn, &mut path.iter(), &mut |op| check_range(store, op))?;
+    let mut response = run(&mut store.write(), txn, &mut path.iter());
+    response.header = header(store);
+    Ok(response)
+}
+
+/// Decides the way through `txn` and all that is nested in it, before anything is done.
+fn decide(store: &Store, txn: &TxnRequest, path: &mut Vec<bool>) {
+    let succeeded = txn.compare.iter().all(|compare| holds(store, compare));
+    path.push(succeeded);
+    for op in branch(txn, succeeded) {
+        if let Some(Op::RequestTxn(nested)) = &op.request {
+            decide(store, nested, path);
+        }
+    }
+}
+
+fn branch(txn: &TxnRequest, succeeded: bool) -> &[RequestOp] {
+    if succeeded { &txn.success } else { &txn.failure }
+}
+
+/// The branch of `txn` that the next step of `path` takes.
+fn next_branch<'a>(txn: &'a TxnRequest, path: &mut Path<'_>) -> (bool, &'a [RequestOp]) {
+    let succeeded = *path.next().expect("the path was made by the same walk");
+    (succeeded, branch(txn, succeeded))
+}
+
+/// Shows `f` every operation that will run, in order.
+fn check<'a, F>(txn: &'a TxnRequest, path: &mut Path<'_>, f: &mut F) -> Result<(), Error>
+where
+    F: FnMut(&'a Op) -> Result<(), Error>,
+{
+    next_branch(txn, path).1.iter().filter_map(|op| op.request.as_ref()).try_for_each(|op| match op {
+        Op::RequestTxn(nested) => check(nested, path, f),
+        op => f(op),
+    })
+}
+
+/// Whether the puts of a transaction can be done.
+struct PutCheck<'a> {
+    store: &'a Store,
+    deleted: Vec<KeyRange<'a>>,
+}
+
+impl<'a> PutCheck<'a> {
+    fn check(&mut self, op: &'a Op) -> Result<(), Error> {
+        match op {
+            Op::RequestDeleteRange(deletion) => {
+                self.deleted.push(KeyRange::new(&deletion.key, &deletion.range_end));
+                Ok(())
+            }
+            Op::RequestPut(put) => self.check_put(put),
+            _ => Ok(()),
+        }
+    }
+
+    /// etcd looks at the state before the transaction only. Where the transaction itself deletes the
+    /// key first, its members all stop with "unexpected error during txn", for good; here it is an error.
+    fn check_put(&self, put: &PutRequest) -> Result<(), Error> {
+        let deleted = || self.deleted.iter().any(|keys| keys.contains(&put.key));
+        if (put.ignore_value || put.ignore_lease) && (self.store.get(&put.key).is_none() || deleted()) {
+            return Err(Error::KeyNotFound);
+        }
+        if put.lease != 0 && self.store.lease(put.lease).is_none() {
+            return Err(Error::LeaseNotFound);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a range of a transaction can be read: measured by the state before the transaction.
+///
+/// Unlike a range by itself, one with a negative revision is too old once there was a compaction.
+fn check_range(store: &Store, op: &Op) -> Result<(), Error> {
+    match op {
+        Op::RequestRange(range) if range.revision > store.revision() => Err(Error::FutureRev),
+        Op::RequestRange(range) if range.revision != 0 && range.revision < store.compact_revision() => {
+            Err(Error::Compacted)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Does what was decided. The headers of nested transactions stay empty, as in etcd.
+fn run(write: &mut Write<'_>, txn: &TxnRequest, path: &mut Path<'_>) -> TxnResponse {
+    let (succeeded, ops) = next_branch(txn, path);
+    let mut answer = |op: &Op| match op {
+        Op::RequestRange(request) => OpResponse::ResponseRange(
+            range(write, request).expect("a range was checked before the transaction began"),
+        ),
+        Op::RequestPut(request) => OpResponse::ResponsePut(put(write, request)),
+        Op::RequestDeleteRange(request) => OpResponse::ResponseDeleteRange(delete_range(write, request)),
+        Op::RequestTxn(nested) => OpResponse::ResponseTxn(run(write, nested, path)),
+    };
+    let responses = ops.iter().map(|op| ResponseOp { response: op.request.as_ref().map(&mut answer) });
+    TxnResponse { header: Some(ResponseHeader::default()), succeeded, responses: responses.collect() }
+}
+
+/// Whether the condition holds for all keys it speaks of. A key that is not there counts as one with
+/// nothing but zeros, save that no condition on its value holds.
+fn holds(store: &Store, compare: &Compare) -> bool {
+    let keys = KeyRange::new(&compare.key, &compare.range_end);
+    let mut live = store.live(keys, store.revision()).map(|at| store.row(at)).peekable();
+    match live.peek() {
+        Some(_) => live.all(|row| holds_for(compare, row)),
+        None => compare.target != CompareTarget::Value as i32 && holds_for(compare, &KeyValue::default()),
+    }
+}
+
+/// A number that is no target compares as equal, one that is no result holds always: etcd checks neither.
+fn holds_for(compare: &Compare, row: &KeyValue) -> bool {
+    let given = given(compare);
+    let order = match CompareTarget::try_from(compare.target) {
+        Ok(CompareTarget::Version) => row.version.cmp(&given.version),
+        Ok(CompareTarget::Create) => row.create_revision.cmp(&given.create_revision),
+        Ok(CompareTarget::Mod) => row.mod_revision.cmp(&given.mod_revision),
+        Ok(CompareTarget::Value) => row.value.cmp(&given.value),
+        Ok(CompareTarget::Lease) => row.lease.cmp(&given.lease),
+        Err(_) => Ordering::Equal,
+    };
+    match CompareResult::try_from(compare.result) {
+        Ok(CompareResult::Equal) => order.is_eq(),
+        Ok(CompareResult::NotEqual) => order.is_ne(),
+        Ok(CompareResult::Greater) => order.is_gt(),
+        Ok(CompareResult::Less) => order.is_lt(),
+        Err(_) => true,
+    }
+}
+
+/// What a pair is compared with: zeros, but for the one thing that is given, which need not be the target.
+fn given(compare: &Compare) -> KeyValue {
+    let mut given = KeyValue::default();
+    match &compare.target_union {
+        Some(TargetUnion::Version(version)) => given.version = *version,
+        Some(TargetUnion::CreateRevision(revision)) => given.create_revision = *revision,
+        Some(TargetUnion::ModRevision(revision)) => given.mod_revision = *revision,
+        Some(TargetUnion::Value(value)) => given.value = value.clone(),
+        Some(TargetUnion::Lease(lease)) => given.lease = *lease,
+        None => {}
+    }
+    given
+}
+
+#[cfg(test)]
+mod tests {
+    use api::etcdserverpb::DeleteRangeRequest;
+
+    use super::*;
+
+    #[test]
+    fn a_put_that_needs_a_pair_the_transaction_deletes_is_refused_whole() {
+        let mut store = Store::new();
+        store.write().put(&"b".into(), "kept".into(), 0);
+        let (key, range_end) = ("a".into(), "\0".into());
+        let delete = DeleteRangeRequest { key, range_end, prev_kv: false };
+        let put = PutRequest { key: "b".into(), ignore_value: true, ..PutRequest::default() };
+        let ops = [Op::RequestDeleteRange(delete), Op::RequestPut(put)];
+        let success = ops.map(|op| RequestOp { request: Some(op) }).to_vec();
+        let before = store.state_hash();
+        let request = TxnRequest { success, ..TxnRequest::default() };
+        assert_eq!(txn(&mut store, &request), Err(Error::KeyNotFound));
+        assert_eq!(store.state_hash(), before);
+    }
+
+    #[test]
+    fn what_needs_the_log() {
+        let range = |serializable| {
+            let request = RangeRequest { key: "a".into(), serializable, ..RangeRequest::default() };
+            RequestOp { request: Some(Op::RequestRange(request)) }
+        };
+        let nested = RequestOp { request: Some(Op::RequestTxn(TxnRequest::default())) };
+        let txn = |success, failure| TxnRequest { success, failure, ..TxnRequest::default() };
+        let kind = |txn: TxnRequest| (is_read_only(&txn), is_serializable(&txn));
+        assert_eq!(kind(txn(vec![], vec![])), (true, true));
+        assert_eq!(kind(txn(vec![range(true)], vec![range(true)])), (true, true));
+        assert_eq!(kind(txn(vec![range(true)], vec![range(false)])), (true, false));
+        assert_eq!(kind(txn(vec![range(true)], vec![nested])), (false, false));
+    }
+
+    #[test]
+    fn numbers_that_no_enum_has_are_taken_as_etcd_takes_them() {
+        let mut store = Store::new();
+        store.write().put(&"a".into(), "v".into(), 0);
+        let holds = |target, result| {
+            let compare = Compare { key: "a".into(), target, result, ..Compare::default() };
+            holds(&store, &compare)
+        };
+        assert!(holds(9, CompareResult::Equal as i32));
+        assert!(!holds(9, CompareResult::Less as i32));
+        assert!(holds(CompareTarget::Version as i32, 9));
+    }
+}

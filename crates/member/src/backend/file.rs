@@ -1,0 +1,132 @@
+//! redb's view of its file: a [`StorageBackend`] over the member's [`Disk`].
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use bytes::Bytes;
+use redb::StorageBackend;
+
+use super::{BackendError, DIR};
+use crate::disk::{Disk, DiskError, DiskOp, Path};
+
+/// A file, shared by redb and the backend.
+#[derive(Clone, Debug)]
+pub(super) struct File(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    disk: Arc<dyn Disk>,
+    path: Path,
+    /// Writes since the last sync, by offset, none of which overlap. redb writes in the order of its
+    /// hash tables, which is another one on another processor; the disk is to see them sorted.
+    pending: BTreeMap<u64, Bytes>,
+    /// The first error. redb tells of later ones only that there was one.
+    error: Option<DiskError>,
+    /// Nothing is read or written any more.
+    stopped: bool,
+}
+
+impl File {
+    pub(super) fn open(disk: Arc<dyn Disk>, path: Path) -> File {
+        File(Arc::new(Mutex::new(State { disk, path, pending: BTreeMap::new(), error: None, stopped: false })))
+    }
+
+    /// Refuses everything from now on, as the kernel does for a process that is gone.
+    pub(super) fn stop(&self) -> (Arc<dyn Disk>, Path) {
+        let mut state = self.state();
+        state.stopped = true;
+        (state.disk.clone(), state.path.clone())
+    }
+
+    /// Gives the file another name, durably. It stays open, as files do.
+    pub(super) fn rename(&self, to: Path) -> Result<(), DiskError> {
+        let mut state = self.state();
+        let from = std::mem::replace(&mut state.path, to.clone());
+        state.disk.perform(&DiskOp::Rename { from, to })?;
+        state.disk.perform(&DiskOp::SyncDir { path: DIR.into() })
+    }
+
+    /// What redb's error means: the disk's own error where there was one, damage otherwise.
+    pub(super) fn result<T>(&self, doing: &'static str, result: Result<T, redb::Error>) -> Result<T, BackendError> {
+        result.map_err(|error| match self.state().error.clone() {
+            Some(error) => BackendError::Disk { doing, error },
+            None => self.damaged(doing, error.to_string()),
+        })
+    }
+
+    pub(super) fn damaged(&self, doing: &'static str, what: String) -> BackendError {
+        BackendError::Damaged { path: self.state().path.clone(), doing, what }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn run<T>(&self, work: impl FnOnce(&mut State) -> Result<T, DiskError>) -> io::Result<T> {
+        let mut state = self.state();
+        if state.stopped {
+            return Err(io::Error::other("the file is stopped"));
+        }
+        work(&mut state).map_err(|error| {
+            state.error.get_or_insert_with(|| error.clone());
+            io::Error::other(error)
+        })
+    }
+}
+
+impl State {
+    fn write_pending(&mut self) -> Result<(), DiskError> {
+        while let Some((offset, data)) = self.pending.pop_first() {
+            self.disk.perform(&DiskOp::WriteAt { path: self.path.clone(), offset, data })?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is pending if some of it lies in this range.
+    fn make_way(&mut self, offset: u64, length: usize) -> Result<(), DiskError> {
+        let end = offset + length as u64;
+        match self.pending.range(..end).next_back() {
+            Some((at, data)) if at + data.len() as u64 > offset => self.write_pending(),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl StorageBackend for File {
+    fn len(&self) -> io::Result<u64> {
+        self.run(|state| state.disk.len(&state.path))
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.run(|state| {
+            state.make_way(offset, out.len())?;
+            state.disk.read(&state.path, offset, out)
+        })
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.run(|state| {
+            state.write_pending()?;
+            state.disk.perform(&DiskOp::Truncate { path: state.path.clone(), len })
+        })
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.run(|state| {
+            state.write_pending()?;
+            state.disk.perform(&DiskOp::Sync { path: state.path.clone() })
+        })
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.run(|state| {
+            // The same page again is the rule, and needs no write of its own.
+            if state.pending.get(&offset).is_none_or(|old| old.len() != data.len()) {
+                state.make_way(offset, data.len())?;
+            }
+            state.pending.insert(offset, Bytes::copy_from_slice(data));
+            Ok(())
+        })
+    }
+}

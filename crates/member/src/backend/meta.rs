@@ -1,0 +1,93 @@
+//! What a commit says about its rows.
+//!
+//! The row, version 1: version (1), consistent index (8), term (8), scheduled compaction (8), finished
+//! compaction (8), number of rows (8), their sum (8), the configuration. Numbers are little-endian.
+
+use std::fmt;
+
+use bytes::{Buf as _, BufMut as _, Bytes};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+const VERSION: u8 = 1;
+
+/// How far the rows of a commit go. etcd keeps the same in its buckets `meta` and `cluster`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Meta {
+    /// Every entry up to this one is in the rows, and no later one.
+    pub consistent_index: u64,
+    /// Term of that entry.
+    pub term: u64,
+    /// The configuration after that entry, as raft's protobuf.
+    pub conf_state: Bytes,
+    /// Revision of the last compaction that was asked for; 0 for none.
+    pub scheduled_compact: i64,
+    /// Revision of the last compaction whose scrub was finished; 0 for none.
+    pub finished_compact: i64,
+}
+
+impl Meta {
+    pub(super) fn encode(&self, sum: Sum) -> Vec<u8> {
+        let mut row = Vec::with_capacity(49 + self.conf_state.len());
+        row.put_u8(VERSION);
+        row.put_u64_le(self.consistent_index);
+        row.put_u64_le(self.term);
+        row.put_i64_le(self.scheduled_compact);
+        row.put_i64_le(self.finished_compact);
+        row.put_u64_le(sum.rows);
+        row.put_u64_le(sum.sum);
+        row.put_slice(&self.conf_state);
+        row
+    }
+
+    pub(super) fn decode(mut row: &[u8]) -> Option<(Meta, Sum)> {
+        if row.len() < 49 || row.get_u8() != VERSION {
+            return None;
+        }
+        let mut meta = Meta {
+            consistent_index: row.get_u64_le(),
+            term: row.get_u64_le(),
+            scheduled_compact: row.get_i64_le(),
+            finished_compact: row.get_i64_le(),
+            conf_state: Bytes::new(),
+        };
+        let sum = Sum { rows: row.get_u64_le(), sum: row.get_u64_le() };
+        meta.conf_state = Bytes::copy_from_slice(row);
+        Some((meta, sum))
+    }
+}
+
+/// A checksum of a set of rows: it does not depend on their order, so that a commit can bring it up to
+/// date by the rows it touches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sum {
+    rows: u64,
+    sum: u64,
+}
+
+impl Sum {
+    pub(super) fn of(rows: &[super::Row]) -> Sum {
+        let mut sum = Sum::default();
+        rows.iter().for_each(|(key, value)| sum.add(key, value));
+        sum
+    }
+
+    pub(super) fn add(&mut self, key: &[u8], value: &[u8]) {
+        self.rows += 1;
+        self.sum = self.sum.wrapping_add(digest(key, value));
+    }
+
+    pub(super) fn remove(&mut self, key: &[u8], value: &[u8]) {
+        self.rows -= 1;
+        self.sum = self.sum.wrapping_sub(digest(key, value));
+    }
+}
+
+impl fmt::Display for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x} over {} rows", self.sum, self.rows)
+    }
+}
+
+fn digest(key: &[u8], value: &[u8]) -> u64 {
+    xxh3_64_with_seed(value, xxh3_64(key))
+}

@@ -1,0 +1,275 @@
+//! The backend: the store's rows on disk, in one redb database, together with how far they go.
+//!
+//! It is etcd's bbolt (`server/storage/backend`): committed in batches, apart from the log, and brought
+//! up to date after a restart by replaying the log from the consistent index.
+//!
+//! # How it is used
+//!
+//! - One transaction a commit, with rows and [`Meta`] together: the consistent index never speaks for
+//!   other rows than those beside it (etcd issue 13766).
+//! - redb commits in two phases, as bbolt does: pages and the new root, sync, the byte that makes it the
+//!   root, sync. It costs one more sync than redb's default and buys that a root is never taken for the
+//!   half of an unfinished commit: with one phase, a page that rots in the newest commit makes redb go
+//!   back to the commit before without a word.
+//! - The file is never closed: what is committed is durable, and every start checks every page and every
+//!   row, as after a crash. Dropping a [`Backend`] does nothing to the disk.
+//! - The cache is large enough to keep every page, so that no page is read again after it was checked:
+//!   redb may panic over a page that rots under it.
+//!
+//! # Layout
+//!
+//! Table `rows`: key to value, bytes as the caller has them. Table `meta`: one row, see [`meta`]; it
+//! holds a sum over all rows besides, which is checked at every start against the rows.
+//!
+//! # What it cannot tell
+//!
+//! A lost write of the root's byte alone leaves the commit before, whole and in order. The log covers
+//! that as long as it reaches back to that commit's consistent index; the member must look whether it
+//! does.
+
+mod file;
+mod meta;
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
+
+use crate::disk::{Disk, DiskError, DiskOp, Path};
+use file::File;
+pub use meta::Meta;
+use meta::Sum;
+
+/// The backend's directory.
+pub const DIR: &str = "db";
+
+const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
+const META: TableDefinition<'_, (), &[u8]> = TableDefinition::new("meta");
+/// More than any simulated store needs; redb takes what its pages take, up to this.
+const CACHE_BYTES: usize = 1 << 30;
+
+/// Why the backend cannot go on. It is of no use afterwards.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BackendError {
+    /// The disk failed.
+    #[error("the backend's disk failed while it {doing}: {error}")]
+    Disk {
+        /// What the backend did.
+        doing: &'static str,
+        /// How the disk failed.
+        error: DiskError,
+    },
+    /// What was durable is not there as it was written.
+    #[error("{path} is damaged, seen while the backend {doing}: {what}")]
+    Damaged {
+        /// The file.
+        path: Path,
+        /// What the backend did.
+        doing: &'static str,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+/// A key and its value.
+pub type Row = (Bytes, Bytes);
+
+/// What one commit writes. A key stands once in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// Rows to insert or replace.
+    pub puts: &'a [Row],
+    /// Keys to remove; those that are not there do no harm.
+    pub deletes: &'a [Bytes],
+    /// How far the rows go, from this commit on.
+    pub meta: &'a Meta,
+}
+
+/// What was found in the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// Every row, by key.
+    pub rows: Vec<Row>,
+    /// How far they go.
+    pub meta: Meta,
+    /// There was no file; it has been made.
+    pub created: bool,
+}
+
+/// In which order a flawed commit makes its two halves durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Split {
+    /// Rows first: after a crash between, entries are applied twice (R19).
+    RowsFirst,
+    /// Consistent index first: after a crash between, entries are skipped (M-13766).
+    IndexFirst,
+}
+
+/// The open database.
+pub struct Backend {
+    database: Database,
+    file: File,
+    /// As last committed.
+    meta: Meta,
+    sum: Sum,
+}
+
+impl Backend {
+    /// Opens `db/{name}`, and makes it where it is missing.
+    ///
+    /// # Errors
+    /// The disk's; a file that is not as it was written.
+    pub fn open(disk: Arc<dyn Disk>, name: &str) -> Result<(Backend, Loaded), BackendError> {
+        let path: Path = format!("{DIR}/{name}").into();
+        let doing = "looked for its file";
+        let failed = |error| BackendError::Disk { doing, error };
+        let files = disk.list(DIR).map_err(failed)?;
+        let unfinished = temporary(&path);
+        if files.iter().any(|file| unfinished.strip_prefix("db/") == Some(file)) {
+            disk.perform(&DiskOp::Remove { path: unfinished }).map_err(failed)?;
+        }
+        if !files.iter().any(|file| file == name) {
+            let backend = Backend::create(disk, path, &[], &Meta::default())?;
+            return Ok((backend, Loaded { created: true, ..Loaded::default() }));
+        }
+        // redb would make a new database of an empty file.
+        if disk.len(&path).map_err(failed)? == 0 {
+            return Err(BackendError::Damaged { path, doing, what: "it is empty".into() });
+        }
+        let file = File::open(disk, path);
+        let database = file.result("opened its database", database(&file))?;
+        let loaded = file.result("read its rows", load(&database))?;
+        let sum = Sum::of(&loaded.0);
+        let (meta, wanted) = Meta::decode(&loaded.1)
+            .ok_or_else(|| file.damaged("read its rows", "the row that says how far they go is not readable".into()))?;
+        if sum != wanted {
+            let what = format!("its rows add up to {sum}, the last commit said {wanted}");
+            return Err(file.damaged("checked its rows", what));
+        }
+        let backend = Backend { database, file, meta: meta.clone(), sum };
+        Ok((backend, Loaded { rows: loaded.0, meta, created: false }))
+    }
+
+    /// Commits a batch. It is durable when this returns.
+    ///
+    /// # Errors
+    /// The disk's. The commit may then be there or not after a restart, but never in part.
+    pub fn commit(&mut self, batch: Batch<'_>) -> Result<(), BackendError> {
+        let mut sum = self.sum;
+        self.file.result("committed", write(&self.database, batch, &mut sum))?;
+        self.sum = sum;
+        self.meta.clone_from(batch.meta);
+        Ok(())
+    }
+
+    /// The commit of flaws R19 and M-13766: rows and consistent index in a transaction each.
+    ///
+    /// # Errors
+    /// As [`Backend::commit`].
+    pub fn commit_flawed(&mut self, batch: Batch<'_>, order: Split) -> Result<(), BackendError> {
+        let Meta { consistent_index, term, .. } = *batch.meta;
+        let before = self.meta.clone();
+        match order {
+            Split::RowsFirst => {
+                let (consistent_index, term) = (before.consistent_index, before.term);
+                self.commit(Batch { meta: &Meta { consistent_index, term, ..batch.meta.clone() }, ..batch })?;
+                self.commit(Batch { puts: &[], deletes: &[], ..batch })
+            }
+            Split::IndexFirst => {
+                let meta = &Meta { consistent_index, term, ..before };
+                self.commit(Batch { puts: &[], deletes: &[], meta })?;
+                self.commit(batch)
+            }
+        }
+    }
+
+    /// Replaces everything by the rows of a received snapshot: writes them to a new file, syncs it,
+    /// renames it over the old one and syncs the directory. A crash leaves the one or the other.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn install(&mut self, rows: &[Row], meta: &Meta) -> Result<(), BackendError> {
+        let (disk, path) = self.file.stop();
+        *self = Backend::create(disk, path, rows, meta)?;
+        Ok(())
+    }
+
+    /// What was committed last.
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    fn create(
+        disk: Arc<dyn Disk>,
+        path: Path,
+        rows: &[Row],
+        meta: &Meta,
+    ) -> Result<Backend, BackendError> {
+        let doing = "made its file";
+        let unfinished = temporary(&path);
+        disk.perform(&DiskOp::Create { path: unfinished.clone() })
+            .map_err(|error| BackendError::Disk { doing, error })?;
+        let file = File::open(disk, unfinished);
+        let database = file.result(doing, database(&file))?;
+        let mut sum = Sum::default();
+        file.result(doing, write(&database, Batch { puts: rows, deletes: &[], meta }, &mut sum))?;
+        file.rename(path).map_err(|error| BackendError::Disk { doing, error })?;
+        Ok(Backend { database, file, meta: meta.clone(), sum })
+    }
+}
+
+impl Drop for Backend {
+    fn drop(&mut self) {
+        // redb writes when a database is dropped; a process that ends writes nothing more (rule R5).
+        self.file.stop();
+    }
+}
+
+impl fmt::Debug for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Backend").field("file", &self.file).field("meta", &self.meta).finish_non_exhaustive()
+    }
+}
+
+fn temporary(path: &Path) -> Path {
+    format!("{path}.tmp").into()
+}
+
+fn database(file: &File) -> Result<Database, redb::Error> {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
+    Ok(builder.create_with_backend(file.clone())?)
+}
+
+fn write(database: &Database, batch: Batch<'_>, sum: &mut Sum) -> Result<(), redb::Error> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_two_phase_commit(true);
+    {
+        let mut rows = transaction.open_table(ROWS)?;
+        for key in batch.deletes {
+            if let Some(old) = rows.remove(&key[..])? {
+                sum.remove(key, old.value());
+            }
+        }
+        for (key, value) in batch.puts {
+            if let Some(old) = rows.insert(&key[..], &value[..])? {
+                sum.remove(key, old.value());
+            }
+            sum.add(key, value);
+        }
+        transaction.open_table(META)?.insert((), &batch.meta.encode(*sum)[..])?;
+    }
+    Ok(transaction.commit()?)
+}
+
+fn load(database: &Database) -> Result<(Vec<Row>, Vec<u8>), redb::Error> {
+    let transaction = database.begin_read()?;
+    let meta = transaction.open_table(META)?.get(())?.map(|row| row.value().to_vec()).unwrap_or_default();
+    let mut rows = Vec::new();
+    for row in transaction.open_table(ROWS)?.iter()? {
+        let (key, value) = row?;
+        rows.push((Bytes::copy_from_slice(key.value()), Bytes::copy_from_slice(value.value())));
+    }
+    Ok((rows, meta))
+}

@@ -1,0 +1,207 @@
+//! The raft log in memory: what `raft` reads through its `Storage` trait.
+//!
+//! It mirrors what was handed to the disk, durable or not; what is durable is the WAL's business.
+//!
+//! Invariants: `entries` are contiguous and begin at `before.0 + 1`; `before` never goes back.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+
+use protobuf::Message as _;
+use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
+use raft::{Error, GetEntriesContext, RaftState, Storage, StorageError};
+
+/// The log, the hard state and the configuration.
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    /// Index and term just before the first entry.
+    before: (u64, u64),
+    entries: VecDeque<Entry>,
+    hard_state: HardState,
+    conf_state: ConfState,
+    /// The state machine's latest snapshot, made on demand.
+    snapshot: Option<Snapshot>,
+    /// Whether raft asked for a snapshot that is not there (yet).
+    snapshot_wanted: Cell<bool>,
+}
+
+impl Log {
+    /// A log as it was found on disk.
+    pub(crate) fn new(
+        before: (u64, u64),
+        entries: Vec<Entry>,
+        hard_state: HardState,
+        conf_state: ConfState,
+    ) -> Log {
+        let mut log = Log { before, hard_state, conf_state, ..Log::default() };
+        log.append(&entries);
+        log
+    }
+
+    pub(crate) fn before(&self) -> (u64, u64) {
+        self.before
+    }
+
+    pub(crate) fn last(&self) -> u64 {
+        self.before.0 + self.entries.len() as u64
+    }
+
+    /// Every entry it holds.
+    pub(crate) fn all(&self) -> Vec<Entry> {
+        self.entries.iter().cloned().collect()
+    }
+
+    pub(crate) fn conf_state(&self) -> &ConfState {
+        &self.conf_state
+    }
+
+    pub(crate) fn hard_state(&self) -> &HardState {
+        &self.hard_state
+    }
+
+    pub(crate) fn set_hard_state(&mut self, hard_state: HardState) {
+        self.hard_state = hard_state;
+    }
+
+    /// Replaces everything from the first new entry on.
+    pub(crate) fn append(&mut self, entries: &[Entry]) {
+        let Some(first) = entries.first() else { return };
+        assert!(
+            self.before.0 < first.index && first.index <= self.last() + 1,
+            "entries from {} do not fit a log of {}..={}: a gap, or entries that a snapshot holds already",
+            first.index,
+            self.before.0 + 1,
+            self.last()
+        );
+        self.entries.truncate((first.index - self.before.0 - 1) as usize);
+        self.entries.extend(entries.iter().cloned());
+    }
+
+    /// Drops the entries up to `index`, which the state machine has applied.
+    pub(crate) fn compact(&mut self, index: u64) {
+        if index <= self.before.0 {
+            return;
+        }
+        let term = self.term(index).expect("the log is compacted to an index it holds");
+        self.entries.drain(..(index - self.before.0) as usize);
+        self.before = (index, term);
+    }
+
+    /// Replaces the whole log by a snapshot.
+    pub(crate) fn restore(&mut self, snapshot: &Snapshot) {
+        let metadata = snapshot.get_metadata();
+        self.before = (metadata.index, metadata.term);
+        self.entries.clear();
+        self.conf_state = metadata.get_conf_state().clone();
+        self.snapshot = None;
+    }
+
+    /// Whether raft waits for a snapshot to send.
+    pub(crate) fn wants_snapshot(&self) -> bool {
+        self.snapshot_wanted.get()
+    }
+
+    /// Gives raft the snapshot it asked for.
+    pub(crate) fn offer_snapshot(&mut self, snapshot: Snapshot) {
+        self.snapshot_wanted.set(false);
+        self.snapshot = Some(snapshot);
+    }
+}
+
+impl Storage for Log {
+    fn initial_state(&self) -> raft::Result<RaftState> {
+        Ok(RaftState::new(self.hard_state.clone(), self.conf_state.clone()))
+    }
+
+    fn entries(
+        &self,
+        low: u64,
+        high: u64,
+        max_size: impl Into<Option<u64>>,
+        _: GetEntriesContext,
+    ) -> raft::Result<Vec<Entry>> {
+        if low <= self.before.0 {
+            return Err(Error::Store(StorageError::Compacted));
+        }
+        assert!(
+            high <= self.last() + 1,
+            "entries up to {high} were asked of a log that ends at {}: raft believes entries stable that were never appended",
+            self.last()
+        );
+        let range = (low - self.before.0 - 1) as usize..(high - self.before.0 - 1) as usize;
+        let limit = max_size.into().unwrap_or(u64::MAX);
+        let mut size = 0;
+        let mut wanted = Vec::with_capacity(range.len().min(64));
+        for entry in self.entries.range(range) {
+            size += u64::from(entry.compute_size());
+            // At least one entry, however large: the contract of `Storage::entries`.
+            if size > limit && !wanted.is_empty() {
+                break;
+            }
+            wanted.push(entry.clone());
+        }
+        Ok(wanted)
+    }
+
+    fn term(&self, index: u64) -> raft::Result<u64> {
+        if index == self.before.0 {
+            return Ok(self.before.1);
+        }
+        if index < self.before.0 {
+            return Err(Error::Store(StorageError::Compacted));
+        }
+        match self.entries.get((index - self.before.0 - 1) as usize) {
+            Some(entry) => Ok(entry.term),
+            None => Err(Error::Store(StorageError::Unavailable)),
+        }
+    }
+
+    fn first_index(&self) -> raft::Result<u64> {
+        Ok(self.before.0 + 1)
+    }
+
+    fn last_index(&self) -> raft::Result<u64> {
+        Ok(self.last())
+    }
+
+    fn snapshot(&self, request_index: u64, _to: u64) -> raft::Result<Snapshot> {
+        match &self.snapshot {
+            Some(snapshot) if snapshot.get_metadata().index >= request_index.max(self.before.0) => {
+                Ok(snapshot.clone())
+            }
+            // The state machine is asked; raft tries again at the follower's next answer.
+            _ => {
+                self.snapshot_wanted.set(true);
+                Err(Error::Store(StorageError::SnapshotTemporarilyUnavailable))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entries(range: std::ops::RangeInclusive<u64>, term: u64) -> Vec<Entry> {
+        range.map(|index| Entry { index, term, ..Entry::default() }).collect()
+    }
+
+    #[test]
+    fn later_entries_replace_what_stood_there() {
+        let mut log = Log::new((3, 1), entries(4..=8, 1), HardState::default(), ConfState::default());
+        log.append(&entries(6..=6, 2));
+        assert_eq!((log.last(), log.term(6).unwrap(), log.term(5).unwrap()), (6, 2, 1));
+        log.compact(5);
+        assert_eq!((log.before(), log.first_index().unwrap()), ((5, 1), 6));
+        assert!(log.term(4).is_err());
+        let context = GetEntriesContext::empty(false);
+        assert!(log.entries(5, 7, None, context).is_err());
+    }
+
+    #[test]
+    fn a_size_limit_leaves_at_least_one_entry() {
+        let log = Log::new((0, 0), entries(1..=5, 1), HardState::default(), ConfState::default());
+        assert_eq!(log.entries(2, 6, 0, GetEntriesContext::empty(false)).unwrap().len(), 1);
+        assert_eq!(log.entries(2, 6, None, GetEntriesContext::empty(false)).unwrap().len(), 4);
+    }
+}

@@ -1,0 +1,363 @@
+//! One etcd member as a deterministic state machine: `step(now, input)` gives effects.
+//!
+//! The order of a step: the input, then raft's readies until there is none (see [`crate::node`]),
+//! then whatever time has come for. Applying is part of the step: an entry is applied in memory as
+//! soon as raft hands it out, and reaches the backend with a later commit.
+
+use api::{Error, Response};
+use raft::eraftpb::{Entry, EntryType, Message, MessageType};
+use record::Fact;
+
+use crate::backend::Backend;
+use crate::config::Config;
+use crate::disk::DiskJob;
+use crate::flaw::Flaw;
+use crate::io::{Effects, Input};
+use crate::mvcc::Store;
+use crate::node::{Node, Save, log_entry};
+use crate::persist::Persistence;
+use crate::proposals::Proposals;
+use crate::reads::{Read, Reads};
+use crate::wal::Wal;
+
+/// A member.
+pub struct Member {
+    pub(crate) config: Config,
+    pub(crate) node: Node,
+    pub(crate) wal: Wal,
+    pub(crate) backend: Backend,
+    pub(crate) store: Store,
+    /// Index and term of the last entry applied.
+    pub(crate) applied: (u64, u64),
+    pub(crate) persistence: Persistence,
+    pub(crate) proposals: Proposals,
+    pub(crate) reads: Reads,
+    /// The member's own clock at this step.
+    pub(crate) now: u64,
+    pub(crate) next_tick: u64,
+    pub(crate) next_job: u64,
+    /// Low half of the next id of a request or a read; the high half is member and incarnation.
+    pub(crate) next_id: u32,
+    pub(crate) leadership: Leadership,
+    /// Asked to stop; gives up waiting for a successor at this time.
+    pub(crate) stopping: Option<u64>,
+    pub(crate) finished: bool,
+}
+
+/// What the member knows of who leads, for error texts.
+#[derive(Debug, Default)]
+pub(crate) struct Leadership {
+    /// The leader known last; 0 for none yet.
+    pub(crate) leader: u64,
+    /// When it became known.
+    pub(crate) since: u64,
+    /// Whether there is one now.
+    pub(crate) present: bool,
+    /// When each peer was heard last, by raft id.
+    pub(crate) heard: std::collections::BTreeMap<u64, u64>,
+}
+
+/// A member's state in a few numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The leader it follows; 0 for none.
+    pub leader: u64,
+    /// Its term.
+    pub term: u64,
+    /// Last index applied.
+    pub applied: u64,
+    /// The store's revision.
+    pub revision: u64,
+    /// The hash of the store's content.
+    pub state_hash: u64,
+}
+
+impl Member {
+    /// The member's state in a few numbers.
+    pub fn status(&self) -> Status {
+        Status {
+            leader: self.node.leader(),
+            term: self.node.term(),
+            applied: self.applied.0,
+            revision: self.store.revision() as u64,
+            state_hash: self.store.state_hash(),
+        }
+    }
+
+    /// The time, on its own clock, at which it wants [`Input::Wake`].
+    pub fn wake_at(&self) -> u64 {
+        let stop = self.stopping.unwrap_or(u64::MAX);
+        (self.next_tick.min(self.reads.wake_at()).min(self.proposals.wake_at()))
+            .min(self.persistence.wake_at(self.config.backend_interval))
+            .min(stop)
+    }
+
+    /// One thing happens to the member at `now`, in nanoseconds of its own monotonic clock.
+    ///
+    /// # Panics
+    /// On a bug of the member or of raft, with the values that show it.
+    pub fn step(&mut self, now: u64, input: Input, effects: &mut Effects) {
+        debug_assert!(now >= self.now, "a monotonic clock went back from {} to {now}", self.now);
+        self.now = now;
+        if self.finished {
+            return;
+        }
+        match input {
+            Input::Wake => {}
+            Input::Message(message) => self.message(message),
+            Input::Request { operation, request } => self.request(operation, request, effects),
+            Input::JobDone { job, result } => {
+                if let Err(error) = result {
+                    // etcd ends itself when its log cannot be saved: what is on the disk is unknown.
+                    effects.fatal = Some(format!("the write-ahead log could not be saved: {error}"));
+                    return;
+                }
+                self.job_done(job, effects);
+            }
+            Input::SectionDone => self.section_done(effects),
+            Input::SnapshotStatus { to, arrived } => {
+                self.persistence.snapshots_in_flight = self.persistence.snapshots_in_flight.saturating_sub(1);
+                self.node.report_snapshot(to, arrived);
+            }
+            Input::Stop => self.stop(effects),
+        }
+        self.tick();
+        self.drive(effects);
+        self.housekeeping(effects);
+    }
+
+    /// Ticks that are due. After a pause one tick stands for all that were missed, as with Go's ticker.
+    fn tick(&mut self) {
+        if self.now < self.next_tick {
+            return;
+        }
+        self.node.tick();
+        let interval = self.config.heartbeat_interval;
+        self.next_tick += interval;
+        if self.next_tick <= self.now {
+            self.next_tick = self.now + interval;
+        }
+    }
+
+    fn message(&mut self, message: Message) {
+        self.leadership.heard.insert(message.from, self.now);
+        self.node.step(message);
+    }
+
+    /// Handles raft's readies until there is none.
+    pub(crate) fn drive(&mut self, effects: &mut Effects) {
+        loop {
+            self.propose_waiting(effects);
+            self.ask_read_index(effects);
+            if !self.node.has_ready() {
+                break;
+            }
+            let turn = self.node.ready(self.next_job, &mut effects.facts);
+            self.send(turn.messages, effects);
+            if let Some((job, save)) = turn.save {
+                self.save(job, save, effects);
+            }
+            for state in turn.read_states {
+                self.read_index_confirmed(&state, effects);
+            }
+            self.apply_all(turn.committed, effects);
+            self.note_leader(effects);
+        }
+        self.answer_reads(effects);
+        self.offer_snapshot();
+    }
+
+    pub(crate) fn send(&mut self, messages: Vec<Message>, effects: &mut Effects) {
+        for message in &messages {
+            if message.get_msg_type() == MessageType::MsgSnapshot {
+                self.persistence.snapshots_in_flight += 1;
+            }
+        }
+        effects.messages.extend(messages);
+    }
+
+    /// Hands a ready's state to the disk.
+    fn save(&mut self, job: u64, save: Save, effects: &mut Effects) {
+        self.next_job = job + 1;
+        let hard_state = self.node.log().hard_state().clone();
+        effects.facts.push(Fact::Saving {
+            job,
+            term: hard_state.term,
+            vote: hard_state.vote,
+            commit: hard_state.commit,
+            last_index: self.node.log().last(),
+        });
+        let ops = self.saving_operations(job, save, &hard_state);
+        effects.jobs.push(DiskJob { id: job, ops });
+    }
+
+    fn job_done(&mut self, job: u64, effects: &mut Effects) {
+        self.persistence.job_done(job, &mut self.wal);
+        let persisted = self.node.persisted(job);
+        self.send(persisted.messages, effects);
+        if persisted.snapshot.is_some() {
+            self.install_snapshot(effects);
+        }
+        self.log_snapshot_saved(job, effects);
+    }
+
+    /// Applies committed entries, in order.
+    fn apply_all(&mut self, entries: Vec<Entry>, effects: &mut Effects) {
+        let Some(last) = entries.last().map(|entry| entry.index) else { return };
+        for entry in entries {
+            self.apply(entry, effects);
+        }
+        self.node.applied_to(last);
+    }
+
+    fn apply(&mut self, entry: Entry, effects: &mut Effects) {
+        assert_eq!(
+            entry.index,
+            self.applied.0 + 1,
+            "entry {} is to be applied after entry {}: raft skipped or repeated one",
+            entry.index,
+            self.applied.0
+        );
+        let described = log_entry(&entry);
+        self.applied = (entry.index, entry.term);
+        let mut request = 0;
+        let mut mutated = false;
+        if entry.get_entry_type() == EntryType::EntryNormal && !entry.data.is_empty() {
+            let decoded = crate::envelope::decode(entry.data)
+                .unwrap_or_else(|error| panic!("entry {} does not decode ({error}): its checksum held, so it was encoded wrong", described.index));
+            request = decoded.id;
+            let applied = crate::apply::apply(&mut self.store, &decoded.request);
+            mutated = applied.mutated;
+            if let Some(pending) = self.proposals.applied(request) {
+                let result = self.with_header(applied.result);
+                effects.replies.push((pending, result));
+            }
+        } else if entry.term == self.node.term() && self.node.is_leader() {
+            // The first entry of an own term: from now on this leader can confirm reads.
+            self.reads.retry_now();
+        }
+        self.persistence.applied(self.now);
+        effects.facts.push(Fact::Applied {
+            index: described.index,
+            term: described.term,
+            digest: described.digest,
+            request,
+            revision: self.store.revision() as u64,
+            state_hash: self.store.state_hash(),
+            mutated,
+            executed: true,
+        });
+    }
+
+    /// Fills in who answers.
+    pub(crate) fn with_header(&self, result: Result<Response, Error>) -> Result<Response, Error> {
+        result.map(|mut response| {
+            if let Some(header) = response.header_mut() {
+                header.cluster_id = self.config.cluster_id;
+                header.member_id = self.config.id;
+                header.raft_term = self.applied.1;
+            }
+            response
+        })
+    }
+
+    /// Notices a new leader: reads under way fail then, as in etcd.
+    fn note_leader(&mut self, effects: &mut Effects) {
+        let leader = self.node.leader();
+        self.leadership.present = leader != 0;
+        if leader == 0 || leader == self.leadership.leader {
+            return;
+        }
+        self.leadership.leader = leader;
+        self.leadership.since = self.now;
+        for read in self.reads.leader_changed() {
+            effects.replies.push((read.operation, Err(Error::LeaderChanged)));
+        }
+    }
+
+    // ---- reads ------------------------------------------------------------------------------------
+
+    fn ask_read_index(&mut self, effects: &mut Effects) {
+        if !self.reads.wants_index(self.now) {
+            return;
+        }
+        let context = self.fresh_id();
+        self.reads.asked(context, self.now + self.config.read_index_retry);
+        effects.facts.push(Fact::ReadIndexAsked { context });
+        self.node.read_index(context);
+    }
+
+    fn read_index_confirmed(&mut self, state: &raft::ReadState, effects: &mut Effects) {
+        let Ok(context) = <[u8; 8]>::try_from(state.request_ctx.as_slice()) else { return };
+        let context = u64::from_be_bytes(context);
+        effects.facts.push(Fact::ReadIndexConfirmed { context, index: state.index });
+        // R7: the read is answered from whatever is applied by now.
+        let index = if self.config.flaws.has(Flaw::ReadIndexNoApplyWait) { 0 } else { state.index };
+        self.reads.confirm(context, index);
+    }
+
+    fn answer_reads(&mut self, effects: &mut Effects) {
+        while let Some(reads) = self.reads.ready(self.applied.0) {
+            for read in reads {
+                self.answer_read(read, effects);
+            }
+        }
+    }
+
+    /// Answers a read from the store as it is now.
+    pub(crate) fn answer_read(&mut self, read: Read, effects: &mut Effects) {
+        let applied = crate::apply::apply(&mut self.store, &read.request);
+        debug_assert!(!applied.mutated, "a read changed the store: {:?}", read.request);
+        effects.replies.push((read.operation, self.with_header(applied.result)));
+    }
+
+    /// An id that no request and no read of any incarnation of any member had before: member,
+    /// incarnation and a counter (etcd's `idutil` takes the wall clock for the middle part, which
+    /// repeats when that clock is set back: flaw R38).
+    pub(crate) fn fresh_id(&mut self) -> u64 {
+        self.next_id = self.next_id.checked_add(1).expect("2^32 requests in one incarnation");
+        self.config.id << 48 | u64::from(self.config.incarnation & 0xffff) << 32 | u64::from(self.next_id)
+    }
+
+    // ---- the rest of a step -----------------------------------------------------------------------
+
+    /// What time has come for: time-outs, backend commits, snapshots of the log, a stop that is done.
+    fn housekeeping(&mut self, effects: &mut Effects) {
+        self.expire(effects);
+        self.look_after_backend(effects);
+        self.look_after_stop(effects);
+    }
+
+    fn stop(&mut self, effects: &mut Effects) {
+        if self.stopping.is_some() {
+            return;
+        }
+        let patience = self.config.heartbeat_interval * u64::from(self.config.election_ticks);
+        self.stopping = Some(self.now + patience);
+        for operation in self.proposals.take_all().into_iter().chain(self.reads.take_all()) {
+            effects.replies.push((operation, Err(Error::Stopped)));
+        }
+        // etcd hands leadership to the member connected longest; here to the one that has most of the log.
+        if self.node.is_leader()
+            && let Some(successor) = self.node.best_follower()
+        {
+            self.node.transfer_leader(successor);
+        }
+    }
+
+    fn look_after_stop(&mut self, effects: &mut Effects) {
+        let Some(patience_over) = self.stopping else { return };
+        let waits_for_successor = self.node.is_leader() && !self.node.is_alone() && self.now < patience_over;
+        if waits_for_successor || self.node.is_saving() || !self.backend_is_idle() {
+            // Looked at again with the next input; there is always another tick.
+            self.stopping = Some(if self.now < patience_over { patience_over } else { u64::MAX });
+            return;
+        }
+        if self.persistence.is_dirty() {
+            self.commit_backend(effects);
+            return;
+        }
+        self.finished = true;
+        effects.finished = true;
+    }
+}

@@ -1,0 +1,165 @@
+//! What of the store goes to the backend, and the way back after a restart.
+
+use std::collections::BTreeSet;
+use std::mem;
+
+use api::mvccpb::KeyValue;
+use bytes::Bytes;
+
+use super::compaction::Compaction;
+use super::index::Modification;
+use super::key_range::KeyRange;
+use super::revision::Revision;
+use super::{Damaged, Store, lease, row};
+
+/// What must be written to the backend, in one transaction, to bring it up to the store. No key
+/// occurs twice.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Whether everything that the backend holds of the store goes first: the store came from a snapshot.
+    pub replaces: bool,
+    /// Rows of the history: a key of [`Revision::row_key`] with an encoded `mvccpb.KeyValue`, or with
+    /// nothing where the row is to be removed. Rows to be removed may never have been written.
+    pub rows: Vec<(Bytes, Option<Bytes>)>,
+    /// The same for leases. Keys and values are the store's own business.
+    pub leases: Vec<(Bytes, Option<Bytes>)>,
+    /// How far compaction has come, if that changed.
+    pub compaction: Option<Compaction>,
+}
+
+impl Changes {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        !self.replaces && self.rows.is_empty() && self.leases.is_empty() && self.compaction.is_none()
+    }
+}
+
+/// What the backend held at a restart: all that [`Changes`] made of it.
+#[derive(Clone, Debug, Default)]
+pub struct Saved<R, L> {
+    /// All rows of the history, ordered by key.
+    pub rows: R,
+    /// All leases.
+    pub leases: L,
+    /// How far compaction had come; the default where that was never written.
+    pub compaction: Compaction,
+}
+
+/// What changed since [`Store::take_changes`].
+#[derive(Clone, Debug, Default)]
+pub(super) struct Unsaved {
+    pub(super) replaces: bool,
+    /// Rows made. Some may be scrubbed by now.
+    pub(super) rows: Vec<Revision>,
+    /// Keys of rows scrubbed.
+    pub(super) removed: Vec<Bytes>,
+    /// Leases granted or revoked.
+    pub(super) leases: BTreeSet<i64>,
+    pub(super) compaction: bool,
+}
+
+impl Store {
+    /// What changed since the last call.
+    pub fn take_changes(&mut self) -> Changes {
+        let unsaved = mem::take(&mut self.unsaved);
+        let made = unsaved.rows.into_iter().filter_map(|at| Some(row::encode(at, self.row_to_save(at)?)));
+        let made = made.map(|(key, value)| (key, Some(value)));
+        let removed = unsaved.removed.into_iter().map(|key| (key, None));
+        let leases = unsaved.leases.into_iter();
+        Changes {
+            replaces: unsaved.replaces,
+            rows: made.chain(removed).collect(),
+            leases: leases.map(|id| (lease::row_key(id), self.leases.get(id).map(lease::encode))).collect(),
+            compaction: unsaved.compaction.then_some(self.compaction),
+        }
+    }
+
+    /// The store that wrote what the backend holds, with a scrub it had not finished still to do.
+    ///
+    /// # Errors
+    /// `Damaged` where no store wrote this.
+    pub fn from_rows<R, L>(saved: Saved<R, L>) -> Result<Store, Damaged>
+    where
+        R: IntoIterator<Item = (Bytes, Bytes)>,
+        L: IntoIterator<Item = (Bytes, Bytes)>,
+    {
+        let rows = saved.rows.into_iter().map(|(key, value)| row::decode(&key, value));
+        let leases = saved.leases.into_iter().map(|(key, value)| lease::decode(&key, &value));
+        Store::restore(Saved { rows, leases, compaction: saved.compaction })
+    }
+
+    /// Puts a store together from its parts.
+    pub(super) fn restore<R, L>(saved: Saved<R, L>) -> Result<Store, Damaged>
+    where
+        R: Iterator<Item = Result<(Revision, KeyValue), Damaged>>,
+        L: Iterator<Item = Result<(i64, i64), Damaged>>,
+    {
+        let Compaction { scheduled, finished } = saved.compaction;
+        if finished > scheduled || finished < -1 {
+            return Err(Damaged::new(format!(
+                "compaction {finished} is finished, {scheduled} the last begun"
+            )));
+        }
+        let mut store = Store::new();
+        for lease in saved.leases {
+            let (id, ttl) = lease?;
+            store.grant(id, ttl).map_err(|_| Damaged::new(format!("lease {id} is there twice")))?;
+        }
+        let mut last = Revision::first_of(store.revision);
+        for row in saved.rows {
+            let (at, row) = row?;
+            check(last, at, &row)?;
+            last = at;
+            // A tombstone may be a key's first row: an unfinished scrub took the puts before it
+            // (etcd issue 19179).
+            let change = Modification { at, tombstone: row::is_tombstone(&row) };
+            store.index.entry(&row.key).push(change);
+            store.insert_row(at, row);
+        }
+        // The last revision can be one that a compaction removed every row of (etcd issue 17780).
+        store.revision = last.main.max(scheduled);
+        store.compaction = Compaction { scheduled: finished, finished };
+        if scheduled > finished {
+            store.schedule(scheduled);
+        }
+        store.reattach()?;
+        store.unsaved = Unsaved::default();
+        Ok(store)
+    }
+
+    /// Gives every lease its keys, which are not saved: each pair names its lease.
+    fn reattach(&mut self) -> Result<(), Damaged> {
+        for at in self.index.live(KeyRange::From(b""), self.revision) {
+            let row = &self.rows[&at];
+            if row.lease != 0 && self.leases.get(row.lease).is_none() {
+                return Err(Damaged::new(format!(
+                    "the row at {at:?} names lease {}, which is not there",
+                    row.lease
+                )));
+            }
+            self.leases.attach(&row.key, 0, row.lease);
+        }
+        Ok(())
+    }
+
+    /// Makes everything in the store unsaved, and the backend void.
+    pub(super) fn unsave(&mut self) {
+        self.unsaved = Unsaved {
+            replaces: true,
+            rows: self.rows.keys().copied().collect(),
+            removed: Vec::new(),
+            leases: self.leases.iter().map(|(id, _)| id).collect(),
+            compaction: true,
+        };
+    }
+}
+
+/// Looks at a row by itself, and at its place behind the one before it.
+fn check(last: Revision, at: Revision, row: &KeyValue) -> Result<(), Damaged> {
+    let put = (1..=at.main).contains(&row.create_revision) && row.version > 0;
+    let tombstone = row::is_tombstone(row) && row.create_revision == 0;
+    match last < at && row.mod_revision == at.main && !row.key.is_empty() && (put || tombstone) {
+        true => Ok(()),
+        false => Err(Damaged::new(format!("{row:?} cannot be the row at {at:?}, after one at {last:?}"))),
+    }
+}

@@ -1,0 +1,103 @@
+//! Where each key's changes are.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use bytes::Bytes;
+
+use super::key_range::KeyRange;
+use super::revision::Revision;
+
+/// One change of a key.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Modification {
+    pub(super) at: Revision,
+    pub(super) tombstone: bool,
+}
+
+/// The changes of one key in the order in which they were made. Never empty.
+///
+/// etcd splits them into generations, each from a first put to a tombstone (`mvcc/key_index.go`).
+/// Here they are one list: a generation is what lies between two tombstones, and may be a lone
+/// tombstone, all that a compaction left of it (etcd issue 19179).
+#[derive(Clone, Debug, Default)]
+pub(super) struct KeyIndex(Vec<Modification>);
+
+impl KeyIndex {
+    /// The put that holds at revision `at`, if the key lives there.
+    fn live(&self, at: i64) -> Option<Revision> {
+        let last = self.0.last()?;
+        // Nearly all reads are of the present.
+        let found = if last.at.main <= at {
+            last
+        } else {
+            self.0[..self.0.partition_point(|change| change.at.main <= at)].last()?
+        };
+        (!found.tombstone).then_some(found.at)
+    }
+
+    /// The put that holds now.
+    pub(super) fn current(&self) -> Option<Revision> {
+        self.live(i64::MAX)
+    }
+
+    pub(super) fn push(&mut self, change: Modification) {
+        self.0.push(change);
+    }
+
+    /// Forgets what a compaction at `revision` makes unreadable and adds it to `dropped`.
+    ///
+    /// What was changed at `revision` itself all stays, tombstones too: a watch may still begin there
+    /// (etcd issue 18089). Of what is older only a put that still holds at `revision` stays.
+    fn compact(&mut self, revision: i64, dropped: &mut Vec<Revision>) {
+        let older = self.0.partition_point(|change| change.at.main < revision);
+        let Some(newest) = self.0[..older].last() else { return };
+        let superseded = self.0.get(older).is_some_and(|next| next.at.main == revision);
+        let holds = !newest.tombstone && !superseded;
+        dropped.extend(self.0.drain(..older - usize::from(holds)).map(|change| change.at));
+    }
+}
+
+/// All keys that have a change left.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Index {
+    keys: BTreeMap<Bytes, KeyIndex>,
+}
+
+impl Index {
+    pub(super) fn get(&self, key: &[u8]) -> Option<&KeyIndex> {
+        self.keys.get(key)
+    }
+
+    pub(super) fn get_mut(&mut self, key: &[u8]) -> Option<&mut KeyIndex> {
+        self.keys.get_mut(key)
+    }
+
+    pub(super) fn entry(&mut self, key: &Bytes) -> &mut KeyIndex {
+        self.keys.entry(key.clone()).or_default()
+    }
+
+    /// The puts that hold at revision `at` for the keys of `range`, in key order.
+    pub(super) fn live(&self, range: KeyRange<'_>, at: i64) -> impl Iterator<Item = Revision> {
+        let (single, many) = match range {
+            KeyRange::Single(key) => (self.keys.get(key), None),
+            KeyRange::From(key) => (None, Some((Bound::Included(key), Bound::Unbounded))),
+            KeyRange::Between(key, end) if key < end => {
+                (None, Some((Bound::Included(key), Bound::Excluded(end))))
+            }
+            KeyRange::Between(..) => (None, None),
+        };
+        let many = many.map(|bounds| self.keys.range::<[u8], _>(bounds).map(|(_, key)| key));
+        single.into_iter().chain(many.into_iter().flatten()).filter_map(move |key| key.live(at))
+    }
+
+    /// Forgets what a compaction at `revision` makes unreadable. Answers what that was.
+    pub(super) fn compact(&mut self, revision: i64) -> Vec<Revision> {
+        let mut dropped = Vec::new();
+        self.keys.retain(|_, key| {
+            key.compact(revision, &mut dropped);
+            !key.0.is_empty()
+        });
+        dropped
+    }
+}

@@ -1,0 +1,32 @@
+//! The keys a request speaks of: what `key` and `range_end` mean together.
+
+/// A set of keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyRange<'a> {
+    /// One key.
+    Single(&'a [u8]),
+    /// This key and all after it.
+    From(&'a [u8]),
+    /// From the first, included, to the second, excluded; empty where they are the wrong way round.
+    Between(&'a [u8], &'a [u8]),
+}
+
+impl<'a> KeyRange<'a> {
+    /// No end is one key, an end of one zero byte is all keys from `key` on.
+    pub fn new(key: &'a [u8], range_end: &'a [u8]) -> KeyRange<'a> {
+        match range_end {
+            [] => KeyRange::Single(key),
+            [0] => KeyRange::From(key),
+            _ => KeyRange::Between(key, range_end),
+        }
+    }
+
+    /// Whether `key` is one of them.
+    pub fn contains(self, key: &[u8]) -> bool {
+        match self {
+            KeyRange::Single(only) => only == key,
+            KeyRange::From(first) => first <= key,
+            KeyRange::Between(first, end) => first <= key && key < end,
+        }
+    }
+}

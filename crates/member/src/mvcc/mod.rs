@@ -1,0 +1,155 @@
+//! The store: every key with its history, as one replicated state machine.
+//!
+//! It models etcd's `mvcc` and the replicated half of its `lease`: revisions, the key index, leases
+//! and what they hold, compaction in two parts, the rows a backend keeps. Everything stays in memory;
+//! the backend is written behind it, from [`Store::take_changes`], and read only at a restart.
+//!
+//! Not here: what requests mean (`crate::apply`), when anything is written or scrubbed (the server),
+//! time (leases have none here), watchers.
+//!
+//! Invariants:
+//! - The state is a function of the applied entries alone: equal applied index, equal
+//!   [`Store::state_hash`] (I8 of the design), whatever was restarted, sent as a snapshot or scrubbed.
+//! - The revision never goes back, and `compact_revision <= revision`.
+//! - `rows` holds exactly what the index names: what was compacted away is gone from both at once.
+//!   Only the backend's copy of it waits for the scrub.
+//! - One main revision may change a key more than once: etcd looks for duplicate keys in a
+//!   transaction, but not behind a deletion up to the last key.
+
+mod changes;
+mod compaction;
+mod index;
+mod key_range;
+mod lease;
+mod revision;
+mod row;
+mod snapshot;
+mod write;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use api::mvccpb::KeyValue;
+use xxhash_rust::xxh3::xxh3_64;
+
+pub use changes::{Changes, Saved};
+pub use compaction::Compaction;
+pub use key_range::KeyRange;
+pub use lease::Lease;
+pub use revision::Revision;
+pub use write::Write;
+
+/// Saved state that no store can have written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the saved state of the store is damaged: {0}")]
+pub struct Damaged(String);
+
+impl Damaged {
+    fn new(what: impl Into<String>) -> Damaged {
+        Damaged(what.into())
+    }
+}
+
+/// The keys, their history and their leases.
+#[derive(Clone, Debug)]
+pub struct Store {
+    revision: i64,
+    index: index::Index,
+    rows: BTreeMap<Revision, KeyValue>,
+    /// Sum of the digests of all rows: the same whatever the order in which they came.
+    content: u64,
+    leases: lease::Leases,
+    compaction: Compaction,
+    /// What compactions left to remove from the backend, oldest compaction first.
+    scrubs: VecDeque<compaction::Scrub>,
+    unsaved: changes::Unsaved,
+}
+
+impl Default for Store {
+    fn default() -> Store {
+        Store::new()
+    }
+}
+
+impl Store {
+    /// An empty store, at revision 1.
+    pub fn new() -> Store {
+        Store {
+            revision: 1,
+            index: index::Index::default(),
+            rows: BTreeMap::new(),
+            content: 0,
+            leases: lease::Leases::default(),
+            compaction: Compaction::default(),
+            scrubs: VecDeque::new(),
+            unsaved: changes::Unsaved::default(),
+        }
+    }
+
+    /// The revision of the last change; 1 where there was none.
+    pub fn revision(&self) -> i64 {
+        self.revision
+    }
+
+    /// The oldest revision that can be read; -1 before the first compaction, so that the first may
+    /// be one to revision 0, as in etcd.
+    pub fn compact_revision(&self) -> i64 {
+        self.compaction.scheduled
+    }
+
+    /// A hash over everything that is replicated here: the rows that can be read, the leases, the
+    /// revision, the compact revision. Takes no longer for a larger store.
+    pub fn state_hash(&self) -> u64 {
+        let words =
+            [self.content, self.leases.content(), self.revision as u64, self.compaction.scheduled as u64];
+        let mut bytes = [0_u8; 32];
+        for (place, word) in bytes.chunks_exact_mut(8).zip(words) {
+            place.copy_from_slice(&word.to_le_bytes());
+        }
+        xxh3_64(&bytes)
+    }
+
+    /// The pair of `key` now.
+    pub fn get(&self, key: &[u8]) -> Option<&KeyValue> {
+        Some(self.row(self.index.get(key)?.current()?))
+    }
+
+    /// Where the pairs of `range` are that held at revision `at`, in key order. [`Store::row`] has them.
+    ///
+    /// `at` must lie between the compact revision and the current one.
+    pub fn live(&self, range: KeyRange<'_>, at: i64) -> impl Iterator<Item = Revision> {
+        self.index.live(range, at)
+    }
+
+    /// The pair that was made at `at`, one of [`Store::live`].
+    pub fn row(&self, at: Revision) -> &KeyValue {
+        self.rows.get(&at).unwrap_or_else(|| panic!("the index names {at:?}, where there is no row"))
+    }
+
+    /// All changes from revision `from` on, in order; tombstones have version 0. `from` must not be
+    /// below the compact revision: there are gaps there.
+    pub fn history(&self, from: i64) -> impl Iterator<Item = (Revision, &KeyValue)> {
+        self.rows.range(Revision::first_of(from)..).map(|(at, row)| (*at, row))
+    }
+
+    /// The lease `id`.
+    pub fn lease(&self, id: i64) -> Option<&Lease> {
+        self.leases.get(id)
+    }
+
+    /// All leases, by id.
+    pub fn leases(&self) -> impl ExactSizeIterator<Item = (i64, &Lease)> {
+        self.leases.iter()
+    }
+
+    fn insert_row(&mut self, at: Revision, row: KeyValue) {
+        self.content = self.content.wrapping_add(row::digest(at, &row));
+        self.rows.insert(at, row);
+    }
+
+    fn remove_row(&mut self, at: Revision) -> KeyValue {
+        let row = self.rows.remove(&at);
+        let row = row.unwrap_or_else(|| panic!("the index named {at:?}, where there is no row"));
+        self.content = self.content.wrapping_sub(row::digest(at, &row));
+        row
+    }
+}

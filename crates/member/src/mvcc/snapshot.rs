@@ -1,0 +1,100 @@
+//! The whole store as bytes, for a follower that the log no longer reaches.
+//!
+//! Stores with equal content make equal bytes, whatever is left of their scrubs: what was compacted
+//! away is not in them.
+//!
+//! The form: a magic with a version, the compact revision, the leases, the rows, a CRC32C of all that.
+//! Numbers are in little endian; lists begin with their length.
+
+use api::mvccpb::KeyValue;
+use bytes::{Buf, BufMut, Bytes, TryGetError};
+use prost::{DecodeError, Message as _};
+
+use super::changes::Saved;
+use super::compaction::Compaction;
+use super::revision::Revision;
+use super::{Damaged, Store};
+
+const MAGIC: &[u8; 8] = b"mvccsnp1";
+const CHECKSUM_LEN: usize = 4;
+/// Room for a row without its key and value: a guess that saves growing.
+const ROW_LEN: usize = 32;
+
+impl Store {
+    /// The store as bytes.
+    pub fn encode_snapshot(&self) -> Bytes {
+        let contents = self.rows.values().map(|row| ROW_LEN + row.key.len() + row.value.len());
+        let mut out = Vec::with_capacity(64 + 16 * self.leases.iter().len() + contents.sum::<usize>());
+        out.put_slice(MAGIC);
+        out.put_i64_le(self.compaction.scheduled);
+        out.put_u64_le(self.leases.iter().len() as u64);
+        for (id, lease) in self.leases.iter() {
+            out.put_i64_le(id);
+            out.put_i64_le(lease.ttl);
+        }
+        out.put_u64_le(self.rows.len() as u64);
+        for (at, row) in &self.rows {
+            out.put_i64_le(at.main);
+            out.put_i64_le(at.sub);
+            row.encode_length_delimited(&mut out).expect("a vector grows as needed");
+        }
+        out.put_u32_le(crc32c::crc32c(&out));
+        out.into()
+    }
+
+    /// The store that these bytes are. All of it is unsaved: the next [`Store::take_changes`] replaces
+    /// what the backend holds. Keys and values go on using the memory of `bytes`.
+    ///
+    /// # Errors
+    /// `Damaged` where these bytes are not what [`Store::encode_snapshot`] made.
+    pub fn decode_snapshot(bytes: Bytes) -> Result<Store, Damaged> {
+        let mut body = checked(bytes)?;
+        let compacted = body.try_get_i64_le()?;
+        let mut leases = Vec::new();
+        for _ in 0..body.try_get_u64_le()? {
+            leases.push(Ok((body.try_get_i64_le()?, body.try_get_i64_le()?)));
+        }
+        let count = body.try_get_u64_le()?;
+        let rows = (0..count).map(|_| next_row(&mut body));
+        let compaction = Compaction { scheduled: compacted, finished: compacted };
+        let mut store = Store::restore(Saved { rows, leases: leases.into_iter(), compaction })?;
+        if !body.is_empty() {
+            return Err(Damaged::new(format!(
+                "{} bytes stand behind the last row of the snapshot",
+                body.len()
+            )));
+        }
+        store.unsave();
+        Ok(store)
+    }
+}
+
+/// What stands between the magic and the checksum, if both are right.
+fn checked(bytes: Bytes) -> Result<Bytes, Damaged> {
+    if bytes.len() < MAGIC.len() + CHECKSUM_LEN || !bytes.starts_with(MAGIC) {
+        return Err(Damaged::new(format!("{} bytes are no snapshot", bytes.len())));
+    }
+    let end = bytes.len() - CHECKSUM_LEN;
+    let (stated, actual) = ((&bytes[end..]).get_u32_le(), crc32c::crc32c(&bytes[..end]));
+    if stated != actual {
+        return Err(Damaged::new(format!("the snapshot's checksum is {actual:08x}, it states {stated:08x}")));
+    }
+    Ok(bytes.slice(MAGIC.len()..end))
+}
+
+fn next_row(body: &mut Bytes) -> Result<(Revision, KeyValue), Damaged> {
+    let at = Revision { main: body.try_get_i64_le()?, sub: body.try_get_i64_le()? };
+    Ok((at, KeyValue::decode_length_delimited(body)?))
+}
+
+impl From<TryGetError> for Damaged {
+    fn from(error: TryGetError) -> Damaged {
+        Damaged::new(format!("a snapshot ends too early: {error}"))
+    }
+}
+
+impl From<DecodeError> for Damaged {
+    fn from(error: DecodeError) -> Damaged {
+        Damaged::new(format!("a row of a snapshot holds no pair: {error}"))
+    }
+}

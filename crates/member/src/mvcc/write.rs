@@ -1,0 +1,118 @@
+//! One change of the store: everything under one main revision.
+
+use std::ops::Deref;
+
+use api::Error;
+use api::mvccpb::KeyValue;
+use bytes::Bytes;
+
+use super::Store;
+use super::index::Modification;
+use super::key_range::KeyRange;
+use super::revision::Revision;
+
+/// Changes the store. All changes made through one of these share one main revision, which is taken
+/// by the first; one that changes nothing takes none. Reads see what was written so far.
+///
+/// There is no way back: whoever writes has checked before that all of it can be done.
+#[derive(Debug)]
+pub struct Write<'a> {
+    store: &'a mut Store,
+    next: Revision,
+}
+
+impl Deref for Write<'_> {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        self.store
+    }
+}
+
+impl Store {
+    /// Begins a change.
+    pub fn write(&mut self) -> Write<'_> {
+        let next = Revision::first_of(self.revision + 1);
+        Write { store: self, next }
+    }
+
+    /// Grants lease `id`, which changes no revision. Limits on `ttl` (seconds) are the caller's.
+    ///
+    /// # Errors
+    /// `LeaseExists`.
+    pub fn grant(&mut self, id: i64, ttl: i64) -> Result<(), Error> {
+        if self.leases.get(id).is_some() {
+            return Err(Error::LeaseExists);
+        }
+        self.leases.insert(id, ttl);
+        self.unsaved.leases.insert(id);
+        Ok(())
+    }
+}
+
+impl Write<'_> {
+    /// Puts a pair and attaches it to `lease`, which must exist, or to none if that is 0.
+    pub fn put(&mut self, key: &Bytes, value: Bytes, lease: i64) {
+        let at = self.advance();
+        let store = &mut *self.store;
+        let index = store.index.entry(key);
+        let (create_revision, version, old_lease) = match index.current().map(|before| &store.rows[&before]) {
+            Some(before) => (before.create_revision, before.version, before.lease),
+            None => (at.main, 0, 0),
+        };
+        index.push(Modification { at, tombstone: false });
+        store.leases.attach(key, old_lease, lease);
+        let row = KeyValue {
+            key: key.clone(),
+            create_revision,
+            mod_revision: at.main,
+            version: version + 1,
+            value,
+            lease,
+        };
+        store.insert_row(at, row);
+    }
+
+    /// Deletes keys, in their order. Answers how many there were.
+    pub fn delete(&mut self, range: KeyRange<'_>) -> i64 {
+        let doomed: Vec<Revision> = self.store.live(range, self.store.revision).collect();
+        for put in &doomed {
+            self.bury(*put);
+        }
+        doomed.len() as i64
+    }
+
+    /// Takes lease `id` away, and with it the keys it holds, in their order.
+    ///
+    /// # Errors
+    /// `LeaseNotFound`.
+    pub fn revoke(&mut self, id: i64) -> Result<(), Error> {
+        let lease = self.store.leases.remove(id).ok_or(Error::LeaseNotFound)?;
+        self.store.unsaved.leases.insert(id);
+        for key in lease.keys() {
+            self.delete(KeyRange::Single(key));
+        }
+        Ok(())
+    }
+
+    /// Ends the life of the key that was put at `put`, its current pair.
+    fn bury(&mut self, put: Revision) {
+        let at = self.advance();
+        let store = &mut *self.store;
+        let KeyValue { key, lease, .. } = &store.rows[&put];
+        let (key, lease) = (key.clone(), *lease);
+        let index = store.index.get_mut(&key).expect("the index named the row of this key");
+        index.push(Modification { at, tombstone: true });
+        store.leases.attach(&key, lease, 0);
+        store.insert_row(at, KeyValue { key, mod_revision: at.main, ..KeyValue::default() });
+    }
+
+    /// The place of the next change.
+    fn advance(&mut self) -> Revision {
+        let at = self.next;
+        self.next.sub += 1;
+        self.store.revision = at.main;
+        self.store.unsaved.rows.push(at);
+        at
+    }
+}

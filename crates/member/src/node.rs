@@ -1,0 +1,351 @@
+//! The one file that touches `raft::RawNode`.
+//!
+//! It keeps two promises to the rest of the member:
+//!
+//! - *Determinism* (rule R3): raft draws election timeouts from the operating system. After every
+//!   call into raft the timeout is set to our own keyed draw, a function of the seed, the member,
+//!   its incarnation, the term and the number of campaigns, and of nothing raft drew.
+//! - *Order* (etcd's `raft.go`): a leader's messages leave while its own write is under way, and it
+//!   counts its own copy only once that write is durable; everyone else's messages leave after it.
+//!
+//! Readies are persisted asynchronously: `advance_append_async` at once, `on_persist_ready` when the
+//! disk job that holds the ready is done. Jobs end in order, so readies do.
+
+use std::collections::VecDeque;
+
+use keyed::{Domain, Keyed};
+use raft::eraftpb::{Entry, HardState, Message, MessageType, Snapshot};
+use raft::{RawNode, ReadOnlyOption, ReadState, SnapshotStatus, StateRole};
+use record::{Fact, LogEntry, Role};
+
+use crate::config::Config;
+use crate::flaw::{Flaw, Flaws};
+use crate::log::Log;
+
+const ELECTION: Domain = Domain::new("member election timeout");
+
+/// raft, driven.
+pub(crate) struct Node {
+    raw: RawNode<Log>,
+    timeouts: Keyed,
+    /// Elections this process began; part of the timeout's key, so that two members with equal
+    /// timeouts do not meet in every round.
+    campaigns: u64,
+    /// Key and value of the timeout in force.
+    timeout: ((u64, u64), usize),
+    election_ticks: u32,
+    flaws: Flaws,
+    /// Readies whose writes are under way, oldest first.
+    unpersisted: VecDeque<Unpersisted>,
+    /// State as last told in a fact.
+    told: (u64, u64, Role, u64, u64),
+}
+
+/// A ready whose write is under way, or that waits behind one.
+struct Unpersisted {
+    number: u64,
+    /// The disk job that makes it durable; `None` where it needs no write of its own and only waits
+    /// for those before it.
+    job: Option<u64>,
+    /// Messages that may leave once it is durable.
+    messages: Vec<Message>,
+    /// Index of the snapshot in it.
+    snapshot: Option<u64>,
+}
+
+/// What one ready wants saved.
+pub(crate) struct Save {
+    pub(crate) hard_state: Option<HardState>,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) snapshot: Option<Snapshot>,
+    /// Whether it must be durable before anything it allows happens.
+    pub(crate) must_sync: bool,
+}
+
+/// What one ready lets happen at once.
+#[derive(Default)]
+pub(crate) struct Turn {
+    pub(crate) read_states: Vec<ReadState>,
+    pub(crate) messages: Vec<Message>,
+    pub(crate) committed: Vec<Entry>,
+    pub(crate) save: Option<(u64, Save)>,
+}
+
+/// What became possible when a write ended.
+#[derive(Default)]
+pub(crate) struct Persisted {
+    pub(crate) messages: Vec<Message>,
+    /// A snapshot that is durable now and must replace the store.
+    pub(crate) snapshot: Option<u64>,
+}
+
+impl Node {
+    pub(crate) fn new(config: &Config, log: Log, applied: u64) -> Node {
+        let raft_config = raft::Config {
+            id: config.id,
+            election_tick: config.election_ticks as usize,
+            heartbeat_tick: 1,
+            applied,
+            max_size_per_msg: config.max_size_per_message,
+            max_inflight_msgs: config.max_inflight_messages,
+            check_quorum: config.check_quorum,
+            pre_vote: config.pre_vote,
+            read_only_option: ReadOnlyOption::Safe,
+            max_uncommitted_size: config.max_uncommitted_size,
+            ..raft::Config::default()
+        };
+        let raw = RawNode::new(&raft_config, log, &crate::logging::raft_logger())
+            .unwrap_or_else(|error| panic!("raft refuses the configuration of member {}: {error}", config.id));
+        let mut node = Node {
+            raw,
+            timeouts: Keyed::new(config.seed, ELECTION).split(config.id << 32 | u64::from(config.incarnation)),
+            campaigns: 0,
+            timeout: ((u64::MAX, 0), 0),
+            election_ticks: config.election_ticks,
+            flaws: config.flaws,
+            unpersisted: VecDeque::new(),
+            told: (0, 0, Role::Follower, 0, 0),
+        };
+        node.steady();
+        node
+    }
+
+    /// Puts our own election timeout in the place of raft's (rule R3). Called after every call that
+    /// could have reset it, which is every call.
+    fn steady(&mut self) {
+        let key = (self.raw.raft.term, self.campaigns);
+        if self.timeout.0 != key {
+            let ticks = u64::from(self.election_ticks);
+            let drawn = ticks + self.timeouts.draw(key.0, key.1).below(ticks);
+            self.timeout = (key, drawn as usize);
+        }
+        self.raw.raft.set_randomized_election_timeout(self.timeout.1);
+    }
+
+    pub(crate) fn tick(&mut self) {
+        let due = self.raw.raft.state != StateRole::Leader
+            && self.raw.raft.election_elapsed + 1 >= self.timeout.1;
+        self.raw.tick();
+        self.campaigns += u64::from(due);
+        self.steady();
+    }
+
+    pub(crate) fn step(&mut self, message: Message) {
+        // An error here means a message that is out of place (from a stranger, say): dropped, as etcd does.
+        if let Err(error) = self.raw.step(message) {
+            tracing::debug!(%error, "message ignored");
+        }
+        self.steady();
+    }
+
+    /// Begins an election at once: the first start of a one-member cluster.
+    pub(crate) fn campaign(&mut self) {
+        let _ = self.raw.campaign();
+        self.steady();
+    }
+
+    /// Hands data to the leader's log; false where raft dropped it.
+    pub(crate) fn propose(&mut self, data: Vec<u8>) -> bool {
+        let taken = self.raw.propose(Vec::new(), data).is_ok();
+        self.steady();
+        taken
+    }
+
+    pub(crate) fn read_index(&mut self, context: u64) {
+        self.raw.read_index(context.to_be_bytes().to_vec());
+        self.steady();
+    }
+
+    pub(crate) fn transfer_leader(&mut self, to: u64) {
+        self.raw.transfer_leader(to);
+        self.steady();
+    }
+
+    pub(crate) fn report_snapshot(&mut self, to: u64, arrived: bool) {
+        let status = if arrived { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
+        self.raw.report_snapshot(to, status);
+        self.steady();
+    }
+
+    /// The applied index as raft shall know it.
+    pub(crate) fn applied_to(&mut self, index: u64) {
+        self.raw.advance_apply_to(index);
+        self.steady();
+    }
+
+    pub(crate) fn term(&self) -> u64 {
+        self.raw.raft.term
+    }
+
+    pub(crate) fn leader(&self) -> u64 {
+        self.raw.raft.leader_id
+    }
+
+    pub(crate) fn is_leader(&self) -> bool {
+        self.raw.raft.state == StateRole::Leader
+    }
+
+    pub(crate) fn committed(&self) -> u64 {
+        self.raw.raft.raft_log.committed
+    }
+
+    pub(crate) fn log(&self) -> &Log {
+        self.raw.store()
+    }
+
+    pub(crate) fn log_mut(&mut self) -> &mut Log {
+        self.raw.mut_store()
+    }
+
+    /// The only voter there is.
+    pub(crate) fn is_alone(&self) -> bool {
+        let voters = &self.log().conf_state().voters;
+        voters.len() == 1 && self.log().conf_state().voters_outgoing.is_empty()
+    }
+
+    /// The follower that has most of the log: the one to hand leadership to.
+    pub(crate) fn best_follower(&self) -> Option<u64> {
+        let own = self.raw.raft.id;
+        let progress = self.raw.raft.prs().iter().filter(|(id, _)| **id != own);
+        progress.map(|(id, progress)| (progress.matched, u64::MAX - *id)).max().map(|(_, id)| u64::MAX - id)
+    }
+
+    /// Whether writes are under way.
+    pub(crate) fn is_saving(&self) -> bool {
+        !self.unpersisted.is_empty()
+    }
+
+    pub(crate) fn has_ready(&self) -> bool {
+        self.raw.has_ready()
+    }
+
+    /// Takes the next ready apart. `job` numbers the disk job it will need, if it needs one.
+    pub(crate) fn ready(&mut self, job: u64, facts: &mut Vec<Fact>) -> Turn {
+        let mut ready = self.raw.ready();
+        let number = ready.number();
+        let mut turn = Turn {
+            read_states: ready.take_read_states(),
+            messages: ready.take_messages(),
+            committed: ready.take_committed_entries(),
+            save: None,
+        };
+        let mut held = ready.take_persisted_messages();
+        let save = Save {
+            hard_state: ready.hs().cloned(),
+            must_sync: ready.must_sync(),
+            snapshot: (!ready.snapshot().is_empty()).then(|| ready.snapshot().clone()),
+            entries: ready.take_entries(),
+        };
+        self.mirror(&save, facts);
+        self.raw.advance_append_async(ready);
+        self.tell_state(facts);
+
+        // Commit alone need not be saved (raft's paper, figure 2, keeps it volatile): it rides along
+        // with the next write.
+        let needs_write = save.must_sync;
+        let snapshot = save.snapshot.as_ref().map(|snapshot| snapshot.get_metadata().index);
+        let votes_only = save.entries.is_empty() && save.snapshot.is_none();
+        let mut release_now = false;
+        if needs_write {
+            // R1: a change of term or vote alone is written without waiting for the disk.
+            release_now |= votes_only && self.flaws.has(Flaw::VoteNotPersisted);
+            // R3, M-14370: the leader's own copy counts before it is durable.
+            let own_copy_early = if self.is_alone() {
+                self.flaws.has(Flaw::AckBeforeFsyncSingle)
+            } else {
+                self.flaws.has(Flaw::LeaderSelfAckBeforeFsync)
+            };
+            if own_copy_early && self.is_leader() {
+                self.raw.on_persist_ready(number);
+                self.steady();
+            }
+            turn.save = Some((job, save));
+        }
+        // R2: a follower's acknowledgements leave before its entries are durable.
+        if self.flaws.has(Flaw::AppendAckBeforeFsync) {
+            let (early, rest) = held.into_iter().partition(|m| m.get_msg_type() == MessageType::MsgAppendResponse);
+            turn.messages.extend::<Vec<_>>(early);
+            held = rest;
+        }
+        if release_now {
+            turn.messages.append(&mut held);
+        }
+        if needs_write || !self.unpersisted.is_empty() {
+            let job = needs_write.then_some(job);
+            self.unpersisted.push_back(Unpersisted { number, job, messages: held, snapshot });
+        } else {
+            self.raw.on_persist_ready(number);
+            turn.messages.append(&mut held);
+        }
+        self.steady();
+        turn
+    }
+
+    /// Brings the log in memory up to what the ready wants saved.
+    fn mirror(&mut self, save: &Save, facts: &mut Vec<Fact>) {
+        let log = self.raw.mut_store();
+        if let Some(snapshot) = &save.snapshot {
+            log.restore(snapshot);
+        }
+        if let Some(hard_state) = &save.hard_state {
+            log.set_hard_state(hard_state.clone());
+        }
+        if !save.entries.is_empty() {
+            log.append(&save.entries);
+            facts.push(Fact::Appended(save.entries.iter().map(log_entry).collect()));
+        }
+    }
+
+    /// A disk job is done: releases what waited for it.
+    pub(crate) fn persisted(&mut self, job: u64) -> Persisted {
+        let mut persisted = Persisted::default();
+        let Some(at) = self.unpersisted.iter().position(|ready| ready.job == Some(job)) else {
+            return persisted; // a job of the WAL's own, such as a released segment
+        };
+        assert_eq!(at, 0, "job {job} ended before the job of an earlier ready: jobs must end in order");
+        let mut number = 0;
+        // Those behind it that need no write of their own waited for it only.
+        while let Some(ready) = self.unpersisted.front() {
+            if ready.job.is_some_and(|other| other != job) {
+                break;
+            }
+            let ready = self.unpersisted.pop_front().expect("it was there a moment ago");
+            number = ready.number;
+            persisted.messages.extend(ready.messages);
+            persisted.snapshot = persisted.snapshot.max(ready.snapshot);
+        }
+        self.raw.on_persist_ready(number);
+        self.steady();
+        persisted
+    }
+
+    /// Tells changes of term, vote, role, leader and commit as facts.
+    pub(crate) fn tell_state(&mut self, facts: &mut Vec<Fact>) {
+        let raft = &self.raw.raft;
+        let role = match raft.state {
+            StateRole::Follower => Role::Follower,
+            StateRole::PreCandidate => Role::PreCandidate,
+            StateRole::Candidate => Role::Candidate,
+            StateRole::Leader => Role::Leader,
+        };
+        let commit = raft.raft_log.committed;
+        let now = (raft.term, raft.vote, role, raft.leader_id, commit);
+        if now == self.told {
+            return;
+        }
+        if (now.0, now.1, now.2, now.3) != (self.told.0, self.told.1, self.told.2, self.told.3) {
+            facts.push(Fact::State { term: now.0, vote: now.1, role, leader: now.3 });
+        }
+        if commit != self.told.4 {
+            let term = raft.raft_log.term(commit).unwrap_or(0);
+            facts.push(Fact::Committed { index: commit, term });
+        }
+        self.told = now;
+    }
+}
+
+/// An entry as facts name it.
+pub(crate) fn log_entry(entry: &Entry) -> LogEntry {
+    let kind = entry.get_entry_type() as u64;
+    LogEntry { index: entry.index, term: entry.term, digest: record::hash::digest(&entry.data) ^ kind }
+}

@@ -1,0 +1,309 @@
+//! What the member makes durable beside raft's state: the backend's commits, snapshots of the log,
+//! snapshots from a leader.
+//!
+//! A backend commit is a synchronous section: it runs at once and is over when the driver says so
+//! ([`crate::io::Input::SectionDone`]). Only then its consistent index counts as durable, and only
+//! what the backend holds durably is ever dropped from the log (etcd issue 10219).
+//!
+//! Invariants: one section at a time; `durable <= committed index of the last commit <= applied`.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use protobuf::Message as _;
+use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
+use record::Fact;
+
+use crate::backend::{Batch, Meta, Split};
+use crate::disk::{DiskJob, DiskOp};
+use crate::flaw::Flaw;
+use crate::io::Effects;
+use crate::member::Member;
+use crate::mvcc::Store;
+use crate::node::Save;
+use crate::snapshot_file::{SnapshotFile, Snapshots};
+use crate::wal::{Marker, Position, Wal};
+
+/// Where the member stands with its disk.
+#[derive(Debug, Default)]
+pub(crate) struct Persistence {
+    /// When the oldest change the backend does not hold was made, on the member's clock.
+    dirty_since: Option<u64>,
+    /// Entries applied since the last commit.
+    uncommitted: u64,
+    /// The consistent index of the section under way.
+    section: Option<u64>,
+    /// The consistent index that is durable.
+    durable: u64,
+    /// Index of the last snapshot of the log, marked in the WAL (or on its way there).
+    last_snapshot: u64,
+    /// The job that marks one, and its index.
+    marking: Option<(u64, u64)>,
+    /// Ends of the WAL after each job.
+    positions: VecDeque<(u64, Position)>,
+    /// Snapshots from a leader that are on their way to the disk.
+    incoming: VecDeque<Snapshot>,
+    /// The store came from a snapshot and must replace the backend's file.
+    install: bool,
+    files: Snapshots,
+    /// Snapshots on their way to followers. The log is not compacted meanwhile, or a follower would
+    /// need the next snapshot when it has the first.
+    pub(crate) snapshots_in_flight: u32,
+    /// When the next batch of a compaction's scrub is due, on the member's clock.
+    scrub_at: Option<u64>,
+}
+
+impl Persistence {
+    pub(crate) fn new(durable: u64, last_snapshot: u64, files: Snapshots, scrubbing: bool) -> Persistence {
+        Persistence { durable, last_snapshot, files, scrub_at: scrubbing.then_some(0), ..Persistence::default() }
+    }
+
+    /// An entry was applied.
+    pub(crate) fn applied(&mut self, now: u64) {
+        self.uncommitted += 1;
+        self.dirty_since.get_or_insert(now);
+    }
+
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.dirty_since.is_some() || self.install
+    }
+
+    pub(crate) fn job_done(&mut self, job: u64, wal: &mut Wal) {
+        while let Some((first, position)) = self.positions.front().copied() {
+            if first > job {
+                break;
+            }
+            wal.durable(position);
+            self.positions.pop_front();
+        }
+    }
+
+    /// When to look again, on the member's clock.
+    pub(crate) fn wake_at(&self, interval: u64) -> u64 {
+        let commit = match (self.section, self.dirty_since) {
+            (None, Some(since)) => since.saturating_add(interval),
+            _ => u64::MAX,
+        };
+        commit.min(self.scrub_at.unwrap_or(u64::MAX))
+    }
+}
+
+impl Member {
+    /// The disk operations that save a ready.
+    pub(crate) fn saving_operations(&mut self, job: u64, save: Save, hard_state: &HardState) -> Vec<DiskOp> {
+        let mut ops = Vec::new();
+        let Save { entries, snapshot, must_sync, .. } = save;
+        let position = match snapshot {
+            Some(snapshot) => {
+                let marker = marker_of(&snapshot);
+                let data = snapshot.data.clone();
+                self.persistence.files.save(&SnapshotFile { marker: marker.clone(), data }, &mut ops);
+                self.persistence.incoming.push_back(snapshot);
+                self.wal.replace(&marker, hard_state, &entries, &mut ops)
+            }
+            None => self.wal.append(Some(hard_state), &entries, must_sync, &mut ops),
+        };
+        self.persistence.positions.push_back((job, position));
+        ops
+    }
+
+    // ---- the backend ------------------------------------------------------------------------------
+
+    pub(crate) fn backend_is_idle(&self) -> bool {
+        self.persistence.section.is_none() && self.persistence.marking.is_none()
+    }
+
+    /// Commits the backend when its time has come, scrubs, takes snapshots of the log.
+    pub(crate) fn look_after_backend(&mut self, effects: &mut Effects) {
+        self.scrub();
+        let persistence = &self.persistence;
+        if persistence.section.is_some() || !persistence.is_dirty() || effects.fatal.is_some() {
+            return;
+        }
+        let due = persistence.dirty_since.is_some_and(|since| self.now >= since + self.config.backend_interval);
+        let full = persistence.uncommitted >= self.config.backend_limit;
+        if due || full || persistence.install || self.wants_log_snapshot() {
+            self.commit_backend(effects);
+        }
+    }
+
+    /// Writes everything since the last commit, with the consistent index, in one transaction.
+    pub(crate) fn commit_backend(&mut self, effects: &mut Effects) {
+        if self.persistence.section.is_some() {
+            return;
+        }
+        let compaction = self.store.compaction();
+        let meta = Meta {
+            consistent_index: self.applied.0,
+            term: self.applied.1,
+            conf_state: conf_state_bytes(self.node.log().conf_state()),
+            scheduled_compact: compaction.scheduled,
+            finished_compact: compaction.finished,
+        };
+        let changes = self.store.take_changes();
+        let mut puts = Vec::with_capacity(changes.rows.len() + changes.leases.len());
+        let mut deletes = Vec::new();
+        for (key, value) in changes.rows.into_iter().chain(changes.leases) {
+            match value {
+                Some(value) => puts.push((key, value)),
+                None => deletes.push(key),
+            }
+        }
+        let batch = Batch { puts: &puts, deletes: &deletes, meta: &meta };
+        let flaws = self.config.flaws;
+        let result = if self.persistence.install {
+            self.backend.install(&puts, &meta)
+        } else if flaws.has(Flaw::ApplyTwiceAfterRestart) {
+            self.backend.commit_flawed(batch, Split::RowsFirst) // R19
+        } else if flaws.has(Flaw::ConsistentIndexBeforeApply) {
+            self.backend.commit_flawed(batch, Split::IndexFirst) // M-13766
+        } else {
+            self.backend.commit(batch)
+        };
+        if let Err(error) = result {
+            effects.fatal = Some(error.to_string());
+            return;
+        }
+        self.persistence.install = false;
+        self.persistence.dirty_since = None;
+        self.persistence.uncommitted = 0;
+        self.persistence.section = Some(self.applied.0);
+        effects.section = true;
+    }
+
+    pub(crate) fn section_done(&mut self, effects: &mut Effects) {
+        let Some(consistent_index) = self.persistence.section.take() else { return };
+        self.persistence.durable = consistent_index;
+        effects.facts.push(Fact::BackendDurable { consistent_index });
+        if self.wants_log_snapshot() {
+            self.mark_log_snapshot(effects);
+        }
+    }
+
+    /// One batch of a compaction's scrub, if its time has come.
+    fn scrub(&mut self) {
+        let compaction = self.store.compaction();
+        if compaction.scheduled == compaction.finished {
+            self.persistence.scrub_at = None;
+            return;
+        }
+        let at = *self.persistence.scrub_at.get_or_insert(self.now);
+        if self.now >= at {
+            let more = self.store.scrub_step(self.config.compaction_batch);
+            self.persistence.dirty_since.get_or_insert(self.now);
+            self.persistence.scrub_at = more.then_some(self.now + self.config.compaction_pause);
+        }
+    }
+
+    // ---- snapshots of the own log -----------------------------------------------------------------
+
+    fn wants_log_snapshot(&self) -> bool {
+        let persistence = &self.persistence;
+        self.applied.0 - persistence.last_snapshot.min(self.applied.0) > self.config.snapshot_count
+            && persistence.marking.is_none()
+            && !persistence.install
+            && persistence.incoming.is_empty()
+            && persistence.snapshots_in_flight == 0
+    }
+
+    /// The backend holds everything up to its durable index: the log may be replayed from there.
+    fn mark_log_snapshot(&mut self, effects: &mut Effects) {
+        use raft::Storage as _;
+        let index = self.persistence.durable;
+        let log = self.node.log();
+        if index <= log.before().0 || index <= self.persistence.last_snapshot {
+            return;
+        }
+        let term = log.term(index).expect("what is applied and not compacted is in the log");
+        let marker = Marker { index, term, conf_state: log.conf_state().clone() };
+        let mut ops = Vec::new();
+        let position = self.wal.mark_snapshot(&marker, &mut ops);
+        let id = self.next_job;
+        self.next_job += 1;
+        self.persistence.positions.push_back((id, position));
+        self.persistence.marking = Some((id, index));
+        self.persistence.last_snapshot = index;
+        effects.jobs.push(DiskJob { id, ops });
+    }
+
+    /// A snapshot of the log is marked durably: drops what lies before it, but for what slow followers
+    /// may still ask for, and releases the segments nobody needs.
+    pub(crate) fn log_snapshot_saved(&mut self, job: u64, effects: &mut Effects) {
+        let Some((_, index)) = self.persistence.marking.take_if(|(marking, _)| *marking == job) else { return };
+        let keep_from = index.saturating_sub(self.config.catch_up_entries);
+        if keep_from > self.node.log().before().0 {
+            self.node.log_mut().compact(keep_from);
+            let (index, term) = self.node.log().before();
+            effects.facts.push(Fact::LogCompacted { index, term });
+        }
+        let mut ops = Vec::new();
+        self.wal.release(index, &mut ops);
+        if !ops.is_empty() {
+            let id = self.next_job;
+            self.next_job += 1;
+            effects.jobs.push(DiskJob { id, ops });
+        }
+    }
+
+    // ---- snapshots between members ----------------------------------------------------------------
+
+    /// Makes a snapshot of the state machine if raft waits for one to send.
+    pub(crate) fn offer_snapshot(&mut self) {
+        if !self.node.log().wants_snapshot() {
+            return;
+        }
+        let mut snapshot = Snapshot { data: self.store.encode_snapshot(), ..Snapshot::default() };
+        let conf_state = self.node.log().conf_state().clone();
+        let metadata = snapshot.mut_metadata();
+        (metadata.index, metadata.term) = self.applied;
+        metadata.set_conf_state(conf_state);
+        self.node.log_mut().offer_snapshot(snapshot);
+    }
+
+    /// A leader's snapshot is durable: it replaces the store now, and the backend's file as soon as no
+    /// section is under way. A crash in between finds the snapshot's file and does it then.
+    pub(crate) fn install_snapshot(&mut self, effects: &mut Effects) {
+        while let Some(snapshot) = self.persistence.incoming.pop_front() {
+            let marker = marker_of(&snapshot);
+            assert!(
+                marker.index > self.applied.0,
+                "a snapshot at {} is to be installed on a member that applied {}: raft should have refused it",
+                marker.index,
+                self.applied.0
+            );
+            match Store::decode_snapshot(snapshot.data) {
+                Ok(store) => self.store = store,
+                Err(error) => {
+                    effects.fatal = Some(format!("the leader's snapshot at {} is damaged: {error}", marker.index));
+                    return;
+                }
+            }
+            self.applied = (marker.index, marker.term);
+            self.node.applied_to(marker.index);
+            effects.facts.push(Fact::SnapshotInstalled {
+                index: marker.index,
+                term: marker.term,
+                revision: self.store.revision() as u64,
+                state_hash: self.store.state_hash(),
+            });
+            self.persistence.install = true;
+            self.persistence.last_snapshot = marker.index;
+            self.persistence.scrub_at = None;
+        }
+    }
+}
+
+/// A snapshot's place in the log.
+pub(crate) fn marker_of(snapshot: &Snapshot) -> Marker {
+    let metadata = snapshot.get_metadata();
+    Marker { index: metadata.index, term: metadata.term, conf_state: metadata.get_conf_state().clone() }
+}
+
+pub(crate) fn conf_state_bytes(conf_state: &ConfState) -> Bytes {
+    conf_state.write_to_bytes().expect("a configuration has no required fields to be missing").into()
+}
+
+/// Entries as facts name them.
+pub(crate) fn described(entries: &[Entry]) -> Vec<record::LogEntry> {
+    entries.iter().map(crate::node::log_entry).collect()
+}

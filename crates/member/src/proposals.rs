@@ -1,0 +1,91 @@
+//! Requests on their way through the log: those that wait for a leader, and those that were proposed.
+//!
+//! Invariant: a proposed request is answered at most once, by its application here or by its time-out.
+
+use std::collections::{BTreeMap, VecDeque};
+
+/// A request that was proposed, or waits to be.
+#[derive(Debug)]
+struct Pending {
+    operation: u64,
+    started: u64,
+}
+
+/// A request whose time is over.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Expired {
+    pub(crate) operation: u64,
+    /// When it came, on the member's clock.
+    pub(crate) started: u64,
+    /// Whether it ever reached raft.
+    pub(crate) proposed: bool,
+}
+
+/// All requests on their way.
+#[derive(Debug, Default)]
+pub(crate) struct Proposals {
+    /// By raft request id.
+    pending: BTreeMap<u64, Pending>,
+    /// Deadlines with ids, in order: all requests have the same time. Holds answered ones, too.
+    deadlines: VecDeque<(u64, u64)>,
+    /// Encoded requests that wait for a leader, as etcd's proposal channel does.
+    waiting: VecDeque<(u64, Vec<u8>)>,
+}
+
+impl Proposals {
+    pub(crate) fn push(&mut self, id: u64, operation: u64, started: u64, deadline: u64, data: Vec<u8>) {
+        self.pending.insert(id, Pending { operation, started });
+        self.deadlines.push_back((deadline, id));
+        self.waiting.push_back((id, data));
+    }
+
+    /// The next request to propose.
+    pub(crate) fn next_waiting(&mut self) -> Option<(u64, Vec<u8>)> {
+        self.waiting.pop_front()
+    }
+
+    /// raft refused a request for good: its operation.
+    pub(crate) fn refused(&mut self, id: u64) -> Option<u64> {
+        self.pending.remove(&id).map(|pending| pending.operation)
+    }
+
+    /// A request was applied here; its operation, if somebody still waits for it.
+    pub(crate) fn applied(&mut self, id: u64) -> Option<u64> {
+        self.pending.remove(&id).map(|pending| pending.operation)
+    }
+
+    /// Requests whose time is over.
+    pub(crate) fn expired(&mut self, now: u64) -> Vec<Expired> {
+        let mut expired = Vec::new();
+        while let Some((deadline, id)) = self.deadlines.front().copied() {
+            let Some(pending) = self.pending.get(&id) else {
+                self.deadlines.pop_front();
+                continue;
+            };
+            if deadline > now {
+                break;
+            }
+            let (operation, started) = (pending.operation, pending.started);
+            let waited = self.waiting.iter().position(|(other, _)| *other == id);
+            if let Some(at) = waited {
+                self.waiting.remove(at);
+            }
+            self.pending.remove(&id);
+            self.deadlines.pop_front();
+            expired.push(Expired { operation, started, proposed: waited.is_none() });
+        }
+        expired
+    }
+
+    /// When to look again, on the member's clock.
+    pub(crate) fn wake_at(&self) -> u64 {
+        self.deadlines.front().map_or(u64::MAX, |(deadline, _)| *deadline)
+    }
+
+    /// Empties everything; the operations that were under way.
+    pub(crate) fn take_all(&mut self) -> Vec<u64> {
+        self.waiting.clear();
+        self.deadlines.clear();
+        std::mem::take(&mut self.pending).into_values().map(|pending| pending.operation).collect()
+    }
+}

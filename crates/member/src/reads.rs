@@ -1,0 +1,123 @@
+//! Linearizable reads: etcd's read loop (`v3_server.go`, `linearizableReadLoop`).
+//!
+//! One ReadIndex is under way at a time; reads that come meanwhile wait for the next one. Once an
+//! index is confirmed its reads are answered when that index is applied. Every attempt uses a fresh
+//! context: with a context used twice, a heartbeat answer that was delayed since before the leader
+//! was deposed could confirm a later read (etcd issue 20418).
+//!
+//! Invariant: an operation is in exactly one of `waiting`, `current` and `confirmed`.
+
+use std::collections::VecDeque;
+
+use api::Request;
+
+/// A read that waits.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub(crate) operation: u64,
+    pub(crate) request: Request,
+    /// When its time inside the server is over, on the member's clock.
+    pub(crate) deadline: u64,
+}
+
+#[derive(Debug)]
+struct Current {
+    context: u64,
+    /// The context's attempt is repeated, with a fresh one, at this time.
+    retry_at: u64,
+    reads: Vec<Read>,
+}
+
+/// All reads that wait.
+#[derive(Debug, Default)]
+pub(crate) struct Reads {
+    waiting: Vec<Read>,
+    current: Option<Current>,
+    confirmed: VecDeque<(u64, Vec<Read>)>,
+}
+
+impl Reads {
+    pub(crate) fn push(&mut self, read: Read) {
+        self.waiting.push(read);
+    }
+
+    /// Whether a ReadIndex should be asked for now.
+    pub(crate) fn wants_index(&self, now: u64) -> bool {
+        match &self.current {
+            Some(current) => now >= current.retry_at,
+            None => !self.waiting.is_empty(),
+        }
+    }
+
+    /// A ReadIndex with this fresh context is asked for; it replaces the attempt under way.
+    pub(crate) fn asked(&mut self, context: u64, retry_at: u64) {
+        let reads = match self.current.take() {
+            Some(current) => current.reads,
+            None => std::mem::take(&mut self.waiting),
+        };
+        self.current = Some(Current { context, retry_at, reads });
+    }
+
+    /// An index was confirmed. Answers to contexts given up meanwhile are ignored.
+    pub(crate) fn confirm(&mut self, context: u64, index: u64) {
+        if self.current.as_ref().is_some_and(|current| current.context == context) {
+            let current = self.current.take().expect("it was there a moment ago");
+            self.confirmed.push_back((index, current.reads));
+        }
+    }
+
+    /// The reads whose index is applied.
+    pub(crate) fn ready(&mut self, applied: u64) -> Option<Vec<Read>> {
+        let at = self.confirmed.iter().position(|(index, _)| *index <= applied)?;
+        self.confirmed.remove(at).map(|(_, reads)| reads)
+    }
+
+    /// The leader changed: the attempt under way is void, and etcd answers its reads with an error.
+    pub(crate) fn leader_changed(&mut self) -> Vec<Read> {
+        self.current.take().map(|current| current.reads).unwrap_or_default()
+    }
+
+    /// The leader may answer now (its first entry is committed): ask again at once.
+    pub(crate) fn retry_now(&mut self) {
+        if let Some(current) = &mut self.current {
+            current.retry_at = 0;
+        }
+    }
+
+    /// Reads whose time is over.
+    pub(crate) fn expired(&mut self, now: u64) -> Vec<Read> {
+        let mut over = Vec::new();
+        let mut sweep = |reads: &mut Vec<Read>| over.extend(reads.extract_if(.., |read| read.deadline <= now));
+        sweep(&mut self.waiting);
+        if let Some(current) = &mut self.current {
+            sweep(&mut current.reads);
+        }
+        self.confirmed.iter_mut().for_each(|(_, reads)| sweep(reads));
+        self.confirmed.retain(|(_, reads)| !reads.is_empty());
+        if self.current.as_ref().is_some_and(|current| current.reads.is_empty()) {
+            self.current = None;
+        }
+        over
+    }
+
+    /// Empties everything; the operations that were under way.
+    pub(crate) fn take_all(&mut self) -> Vec<u64> {
+        let Reads { waiting, current, confirmed } = std::mem::take(self);
+        let current = current.into_iter().flat_map(|current| current.reads);
+        let confirmed = confirmed.into_iter().flat_map(|(_, reads)| reads);
+        waiting.into_iter().chain(current).chain(confirmed).map(|read| read.operation).collect()
+    }
+
+    /// When to look again, on the member's clock.
+    pub(crate) fn wake_at(&self) -> u64 {
+        let all = self.waiting.iter().chain(self.confirmed.iter().flat_map(|(_, reads)| reads));
+        let deadline = all.map(|read| read.deadline).min().unwrap_or(u64::MAX);
+        match &self.current {
+            Some(current) => {
+                let own = current.reads.iter().map(|read| read.deadline).min().unwrap_or(u64::MAX);
+                deadline.min(own).min(current.retry_at)
+            }
+            None => deadline,
+        }
+    }
+}

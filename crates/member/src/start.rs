@@ -1,0 +1,256 @@
+//! A member's start: a first one, or recovery from what is on the disk.
+//!
+//! Recovery reads the log and the backend, brings them together (a snapshot's file stands in for a
+//! backend that is behind it), and hands raft the entries after the log's last usable marker. All of
+//! it is one synchronous section: until it is over, the member must not be spoken to.
+
+use std::sync::Arc;
+
+use protobuf::Message as _;
+use raft::eraftpb::{ConfState, HardState};
+use record::Fact;
+
+use crate::backend::{Backend, BackendError, Loaded, Meta};
+use crate::config::Config;
+use crate::disk::{Disk, DiskError, DiskOp};
+use crate::io::Effects;
+use crate::log::Log;
+use crate::member::{Leadership, Member};
+use crate::mvcc::{Compaction, Damaged, Saved, Store};
+use crate::node::Node;
+use crate::persist::{Persistence, conf_state_bytes, described};
+use crate::proposals::Proposals;
+use crate::reads::Reads;
+use crate::snapshot_file::Snapshots;
+use crate::wal::{self, Marker, Replay, Wal, WalError};
+
+/// The backend's file.
+const BACKEND: &str = "backend.redb";
+/// Term of the entries that made the first configuration. etcd puts one for each member into the log
+/// before the first election; here the log begins behind them.
+const BOOTSTRAP_TERM: u64 = 1;
+
+/// Why a member does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The disk failed. It may work the next time.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The log.
+    #[error(transparent)]
+    Wal(WalError),
+    /// The backend.
+    #[error(transparent)]
+    Backend(BackendError),
+    /// The store's rows are not what a store wrote.
+    #[error("the backend's rows make no sense: {0}")]
+    Store(#[from] Damaged),
+    /// Log and backend do not fit together.
+    #[error("the backend holds everything up to entry {backend}, the log {what}: one of the two lost what was durable")]
+    Apart {
+        /// The backend's consistent index.
+        backend: u64,
+        /// What the log holds.
+        what: String,
+    },
+    /// The disk is empty, and this is not the first start.
+    #[error(
+        "the data directory is empty, but this member has already been bootstrapped: its votes and acknowledgements are gone; remove it from the cluster and add it as a new member"
+    )]
+    LostDisk,
+}
+
+impl StartError {
+    /// Whether another start must fail in the same way.
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            StartError::Disk(_) | StartError::Wal(WalError::Disk(_)) => false,
+            StartError::Backend(BackendError::Disk { .. }) => false,
+            StartError::Wal(_) | StartError::Backend(_) | StartError::Store(_) => true,
+            StartError::Apart { .. } | StartError::LostDisk => true,
+        }
+    }
+}
+
+impl From<WalError> for StartError {
+    fn from(error: WalError) -> StartError {
+        StartError::Wal(error)
+    }
+}
+
+impl From<BackendError> for StartError {
+    fn from(error: BackendError) -> StartError {
+        StartError::Backend(error)
+    }
+}
+
+/// What was found on the disk, put together.
+struct Found {
+    wal: Wal,
+    backend: Backend,
+    store: Store,
+    log: Log,
+    /// Index and term of the last entry in the store.
+    applied: (u64, u64),
+    marker: u64,
+    files: Snapshots,
+}
+
+impl Member {
+    /// Starts a member on `disk` at `now` of its own clock.
+    ///
+    /// # Errors
+    /// The disk fails, or what is on it must not be trusted.
+    pub fn start(
+        config: Config,
+        now: u64,
+        disk: Arc<dyn Disk>,
+        effects: &mut Effects,
+    ) -> Result<Member, StartError> {
+        let mut found = match Replay::read(&*disk) {
+            Ok(replay) => recover(&config, &disk, replay)?,
+            Err(WalError::Empty) if config.bootstrap => bootstrap(&config, &disk)?,
+            Err(WalError::Empty) => return Err(StartError::LostDisk),
+            // What a crash left of a first start that never ended promised nothing: begin again.
+            Err(WalError::Damaged(_)) if config.bootstrap => bootstrap(&config, &disk)?,
+            Err(error) => return Err(error.into()),
+        };
+        effects.section = true;
+        let hard_state = found.log.hard_state().clone();
+        let before = found.log.before();
+        effects.facts.push(Fact::Recovered {
+            term: hard_state.term,
+            vote: hard_state.vote,
+            commit: hard_state.commit,
+            before,
+            entries: described(&found.log.all()),
+            consistent_index: found.applied.0,
+            revision: found.store.revision() as u64,
+            state_hash: found.store.state_hash(),
+        });
+        let compaction = found.store.compaction();
+        let scrubbing = compaction.scheduled != compaction.finished;
+        let persistence = Persistence::new(found.applied.0, found.marker, found.files, scrubbing);
+        let mut node = Node::new(&config, found.log, found.applied.0);
+        // A cluster of one has nobody to wait for.
+        if node.is_alone() {
+            node.campaign();
+        }
+        // What recovery wrote is durable already; nothing of it is a change.
+        let _ = found.store.take_changes();
+        Ok(Member {
+            next_tick: now + config.heartbeat_interval,
+            config,
+            node,
+            wal: found.wal,
+            backend: found.backend,
+            store: found.store,
+            applied: found.applied,
+            persistence,
+            proposals: Proposals::default(),
+            reads: Reads::default(),
+            now,
+            next_job: 1,
+            next_id: 0,
+            leadership: Leadership::default(),
+            stopping: None,
+            finished: false,
+        })
+    }
+}
+
+/// The first start: an empty store, and a log that begins behind the first configuration.
+fn bootstrap(config: &Config, disk: &Arc<dyn Disk>) -> Result<Found, StartError> {
+    for dir in [wal::DIR, crate::snapshot_file::DIR, crate::backend::DIR] {
+        for name in disk.list(dir)? {
+            disk.perform(&DiskOp::Remove { path: format!("{dir}/{name}").into() })?;
+        }
+        disk.perform(&DiskOp::SyncDir { path: dir.into() })?;
+    }
+    let conf_state =
+        ConfState { voters: config.peers.iter().map(|peer| peer.id).collect(), ..ConfState::default() };
+    let marker = Marker { index: config.peers.len() as u64, term: BOOTSTRAP_TERM, conf_state: conf_state.clone() };
+    let hard_state = HardState { term: BOOTSTRAP_TERM, commit: marker.index, ..HardState::default() };
+    let store = Store::new();
+    let (mut backend, _) = Backend::open(Arc::clone(disk), BACKEND)?;
+    let compaction = store.compaction();
+    let meta = Meta {
+        consistent_index: marker.index,
+        term: marker.term,
+        conf_state: conf_state_bytes(&conf_state),
+        scheduled_compact: compaction.scheduled,
+        finished_compact: compaction.finished,
+    };
+    backend.commit(crate::backend::Batch { puts: &[], deletes: &[], meta: &meta })?;
+    // The log last: where it exists, the rest is complete.
+    let mut ops = Vec::new();
+    let (wal, _) = Wal::create(&marker, &hard_state, config.wal_segment_bytes, &mut ops);
+    for op in &ops {
+        disk.perform(op)?;
+    }
+    let before = (marker.index, marker.term);
+    let log = Log::new(before, Vec::new(), hard_state, conf_state);
+    Ok(Found { wal, backend, store, log, applied: before, marker: marker.index, files: Snapshots::default() })
+}
+
+fn recover(config: &Config, disk: &Arc<dyn Disk>, replay: Replay) -> Result<Found, StartError> {
+    let (files, snapshot) = Snapshots::load(&**disk, replay.markers())?;
+    let (mut backend, loaded) = Backend::open(Arc::clone(disk), BACKEND)?;
+    let mut applied = (loaded.meta.consistent_index, loaded.meta.term);
+    let mut conf_state = ConfState::parse_from_bytes(&loaded.meta.conf_state).unwrap_or_default();
+    let mut store = store_of(loaded)?;
+    // A snapshot was saved and marked, but the backend's file was not replaced any more.
+    if let Some(snapshot) = snapshot.filter(|snapshot| snapshot.marker.index > applied.0) {
+        store = Store::decode_snapshot(snapshot.data)?;
+        applied = (snapshot.marker.index, snapshot.marker.term);
+        conf_state = snapshot.marker.conf_state;
+        install(&mut backend, &mut store, applied, &conf_state)?;
+    }
+    let usable = replay.markers().iter().filter(|marker| marker.index <= applied.0);
+    let Some(marker) = usable.max_by_key(|marker| marker.index).cloned() else {
+        let what = format!("can be replayed from {:?} at the earliest", replay.markers().first().map(|m| m.index));
+        return Err(StartError::Apart { backend: applied.0, what });
+    };
+    let recovered = replay.finish(&**disk, &marker, config.wal_segment_bytes)?;
+    if let Some(repair) = &recovered.repaired {
+        tracing::warn!(?repair, "the log's torn tail was cut off");
+    }
+    let last = marker.index + recovered.entries.len() as u64;
+    if last < applied.0 {
+        return Err(StartError::Apart { backend: applied.0, what: format!("ends at entry {last}") });
+    }
+    let mut hard_state = recovered.hard_state;
+    // A commit index is not saved by itself. What the store holds was committed.
+    hard_state.commit = hard_state.commit.max(applied.0);
+    let log = Log::new((marker.index, marker.term), recovered.entries, hard_state, conf_state);
+    Ok(Found { wal: recovered.wal, backend, store, log, applied, marker: marker.index, files })
+}
+
+fn store_of(loaded: Loaded) -> Result<Store, Damaged> {
+    let compaction =
+        Compaction { scheduled: loaded.meta.scheduled_compact, finished: loaded.meta.finished_compact };
+    // Keys of leases have 8 bytes, those of the history 17 and more.
+    let (leases, rows): (Vec<_>, Vec<_>) = loaded.rows.into_iter().partition(|(key, _)| key.len() == 8);
+    Store::from_rows(Saved { rows, leases, compaction })
+}
+
+/// Puts a snapshot's state into the backend in place of what it holds.
+fn install(
+    backend: &mut Backend,
+    store: &mut Store,
+    applied: (u64, u64),
+    conf_state: &ConfState,
+) -> Result<(), BackendError> {
+    let compaction = store.compaction();
+    let meta = Meta {
+        consistent_index: applied.0,
+        term: applied.1,
+        conf_state: conf_state_bytes(conf_state),
+        scheduled_compact: compaction.scheduled,
+        finished_compact: compaction.finished,
+    };
+    let changes = store.take_changes();
+    let rows: Vec<_> =
+        changes.rows.into_iter().chain(changes.leases).filter_map(|(key, value)| Some((key, value?))).collect();
+    backend.install(&rows, &meta)
+}

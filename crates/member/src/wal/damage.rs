@@ -1,0 +1,84 @@
+//! What can be wrong with a log, and how a torn tail is told from damage.
+
+use std::fmt;
+
+use super::frame::{ALIGNMENT, Bad, HEADER, Header};
+use crate::disk::{DiskError, Path};
+
+/// What a power failure takes or leaves as a whole, in bytes.
+const SECTOR: u64 = 512;
+
+/// A log that cannot be opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WalError {
+    /// There is no log.
+    #[error("there is no write-ahead log: this is the member's first start, or its disk was lost")]
+    Empty,
+    /// The disk failed.
+    #[error("the write-ahead log cannot be read or mended: {0}")]
+    Disk(#[from] DiskError),
+    /// What was durable is not there as it was written.
+    #[error("{0}")]
+    Damaged(Damage),
+    /// The log holds no such snapshot marker.
+    #[error("the write-ahead log knows no snapshot at {index} of term {term}: was it removed, or is this another member's?")]
+    NoMarker {
+        /// Its index.
+        index: u64,
+        /// Its term.
+        term: u64,
+    },
+}
+
+/// A place that is not as it was written, although it must have been durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The segment.
+    pub path: Path,
+    /// Where in it, in bytes.
+    pub offset: u64,
+    /// What is wrong there.
+    pub what: String,
+    /// What may have caused it.
+    pub hypothesis: &'static str,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Damage { path, offset, what, hypothesis } = self;
+        write!(f, "{path} is damaged at byte {offset}: {what}; {hypothesis}")
+    }
+}
+
+/// Why a bad frame must have been good once; `None` if it can be the torn tail of a power failure.
+pub(super) fn proof_of_damage(content: &[u8], segment: u64, at: u64, bad: Bad) -> Option<(String, &'static str)> {
+    for later in (at as usize..content.len()).step_by(ALIGNMENT).skip(1) {
+        let vouches = Header::parse(content, segment, later as u64).is_some_and(|header| header.durable > at);
+        if vouches {
+            return Some((
+                format!("{}, and the frame at byte {later} says that it was durable", bad.0),
+                "bit rot, or a lost or misdirected write",
+            ));
+        }
+    }
+    let end = content.len() as u64;
+    let length = Header::parse(content, segment, at).map_or(HEADER, |header| header.frame_length());
+    let frame = at..at + length as u64;
+    if frame.end > end || sectors(frame).any(|share| content[share].iter().all(|byte| *byte == 0)) {
+        return None;
+    }
+    Some((
+        format!("{}, and no sector of it is missing, as one would be after a power failure", bad.0),
+        "bit rot, or a misdirected write",
+    ))
+}
+
+/// A range of bytes, cut where sectors end.
+fn sectors(range: std::ops::Range<u64>) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let mut at = range.start;
+    std::iter::from_fn(move || {
+        let share = at..range.end.min((at / SECTOR + 1) * SECTOR);
+        at = share.end;
+        (!share.is_empty()).then_some(share.start as usize..share.end as usize)
+    })
+}

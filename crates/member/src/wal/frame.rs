@@ -1,0 +1,104 @@
+//! Frames: how a batch of records stands in a segment. The layout is in the module's description.
+
+/// Length of a frame's header.
+pub(super) const HEADER: usize = 24;
+/// What the length of a frame is a multiple of.
+pub(super) const ALIGNMENT: usize = 8;
+
+const MAGIC: [u8; 4] = *b"wal1";
+
+/// Where a frame stands, and after what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// The segment's number.
+    pub(super) segment: u64,
+    /// The frame's offset in it.
+    pub(super) offset: u64,
+    /// Checksum of the frame before; 0 for a segment's first.
+    pub(super) chain: u32,
+}
+
+/// A frame's header.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Header {
+    length: usize,
+    /// How far the segment was known to be durable.
+    pub(super) durable: u64,
+    payload_crc: u32,
+}
+
+impl Header {
+    /// Reads the header at `offset`; `None` where there is none.
+    pub(super) fn parse(content: &[u8], segment: u64, offset: u64) -> Option<Header> {
+        let bytes = content.get(offset as usize..)?.first_chunk::<HEADER>()?;
+        if bytes[..4] != MAGIC || u32_at(bytes, 20) != header_crc(bytes, segment, offset) {
+            return None;
+        }
+        Some(Header {
+            length: u32_at(bytes, 4) as usize,
+            durable: u64::from_le_bytes(*bytes[8..].first_chunk()?),
+            payload_crc: u32_at(bytes, 16),
+        })
+    }
+
+    /// Length of the whole frame.
+    pub(super) fn frame_length(&self) -> usize {
+        HEADER + self.length
+    }
+}
+
+/// Finishes a frame: 24 bytes of room for the header, and the payload. Returns its checksum.
+pub(super) fn seal(frame: &mut [u8], place: Place, durable: u64) -> u32 {
+    let (header, payload) = frame.split_at_mut(HEADER);
+    let length = u32::try_from(payload.len()).unwrap_or_else(|_| {
+        panic!("a batch of {} bytes: raft was to limit what is in one Ready", payload.len());
+    });
+    whiten(payload, place);
+    let payload_crc = crc32c::crc32c_append(place.chain, payload);
+    header[..4].copy_from_slice(&MAGIC);
+    header[4..8].copy_from_slice(&length.to_le_bytes());
+    header[8..16].copy_from_slice(&durable.to_le_bytes());
+    header[16..20].copy_from_slice(&payload_crc.to_le_bytes());
+    let header_crc = header_crc(header, place.segment, place.offset);
+    header[20..].copy_from_slice(&header_crc.to_le_bytes());
+    payload_crc
+}
+
+/// A frame that is not what was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bad(pub(super) &'static str);
+
+/// Checks the frame at `place` and clears its payload in place. Returns its checksum and the payload.
+pub(super) fn open(content: &mut [u8], place: Place) -> Result<(u32, &[u8]), Bad> {
+    let header = Header::parse(content, place.segment, place.offset).ok_or(Bad("no frame begins there"))?;
+    let start = place.offset as usize + HEADER;
+    let payload = content.get_mut(start..start + header.length).ok_or(Bad("the frame is cut off"))?;
+    if crc32c::crc32c_append(place.chain, payload) != header.payload_crc {
+        return Err(Bad("the frame's checksum does not match"));
+    }
+    whiten(payload, place);
+    Ok((header.payload_crc, payload))
+}
+
+/// Adds (or takes away) a pattern of the payload's place, so that zeros do not stand as zeros.
+fn whiten(payload: &mut [u8], place: Place) {
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15; // 2^64 / golden ratio, odd: a bijection of the counter
+    let mut counter = (place.segment << 40).wrapping_add(place.offset).wrapping_add(1);
+    for word in payload.as_chunks_mut::<8>().0 {
+        let mixed = counter.wrapping_mul(ODD);
+        *word = (u64::from_le_bytes(*word) ^ mixed ^ mixed >> 29).to_le_bytes();
+        counter = counter.wrapping_add(8);
+    }
+}
+
+fn header_crc(header: &[u8], segment: u64, offset: u64) -> u32 {
+    let mut bytes = [0; 36];
+    bytes[..20].copy_from_slice(&header[..20]);
+    bytes[20..28].copy_from_slice(&segment.to_le_bytes());
+    bytes[28..].copy_from_slice(&offset.to_le_bytes());
+    crc32c::crc32c(&bytes)
+}
+
+fn u32_at(bytes: &[u8; HEADER], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
