@@ -1,0 +1,31 @@
+//! Where and when the code that runs now runs: for the log, which shows virtual time and the
+//! member's name in every line.
+
+use std::cell::Cell;
+
+use record::{MemberId, Nanos};
+
+thread_local! {
+    static CONTEXT: Cell<(Nanos, MemberId)> = const { Cell::new((0, 0)) };
+    static WALL: Cell<i64> = const { Cell::new(0) };
+}
+
+/// What the running member's wall clock shows, in nanoseconds since 1970.
+pub fn wall() -> i64 {
+    WALL.get()
+}
+
+/// Virtual time and member of the code that runs on this thread; member 0 is the world itself.
+pub fn current() -> (Nanos, MemberId) {
+    CONTEXT.get()
+}
+
+pub(crate) fn enter(now: Nanos, member: MemberId, wall: i64) {
+    CONTEXT.set((now, member));
+    WALL.set(wall);
+}
+
+/// The world itself runs.
+pub(crate) fn leave(now: Nanos) {
+    CONTEXT.set((now, 0));
+}

@@ -1,0 +1,261 @@
+//! Faults of the device: which are on, and whom they strike next.
+//!
+//! A fault carries its number in the plan; its draws are keyed by that number and by the operation's
+//! ordinal, so faults do not disturb one another (rule R2).
+
+use std::collections::BTreeMap;
+
+use keyed::{Draw, Keyed};
+use member::disk::DiskOp;
+use plan::{DiskCall, FaultKind, Files};
+
+use super::atlas;
+use super::content::{SECTOR, sectors};
+use super::counts::Counts;
+use super::file::Fate;
+use super::page_cache::{Extent, PageCache};
+use super::timing::sample;
+
+/// The faults that are on.
+#[derive(Debug)]
+pub(super) struct Media {
+    /// By their number. Counts go down as they strike; a fault that has none left is taken out. The
+    /// room of [`FaultKind::DiskFull`] is counted from an empty disk here.
+    active: BTreeMap<u64, FaultKind>,
+    keyed: Keyed,
+}
+
+/// Which kind of files a path, or a directory, belongs to; nothing outside of the known directories.
+pub(super) fn kind_of(path: &str) -> Option<Files> {
+    match path.split('/').next()? {
+        "wal" => Some(Files::Wal),
+        "snap" => Some(Files::Snapshot),
+        "db" => Some(Files::Backend),
+        _ => None,
+    }
+}
+
+/// Which kind of call an operation is.
+pub(super) fn call_of(op: &DiskOp) -> DiskCall {
+    match op {
+        DiskOp::Sync { .. } | DiskOp::SyncDir { .. } => DiskCall::Sync,
+        _ => DiskCall::Write,
+    }
+}
+
+fn about(files: Files, path: &str) -> bool {
+    files == Files::All || kind_of(path) == Some(files)
+}
+
+impl Media {
+    /// A device without faults.
+    pub(super) fn new(keyed: Keyed) -> Media {
+        Media { active: BTreeMap::new(), keyed }
+    }
+
+    /// Whether no fault is on.
+    #[inline]
+    pub(super) fn quiet(&self) -> bool {
+        self.active.is_empty()
+    }
+
+    /// The draw of an operation that a fault of some number struck.
+    pub(super) fn draw(&self, fault: u64, ordinal: u64) -> Draw {
+        self.keyed.draw(fault, ordinal)
+    }
+
+    /// Switches a fault on.
+    pub(super) fn begin(&mut self, fault: u64, kind: FaultKind) {
+        self.active.insert(fault, kind);
+    }
+
+    /// Switches a fault off.
+    pub(super) fn end(&mut self, fault: u64) {
+        self.active.remove(&fault);
+    }
+
+    /// The numbers of the faults that are on.
+    pub(super) fn faults(&self) -> Vec<u64> {
+        self.active.keys().copied().collect()
+    }
+
+    /// Whether nothing ends.
+    pub(super) fn stalls(&self) -> bool {
+        self.active.values().any(|kind| *kind == FaultKind::StalledDisk)
+    }
+
+    /// Bytes the disk holds, where `capacity` is its own limit.
+    pub(super) fn limit(&self, capacity: u64) -> u64 {
+        let limits = self.active.values().filter_map(|kind| match kind {
+            FaultKind::DiskFull { left } => Some(*left),
+            _ => None,
+        });
+        limits.fold(capacity, u64::min)
+    }
+
+    /// How long an operation takes that would take `takes` on a sound device.
+    pub(super) fn slow(&self, call: DiskCall, ordinal: u64, takes: u64, counts: &mut Counts) -> u64 {
+        self.active.iter().fold(takes, |takes, (fault, kind)| match kind {
+            FaultKind::SlowDisk { call: only, factor, extra } if only.is_none_or(|only| only == call) => {
+                counts.add(kind.name(), 1);
+                let extra = sample(*extra, || self.draw(*fault, ordinal));
+                takes.saturating_mul(u64::from(*factor)).saturating_add(extra)
+            }
+            _ => takes,
+        })
+    }
+
+    /// Whether a call fails with EIO: the number of the fault that makes it.
+    pub(super) fn fails(&mut self, call: DiskCall, path: &str, counts: &mut Counts) -> Option<u64> {
+        let (fault, name) = self.strike(|kind| match kind {
+            FaultKind::DiskError { call: only, files, count } if *only == call && about(*files, path) => {
+                Some(count)
+            }
+            _ => None,
+        })?;
+        counts.add(name, 1);
+        Some(fault)
+    }
+
+    /// Whether a read returns fewer bytes than it was asked for.
+    pub(super) fn cuts_read(&mut self, path: &str, counts: &mut Counts) -> bool {
+        let struck = self.strike(|kind| match kind {
+            FaultKind::ShortRead { files, count } if about(*files, path) => Some(count),
+            _ => None,
+        });
+        struck.inspect(|(_, name)| counts.add(name, 1)).is_some()
+    }
+
+    /// What becomes of a write.
+    pub(super) fn fate(&mut self, path: &str, ordinal: u64, extent: Extent) -> Fate {
+        if self.quiet() || !atlas::write_may_go_astray(kind_of(path), extent.offset) {
+            return Fate::Arrives;
+        }
+        let lost = self.strike(|kind| match kind {
+            FaultKind::LostWrite { files, count } if about(*files, path) => Some(count),
+            _ => None,
+        });
+        if lost.is_some() {
+            return Fate::Lost;
+        }
+        let places = Places::new(kind_of(path), extent);
+        let struck = self.strike(|kind| match kind {
+            FaultKind::MisdirectedWrite { files, count } if about(*files, path) && places.count > 0 => {
+                Some(count)
+            }
+            _ => None,
+        });
+        let to = struck.map(|(fault, _)| places.nth(self.draw(fault, ordinal).below(places.count)));
+        to.map_or(Fate::Arrives, |to| Fate::Misdirected { to })
+    }
+
+    /// Finds the first fault whose strikes `count` gives out, and takes one.
+    fn strike(
+        &mut self,
+        mut count: impl FnMut(&mut FaultKind) -> Option<&mut u32>,
+    ) -> Option<(u64, &'static str)> {
+        for (fault, kind) in &mut self.active {
+            let name = kind.name();
+            let Some(left) = count(kind).filter(|left| **left > 0) else { continue };
+            *left -= 1;
+            let (fault, empty) = (*fault, *left == 0);
+            if empty {
+                self.active.remove(&fault);
+            }
+            return Some((fault, name));
+        }
+        None
+    }
+
+    /// Flips `count` bits of durable content, for good. Returns how many were flipped: none where
+    /// there is nothing to flip.
+    pub(super) fn rot(
+        &self,
+        cache: &mut PageCache,
+        fault: u64,
+        ordinal: u64,
+        files: Files,
+        count: u32,
+    ) -> u64 {
+        let named: Vec<_> = cache.names.durable().iter().map(|(path, id)| (path.clone(), *id)).collect();
+        let mut exposed = Vec::new();
+        for (path, id) in named.into_iter().filter(|(path, _)| about(files, path)) {
+            let Some(file) = cache.file(id) else { continue };
+            let range = atlas::exposed_to_rot(kind_of(&path), file.durable.len(), file.tail);
+            exposed.extend(file.durable.written(range).map(|piece| (id, piece)));
+        }
+        let bytes: u64 = exposed.iter().map(|(_, piece)| piece.end - piece.start).sum();
+        if bytes == 0 {
+            return 0;
+        }
+        for nth in 0..count {
+            let draw = self.draw(fault, ordinal).then(u64::from(nth));
+            let mut at = draw.below(bytes);
+            for (id, piece) in &exposed {
+                let len = piece.end - piece.start;
+                if at < len {
+                    let file = cache.file(*id).expect("a file went away while its bits were counted");
+                    file.rot(piece.start + at, draw.then(1).below(8) as u32);
+                    break;
+                }
+                at -= len;
+            }
+        }
+        u64::from(count)
+    }
+}
+
+/// The places where a misdirected write can land: whole sectors away from its own, in the same file,
+/// touching no sector it was meant for.
+struct Places {
+    offset: u64,
+    /// Sectors the write touches.
+    span: u64,
+    before: u64,
+    count: u64,
+}
+
+impl Places {
+    fn new(files: Option<Files>, Extent { offset, len, file_len }: Extent) -> Places {
+        let touched = sectors(offset, len);
+        let span = touched.end - touched.start;
+        let count = |room: Option<u64>| room.map_or(0, |room| (room / SECTOR + 1).saturating_sub(span));
+        let before = count(offset.checked_sub(atlas::superblock(files)));
+        let after = count(file_len.checked_sub(offset + len));
+        Places { offset, span, before, count: before + after }
+    }
+
+    fn nth(&self, nth: u64) -> u64 {
+        if nth < self.before {
+            self.offset - (self.span + nth) * SECTOR
+        } else {
+            self.offset + (self.span + nth - self.before) * SECTOR
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misdirected_write_lands_within_its_file_and_away_from_its_place() {
+        for (offset, len, file_len) in
+            [(0, 4096, 4096), (4096, 4096, 65536), (700, 200, 900), (5000, 3000, 20_000)]
+        {
+            for files in [None, Some(Files::Backend)] {
+                let places = Places::new(files, Extent { offset, len, file_len });
+                let own = sectors(offset, len);
+                for nth in 0..places.count {
+                    let at = places.nth(nth);
+                    let there = sectors(at, len);
+                    assert!(there.end <= own.start || own.end <= there.start, "{offset} {len} {at}");
+                    assert!(at >= atlas::superblock(files) && at + len <= file_len, "{offset} {len} {at}");
+                    assert_eq!(at % SECTOR, offset % SECTOR);
+                }
+            }
+        }
+        assert_eq!(Places::new(None, Extent { offset: 0, len: 4096, file_len: 4096 }).count, 0);
+        assert_eq!(Places::new(None, Extent { offset: 700, len: 200, file_len: 900 }).count, 1);
+    }
+}

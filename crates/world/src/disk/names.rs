@@ -1,0 +1,167 @@
+//! Which name stands for which file: as the cache has it and as the medium has it.
+//!
+//! Changes of names are durable once their directory is synced. Until then a power failure may undo
+//! them: of the changes to *one* name a beginning survives, those of different names are independent.
+//! A rename changes two names at once or not at all.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use keyed::Draw;
+use member::disk::Path;
+
+use super::survival;
+
+/// A file's number in the life of a disk, whatever its names.
+pub(super) type FileId = u32;
+
+/// The names of a disk.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    cached: BTreeMap<Path, FileId>,
+    durable: BTreeMap<Path, FileId>,
+    /// Changes no sync of their directory has covered yet, in order.
+    log: Vec<Entry>,
+    /// Virtual time at which the last change is over: they follow one another.
+    pub(super) busy_until: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    ordinal: u64,
+    change: Change,
+}
+
+/// A change of names.
+#[derive(Clone, Debug)]
+pub(super) enum Change {
+    /// The name stands for this file.
+    Create(Path, FileId),
+    /// What the first name stood for, the second does.
+    Rename(Path, Path),
+    /// The name stands for nothing.
+    Remove(Path),
+}
+
+/// The directory a path lies in; the data directory itself is the empty one.
+pub(super) fn directory(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(directory, _)| directory)
+}
+
+impl Change {
+    fn paths(&self) -> impl Iterator<Item = &Path> {
+        let (first, second) = match self {
+            Change::Create(path, _) | Change::Remove(path) => (path, None),
+            Change::Rename(from, to) => (from, Some(to)),
+        };
+        std::iter::once(first).chain(second)
+    }
+
+    fn apply(&self, names: &mut BTreeMap<Path, FileId>) {
+        match self {
+            Change::Create(path, file) => {
+                names.insert(path.clone(), *file);
+            }
+            Change::Rename(from, to) => {
+                if let Some(file) = names.remove(from) {
+                    names.insert(to.clone(), file);
+                }
+            }
+            Change::Remove(path) => {
+                names.remove(path);
+            }
+        }
+    }
+}
+
+impl Names {
+    /// The file a name stands for in the cache.
+    pub(super) fn get(&self, path: &str) -> Option<FileId> {
+        self.cached.get(path).copied()
+    }
+
+    /// All names in the cache.
+    pub(super) fn cached(&self) -> &BTreeMap<Path, FileId> {
+        &self.cached
+    }
+
+    /// All names on the medium.
+    pub(super) fn durable(&self) -> &BTreeMap<Path, FileId> {
+        &self.durable
+    }
+
+    /// The names in a directory, sorted, without the directory.
+    pub(super) fn list(&self, directory: &str) -> Vec<String> {
+        let inside = self.cached.keys().filter(|path| self::directory(path) == directory);
+        inside.map(|path| path.rsplit('/').next().unwrap_or(path).to_owned()).collect()
+    }
+
+    /// Changes a name in the cache.
+    pub(super) fn change(&mut self, ordinal: u64, change: Change) {
+        change.apply(&mut self.cached);
+        self.log.push(Entry { ordinal, change });
+    }
+
+    /// A sync of a directory has happened: its changes before `ordinal` are durable, and so are those
+    /// they build on.
+    pub(super) fn fold(&mut self, directory: &str, ordinal: u64) {
+        let mut needed = BTreeSet::new();
+        let mut covered = vec![false; self.log.len()];
+        for (index, entry) in self.log.iter().enumerate().rev().filter(|(_, entry)| entry.ordinal < ordinal) {
+            let paths = || entry.change.paths();
+            covered[index] = paths().any(|path| self::directory(path) == directory || needed.contains(path));
+            if covered[index] {
+                needed.extend(paths().cloned());
+            }
+        }
+        let mut covered = covered.into_iter();
+        let durable = &mut self.durable;
+        self.log.retain(|entry| {
+            let covered = covered.next() == Some(true);
+            if covered {
+                entry.change.apply(durable);
+            }
+            !covered
+        });
+    }
+
+    /// Takes back the changes from `ordinal` on: they never happened.
+    pub(super) fn undo(&mut self, ordinal: u64) {
+        self.log.retain(|entry| entry.ordinal < ordinal);
+        self.cached = self.durable.clone();
+        for entry in &self.log {
+            entry.change.apply(&mut self.cached);
+        }
+    }
+
+    /// The newest unsynced change's ordinal; 0 without one.
+    pub(super) fn newest(&self) -> u64 {
+        self.log.last().map_or(0, |entry| entry.ordinal)
+    }
+
+    /// Power fails: returns how many unsynced changes are lost.
+    pub(super) fn lose_power(&mut self, draw: Draw) -> u64 {
+        let parts = survival::parts(draw);
+        let mut lost_names = BTreeSet::new();
+        let mut lost = 0;
+        for entry in self.log.drain(..) {
+            let builds_on_lost = entry.change.paths().any(|path| lost_names.contains(path));
+            if builds_on_lost || survival::version(draw.then(entry.ordinal), 2, parts) == 0 {
+                lost += 1;
+                lost_names.extend(entry.change.paths().cloned());
+            } else {
+                entry.change.apply(&mut self.durable);
+            }
+        }
+        self.cached = self.durable.clone();
+        lost
+    }
+
+    /// The files some name may still stand for.
+    pub(super) fn referenced(&self) -> BTreeSet<FileId> {
+        let created = self.log.iter().filter_map(|entry| match entry.change {
+            Change::Create(_, file) => Some(file),
+            _ => None,
+        });
+        self.cached.values().chain(self.durable.values()).copied().chain(created).collect()
+    }
+}

@@ -1,0 +1,324 @@
+//! The page cache above the medium: what operations do to files and names, and what is left of them
+//! when they turn out never to have happened, or when power fails.
+//!
+//! An operation takes effect here at once, because the member sees its result at once; its place in
+//! virtual time is the business of [`super::lanes`]. Hence [`PageCache::undo`].
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use keyed::Draw;
+use member::disk::{DiskErrorKind, DiskOp, Path};
+
+use super::content::SECTOR;
+use super::counts::Counts;
+use super::file::{Fate, File};
+use super::lanes::Touch;
+use super::names::{Change, FileId, Names};
+use super::survival;
+
+/// No file grows beyond this. Not a limit of the model: it keeps a wild offset from eating the heap.
+const FILE_BYTES_MAX: u64 = 1 << 32;
+
+/// Files and names.
+#[derive(Debug)]
+pub(super) struct PageCache {
+    pub(super) names: Names,
+    /// By number; numbers are not used again.
+    files: Vec<Option<Box<File>>>,
+    /// The file last asked for, and by which name: nearly all operations come in runs.
+    recent: Option<(Path, FileId)>,
+    /// Sum of the lengths of all named files, in bytes.
+    used: u64,
+    /// What `used` may not exceed. Lengths are reserved, as `fallocate` does.
+    pub(super) limit: u64,
+}
+
+/// Where a write goes, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extent {
+    pub(super) offset: u64,
+    pub(super) len: u64,
+    /// Length of the file before it.
+    pub(super) file_len: u64,
+}
+
+/// An operation that failed, and what it touched nevertheless.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) kind: DiskErrorKind,
+    pub(super) touch: Touch,
+}
+
+impl From<DiskErrorKind> for Refusal {
+    fn from(kind: DiskErrorKind) -> Refusal {
+        Refusal { kind, touch: Touch::Nothing }
+    }
+}
+
+type Done = Result<Touch, Refusal>;
+
+impl PageCache {
+    /// An empty disk with room for `limit` bytes.
+    pub(super) fn new(limit: u64) -> PageCache {
+        PageCache { names: Names::default(), files: Vec::new(), recent: None, used: 0, limit }
+    }
+
+    /// Bytes in use.
+    pub(super) fn used(&self) -> u64 {
+        self.used
+    }
+
+    /// Every file that a name may stand for.
+    pub(super) fn files(&mut self) -> impl Iterator<Item = &mut File> {
+        self.files.iter_mut().flatten().map(|file| &mut **file)
+    }
+
+    /// A file by its number. A number outlives its file where an operation was in flight.
+    pub(super) fn file(&mut self, id: FileId) -> Option<&mut File> {
+        self.files.get_mut(id as usize)?.as_deref_mut()
+    }
+
+    /// A file by its name in the cache.
+    pub(super) fn named(&self, path: &str) -> Result<&File, DiskErrorKind> {
+        let id = self.names.get(path).ok_or(DiskErrorKind::NotFound)?;
+        Ok(self.files[id as usize].as_deref().expect("a name stands for a file that was let go"))
+    }
+
+    /// The number of the file `path` stands for.
+    pub(super) fn resolve(&mut self, path: &Path) -> Result<FileId, DiskErrorKind> {
+        if let Some((recent, id)) = &self.recent
+            && Path::as_ptr(recent) == Path::as_ptr(path)
+        {
+            return Ok(*id);
+        }
+        let id = self.names.get(path).ok_or(DiskErrorKind::NotFound)?;
+        self.recent = Some((path.clone(), id));
+        Ok(id)
+    }
+
+    fn open(&mut self, id: FileId) -> &mut File {
+        self.file(id).expect("a name stands for a file that was let go")
+    }
+
+    /// Does `op` and tells what it touched. `fate` says what becomes of what it writes.
+    pub(super) fn apply(&mut self, op: &DiskOp, ordinal: u64, fate: impl FnOnce(Extent) -> Fate) -> Done {
+        match op {
+            DiskOp::Create { path } => self.create(ordinal, path),
+            DiskOp::Append { path, data } => {
+                let id = self.resolve(path)?;
+                let end = self.open(id).cached.len();
+                self.write(ordinal, id, end, data, fate)
+            }
+            DiskOp::WriteAt { path, offset, data } => {
+                let id = self.resolve(path)?;
+                self.write(ordinal, id, *offset, data, fate)
+            }
+            DiskOp::Truncate { path, len } => self.truncate(ordinal, path, *len),
+            DiskOp::Rename { from, to } => self.rename(ordinal, from, to),
+            DiskOp::Remove { path } => self.remove(ordinal, path),
+            DiskOp::Sync { path } => Ok(Touch::Sync(self.resolve(path)?)),
+            DiskOp::SyncDir { path } => Ok(Touch::SyncDir(path.clone())),
+        }
+    }
+
+    /// Does of `op` what it does before the device fails it: of a write the sectors before a drawn
+    /// place, of a sync the loss of the dirty pages.
+    pub(super) fn fail(&mut self, op: &DiskOp, ordinal: u64, draw: Draw) -> Refusal {
+        let done = match op {
+            DiskOp::Append { path, data } => self.resolve(path).map(|id| {
+                let end = self.open(id).cached.len();
+                self.fail_write(ordinal, id, end, data, draw)
+            }),
+            DiskOp::WriteAt { path, offset, data } => {
+                self.resolve(path).map(|id| self.fail_write(ordinal, id, *offset, data, draw))
+            }
+            DiskOp::Sync { path } => self.resolve(path).map(|id| {
+                self.open(id).fail_sync(ordinal);
+                Touch::FailedSync(id)
+            }),
+            _ => Ok(Touch::Nothing),
+        };
+        done.map_or_else(Refusal::from, |touch| Refusal { kind: DiskErrorKind::Io, touch })
+    }
+
+    fn fail_write(&mut self, ordinal: u64, id: FileId, offset: u64, data: &Bytes, draw: Draw) -> Touch {
+        let reached = offset.saturating_add(draw.within(0, data.len() as u64)) / SECTOR * SECTOR;
+        let done = data.slice(..reached.saturating_sub(offset) as usize);
+        match self.write(ordinal, id, offset, &done, |_| Fate::Arrives) {
+            Ok(touch) | Err(Refusal { touch, .. }) => touch,
+        }
+    }
+
+    fn create(&mut self, ordinal: u64, path: &Path) -> Done {
+        if self.names.get(path).is_some() {
+            return Err(DiskErrorKind::Exists.into());
+        }
+        let id = FileId::try_from(self.files.len())
+            .expect("more than 2^32 files: a member creates files in a loop");
+        self.files.push(Some(Box::default()));
+        self.names.change(ordinal, Change::Create(path.clone(), id));
+        Ok(Touch::Name(id))
+    }
+
+    /// As much of the write as there is room for is done, like a short write that the caller goes on with.
+    fn write(
+        &mut self,
+        ordinal: u64,
+        id: FileId,
+        offset: u64,
+        data: &Bytes,
+        fate: impl FnOnce(Extent) -> Fate,
+    ) -> Done {
+        let free = self.limit.saturating_sub(self.used);
+        let file = self.open(id);
+        let len = file.cached.len();
+        let reachable = len.max(len.saturating_add(free).min(FILE_BYTES_MAX));
+        let whole = offset.saturating_add(data.len() as u64) <= reachable;
+        let done = if whole { data.clone() } else { data.slice(..reachable.saturating_sub(offset) as usize) };
+        if !done.is_empty() {
+            let extent = Extent { offset, len: done.len() as u64, file_len: len };
+            file.write(ordinal, offset, done, if whole { fate(extent) } else { Fate::Arrives });
+            let grown = file.cached.len() - len;
+            self.used += grown;
+        }
+        let touch = Touch::File(id);
+        if whole { Ok(touch) } else { Err(Refusal { kind: DiskErrorKind::Full, touch }) }
+    }
+
+    fn truncate(&mut self, ordinal: u64, path: &Path, to: u64) -> Done {
+        let id = self.resolve(path)?;
+        let free = self.limit.saturating_sub(self.used);
+        let file = self.open(id);
+        let len = file.cached.len();
+        if to.saturating_sub(len) > free || to > FILE_BYTES_MAX {
+            return Err(DiskErrorKind::Full.into());
+        }
+        if to != len {
+            file.truncate(ordinal, to);
+        }
+        self.used = self.used - len + to;
+        Ok(Touch::File(id))
+    }
+
+    fn rename(&mut self, ordinal: u64, from: &Path, to: &Path) -> Done {
+        let id = self.names.get(from).ok_or(DiskErrorKind::NotFound)?;
+        if from == to {
+            return Ok(Touch::Nothing);
+        }
+        self.recent = None;
+        if let Ok(replaced) = self.named(to) {
+            self.used -= replaced.cached.len();
+        }
+        self.names.change(ordinal, Change::Rename(from.clone(), to.clone()));
+        Ok(Touch::Name(id))
+    }
+
+    fn remove(&mut self, ordinal: u64, path: &Path) -> Done {
+        let id = self.names.get(path).ok_or(DiskErrorKind::NotFound)?;
+        self.recent = None;
+        self.used -= self.open(id).cached.len();
+        self.names.change(ordinal, Change::Remove(path.clone()));
+        Ok(Touch::Name(id))
+    }
+
+    /// The effect of an operation that comes with its completion: a sync's.
+    pub(super) fn happen(&mut self, ordinal: u64, touch: &Touch, counts: &mut Counts) {
+        match touch {
+            Touch::Sync(id) => {
+                let folded = self.file(*id).map(|file| file.fold(ordinal)).unwrap_or_default();
+                counts.add("lost-write", folded.lost);
+                counts.add("misdirected-write", folded.misdirected);
+            }
+            Touch::FailedSync(id) => {
+                if let Some(file) = self.file(*id) {
+                    file.drop_pages(ordinal);
+                }
+            }
+            Touch::SyncDir(directory) => {
+                self.names.fold(directory, ordinal);
+                self.let_go();
+            }
+            Touch::Nothing | Touch::File(_) | Touch::Name(_) => {}
+        }
+    }
+
+    /// Takes back operations that never happened: `undone` in order of their ordinals.
+    pub(super) fn undo<'a>(&mut self, undone: impl Iterator<Item = (u64, &'a Touch)>) {
+        let mut names_from = None;
+        for (ordinal, touch) in undone {
+            match touch {
+                Touch::File(id) | Touch::FailedSync(id) => {
+                    if let Some(file) = self.file(*id) {
+                        file.undo(ordinal);
+                    }
+                }
+                Touch::Name(_) => {
+                    names_from.get_or_insert(ordinal);
+                }
+                Touch::Nothing | Touch::Sync(_) | Touch::SyncDir(_) => {}
+            }
+        }
+        if let Some(ordinal) = names_from {
+            self.names.undo(ordinal);
+        }
+        self.let_go();
+        self.release();
+    }
+
+    /// Power fails: of everything unsynced a part survives.
+    pub(super) fn lose_power(&mut self, draw: impl Fn(u64, u64) -> Draw, counts: &mut Counts) {
+        for (id, file) in
+            self.files.iter_mut().enumerate().filter_map(|(id, file)| Some((id, file.as_mut()?)))
+        {
+            let newest = file.log.last().map_or(0, |entry| entry.ordinal);
+            let (content, loss) = survival::survivor(file, draw(1 + id as u64, newest));
+            file.settle(content);
+            counts.add("lost-sector", loss.sectors);
+            counts.add("lost-length", u64::from(loss.length));
+            counts.add("torn-write", u64::from(loss.sectors > 0 && loss.kept > 0));
+        }
+        let newest = self.names.newest();
+        counts.add("lost-name", self.names.lose_power(draw(0, newest)));
+        self.let_go();
+        self.release();
+    }
+
+    /// A new process finds clean pages evicted: it reads what the medium holds.
+    pub(super) fn evict(&mut self) {
+        self.files().for_each(File::evict);
+    }
+
+    /// All named files with their content, of the medium or of the cache.
+    pub(super) fn content(&self, durable: bool) -> BTreeMap<String, Vec<u8>> {
+        let names = if durable { self.names.durable() } else { self.names.cached() };
+        let content = |id: FileId| {
+            let file = self.files[id as usize].as_ref().expect("a name stands for a file that was let go");
+            let content = if durable { &file.durable } else { &file.cached };
+            let mut bytes = vec![0; content.len() as usize];
+            content.read(0, &mut bytes);
+            bytes
+        };
+        names.iter().map(|(path, id)| (path.to_string(), content(*id))).collect()
+    }
+
+    /// No operation is in flight any more.
+    pub(super) fn release(&mut self) {
+        self.names.busy_until = 0;
+        self.files().for_each(|file| file.busy_until = 0);
+    }
+
+    /// Lets go of files that no name can stand for any more, and counts the bytes anew.
+    fn let_go(&mut self) {
+        self.recent = None;
+        let referenced = self.names.referenced();
+        for (id, file) in self.files.iter_mut().enumerate() {
+            if !referenced.contains(&(id as FileId)) {
+                *file = None;
+            }
+        }
+        let named = self.names.cached().values();
+        let lens = named.map(|id| self.files[*id as usize].as_ref().map_or(0, |file| file.cached.len()));
+        self.used = lens.sum();
+    }
+}

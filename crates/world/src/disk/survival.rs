@@ -1,0 +1,144 @@
+//! What of a file's unsynced operations the medium holds when power fails.
+//!
+//! The kernel may have written a dirty page back at any moment, or never. So the medium holds of each
+//! sector any one of the versions the cache went through since the last sync, independently of its
+//! neighbours: any subset of sectors in any order, but never a mixture within a sector, nor a version
+//! that never was. Lengths are metadata: they survive up to any point, in order, and independently of
+//! the content. A file may so have its new length and zeros, or its new content cut off.
+//!
+//! Two rules bind content to lengths. What a surviving truncation cut reads as zeros. What was written
+//! behind a truncation that did *not* survive is lost with it: it went to fresh blocks of the medium
+//! that nothing refers to.
+//!
+//! How much survives is drawn once for each file and power failure, in eighths, from nothing to all:
+//! losing everything and losing one sector are both far more likely than with independent coins.
+
+use std::collections::BTreeMap;
+
+use keyed::Draw;
+
+use super::content::{Content, SECTOR, Sector, sectors};
+use super::file::File;
+
+/// Survival is drawn in so many parts.
+const PARTS: u64 = 8;
+
+/// What a power failure took from a file.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Loss {
+    /// Sectors that are not as the cache last had them.
+    pub(super) sectors: u64,
+    /// Unsynced sectors that are.
+    pub(super) kept: u64,
+    /// Whether the length is not as the cache last had it.
+    pub(super) length: bool,
+}
+
+/// Which of `count` versions (the last is the newest) the medium holds, where `parts` of [`PARTS`] survive.
+pub(super) fn version(draw: Draw, count: usize, parts: u64) -> usize {
+    if count == 1 || draw.below(PARTS) < parts {
+        count - 1
+    } else {
+        draw.then(1).below(count as u64 - 1) as usize
+    }
+}
+
+/// How much of something survives, for [`version`].
+pub(super) fn parts(draw: Draw) -> u64 {
+    draw.then(0).below(PARTS + 1)
+}
+
+/// The file's content after a power failure, by `draw`.
+pub(super) fn survivor(file: &File, draw: Draw) -> (Content, Loss) {
+    let parts = parts(draw);
+    let surviving = surviving_lengths(file, draw.then(1), parts);
+    let mut history = History::new(file);
+    for (index, entry) in file.log.iter().enumerate() {
+        if let Some(write) = entry.live_write() {
+            history.write(write.offset, &write.data);
+        }
+        history.set_len(entry.len, index < surviving);
+    }
+    let mut loss = Loss { length: history.medium.len() != history.cached.len(), ..Loss::default() };
+    let content = history.choose(draw.then(2), parts, &mut loss);
+    (content, loss)
+}
+
+/// The lengths of how many log entries survive.
+fn surviving_lengths(file: &File, draw: Draw, parts: u64) -> usize {
+    let mut changes = vec![0];
+    let mut len = file.durable.len();
+    for (index, entry) in file.log.iter().enumerate() {
+        if entry.len != len {
+            changes.push(index + 1);
+            len = entry.len;
+        }
+    }
+    changes[version(draw, changes.len(), parts)]
+}
+
+/// The versions of the sectors that were written since the last sync.
+struct History {
+    /// The file as the cache had it, entry by entry.
+    cached: Content,
+    /// The file as the medium has it if no unsynced sector survives.
+    medium: Content,
+    /// All versions of the written sectors, the medium's first.
+    versions: BTreeMap<u64, Vec<Sector>>,
+    /// From here on nothing reaches the medium: a truncation cut it that did not survive.
+    severed_from: u64,
+}
+
+impl History {
+    fn new(file: &File) -> History {
+        let mut cached = file.durable.clone();
+        for (sector, bytes) in &file.belief {
+            cached.set_sector(*sector, bytes);
+        }
+        let medium = file.durable.clone();
+        History { cached, medium, versions: BTreeMap::new(), severed_from: u64::MAX }
+    }
+
+    fn write(&mut self, offset: u64, data: &[u8]) {
+        self.cached.write(offset, data);
+        for sector in sectors(offset, data.len() as u64) {
+            if sector >= self.severed_from / SECTOR {
+                break;
+            }
+            let medium = &self.medium;
+            let versions = self.versions.entry(sector).or_insert_with(|| vec![medium.sector(sector)]);
+            versions.push(self.cached.sector(sector));
+        }
+    }
+
+    fn set_len(&mut self, len: u64, survives: bool) {
+        let shrinks = len < self.cached.len();
+        self.cached.set_len(len);
+        if !survives {
+            if shrinks {
+                self.severed_from = self.severed_from.min(len);
+            }
+            return;
+        }
+        self.medium.set_len(len);
+        if shrinks {
+            self.versions.split_off(&len.div_ceil(SECTOR));
+            for version in self.versions.get_mut(&(len / SECTOR)).into_iter().flatten() {
+                version[(len % SECTOR) as usize..].fill(0);
+            }
+        }
+    }
+
+    fn choose(self, draw: Draw, parts: u64, loss: &mut Loss) -> Content {
+        let mut content = self.medium;
+        for (sector, versions) in self.versions {
+            content.set_sector(sector, &versions[version(draw.then(sector), versions.len(), parts)]);
+            if content.sector(sector) == self.cached.sector(sector) {
+                loss.kept += 1;
+            } else {
+                loss.sectors += 1;
+            }
+        }
+        content
+    }
+}

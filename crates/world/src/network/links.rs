@@ -1,0 +1,97 @@
+//! One link: what becomes of a message between two processes, when nobody cut anything.
+//!
+//! Every draw is keyed by the link and by how many messages it carried before (rule R2): the fate of
+//! the 17th message from 2 to 3 does not depend on any other link.
+
+use keyed::{Domain, Keyed};
+use plan::Link;
+use record::Nanos;
+
+const LINK: Domain = Domain::new("world network link");
+
+/// The state of one ordered pair of processes.
+pub(crate) struct LinkState {
+    keyed: Keyed,
+    /// Messages sent so far.
+    sent: u64,
+    /// When the wire is free again, where bandwidth is limited.
+    free_at: Nanos,
+    /// Behaviours laid over the usual one by faults, newest last.
+    overlays: Vec<(u32, Link)>,
+}
+
+/// What a link does with one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Lost on the way.
+    Lost,
+    /// The wire's queue is full.
+    Overflow,
+    /// Arrives.
+    Arrives {
+        at: Nanos,
+        /// A second copy, and when.
+        again: Option<Nanos>,
+        /// Damaged; the draw says where.
+        corrupt: Option<u64>,
+        /// Drew an extra delay.
+        late: bool,
+    },
+}
+
+impl LinkState {
+    pub(crate) fn new(seed: u64, pair: u64) -> LinkState {
+        LinkState { keyed: Keyed::new(seed, LINK).split(pair), sent: 0, free_at: 0, overlays: Vec::new() }
+    }
+
+    pub(crate) fn overlay(&mut self, fault: u32, link: Link) {
+        self.overlays.push((fault, link));
+    }
+
+    pub(crate) fn remove_overlay(&mut self, fault: u32) {
+        self.overlays.retain(|(other, _)| *other != fault);
+    }
+
+    /// The behaviour in force.
+    #[inline]
+    pub(crate) fn behaviour<'a>(&'a self, usual: &'a Link) -> &'a Link {
+        self.overlays.last().map_or(usual, |(_, link)| link)
+    }
+
+    /// Decides about one message. `size` is asked only where bandwidth is limited.
+    #[inline]
+    pub(crate) fn send(&mut self, usual: &Link, now: Nanos, size: impl FnOnce() -> u64) -> Fate {
+        self.sent += 1;
+        let draw = self.keyed.draw(0, self.sent);
+        let link = *self.behaviour(usual);
+        if draw.then(1).happens(link.loss) {
+            return Fate::Lost;
+        }
+        let mut at = now + link.latency.sample(draw);
+        if link.bandwidth > 0 {
+            let takes = |bytes: u64| (u128::from(bytes) * 1_000_000_000 / u128::from(link.bandwidth)) as u64;
+            let took = takes(size());
+            // The queue is counted in messages of this size; near enough, and it needs no list.
+            let waiting = self.free_at.saturating_sub(now);
+            if link.queue > 0 && waiting > took.saturating_mul(u64::from(link.queue)) {
+                return Fate::Overflow;
+            }
+            self.free_at = self.free_at.max(now) + took;
+            at += self.free_at - now;
+        }
+        let late = draw.then(2).happens(link.reorder);
+        if late {
+            at += link.reorder_by.sample(draw.then(3));
+        }
+        let again =
+            draw.then(4).happens(link.duplicate).then(|| at + link.latency.sample(draw.then(5)));
+        let corrupt = draw.then(6).happens(link.corrupt).then(|| draw.then(7).0);
+        Fate::Arrives { at, again, corrupt, late }
+    }
+
+    /// A fresh delay for a message that was held and is let go now.
+    pub(crate) fn release(&mut self, usual: &Link, now: Nanos) -> Nanos {
+        self.sent += 1;
+        now + self.behaviour(usual).latency.sample(self.keyed.draw(1, self.sent))
+    }
+}

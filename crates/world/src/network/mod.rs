@@ -1,0 +1,268 @@
+//! The network between processes: links, partitions, rules on messages.
+//!
+//! A message behaves as if it were bytes on a wire, but is encoded only when something looks at its
+//! bytes: a corruption, or the size for a bandwidth limit. Links are tested when a message is sent
+//! *and* when it arrives. Every packet carries the incarnations of its sender and its receiver, and
+//! whatever comes for or from a dead incarnation is refused (rule R5).
+//!
+//! What is not modelled: connections with their own order (each message travels alone, so messages
+//! of one pair may overtake each other, which raft must stand), and routing through other processes.
+
+mod links;
+mod partitions;
+mod rules;
+
+use api::{Error, Request, Response};
+use plan::{Link, Network as Setup, RuleAction};
+use protobuf::Message as _;
+use raft::eraftpb::{Message, MessageType};
+use record::fact::{DropReason, MessageHead};
+use record::{MessageKind, Nanos};
+
+pub(crate) use partitions::{Pair, between, bridge, majorities_ring};
+
+use links::{Fate, LinkState};
+use partitions::Cuts;
+use rules::ActiveRule;
+
+/// What a packet holds.
+#[derive(Clone, Debug)]
+pub(crate) enum Body {
+    Raft(Message),
+    /// A client's request, with its number in the history.
+    Request(u64, Request),
+    /// A member's answer.
+    Response(u64, Result<Response, Error>),
+    /// The connection of this operation broke: its server's process ended.
+    Reset(u64),
+}
+
+/// A message under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Packet {
+    /// Process numbers: members from 0, clients after them.
+    pub(crate) from: usize,
+    pub(crate) to: usize,
+    /// Incarnations when it was sent.
+    pub(crate) incarnations: (u32, u32),
+    pub(crate) head: MessageHead,
+    pub(crate) body: Body,
+}
+
+/// What becomes of a packet that is sent.
+pub(crate) enum Sent {
+    Dropped(DropReason),
+    /// Waits for a fault to end.
+    Held,
+    Arrives { at: Nanos, packet: Box<Packet>, again: Option<Nanos>, late: bool },
+}
+
+/// The network.
+pub(crate) struct Network {
+    members: usize,
+    processes: usize,
+    setup: Setup,
+    links: Vec<LinkState>,
+    cuts: Cuts,
+    clogs: Cuts,
+    rules: Vec<ActiveRule>,
+    /// Packets that wait for a clog or a rule's fault to end, with that fault.
+    held: Vec<(u32, Box<Packet>)>,
+    /// Faults that hold packets on a pair, in order of their beginning.
+    clogging: Vec<(u32, Vec<Pair>)>,
+}
+
+impl Network {
+    pub(crate) fn new(seed: u64, members: usize, clients: usize, setup: Setup) -> Network {
+        let processes = members + clients;
+        let links = (0..processes * processes)
+            .map(|pair| {
+                // Keyed by the names of the two, not by their places: one client more changes nothing.
+                let name = |process: usize| {
+                    if process < members { process as u64 + 1 } else { (process - members) as u64 | 1 << 31 }
+                };
+                LinkState::new(seed, name(pair / processes) << 32 | name(pair % processes))
+            })
+            .collect();
+        Network {
+            members,
+            processes,
+            setup,
+            links,
+            cuts: Cuts::new(processes),
+            clogs: Cuts::new(processes),
+            rules: Vec::new(),
+            held: Vec::new(),
+            clogging: Vec::new(),
+        }
+    }
+
+    fn usual(&self, from: usize, to: usize) -> Link {
+        if from < self.members && to < self.members { self.setup.peers } else { self.setup.clients }
+    }
+
+    /// Sends a packet.
+    pub(crate) fn send(&mut self, now: Nanos, mut packet: Box<Packet>) -> Sent {
+        let (from, to) = (packet.from, packet.to);
+        if self.cuts.is_cut(from, to) {
+            return Sent::Dropped(DropReason::CutAtSend);
+        }
+        let mut delay = 0;
+        let mut extra = None;
+        if !self.rules.is_empty() {
+            let decided = self
+                .rules
+                .iter_mut()
+                .find_map(|rule| rule.decide(from, to, &packet.head).map(|action| (rule.fault, action)));
+            match decided {
+                None => {}
+                Some((_, RuleAction::Drop)) => return Sent::Dropped(DropReason::Rule),
+                Some((_, RuleAction::Delay(by))) => delay = by,
+                Some((_, RuleAction::Duplicate(by))) => extra = Some(by),
+                Some((fault, RuleAction::Hold)) => {
+                    self.held.push((fault, packet));
+                    return Sent::Held;
+                }
+            }
+        }
+        if self.clogs.is_cut(from, to) {
+            let clog = self.clogging.iter().find(|(_, pairs)| pairs.contains(&(from, to)));
+            let (fault, _) = clog.expect("a clogged pair belongs to a clog");
+            self.held.push((*fault, packet));
+            return Sent::Held;
+        }
+        let usual = self.usual(from, to);
+        let fate = self.links[from * self.processes + to].send(&usual, now, || size(&packet.body));
+        match fate {
+            Fate::Lost => Sent::Dropped(DropReason::Loss),
+            Fate::Overflow => Sent::Dropped(DropReason::Overflow),
+            Fate::Arrives { at, again, corrupt, late } => {
+                if let Some(place) = corrupt {
+                    if self.setup.checksums {
+                        return Sent::Dropped(DropReason::Corrupt);
+                    }
+                    match damaged(&packet.body, place) {
+                        Some(body) => packet.body = body,
+                        None => return Sent::Dropped(DropReason::Corrupt),
+                    }
+                }
+                let at = at + delay;
+                Sent::Arrives { at, packet, again: again.or(extra.map(|by| at + by)), late }
+            }
+        }
+    }
+
+    /// Whether a packet that arrives now still finds its link whole.
+    #[inline]
+    pub(crate) fn reaches(&self, packet: &Packet) -> bool {
+        !self.cuts.is_cut(packet.from, packet.to)
+    }
+
+    pub(crate) fn cut(&mut self, pairs: &[Pair]) {
+        self.cuts.cut(pairs);
+    }
+
+    pub(crate) fn heal(&mut self, pairs: &[Pair]) {
+        self.cuts.heal(pairs);
+    }
+
+    pub(crate) fn overlay(&mut self, fault: u32, pairs: &[Pair], link: Link) {
+        for (from, to) in pairs {
+            self.links[from * self.processes + to].overlay(fault, link);
+        }
+    }
+
+    pub(crate) fn remove_overlay(&mut self, fault: u32) {
+        self.links.iter_mut().for_each(|link| link.remove_overlay(fault));
+    }
+
+    pub(crate) fn clog(&mut self, fault: u32, pairs: Vec<Pair>) {
+        self.clogs.cut(&pairs);
+        self.clogging.push((fault, pairs));
+    }
+
+    pub(crate) fn add_rule(&mut self, fault: u32, rule: plan::MessageRule, from: Vec<usize>, to: Vec<usize>) {
+        self.rules.push(ActiveRule::new(fault, rule, from, to));
+    }
+
+    /// Ends a clog or a rule. What it held goes on its way now, in order.
+    pub(crate) fn release(&mut self, fault: u32, now: Nanos) -> Vec<(Nanos, Box<Packet>)> {
+        self.rules.retain(|rule| rule.fault != fault);
+        if let Some(at) = self.clogging.iter().position(|(other, _)| *other == fault) {
+            let (_, pairs) = self.clogging.remove(at);
+            self.clogs.heal(&pairs);
+        }
+        let mut released = Vec::new();
+        for (_, packet) in self.held.extract_if(.., |(other, _)| *other == fault) {
+            let pair = packet.from * self.processes + packet.to;
+            let usual =
+                if packet.from < self.members && packet.to < self.members { self.setup.peers } else { self.setup.clients };
+            released.push((self.links[pair].release(&usual, now), packet));
+        }
+        released
+    }
+}
+
+/// Bytes on the wire.
+fn size(body: &Body) -> u64 {
+    use prost::Message as _;
+    let encoded = match body {
+        Body::Raft(message) => message.compute_size() as usize,
+        Body::Request(_, Request::Put(put)) => put.encoded_len(),
+        Body::Response(_, Ok(Response::Range(range))) => range.encoded_len(),
+        // Other calls are small; their exact size would not change what a limit does.
+        Body::Request(..) | Body::Response(..) | Body::Reset(_) => 64,
+    };
+    encoded as u64 + 40
+}
+
+/// The message with one bit flipped, if a receiver's decoder still takes it.
+fn damaged(body: &Body, place: u64) -> Option<Body> {
+    let Body::Raft(message) = body else { return None };
+    let mut bytes = message.write_to_bytes().expect("a message encodes");
+    if bytes.is_empty() {
+        return None;
+    }
+    let bit = place % (bytes.len() as u64 * 8);
+    bytes[(bit / 8) as usize] ^= 1 << (bit % 8);
+    let mut message = Message::default();
+    message.merge_from_bytes(&bytes).ok()?;
+    Some(Body::Raft(message))
+}
+
+/// What the trace tells of a raft message.
+pub(crate) fn head_of(message: &Message) -> MessageHead {
+    let kind = match message.get_msg_type() {
+        MessageType::MsgAppend => MessageKind::Append,
+        MessageType::MsgAppendResponse => MessageKind::AppendResponse,
+        MessageType::MsgRequestVote => MessageKind::RequestVote,
+        MessageType::MsgRequestVoteResponse => MessageKind::RequestVoteResponse,
+        MessageType::MsgRequestPreVote => MessageKind::RequestPreVote,
+        MessageType::MsgRequestPreVoteResponse => MessageKind::RequestPreVoteResponse,
+        MessageType::MsgHeartbeat => MessageKind::Heartbeat,
+        MessageType::MsgHeartbeatResponse => MessageKind::HeartbeatResponse,
+        MessageType::MsgSnapshot => MessageKind::Snapshot,
+        MessageType::MsgPropose => MessageKind::Propose,
+        MessageType::MsgTransferLeader => MessageKind::TransferLeader,
+        MessageType::MsgTimeoutNow => MessageKind::TimeoutNow,
+        MessageType::MsgReadIndex => MessageKind::ReadIndex,
+        MessageType::MsgReadIndexResp => MessageKind::ReadIndexResponse,
+        _ => MessageKind::Other,
+    };
+    let (index, log_term) = match kind {
+        MessageKind::Snapshot => {
+            let metadata = message.get_snapshot().get_metadata();
+            (metadata.index, metadata.term)
+        }
+        _ => (message.index, message.log_term),
+    };
+    MessageHead {
+        kind,
+        term: message.term,
+        index,
+        log_term,
+        commit: message.commit,
+        reject: message.reject,
+        entries: message.entries.len() as u32,
+    }
+}

@@ -1,0 +1,37 @@
+//! Rules on single raft messages: match on kind, term, index, direction and count; drop, delay,
+//! duplicate, hold and release. The first rule that matches decides.
+
+use plan::{MessageRule, RuleAction};
+use record::fact::MessageHead;
+
+/// A rule in force.
+pub(crate) struct ActiveRule {
+    pub(crate) fault: u32,
+    pub(crate) rule: MessageRule,
+    /// Senders and receivers it is about, by process number.
+    pub(crate) from: Vec<usize>,
+    pub(crate) to: Vec<usize>,
+    seen: u32,
+}
+
+impl ActiveRule {
+    pub(crate) fn new(fault: u32, rule: MessageRule, from: Vec<usize>, to: Vec<usize>) -> ActiveRule {
+        ActiveRule { fault, rule, from, to, seen: 0 }
+    }
+
+    /// What this rule does with a message; `None` where it lets it pass.
+    pub(crate) fn decide(&mut self, from: usize, to: usize, head: &MessageHead) -> Option<RuleAction> {
+        let rule = &self.rule;
+        let matches = rule.kind.is_none_or(|kind| kind == head.kind)
+            && rule.term.is_none_or(|term| term == head.term)
+            && rule.index.is_none_or(|(low, high)| (low..=high).contains(&head.index))
+            && self.from.contains(&from)
+            && self.to.contains(&to);
+        if !matches {
+            return None;
+        }
+        self.seen += 1;
+        let counted = self.seen.checked_sub(rule.skip + 1)?;
+        (rule.count == 0 || counted < rule.count).then_some(rule.action)
+    }
+}

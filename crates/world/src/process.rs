@@ -1,0 +1,122 @@
+//! The life of one member's process: start, graceful stop, crash, power loss, pause and resume, slow
+//! CPU, death by its own hand.
+//!
+//! Invariants: a process that is down has no member; an incarnation that ended never takes effect
+//! again (rule R5); a process that starts hears nothing until its recovery has reached the disk.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use member::io::{Effects, Input};
+use member::{Config, Member};
+use record::{MemberId, Nanos};
+
+use crate::clock::Clock;
+use crate::disk::SimDisk;
+
+/// Whether and how a process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Not running.
+    Down,
+    /// Recovers; deaf until that has reached the disk.
+    Starting,
+    Running,
+    /// Stopped by a signal; what comes meanwhile waits.
+    Paused,
+}
+
+/// One member's process and machine.
+pub(crate) struct Process {
+    pub(crate) id: MemberId,
+    pub(crate) incarnation: u32,
+    pub(crate) state: State,
+    pub(crate) member: Option<Member>,
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
+    pub(crate) disk: SimDisk,
+    /// What came while it could not run.
+    pub(crate) inbox: VecDeque<Input>,
+    /// True time for which its wake-up is set; `Nanos::MAX` for none.
+    pub(crate) wake: Nanos,
+    /// Time a step takes; 0 for none.
+    pub(crate) step_takes: Nanos,
+    /// It computes until then.
+    pub(crate) busy_until: Nanos,
+    /// It recovered completely at least once: an empty disk from now on is a lost disk.
+    pub(crate) bootstrapped: bool,
+    /// It refused to start for good: its disk is damaged or gone.
+    pub(crate) gone: bool,
+    /// Times it panicked; after a few it is left alone.
+    pub(crate) panics: u32,
+    /// Faults (by number) that keep it down or paused.
+    pub(crate) held_by: Vec<u32>,
+    /// It was asked to stop, by this fault.
+    pub(crate) stopping: Option<u32>,
+    /// A crash at the n-th disk operation of its next start, and whether power goes with it.
+    pub(crate) crash_in_recovery: Option<(u64, bool)>,
+    /// Whether the armed crash at a disk operation takes the power with it.
+    pub(crate) armed_power: bool,
+    /// Reused between steps.
+    pub(crate) effects: Effects,
+}
+
+impl Process {
+    pub(crate) fn new(id: MemberId, config: Config, disk: SimDisk, clock: Clock) -> Process {
+        Process {
+            id,
+            incarnation: 0,
+            state: State::Down,
+            member: None,
+            config,
+            clock,
+            disk,
+            inbox: VecDeque::new(),
+            wake: Nanos::MAX,
+            step_takes: 0,
+            busy_until: 0,
+            bootstrapped: false,
+            gone: false,
+            panics: 0,
+            held_by: Vec::new(),
+            stopping: None,
+            crash_in_recovery: None,
+            armed_power: false,
+            effects: Effects::default(),
+        }
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        matches!(self.state, State::Running | State::Paused)
+    }
+
+    /// Whether the disk ever gave this member an error: then it may end itself, as etcd does.
+    pub(crate) fn disk_had_errors(&self) -> bool {
+        let counts = self.disk.counts();
+        ["disk-error", "disk-full", "short-read"].iter().any(|fault| counts.contains_key(fault))
+    }
+
+    /// Forgets all that was in memory.
+    pub(crate) fn drop_memory(&mut self) {
+        // The member's destructor cannot reach the disk: its handle belongs to a dead incarnation by now.
+        self.member = None;
+        self.inbox.clear();
+        self.state = State::Down;
+        self.wake = Nanos::MAX;
+        self.busy_until = 0;
+        self.stopping = None;
+        self.effects = Effects::default();
+    }
+
+    /// Recovers from the disk as a new incarnation. Only the member's part; the world does the rest.
+    pub(crate) fn recover(&mut self, now: Nanos) -> Result<(), member::StartError> {
+        self.incarnation += 1;
+        self.config.incarnation = self.incarnation;
+        self.config.bootstrap = !self.bootstrapped;
+        let disk: Arc<dyn member::disk::Disk> = self.disk.attach(self.incarnation);
+        let member = Member::start(self.config.clone(), self.clock.monotonic(now), disk, &mut self.effects)?;
+        self.member = Some(member);
+        self.state = State::Starting;
+        Ok(())
+    }
+}

@@ -1,0 +1,73 @@
+//! Takes every event down: into the trace hash, to the observer, into the record.
+
+use std::collections::BTreeMap;
+
+use record::{Applied, Event, Fact, MemberId, Nanos, Observer, Record, Role};
+
+/// Writes a run's record as it happens.
+pub(crate) struct Recorder<'a> {
+    observer: &'a mut dyn Observer,
+    keep_events: bool,
+    pub(crate) record: Record,
+    /// Raft request ids that are under way, and the operation each carries out.
+    proposed: BTreeMap<u64, u64>,
+}
+
+impl<'a> Recorder<'a> {
+    pub(crate) fn new(observer: &'a mut dyn Observer, keep_events: bool) -> Recorder<'a> {
+        Recorder { observer, keep_events, record: Record::default(), proposed: BTreeMap::new() }
+    }
+
+    /// One more event.
+    #[inline]
+    pub(crate) fn note(&mut self, time: Nanos, member: MemberId, fact: Fact) {
+        match &fact {
+            Fact::Proposed { operation, request } => {
+                self.proposed.insert(*request, *operation);
+            }
+            Fact::Applied { index, request, revision, mutated, executed: true, .. } => {
+                // The first member to apply an index is the witness.
+                if self.record.applied.last().is_none_or(|last| last.index < *index) {
+                    self.record.applied.push(Applied {
+                        index: *index,
+                        operation: self.proposed.get(request).copied(),
+                        revision: *revision,
+                        mutated: *mutated,
+                        time,
+                    });
+                }
+            }
+            Fact::State { role: Role::Leader, .. } => self.record.stats.elections += 1,
+            Fact::Sent { .. } => self.record.stats.messages += 1,
+            Fact::Dropped { why, .. } => {
+                let name = match why {
+                    record::fact::DropReason::Loss => "message-lost",
+                    record::fact::DropReason::CutAtSend | record::fact::DropReason::CutAtArrival => "message-cut",
+                    record::fact::DropReason::Corrupt => "message-corrupted",
+                    record::fact::DropReason::Rule => "message-rule",
+                    record::fact::DropReason::Dead => "message-to-dead",
+                    record::fact::DropReason::Overflow => "message-overflow",
+                };
+                self.count(name);
+            }
+            Fact::Fault { what, begins: true, .. } => self.count(what),
+            _ => {}
+        }
+        let event = Event { time, member, fact };
+        event.absorb_into(&mut self.record.trace_hash);
+        self.observer.event(&event);
+        if self.keep_events {
+            self.record.events.push(event);
+        }
+    }
+
+    /// Counts a fault that took effect.
+    pub(crate) fn count(&mut self, fault: &str) {
+        match self.record.stats.faults.get_mut(fault) {
+            Some(count) => *count += 1,
+            None => {
+                self.record.stats.faults.insert(fault.to_string(), 1);
+            }
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Heal and settle: faults stop, and within a bound the cluster must be whole again.
+//!
+//! Sometimes only a core (a quorum and what it needs) is healed and the rest stays broken for good:
+//! that catches a cluster which a half-dead outsider can stop.
+//!
+//! What must come about within the bound: every operation under way ends; the members of the core
+//! agree on a leader; a linearizable read of everything is answered (it also shows the judge what is
+//! left of each write); the members of the core have applied the same index and hold the same state.
+
+use api::Request;
+use api::etcdserverpb::RangeRequest;
+use bytes::Bytes;
+use keyed::{Domain, Keyed};
+use plan::Plan;
+use record::{Fact, MemberEnd, Nanos};
+
+use crate::process::{Process, State};
+use crate::world::{Happening, MILLISECOND, SECOND, World};
+
+const CORE: Domain = Domain::new("world core");
+/// How often the world looks whether all is well.
+const CHECK_INTERVAL: Nanos = 50 * MILLISECOND;
+
+/// Where the settle phase stands.
+pub(crate) struct Settle {
+    begun: Option<Nanos>,
+    core: Vec<bool>,
+    /// The quiet read under way.
+    current: Option<u64>,
+    attempts: usize,
+    answered: bool,
+    pub(crate) unsettled: Vec<String>,
+}
+
+impl Settle {
+    pub(crate) fn new(plan: &Plan) -> Settle {
+        let core = vec![true; plan.cluster.members as usize];
+        Settle { begun: None, core, current: None, attempts: 0, answered: false, unsettled: Vec::new() }
+    }
+
+    pub(crate) fn has_begun(&self) -> bool {
+        self.begun.is_some()
+    }
+
+    pub(crate) fn current(&self) -> Option<u64> {
+        self.current
+    }
+
+    /// The member the quiet read goes to; each attempt asks the next one of the core.
+    pub(crate) fn endpoint(&self) -> u32 {
+        let core: Vec<usize> = (0..self.core.len()).filter(|member| self.core[*member]).collect();
+        core[self.attempts % core.len()] as u32 + 1
+    }
+
+    pub(crate) fn patience(&self) -> Nanos {
+        3 * SECOND
+    }
+
+    pub(crate) fn ended(&mut self, well: bool) {
+        self.current = None;
+        self.attempts += 1;
+        self.answered |= well;
+    }
+
+    pub(crate) fn end_of(&self, process: &Process) -> MemberEnd {
+        let status = process.member.as_ref().map(member::Member::status);
+        MemberEnd {
+            member: process.id,
+            running: process.state == State::Running,
+            core: self.core[process.id as usize - 1],
+            applied: status.as_ref().map_or(0, |status| status.applied),
+            revision: status.as_ref().map_or(0, |status| status.revision),
+            state_hash: status.as_ref().map_or(0, |status| status.state_hash),
+        }
+    }
+}
+
+impl World<'_> {
+    /// The chaos phase is over.
+    pub(crate) fn heal(&mut self) {
+        self.note(0, Fact::Phase("heal"));
+        self.settle.begun = Some(self.now());
+        let healed = self.choose_healed();
+        self.settle.core = (healed.iter().enumerate())
+            .map(|(member, healed)| *healed && !self.nemesis.is_damaged(member))
+            .collect();
+        self.end_faults(&healed);
+        for (member, healed) in healed.iter().enumerate() {
+            let process = &mut self.processes[member];
+            if *healed {
+                process.held_by.clear();
+                process.disk.disarm();
+                if process.state == State::Down {
+                    self.start(member);
+                }
+            }
+        }
+        self.note(0, Fact::Phase("settle"));
+        self.queue.push(self.now() + CHECK_INTERVAL, Happening::SettleCheck);
+    }
+
+    /// Who is healed: all that can be, or as many of them as the plan says, by keyed draws. Those whose
+    /// disks are damaged come last, and nothing is expected of them.
+    fn choose_healed(&self) -> Vec<bool> {
+        let mut able: Vec<usize> = (0..self.processes.len()).filter(|member| !self.processes[*member].gone).collect();
+        if let Some(wanted) = self.plan.phases.core {
+            let quorum = self.processes.len() / 2 + 1;
+            Keyed::new(self.plan.seed, CORE).draw(0, 0).shuffle(&mut able);
+            able.sort_by_key(|member| self.nemesis.is_damaged(*member));
+            able.truncate((wanted as usize).max(quorum));
+        }
+        (0..self.processes.len()).map(|member| able.contains(&member)).collect()
+    }
+
+    pub(crate) fn settle_check(&mut self) {
+        let now = self.now();
+        let begun = self.settle.begun.expect("the settle phase has begun when it is checked");
+        // A member may turn out to be damaged only when it starts.
+        for member in 0..self.processes.len() {
+            self.settle.core[member] &= !self.processes[member].gone;
+        }
+        let missing = self.missing();
+        if missing.is_empty() {
+            self.done = true;
+        } else if now >= begun + self.plan.phases.settle {
+            self.settle.unsettled = missing;
+            self.done = true;
+        } else {
+            self.queue.push(now + CHECK_INTERVAL, Happening::SettleCheck);
+        }
+    }
+
+    /// What is not as it should be, each in a sentence. Asks the quiet read when its time has come.
+    fn missing(&mut self) -> Vec<String> {
+        let mut missing = Vec::new();
+        for (at, client) in self.clients.iter().enumerate() {
+            if let Some((operation, member)) = client.current {
+                missing.push(format!("Client {at} still waits for operation {operation} at member {member}."));
+            }
+        }
+        let core: Vec<usize> = (0..self.processes.len()).filter(|member| self.settle.core[*member]).collect();
+        let quorum = self.processes.len() / 2 + 1;
+        if core.len() < quorum {
+            missing.push(format!(
+                "Only {} of {} members can run, too few for a quorum of {quorum}.",
+                core.len(),
+                self.processes.len()
+            ));
+            return missing;
+        }
+        for member in &core {
+            if self.processes[*member].state != State::Running {
+                missing.push(format!("Member {} does not run.", member + 1));
+            }
+        }
+        if !missing.is_empty() {
+            return missing;
+        }
+        let status = |member: &usize| self.processes[*member].member.as_ref().expect("it runs").status();
+        let leaders: Vec<u64> = core.iter().map(|member| status(member).leader).collect();
+        let agreed = leaders.iter().all(|leader| *leader == leaders[0] && *leader != 0);
+        if !agreed {
+            missing.push(format!("The members do not agree on a leader: they follow {leaders:?} (0 is nobody)."));
+        }
+        if !self.settle.answered {
+            missing.push(format!(
+                "A linearizable read of everything was not answered in {} attempts.",
+                self.settle.attempts
+            ));
+            if self.settle.current.is_none() && agreed {
+                self.quiet_read();
+            }
+            return missing;
+        }
+        let states: Vec<(u64, i64, u64)> = (core.iter().map(status))
+            .map(|status| (status.applied, status.revision as i64, status.state_hash))
+            .collect();
+        if states.iter().any(|state| state.0 != states[0].0) {
+            let applied: Vec<u64> = states.iter().map(|state| state.0).collect();
+            missing.push(format!("The members have not caught up with each other: they applied {applied:?}."));
+        } else if states.iter().any(|state| state.2 != states[0].2) {
+            missing.push(format!("The members applied the same index {} but hold different states.", states[0].0));
+        }
+        missing
+    }
+
+    /// Reads everything, as a client that comes when all is quiet.
+    fn quiet_read(&mut self) {
+        let everything = Bytes::from_static(b"\0");
+        let request = RangeRequest { key: everything.clone(), range_end: everything, ..RangeRequest::default() };
+        let client = self.clients.len();
+        self.settle.current = Some(self.history.operations.len() as u64);
+        self.call(client, Request::Range(request));
+    }
+}

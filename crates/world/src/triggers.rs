@@ -1,0 +1,76 @@
+//! Conditions of the plan: when they come true in a run.
+
+use plan::Condition;
+use record::{Fact, MemberId, Role};
+
+/// What the conditions look at, kept up to date from the facts.
+#[derive(Default)]
+pub(crate) struct Progress {
+    /// Role and term of each member, by number; down members follow nobody.
+    roles: Vec<(Role, u64)>,
+    applied: Vec<u64>,
+    snapshots: Vec<u32>,
+    elections: u32,
+    pub(crate) operations: u64,
+    /// Something a condition might wait for changed since it was last looked at.
+    pub(crate) changed: bool,
+}
+
+impl Progress {
+    pub(crate) fn new(members: usize) -> Progress {
+        Progress {
+            roles: vec![(Role::Follower, 0); members],
+            applied: vec![0; members],
+            snapshots: vec![0; members],
+            ..Progress::default()
+        }
+    }
+
+    /// Takes note of one fact of a member.
+    #[inline]
+    pub(crate) fn note(&mut self, member: MemberId, fact: &Fact) {
+        let at = member.wrapping_sub(1) as usize;
+        match fact {
+            Fact::State { term, role, .. } => {
+                self.elections += u32::from(*role == Role::Leader);
+                self.roles[at] = (*role, *term);
+                self.changed = true;
+            }
+            Fact::Stopped(_) => {
+                self.roles[at] = (Role::Follower, 0);
+                self.changed = true;
+            }
+            Fact::Applied { index, .. } => {
+                self.applied[at] = *index;
+                self.changed = true;
+            }
+            Fact::SnapshotInstalled { index, .. } => {
+                self.applied[at] = *index;
+                self.snapshots[at] += 1;
+                self.changed = true;
+            }
+            _ => {}
+        }
+    }
+
+    /// Who leads: the leader of the highest term, by place.
+    pub(crate) fn leader(&self) -> Option<usize> {
+        let leaders = self.roles.iter().enumerate().filter(|(_, (role, _))| *role == Role::Leader);
+        leaders.max_by_key(|(_, (_, term))| *term).map(|(at, _)| at)
+    }
+
+    pub(crate) fn holds(&self, condition: &Condition) -> bool {
+        let any = |member: u32, what: &dyn Fn(usize) -> bool| match member {
+            0 => (0..self.roles.len()).any(what),
+            member => what(member as usize - 1),
+        };
+        match *condition {
+            Condition::Leader => self.leader().is_some(),
+            Condition::NoLeader => self.leader().is_none(),
+            Condition::Election(nth) => self.elections >= nth,
+            Condition::Applied { member, index } => any(member, &|at| self.applied[at] >= index),
+            Condition::Snapshot { member, nth } => any(member, &|at| self.snapshots[at] >= nth),
+            Condition::Operations(count) => self.operations >= count,
+        }
+    }
+}

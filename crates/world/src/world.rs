@@ -1,0 +1,744 @@
+//! The world of one run: the heap of events and all that it moves.
+//!
+//! Members are stepped inline from the heap (rule R1). What they want done comes back as effects,
+//! which become events again: messages under way, disk jobs, wake-ups.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use keyed::{Domain, Keyed};
+use member::io::{Effects, Input};
+use member::StartError;
+use plan::Plan;
+use record::fact::{DropReason, MessageHead};
+use record::{Fact, History, MemberEnd, MessageKind, Nanos, Observer, Operation, Outcome, Record, Stop};
+
+use crate::clients::Client;
+use crate::clock::Clock;
+use crate::context;
+use crate::disk::SimDisk;
+use crate::faults::Nemesis;
+use crate::network::{Body, Network, Packet, Sent, head_of};
+use crate::process::{Process, State};
+use crate::queue::Queue;
+use crate::recorder::Recorder;
+use crate::settle::Settle;
+use crate::triggers::Progress;
+
+pub(crate) const MILLISECOND: Nanos = 1_000_000;
+pub(crate) const SECOND: Nanos = 1_000_000_000;
+const DISK: Domain = Domain::new("world disk");
+
+/// Something that will happen.
+#[derive(Debug)]
+pub(crate) enum Happening {
+    /// A packet arrives.
+    Arrive(Box<Packet>),
+    /// A member asked to be woken.
+    Wake { member: usize, incarnation: u32 },
+    /// A disk job is over.
+    JobDone { member: usize, incarnation: u32, job: u64 },
+    /// A synchronous section is over.
+    SectionDone { member: usize, incarnation: u32 },
+    /// A slow process is ready for its next input.
+    Unbusy { member: usize, incarnation: u32 },
+    /// A supervisor starts a process that ended by itself.
+    Supervise { member: usize },
+    /// A graceful stop took too long.
+    StopOverdue { member: usize, incarnation: u32 },
+    /// A crash armed at a disk operation.
+    ArmedCrash { member: usize, incarnation: u32 },
+    /// A snapshot's sender learns what became of it.
+    SnapshotStatus { member: usize, incarnation: u32, to: u64, arrived: bool },
+    /// A client may call its next operation.
+    ClientTurn { client: usize },
+    /// A client's patience is over.
+    ClientTimeout { client: usize, operation: u64 },
+    /// A fault begins.
+    FaultBegins { fault: usize },
+    /// A fault ends.
+    FaultEnds { fault: usize },
+    /// A flapping partition changes.
+    Flap { fault: usize },
+    /// The chaos phase is over.
+    Heal,
+    /// Look whether the cluster has settled.
+    SettleCheck,
+}
+
+/// All of one run.
+pub(crate) struct World<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) queue: Queue<Happening>,
+    pub(crate) recorder: Recorder<'a>,
+    pub(crate) processes: Vec<Process>,
+    pub(crate) clients: Vec<Client>,
+    pub(crate) network: Network,
+    pub(crate) nemesis: Nemesis,
+    pub(crate) progress: Progress,
+    pub(crate) history: History,
+    pub(crate) settle: Settle,
+    pub(crate) events: u64,
+    pub(crate) done: bool,
+}
+
+impl<'a> World<'a> {
+    pub(crate) fn new(plan: &'a Plan, observer: &'a mut dyn Observer, keep_events: bool) -> World<'a> {
+        let members = plan.cluster.members as usize;
+        let configs = crate::setup::configs(plan);
+        let processes = configs
+            .into_iter()
+            .enumerate()
+            .map(|(at, config)| {
+                let id = at as u32 + 1;
+                let disk = SimDisk::new(id, Keyed::new(plan.seed, DISK), plan.disk);
+                Process::new(id, config, disk, Clock::new(crate::clock::EXACT))
+            })
+            .collect();
+        let clients: Vec<Client> = plan.clients.iter().cloned().map(Client::new).collect();
+        // The last client is the settle phase's own, which reads everything when all is quiet.
+        let network = Network::new(plan.seed, members, clients.len() + 1, plan.network.clone());
+        World {
+            plan,
+            queue: Queue::new(),
+            recorder: Recorder::new(observer, keep_events),
+            processes,
+            nemesis: Nemesis::new(plan),
+            progress: Progress::new(members),
+            history: History::default(),
+            settle: Settle::new(plan),
+            clients,
+            network,
+            events: 0,
+            done: false,
+        }
+    }
+
+    /// Puts the first events in: members start, clients call, faults are due.
+    pub(crate) fn begin(&mut self) {
+        self.note(0, Fact::Phase("chaos"));
+        for member in 0..self.processes.len() {
+            self.start(member);
+        }
+        for client in 0..self.clients.len() {
+            self.client_turn_later(client);
+        }
+        self.schedule_faults();
+        self.queue.push(self.plan.phases.chaos, Happening::Heal);
+    }
+
+    #[inline]
+    pub(crate) fn now(&self) -> Nanos {
+        self.queue.now()
+    }
+
+    /// Takes the next event and lets it happen; false when the run is over.
+    pub(crate) fn step(&mut self) -> bool {
+        if self.done {
+            return false;
+        }
+        let Some(happening) = self.queue.pop() else {
+            panic!("nothing is left to happen at {} ns: a settle check should always be due", self.now());
+        };
+        self.events += 1;
+        match happening {
+            Happening::Arrive(packet) => self.arrive(packet),
+            Happening::Wake { member, incarnation } => {
+                if self.is_current(member, incarnation) {
+                    self.wake(member);
+                }
+            }
+            Happening::JobDone { member, incarnation, job } => self.job_done(member, incarnation, job),
+            Happening::SectionDone { member, incarnation } => self.section_done(member, incarnation),
+            Happening::Unbusy { member, incarnation } => {
+                if self.is_current(member, incarnation) {
+                    self.drain_inbox(member);
+                }
+            }
+            Happening::Supervise { member } => {
+                let process = &self.processes[member];
+                if process.state == State::Down && process.held_by.is_empty() {
+                    self.start(member);
+                }
+            }
+            Happening::StopOverdue { member, incarnation } => {
+                if self.is_current(member, incarnation) && self.processes[member].stopping.is_some() {
+                    self.kill(member, Stop::Crash);
+                }
+            }
+            Happening::ArmedCrash { member, incarnation } => {
+                if self.is_current(member, incarnation) {
+                    self.armed_crash(member);
+                }
+            }
+            Happening::SnapshotStatus { member, incarnation, to, arrived } => {
+                if self.is_current(member, incarnation) {
+                    self.feed(member, Input::SnapshotStatus { to, arrived });
+                }
+            }
+            Happening::ClientTurn { client } => self.client_turn(client),
+            Happening::ClientTimeout { client, operation } => self.client_timeout(client, operation),
+            Happening::FaultBegins { fault } => self.fault_begins(fault),
+            Happening::FaultEnds { fault } => self.fault_ends(fault),
+            Happening::Flap { fault } => self.flap(fault),
+            Happening::Heal => self.heal(),
+            Happening::SettleCheck => self.settle_check(),
+        }
+        if self.progress.changed {
+            self.progress.changed = false;
+            self.conditions();
+        }
+        !self.done
+    }
+
+    /// Takes note of a fact of member `member` (by place; the world's own facts go through `note`).
+    pub(crate) fn note_of(&mut self, member: usize, fact: Fact) {
+        let id = member as u32 + 1;
+        self.progress.note(id, &fact);
+        self.recorder.note(self.queue.now(), id, fact);
+    }
+
+    /// Takes note of a fact that belongs to no member, or of one that conditions never wait for.
+    #[inline]
+    pub(crate) fn note(&mut self, member: u32, fact: Fact) {
+        self.recorder.note(self.queue.now(), member, fact);
+    }
+
+    pub(crate) fn is_current(&self, member: usize, incarnation: u32) -> bool {
+        let process = &self.processes[member];
+        process.incarnation == incarnation && process.state != State::Down
+    }
+
+    // ---- process life ---------------------------------------------------------------------------
+
+    /// Starts a process that is down.
+    pub(crate) fn start(&mut self, member: usize) {
+        let now = self.now();
+        if self.processes[member].gone {
+            return;
+        }
+        debug_assert_eq!(self.processes[member].state, State::Down, "a process is started that runs already");
+        let incarnation = self.processes[member].incarnation + 1;
+        self.note_of(member, Fact::Started { incarnation });
+        let process = &mut self.processes[member];
+        context::enter(now, member as u32 + 1, process.clock.wall(now));
+        if let Some((nth, power)) = process.crash_in_recovery.take() {
+            process.armed_power = power;
+            process.disk.crash_at(process.disk.ordinal() + nth);
+        }
+        process.disk.begin_section(now);
+        let started = catch_unwind(AssertUnwindSafe(|| process.recover(now)));
+        let section = process.disk.end_section();
+        context::leave(now);
+        match started {
+            Ok(Ok(())) => {
+                let incarnation = self.processes[member].incarnation;
+                self.take_effects(member);
+                self.section_ends(member, incarnation, section.unwrap_or(now));
+                self.look_for_armed_crash(member);
+            }
+            Ok(Err(error)) => self.refused(member, error),
+            Err(panic) => self.panicked(member, crate::panics::text(&*panic)),
+        }
+    }
+
+    /// A start that failed: for good where the disk is damaged, else a supervisor tries again.
+    fn refused(&mut self, member: usize, error: StartError) {
+        let stop = Stop::Refused(error.to_string());
+        let lasting = error.is_lasting();
+        let excused = if lasting {
+            self.nemesis.excuses_refusal(member)
+        } else {
+            self.processes[member].disk_had_errors()
+        };
+        if !excused {
+            self.surprise(member, stop.clone());
+        }
+        self.processes[member].gone |= lasting;
+        self.end_process(member, stop);
+        if !lasting {
+            self.supervise(member);
+        }
+    }
+
+    fn panicked(&mut self, member: usize, text: String) {
+        let stop = Stop::Panic(text);
+        self.surprise(member, stop.clone());
+        let process = &mut self.processes[member];
+        process.panics += 1;
+        process.gone |= process.panics >= 3;
+        self.end_process(member, stop);
+        self.supervise(member);
+    }
+
+    pub(crate) fn surprise(&mut self, member: usize, stop: Stop) {
+        let at = self.now();
+        if self.recorder.record.surprises.len() < 100 {
+            self.recorder.record.surprises.push((at, member as u32 + 1, stop));
+        }
+    }
+
+    /// A supervisor will start the process again.
+    fn supervise(&mut self, member: usize) {
+        self.queue.push(self.now() + self.plan.cluster.restart_delay, Happening::Supervise { member });
+    }
+
+    /// Ends a process from outside.
+    pub(crate) fn kill(&mut self, member: usize, stop: Stop) {
+        if self.processes[member].state != State::Down {
+            self.end_process(member, stop);
+        }
+    }
+
+    /// The end of a process, however it came.
+    pub(crate) fn end_process(&mut self, member: usize, stop: Stop) {
+        let now = self.now();
+        let power = stop == Stop::PowerLoss;
+        tracing::debug!(member = member + 1, ?stop, "process ends");
+        let process = &mut self.processes[member];
+        if power { process.disk.power_loss(now) } else { process.disk.crash(now) }
+        process.drop_memory();
+        self.note_of(member, Fact::Stopped(stop));
+        if !power {
+            self.reset_connections(member);
+        }
+    }
+
+    /// The machine lives, the process does not: its clients' connections break.
+    fn reset_connections(&mut self, member: usize) {
+        let id = member as u32 + 1;
+        let broken: Vec<(usize, u64)> = (self.clients.iter().enumerate())
+            .filter_map(|(at, client)| client.current.filter(|(_, to)| *to == id).map(|(op, _)| (at, op)))
+            .collect();
+        for (client, operation) in broken {
+            self.send(Packet {
+                from: member,
+                to: self.processes.len() + client,
+                incarnations: (0, 0),
+                head: client_head(MessageKind::ClientResponse),
+                body: Body::Reset(operation),
+            });
+        }
+    }
+
+    // ---- feeding members ------------------------------------------------------------------------
+
+    /// Gives an input to a member, now or when it can take it.
+    pub(crate) fn feed(&mut self, member: usize, input: Input) {
+        let now = self.now();
+        let process = &mut self.processes[member];
+        match process.state {
+            State::Down => {}
+            State::Starting => {
+                // Deaf but to the disk.
+                if matches!(input, Input::JobDone { .. }) {
+                    process.inbox.push_back(input);
+                }
+            }
+            State::Paused => process.inbox.push_back(input),
+            State::Running if now < process.busy_until || !process.inbox.is_empty() => {
+                process.inbox.push_back(input);
+            }
+            State::Running => self.step_member(member, input),
+        }
+    }
+
+    /// Lets a member catch up with what came while it could not run.
+    pub(crate) fn drain_inbox(&mut self, member: usize) {
+        while self.processes[member].state == State::Running && self.now() >= self.processes[member].busy_until {
+            let Some(input) = self.processes[member].inbox.pop_front() else { break };
+            self.step_member(member, input);
+        }
+    }
+
+    fn wake(&mut self, member: usize) {
+        self.processes[member].wake = Nanos::MAX;
+        // A paused process is woken when it goes on.
+        if self.processes[member].state == State::Running {
+            self.feed(member, Input::Wake);
+        }
+    }
+
+    /// One step of a member, with all that follows from it.
+    fn step_member(&mut self, member: usize, input: Input) {
+        let now = self.queue.now();
+        let process = &mut self.processes[member];
+        context::enter(now, member as u32 + 1, process.clock.wall(now));
+        let state_machine = process.member.as_mut().expect("a process that runs has a member");
+        let own_now = process.clock.monotonic(now);
+        process.disk.begin_section(now);
+        let effects = &mut process.effects;
+        let stepped = catch_unwind(AssertUnwindSafe(|| state_machine.step(own_now, input, effects)));
+        let section = process.disk.end_section();
+        context::leave(now);
+        if let Err(panic) = stepped {
+            self.panicked(member, crate::panics::text(&*panic));
+            return;
+        }
+        if process.step_takes > 0 {
+            process.busy_until = now + process.step_takes;
+            let incarnation = process.incarnation;
+            self.queue.push(now + process.step_takes, Happening::Unbusy { member, incarnation });
+        }
+        if let Some(over) = section {
+            let incarnation = self.processes[member].incarnation;
+            self.section_ends(member, incarnation, over);
+        }
+        self.take_effects(member);
+        if section.is_some() {
+            self.look_for_armed_crash(member);
+        }
+    }
+
+    /// Carries out what a member wants done.
+    fn take_effects(&mut self, member: usize) {
+        let mut effects: Effects = std::mem::take(&mut self.processes[member].effects);
+        for fact in effects.facts.drain(..) {
+            self.note_of(member, fact);
+        }
+        let incarnation = self.processes[member].incarnation;
+        for message in effects.messages.drain(..) {
+            let to = message.to as usize - 1;
+            if to >= self.processes.len() {
+                continue;
+            }
+            self.send(Packet {
+                from: member,
+                to,
+                incarnations: (incarnation, self.processes[to].incarnation),
+                head: head_of(&message),
+                body: Body::Raft(message),
+            });
+        }
+        for (operation, result) in effects.replies.drain(..) {
+            let client = self.client_of(operation);
+            self.send(Packet {
+                from: member,
+                to: self.processes.len() + client,
+                incarnations: (incarnation, 0),
+                head: client_head(MessageKind::ClientResponse),
+                body: Body::Response(operation, result),
+            });
+        }
+        let now = self.now();
+        if !effects.jobs.is_empty() {
+            for job in effects.jobs.drain(..) {
+                let over = self.processes[member].disk.submit(now, &job);
+                if over != Nanos::MAX {
+                    self.queue.push(over, Happening::JobDone { member, incarnation, job: job.id });
+                }
+            }
+            self.look_for_armed_crash(member);
+        }
+        let fatal = effects.fatal.take();
+        let finished = std::mem::take(&mut effects.finished);
+        effects.section = false;
+        self.processes[member].effects = effects;
+        if let Some(why) = fatal {
+            let stop = Stop::Fatal(why);
+            if !self.processes[member].disk_had_errors() {
+                self.surprise(member, stop.clone());
+            }
+            self.end_process(member, stop);
+            self.supervise(member);
+        } else if finished {
+            self.end_process(member, Stop::Graceful);
+        } else {
+            self.set_wake(member);
+        }
+    }
+
+    /// Sets the member's wake-up, unless an earlier one is set already.
+    pub(crate) fn set_wake(&mut self, member: usize) {
+        let process = &mut self.processes[member];
+        if process.state != State::Running {
+            return;
+        }
+        let Some(state_machine) = &process.member else { return };
+        let Some(at) = process.clock.true_time_of(state_machine.wake_at()) else { return };
+        if at < process.wake {
+            process.wake = at;
+            let incarnation = process.incarnation;
+            self.queue.push(at, Happening::Wake { member, incarnation });
+        }
+    }
+
+    // ---- disk -----------------------------------------------------------------------------------
+
+    fn job_done(&mut self, member: usize, incarnation: u32, job: u64) {
+        if !self.is_current(member, incarnation) {
+            return;
+        }
+        let now = self.now();
+        let Some(outcome) = self.processes[member].disk.complete(now, job) else {
+            return; // put off by a stall; it was scheduled anew
+        };
+        self.note_of(member, Fact::JobDone { job, synced: outcome.synced, failed: outcome.result.is_err() });
+        self.feed(member, Input::JobDone { job, result: outcome.result });
+    }
+
+    /// Schedules the end of a section, unless a stall keeps it open for now.
+    fn section_ends(&mut self, member: usize, incarnation: u32, over: Nanos) {
+        if over != Nanos::MAX {
+            self.queue.push(over, Happening::SectionDone { member, incarnation });
+        }
+    }
+
+    fn section_done(&mut self, member: usize, incarnation: u32) {
+        // A section that a stall has put off is scheduled anew; the old time is void.
+        if !self.is_current(member, incarnation) || !self.processes[member].disk.section_over(self.now()) {
+            return;
+        }
+        if self.processes[member].state == State::Starting {
+            let process = &mut self.processes[member];
+            process.state = State::Running;
+            process.bootstrapped = true;
+            if !process.held_by.is_empty() && self.nemesis.is_pausing(&self.processes[member].held_by) {
+                self.processes[member].state = State::Paused;
+            }
+        }
+        self.feed(member, Input::SectionDone);
+        self.drain_inbox(member);
+    }
+
+    /// A stall of the disk began or ended: what is under way there ends at other times.
+    pub(crate) fn retime(&mut self, member: usize) {
+        let retimed = self.processes[member].disk.retime();
+        let incarnation = self.processes[member].incarnation;
+        for (job, at) in retimed.jobs.into_iter().filter(|(_, at)| *at != Nanos::MAX) {
+            self.queue.push(at, Happening::JobDone { member, incarnation, job });
+        }
+        if let Some(at) = retimed.section.filter(|at| *at != Nanos::MAX) {
+            self.queue.push(at, Happening::SectionDone { member, incarnation });
+        }
+        self.look_for_armed_crash(member);
+    }
+
+    fn look_for_armed_crash(&mut self, member: usize) {
+        let process = &self.processes[member];
+        if let Some(at) = process.disk.armed_crash().filter(|at| *at != Nanos::MAX) {
+            let incarnation = process.incarnation;
+            self.queue.push(at, Happening::ArmedCrash { member, incarnation });
+        }
+    }
+
+    // ---- messages -------------------------------------------------------------------------------
+
+    pub(crate) fn send(&mut self, packet: Packet) {
+        let now = self.queue.now();
+        let (from, to) = (self.name(packet.from), self.name(packet.to));
+        self.recorder.note(now, from, Fact::Sent { to, head: packet.head });
+        let (kind, sender, incarnation) = (packet.head.kind, packet.from, packet.incarnations.0);
+        match self.network.send(now, Box::new(packet)) {
+            Sent::Dropped(why) => {
+                self.recorder.note(now, from, Fact::Dropped { to, kind, why });
+                if kind == MessageKind::Snapshot {
+                    self.report_snapshot(sender, incarnation, to, false);
+                }
+            }
+            Sent::Held => self.recorder.count("message-held"),
+            Sent::Arrives { at, packet, again, late } => {
+                if late {
+                    self.recorder.count("message-reordered");
+                }
+                if let Some(again) = again {
+                    self.recorder.count("message-duplicated");
+                    self.queue.push(again, Happening::Arrive(packet.clone()));
+                }
+                self.queue.push(at, Happening::Arrive(packet));
+            }
+        }
+    }
+
+    /// The sender of a snapshot learns of its fate a little later, as from an HTTP answer.
+    fn report_snapshot(&mut self, sender: usize, incarnation: u32, to: u32, arrived: bool) {
+        let at = self.now() + if arrived { 5 * MILLISECOND } else { SECOND };
+        let to = u64::from(to);
+        self.queue.push(at, Happening::SnapshotStatus { member: sender, incarnation, to, arrived });
+    }
+
+    /// A process's number in facts: the member, or 0 for a client.
+    fn name(&self, process: usize) -> u32 {
+        if process < self.processes.len() { process as u32 + 1 } else { 0 }
+    }
+
+    fn arrive(&mut self, packet: Box<Packet>) {
+        let now = self.queue.now();
+        let members = self.processes.len();
+        let (from, to) = (self.name(packet.from), self.name(packet.to));
+        let kind = packet.head.kind;
+        let alive = |process: usize, incarnation: u32| {
+            process >= members || (self.processes[process].incarnation == incarnation && self.processes[process].is_up())
+        };
+        let refused = if !self.network.reaches(&packet) {
+            Some(DropReason::CutAtArrival)
+        } else if matches!(packet.body, Body::Reset(_))
+            || alive(packet.from, packet.incarnations.0) && alive(packet.to, packet.incarnations.1)
+        {
+            None
+        } else {
+            Some(DropReason::Dead)
+        };
+        if kind == MessageKind::Snapshot {
+            self.report_snapshot(packet.from, packet.incarnations.0, to, refused.is_none());
+        }
+        if let Some(why) = refused {
+            self.recorder.note(now, from, Fact::Dropped { to, kind, why });
+            if let (Body::Request(operation, _), DropReason::Dead) = (&packet.body, why) {
+                self.refuse_connection(&packet, *operation);
+            }
+            return;
+        }
+        self.recorder.note(now, to, Fact::Delivered { from, head: packet.head });
+        match packet.body {
+            Body::Raft(message) => self.feed(packet.to, Input::Message(message)),
+            Body::Request(operation, request) => self.feed(packet.to, Input::Request { operation, request }),
+            Body::Response(operation, result) => {
+                let client = packet.to - members;
+                let outcome = match result {
+                    Ok(response) => Outcome::Answer { at: now, response },
+                    Err(error) => Outcome::Error { at: now, error },
+                };
+                self.operation_ended(client, operation, outcome);
+            }
+            Body::Reset(operation) => {
+                let client = packet.to - members;
+                self.operation_ended(client, operation, Outcome::Unknown { gave_up: now });
+            }
+        }
+    }
+
+    /// Nobody listens at a machine that runs: the client learns it at once.
+    fn refuse_connection(&mut self, packet: &Packet, operation: u64) {
+        self.send(Packet {
+            from: packet.to,
+            to: packet.from,
+            incarnations: (0, 0),
+            head: client_head(MessageKind::ClientResponse),
+            body: Body::Reset(operation),
+        });
+    }
+
+    // ---- clients --------------------------------------------------------------------------------
+
+    fn client_of(&self, operation: u64) -> usize {
+        self.history.operations[operation as usize].client as usize
+    }
+
+    /// Sets the time at which a client may call its next operation.
+    pub(crate) fn client_turn_later(&mut self, client: usize) {
+        let state = &self.clients[client];
+        if let Some(next) = state.plan.operations.get(state.next) {
+            let at = next.at.max(state.not_before);
+            self.queue.push(at, Happening::ClientTurn { client });
+        }
+    }
+
+    fn client_turn(&mut self, client: usize) {
+        if self.settle.has_begun() {
+            return;
+        }
+        let state = &mut self.clients[client];
+        let Some(planned) = state.plan.operations.get(state.next) else { return };
+        let request = state.resolve(planned.request.clone());
+        state.next += 1;
+        self.call(client, request);
+    }
+
+    /// A client calls.
+    pub(crate) fn call(&mut self, client: usize, request: api::Request) {
+        let now = self.now();
+        let operation = self.history.operations.len() as u64;
+        let (member, timeout_at) = match self.clients.get_mut(client) {
+            Some(state) => {
+                let member = state.member();
+                state.current = Some((operation, member));
+                (member, state.timeout_at(now))
+            }
+            None => (self.settle.endpoint(), Some(now + self.settle.patience())),
+        };
+        let digest = crate::digests::request(&request);
+        self.note(0, Fact::Called { operation, client: client as u32, digest });
+        self.progress.operations += 1;
+        self.progress.changed = true;
+        self.history.operations.push(Operation {
+            client: client as u32,
+            member,
+            request: request.clone(),
+            call: now,
+            outcome: Outcome::Unknown { gave_up: now },
+        });
+        let at = timeout_at.unwrap_or(Nanos::MAX / 2);
+        self.queue.push(at, Happening::ClientTimeout { client, operation });
+        let to = member as usize - 1;
+        self.send(Packet {
+            from: self.processes.len() + client,
+            to,
+            incarnations: (0, self.processes[to].incarnation),
+            head: client_head(MessageKind::ClientRequest),
+            body: Body::Request(operation, request),
+        });
+    }
+
+    fn client_timeout(&mut self, client: usize, operation: u64) {
+        let gave_up = self.now();
+        self.operation_ended(client, operation, Outcome::Unknown { gave_up });
+    }
+
+    /// A client learns what became of its operation, or stops waiting. What comes later is too late.
+    fn operation_ended(&mut self, client: usize, operation: u64, outcome: Outcome) {
+        let now = self.now();
+        let settling = client >= self.clients.len();
+        let current =
+            if settling { self.settle.current() } else { self.clients[client].current.map(|(current, _)| current) };
+        if current != Some(operation) {
+            return;
+        }
+        let well = matches!(outcome, Outcome::Answer { .. });
+        let digest = crate::digests::outcome(&outcome);
+        let answered = !matches!(outcome, Outcome::Unknown { .. });
+        self.note(0, Fact::Returned { operation, answered, digest });
+        self.recorder.record.stats.answered += u64::from(well);
+        if !settling && let Outcome::Answer { response, .. } = &outcome {
+            let request = &self.history.operations[operation as usize].request;
+            self.clients[client].learn(request, response);
+        }
+        self.history.operations[operation as usize].outcome = outcome;
+        if settling {
+            self.settle.ended(well);
+        } else {
+            self.clients[client].ended(well, now);
+            self.client_turn_later(client);
+        }
+    }
+
+    // ---- the end --------------------------------------------------------------------------------
+
+    /// The record of the run.
+    pub(crate) fn finish(mut self) -> Record {
+        self.note(0, Fact::Phase("end"));
+        let members: Vec<MemberEnd> = self.processes.iter().map(|process| self.settle.end_of(process)).collect();
+        let now = self.now();
+        let operations = self.history.operations.len() as u64;
+        let mut disk_operations = 0;
+        for process in &self.processes {
+            disk_operations += process.disk.operations();
+            for (fault, count) in process.disk.counts() {
+                *self.recorder.record.stats.faults.entry(fault.to_string()).or_default() += count;
+            }
+        }
+        let mut record = self.recorder.record;
+        record.history = self.history;
+        record.members = members;
+        record.unsettled = self.settle.unsettled;
+        record.stats.virtual_ns = now;
+        record.stats.events = self.events;
+        record.stats.operations = operations;
+        record.stats.disk_operations = disk_operations;
+        record
+    }
+}
+
+/// The head of a message from or to a client.
+pub(crate) fn client_head(kind: MessageKind) -> MessageHead {
+    MessageHead { kind, term: 0, index: 0, log_term: 0, commit: 0, reject: false, entries: 0 }
+}
