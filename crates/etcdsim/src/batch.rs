@@ -1,0 +1,150 @@
+//! Many runs: pairs of case and seed, shared out among threads.
+//!
+//! Every run has a thread to itself while it lasts (rule R1), and threads share nothing but the list
+//! of what is left to do: what comes out does not depend on how many there are. Seeds are taken in
+//! turn over all cases, so that a batch that is cut short has looked at each of them.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use crate::case::Case;
+use crate::determinism;
+use crate::execute::{HarnessFailure, Outcome, run_plan};
+use crate::report::{CaseReport, End, Ended, Failure, Report, SeedRun};
+use crate::stopwatch::{Stopwatch, peak_rss_bytes};
+
+/// What is to be run, and how.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The cases.
+    pub cases: Vec<Case>,
+    /// The seeds each is run with. A plan has its own.
+    pub seeds: Vec<u64>,
+    /// How many threads.
+    pub jobs: usize,
+    /// No seed is begun after this much wall time.
+    pub time_budget: Option<Duration>,
+    /// Run every seed twice and compare the trace hashes.
+    pub check_determinism: bool,
+    /// Begin no seed after the first failure.
+    pub fail_fast: bool,
+}
+
+impl Batch {
+    /// A batch on one thread, without limits.
+    pub fn new(cases: Vec<Case>, seeds: Vec<u64>) -> Batch {
+        Batch { cases, seeds, jobs: 1, time_budget: None, check_determinism: false, fail_fast: false }
+    }
+
+    /// How many runs it has.
+    #[allow(clippy::len_without_is_empty, reason = "a batch without a run is no batch")]
+    pub fn len(&self) -> usize {
+        self.cases.iter().map(|case| case.seeds(&self.seeds).len()).sum()
+    }
+
+    /// Runs it. `interrupted` stops it between runs; `told` hears of every run as it ends.
+    pub fn run(self, interrupted: &AtomicBool, told: &mut dyn FnMut(&Case, &SeedRun)) -> Report {
+        let stopwatch = Stopwatch::start();
+        let tasks = self.tasks();
+        let mut reports: Vec<CaseReport> = (self.cases.iter())
+            .map(|case| CaseReport {
+                case: case.clone(),
+                asked: case.seeds(&self.seeds).len(),
+                runs: Vec::new(),
+                peak_rss_bytes: 0,
+            })
+            .collect();
+        let next = AtomicUsize::new(0);
+        let enough = AtomicBool::new(false);
+        let may_go_on = || {
+            let over = self.time_budget.is_some_and(|budget| stopwatch.elapsed() >= budget);
+            !over && !interrupted.load(Ordering::Relaxed) && !enough.load(Ordering::Relaxed)
+        };
+        thread::scope(|scope| {
+            let (send, receive) = mpsc::channel();
+            for _ in 0..self.jobs.clamp(1, tasks.len().max(1)) {
+                let (send, tasks, next, may_go_on, batch) = (send.clone(), &tasks, &next, &may_go_on, &self);
+                scope.spawn(move || {
+                    while may_go_on() {
+                        let Some(&(place, seed)) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) else {
+                            return;
+                        };
+                        let run = run_seed(&batch.cases[place], seed, batch.check_determinism);
+                        if send.send((place, run)).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(send);
+            for (place, run) in receive {
+                if self.fail_fast && !matches!(run.end, End::Held) {
+                    enough.store(true, Ordering::Relaxed);
+                }
+                told(&self.cases[place], &run);
+                reports[place].peak_rss_bytes = peak_rss_bytes();
+                reports[place].runs.push(run);
+            }
+        });
+        reports.iter_mut().for_each(|report| report.runs.sort_by_key(|run| run.seed));
+        let mut report = Report { cases: reports, ended: Ended::Complete, wall: stopwatch.elapsed() };
+        if report.done() < tasks.len() {
+            report.ended = if interrupted.load(Ordering::Relaxed) {
+                Ended::Interrupted
+            } else if enough.load(Ordering::Relaxed) {
+                Ended::FirstFailure
+            } else {
+                Ended::TimeBudget
+            };
+        }
+        report
+    }
+
+    /// Pairs of case and seed: the first seed of every case, then the second.
+    fn tasks(&self) -> Vec<(usize, u64)> {
+        let seeds: Vec<_> = self.cases.iter().map(|case| case.seeds(&self.seeds)).collect();
+        let rounds = seeds.iter().map(|seeds| seeds.len()).max().unwrap_or(0);
+        let round = |nth: usize| {
+            let seeds = seeds.iter().enumerate();
+            seeds.filter_map(move |(case, seeds)| seeds.get(nth).map(|seed| (case, *seed)))
+        };
+        (0..rounds).flat_map(round).collect()
+    }
+}
+
+/// One seed of a case; with `twice`, run twice to see whether it is the same.
+pub fn run_seed(case: &Case, seed: u64, twice: bool) -> SeedRun {
+    let stopwatch = Stopwatch::start();
+    let result = || -> Result<SeedRun, HarnessFailure> {
+        let plan = case.plan(seed);
+        let mut run = seed_run(seed, run_plan(&plan)?);
+        run.wall = stopwatch.elapsed();
+        if twice {
+            let hashes = [run.trace_hash, run_plan(&plan)?.record.trace_hash];
+            if hashes[0] != hashes[1] {
+                run.end = End::Diverged(Box::new(determinism::divergence(&plan, hashes)?));
+            }
+        }
+        Ok(run)
+    };
+    result().unwrap_or_else(|HarnessFailure(said)| SeedRun {
+        seed,
+        stats: Default::default(),
+        trace_hash: Default::default(),
+        wall: stopwatch.elapsed(),
+        check: Duration::ZERO,
+        end: End::Collapsed(said),
+    })
+}
+
+fn seed_run(seed: u64, outcome: Outcome) -> SeedRun {
+    let Outcome { record, verdict, wall, check } = outcome;
+    let end = match Failure::of(&verdict, &record.history) {
+        Some(failure) => End::Violated(failure),
+        None if !verdict.undecided.is_empty() => End::Undecided(verdict.undecided),
+        None => End::Held,
+    };
+    SeedRun { seed, stats: record.stats, trace_hash: record.trace_hash, wall, check, end }
+}

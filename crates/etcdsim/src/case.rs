@@ -1,0 +1,125 @@
+//! What is to be run: a scenario or a saved plan, the file it came from, the flaws to switch on.
+
+use std::borrow::Cow;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use plan::{FlawAt, Plan};
+
+use crate::error::Error;
+use crate::flaws;
+
+/// Folders of this name hold scenarios for measurements; they are run only when they are named.
+const BENCHES: &str = "bench";
+
+/// A file that can be run.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The file, as it was named.
+    pub file: String,
+    /// Its name without folder and extension.
+    pub name: String,
+    source: plan::Source,
+    flaws: Vec<FlawAt>,
+}
+
+impl Case {
+    /// Reads a scenario or a plan.
+    pub fn load(path: &Path) -> Result<Case, Error> {
+        let source = plan::Source::load(path)?;
+        Case::new(&path.to_string_lossy(), source)
+    }
+
+    /// A scenario that is in no file; `name` stands for the file in messages.
+    pub fn parse(name: &str, text: &str) -> Result<Case, Error> {
+        Case::new(name, plan::Source::parse(name, text)?)
+    }
+
+    fn new(file: &str, source: plan::Source) -> Result<Case, Error> {
+        let stem = Path::new(file).file_stem().map_or_else(|| file.into(), |stem| stem.to_string_lossy());
+        let case = Case { file: file.to_string(), name: stem.into_owned(), source, flaws: Vec::new() };
+        // The files know flaws by name only; whether there is one is known here.
+        flaws::check(&case.plan(0).flaws, file, &|seed| case.plan(seed))?;
+        Ok(case)
+    }
+
+    /// Switches flaws on, beside those the file has.
+    pub fn with_flaws(mut self, flaws: &[FlawAt]) -> Result<Case, Error> {
+        flaws::check(flaws, &self.file, &|seed| self.plan(seed))?;
+        self.flaws.extend_from_slice(flaws);
+        Ok(self)
+    }
+
+    /// The scenario's title.
+    pub fn title(&self) -> &str {
+        match &self.source {
+            plan::Source::Scenario(scenario) => &scenario.title,
+            plan::Source::Plan(plan) => &plan.title,
+        }
+    }
+
+    /// The flaws that were switched on beside those of the file.
+    pub fn flaws(&self) -> &[FlawAt] {
+        &self.flaws
+    }
+
+    /// The seeds to run where `asked` were asked for: a plan has only its own.
+    pub fn seeds<'a>(&self, asked: &'a [u64]) -> Cow<'a, [u64]> {
+        match &self.source {
+            plan::Source::Scenario(_) => Cow::Borrowed(asked),
+            plan::Source::Plan(plan) => Cow::Owned(vec![plan.seed]),
+        }
+    }
+
+    /// Whether it is a plan, in which nothing is left to a seed.
+    pub fn is_plan(&self) -> bool {
+        matches!(self.source, plan::Source::Plan(_))
+    }
+
+    /// The first arrow of the design: scenario and seed become a plan. A plan stays as it is.
+    pub fn plan(&self, seed: u64) -> Plan {
+        let mut plan = match &self.source {
+            plan::Source::Scenario(scenario) => scenario.expand(seed),
+            plan::Source::Plan(plan) => Plan::clone(plan),
+        };
+        plan.flaws.extend(self.flaws.iter().cloned());
+        plan
+    }
+}
+
+/// The files that `paths` name, in order: folders stand for every `.toml` in and below them, but for
+/// those in folders named `bench`. No file is told twice.
+pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            let before = files.len();
+            collect(path, &mut files)?;
+            if files.len() == before {
+                return Err(Error::NothingToRun { path: path.clone() });
+            }
+        } else {
+            files.push(path.clone());
+        }
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    files.retain(|file| seen.insert(file.clone()));
+    Ok(files)
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
+    let unreadable = |error| Error::Unreadable { path: folder.to_path_buf(), error };
+    let mut entries = fs::read_dir(folder)
+        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, _>>())
+        .map_err(unreadable)?;
+    entries.sort();
+    // Files first: the scenarios of a folder come before those of the folders in it.
+    let (folders, plain): (Vec<_>, Vec<_>) = entries.into_iter().partition(|path| path.is_dir());
+    files.extend(
+        plain.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "toml")),
+    );
+    for inner in folders.iter().filter(|inner| inner.file_name().is_some_and(|name| name != BENCHES)) {
+        collect(inner, files)?;
+    }
+    Ok(())
+}

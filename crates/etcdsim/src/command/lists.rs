@@ -1,0 +1,45 @@
+//! `etcdsim scenarios`, `etcdsim flaws`, `etcdsim schema`: what there is.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use comfy_table::{Table, presets};
+use member::Flaw;
+
+use super::Mistakes;
+use crate::case::{self, Case};
+use crate::exit::Exit;
+
+#[derive(Debug, Args)]
+pub(super) struct ScenariosArguments {
+    /// Scenarios, or folders that hold some
+    #[arg(default_value = "scenarios")]
+    paths: Vec<PathBuf>,
+}
+
+pub(super) fn scenarios(arguments: &ScenariosArguments) -> Result<Exit, Mistakes> {
+    let cases =
+        case::find(&arguments.paths)?.iter().map(|file| Case::load(file)).collect::<Result<Vec<_>, _>>()?;
+    list(cases.iter().map(|case| [case.file.as_str(), case.title()]));
+    Ok(Exit::Held)
+}
+
+pub(super) fn flaws() -> Exit {
+    list(Flaw::ALL.iter().map(|flaw| [flaw.id(), flaw.name(), flaw.describe()]));
+    Exit::Held
+}
+
+pub(super) fn schema() -> Exit {
+    let schema = serde_json::to_string_pretty(&::plan::schema());
+    super::print(&(schema.expect("a schema has only string keys") + "\n"));
+    Exit::Held
+}
+
+fn list<'a, const COLUMNS: usize>(rows: impl Iterator<Item = [&'a str; COLUMNS]>) {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
+    for row in rows {
+        table.add_row(row);
+    }
+    super::print(&format!("{}\n", table.trim_fmt()));
+}

@@ -1,0 +1,147 @@
+//! The command line: what is asked for, and how it ends.
+//!
+//! Results go to stdout, progress and mistakes to stderr. Every subcommand is one or two arrows of the
+//! design's picture.
+
+mod check;
+mod lists;
+mod log;
+mod plan;
+mod progress;
+mod replay;
+mod run;
+mod values;
+
+use std::io::{self, Write};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use miette::Report;
+
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::show::github;
+
+/// Runs clusters of etcd members in virtual time, hurts them, and judges what their clients saw.
+#[derive(Debug, Parser)]
+#[command(name = "etcdsim", version, after_help = EXIT_CODES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+    0  all held
+    1  a violation
+    2  bad usage or a bad file
+    3  the harness itself failed, or could not decide
+    4  not deterministic
+    5  a saved failure did not come again
+  130  interrupted";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs scenarios with many seeds and judges every run
+    Run(run::Arguments),
+    /// Runs one plan, or one seed of a scenario, again: with its trace and its log, if asked
+    Replay(replay::Arguments),
+    /// Prints the plan that a scenario and a seed make
+    Plan(plan::Arguments),
+    /// Judges histories that were recorded elsewhere, of a real etcd for example
+    Check(check::Arguments),
+    /// Lists scenarios with their titles
+    Scenarios(lists::ScenariosArguments),
+    /// Lists the flaws that `--flaw` switches on
+    Flaws,
+    /// Prints the JSON schema of scenarios and plans, for editors
+    Schema,
+}
+
+/// How a result is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Human,
+    /// One JSON object
+    Json,
+    /// JUnit's XML
+    Junit,
+    /// Annotations for GitHub Actions
+    Github,
+}
+
+/// Mistakes of the person, and in which form to tell them.
+#[derive(Debug)]
+struct Mistakes {
+    errors: Vec<Error>,
+    annotate: bool,
+}
+
+impl From<Error> for Mistakes {
+    fn from(error: Error) -> Mistakes {
+        Mistakes { errors: vec![error], annotate: false }
+    }
+}
+
+/// Reads the command line, does what it says, tells how it went.
+pub fn main() -> Exit {
+    let Arguments { command } = Arguments::parse();
+    let done = match command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Replay(arguments) => replay::replay(&arguments),
+        Command::Plan(arguments) => plan::print(&arguments),
+        Command::Check(arguments) => check::check(&arguments),
+        Command::Scenarios(arguments) => lists::scenarios(&arguments),
+        Command::Flaws => Ok(lists::flaws()),
+        Command::Schema => Ok(lists::schema()),
+    };
+    done.unwrap_or_else(|mistakes| {
+        tell(mistakes);
+        Exit::Usage
+    })
+}
+
+fn tell(Mistakes { errors, annotate }: Mistakes) {
+    for error in errors {
+        if annotate {
+            print(&annotations(&error));
+        }
+        anstream::eprintln!("{:?}", Report::new(error));
+    }
+}
+
+/// The mistakes of a file as annotations in it.
+fn annotations(error: &Error) -> String {
+    match error {
+        Error::File(errors) => errors
+            .mistakes()
+            .iter()
+            .map(|mistake| {
+                let message = format!("{}\n{}", mistake.message, mistake.help);
+                github::annotation(errors.file(), errors.place(mistake), "bad scenario", message.trim())
+            })
+            .collect(),
+        other => github::annotation("", (1, 1), "bad usage", &other.to_string()),
+    }
+}
+
+/// Writes a result. A reader who has seen enough and closes the pipe is no mistake.
+fn print(text: &str) {
+    let mut out = anstream::stdout().lock();
+    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        eprintln!("cannot write the result: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+}

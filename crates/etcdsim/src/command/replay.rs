@@ -1,0 +1,177 @@
+//! `etcdsim replay`: one run again, and closer.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+use owo_colors::OwoColorize;
+use record::{Event, Observer};
+
+use super::{Mistakes, log, values};
+use crate::case::Case;
+use crate::error::Error;
+use crate::execute::{HarnessFailure, run_plan_told};
+use crate::exit::Exit;
+use crate::report::Failure;
+use crate::saved::Recorded;
+use crate::show::{event, human, numbers};
+use crate::story;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// A saved plan, or a scenario together with `--seed`
+    file: PathBuf,
+    /// The seed of a scenario
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Switch a flaw on, beside those of the plan
+    #[arg(long, value_name = "ID[@MEMBER]", value_parser = values::flaw)]
+    flaw: Vec<::plan::FlawAt>,
+    /// Print every event: virtual time, member, what happened
+    #[arg(long)]
+    trace: bool,
+    /// Write every event to this file
+    #[arg(long, value_name = "FILE")]
+    trace_file: Option<PathBuf>,
+    /// Write the log to stderr; the filter is as in RUST_LOG, such as `debug` or `raft=debug`
+    #[arg(long, value_name = "FILTER", num_args = 0..=1, default_missing_value = "info")]
+    log: Option<String>,
+    /// Write what the clients saw to this file, for `etcdsim check`
+    #[arg(long, value_name = "FILE")]
+    history: Option<PathBuf>,
+}
+
+pub(super) fn replay(arguments: &Arguments) -> Result<Exit, Mistakes> {
+    let case = Case::load(&arguments.file)?.with_flaws(&arguments.flaw)?;
+    let seed = seed(&case, arguments)?;
+    if let Some(filter) = &arguments.log {
+        log::begin(filter).map_err(|why| Error::BadLogFilter { filter: filter.clone(), why })?;
+    }
+    let mut tracer = Tracer::open(arguments)?;
+    let plan = case.plan(seed);
+    let outcome = match run_plan_told(&plan, &mut tracer, world::Options::default()) {
+        Ok(outcome) => outcome,
+        Err(HarnessFailure(said)) => {
+            tracer.end();
+            super::print(&format!("{}\n{said}\n", "The simulator itself failed.".red().bold()));
+            return Ok(Exit::Harness);
+        }
+    };
+    tracer.end();
+    if let Some(file) = &arguments.history {
+        verify::history_file::write(file, &outcome.record.history)
+            .map_err(|error| Error::Unwritable { path: file.clone(), error })?;
+    }
+    let mut failure = Failure::of(&outcome.verdict, &outcome.record.history);
+    if let Some(failure) = &mut failure {
+        failure.story = story::of(&plan, failure);
+    }
+    let stats = &outcome.record.stats;
+    let mut text = format!(
+        "{}, seed {seed}: {}, {} answered, {} of virtual time, {}\ntrace hash {}\n",
+        case.file,
+        numbers::counted(stats.operations as usize, "operation"),
+        numbers::count(stats.answered),
+        numbers::span(std::time::Duration::from_nanos(stats.virtual_ns)),
+        numbers::counted(stats.faults.values().sum::<u64>() as usize, "fault"),
+        outcome.record.trace_hash,
+    );
+    let recorded = recorded(&case, arguments);
+    if let Some(recorded) = &recorded {
+        text.push_str(if recorded.trace_hash == outcome.record.trace_hash {
+            "same trace hash as recorded\n"
+        } else {
+            "another trace hash than recorded: this build takes other steps than the one that saved the plan\n"
+        });
+    }
+    match &failure {
+        Some(failure) => {
+            text.push('\n');
+            human::failure(&mut text, failure).expect("a String takes everything");
+        }
+        None if outcome.verdict.undecided.is_empty() => text.push_str("All held.\n"),
+        None => text.push_str(&format!("Not decided: {}\n", outcome.verdict.undecided.join(" "))),
+    }
+    let exit = exit(recorded.as_ref(), failure.as_ref(), &outcome.verdict.undecided, &mut text);
+    super::print(&text);
+    Ok(exit)
+}
+
+fn seed(case: &Case, arguments: &Arguments) -> Result<u64, Error> {
+    match (case.is_plan(), arguments.seed) {
+        (true, None) => Ok(case.plan(0).seed),
+        (false, Some(seed)) => Ok(seed),
+        (true, Some(_)) => Err(Error::SeedOfPlan { file: case.file.clone() }),
+        (false, None) => Err(Error::ScenarioWithoutSeed { file: case.file.clone() }),
+    }
+}
+
+/// What the plan did when it was saved; only if it is run as it was saved.
+fn recorded(case: &Case, arguments: &Arguments) -> Option<Recorded> {
+    let text = fs::read_to_string(&arguments.file).ok()?;
+    Recorded::read(&text).filter(|_| case.is_plan() && arguments.flaw.is_empty())
+}
+
+fn exit(
+    recorded: Option<&Recorded>,
+    failure: Option<&Failure>,
+    undecided: &[String],
+    text: &mut String,
+) -> Exit {
+    let seen = failure.map(|failure| failure.worst().oracle.id());
+    let expected = recorded.and_then(|recorded| recorded.oracles.first());
+    match (expected, seen) {
+        (Some(expected), Some(seen)) if expected == seen => Exit::Violation,
+        (Some(expected), seen) => {
+            let now = seen.map_or("nothing is broken now".to_string(), |seen| format!("now it is {seen}"));
+            text.push_str(&format!(
+                "It did not come again: {expected} was broken when the plan was saved, {now}.\n"
+            ));
+            Exit::NotReproduced
+        }
+        (None, Some(_)) => Exit::Violation,
+        (None, None) if undecided.is_empty() => Exit::Held,
+        (None, None) => Exit::Harness,
+    }
+}
+
+/// Writes every event as one line, to where it was asked for.
+struct Tracer {
+    outs: Vec<Box<dyn Write>>,
+}
+
+impl Tracer {
+    fn open(arguments: &Arguments) -> Result<Tracer, Error> {
+        let mut outs: Vec<Box<dyn Write>> = Vec::new();
+        if arguments.trace {
+            outs.push(Box::new(BufWriter::new(io::stdout())));
+        }
+        if let Some(path) = &arguments.trace_file {
+            let file = File::create(path).map_err(|error| Error::Unwritable { path: path.clone(), error })?;
+            outs.push(Box::new(BufWriter::new(file)));
+        }
+        Ok(Tracer { outs })
+    }
+
+    fn end(mut self) {
+        for out in &mut self.outs {
+            if let Err(error) = out.flush()
+                && error.kind() != io::ErrorKind::BrokenPipe
+            {
+                eprintln!("the trace is not complete: {error}");
+            }
+        }
+    }
+}
+
+impl Observer for Tracer {
+    fn event(&mut self, event: &Event) {
+        if self.outs.is_empty() {
+            return;
+        }
+        let line = event::line(event);
+        // What cannot be written is told once, at the end: a full disk shows when the rest is flushed.
+        self.outs.retain_mut(|out| writeln!(out, "{line}").is_ok());
+    }
+}

@@ -1,0 +1,192 @@
+//! `etcdsim run`: many seeds of many scenarios.
+
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use std::{env, thread};
+
+use clap::Args;
+
+use super::progress::Progress;
+use super::values::{self, Seeds};
+use super::{Format, Mistakes};
+use crate::batch::Batch;
+use crate::case::{self, Case};
+use crate::exit::Exit;
+use crate::report::{CaseReport, End, Report, SeedRun};
+use crate::show::{github, human, json, junit};
+use crate::{replay_line, saved};
+
+/// Set by Ctrl-C.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Scenarios, saved plans, or folders that hold some (but for folders named `bench`)
+    #[arg(default_value = "scenarios")]
+    paths: Vec<PathBuf>,
+    /// How many seeds, or which: `100`, `40..60`, `40..=59`
+    #[arg(long, default_value = "100", value_parser = values::seeds)]
+    seeds: Seeds,
+    /// This seed alone; may be repeated
+    #[arg(long, value_name = "SEED", conflicts_with = "seeds")]
+    seed: Vec<u64>,
+    /// How many threads run seeds [default: all cores]
+    #[arg(long)]
+    jobs: Option<NonZeroUsize>,
+    /// Begin no seed after this time: `5m`, `90s`, `1h30m`
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    time_budget: Option<Duration>,
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// Switch a flaw on, on all members or on one; may be repeated (`etcdsim flaws` lists them)
+    #[arg(long, value_name = "ID[@MEMBER]", value_parser = values::flaw)]
+    flaw: Vec<::plan::FlawAt>,
+    /// Begin no seed after the first failure
+    #[arg(long)]
+    fail_fast: bool,
+    /// Run every seed twice and compare the trace hashes (oracle D1)
+    #[arg(long)]
+    check_determinism: bool,
+    /// Where failing plans are saved
+    #[arg(long, value_name = "FOLDER", default_value = "failures")]
+    save_dir: PathBuf,
+    /// How many failing plans are saved; 0 saves none
+    #[arg(long, value_name = "COUNT", default_value_t = 10)]
+    save: usize,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Mistakes> {
+    let annotate = arguments.format == Format::Github;
+    let cases = load(arguments).map_err(|mistakes| Mistakes { annotate, ..mistakes })?;
+    let seeds =
+        if arguments.seed.is_empty() { arguments.seeds.0.clone().collect() } else { arguments.seed.clone() };
+    let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let batch = Batch {
+        jobs: arguments.jobs.map_or_else(cores, NonZeroUsize::get),
+        time_budget: arguments.time_budget,
+        check_determinism: arguments.check_determinism,
+        fail_fast: arguments.fail_fast,
+        ..Batch::new(cases, seeds)
+    };
+    stop_on_ctrl_c();
+    let mut progress = Progress::start(batch.len());
+    let mut report = batch.run(&INTERRUPTED, &mut |_, run| progress.one_more(run));
+    report.explain();
+    progress.end();
+
+    let saved = save(&report, arguments);
+    super::print(&text(&report, &saved, arguments.format));
+    Ok(report.exit())
+}
+
+fn load(arguments: &Arguments) -> Result<Vec<Case>, Mistakes> {
+    let files = case::find(&arguments.paths)?;
+    let (mut cases, mut errors) = (Vec::new(), Vec::new());
+    for file in files {
+        match Case::load(&file).and_then(|case| case.with_flaws(&arguments.flaw)) {
+            Ok(case) => cases.push(case),
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() { Ok(cases) } else { Err(Mistakes { errors, annotate: false }) }
+}
+
+/// The first Ctrl-C stops the batch between two runs, the second one stops at once.
+fn stop_on_ctrl_c() {
+    let handler = || {
+        if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(Exit::Interrupted.code()));
+        }
+        eprintln!("\nstopping after the runs under way; Ctrl-C again stops at once");
+    };
+    if let Err(error) = ctrlc::set_handler(handler) {
+        eprintln!("Ctrl-C will stop at once, without a report: {error}");
+    }
+}
+
+/// Files of saved plans, by case and seed.
+type Saved = BTreeMap<(String, u64), PathBuf>;
+
+/// Saves failing plans: the first of every group of failures, then the others.
+fn save(report: &Report, arguments: &Arguments) -> Saved {
+    let groups = report.groups();
+    let firsts = groups.iter().map(|group| (group.case, group.runs[0]));
+    let others = groups.iter().flat_map(|group| group.runs[1..].iter().map(|run| (group.case, *run)));
+    let mut saved = Saved::new();
+    for (case, (run, failure)) in firsts.chain(others).take(arguments.save) {
+        match saved::save(&arguments.save_dir, &case.case, run, failure) {
+            Ok(file) => {
+                saved.insert((case.case.file.clone(), run.seed), file);
+            }
+            Err(error) => {
+                eprintln!("cannot save a failing plan in {}: {error}", arguments.save_dir.display());
+                break;
+            }
+        }
+    }
+    saved
+}
+
+fn text(report: &Report, saved: &Saved, format: Format) -> String {
+    let launcher = replay_line::launcher();
+    let replay = |case: &CaseReport, run: &SeedRun| match saved.get(&(case.case.file.clone(), run.seed)) {
+        Some(file) => replay_line::of_saved(&launcher, file),
+        None => replay_line::of_seed(&launcher, &case.case, run.seed),
+    };
+    match format {
+        Format::Human => human::report(report) + &last_lines(report, saved, &launcher, &replay),
+        Format::Json => json::report(report, &replay) + "\n",
+        Format::Junit => junit::report(report, &replay),
+        Format::Github => {
+            step_summary(report, &replay);
+            let folded = human::report(report) + &last_lines(report, saved, &launcher, &replay);
+            github::report(report, &replay) + &folded
+        }
+    }
+}
+
+/// Where failing plans are, and last the line to paste.
+fn last_lines(
+    report: &Report,
+    saved: &Saved,
+    launcher: &str,
+    replay: &dyn Fn(&CaseReport, &SeedRun) -> String,
+) -> String {
+    let mut text = String::new();
+    if let Some(file) = saved.values().next() {
+        let folder = file.parent().unwrap_or(file).display();
+        let left = report.failures() - saved.len();
+        let more = if left == 0 { String::new() } else { format!(" ({left} more were not)") };
+        text.push_str(&format!("\nFailing plans were saved in {folder}: {}{more}.\n", saved.len()));
+    }
+    let line = if let Some(group) = report.groups().first() {
+        replay(group.case, group.runs[0].0)
+    } else if let Some((case, run)) = report.runs().find(|(_, run)| matches!(run.end, End::Diverged(_))) {
+        replay_line::of_seed(launcher, &case.case, run.seed).replacen(
+            " replay ",
+            " run --check-determinism ",
+            1,
+        )
+    } else if let Some((case, run)) = report.runs().find(|(_, run)| !matches!(run.end, End::Held)) {
+        replay(case, run)
+    } else {
+        return text;
+    };
+    text + "To see it again:\n" + &line + "\n"
+}
+
+/// GitHub shows this file on the page of the job.
+fn step_summary(report: &Report, replay: &dyn Fn(&CaseReport, &SeedRun) -> String) {
+    let Some(file) = env::var_os("GITHUB_STEP_SUMMARY") else { return };
+    let written = OpenOptions::new().create(true).append(true).open(&file);
+    let written = written.and_then(|mut file| file.write_all(github::summary(report, replay).as_bytes()));
+    if let Err(error) = written {
+        eprintln!("cannot write the summary to {}: {error}", PathBuf::from(file).display());
+    }
+}

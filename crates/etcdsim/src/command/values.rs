@@ -1,0 +1,90 @@
+//! Values of arguments, as a person writes them.
+
+use std::time::Duration;
+
+use ::plan::FlawAt;
+
+use crate::flaws;
+
+/// A first seed and the one after the last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Seeds(pub std::ops::Range<u64>);
+
+/// Reads `100` (the first hundred), `40..60` or `40..=59`.
+pub(super) fn seeds(text: &str) -> Result<Seeds, String> {
+    let number = |text: &str| {
+        let digits = text.trim().replace('_', "");
+        digits
+            .parse::<u64>()
+            .map_err(|_| format!("{text:?} is not a number; write `100`, `40..60` or `40..=59`"))
+    };
+    let seeds = match text.split_once("..") {
+        None => 0..number(text)?,
+        Some((first, last)) => match last.strip_prefix('=') {
+            Some(last) => number(first)?..number(last)?.saturating_add(1),
+            None => number(first)?..number(last)?,
+        },
+    };
+    if seeds.is_empty() {
+        return Err(format!("{text} holds no seed; write the first one before the last, as in `40..60`"));
+    }
+    Ok(Seeds(seeds))
+}
+
+/// Reads `5m`, `90s`, `1h30m`, `500ms`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let bad = || format!("{text:?} is not a duration; write `5m`, `90s`, `1h30m` or `500ms`");
+    let mut rest = text.trim();
+    let mut total = Duration::ZERO;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(bad)?;
+        let number: u64 = rest[..digits].parse().map_err(|_| bad())?;
+        rest = &rest[digits..];
+        let unit = &rest[..rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len())];
+        let millis = match unit.trim() {
+            "h" => 3_600_000,
+            "m" | "min" => 60_000,
+            "s" => 1_000,
+            "ms" => 1,
+            _ => return Err(bad()),
+        };
+        total += Duration::from_millis(number.checked_mul(millis).ok_or_else(bad)?);
+        rest = &rest[unit.len()..];
+    }
+    if total.is_zero() { Err(bad()) } else { Ok(total) }
+}
+
+/// Reads `ID` or `ID@MEMBER`.
+pub(super) fn flaw(text: &str) -> Result<FlawAt, String> {
+    flaws::parse(text).map_err(|error| match miette::Diagnostic::help(&error) {
+        Some(help) => format!("{error}; {help}"),
+        None => error.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_are_read() {
+        assert_eq!(seeds("100"), Ok(Seeds(0..100)));
+        assert_eq!(seeds("40..60"), Ok(Seeds(40..60)));
+        assert_eq!(seeds("40..=59"), Ok(Seeds(40..60)));
+        for bad in ["", "x", "60..40", "0", "4..x"] {
+            assert!(seeds(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn durations_are_read() {
+        let read = |text| duration(text).map(|time| time.as_millis());
+        assert_eq!(
+            [read("5m"), read("90s"), read("1h30m"), read("500ms")].map(Result::unwrap),
+            [300_000, 90_000, 5_400_000, 500]
+        );
+        for bad in ["", "5", "5 parsecs", "m", "0s", "-5s"] {
+            assert!(duration(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Oracle D1: the same plan gives the same trace hash. Where it does not, the first event that differs.
+
+use plan::Plan;
+use record::{Event, TraceHash};
+
+use crate::execute::{HarnessFailure, run_plan_told};
+
+/// How often a plan is run again to catch the two in the act.
+const ATTEMPTS: u32 = 3;
+
+/// One plan, two traces.
+#[derive(Clone, Debug)]
+pub struct Divergence {
+    /// The two hashes.
+    pub hashes: [TraceHash; 2],
+    /// Where the traces part; `None` if no later pair of runs differed again.
+    pub parting: Option<Parting>,
+}
+
+/// The place where two traces part.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parting {
+    /// How many events they share.
+    pub shared: usize,
+    /// The last event they share.
+    pub last: Option<Event>,
+    /// The next event of each; `None` where it ends.
+    pub next: [Option<Event>; 2],
+}
+
+/// Two runs of `plan` had these hashes. Looks for the place where they part, running it again.
+pub fn divergence(plan: &Plan, hashes: [TraceHash; 2]) -> Result<Divergence, HarnessFailure> {
+    let options = world::Options { keep_events: true };
+    for _ in 0..ATTEMPTS {
+        let one = run_plan_told(plan, &mut (), options)?.record.events;
+        let other = run_plan_told(plan, &mut (), options)?.record.events;
+        if let Some(parting) = parting(&one, &other) {
+            return Ok(Divergence { hashes, parting: Some(parting) });
+        }
+    }
+    Ok(Divergence { hashes, parting: None })
+}
+
+/// The first place where two traces differ.
+pub fn parting(one: &[Event], other: &[Event]) -> Option<Parting> {
+    let shared = one.iter().zip(other).take_while(|(one, other)| one == other).count();
+    let next = [one.get(shared).cloned(), other.get(shared).cloned()];
+    let last = shared.checked_sub(1).map(|last| one[last].clone());
+    next.iter().any(Option::is_some).then_some(Parting { shared, last, next })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use record::Fact;
+
+    fn event(time: u64) -> Event {
+        Event { time, member: 1, fact: Fact::Paused }
+    }
+
+    #[test]
+    fn traces_part_at_the_first_difference() {
+        let one: Vec<_> = [1, 2, 3].map(event).into();
+        let other: Vec<_> = [1, 2, 4].map(event).into();
+        assert_eq!(parting(&one, &one), None);
+        let expected = Parting { shared: 2, last: Some(event(2)), next: [Some(event(3)), Some(event(4))] };
+        assert_eq!(parting(&one, &other), Some(expected));
+        let shorter = Parting { shared: 2, last: Some(event(2)), next: [Some(event(3)), None] };
+        assert_eq!(parting(&one, &one[..2]), Some(shorter));
+    }
+}

@@ -1,0 +1,113 @@
+//! What a person got wrong: a file, a name, a number. Each says how to mend it. Exit code 2.
+
+use std::io;
+use std::path::PathBuf;
+
+use miette::Diagnostic;
+use plan::ScenarioErrors;
+use thiserror::Error;
+
+/// A mistake in what was asked for.
+#[derive(Debug, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum Error {
+    /// A scenario or plan that does not say what it should; each place is underlined.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    File(#[from] Box<ScenarioErrors>),
+
+    /// A folder or file that cannot be read.
+    #[error("cannot read {}: {error}", path.display())]
+    #[diagnostic(help("name a scenario, a saved plan, or a folder that holds some"))]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+
+    /// A folder without a scenario.
+    #[error("there is no scenario (*.toml) in {}", path.display())]
+    #[diagnostic(help("`etcdsim scenarios FOLDER` lists what a folder holds"))]
+    NothingToRun {
+        /// The folder.
+        path: PathBuf,
+    },
+
+    /// A flaw nobody knows.
+    #[error("{whose}there is no flaw {name:?}")]
+    #[diagnostic(help("{help}"))]
+    UnknownFlaw {
+        /// "file: " or nothing.
+        whose: String,
+        /// What was asked for.
+        name: String,
+        /// The nearest one and the list.
+        help: String,
+    },
+
+    /// A flaw on a member that does not exist.
+    #[error("{file}: flaw {flaw} is switched on at member {member}, but there are members 1 to {members}")]
+    #[diagnostic(help("write `{flaw}@N` with N from 1 to {members}, or `{flaw}` alone for every member"))]
+    FlawNowhere {
+        /// The scenario.
+        file: String,
+        /// The flaw.
+        flaw: String,
+        /// Where it was asked for.
+        member: u32,
+        /// How many members there are.
+        members: u32,
+    },
+
+    /// A file that cannot be written.
+    #[error("cannot write {}: {error}", path.display())]
+    Unwritable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+
+    /// A scenario is to be replayed, but with which seed?
+    #[error("{file} is a scenario: it needs a seed to become a run")]
+    #[diagnostic(help("add `--seed N`, or name a saved plan"))]
+    ScenarioWithoutSeed {
+        /// The scenario.
+        file: String,
+    },
+
+    /// A plan is to be replayed with a seed.
+    #[error("{file} is a plan: nothing in it is left to a seed")]
+    #[diagnostic(help("leave `--seed` out, or name the scenario that the plan came from"))]
+    SeedOfPlan {
+        /// The plan.
+        file: String,
+    },
+
+    /// A log filter that says nothing.
+    #[error("{filter:?} is not a filter for the log: {why}")]
+    #[diagnostic(help("write a level such as `debug`, or `TARGET=LEVEL` such as `raft=debug`"))]
+    BadLogFilter {
+        /// What was asked for.
+        filter: String,
+        /// What is wrong with it.
+        why: String,
+    },
+
+    /// A history that cannot be read.
+    #[error("{file}: {why}")]
+    #[diagnostic(help("`etcdsim replay PLAN --history FILE` writes such a file"))]
+    BadHistory {
+        /// The file.
+        file: String,
+        /// What is wrong, and where.
+        why: String,
+    },
+}
+
+impl From<ScenarioErrors> for Error {
+    fn from(errors: ScenarioErrors) -> Error {
+        Error::File(Box::new(errors))
+    }
+}

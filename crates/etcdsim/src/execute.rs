@@ -1,0 +1,99 @@
+//! The second and third arrow of the design: a plan is run, its record is judged.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use plan::Plan;
+use record::{Event, Fact, MemberId, Nanos, Observer, Record};
+use verify::invariants::{Broken, Monitors};
+use verify::{Expectations, Oracle, Severity, Verdict, Violation};
+
+use crate::show::event;
+use crate::stopwatch::Stopwatch;
+
+/// A run and its judgement.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What the run left.
+    pub record: Record,
+    /// What is to be said of it: the judge's findings and those of the invariants that were watched
+    /// as the run went, the worst first.
+    pub verdict: Verdict,
+    /// Wall time of it all.
+    pub wall: Duration,
+    /// The part of it that the judge took, after the run. What watching the invariants took is part of
+    /// the run.
+    pub check: Duration,
+}
+
+/// The simulator itself, or the judge, panicked: a bug of ours, which says nothing about the cluster.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct HarnessFailure(pub String);
+
+/// Runs a plan and judges what it leaves.
+pub fn run_plan(plan: &Plan) -> Result<Outcome, HarnessFailure> {
+    run_plan_told(plan, &mut (), world::Options::default())
+}
+
+/// Same, with an observer who is told every event, and with options.
+pub fn run_plan_told(
+    plan: &Plan,
+    observer: &mut dyn Observer,
+    options: world::Options,
+) -> Result<Outcome, HarnessFailure> {
+    let stopwatch = Stopwatch::start();
+    let judged = catch_unwind(AssertUnwindSafe(|| {
+        let mut watch = Watch { monitors: Monitors::new(plan.cluster.members), starts: Vec::new(), observer };
+        let record = world::run(plan, &mut watch, options);
+        let checking = Stopwatch::start();
+        let verdict = judge(plan, &record, watch);
+        (record, verdict, checking.elapsed())
+    }));
+    let (record, verdict, check) = judged.map_err(|panic| HarnessFailure(said(&*panic)))?;
+    Ok(Outcome { record, verdict, wall: stopwatch.elapsed(), check })
+}
+
+/// Both views on a run in one verdict.
+fn judge(plan: &Plan, record: &Record, watch: Watch<'_>) -> Verdict {
+    let expectations =
+        Expectations { answered: plan.expect.answered, starts: watch.starts, ..Expectations::default() };
+    let mut verdict = verify::judge(record, &expectations);
+    verdict.violations.extend(watch.monitors.into_violations().into_iter().map(violation));
+    verdict.rank();
+    verdict
+}
+
+/// A broken invariant in the judge's words. No client has seen it yet; what one saw of it the judge says.
+fn violation(broken: Broken) -> Violation {
+    let oracle = Oracle::ALL.into_iter().find(|oracle| oracle.id() == broken.invariant);
+    let oracle = oracle.unwrap_or_else(|| panic!("the monitors told of an invariant {:?}", broken.invariant));
+    let mut violation = Violation::new(oracle, Severity::Inside, broken.time, broken.title);
+    violation.sentences = broken.sentences;
+    violation.seen_in(broken.evidence.iter().map(event::line))
+}
+
+/// Those who are told every event as it happens.
+struct Watch<'a> {
+    monitors: Monitors,
+    /// When each process began: it may forget then what it has answered before (K2).
+    starts: Vec<(MemberId, Nanos)>,
+    observer: &'a mut dyn Observer,
+}
+
+impl Observer for Watch<'_> {
+    #[inline]
+    fn event(&mut self, event: &Event) {
+        if let Fact::Started { .. } = event.fact {
+            self.starts.push((event.member, event.time));
+        }
+        self.monitors.event(event);
+        self.observer.event(event);
+    }
+}
+
+fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message").to_string()
+}

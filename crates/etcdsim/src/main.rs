@@ -1,0 +1,7 @@
+//! The command `etcdsim`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    etcdsim::command::main().into()
+}

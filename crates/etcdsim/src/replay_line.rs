@@ -1,0 +1,56 @@
+//! The line to paste that shows a failure again.
+
+use std::env;
+use std::path::Path;
+
+use crate::case::Case;
+use crate::flaws;
+
+/// How this process was started, so that a line to paste starts it the same way.
+pub fn launcher() -> String {
+    let program = env::args().next().unwrap_or_else(|| "etcdsim".to_string());
+    // `cargo run` tells its children where it is.
+    match env::var_os("CARGO") {
+        Some(_) if cfg!(debug_assertions) => "cargo run --".to_string(),
+        Some(_) => "cargo run --release --".to_string(),
+        None => quoted(&program),
+    }
+}
+
+/// Replays one seed of a case.
+pub fn of_seed(launcher: &str, case: &Case, seed: u64) -> String {
+    let mut line = format!("{launcher} replay {}", quoted(&case.file));
+    if !case.is_plan() {
+        line.push_str(&format!(" --seed {seed}"));
+    }
+    for flaw in case.flaws() {
+        line.push_str(&format!(" --flaw {}", quoted(&flaws::name(flaw))));
+    }
+    line
+}
+
+/// Replays a saved plan.
+pub fn of_saved(launcher: &str, file: &Path) -> String {
+    format!("{launcher} replay {}", quoted(&file.to_string_lossy()))
+}
+
+/// As a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=@:,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_string()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_where_a_shell_needs_it() {
+        assert_eq!(quoted("scenarios/a-b.toml"), "scenarios/a-b.toml");
+        assert_eq!(quoted("my plans/it's.toml"), r"'my plans/it'\''s.toml'");
+    }
+}

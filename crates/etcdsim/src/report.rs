@@ -1,0 +1,276 @@
+//! What a batch of runs came to. Plain values; `show` turns them into text.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use record::{History, Stats, TraceHash};
+use serde::Serialize;
+use verify::{Oracle, Severity, Verdict, describe};
+
+use crate::case::Case;
+use crate::determinism::Divergence;
+use crate::exit::Exit;
+use crate::story;
+
+/// How many failures are told in full.
+pub const TOLD_IN_FULL: usize = 3;
+
+/// A batch: every case with every seed that was run.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The cases, in the order in which they were named.
+    pub cases: Vec<CaseReport>,
+    /// Why the batch ended.
+    pub ended: Ended,
+    /// Wall time of the batch.
+    pub wall: Duration,
+}
+
+/// Why a batch ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ended {
+    /// Every seed was run.
+    Complete,
+    /// The time budget was used up.
+    TimeBudget,
+    /// Someone pressed Ctrl-C.
+    Interrupted,
+    /// The first failure was enough.
+    FirstFailure,
+}
+
+/// A case and its runs.
+#[derive(Clone, Debug)]
+pub struct CaseReport {
+    /// What was run.
+    pub case: Case,
+    /// How many seeds were asked for.
+    pub asked: usize,
+    /// One a seed, by ascending seed.
+    pub runs: Vec<SeedRun>,
+    /// Most memory of the whole process by the end of this case's last run, in bytes.
+    pub peak_rss_bytes: u64,
+}
+
+/// One run.
+#[derive(Clone, Debug)]
+pub struct SeedRun {
+    /// Its seed.
+    pub seed: u64,
+    /// What it did.
+    pub stats: Stats,
+    /// The hash over all its events.
+    pub trace_hash: TraceHash,
+    /// Wall time, checking included.
+    pub wall: Duration,
+    /// Wall time of the judge.
+    pub check: Duration,
+    /// How it came out.
+    pub end: End,
+}
+
+/// How a run came out.
+#[derive(Clone, Debug)]
+pub enum End {
+    /// All held.
+    Held,
+    /// Something did not.
+    Violated(Failure),
+    /// Nothing is known to be broken, but the judge could not decide all; a sentence each.
+    Undecided(Vec<String>),
+    /// Run again, the plan took other steps (oracle D1).
+    Diverged(Box<Divergence>),
+    /// The simulator panicked.
+    Collapsed(String),
+}
+
+/// Violations of one run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Failure {
+    /// The first violation of each oracle, the worst first. Never empty.
+    pub violations: Vec<Finding>,
+    /// How the write that the first of them is about was lost, where one was and where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub story: Option<story::Story>,
+}
+
+/// A violation with its proof, ready to be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What is broken.
+    pub oracle: Oracle,
+    /// How bad it is for a user.
+    pub severity: Severity,
+    /// When it showed, in virtual nanoseconds.
+    pub time_ns: u64,
+    /// It in a few words.
+    pub title: String,
+    /// It in two or three sentences.
+    pub sentences: Vec<String>,
+    /// The operations that prove it, a line each, with their numbers.
+    pub operations: Vec<String>,
+    /// The events that prove it, a line each.
+    pub events: Vec<String>,
+    /// How many more violations of this oracle the run has.
+    pub others: usize,
+    /// The numbers of `operations`.
+    #[serde(skip)]
+    pub numbers: Vec<usize>,
+}
+
+impl Failure {
+    /// The failure in a verdict; `None` where nothing is broken.
+    pub fn of(verdict: &Verdict, history: &History) -> Option<Failure> {
+        let mut violations: Vec<Finding> = Vec::new();
+        for violation in &verdict.violations {
+            if let Some(known) = violations.iter_mut().find(|known| known.oracle == violation.oracle) {
+                known.others += 1;
+                continue;
+            }
+            let operation = |number: &usize| match history.operations.get(*number) {
+                Some(operation) => format!("#{number}  {}", describe::operation(operation)),
+                None => format!("#{number}"),
+            };
+            violations.push(Finding {
+                oracle: violation.oracle,
+                severity: violation.severity,
+                time_ns: violation.time,
+                title: violation.title.clone(),
+                sentences: violation.sentences.clone(),
+                operations: violation.operations.iter().map(operation).collect(),
+                events: violation.events.clone(),
+                others: 0,
+                numbers: violation.operations.clone(),
+            });
+        }
+        (!violations.is_empty()).then_some(Failure { violations, story: None })
+    }
+
+    /// The worst of it.
+    pub fn worst(&self) -> &Finding {
+        &self.violations[0]
+    }
+
+    /// The oracles that were broken, the worst first: "K4, I6".
+    pub fn oracles(&self) -> String {
+        let ids: Vec<_> = self.violations.iter().map(|finding| finding.oracle.id()).collect();
+        ids.join(", ")
+    }
+}
+
+/// Failures that look the same: one case, one oracle that was broken worst.
+#[derive(Clone, Debug)]
+pub struct Group<'a> {
+    /// The case.
+    pub case: &'a CaseReport,
+    /// The runs, by ascending seed; each with its failure.
+    pub runs: Vec<(&'a SeedRun, &'a Failure)>,
+}
+
+impl Report {
+    /// All violations, in groups, the worst first.
+    pub fn groups(&self) -> Vec<Group<'_>> {
+        let mut groups: BTreeMap<(Severity, usize, Oracle), Group<'_>> = BTreeMap::new();
+        for (place, case) in self.cases.iter().enumerate() {
+            for (run, failure) in case.failures() {
+                let worst = failure.worst();
+                let key = (worst.severity, place, worst.oracle);
+                let group = groups.entry(key).or_insert_with(|| Group { case, runs: Vec::new() });
+                group.runs.push((run, failure));
+            }
+        }
+        groups.into_values().collect()
+    }
+
+    /// Looks for the story behind the failures that are told in full. Runs their plans once more.
+    pub fn explain(&mut self) {
+        let told: Vec<(String, u64)> = (self.groups().iter().take(TOLD_IN_FULL))
+            .map(|group| (group.case.case.file.clone(), group.runs[0].0.seed))
+            .collect();
+        for case in &mut self.cases {
+            for run in &mut case.runs {
+                let wanted = told.iter().any(|(file, seed)| *file == case.case.file && *seed == run.seed);
+                if let (true, End::Violated(failure)) = (wanted, &mut run.end) {
+                    failure.story = story::of(&case.case.plan(run.seed), failure);
+                }
+            }
+        }
+    }
+
+    /// Runs that were done.
+    pub fn done(&self) -> usize {
+        self.cases.iter().map(|case| case.runs.len()).sum()
+    }
+
+    /// Runs that were asked for.
+    pub fn asked(&self) -> usize {
+        self.cases.iter().map(|case| case.asked).sum()
+    }
+
+    /// Runs in which something was broken.
+    pub fn failures(&self) -> usize {
+        self.cases.iter().map(|case| case.failures().count()).sum()
+    }
+
+    /// Every run with its case.
+    pub fn runs(&self) -> impl Iterator<Item = (&CaseReport, &SeedRun)> {
+        self.cases.iter().flat_map(|case| case.runs.iter().map(move |run| (case, run)))
+    }
+
+    /// What the command ends with. What makes the other answers worthless comes first.
+    pub fn exit(&self) -> Exit {
+        let any = |holds: fn(&End) -> bool| self.runs().any(|(_, run)| holds(&run.end));
+        if self.ended == Ended::Interrupted {
+            Exit::Interrupted
+        } else if any(|end| matches!(end, End::Collapsed(_))) {
+            Exit::Harness
+        } else if any(|end| matches!(end, End::Diverged(_))) {
+            Exit::Nondeterministic
+        } else if any(|end| matches!(end, End::Violated(_))) {
+            Exit::Violation
+        } else if any(|end| matches!(end, End::Undecided(_))) {
+            Exit::Harness
+        } else {
+            Exit::Held
+        }
+    }
+}
+
+impl CaseReport {
+    /// The runs in which something was broken.
+    pub fn failures(&self) -> impl Iterator<Item = (&SeedRun, &Failure)> {
+        self.runs.iter().filter_map(|run| match &run.end {
+            End::Violated(failure) => Some((run, failure)),
+            _ => None,
+        })
+    }
+
+    /// What all runs did together.
+    pub fn total(&self) -> Stats {
+        let mut total = Stats::default();
+        for stats in self.runs.iter().map(|run| &run.stats) {
+            total.virtual_ns += stats.virtual_ns;
+            total.events += stats.events;
+            total.messages += stats.messages;
+            total.operations += stats.operations;
+            total.answered += stats.answered;
+            total.elections += stats.elections;
+            total.disk_operations += stats.disk_operations;
+            for (kind, count) in &stats.faults {
+                *total.faults.entry(kind.clone()).or_default() += count;
+            }
+        }
+        total
+    }
+
+    /// Wall time of all runs: on one core, as they ran one after another on each.
+    pub fn wall(&self) -> Duration {
+        self.runs.iter().map(|run| run.wall).sum()
+    }
+
+    /// Wall time of the judge in all runs.
+    pub fn check(&self) -> Duration {
+        self.runs.iter().map(|run| run.check).sum()
+    }
+}

@@ -1,0 +1,83 @@
+//! Failing plans in files: the plan, and in comments at its head what it did when it was saved.
+//!
+//! A saved plan needs neither the scenario nor the seed it came from, so it replays the same failure
+//! after both have changed; and it may be moved to `scenarios/regressions/` as it is.
+
+use std::fmt::Write;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use record::TraceHash;
+
+use crate::case::Case;
+use crate::flaws;
+use crate::report::{Failure, SeedRun};
+
+const ORACLES: &str = "# oracles: ";
+const TRACE_HASH: &str = "# trace hash: ";
+
+/// What a saved plan did when it was saved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// Ids of the oracles it broke, the worst first.
+    pub oracles: Vec<String>,
+    /// The hash over its events.
+    pub trace_hash: TraceHash,
+}
+
+impl Recorded {
+    /// What the head of a plan's text tells; `None` where it tells nothing.
+    pub fn read(text: &str) -> Option<Recorded> {
+        let mut head = text.lines().take_while(|line| line.starts_with('#'));
+        let oracles = head.clone().find_map(|line| line.strip_prefix(ORACLES))?;
+        let trace_hash = head.find_map(|line| line.strip_prefix(TRACE_HASH))?;
+        Some(Recorded {
+            oracles: oracles.split(',').map(|id| id.trim().to_string()).collect(),
+            trace_hash: trace_hash.trim().parse().ok()?,
+        })
+    }
+}
+
+/// Saves the plan of a failing run in `folder` and tells the file.
+pub fn save(folder: &Path, case: &Case, run: &SeedRun, failure: &Failure) -> io::Result<PathBuf> {
+    fs::create_dir_all(folder)?;
+    let file = folder.join(file_name(case, run.seed));
+    fs::write(&file, text(case, run, failure))?;
+    Ok(file)
+}
+
+fn file_name(case: &Case, seed: u64) -> String {
+    let mut name = if case.is_plan() { case.name.clone() } else { format!("{}-{seed}", case.name) };
+    for flaw in case.flaws() {
+        write!(name, "-{}", flaws::name(flaw)).expect("a String takes everything");
+    }
+    name + ".toml"
+}
+
+fn text(case: &Case, run: &SeedRun, failure: &Failure) -> String {
+    let worst = failure.worst();
+    let mut text = format!("# {}, seed {}: {}.\n", case.file, run.seed, worst.title);
+    for sentence in &worst.sentences {
+        text.push_str("# ");
+        text.push_str(&sentence.replace('\n', " "));
+        text.push('\n');
+    }
+    writeln!(text, "{ORACLES}{}", failure.oracles()).expect("a String takes everything");
+    writeln!(text, "{TRACE_HASH}{}\n", run.trace_hash).expect("a String takes everything");
+    text + &case.plan(run.seed).to_toml()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_head_of_a_saved_plan_is_read_back() {
+        let text = "# lost\n# oracles: K4, I6\n# trace hash: 000000000000000000000000000000ff\n\nseed = 7\n";
+        let recorded = Recorded::read(text).expect("both lines are there");
+        assert_eq!(recorded.oracles, ["K4", "I6"]);
+        assert_eq!(recorded.trace_hash.to_string(), "000000000000000000000000000000ff");
+        assert_eq!(Recorded::read("# by hand\nseed = 7\n# oracles: K4\n"), None);
+    }
+}

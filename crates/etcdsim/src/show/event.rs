@@ -1,0 +1,209 @@
+//! An event of the trace on one line: when, who, what.
+
+use record::fact::{DropReason, MessageHead, Stop};
+use record::{Event, Fact, LogEntry, MemberId, MessageKind, Nanos, Role};
+
+/// An event on one line: ` 3.204118042  m2   sends AppendResponse to m1, term 2, index 57`.
+pub fn line(event: &Event) -> String {
+    format!("{:>13}  {:<3}  {}", moment(event.time), who(event.member), fact(&event.fact))
+}
+
+/// A moment in seconds, to the nanosecond: two events are told apart by it.
+pub fn moment(at: Nanos) -> String {
+    format!("{}.{:09}", at / 1_000_000_000, at % 1_000_000_000)
+}
+
+/// `m2`; for 0 a dash, as it is no member's fact.
+pub fn who(member: MemberId) -> String {
+    if member == 0 { "-".to_string() } else { format!("m{member}") }
+}
+
+/// What happened, in words that follow the name of whose fact it is.
+pub fn fact(fact: &Fact) -> String {
+    match fact {
+        Fact::Started { incarnation } => format!("starts, life {incarnation}"),
+        Fact::Stopped(stop) => stopped(stop),
+        Fact::Paused => "is paused".to_string(),
+        Fact::Resumed => "runs on".to_string(),
+        Fact::Fault { fault, what, begins } => {
+            format!("fault {fault}, {what}, {}", if *begins { "begins" } else { "ends" })
+        }
+        Fact::Phase(name) => format!("phase: {name}"),
+        Fact::Recovered { term, vote, commit, before, entries, consistent_index, revision, state_hash } => {
+            format!(
+                "recovers {} after {}, term {term}, vote {}, commit {commit}; store at index {consistent_index}, revision {revision}, hash {state_hash:016x}",
+                entries_of(entries, "no entries"),
+                place(*before),
+                member(*vote),
+            )
+        }
+        Fact::State { term, vote, role, leader } => {
+            format!("{} in term {term}, vote {}, leader {}", role_of(*role), member(*vote), member(*leader))
+        }
+        Fact::Appended(entries) => format!("appends {}", entries_of(entries, "nothing")),
+        Fact::LogCompacted { index, term } => format!("drops its log up to {}", place((*index, *term))),
+        Fact::SnapshotInstalled { index, term, revision, state_hash } => format!(
+            "installs the snapshot of {}; store at revision {revision}, hash {state_hash:016x}",
+            place((*index, *term))
+        ),
+        Fact::Saving { job, term, vote, commit, last_index } => format!(
+            "writes job {job}: log up to {last_index}, term {term}, vote {}, commit {commit}",
+            member(*vote)
+        ),
+        Fact::Committed { index, term } => format!("commits up to {}", place((*index, *term))),
+        Fact::Applied { index, term, digest, request, revision, state_hash, mutated, executed } => {
+            let how = match (executed, mutated) {
+                (false, _) => "passes (its store has it)",
+                (true, true) => "applies",
+                (true, false) => "applies, changing nothing,",
+            };
+            let at = place((*index, *term));
+            format!(
+                "{how} {at}, digest {digest:016x}, request {request:x}; revision {revision}, hash {state_hash:016x}"
+            )
+        }
+        Fact::BackendDurable { consistent_index } => {
+            format!("has its store on disk up to index {consistent_index}")
+        }
+        Fact::ReadIndexAsked { context } => format!("asks for a read index, context {context:x}"),
+        Fact::ReadIndexConfirmed { context, index } => {
+            format!("has read index {index} confirmed, context {context:x}")
+        }
+        Fact::Proposed { operation, request } => {
+            format!("proposes operation #{operation} as request {request:x}")
+        }
+        Fact::JobDone { job, synced, failed } => {
+            let how = match (synced, failed) {
+                (true, false) => "is on disk",
+                (false, false) => "is written, not synced",
+                (_, true) => "failed",
+            };
+            format!("job {job} {how}")
+        }
+        Fact::Sent { to, head } => format!("sends {}", message(head, "to", *to)),
+        Fact::Delivered { from, head } => format!("hears {}", message(head, "from", *from)),
+        Fact::Dropped { to, kind, why } => format!("loses {kind:?} to {}: {}", peer(*to), reason(*why)),
+        Fact::Called { operation, client, digest } => {
+            format!("client {client} calls operation #{operation}, digest {digest:016x}")
+        }
+        Fact::Returned { operation, answered: true, digest } => {
+            format!("operation #{operation} is answered, digest {digest:016x}")
+        }
+        Fact::Returned { operation, answered: false, .. } => format!("operation #{operation} is given up"),
+    }
+}
+
+fn stopped(stop: &Stop) -> String {
+    match stop {
+        Stop::Graceful => "stops, as it was asked to".to_string(),
+        Stop::Crash => "is killed".to_string(),
+        Stop::PowerLoss => "loses power".to_string(),
+        Stop::Fatal(why) => format!("ends itself: {why}"),
+        Stop::Panic(said) => format!("panics: {said}"),
+        Stop::Refused(why) => format!("refuses to start: {why}"),
+    }
+}
+
+fn message(head: &MessageHead, direction: &str, with: MemberId) -> String {
+    let MessageHead { kind, term, index, log_term, commit, reject, entries } = head;
+    let mut text = format!("{kind:?} {direction} {}", peer(with));
+    let mut add = |set: bool, part: String| {
+        if set {
+            text.push_str(", ");
+            text.push_str(&part);
+        }
+    };
+    add(*term != 0, format!("term {term}"));
+    add(*kind == MessageKind::Append || *index != 0, format!("index {index}"));
+    add(*log_term != 0, format!("of term {log_term}"));
+    add(*entries != 0, format!("{entries} entries"));
+    add(*commit != 0, format!("commit {commit}"));
+    add(*reject, "rejects".to_string());
+    text
+}
+
+fn reason(why: DropReason) -> &'static str {
+    match why {
+        DropReason::Loss => "lost on the link",
+        DropReason::CutAtSend => "the link was cut when it was sent",
+        DropReason::CutAtArrival => "the link was cut when it should have arrived",
+        DropReason::Corrupt => "damaged",
+        DropReason::Rule => "a rule of the plan",
+        DropReason::Dead => "its receiver was gone",
+        DropReason::Overflow => "the link's queue was full",
+    }
+}
+
+fn role_of(role: Role) -> &'static str {
+    match role {
+        Role::Follower => "is a follower",
+        Role::PreCandidate => "asks whether it could win",
+        Role::Candidate => "is a candidate",
+        Role::Leader => "leads",
+    }
+}
+
+/// A member by its raft id.
+fn member(id: u64) -> String {
+    if id == 0 { "nobody".to_string() } else { format!("m{id}") }
+}
+
+/// The other end of a message.
+fn peer(member: MemberId) -> String {
+    if member == 0 { "a client".to_string() } else { format!("m{member}") }
+}
+
+fn place((index, term): (u64, u64)) -> String {
+    format!("{index} (term {term})")
+}
+
+/// Each run of entries of one term: `entries 50 to 56 (term 1), 57 (term 2)`.
+fn entries_of(entries: &[LogEntry], none: &str) -> String {
+    let runs = entries.chunk_by(|one, next| one.term == next.term && one.index + 1 == next.index);
+    let parts: Vec<String> = runs
+        .map(|run| match run {
+            [only] => place((only.index, only.term)),
+            [first, .., last] => format!("{} to {} (term {})", first.index, last.index, first.term),
+            [] => String::new(),
+        })
+        .collect();
+    match (parts.is_empty(), entries.len()) {
+        (true, _) => none.to_string(),
+        (false, 1) => format!("entry {}, digest {:016x}", parts[0], entries[0].digest),
+        (false, _) => format!("entries {}", parts.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(index: u64, term: u64) -> LogEntry {
+        LogEntry { index, term, digest: 7 }
+    }
+
+    #[test]
+    fn an_event_is_one_line() {
+        let head = MessageHead {
+            kind: MessageKind::AppendResponse,
+            term: 2,
+            index: 57,
+            log_term: 0,
+            commit: 0,
+            reject: false,
+            entries: 0,
+        };
+        let event = Event { time: 3_204_118_042, member: 2, fact: Fact::Sent { to: 1, head } };
+        assert_eq!(line(&event), "  3.204118042  m2   sends AppendResponse to m1, term 2, index 57");
+        let event = Event { time: 0, member: 0, fact: Fact::Phase("chaos") };
+        assert_eq!(line(&event), "  0.000000000  -    phase: chaos");
+    }
+
+    #[test]
+    fn entries_are_told_in_runs_of_one_term() {
+        let entries = [entry(50, 1), entry(51, 1), entry(52, 1), entry(53, 2), entry(55, 2)];
+        assert_eq!(entries_of(&entries, ""), "entries 50 to 52 (term 1), 53 (term 2), 55 (term 2)");
+        assert_eq!(entries_of(&entries[..1], ""), "entry 50 (term 1), digest 0000000000000007");
+        assert_eq!(entries_of(&[], "nothing"), "nothing");
+    }
+}

@@ -1,0 +1,205 @@
+//! A report for people: a table, the failures, and last the line to paste.
+
+use std::fmt::{self, Write};
+
+use comfy_table::{CellAlignment, Table, presets};
+use owo_colors::OwoColorize;
+
+use crate::determinism::Divergence;
+use crate::report::{CaseReport, End, Ended, Failure, Finding, Group, Report, SeedRun, TOLD_IN_FULL};
+use crate::show::{event, numbers};
+use crate::story::Story;
+
+/// Longest lists in a failure; what is more is counted.
+const LINES_SHOWN: usize = 12;
+/// Seeds that are listed one by one.
+const SEEDS_SHOWN: usize = 12;
+
+/// The whole report but for the lines to replay failures.
+pub fn report(report: &Report) -> String {
+    let mut text = String::new();
+    write(&mut text, report).expect("a String takes everything");
+    text
+}
+
+fn write(out: &mut String, report: &Report) -> fmt::Result {
+    if !report.cases.is_empty() {
+        writeln!(out, "{}", table(report))?;
+    }
+    writeln!(out, "{}", summary(report))?;
+    if let Some(reason) = shortened(report) {
+        writeln!(out, "{}", reason.yellow())?;
+    }
+    let groups = report.groups();
+    for (nth, group) in groups.iter().enumerate() {
+        writeln!(out)?;
+        let heading = format!("Failure {} of {}", nth + 1, groups.len());
+        self::group(out, &heading, group, nth < TOLD_IN_FULL)?;
+    }
+    for (case, run) in report.runs() {
+        trouble(out, case, run)?;
+    }
+    Ok(())
+}
+
+fn table(report: &Report) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_header(["scenario", "seeds", "operations", "virtual", "x real", "faults", "failures"]);
+    for case in &report.cases {
+        let total = case.total();
+        table.add_row([
+            case.case.name.clone(),
+            numbers::count(case.runs.len() as u64),
+            numbers::count(total.operations),
+            numbers::span(std::time::Duration::from_nanos(total.virtual_ns)),
+            numbers::speed(total.virtual_ns, case.wall()),
+            numbers::count(total.faults.values().sum()),
+            numbers::count(case.failures().count() as u64),
+        ]);
+    }
+    for column in 1..7 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn summary(report: &Report) -> String {
+    let virtual_ns: u64 = report.cases.iter().map(|case| case.total().virtual_ns).sum();
+    let failures = match report.failures() {
+        0 => "no failure".green().to_string(),
+        some => numbers::counted(some, "failure").red().bold().to_string(),
+    };
+    format!(
+        "{} of {}: {} of virtual time in {}; {failures}.",
+        numbers::counted(report.done(), "seed"),
+        numbers::counted(report.cases.len(), "scenario"),
+        numbers::span(std::time::Duration::from_nanos(virtual_ns)),
+        numbers::span(report.wall),
+    )
+}
+
+fn shortened(report: &Report) -> Option<String> {
+    let why = match report.ended {
+        Ended::Complete => return None,
+        Ended::TimeBudget => "The time budget was used up",
+        Ended::Interrupted => "Interrupted",
+        Ended::FirstFailure => "Stopped at the first failure",
+    };
+    let (done, asked) = (numbers::count(report.done() as u64), numbers::counted(report.asked(), "seed"));
+    Some(format!("{why} after {done} of {asked}."))
+}
+
+fn group(out: &mut String, heading: &str, group: &Group<'_>, in_full: bool) -> fmt::Result {
+    let (run, failure) = group.runs[0];
+    let seeds: Vec<u64> = group.runs.iter().map(|(run, _)| run.seed).collect();
+    let heading =
+        format!("{heading}: {} · {} · {}", group.case.case.name, failure.oracles(), failure.worst().title);
+    writeln!(out, "{}", heading.red().bold())?;
+    let seed =
+        if group.case.case.is_plan() { "" } else { &format!(", {}", numbers::counted(seeds.len(), "seed")) };
+    writeln!(out, "{}{seed}: {}", group.case.case.file, numbers::seeds(&seeds, SEEDS_SHOWN))?;
+    if in_full {
+        writeln!(out, "seed {}, trace hash {}", run.seed, run.trace_hash)?;
+        writeln!(out)?;
+        self::failure(out, failure)?;
+    }
+    Ok(())
+}
+
+/// A failure in full.
+pub fn failure(out: &mut String, failure: &Failure) -> fmt::Result {
+    for (nth, violation) in failure.violations.iter().enumerate() {
+        finding(out, violation)?;
+        if let (0, Some(story)) = (nth, &failure.story) {
+            self::story(out, story)?;
+        }
+    }
+    Ok(())
+}
+
+fn finding(out: &mut String, finding: &Finding) -> fmt::Result {
+    writeln!(out, "{} {}", finding.oracle.id().bold(), finding.title.bold())?;
+    for sentence in &finding.sentences {
+        writeln!(out, "   {sentence}")?;
+    }
+    list(out, "operations", &finding.operations)?;
+    list(out, "events", &finding.events)?;
+    if finding.others > 0 {
+        writeln!(out, "   and {} more of {}", numbers::count(finding.others as u64), finding.oracle)?;
+    }
+    writeln!(out)
+}
+
+fn story(out: &mut String, story: &Story) -> fmt::Result {
+    writeln!(out, "{}", format!("How operation #{} was lost", story.operation).bold())?;
+    for sentence in &story.sentences {
+        writeln!(out, "   {sentence}")?;
+    }
+    list(out, "events", &story.events)?;
+    writeln!(out)
+}
+
+fn list(out: &mut String, name: &str, lines: &[String]) -> fmt::Result {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "   {}", name.dimmed())?;
+    for line in lines.iter().take(LINES_SHOWN) {
+        writeln!(out, "     {line}")?;
+    }
+    match lines.len().saturating_sub(LINES_SHOWN) {
+        0 => Ok(()),
+        more => writeln!(out, "     … and {more} more"),
+    }
+}
+
+/// What is wrong with a run that is not the cluster's fault.
+pub fn trouble(out: &mut String, case: &CaseReport, run: &SeedRun) -> fmt::Result {
+    let place = format!("{}, seed {}", case.case.file, run.seed);
+    match &run.end {
+        End::Held | End::Violated(_) => Ok(()),
+        End::Undecided(sentences) => {
+            writeln!(out, "\n{}", format!("{place}: the judge could not decide").yellow().bold())?;
+            list(out, "open", sentences)
+        }
+        End::Collapsed(said) => {
+            writeln!(out, "\n{}", format!("{place}: the simulator itself failed").red().bold())?;
+            writeln!(out, "   {said}")
+        }
+        End::Diverged(divergence) => {
+            writeln!(out, "\n{}", format!("{place}: not deterministic (D1)").red().bold())?;
+            writeln!(out, "{}", self::divergence(divergence))
+        }
+    }
+}
+
+/// Two traces of one plan, and where they part.
+pub fn divergence(divergence: &Divergence) -> String {
+    let [one, other] = divergence.hashes;
+    let mut text = format!("   Two runs of the same plan have the trace hashes {one} and {other}.\n");
+    match &divergence.parting {
+        None => text.push_str("   When it was run again to see where they part, they did not."),
+        Some(parting) => {
+            let show = |event: &Option<record::Event>| match event {
+                Some(event) => format!("{}\n       {event:?}", event::line(event)),
+                None => "the trace ends".to_string(),
+            };
+            text.push_str(&format!(
+                "   Their first {} events are the same. Then:\n     one    {}\n     other  {}",
+                numbers::count(parting.shared as u64),
+                show(&parting.next[0]),
+                show(&parting.next[1])
+            ));
+            if parting.last.is_some() {
+                text.push_str(&format!(
+                    "\n   The last event they share:\n            {}",
+                    show(&parting.last)
+                ));
+            }
+        }
+    }
+    text
+}

@@ -1,0 +1,146 @@
+//! A report for programs: one JSON object. `docs/ci.md` describes it.
+//!
+//! All but `wall_ns`, `check_ns` and `peak_rss_bytes` is the same on every machine, in every build and
+//! for any number of jobs (rule R4).
+
+use std::collections::BTreeMap;
+
+use record::TraceHash;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use crate::flaws;
+use crate::report::{CaseReport, End, Ended, Failure, Report, SeedRun};
+use crate::show::human;
+use crate::stopwatch::peak_rss_bytes;
+
+/// Changes when a field changes its meaning or goes away.
+const SCHEMA: &str = "etcdsim.run/1";
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    version: &'static str,
+    exit_code: u8,
+    ended: Ended,
+    seeds: usize,
+    seeds_asked: usize,
+    failures: usize,
+    wall_ns: u64,
+    peak_rss_bytes: u64,
+    scenarios: Vec<Scenario<'a>>,
+}
+
+#[derive(Serialize)]
+struct Scenario<'a> {
+    scenario: &'a str,
+    file: &'a str,
+    title: &'a str,
+    flaws: Vec<String>,
+    seeds: usize,
+    seeds_asked: usize,
+    failures: usize,
+    virtual_ns: u64,
+    wall_ns: u64,
+    check_ns: u64,
+    events: u64,
+    messages: u64,
+    operations: u64,
+    answered: u64,
+    elections: u64,
+    disk_operations: u64,
+    faults: BTreeMap<String, u64>,
+    peak_rss_bytes: u64,
+    trace_hashes: Hashes<'a>,
+    failing: Vec<Failing<'a>>,
+    trouble: Vec<Trouble>,
+}
+
+/// Seed → trace hash, in the order of the seeds.
+struct Hashes<'a>(&'a [SeedRun]);
+
+impl Serialize for Hashes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for run in self.0 {
+            map.serialize_entry(&run.seed.to_string(), &run.trace_hash)?;
+        }
+        map.end()
+    }
+}
+
+#[derive(Serialize)]
+struct Failing<'a> {
+    seed: u64,
+    trace_hash: TraceHash,
+    replay: String,
+    #[serde(flatten)]
+    failure: &'a Failure,
+}
+
+#[derive(Serialize)]
+struct Trouble {
+    seed: u64,
+    kind: &'static str,
+    text: String,
+}
+
+/// The report as one JSON object. `replay` gives the line that shows a run again.
+pub fn report(report: &Report, replay: &dyn Fn(&CaseReport, &SeedRun) -> String) -> String {
+    let document = Document {
+        schema: SCHEMA,
+        version: env!("CARGO_PKG_VERSION"),
+        exit_code: report.exit().code(),
+        ended: report.ended,
+        seeds: report.done(),
+        seeds_asked: report.asked(),
+        failures: report.failures(),
+        wall_ns: report.wall.as_nanos() as u64,
+        peak_rss_bytes: peak_rss_bytes(),
+        scenarios: report.cases.iter().map(|case| scenario(case, replay)).collect(),
+    };
+    serde_json::to_string_pretty(&document).expect("a report has only string keys and no failing parts")
+}
+
+fn scenario<'a>(case: &'a CaseReport, replay: &dyn Fn(&CaseReport, &SeedRun) -> String) -> Scenario<'a> {
+    let total = case.total();
+    let failing = |(run, failure): (&'a SeedRun, &'a Failure)| Failing {
+        seed: run.seed,
+        trace_hash: run.trace_hash,
+        replay: replay(case, run),
+        failure,
+    };
+    Scenario {
+        scenario: &case.case.name,
+        file: &case.case.file,
+        title: case.case.title(),
+        flaws: case.case.flaws().iter().map(flaws::name).collect(),
+        seeds: case.runs.len(),
+        seeds_asked: case.asked,
+        failures: case.failures().count(),
+        virtual_ns: total.virtual_ns,
+        wall_ns: case.wall().as_nanos() as u64,
+        check_ns: case.check().as_nanos() as u64,
+        events: total.events,
+        messages: total.messages,
+        operations: total.operations,
+        answered: total.answered,
+        elections: total.elections,
+        disk_operations: total.disk_operations,
+        faults: total.faults,
+        peak_rss_bytes: case.peak_rss_bytes,
+        trace_hashes: Hashes(&case.runs),
+        failing: case.failures().map(failing).collect(),
+        trouble: case.runs.iter().filter_map(trouble).collect(),
+    }
+}
+
+fn trouble(run: &SeedRun) -> Option<Trouble> {
+    let (kind, text) = match &run.end {
+        End::Held | End::Violated(_) => return None,
+        End::Undecided(sentences) => ("undecided", sentences.join(" ")),
+        End::Diverged(divergence) => ("not-deterministic", human::divergence(divergence)),
+        End::Collapsed(said) => ("harness-failed", said.clone()),
+    };
+    Some(Trouble { seed: run.seed, kind, text })
+}

@@ -1,0 +1,62 @@
+//! A report for CI servers: JUnit's XML. A suite for each scenario, a test case for each seed.
+//!
+//! A violation is a failure; what is the harness's own fault is an error.
+
+use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
+
+use crate::report::{CaseReport, End, Report, SeedRun};
+use crate::show::human;
+
+/// The report as XML. `replay` gives the line that shows a run again.
+pub fn report(report: &Report, replay: &dyn Fn(&CaseReport, &SeedRun) -> String) -> String {
+    let mut junit = Junit::new("etcdsim");
+    junit.set_time(report.wall);
+    for case in &report.cases {
+        let mut suite = TestSuite::new(case.case.name.as_str());
+        suite.set_time(case.wall());
+        suite.add_test_cases(case.runs.iter().map(|run| test_case(case, run, replay)));
+        junit.add_test_suite(suite);
+    }
+    junit.to_string().expect("the text of a report is free of what XML cannot hold: quick-junit strips it")
+}
+
+fn test_case(case: &CaseReport, run: &SeedRun, replay: &dyn Fn(&CaseReport, &SeedRun) -> String) -> TestCase {
+    let mut test = TestCase::new(format!("seed {}", run.seed), status(run));
+    test.set_classname(format!("etcdsim.{}", case.case.name));
+    test.set_time(run.wall);
+    test.add_property(("trace_hash", run.trace_hash.to_string().as_str()));
+    if !matches!(run.end, End::Held) {
+        test.set_system_out(replay(case, run));
+    }
+    test
+}
+
+fn status(run: &SeedRun) -> TestCaseStatus {
+    let (kind, name, message, text) = match &run.end {
+        End::Held => return TestCaseStatus::success(),
+        End::Violated(failure) => {
+            let mut text = String::new();
+            human::failure(&mut text, failure).expect("a String takes everything");
+            let worst = failure.worst();
+            (NonSuccessKind::Failure, worst.oracle.id(), worst.title.clone(), text)
+        }
+        End::Undecided(sentences) => (
+            NonSuccessKind::Error,
+            "undecided",
+            "the judge could not decide".to_string(),
+            sentences.join("\n"),
+        ),
+        End::Diverged(divergence) => {
+            (NonSuccessKind::Error, "D1", "not deterministic".to_string(), human::divergence(divergence))
+        }
+        End::Collapsed(said) => {
+            (NonSuccessKind::Error, "harness", "the simulator itself failed".to_string(), said.clone())
+        }
+    };
+    let mut status = TestCaseStatus::non_success(kind);
+    status
+        .set_type(name)
+        .set_message(message)
+        .set_description(anstream::adapter::strip_str(&text).to_string());
+    status
+}

@@ -1,0 +1,231 @@
+//! The command from end to end: what it prints, and how it ends.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use common::{Ended, command, end, etcdsim};
+use tempfile::TempDir;
+
+const POWER_LOSS: &str = "scenarios/power-loss.toml";
+const STEADY: &str = "scenarios/steady.toml";
+
+fn folder() -> TempDir {
+    TempDir::new().expect("a temporary folder")
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("temporary folders have plain names")
+}
+
+/// A file of its own with this scenario.
+fn scenario(folder: &TempDir, content: &str) -> String {
+    let file = folder.path().join("mine.toml");
+    fs::write(&file, content).expect("a temporary folder can be written");
+    text(&file).to_string()
+}
+
+#[test]
+fn a_run_in_which_all_holds_ends_with_0_and_a_table() {
+    let ended = etcdsim(&["run", STEADY, "--seeds", "2"]).expect(0);
+    assert!(ended.stdout.contains("steady"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("2 seeds of 1 scenario:"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("no failure."), "{}", ended.stdout);
+    assert_eq!(ended.stderr, "", "nothing is to be told beside the result");
+}
+
+/// Runs `power-loss` with R2 until a seed fails with an acknowledged write lost.
+fn lost_write(failures: &TempDir) -> Ended {
+    let folder = text(failures.path());
+    let arguments = ["run", POWER_LOSS, "--seeds", "60", "--fail-fast", "--flaw", "R2", "--save-dir", folder];
+    etcdsim(&arguments).expect(1)
+}
+
+#[test]
+fn a_failure_says_what_broke_and_its_last_line_shows_it_again() {
+    let failures = folder();
+    let ended = lost_write(&failures);
+    assert!(ended.stdout.contains("I6"), "the cause is told:\n{}", ended.stdout);
+
+    // The line starts with the binary, as a person would paste it.
+    let words: Vec<&str> = ended.last_line().split(' ').collect();
+    assert_eq!(words[1], "replay");
+    let again = etcdsim(&words[1..]).expect(1);
+    assert_eq!(again.trace_hash(), ended.trace_hash());
+    assert!(again.stdout.contains("same trace hash as recorded"), "{}", again.stdout);
+
+    // The plan without its flaw is another run, in which all holds.
+    let plan = fs::read_to_string(words[2]).expect("the failing plan was saved");
+    let mended: String =
+        plan.lines().filter(|line| !line.starts_with("flaws")).flat_map(|line| [line, "\n"]).collect();
+    fs::write(words[2], mended).expect("the saved plan can be written");
+    let gone = etcdsim(&words[1..]).expect(5);
+    assert!(gone.stdout.contains("did not come again"), "{}", gone.stdout);
+}
+
+#[test]
+fn a_plan_and_its_scenario_with_the_seed_are_the_same_run() {
+    let folder = folder();
+    let plan = etcdsim(&["plan", POWER_LOSS, "--seed", "3"]).expect(0).stdout;
+    let file = scenario(&folder, &plan);
+    let trace = folder.path().join("trace");
+    let history = folder.path().join("history");
+    let (trace, history) = (text(&trace), text(&history));
+    let replayed = etcdsim(&["replay", &file, "--trace-file", trace, "--history", history]).expect(0);
+    let seeded = etcdsim(&["replay", POWER_LOSS, "--seed", "3", "--trace"]).expect(0);
+    assert_eq!(replayed.trace_hash(), seeded.trace_hash());
+
+    let trace = fs::read_to_string(trace).expect("the trace was written");
+    assert!(seeded.stdout.starts_with(&trace), "the printed trace is that of the file");
+    assert!(trace.lines().any(|line| line.contains("m1   starts, life 1")), "{trace:.2000}");
+    assert!(trace.lines().any(|line| line.contains("loses power")), "{trace:.2000}");
+
+    let judged = etcdsim(&["check", history]).expect(0);
+    assert!(judged.stdout.contains("all held"), "{}", judged.stdout);
+}
+
+#[test]
+fn the_log_shows_virtual_time_and_the_member() {
+    let ended =
+        etcdsim(&["replay", "scenarios/single-member.toml", "--seed", "1", "--log", "debug"]).expect(0);
+    let of_member = |line: &str| line.split_whitespace().nth(1) == Some("m1");
+    assert!(ended.stderr.lines().any(of_member), "{:.2000}", ended.stderr);
+}
+
+#[test]
+fn json_has_what_a_program_needs() {
+    let ended = etcdsim(&["run", STEADY, POWER_LOSS, "--seeds", "4..6", "--format", "json"]).expect(0);
+    let report: serde_json::Value = serde_json::from_str(&ended.stdout).expect("one JSON object");
+    assert_eq!(report["exit_code"], 0);
+    let scenarios = report["scenarios"].as_array().expect("a list");
+    let names: Vec<_> = scenarios.iter().map(|scenario| scenario["scenario"].as_str()).collect();
+    assert_eq!(names, [Some("steady"), Some("power-loss")]);
+    for scenario in scenarios {
+        let numbers = [
+            "seeds",
+            "virtual_ns",
+            "wall_ns",
+            "events",
+            "messages",
+            "operations",
+            "check_ns",
+            "peak_rss_bytes",
+        ];
+        for name in numbers {
+            assert!(scenario[name].as_u64().is_some_and(|number| number > 0), "{name} of {scenario:#}");
+        }
+        assert_eq!(scenario["failures"], 0);
+        let hashes = scenario["trace_hashes"].as_object().expect("an object");
+        assert_eq!(hashes.keys().collect::<Vec<_>>(), ["4", "5"]);
+    }
+    assert!(scenarios[1]["faults"]["power-loss"].as_u64() > Some(0), "{:#}", scenarios[1]["faults"]);
+}
+
+#[test]
+fn junit_has_a_test_case_a_seed() {
+    let failures = folder();
+    let ended = etcdsim(&["run", STEADY, "--seeds", "2", "--format", "junit"]).expect(0);
+    assert!(ended.stdout.contains(r#"<testsuite name="steady" tests="2""#), "{}", ended.stdout);
+    let arguments = ["run", POWER_LOSS, "--seeds", "60", "--fail-fast", "--flaw", "R2", "--format", "junit"];
+    let ended = end(command().args(arguments).args(["--save-dir", text(failures.path())])).expect(1);
+    assert!(ended.stdout.contains("<failure "), "{}", ended.stdout);
+    assert!(ended.stdout.contains(" replay "), "{}", ended.stdout);
+}
+
+#[test]
+fn github_gets_annotations_and_a_summary() {
+    let folder = folder();
+    let summary = folder.path().join("summary.md");
+    let arguments = ["run", POWER_LOSS, "--seeds", "60", "--fail-fast", "--flaw", "R2", "--format", "github"];
+    let mut command = command();
+    command.args(arguments).args(["--save", "0"]).env("GITHUB_STEP_SUMMARY", &summary);
+    let ended = end(&mut command).expect(1);
+    assert!(ended.stdout.starts_with("::error file=scenarios/power-loss.toml,line=1,"), "{}", ended.stdout);
+    assert!(ended.last_line().contains("replay scenarios/power-loss.toml --seed "), "{}", ended.last_line());
+    assert!(ended.last_line().ends_with("--flaw R2"), "{}", ended.last_line());
+    let summary = fs::read_to_string(summary).expect("the summary was written");
+    assert!(summary.contains("| power-loss |"), "{summary}");
+
+    let file = scenario(&folder, "title = \"t\"\n[cluster]\nmembrs = 3\n");
+    let ended = etcdsim(&["run", &file, "--format", "github"]).expect(2);
+    assert!(ended.stdout.starts_with(&format!("::error file={file},line=3,col=1,")), "{}", ended.stdout);
+}
+
+#[test]
+fn mistakes_in_a_file_are_shown_in_their_place() {
+    let folder = folder();
+    let file = scenario(
+        &folder,
+        "title = \"t\"\n[cluster]\nmembrs = 3\n\n[[fault]]\nkind = \"crash\"\ntarget = \"member 9\"\nat = \"5 parsecs\"\n",
+    );
+    let ended = etcdsim(&["run", &file]).expect(2);
+    assert_eq!(ended.stdout, "");
+    for part in ["membrs", "did you mean `members`?", "mine.toml:3:1", "5 parsecs"] {
+        assert!(ended.stderr.contains(part), "{part:?} in:\n{}", ended.stderr);
+    }
+}
+
+#[test]
+fn mistakes_on_the_command_line_are_explained() {
+    let told = |arguments: &[&str], parts: &[&str]| {
+        let ended = etcdsim(arguments).expect(2);
+        parts.iter().for_each(|part| assert!(ended.stderr.contains(part), "{part:?} in:\n{}", ended.stderr));
+    };
+    told(&["run", STEADY, "--flaw", "M-14371"], &["did you mean `M-14370`", "append-ack-before-fsync"]);
+    told(&["run", STEADY, "--flaw", "R2@12"], &["member 12", "`R2@N`"]);
+    told(&["run", STEADY, "--seeds", "9..3"], &["40..60"]);
+    told(&["run", STEADY, "--time-budget", "5"], &["`5m`"]);
+    told(&["run", "scenarios/no-such.toml"], &["scenarios/no-such.toml"]);
+    told(&["replay", STEADY], &["--seed N"]);
+    told(&["run", "docs"], &["no scenario"]);
+}
+
+#[test]
+fn lists_tell_what_there_is() {
+    let scenarios = etcdsim(&["scenarios"]).expect(0).stdout;
+    assert!(scenarios.contains(POWER_LOSS) && !scenarios.contains("scenarios/bench"), "{scenarios}");
+    let flaws = etcdsim(&["flaws"]).expect(0).stdout;
+    assert!(flaws.contains("M-13766") && flaws.contains("ci-before-apply"), "{flaws}");
+    let schema: serde_json::Value =
+        serde_json::from_str(&etcdsim(&["schema"]).expect(0).stdout).expect("JSON");
+    assert!(schema["properties"]["cluster"].is_object(), "{schema:#}");
+}
+
+#[test]
+fn a_time_budget_ends_a_run_early_and_says_so() {
+    let ended =
+        etcdsim(&["run", STEADY, "--seeds", "100000", "--jobs", "1", "--time-budget", "1ms"]).expect(0);
+    assert!(
+        ended.stdout.contains("The time budget was used up after 1 of 100,000 seeds."),
+        "{}",
+        ended.stdout
+    );
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn ctrl_c_ends_a_run_cleanly() {
+    let mut command = command();
+    command.args(["run", STEADY, "--seeds", "100000", "--jobs", "1"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command starts");
+    let pid = child.id().to_string();
+    while !catches_interrupts(&pid) {
+        std::thread::yield_now();
+    }
+    let killed = Command::new("kill").args(["-INT", &pid]).status().expect("there is a kill");
+    assert!(killed.success());
+    let output = child.wait_with_output().expect("the command ends");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(130), "{stdout}");
+    assert!(stdout.contains("Interrupted after "), "{stdout}");
+}
+
+/// Whether the process has begun to handle SIGINT (signal 2): bit 1 of its mask of caught signals.
+#[cfg(target_os = "linux")]
+fn catches_interrupts(pid: &str) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process is there");
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("Linux tells the mask");
+    u64::from_str_radix(mask.trim(), 16).expect("it is a hexadecimal number") & 1 << 1 != 0
+}

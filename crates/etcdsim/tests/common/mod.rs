@@ -1,0 +1,59 @@
+//! The built command, run as a person would run it: from the root of the repository.
+
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use std::path::Path;
+use std::process::Command;
+
+/// How a run of the command ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// The command, ready for arguments.
+pub fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_etcdsim"));
+    command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
+    // The test itself may run under cargo; the line to paste shall name the binary.
+    command.env_remove("CARGO").env("NO_COLOR", "1");
+    command
+}
+
+/// Runs it with these arguments.
+pub fn etcdsim(arguments: &[&str]) -> Ended {
+    end(command().args(arguments))
+}
+
+/// Runs it to its end.
+pub fn end(command: &mut Command) -> Ended {
+    let output = command.output().expect("the command starts");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the command writes text");
+    Ended {
+        code: output.status.code().expect("the command ends by itself"),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
+}
+
+impl Ended {
+    /// The line to paste.
+    pub fn last_line(&self) -> &str {
+        self.stdout.lines().last().unwrap_or_default()
+    }
+
+    /// The first trace hash that is told.
+    pub fn trace_hash(&self) -> &str {
+        let at =
+            self.stdout.find("trace hash ").unwrap_or_else(|| panic!("no trace hash in {}", self.stdout));
+        self.stdout[at + "trace hash ".len()..].split_whitespace().next().unwrap_or_default()
+    }
+
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Ended {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+}

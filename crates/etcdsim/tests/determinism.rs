@@ -1,0 +1,68 @@
+//! D1: the same plan gives the same trace hash: twice in one process, in two processes, with one job
+//! and with two. `.ci/run` and a person compare debug and release builds.
+
+mod common;
+
+use std::path::Path;
+
+use common::etcdsim;
+use etcdsim::Case;
+use etcdsim::batch::run_seed;
+use serde_json::Value;
+
+/// Scenarios that between them touch disks, links, clocks, processes and everything at once.
+const SCENARIOS: &[&str] = &["power-loss", "lossy-duplicating-reordering", "clock-drift", "swarm"];
+const SEEDS: std::ops::Range<u64> = 10..13;
+
+fn files() -> Vec<String> {
+    SCENARIOS.iter().map(|name| format!("scenarios/{name}.toml")).collect()
+}
+
+/// A report without what is about the machine.
+fn run(jobs: &str) -> Value {
+    let files = files();
+    let mut arguments = vec!["run", "--format", "json", "--seeds", "10..13", "--jobs", jobs];
+    arguments.extend(files.iter().map(String::as_str));
+    let mut report = serde_json::from_str(&etcdsim(&arguments).expect(0).stdout).expect("one JSON object");
+    strip(&mut report);
+    report
+}
+
+fn strip(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|name, _| !["wall_ns", "check_ns", "peak_rss_bytes"].contains(&name.as_str()));
+            fields.values_mut().for_each(strip);
+        }
+        Value::Array(items) => items.iter_mut().for_each(strip),
+        _ => {}
+    }
+}
+
+#[test]
+fn two_processes_with_one_job_and_with_two_tell_the_same() {
+    let one = run("1");
+    assert_eq!(one, run("2"));
+
+    // And this process, on its own thread, takes the same steps once more.
+    for (place, file) in files().iter().enumerate() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let case = Case::load(&root.join(file)).expect("the scenario is sound");
+        for seed in SEEDS {
+            let here = run_seed(&case, seed, false).trace_hash.to_string();
+            assert_eq!(
+                one["scenarios"][place]["trace_hashes"][seed.to_string()],
+                here,
+                "{file}, seed {seed}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_seed_that_is_run_twice_is_the_same() {
+    let mut arguments = vec!["run", "--check-determinism", "--seeds", "2"];
+    let files = files();
+    arguments.extend(files.iter().map(String::as_str));
+    etcdsim(&arguments).expect(0);
+}

@@ -1,0 +1,169 @@
+//! What a scenario leaves open and a plan does not: values, ranges and choices.
+
+use keyed::{Domain, Draw, Keyed};
+use record::hash::digest;
+
+use crate::{Condition, FlawAt, PlannedOperation, Spread, Target};
+
+/// A decided value of any field.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Value {
+    /// A number of the field's smallest unit; a switch (0, 1); a word, by its place in the list.
+    Number(i128),
+    Text(String),
+    Spread(Spread),
+    Who(Who),
+    Members(Vec<u32>),
+    Condition(Condition),
+    Operations(Vec<PlannedOperation>),
+    Flaws(Vec<FlawAt>),
+}
+
+/// A target as a scenario names it. The last three become explicit lists when the plan is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Who {
+    Target(Target),
+    AllClients,
+    /// One member, the same throughout the run.
+    FixedMember,
+    /// A minority, the same throughout the run; the fixed member is in it.
+    FixedMinority,
+}
+
+/// A value, or how the seed finds one.
+#[derive(Clone, Debug)]
+pub(crate) enum Choice {
+    Fixed(Value),
+    /// Uniform in `low..=high`, or in its logarithm.
+    Range {
+        low: i128,
+        high: i128,
+        log: bool,
+    },
+    /// One of these, each as likely.
+    Any(Vec<Choice>),
+    /// Put together of numbers that are choices themselves.
+    Made(fn(&[i128]) -> Value, Vec<Choice>),
+}
+
+/// What a value may depend on besides its draw.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Context {
+    /// How many clients there are.
+    pub clients: u32,
+    /// A minority of the members, in random order; empty where the cluster has none.
+    pub minority: Vec<u32>,
+}
+
+impl Choice {
+    pub fn number(value: i128) -> Choice {
+        Choice::Fixed(Value::Number(value))
+    }
+
+    /// The value that this draw gives.
+    pub fn draw(&self, draw: Draw, context: &Context) -> Value {
+        match self {
+            Choice::Fixed(Value::Who(who)) => Value::Who(Who::Target(who.resolve(context))),
+            Choice::Fixed(value) => value.clone(),
+            Choice::Range { low, high, log } => {
+                let drawn = match log {
+                    true => draw.log_within(*low as u64, *high as u64).into(),
+                    false => low + i128::from(draw.within(0, (high - low) as u64)),
+                };
+                Value::Number(readable(drawn).clamp(*low, *high))
+            }
+            Choice::Any(choices) => draw.pick(choices).draw(draw.then(0), context),
+            Choice::Made(make, parts) => {
+                let drawn = parts.iter().enumerate().map(|(at, part)| part.draw_number(draw.then(at as u64)));
+                make(&drawn.collect::<Vec<_>>())
+            }
+        }
+    }
+
+    /// The number that this draw gives; 0 for what is no number.
+    pub fn draw_number(&self, draw: Draw) -> i128 {
+        match self.draw(draw, &Context::default()) {
+            Value::Number(number) => number,
+            _ => 0,
+        }
+    }
+
+    /// Whether nothing is left to the seed.
+    pub fn is_decided(&self) -> bool {
+        match self {
+            Choice::Fixed(Value::Who(Who::FixedMember | Who::FixedMinority)) => false,
+            Choice::Fixed(_) => true,
+            Choice::Range { .. } | Choice::Any(_) => false,
+            Choice::Made(_, parts) => parts.iter().all(Choice::is_decided),
+        }
+    }
+
+    /// The least and the largest number it can give.
+    pub fn bounds(&self) -> (i128, i128) {
+        match self {
+            Choice::Fixed(Value::Number(number)) => (*number, *number),
+            Choice::Range { low, high, .. } => (*low, *high),
+            Choice::Any(choices) => {
+                let all = choices.iter().map(Choice::bounds);
+                all.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or((0, 0))
+            }
+            Choice::Fixed(_) | Choice::Made(..) => (0, 0),
+        }
+    }
+
+    /// Every value that is fixed in it.
+    pub fn values(&self) -> Vec<&Value> {
+        match self {
+            Choice::Fixed(value) => vec![value],
+            Choice::Any(choices) => choices.iter().flat_map(Choice::values).collect(),
+            Choice::Range { .. } | Choice::Made(..) => Vec::new(),
+        }
+    }
+}
+
+/// A drawn number with its first six digits only: a plan is read by people, and nothing hangs on the rest.
+fn readable(drawn: i128) -> i128 {
+    let rest = 10_i128.pow(drawn.unsigned_abs().checked_ilog10().unwrap_or(0).saturating_sub(5));
+    drawn / rest * rest
+}
+
+impl Who {
+    fn resolve(&self, context: &Context) -> Target {
+        match self {
+            Who::Target(target) => target.clone(),
+            Who::AllClients => Target::Clients((0..context.clients).collect()),
+            Who::FixedMember => Target::Members(context.minority.iter().copied().take(1).collect()),
+            Who::FixedMinority => {
+                let mut members = context.minority.clone();
+                members.sort_unstable();
+                Target::Members(members)
+            }
+        }
+    }
+}
+
+/// Where the draws of one part of a scenario come from (rule R2): every field has its own, found by
+/// its name, so that nothing depends on what else the scenario holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dice(Keyed);
+
+impl Dice {
+    pub fn new(seed: u64) -> Dice {
+        Dice(Keyed::new(seed, Domain::new("plan")))
+    }
+
+    /// The draws of a named part.
+    pub fn part(self, name: &str) -> Dice {
+        Dice(self.0.split(digest(name.as_bytes())))
+    }
+
+    /// The draws of the `nth` of several.
+    pub fn nth(self, nth: u64) -> Dice {
+        Dice(self.0.split(nth))
+    }
+
+    /// The draw of a field.
+    pub fn field(self, name: &str) -> Draw {
+        self.0.draw(digest(name.as_bytes()), 0)
+    }
+}

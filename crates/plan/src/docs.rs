@@ -1,0 +1,163 @@
+//! The tables of the documentation, made of the same tables as everything else, so that they cannot
+//! grow stale.
+
+use std::fmt::Write;
+
+use crate::field::{Field, Form, Key};
+use crate::kinds::{Family, KINDS, Kind, Lasts, Whom};
+use crate::sections::{self, Clocks, Swarm};
+use crate::units::Unit;
+use crate::words::GROUPS;
+use crate::workload::{MIX, Mix, WORKLOAD, Workload};
+use crate::{Client, Cluster, Disk, Expect, Link, Network, Phases, Plan, swarm, write};
+
+const BEGINS: &str = "<!-- made: ";
+const ENDS: &str = "<!-- end -->";
+
+/// A page of the documentation with its tables made anew: what stands between `<!-- made: NAME -->`
+/// and `<!-- end -->` is replaced.
+pub fn document(page: &str) -> String {
+    let mut made = String::new();
+    let mut rest = page;
+    while let Some(begin) = rest.find(BEGINS) {
+        let after = &rest[begin + BEGINS.len()..];
+        let (Some(name), Some(end)) = (after.split_once(" -->"), after.find(ENDS)) else { break };
+        made += &rest[..begin];
+        let _ = write!(made, "{BEGINS}{} -->\n\n{}\n{ENDS}", name.0, part(name.0));
+        rest = &after[end + ENDS.len()..];
+    }
+    made + rest
+}
+
+fn part(name: &str) -> String {
+    match name {
+        "top" => fields(sections::TOP, &Plan::default()),
+        "cluster" => fields(sections::CLUSTER, &Cluster::default()),
+        "network" => fields(sections::NETWORK, &Network::default()),
+        "link" => fields(sections::LINK, &Link::default()),
+        "disk" => fields(sections::DISK, &Disk::default()),
+        "clocks" => fields(sections::CLOCKS, &Clocks::default()),
+        "workload" => fields(WORKLOAD, &Workload::default()),
+        "mix" => fields(MIX, &Mix::usual()),
+        "run" => fields(sections::RUN, &Phases::default()),
+        "expect" => fields(sections::EXPECT, &Expect::default()),
+        "swarm" => fields(sections::SWARM, &Swarm::default()),
+        "client" => fields(sections::CLIENT, &Client::default()),
+        "fault" => {
+            let mut table = String::from("| field | value | meaning |\n|---|---|---|\n");
+            sections::FAULT.iter().for_each(|key| row(&mut table, key, None));
+            table
+        }
+        "targets" => {
+            let mut table = String::from("| target | means |\n|---|---|\n");
+            for (name, _, about) in GROUPS {
+                let _ = writeln!(table, "| `{name}` | {about} |");
+            }
+            table + "| `member 3`, `members 1, 3` | these members, numbered from 1 |\n| `client 0`, `clients 0, 2` | these clients, numbered from 0 |\n"
+        }
+        "network-faults" => family(Family::Network),
+        "disk-faults" => family(Family::Disk),
+        "clock-faults" => family(Family::Clocks),
+        "process-faults" => family(Family::Process),
+        other => panic!("there is no table {other:?} to make"),
+    }
+}
+
+fn fields<T>(fields: &[Field<T>], usual: &T) -> String {
+    let mut table = String::from("| field | value | left out | meaning |\n|---|---|---|---|\n");
+    for field in fields {
+        let value = (field.get)(usual).filter(|_| field.key.name != "seed");
+        let plain = value.map(|value| write::print(field.key.form, &value));
+        row(&mut table, &field.key, Some(plain.filter(|text| text != "\"\"" && !text.starts_with('['))));
+    }
+    table
+}
+
+fn row(table: &mut String, key: &Key, left_out: Option<Option<String>>) {
+    let left_out = match left_out {
+        Some(Some(value)) => format!(" `{value}` |"),
+        Some(None) => " |".into(),
+        None => String::new(),
+    };
+    let _ = writeln!(table, "| `{}` | {} |{left_out} {} |", key.name, describe(key.form), key.about);
+}
+
+/// A form in words.
+fn describe(form: Form) -> String {
+    match form {
+        Form::Number { unit, low, high, zero } => {
+            let word = zero.map_or(String::new(), |word| format!(", or `\"{word}\"`"));
+            let what = match unit {
+                Unit::Count => "a number",
+                Unit::Time => "a duration",
+                Unit::Size => "a size",
+                Unit::Bandwidth => "a bandwidth",
+                Unit::Share => "a share",
+                Unit::Rate => "a rate",
+            };
+            let bounds = match high {
+                high if high >= u32::MAX.into() && unit == Unit::Count => String::new(),
+                high => format!(", {} to {}", unit.print(low), unit.print(high)),
+            };
+            format!("{what}{bounds}{word}")
+        }
+        Form::Word(words) => words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(", "),
+        Form::Switch => "`true`, `false`".into(),
+        Form::Text => "a text".into(),
+        Form::Spread { unit: Unit::Size, .. } => "a distribution of sizes".into(),
+        Form::Spread { .. } => "a distribution of durations".into(),
+        Form::Who => "a target".into(),
+        Form::Members => "a list of members".into(),
+        Form::Condition => "a condition".into(),
+        Form::Operations => "a list of operations".into(),
+        Form::Flaws => "a list of flaws".into(),
+    }
+}
+
+fn family(family: Family) -> String {
+    KINDS.iter().filter(|kind| kind.family == family).map(kind).collect::<Vec<_>>().join("\n")
+}
+
+fn kind(kind: &Kind) -> String {
+    let mut text = format!("### `{}`\n\n{}\n\n", kind.name, kind.about);
+    if !kind.fields.is_empty() {
+        text += "| field | value | meaning |\n|---|---|---|\n";
+        kind.fields.iter().for_each(|field| row(&mut text, &field.key, None));
+        text.push('\n');
+    }
+    let whom = match kind.whom {
+        Whom::Members => "any members",
+        Whom::One => "one member",
+        Whom::Part => "some members, not all",
+        Whom::Minority => "at most a minority",
+        Whom::Ends => "members or clients",
+        Whom::Nobody => "none: it is about all members",
+    };
+    let lasts = match kind.lasts {
+        Lasts::Span => "how long it lasts",
+        Lasts::Down => "the time until the restart",
+        Lasts::Instant => "not allowed: it is over at once",
+    };
+    let _ = writeln!(text, "- Target: {whom}. `for`: {lasts}.");
+    if kind.members > 1 {
+        let _ = writeln!(text, "- Needs at least {} members.", kind.members);
+    }
+    let _ = writeln!(text, "- Where ranges come from: {}", kind.source);
+    let entries: Vec<&str> = swarm_entries(kind.name).collect();
+    if entries.is_empty() {
+        text += "- In the swarm: never.\n";
+    } else {
+        let _ = writeln!(text, "- In the swarm:\n\n```toml\n{}\n```", entries.join("\n\n"));
+    }
+    text
+}
+
+/// The entries of the swarm for a kind, as text.
+fn swarm_entries(name: &str) -> impl Iterator<Item = &'static str> {
+    let line = format!("kind = \"{name}\"");
+    let entries = swarm::TEXT.split("[[fault]]\n").skip(1);
+    entries.filter(move |entry| entry.lines().any(|own| own == line)).map(|entry| {
+        let end = entry.find("\n#").unwrap_or(entry.len());
+        entry[..end].trim_end()
+    })
+}

@@ -1,0 +1,254 @@
+//! One table of fields for everything: reading, drawing, writing, the documentation and the schema.
+//!
+//! A [`Key`] says what a field is called, what form its value has and what it means. A [`Field`] adds
+//! where it lives in a struct of the plan. The tables themselves are in `sections`, `workload` and
+//! `kinds`; nothing else in this crate knows the name of a field twice.
+
+use keyed::Ratio;
+
+use crate::choice::{Choice, Context, Dice, Value, Who};
+use crate::units::Unit;
+use crate::{Condition, FlawAt, PlannedOperation, Spread, Target};
+
+/// A field's name, form and meaning.
+#[derive(Debug)]
+pub(crate) struct Key {
+    pub name: &'static str,
+    pub form: Form,
+    pub about: &'static str,
+}
+
+/// What a field's value looks like.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Form {
+    /// An amount within bounds; `zero` is a word for 0.
+    Number { unit: Unit, low: i128, high: i128, zero: Option<&'static str> },
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// True or false.
+    Switch,
+    /// Any text.
+    Text,
+    /// A distribution, of at most this.
+    Spread { unit: Unit, high: i128 },
+    /// Whom.
+    Who,
+    /// A list of member numbers.
+    Members,
+    /// Something that comes true in a run.
+    Condition,
+    /// A list of operations.
+    Operations,
+    /// A list of flaws.
+    Flaws,
+}
+
+/// A field of a struct of the plan.
+pub(crate) struct Field<T: 'static> {
+    pub key: Key,
+    /// Its value; `None` where it is left out.
+    pub get: fn(&T) -> Option<Value>,
+    pub set: fn(&mut T, Value),
+}
+
+pub(crate) const fn number(unit: Unit, low: i128, high: i128) -> Form {
+    Form::Number { unit, low, high, zero: None }
+}
+
+pub(crate) const fn count(low: i128, high: i128) -> Form {
+    number(Unit::Count, low, high)
+}
+
+pub(crate) const fn time(low: i128, high: i128) -> Form {
+    number(Unit::Time, low, high)
+}
+
+/// A share of a whole.
+pub(crate) const SHARE: Form = number(Unit::Share, 0, 1_000_000);
+
+pub(crate) const MS: i128 = 1_000_000;
+pub(crate) const SECOND: i128 = 1_000 * MS;
+pub(crate) const HOUR: i128 = 3_600 * SECOND;
+
+/// The fields of a struct: name, form, place, meaning.
+macro_rules! fields {
+    ($($name:literal $form:expr => $($place:ident).+, $about:literal;)+) => {
+        &[$($crate::field::Field {
+            key: $crate::field::Key { name: $name, form: $form, about: $about },
+            get: |it| $crate::field::Setting::value(&it.$($place).+),
+            set: |it, value| it.$($place).+ = $crate::field::Setting::of(value),
+        },)+]
+    };
+}
+pub(crate) use fields;
+
+/// A field that a file sets.
+#[derive(Clone, Debug)]
+pub(crate) struct Set {
+    pub name: &'static str,
+    pub choice: Choice,
+    /// The place of the value in the file.
+    pub span: std::ops::Range<usize>,
+}
+
+/// The fields of one section that a file sets.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings(pub Vec<Set>);
+
+impl Settings {
+    pub fn find(&self, name: &str) -> Option<&Set> {
+        self.0.iter().find(|set| set.name == name)
+    }
+
+    pub fn choice(&self, name: &str) -> Option<&Choice> {
+        self.find(name).map(|set| &set.choice)
+    }
+
+    /// Adds what `others` sets and this does not.
+    pub fn or(mut self, others: &Settings) -> Settings {
+        let missing: Vec<_> = others.0.iter().filter(|other| self.find(other.name).is_none()).cloned().collect();
+        self.0.extend(missing);
+        self
+    }
+
+    /// Draws every field that is set into `it`.
+    pub fn draw<T>(&self, fields: &[Field<T>], dice: Dice, context: &Context, it: &mut T) {
+        // In the order of the table, not of the file: a few fields build on those before them.
+        for field in fields {
+            if let Some(choice) = self.choice(field.key.name) {
+                (field.set)(it, choice.draw(dice.field(field.key.name), context));
+            }
+        }
+    }
+}
+
+/// A type of the plan that a field can hold.
+pub(crate) trait Setting: Sized {
+    /// Its value; `None` where it is left out.
+    fn value(&self) -> Option<Value>;
+    /// What such a value stands for.
+    fn of(value: Value) -> Self;
+}
+
+fn unfit(value: Value) -> ! {
+    panic!("{value:?} came to a field of another form: the field's table and its struct disagree")
+}
+
+macro_rules! numbers {
+    ($($number:ty),+) => {$(
+        impl Setting for $number {
+            fn value(&self) -> Option<Value> {
+                Some(Value::Number((*self).into()))
+            }
+
+            fn of(value: Value) -> Self {
+                match value {
+                    Value::Number(number) => number.try_into().unwrap_or(<$number>::MAX),
+                    other => unfit(other),
+                }
+            }
+        }
+    )+};
+}
+
+numbers!(u32, u64, i64);
+
+impl Setting for bool {
+    fn value(&self) -> Option<Value> {
+        Some(Value::Number((*self).into()))
+    }
+
+    fn of(value: Value) -> Self {
+        value != Value::Number(0)
+    }
+}
+
+impl Setting for Ratio {
+    fn value(&self) -> Option<Value> {
+        Some(Value::Number(self.parts().into()))
+    }
+
+    fn of(value: Value) -> Self {
+        Ratio::per_million(u32::of(value))
+    }
+}
+
+macro_rules! values {
+    ($($kind:ty = $variant:ident),+ $(,)?) => {$(
+        impl Setting for $kind {
+            fn value(&self) -> Option<Value> {
+                Some(Value::$variant(self.clone()))
+            }
+
+            fn of(value: Value) -> Self {
+                match value {
+                    Value::$variant(inner) => inner,
+                    other => unfit(other),
+                }
+            }
+        }
+    )+};
+}
+
+values!(
+    String = Text,
+    Spread = Spread,
+    Vec<u32> = Members,
+    Condition = Condition,
+    Vec<PlannedOperation> = Operations,
+    Vec<FlawAt> = Flaws,
+);
+
+impl Setting for Target {
+    fn value(&self) -> Option<Value> {
+        Some(Value::Who(Who::Target(self.clone())))
+    }
+
+    fn of(value: Value) -> Self {
+        match value {
+            Value::Who(Who::Target(target)) => target,
+            other => unfit(other),
+        }
+    }
+}
+
+impl<T: Setting> Setting for Option<T> {
+    fn value(&self) -> Option<Value> {
+        self.as_ref().and_then(T::value)
+    }
+
+    fn of(value: Value) -> Self {
+        Some(T::of(value))
+    }
+}
+
+/// An enum of the plan that a scenario writes as a word.
+pub(crate) trait Words: Copy + PartialEq + 'static {
+    /// The words, in the order of the values.
+    const NAMES: &'static [&'static str];
+    const ALL: &'static [Self];
+}
+
+impl<T: Words> Setting for T {
+    fn value(&self) -> Option<Value> {
+        let at = T::ALL.iter().position(|one| one == self)?;
+        Some(Value::Number(at as i128))
+    }
+
+    fn of(value: Value) -> Self {
+        match value {
+            Value::Number(at) => T::ALL[at as usize],
+            other => unfit(other),
+        }
+    }
+}
+
+macro_rules! words {
+    ($kind:ty: $($name:literal = $value:expr),+ $(,)?) => {
+        impl $crate::field::Words for $kind {
+            const NAMES: &'static [&'static str] = &[$($name),+];
+            const ALL: &'static [Self] = &[$($value),+];
+        }
+    };
+}
+pub(crate) use words;

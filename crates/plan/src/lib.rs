@@ -1,0 +1,45 @@
+//! Scenarios and plans: the first arrow of the design, `scenario.toml + seed ──expand──▶ Plan`.
+//!
+//! A *scenario* is a short TOML file that a person writes. Anything in it may be a value, a range or
+//! a choice. A *plan* has none of these left: topology, every client operation, every fault. Both
+//! have one grammar, described in `docs/scenarios.md`; a plan is a scenario with a `seed`.
+//!
+//! * `plan`: the types of a plan, which `world` runs and a shrinker edits.
+//! * `field`, `sections`, `kinds`, `workload`: one table of fields, from which everything else here
+//!   is made: the reader, the draws, the writer, the documentation and the schema.
+//! * `units`, `words`, `operation`: how amounts, targets, conditions and operations are written.
+//! * `choice`: what is left open, and how a seed decides it.
+//! * `read`, `scenario`, `check`, `mistakes`: from text to a scenario, with every mistake in its place.
+//! * `expand`, `swarm`: from a scenario and a seed to a plan. `write`: from a plan to text.
+//!
+//! Not here: what any of it does to a cluster (`world`), which flaws there are (`member`).
+//!
+//! Architecture invariant: knows nothing of members, worlds or oracles.
+//! Architecture invariant: a scenario and a seed always give the same plan, on every machine: draws
+//! are keyed (rule R2), arithmetic is of integers.
+//! Architecture invariant: no input of a person makes it panic.
+
+mod check;
+mod choice;
+mod docs;
+mod expand;
+mod field;
+mod kinds;
+mod mistakes;
+mod operation;
+pub mod plan;
+mod read;
+mod scenario;
+mod schema;
+mod sections;
+mod swarm;
+mod units;
+mod words;
+mod workload;
+mod write;
+
+pub use docs::document;
+pub use mistakes::{Mistake, ScenarioErrors};
+pub use plan::*;
+pub use scenario::{Scenario, Source};
+pub use schema::schema;

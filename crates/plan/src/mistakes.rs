@@ -1,0 +1,171 @@
+//! What is wrong with a file, where, and how to mend it.
+//!
+//! A mistake of a person is never a panic: every reader of this crate collects [`Mistake`]s and goes
+//! on as far as it sensibly can, so that one run of the command shows them all.
+
+use std::fmt;
+use std::ops::Range;
+
+use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode, SourceSpan};
+
+/// More than this many are not told one by one: the first ones usually cause the rest.
+const TOLD: usize = 20;
+
+/// Everything that is wrong with one file. Renders with `miette`, each place underlined.
+pub struct ScenarioErrors {
+    source: NamedSource<String>,
+    mistakes: Vec<Mistake>,
+}
+
+/// One mistake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// What is wrong, in a sentence.
+    pub message: String,
+    /// What to write by the place.
+    pub label: String,
+    /// The place, in bytes of the file. `None` where the whole file is meant.
+    pub span: Option<Range<usize>>,
+    /// A second place that has to do with it, and what to write by it.
+    pub other: Option<(Range<usize>, String)>,
+    /// How to mend it.
+    pub help: String,
+}
+
+impl Mistake {
+    pub(crate) fn at(span: Range<usize>, message: impl Into<String>, label: impl Into<String>) -> Mistake {
+        let (message, label) = (message.into(), label.into());
+        Mistake { message, label, span: Some(span), other: None, help: String::new() }
+    }
+
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Mistake {
+        self.help = help.into();
+        self
+    }
+
+    pub(crate) fn other(mut self, span: Range<usize>, label: impl Into<String>) -> Mistake {
+        self.other = Some((span, label.into()));
+        self
+    }
+}
+
+impl ScenarioErrors {
+    /// `name` is the file as it was named, `text` its content.
+    pub(crate) fn new(name: &str, text: &str, mut mistakes: Vec<Mistake>) -> ScenarioErrors {
+        // In the order of the file; those that are about all of it come first.
+        mistakes.sort_by_key(|mistake| mistake.span.as_ref().map(|span| span.start));
+        if mistakes.len() > TOLD {
+            let more = mistakes.len() - TOLD;
+            mistakes.truncate(TOLD);
+            let message = format!("{more} more mistakes are not shown");
+            mistakes.push(Mistake { message, label: String::new(), span: None, other: None, help: String::new() });
+        }
+        ScenarioErrors { source: NamedSource::new(name, text.to_string()).with_language("TOML"), mistakes }
+    }
+
+    /// A file that could not be read at all.
+    pub(crate) fn unreadable(name: &str, why: &str) -> ScenarioErrors {
+        let message = format!("cannot read the file: {why}");
+        let mistake = Mistake { message, label: String::new(), span: None, other: None, help: String::new() };
+        ScenarioErrors::new(name, "", vec![mistake])
+    }
+
+    /// The file, as it was named.
+    pub fn file(&self) -> &str {
+        self.source.name()
+    }
+
+    /// The mistakes, in the order of the file.
+    pub fn mistakes(&self) -> &[Mistake] {
+        &self.mistakes
+    }
+
+    /// Line and column of a mistake, both from 1, for annotations. 1, 1 where the whole file is meant.
+    pub fn place(&self, mistake: &Mistake) -> (usize, usize) {
+        let Some(span) = &mistake.span else { return (1, 1) };
+        let before = &self.source.inner().as_bytes()[..span.start.min(self.source.inner().len())];
+        let line_starts = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let column = String::from_utf8_lossy(&before[line_starts..]).chars().count() + 1;
+        (before.iter().filter(|byte| **byte == b'\n').count() + 1, column)
+    }
+}
+
+/// The name among `names` that is nearest to `text`, if any is near enough to be meant.
+pub(crate) fn nearest<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let text = text.to_lowercase();
+    let near = |name: &&str| {
+        let far = strsim::damerau_levenshtein(&text, &name.to_lowercase());
+        let begins = name.len() > 1 && text.starts_with(&name.to_lowercase()) || text.len() > 2 && name.starts_with(&text);
+        (far <= (name.len().max(text.len()) / 3).max(1) || begins).then_some(far)
+    };
+    let found = names.into_iter().filter_map(|name| near(&name).map(|far| (far, name)));
+    found.min_by_key(|(far, _)| *far).map(|(_, name)| name)
+}
+
+/// "did you mean" the nearest of `names`, else the list of all of them.
+pub(crate) fn suggest<'a>(text: &str, names: impl IntoIterator<Item = &'a str> + Clone) -> String {
+    let all: Vec<String> = names.clone().into_iter().map(|name| format!("`{name}`")).collect();
+    match nearest(text, names) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("one of {}", all.join(", ")),
+    }
+}
+
+impl fmt::Display for ScenarioErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.mistakes.as_slice() {
+            [only] if only.span.is_none() => write!(f, "{}: {}", self.file(), only.message),
+            [_] => write!(f, "{} has a mistake", self.file()),
+            all => write!(f, "{} has {} mistakes", self.file(), all.len()),
+        }
+    }
+}
+
+impl fmt::Debug for ScenarioErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{self}")?;
+        for mistake in &self.mistakes {
+            let (line, column) = self.place(mistake);
+            writeln!(f, "  {line}:{column}: {} ({}); {}", mistake.message, mistake.label, mistake.help)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ScenarioErrors {}
+
+impl Diagnostic for ScenarioErrors {
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(&self.source)
+    }
+
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        if let [Mistake { span: None, .. }] = self.mistakes.as_slice() {
+            return None;
+        }
+        Some(Box::new(self.mistakes.iter().map(|mistake| mistake as &dyn Diagnostic)))
+    }
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Mistake {}
+
+impl Diagnostic for Mistake {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        (!self.help.is_empty()).then(|| Box::new(&self.help) as Box<dyn fmt::Display>)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let label = |(span, text): (&Range<usize>, &str)| {
+            LabeledSpan::new_with_span(Some(text.to_string()), SourceSpan::from(span.clone()))
+        };
+        let first = self.span.as_ref().map(|span| (span, self.label.as_str()));
+        let other = self.other.as_ref().map(|(span, text)| (span, text.as_str()));
+        Some(Box::new(first.into_iter().chain(other).map(label)))
+    }
+}

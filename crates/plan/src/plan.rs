@@ -1,0 +1,500 @@
+//! The plan: a run without any choice left. What `replay` takes, what a shrinker edits, what a
+//! regression is kept as.
+//!
+//! Times are nanoseconds of the simulator's true clock since the start of the run; durations are
+//! nanoseconds. Members are numbered from 1, clients from 0.
+//!
+//! A plan still holds what only the run can know: who leads when a fault strikes ([`Target`]), and
+//! when a condition comes true ([`Trigger`]). Both are functions of the run, so nothing is left to
+//! chance but the keyed draws of the seed.
+
+use api::Request;
+use keyed::Ratio;
+use record::Nanos;
+
+/// A run, fully decided.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The scenario's title.
+    pub title: String,
+    /// The scenario's file, as it was named, for messages; empty where there was none.
+    pub scenario: String,
+    /// Seed of every keyed draw of the run.
+    pub seed: u64,
+    /// The cluster.
+    pub cluster: Cluster,
+    /// Links as they are when no fault touches them.
+    pub network: Network,
+    /// Disks as they are when no fault touches them.
+    pub disk: Disk,
+    /// The clients and all they will ask.
+    pub clients: Vec<Client>,
+    /// Everything that will go wrong.
+    pub faults: Vec<Fault>,
+    /// How long each phase lasts.
+    pub phases: Phases,
+    /// What must hold beyond the oracles.
+    pub expect: Expect,
+    /// Flaws to switch on.
+    pub flaws: Vec<FlawAt>,
+}
+
+/// The members and how they are set up. Names, units and defaults are those of `member::Config`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// How many members, 1 to 9.
+    pub members: u32,
+    /// Time of a raft tick.
+    pub heartbeat_interval: Nanos,
+    /// Ticks before an election.
+    pub election_ticks: u32,
+    /// Ask before campaigning.
+    pub pre_vote: bool,
+    /// A leader without a quorum steps down.
+    pub check_quorum: bool,
+    /// Entries between log snapshots.
+    pub snapshot_count: u64,
+    /// Entries kept behind a snapshot.
+    pub catch_up_entries: u64,
+    /// Bytes of a WAL segment.
+    pub wal_segment_bytes: u64,
+    /// Longest time between backend commits.
+    pub backend_interval: Nanos,
+    /// Most operations between backend commits.
+    pub backend_limit: u64,
+    /// A request's time inside the server.
+    pub request_timeout: Nanos,
+    /// Time before a read index is asked for again.
+    pub read_index_retry: Nanos,
+    /// Most bytes of entries in one append message.
+    pub max_size_per_message: u64,
+    /// Most append messages in flight to one follower.
+    pub max_inflight_messages: u32,
+    /// Revisions a compaction scrubs in one go.
+    pub compaction_batch: u32,
+    /// Pause between two such batches.
+    pub compaction_pause: Nanos,
+    /// A member that ended by itself is started again after this time, as a supervisor would.
+    pub restart_delay: Nanos,
+}
+
+/// A distribution of durations (or of anything counted in integers).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spread {
+    /// Always this.
+    Constant(u64),
+    /// Uniform in `low..=high`.
+    Uniform {
+        /// Least.
+        low: u64,
+        /// Most.
+        high: u64,
+    },
+    /// `floor` plus an exponential with this mean.
+    Exponential {
+        /// Least.
+        floor: u64,
+        /// Mean of what is added.
+        mean: u64,
+    },
+    /// `usual` most of the time; with the given ratio log-uniform between `usual` and `worst`.
+    HeavyTail {
+        /// The usual value.
+        usual: u64,
+        /// The largest value.
+        worst: u64,
+        /// How often it is not the usual one.
+        ratio: Ratio,
+    },
+}
+
+/// How a link behaves. Each ordered pair of processes has one, client links included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// One-way delay.
+    pub latency: Spread,
+    /// Messages that are lost.
+    pub loss: Ratio,
+    /// Messages that arrive twice, the copy with a delay of its own.
+    pub duplicate: Ratio,
+    /// Messages that draw an extra delay, so that later ones overtake them.
+    pub reorder: Ratio,
+    /// How much extra delay.
+    pub reorder_by: Spread,
+    /// Messages of which a bit is flipped.
+    pub corrupt: Ratio,
+    /// Bytes a second; 0 is no limit.
+    pub bandwidth: u64,
+    /// Messages that may wait for the bandwidth; one more and a random one is thrown away. 0 is no limit.
+    pub queue: u32,
+}
+
+/// The network between processes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Between members.
+    pub peers: Link,
+    /// Between clients and members.
+    pub clients: Link,
+    /// Whether the transport throws damaged messages away. Off, the decoder and the receiver meet them.
+    pub checksums: bool,
+}
+
+/// Times of a disk's operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Disk {
+    /// A read.
+    pub read: Spread,
+    /// A write, truncation, creation, rename or removal.
+    pub write: Spread,
+    /// An fsync of a file or directory.
+    pub sync: Spread,
+    /// Bytes on the disk; 0 is no limit.
+    pub capacity: u64,
+}
+
+/// One client: a closed loop over its operations.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Client {
+    /// The members it knows, in the order in which it tries them.
+    pub endpoints: Vec<u32>,
+    /// When it turns to the next endpoint.
+    pub failover: Failover,
+    /// How long it waits for an answer, by its own clock.
+    pub timeout: Nanos,
+    /// How fast its clock runs, in parts of a million of true time (1 000 000 is exact).
+    pub clock_rate: u32,
+    /// What it asks, in order.
+    pub operations: Vec<PlannedOperation>,
+}
+
+/// When a client turns to its next endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failover {
+    /// Never: it stays with its first endpoint.
+    Pinned,
+    /// After an error or an unknown outcome.
+    OnTrouble,
+    /// After every operation.
+    RoundRobin,
+}
+
+/// One request of a client.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedOperation {
+    /// Not before this time; and not before the operation ahead of it has ended.
+    pub at: Nanos,
+    /// What to ask. A revision of -1, -2, … in a Range or Compact stands for "that many below the
+    /// newest revision this client has seen", and [`SEEN`] as the mod revision of a compare for what
+    /// the client last saw of that key.
+    pub request: Request,
+}
+
+/// As the mod revision of a compare (as is any below 0): the mod revision of the compare's key as
+/// this client last saw it in an answer, 0 where it saw none. It makes a compare-and-swap of a txn
+/// that was planned before anyone could know the revision.
+pub const SEEN: i64 = -1;
+
+/// Something that goes wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fault {
+    /// Names it in every keyed draw of the run. Its place among the faults does not: a shrinker takes
+    /// faults out, and the others must stay as they were.
+    pub id: u32,
+    /// When it strikes.
+    pub when: Trigger,
+    /// How long it lasts. For a crash: the time until the restart. `None`: to the end of the chaos
+    /// phase (or, for a fault that is over at once, nothing).
+    pub duration: Option<Nanos>,
+    /// Whom.
+    pub target: Target,
+    /// What.
+    pub kind: FaultKind,
+}
+
+/// When a fault strikes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// At this time.
+    At(Nanos),
+    /// `delay` after the condition comes true, looked for from `from` on.
+    When {
+        /// The condition.
+        condition: Condition,
+        /// Not looked for before this time.
+        from: Nanos,
+        /// Time between the condition and the fault.
+        delay: Nanos,
+    },
+}
+
+/// Something that comes true in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Some member leads.
+    Leader,
+    /// No member leads.
+    NoLeader,
+    /// The `n`-th election (from 1) has been won, counted over the run.
+    Election(u32),
+    /// This member has applied that index; member 0 is any.
+    Applied {
+        /// The member, or 0.
+        member: u32,
+        /// The index.
+        index: u64,
+    },
+    /// The `n`-th log snapshot (from 1) of this member was sent or installed; member 0 is any.
+    Snapshot {
+        /// The member, or 0.
+        member: u32,
+        /// How many-th.
+        nth: u32,
+    },
+    /// The clients have called this many operations.
+    Operations(u64),
+}
+
+/// Whom a fault strikes. Groups that depend on the run are resolved when the fault strikes, with
+/// keyed draws where a choice is left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// These members.
+    Members(Vec<u32>),
+    /// Whoever leads the highest term; a random member where nobody does.
+    Leader,
+    /// All but the leader.
+    Followers,
+    /// One of the followers.
+    Follower,
+    /// One member.
+    Random,
+    /// A random majority.
+    Majority,
+    /// A random minority: the most members that leave a quorum.
+    Minority,
+    /// A random majority with the leader in it.
+    LeaderMajority,
+    /// Everyone.
+    All,
+    /// These clients.
+    Clients(Vec<u32>),
+}
+
+/// Which files of a member a disk fault is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Files {
+    /// The write-ahead log.
+    Wal,
+    /// Snapshots of the log.
+    Snapshot,
+    /// The backend's database.
+    Backend,
+    /// Any.
+    All,
+}
+
+/// Which calls fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DiskCall {
+    /// Reads.
+    Read,
+    /// Writes, truncations, creations, renames, removals.
+    Write,
+    /// Syncs of files and directories.
+    Sync,
+}
+
+/// What goes wrong. See `docs/faults.md` for each with its ranges.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "each variant is described; its fields are named after what they are")]
+pub enum FaultKind {
+    // ---- network ----
+    /// Links from the target to `to` (and back, where `both`) behave like this.
+    Link { to: Target, both: bool, link: Link },
+    /// Nothing passes from the target to `to`; with `both` nothing passes back either.
+    Cut { to: Target, both: bool },
+    /// The target is cut from all other members; clients still reach it.
+    Isolate,
+    /// The target hears nobody (`inbound`) or is heard by nobody.
+    OneWay { inbound: bool },
+    /// Two sides that do not hear each other: the target and the rest.
+    Split,
+    /// Members in a ring; each hears a majority of nearest neighbours, no two the same one.
+    MajoritiesRing,
+    /// Two halves that only one member (the target) connects.
+    Bridge,
+    /// The target is isolated and joined again, over and over.
+    Flapping { down: Nanos, up: Nanos },
+    /// Clients do not reach the target.
+    CutClients,
+    /// Messages on links from the target wait until the fault ends.
+    Clog { to: Target },
+    /// A rule on raft messages from the target.
+    Rule(MessageRule),
+    // ---- disk ----
+    /// Operations of these kinds take `factor` times as long, plus `extra`.
+    SlowDisk { call: Option<DiskCall>, factor: u32, extra: Spread },
+    /// No operation ends before the fault does.
+    StalledDisk,
+    /// The next `count` such calls fail with EIO.
+    DiskError { call: DiskCall, files: Files, count: u32 },
+    /// This many bytes are left.
+    DiskFull { left: u64 },
+    /// A bit of durable content flips and stays so, in `count` places.
+    BitRot { files: Files, count: u32 },
+    /// The next `count` synced writes never reach the medium although the sync succeeds.
+    LostWrite { files: Files, count: u32 },
+    /// The next `count` writes land at another place of the same file.
+    MisdirectedWrite { files: Files, count: u32 },
+    /// The next `count` reads return fewer bytes (an error to the caller).
+    ShortRead { files: Files, count: u32 },
+    /// The process ends and its disk is empty when it starts again under its old identity.
+    LostDisk,
+    // ---- clocks ----
+    /// The clock runs at this rate, in parts of a million of true time.
+    ClockRate { rate: u32 },
+    /// The wall clock jumps by this much.
+    ClockStep { by: i64 },
+    /// The wall clock jumps forth and back by `by` every `period`.
+    ClockStrobe { by: u64, period: Nanos },
+    /// The wall clock swings by `by` with this period.
+    ClockSine { by: u64, period: Nanos },
+    /// The monotonic clock stands still.
+    ClockFreeze,
+    // ---- process life ----
+    /// Asked to stop, then started again.
+    GracefulRestart,
+    /// Killed, then started again.
+    Crash,
+    /// Loses power with its disk, then starts again.
+    PowerLoss,
+    /// Stopped (SIGSTOP), then continued.
+    Pause,
+    /// Every step takes this long.
+    SlowCpu { step: Nanos },
+    /// Crashes at the `nth` disk operation from now on; `power` as in a power loss.
+    CrashAtDiskOp { nth: u64, power: bool },
+    /// Crashes, and crashes again at the `nth` disk operation of its recovery.
+    CrashInRecovery { nth: u64, power: bool },
+}
+
+/// A rule on messages between members: the first `count` that match, after `skip` that do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageRule {
+    /// Raft message kind; `None` is any.
+    pub kind: Option<record::MessageKind>,
+    /// Receivers; the fault's target are the senders.
+    pub to: Target,
+    /// Only messages of this term.
+    pub term: Option<u64>,
+    /// Only messages whose index lies within.
+    pub index: Option<(u64, u64)>,
+    /// How many matches pass untouched first.
+    pub skip: u32,
+    /// How many matches are acted on; 0 is all.
+    pub count: u32,
+    /// What is done with them.
+    pub action: RuleAction,
+}
+
+/// What a rule does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuleAction {
+    /// Thrown away.
+    Drop,
+    /// Late by this much.
+    Delay(Nanos),
+    /// Sent twice, the second late by this much.
+    Duplicate(Nanos),
+    /// Held until the fault ends, then released in order.
+    Hold,
+}
+
+/// The phases of a run. The workload goes on through chaos; then faults stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Phases {
+    /// Length of the chaos phase.
+    pub chaos: Nanos,
+    /// Members that are healed; the others stay as broken as they are, for good. `None`: all.
+    pub core: Option<u32>,
+    /// Bound on the settle phase.
+    pub settle: Nanos,
+}
+
+/// What must hold beyond the oracles.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expect {
+    /// Members that are allowed to refuse to start, because the plan damages what they cannot do without.
+    pub refusals: Vec<u32>,
+    /// Least number of operations that must have been answered; guards against a run in which nothing happens.
+    pub answered: u64,
+}
+
+/// A flaw and where it is switched on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlawAt {
+    /// The flaw's id.
+    pub flaw: String,
+    /// On this member; `None`: on all.
+    pub member: Option<u32>,
+}
+
+impl FaultKind {
+    /// The kind's name in a scenario; also its key in the counts of a run.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            FaultKind::Link { .. } => "link",
+            FaultKind::Cut { .. } => "cut",
+            FaultKind::Isolate => "isolate",
+            FaultKind::OneWay { .. } => "one-way",
+            FaultKind::Split => "split",
+            FaultKind::MajoritiesRing => "majorities-ring",
+            FaultKind::Bridge => "bridge",
+            FaultKind::Flapping { .. } => "flapping",
+            FaultKind::CutClients => "cut-clients",
+            FaultKind::Clog { .. } => "clog",
+            FaultKind::Rule(_) => "rule",
+            FaultKind::SlowDisk { .. } => "slow-disk",
+            FaultKind::StalledDisk => "stalled-disk",
+            FaultKind::DiskError { .. } => "disk-error",
+            FaultKind::DiskFull { .. } => "disk-full",
+            FaultKind::BitRot { .. } => "bit-rot",
+            FaultKind::LostWrite { .. } => "lost-write",
+            FaultKind::MisdirectedWrite { .. } => "misdirected-write",
+            FaultKind::ShortRead { .. } => "short-read",
+            FaultKind::LostDisk => "lost-disk",
+            FaultKind::ClockRate { .. } => "clock-rate",
+            FaultKind::ClockStep { .. } => "clock-step",
+            FaultKind::ClockStrobe { .. } => "clock-strobe",
+            FaultKind::ClockSine { .. } => "clock-sine",
+            FaultKind::ClockFreeze => "clock-freeze",
+            FaultKind::GracefulRestart => "graceful-restart",
+            FaultKind::Crash => "crash",
+            FaultKind::PowerLoss => "power-loss",
+            FaultKind::Pause => "pause",
+            FaultKind::SlowCpu { .. } => "slow-cpu",
+            FaultKind::CrashAtDiskOp { .. } => "crash-at-disk-op",
+            FaultKind::CrashInRecovery { .. } => "crash-in-recovery",
+        }
+    }
+}
+
+impl Spread {
+    /// One value of the distribution.
+    #[inline]
+    pub fn sample(&self, draw: keyed::Draw) -> u64 {
+        match *self {
+            Spread::Constant(value) => value,
+            Spread::Uniform { low, high } => draw.within(low, high),
+            Spread::Exponential { floor, mean } => floor.saturating_add(draw.exponential(mean)),
+            Spread::HeavyTail { usual, worst, ratio } => {
+                if draw.happens(ratio) {
+                    draw.then(1).log_within(usual.max(1), worst.max(usual).max(1))
+                } else {
+                    usual
+                }
+            }
+        }
+    }
+}

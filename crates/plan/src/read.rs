@@ -1,0 +1,364 @@
+//! From TOML with places to choices: one reader for every field of every section.
+//!
+//! What it cannot make sense of it reports and leaves out, so that one mistake does not hide others.
+
+use std::ops::Range;
+
+use serde_spanned::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::choice::{Choice, Value, Who};
+use crate::field::{Form, Key, Set, Settings};
+use crate::mistakes::{Mistake, suggest};
+use crate::units::Unit;
+use crate::words::{BadWords, bad};
+use crate::{FlawAt, Spread, Target, operation, words};
+
+pub(crate) type Node<'a> = Spanned<DeValue<'a>>;
+
+/// Reads fields and collects mistakes.
+#[derive(Default)]
+pub(crate) struct Reader {
+    pub mistakes: Vec<Mistake>,
+    /// Where the file is a plan: it may leave nothing open.
+    pub plan: bool,
+    /// Members and clients that are named, with the place, to be looked up once it is known how many there are.
+    pub named: Vec<Named>,
+}
+
+/// Numbers of members or clients that a file names.
+pub(crate) struct Named {
+    pub span: Range<usize>,
+    pub numbers: Vec<u32>,
+    pub clients: bool,
+}
+
+impl Reader {
+    pub fn report(&mut self, span: Range<usize>, message: impl Into<String>, label: impl Into<String>, help: impl Into<String>) {
+        self.mistakes.push(Mistake::at(span, message, label).help(help));
+    }
+
+    fn bad(&mut self, span: Range<usize>, bad: BadWords) {
+        self.report(span, bad.message, "here", bad.help);
+    }
+
+    /// A table, or a mistake.
+    pub fn table<'a, 'b>(&mut self, node: &'b Node<'a>, what: &str) -> Option<&'b DeTable<'a>> {
+        let table = node.get_ref().as_table();
+        if table.is_none() {
+            let message = format!("{what} is a section, not {}", article(node.get_ref()));
+            self.report(node.span(), message, "expected a table", format!("write it as `{what}` on a line of its own, with its fields below"));
+        }
+        table
+    }
+
+    /// The fields of a section. `what` is its name in messages; `beside` are keys someone else reads.
+    pub fn section<'k>(
+        &mut self,
+        table: &DeTable<'_>,
+        keys: impl Iterator<Item = &'k Key> + Clone,
+        what: &str,
+        beside: &[&str],
+    ) -> Settings {
+        let mut settings = Settings::default();
+        for (name, node) in table {
+            if beside.contains(&name.get_ref().as_ref()) {
+                continue;
+            }
+            match keys.clone().find(|key| key.name == name.get_ref()) {
+                Some(key) => {
+                    if let Some(choice) = self.choice(key, node) {
+                        settings.0.push(Set { name: key.name, choice, span: node.span() });
+                    }
+                }
+                None => {
+                    let names: Vec<&str> = keys.clone().map(|key| key.name).chain(beside.iter().copied()).collect();
+                    let message = format!("{what} has no `{}`", name.get_ref());
+                    self.report(name.span(), message, "unknown", suggest(name.get_ref(), names));
+                }
+            }
+        }
+        settings
+    }
+
+    /// The value of a field, or how the seed finds it.
+    pub fn choice(&mut self, key: &Key, node: &Node<'_>) -> Option<Choice> {
+        let choice = match alternatives(node.get_ref()) {
+            Some(list) => self.any(key, list, node.span())?,
+            None => self.form(key, node)?,
+        };
+        if self.plan && !choice.is_decided() {
+            let help = "a plan says one value; a range or a choice belongs to a scenario, which has no `seed`";
+            self.report(node.span(), format!("`{}` is left open in a plan", key.name), "not decided", help);
+            return None;
+        }
+        Some(choice)
+    }
+
+    fn any(&mut self, key: &Key, list: &Node<'_>, span: Range<usize>) -> Option<Choice> {
+        let Some(items) = list.get_ref().as_array().filter(|items| !items.is_empty()) else {
+            self.report(span, "a choice lists what there is to choose", "nothing to choose from", "write `{ any = [3, 5] }`");
+            return None;
+        };
+        let choices: Vec<_> = items.iter().filter_map(|item| self.choice(key, item)).collect();
+        (choices.len() == items.len()).then_some(Choice::Any(choices))
+    }
+
+    fn form(&mut self, key: &Key, node: &Node<'_>) -> Option<Choice> {
+        match key.form {
+            Form::Number { .. } => self.number(key, node),
+            Form::Word(words) => self.word(key, words, node),
+            Form::Switch => match node.get_ref().as_bool() {
+                Some(on) => Some(Choice::number(on.into())),
+                None => self.expected(key, node, "`true` or `false`"),
+            },
+            Form::Text => {
+                let text = self.text(key, node, "a text")?;
+                Some(Choice::Fixed(Value::Text(text)))
+            }
+            Form::Spread { unit, high } => self.spread(key, unit, high, node),
+            Form::Who => self.who(key, node),
+            Form::Members => self.members(key, node),
+            Form::Condition => self.condition(key, node),
+            Form::Operations => self.lines(key, node, operation::parse).map(Value::Operations).map(Choice::Fixed),
+            Form::Flaws => self.lines(key, node, parse_flaw).map(Value::Flaws).map(Choice::Fixed),
+        }
+    }
+
+    fn expected<T>(&mut self, key: &Key, node: &Node<'_>, expected: &str) -> Option<T> {
+        let message = format!("`{}` is {expected}, not {}", key.name, article(node.get_ref()));
+        self.report(node.span(), message, format!("expected {expected}"), "");
+        None
+    }
+
+    fn text(&mut self, key: &Key, node: &Node<'_>, expected: &str) -> Option<String> {
+        match node.get_ref().as_str() {
+            Some(text) => Some(text.to_string()),
+            None => self.expected(key, node, expected),
+        }
+    }
+
+    fn number(&mut self, key: &Key, node: &Node<'_>) -> Option<Choice> {
+        let Form::Number { unit, .. } = key.form else { return None };
+        let text = match node.get_ref() {
+            // Also for a field with a unit: the reader of amounts says which units there are.
+            DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str().to_string(),
+            DeValue::String(text) => text.to_string(),
+            _ => return self.expected(key, node, unit.describe()),
+        };
+        match number(key, &text) {
+            Ok(choice) => Some(choice),
+            Err(bad) => {
+                self.bad(node.span(), bad);
+                None
+            }
+        }
+    }
+
+    fn word(&mut self, key: &Key, words: &'static [&'static str], node: &Node<'_>) -> Option<Choice> {
+        let text = self.text(key, node, "a word")?;
+        if let Some(at) = words.iter().position(|word| *word == text) {
+            return Some(Choice::number(at as i128));
+        }
+        let message = format!("`{}` cannot be {text:?}", key.name);
+        self.report(node.span(), message, "unknown word", suggest(&text, words.iter().copied()));
+        None
+    }
+
+    fn spread(&mut self, key: &Key, unit: Unit, high: i128, node: &Node<'_>) -> Option<Choice> {
+        let part = |name: &'static str| Key { name, form: Form::Number { unit, low: 0, high, zero: None }, about: "" };
+        let DeValue::Table(table) = node.get_ref() else {
+            let parts = vec![self.number(&Key { name: key.name, ..part("") }, node)?];
+            return Some(spread_of(|n| Value::Spread(Spread::Constant(n[0] as u64)), parts));
+        };
+        let keys = [part("from"), part("to"), part("floor"), part("mean"), part("usual"), part("worst"), TAIL];
+        let what = format!("the distribution `{}`", key.name);
+        let before = self.mistakes.len();
+        let settings = self.section(table, keys.iter(), &what, &[]);
+        if self.mistakes.len() > before {
+            return None;
+        }
+        let find = |names: &[&str]| -> Option<Vec<Choice>> {
+            let all: Option<Vec<_>> = names.iter().map(|name| settings.choice(name).cloned()).collect();
+            all.filter(|_| settings.0.len() == names.len())
+        };
+        if let Some(parts) = find(&["from", "to"]) {
+            self.ascending(&parts, node, "from", "to")?;
+            Some(spread_of(|n| Value::Spread(Spread::Uniform { low: n[0] as u64, high: n[1] as u64 }), parts))
+        } else if let Some(parts) = find(&["floor", "mean"]) {
+            Some(spread_of(|n| Value::Spread(Spread::Exponential { floor: n[0] as u64, mean: n[1] as u64 }), parts))
+        } else if let Some(parts) = find(&["usual", "worst", "tail"]) {
+            self.ascending(&parts, node, "usual", "worst")?;
+            Some(spread_of(heavy_tail, parts))
+        } else {
+            let message = format!("`{}` is no distribution", key.name);
+            self.report(node.span(), message, "these fields do not go together", SPREAD_HELP);
+            None
+        }
+    }
+
+    fn ascending(&mut self, parts: &[Choice], node: &Node<'_>, low: &str, high: &str) -> Option<()> {
+        if parts[0].bounds().1 <= parts[1].bounds().0 {
+            return Some(());
+        }
+        let message = format!("`{low}` can be above `{high}`");
+        self.report(node.span(), message, "the wrong way round", format!("let `{high}` be at least the largest `{low}`"));
+        None
+    }
+
+    fn who(&mut self, key: &Key, node: &Node<'_>) -> Option<Choice> {
+        let text = self.text(key, node, "a target")?;
+        match words::parse_who(&text) {
+            Ok(who) => {
+                match &who {
+                    Who::Target(Target::Members(numbers)) => self.name(node, numbers, false),
+                    Who::Target(Target::Clients(numbers)) => self.name(node, numbers, true),
+                    _ => {}
+                }
+                Some(Choice::Fixed(Value::Who(who)))
+            }
+            Err(bad) => {
+                self.bad(node.span(), bad);
+                None
+            }
+        }
+    }
+
+    fn name(&mut self, node: &Node<'_>, numbers: &[u32], clients: bool) {
+        self.named.push(Named { span: node.span(), numbers: numbers.to_vec(), clients });
+    }
+
+    fn members(&mut self, key: &Key, node: &Node<'_>) -> Option<Choice> {
+        let items = node.get_ref().as_array();
+        let numbers: Option<Vec<u32>> = items.and_then(|items| {
+            items.iter().map(|item| item.get_ref().as_integer()?.as_str().parse().ok()).collect()
+        });
+        let Some(numbers) = numbers else { return self.expected(key, node, "a list of members such as `[1, 2, 3]`") };
+        self.name(node, &numbers, false);
+        Some(Choice::Fixed(Value::Members(numbers)))
+    }
+
+    fn condition(&mut self, key: &Key, node: &Node<'_>) -> Option<Choice> {
+        let text = self.text(key, node, "a condition")?;
+        let nth = Key { name: key.name, form: Form::Number { unit: Unit::Count, low: 0, high: u32::MAX.into(), zero: None }, about: "" };
+        match words::parse_condition(&text, |text| number(&nth, text)) {
+            Ok(choice) => {
+                if let Some(member) = words::member_of(&choice).filter(|member| *member != 0) {
+                    self.name(node, &[member], false);
+                }
+                Some(choice)
+            }
+            Err(bad) => {
+                self.bad(node.span(), bad);
+                None
+            }
+        }
+    }
+
+    /// A list of texts, each read by `parse`. Each has its own place.
+    fn lines<T>(&mut self, key: &Key, node: &Node<'_>, parse: impl Fn(&str) -> Result<T, BadWords>) -> Option<Vec<T>> {
+        let Some(items) = node.get_ref().as_array() else { return self.expected(key, node, "a list of texts") };
+        let mut read = Vec::with_capacity(items.len());
+        for item in items {
+            let Some(text) = item.get_ref().as_str() else {
+                self.report(item.span(), format!("`{}` is a list of texts", key.name), "expected a text", "");
+                continue;
+            };
+            match parse(text) {
+                Ok(value) => read.push(value),
+                Err(bad) => self.bad(item.span(), bad),
+            }
+        }
+        (read.len() == items.len()).then_some(read)
+    }
+}
+
+const TAIL: Key = Key { name: "tail", form: crate::field::SHARE, about: "" };
+
+pub(crate) const SPREAD_HELP: &str = "a distribution is one value, or `{ from = …, to = … }` (uniform), or `{ floor = …, mean = … }` (exponential above the floor), or `{ usual = …, worst = …, tail = \"1%\" }` (mostly the usual value, sometimes log-uniform up to the worst)";
+
+fn heavy_tail(n: &[i128]) -> Value {
+    let ratio = keyed::Ratio::per_million(n[2] as u32);
+    Value::Spread(Spread::HeavyTail { usual: n[0] as u64, worst: n[1] as u64, ratio })
+}
+
+/// A distribution of these parts, decided if they are.
+fn spread_of(make: fn(&[i128]) -> Value, parts: Vec<Choice>) -> Choice {
+    if parts.iter().all(Choice::is_decided) {
+        let numbers: Vec<i128> = parts.iter().map(|part| part.bounds().0).collect();
+        return Choice::Fixed(make(&numbers));
+    }
+    Choice::Made(make, parts)
+}
+
+/// The list of `{ any = [...] }`.
+fn alternatives<'a, 'b>(value: &'b DeValue<'a>) -> Option<&'b Node<'a>> {
+    let table = value.as_table()?;
+    if table.len() == 1 { table.get("any") } else { None }
+}
+
+/// Reads an amount, a range of amounts or a log-uniform range, within the bounds of the field.
+pub(crate) fn number(key: &Key, text: &str) -> Result<Choice, BadWords> {
+    let Form::Number { unit, low, high, zero } = key.form else {
+        return Err(bad(format!("`{}` is no number", key.name), ""));
+    };
+    if zero.is_some_and(|word| word == text.trim()) {
+        return Ok(Choice::number(0));
+    }
+    let amount = |text: &str| -> Result<i128, BadWords> {
+        let value = unit.parse(text).map_err(|amount| bad(amount.message, amount.help))?;
+        if (low..=high).contains(&value) {
+            return Ok(value);
+        }
+        let message = format!("`{}` cannot be {}", key.name, text.trim());
+        Err(bad(message, format!("it lies between {} and {}", unit.print(low), unit.print(high))))
+    };
+    let (log, range) = match text.trim().strip_prefix("log ") {
+        Some(range) => (true, range),
+        None => (false, text),
+    };
+    let Some((from, to)) = range.split_once("..") else {
+        if log {
+            return Err(bad(format!("{text:?} is no range"), "write a log-uniform range as in `log 1ms..10s`"));
+        }
+        return Ok(Choice::number(amount(text)?));
+    };
+    let high_end = amount(to)?;
+    // `1..5s` is `1s..5s`.
+    let unitless = !from.trim().is_empty() && from.trim().bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'-');
+    let suffix = to.trim().trim_start_matches(|c: char| matches!(c, '0'..='9' | '.' | '-' | '+'));
+    let low_end = if unitless { amount(&format!("{}{suffix}", from.trim()))? } else { amount(from)? };
+    if low_end > high_end {
+        let help = format!("write `{}{}..{}`", if log { "log " } else { "" }, to.trim(), from.trim());
+        return Err(bad(format!("the range {:?} goes down", range.trim()), help));
+    }
+    if log && low_end < 1 {
+        return Err(bad(format!("the range {text:?} begins at 0"), "a log-uniform range begins above 0"));
+    }
+    if low_end == high_end {
+        return Ok(Choice::number(low_end));
+    }
+    Ok(Choice::Range { low: low_end, high: high_end, log })
+}
+
+/// Reads `R2` or `R2@3`.
+fn parse_flaw(text: &str) -> Result<FlawAt, BadWords> {
+    let (flaw, member) = match text.split_once('@') {
+        Some((flaw, member)) => (flaw, Some(member.parse().map_err(|_| bad(format!("{member:?} is not a member's number"), "write `R2@3`"))?)),
+        None => (text, None),
+    };
+    Ok(FlawAt { flaw: flaw.to_string(), member })
+}
+
+/// A value's type, with its article.
+fn article(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a number",
+        DeValue::Float(_) => "a number with decimals",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}

@@ -1,0 +1,307 @@
+//! A scenario: what a person writes, read and checked, with everything the seed decides still open.
+
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
+
+use crate::choice::Choice;
+use crate::field::{Field, Key, Settings};
+use crate::kinds::{KINDS, Kind, kind};
+use crate::mistakes::{Mistake, ScenarioErrors, suggest};
+use crate::read::{Node, Reader};
+use crate::workload::{MIX, WORKLOAD};
+use crate::{Plan, check, sections};
+
+/// A scenario file. [`Scenario::expand`] makes a [`Plan`] of it and a seed.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// The file, as it was named.
+    pub name: String,
+    /// What it is about, in a few words.
+    pub title: String,
+    /// The comment at the head of the file: what it is after, where the idea comes from.
+    pub about: String,
+    pub(crate) top: Settings,
+    pub(crate) cluster: Settings,
+    pub(crate) network: Settings,
+    pub(crate) peers: Settings,
+    pub(crate) client_links: Settings,
+    pub(crate) disk: Settings,
+    pub(crate) clocks: Settings,
+    pub(crate) workload: Option<Settings>,
+    pub(crate) mix: Option<Settings>,
+    pub(crate) clients: Vec<Settings>,
+    pub(crate) faults: Vec<FaultEntry>,
+    pub(crate) run: Settings,
+    pub(crate) expect: Settings,
+    pub(crate) swarm: Option<Settings>,
+}
+
+/// One `[[fault]]`.
+#[derive(Clone, Debug)]
+pub(crate) struct FaultEntry {
+    pub kind: &'static Kind,
+    /// Names its draws, together with `nth`.
+    pub name: String,
+    /// How many faults of that name stand before it.
+    pub nth: u64,
+    /// What every fault has: target and timing.
+    pub frame: Settings,
+    /// What this kind has.
+    pub fields: Settings,
+    pub span: Range<usize>,
+}
+
+/// A file that can be run: a scenario, which needs a seed, or a plan, which has one.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A scenario.
+    Scenario(Box<Scenario>),
+    /// A plan.
+    Plan(Box<Plan>),
+}
+
+impl Source {
+    /// Reads a file. `Err` holds every mistake that was found.
+    pub fn load(path: &std::path::Path) -> Result<Source, ScenarioErrors> {
+        let name = path.to_string_lossy();
+        let bytes = std::fs::read(path).map_err(|error| ScenarioErrors::unreadable(&name, &error.to_string()))?;
+        match String::from_utf8(bytes) {
+            Ok(text) => Source::parse(&name, &text),
+            Err(_) => Err(ScenarioErrors::unreadable(&name, "it is not UTF-8 text")),
+        }
+    }
+
+    /// Reads the text of a file of that name.
+    pub fn parse(name: &str, text: &str) -> Result<Source, ScenarioErrors> {
+        let (scenario, seed) = read(name, text)?;
+        Ok(match seed {
+            Some(seed) => Source::Plan(Box::new(scenario.expand(seed))),
+            None => Source::Scenario(Box::new(scenario)),
+        })
+    }
+}
+
+impl Scenario {
+    /// Reads a scenario. `name` is the file, for messages.
+    pub fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioErrors> {
+        match read(name, text)? {
+            (scenario, None) => Ok(scenario),
+            (_, Some(_)) => {
+                let mistake = Mistake::at(0..0, "this is a plan, where a scenario was asked for", "it has a `seed`");
+                Err(ScenarioErrors::new(name, text, vec![mistake.help("take the `seed` out, or replay it as it is")]))
+            }
+        }
+    }
+}
+
+impl Plan {
+    /// Reads a plan: what [`Plan::to_toml`] writes, or the same written by hand.
+    pub fn parse(name: &str, text: &str) -> Result<Plan, ScenarioErrors> {
+        match read(name, text)? {
+            (scenario, Some(seed)) => Ok(scenario.expand(seed)),
+            (_, None) => {
+                let mistake = Mistake::at(0..0, "this is a scenario, where a plan was asked for", "it has no `seed`");
+                Err(ScenarioErrors::new(name, text, vec![mistake.help("make a plan of it with a seed: `etcdsim plan`")]))
+            }
+        }
+    }
+}
+
+/// Reads a file; with the seed, where it is a plan.
+fn read(name: &str, text: &str) -> Result<(Scenario, Option<u64>), ScenarioErrors> {
+    let (root, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        let mistakes = errors.iter().map(|error| {
+            let span = within(error.span().unwrap_or(0..0), text);
+            Mistake::at(span, format!("not TOML: {}", error.message()), "here").help("the format is described in docs/scenarios.md")
+        });
+        return Err(ScenarioErrors::new(name, text, mistakes.collect()));
+    }
+    let mut reader = Reader { plan: root.get_ref().contains_key("seed"), ..Reader::default() };
+    let scenario = reader.file(name, text, root.get_ref());
+    let seed = reader.plan.then(|| scenario.top.choice("seed").map_or(0, |seed| seed.bounds().0 as u64));
+    check::check(&mut reader, &scenario, text);
+    if reader.mistakes.is_empty() {
+        Ok((scenario, seed))
+    } else {
+        for mistake in &mut reader.mistakes {
+            mistake.span = mistake.span.take().map(|span| within(span, text));
+        }
+        Err(ScenarioErrors::new(name, text, reader.mistakes))
+    }
+}
+
+/// A place that can be shown: within the text.
+fn within(span: Range<usize>, text: &str) -> Range<usize> {
+    let end = span.end.min(text.len());
+    span.start.min(end)..end
+}
+
+/// The comment at the head of a file, without its marks.
+fn head_comment(text: &str) -> String {
+    let lines = text.lines().take_while(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
+    lines.filter(|line| !line.starts_with("schema ")).collect::<Vec<_>>().join("\n").trim_start_matches(":").to_string()
+}
+
+fn keys<T>(fields: &'static [Field<T>]) -> impl Iterator<Item = &'static Key> + Clone {
+    fields.iter().map(|field| &field.key)
+}
+
+/// Sections of a file, besides its own fields.
+pub(crate) const SECTIONS: &[&str] =
+    &["cluster", "network", "disk", "clocks", "workload", "client", "fault", "run", "expect", "swarm"];
+
+impl Reader {
+    fn file(&mut self, name: &str, text: &str, root: &DeTable<'_>) -> Scenario {
+        let top = self.section(root, keys(sections::TOP), "a scenario", SECTIONS);
+        let title = self.title(&top, root);
+        let (network, peers, client_links) = self.network(root);
+        let (workload, mix) = self.workload(root);
+        Scenario {
+            name: name.to_string(),
+            title,
+            about: head_comment(text),
+            cluster: self.named_section(root, "cluster", sections::CLUSTER),
+            network,
+            peers,
+            client_links,
+            disk: self.named_section(root, "disk", sections::DISK),
+            clocks: self.named_section(root, "clocks", sections::CLOCKS),
+            workload,
+            mix,
+            clients: self.clients(root),
+            faults: self.faults(root),
+            run: self.named_section(root, "run", sections::RUN),
+            expect: self.named_section(root, "expect", sections::EXPECT),
+            swarm: self.swarm(root),
+            top,
+        }
+    }
+
+    fn title(&mut self, top: &Settings, root: &DeTable<'_>) -> String {
+        match root.get("title").and_then(|title| title.get_ref().as_str()) {
+            Some(title) => title.to_string(),
+            None => {
+                if top.find("title").is_none() && !root.contains_key("title") {
+                    self.report(0..0, "the file has no title", "expected `title = \"…\"`", "say in a few words what the scenario is about");
+                }
+                String::new()
+            }
+        }
+    }
+
+    fn named_section<T>(&mut self, root: &DeTable<'_>, name: &str, fields: &'static [Field<T>]) -> Settings {
+        let what = format!("[{name}]");
+        let table = root.get(name).and_then(|node| self.table(node, &what));
+        table.map_or(Settings::default(), |table| self.section(table, keys(fields), &what, &[]))
+    }
+
+    fn network(&mut self, root: &DeTable<'_>) -> (Settings, Settings, Settings) {
+        let Some(table) = root.get("network").and_then(|node| self.table(node, "[network]")) else {
+            return <(Settings, Settings, Settings)>::default();
+        };
+        let network = self.section(table, keys(sections::NETWORK), "[network]", &["peers", "clients"]);
+        let mut link = |name: &str, what: &str| {
+            let table = table.get(name).and_then(|node| self.table(node, what));
+            table.map_or(Settings::default(), |table| self.section(table, keys(sections::LINK), what, &[]))
+        };
+        let peers = link("peers", "[network.peers]");
+        (network, peers, link("clients", "[network.clients]"))
+    }
+
+    fn workload(&mut self, root: &DeTable<'_>) -> (Option<Settings>, Option<Settings>) {
+        let Some(node) = root.get_key_value("workload") else { return (None, None) };
+        if self.plan {
+            let help = "list what each client asks under `[[client]]`; `etcdsim plan` does so";
+            self.report(node.0.span(), "a plan has no [workload]", "left to the seed", help);
+            return (None, None);
+        }
+        let Some(table) = self.table(node.1, "[workload]") else { return (None, None) };
+        let workload = self.section(table, keys(WORKLOAD), "[workload]", &["mix"]);
+        let mix = table.get("mix").and_then(|node| self.table(node, "[workload.mix]"));
+        let mix = mix.map(|table| self.section(table, keys(MIX), "[workload.mix]", &[]));
+        (Some(workload), mix)
+    }
+
+    fn swarm(&mut self, root: &DeTable<'_>) -> Option<Settings> {
+        let (key, node) = root.get_key_value("swarm")?;
+        if self.plan {
+            self.report(key.span(), "a plan has no swarm", "left to the seed", "list each fault; `etcdsim plan` does so");
+            return None;
+        }
+        match node.get_ref() {
+            DeValue::Boolean(on) => on.then(Settings::default),
+            _ => {
+                let table = self.table(node, "[swarm]")?;
+                Some(self.section(table, keys(sections::SWARM), "[swarm]", &[]))
+            }
+        }
+    }
+
+    /// The tables of `[[name]]`.
+    fn tables<'a, 'b>(&mut self, root: &'b DeTable<'a>, name: &str) -> Vec<(Range<usize>, &'b DeTable<'a>)> {
+        let Some(node) = root.get(name) else { return Vec::new() };
+        let Some(items) = node.get_ref().as_array() else {
+            let help = format!("write it as `[[{name}]]` on a line of its own, with its fields below");
+            self.report(node.span(), format!("`{name}` is a list of tables"), "expected a list of tables", help);
+            return Vec::new();
+        };
+        let what = format!("[[{name}]]");
+        items.iter().filter_map(|item: &Node<'a>| Some((item.span(), self.table(item, &what)?))).collect()
+    }
+
+    fn clients(&mut self, root: &DeTable<'_>) -> Vec<Settings> {
+        let tables = self.tables(root, "client");
+        tables.into_iter().map(|(_, table)| self.section(table, keys(sections::CLIENT), "[[client]]", &[])).collect()
+    }
+
+    fn faults(&mut self, root: &DeTable<'_>) -> Vec<FaultEntry> {
+        let mut faults: Vec<FaultEntry> = Vec::new();
+        for (span, table) in self.tables(root, "fault") {
+            let Some(kind) = self.kind(&span, table) else { continue };
+            let what = format!("the fault `{}`", kind.name);
+            let frame = sections::FAULT.iter().filter(|key| key.name != "kind");
+            // One pass over both lists, so that an unknown name is compared with all of them.
+            let all = self.section(table, frame.chain(kind.fields.iter().map(|field| &field.key)), &what, &["kind"]);
+            let own = |name: &str| kind.fields.iter().any(|field| field.key.name == name);
+            let (fields, frame): (Vec<_>, Vec<_>) = all.0.into_iter().partition(|set| own(set.name));
+            let name = table.get("name").and_then(|name| name.get_ref().as_str()).unwrap_or(kind.name).to_string();
+            let nth = faults.iter().filter(|fault| fault.name == name).count() as u64;
+            faults.push(FaultEntry { kind, name, nth, frame: Settings(frame), fields: Settings(fields), span });
+        }
+        faults
+    }
+
+    fn kind(&mut self, span: &Range<usize>, table: &DeTable<'_>) -> Option<&'static Kind> {
+        let names = || KINDS.iter().map(|kind| kind.name);
+        let Some(node) = table.get("kind") else {
+            self.report(span.clone(), "the fault has no kind", "expected `kind = \"…\"`", format!("one of {}", names().collect::<Vec<_>>().join(", ")));
+            return None;
+        };
+        let name = node.get_ref().as_str().unwrap_or("");
+        let found = kind(name);
+        if found.is_none() {
+            let message = if name.is_empty() { "`kind` is a word".to_string() } else { format!("there is no fault {name:?}") };
+            self.report(node.span(), message, "unknown kind", suggest(name, names().collect::<Vec<_>>()));
+        }
+        found
+    }
+}
+
+impl FaultEntry {
+    /// Its targets, as far as they are decided.
+    pub fn targets(&self) -> Vec<&crate::choice::Value> {
+        self.frame.choice("target").map(Choice::values).unwrap_or_default()
+    }
+
+    /// The least and the largest value of a time of its frame.
+    pub fn time(&self, name: &str) -> Option<(i128, i128)> {
+        self.frame.choice(name).map(Choice::bounds)
+    }
+
+    /// The place of a field, or of the fault.
+    pub fn place(&self, name: &str) -> Range<usize> {
+        self.frame.find(name).map_or(self.span.clone(), |set| set.span.clone())
+    }
+}

@@ -1,0 +1,188 @@
+//! A JSON schema of the format, for editors.
+
+use serde_json::{Map, Value, json};
+
+use crate::field::{Form, Key};
+use crate::kinds::KINDS;
+use crate::sections;
+use crate::units::Unit;
+use crate::words::GROUPS;
+use crate::workload::{MIX, WORKLOAD};
+
+/// The JSON schema of scenarios and plans. `docs/scenario.schema.json` is this, printed.
+pub fn schema() -> Value {
+    let mut root = object(sections::TOP.iter().map(|field| &field.key), Vec::new());
+    let mut network = object(sections::NETWORK.iter().map(|field| &field.key), Vec::new());
+    for links in ["peers", "clients"] {
+        network["properties"][links] = object(sections::LINK.iter().map(|field| &field.key), Vec::new());
+    }
+    let mut workload = object(WORKLOAD.iter().map(|field| &field.key), Vec::new());
+    workload["properties"]["mix"] = object(MIX.iter().map(|field| &field.key), Vec::new());
+    for (name, about, section) in [
+        ("cluster", "The members and how they are set up.", object(sections::CLUSTER.iter().map(|field| &field.key), Vec::new())),
+        ("network", "Links as they are when no fault touches them.", network),
+        ("disk", "Disks as they are when no fault touches them.", object(sections::DISK.iter().map(|field| &field.key), Vec::new())),
+        ("clocks", "How far clocks drift.", object(sections::CLOCKS.iter().map(|field| &field.key), Vec::new())),
+        ("workload", "What the clients ask.", workload),
+        ("run", "How long each phase lasts.", object(sections::RUN.iter().map(|field| &field.key), Vec::new())),
+        ("expect", "What must hold beyond the oracles.", object(sections::EXPECT.iter().map(|field| &field.key), Vec::new())),
+    ] {
+        root["properties"][name] = section;
+        root["properties"][name]["description"] = about.into();
+    }
+    let swarm = object(sections::SWARM.iter().map(|field| &field.key), Vec::new());
+    root["properties"]["swarm"] = json!({
+        "description": "Let the seed choose what the file leaves out, and which families of fault there are.",
+        "anyOf": [{ "type": "boolean" }, swarm],
+    });
+    root["properties"]["client"] = json!({
+        "description": "A client and all it asks.",
+        "type": "array",
+        "items": object(sections::CLIENT.iter().map(|field| &field.key), Vec::new()),
+    });
+    root["properties"]["fault"] = json!({
+        "description": "Something that goes wrong.",
+        "type": "array",
+        "items": { "$ref": "#/$defs/fault" },
+    });
+    root["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
+    root["title"] = "A scenario or a plan of etcdsim".into();
+    root["required"] = json!(["title"]);
+    let mut definitions = forms();
+    definitions.insert("fault".into(), fault());
+    root["$defs"] = definitions.into();
+    root
+}
+
+/// A fault: the fields of all kinds are known, those of its kind are allowed.
+fn fault() -> Value {
+    let mut fault = object(sections::FAULT.iter(), vec!["kind"]);
+    let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+    fault["properties"]["kind"] = json!({ "description": "What goes wrong.", "enum": names });
+    let frame: Vec<&str> = sections::FAULT.iter().map(|key| key.name).collect();
+    let cases = KINDS.iter().map(|kind| {
+        let names = frame.iter().copied().chain(kind.fields.iter().map(|field| field.key.name));
+        let allowed: Vec<&str> = names.collect();
+        let own: Map<String, Value> =
+            kind.fields.iter().map(|field| (field.key.name.to_string(), property(&field.key))).collect();
+        json!({
+            "if": { "properties": { "kind": { "const": kind.name } } },
+            "then": { "description": kind.about, "properties": own, "propertyNames": { "enum": allowed } },
+        })
+    });
+    fault["allOf"] = cases.collect();
+    // The cases say which further fields there are.
+    fault.as_object_mut().expect("an object was just made").remove("additionalProperties");
+    fault
+}
+
+fn object<'a>(keys: impl Iterator<Item = &'a Key>, required: Vec<&str>) -> Value {
+    let properties: Map<String, Value> = keys.map(|key| (key.name.to_string(), property(key))).collect();
+    let mut object = json!({ "type": "object", "properties": properties, "additionalProperties": false });
+    if !required.is_empty() {
+        object["required"] = required.into();
+    }
+    object
+}
+
+/// A field: a form of value, and what it means.
+fn property(key: &Key) -> Value {
+    let mut property = match key.form {
+        Form::Word(words) => json!({ "anyOf": [{ "enum": words }, any(json!({ "enum": words }))] }),
+        Form::Number { unit, zero: Some(word), .. } => {
+            json!({ "anyOf": [{ "$ref": reference(unit_name(unit)) }, { "const": word }, any(json!({ "const": word }))] })
+        }
+        form => json!({ "$ref": reference(name(form)) }),
+    };
+    property["description"] = key.about.into();
+    property
+}
+
+fn reference(name: &str) -> String {
+    format!("#/$defs/{name}")
+}
+
+/// A choice of such values.
+fn any(items: Value) -> Value {
+    json!({
+        "type": "object",
+        "properties": { "any": { "type": "array", "items": items, "minItems": 1 } },
+        "required": ["any"],
+        "additionalProperties": false,
+    })
+}
+
+const UNITS: &[Unit] = &[Unit::Count, Unit::Time, Unit::Size, Unit::Bandwidth, Unit::Share, Unit::Rate];
+
+fn unit_name(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Count => "count",
+        Unit::Time => "duration",
+        Unit::Size => "size",
+        Unit::Bandwidth => "bandwidth",
+        Unit::Share => "share",
+        Unit::Rate => "rate",
+    }
+}
+
+/// The definition of a form that every field of the form refers to.
+fn name(form: Form) -> &'static str {
+    match form {
+        Form::Number { unit, .. } => unit_name(unit),
+        Form::Word(_) => "word",
+        Form::Switch => "switch",
+        Form::Text => "text",
+        Form::Spread { unit: Unit::Size, .. } => "sizes",
+        Form::Spread { .. } => "durations",
+        Form::Who => "target",
+        Form::Members => "members",
+        Form::Condition => "condition",
+        Form::Operations => "operations",
+        Form::Flaws => "flaws",
+    }
+}
+
+/// Every form, by its name.
+fn forms() -> Map<String, Value> {
+    let mut forms = Map::new();
+    // What may be left open refers to itself: a choice may hold choices.
+    let mut open = |name: &str, form: Value| {
+        forms.insert(name.into(), json!({ "anyOf": [form, any(json!({ "$ref": reference(name) }))] }));
+    };
+    for unit in UNITS {
+        let text = json!({ "type": "string", "pattern": unit.pattern() });
+        let bare = match unit {
+            Unit::Count => json!({ "type": "integer" }),
+            _ => json!({ "const": 0 }),
+        };
+        open(unit_name(*unit), json!({ "anyOf": [bare, text] }));
+    }
+    for unit in [Unit::Time, Unit::Size] {
+        let form = Form::Spread { unit, high: 0 };
+        let shape = |parts: &[(&str, Unit)]| {
+            let properties: Map<String, Value> =
+                parts.iter().map(|(name, unit)| ((*name).into(), json!({ "$ref": reference(unit_name(*unit)) }))).collect();
+            let names: Vec<&str> = parts.iter().map(|part| part.0).collect();
+            json!({ "type": "object", "properties": properties, "required": names, "additionalProperties": false })
+        };
+        open(name(form), json!({ "anyOf": [
+            { "$ref": reference(unit_name(unit)) },
+            shape(&[("from", unit), ("to", unit)]),
+            shape(&[("floor", unit), ("mean", unit)]),
+            shape(&[("usual", unit), ("worst", unit), ("tail", Unit::Share)]),
+        ] }));
+    }
+    let groups: Vec<&str> = GROUPS.iter().map(|group| group.0).collect();
+    let numbered = "^(members?|clients?) [0-9]+( *, *[0-9]+)*$";
+    open("target", json!({ "anyOf": [{ "enum": groups }, { "type": "string", "pattern": numbered }] }));
+    let condition = "^(leader|no leader|election .+|operations .+|(member [0-9]+ )?(applied|snapshot) .+)$";
+    open("condition", json!({ "type": "string", "pattern": condition }));
+    open("switch", json!({ "type": "boolean" }));
+    open("text", json!({ "type": "string" }));
+    let list = |items: Value| json!({ "type": "array", "items": items });
+    forms.insert("members".into(), list(json!({ "type": "integer", "minimum": 1, "maximum": 9 })));
+    let operation = "^[0-9.]+(h|m|s|ms|us|ns)? +(put|get|delete|compact|txn|call) ";
+    forms.insert("operations".into(), list(json!({ "type": "string", "pattern": operation })));
+    forms.insert("flaws".into(), list(json!({ "type": "string" })));
+    forms
+}

@@ -1,0 +1,150 @@
+//! A plan as text, in the grammar of scenarios.
+
+use std::fmt::Write;
+
+use crate::choice::{Value, Who};
+use crate::expand::ends_at_client;
+use crate::field::{Field, Form};
+use crate::sections;
+use crate::units::Unit;
+use crate::words::{print_condition, print_target};
+use crate::{Fault, Plan, Spread, Trigger, operation};
+
+impl Plan {
+    /// The plan as a file that [`Plan::parse`] reads back to the same plan.
+    pub fn to_toml(&self) -> String {
+        let mut text = String::new();
+        section(&mut text, "", sections::TOP, self);
+        section(&mut text, "[cluster]", sections::CLUSTER, &self.cluster);
+        section(&mut text, "[network]", sections::NETWORK, &self.network);
+        section(&mut text, "[network.peers]", sections::LINK, &self.network.peers);
+        section(&mut text, "[network.clients]", sections::LINK, &self.network.clients);
+        section(&mut text, "[disk]", sections::DISK, &self.disk);
+        section(&mut text, "[run]", sections::RUN, &self.phases);
+        section(&mut text, "[expect]", sections::EXPECT, &self.expect);
+        for fault in &self.faults {
+            self.fault(&mut text, fault);
+        }
+        for client in &self.clients {
+            section(&mut text, "[[client]]", sections::CLIENT, client);
+        }
+        text
+    }
+
+    fn fault(&self, text: &mut String, fault: &Fault) {
+        let time = |nanos: u64| quote(&Unit::Time.print(nanos.into()));
+        let kind = fault.kind.kind();
+        let mut line = |name: &str, value: String| writeln!(text, "{name} = {value}").expect("a string takes any text");
+        line("\n[[fault]]\nkind", quote(kind.name));
+        line("id", fault.id.to_string());
+        match &fault.when {
+            Trigger::At(at) => line("at", time(*at)),
+            Trigger::When { condition, from, delay } => {
+                line("when", quote(&print_condition(condition)));
+                line("from", time(*from));
+                line("after", time(*delay));
+            }
+        }
+        if let Some(duration) = fault.duration {
+            line("for", time(duration));
+        }
+        line("target", quote(&print_target(&fault.target)));
+        // What a link fault leaves out is as in the network.
+        let links = &self.network;
+        let base = if ends_at_client(&fault.target, &fault.kind) { links.clients } else { links.peers };
+        let plain = (kind.new)(base);
+        for field in kind.fields {
+            let value = (field.get)(&fault.kind);
+            if value != (field.get)(&plain) {
+                line_of(text, field, value);
+            }
+        }
+    }
+}
+
+fn section<T>(text: &mut String, head: &str, fields: &[Field<T>], it: &T) {
+    if !head.is_empty() {
+        writeln!(text, "\n{head}").expect("a string takes any text");
+    }
+    for field in fields {
+        line_of(text, field, (field.get)(it));
+    }
+}
+
+fn line_of<T>(text: &mut String, field: &Field<T>, value: Option<Value>) {
+    if let Some(value) = value.filter(|value| !is_nothing(value)) {
+        writeln!(text, "{} = {}", field.key.name, print(field.key.form, &value)).expect("a string takes any text");
+    }
+}
+
+/// Whether a value says nothing that leaving it out would not say.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Flaws(flaws) => flaws.is_empty(),
+        _ => false,
+    }
+}
+
+/// A value of a field of this form, as TOML.
+pub(crate) fn print(form: Form, value: &Value) -> String {
+    match (form, value) {
+        (Form::Number { zero: Some(word), .. }, Value::Number(0)) => quote(word),
+        (Form::Number { unit: Unit::Count, .. }, Value::Number(number)) => number.to_string(),
+        (Form::Number { unit, .. }, Value::Number(number)) => quote(&unit.print(*number)),
+        (Form::Word(words), Value::Number(at)) => quote(words[*at as usize]),
+        (Form::Switch, Value::Number(on)) => (*on != 0).to_string(),
+        (Form::Spread { unit, .. }, Value::Spread(spread)) => print_spread(unit, spread),
+        (_, Value::Text(text)) => quote(text),
+        (_, Value::Who(Who::Target(target))) => quote(&print_target(target)),
+        (_, Value::Members(members)) => format!("{members:?}"),
+        (_, Value::Condition(condition)) => quote(&print_condition(condition)),
+        (_, Value::Operations(operations)) => {
+            let lines = operations.iter().map(|operation| format!("    {},\n", quote(&operation::print(operation))));
+            format!("[\n{}]", lines.collect::<String>())
+        }
+        (_, Value::Flaws(flaws)) => {
+            let name = |flaw: &crate::FlawAt| match flaw.member {
+                Some(member) => quote(&format!("{}@{member}", flaw.flaw)),
+                None => quote(&flaw.flaw),
+            };
+            format!("[{}]", flaws.iter().map(name).collect::<Vec<_>>().join(", "))
+        }
+        (form, value) => unreachable!("{value:?} is in a field of the form {form:?}"),
+    }
+}
+
+fn print_spread(unit: Unit, spread: &Spread) -> String {
+    let amount = |value: u64| match unit {
+        Unit::Count => value.to_string(),
+        unit => quote(&unit.print(value.into())),
+    };
+    match *spread {
+        Spread::Constant(value) => amount(value),
+        Spread::Uniform { low, high } => format!("{{ from = {}, to = {} }}", amount(low), amount(high)),
+        Spread::Exponential { floor, mean } => format!("{{ floor = {}, mean = {} }}", amount(floor), amount(mean)),
+        Spread::HeavyTail { usual, worst, ratio } => {
+            let tail = quote(&Unit::Share.print(ratio.parts().into()));
+            format!("{{ usual = {}, worst = {}, tail = {tail} }}", amount(usual), amount(worst))
+        }
+    }
+}
+
+/// A text as a TOML string: literal where that needs no escapes.
+pub(crate) fn quote(text: &str) -> String {
+    let plain = !text.contains(|c: char| c.is_control());
+    if plain && !text.contains(['"', '\\']) {
+        return format!("\"{text}\"");
+    }
+    if plain && !text.contains('\'') {
+        return format!("'{text}'");
+    }
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_control() => quoted += &format!("\\u{:04X}", c as u32),
+            c => quoted.push(c),
+        }
+    }
+    quoted + "\""
+}

@@ -1,0 +1,30 @@
+//! The documentation and the schema are up to date. `UPDATE_DOCS=1 cargo test -p etcdsim-plan` makes them so.
+
+use std::path::Path;
+
+fn keep_up_to_date(name: &str, make: impl Fn(&str) -> String) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
+    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    let made = make(&text);
+    if text == made {
+        return;
+    }
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, made).unwrap();
+        return;
+    }
+    panic!("docs/{name} is out of date: run `UPDATE_DOCS=1 cargo test -p etcdsim-plan --test docs`");
+}
+
+#[test]
+fn the_tables_of_the_documentation_are_up_to_date() {
+    keep_up_to_date("scenarios.md", etcdsim_plan::document);
+    keep_up_to_date("faults.md", etcdsim_plan::document);
+}
+
+#[test]
+fn the_schema_is_up_to_date() {
+    keep_up_to_date("scenario.schema.json", |_| {
+        serde_json::to_string_pretty(&etcdsim_plan::schema()).unwrap() + "\n"
+    });
+}

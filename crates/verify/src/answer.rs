@@ -1,0 +1,168 @@
+//! Comparing an answer with the model's, field by field.
+//!
+//! Not compared: cluster, member and term of a header; the time that is left of a lease and the time it is granted
+//! for, which depends on the server's settings; the order of what has no order ([`Ties`], a lease's keys).
+
+use api::Response;
+use api::etcdserverpb::response_op::Response as Op;
+use api::etcdserverpb::{DeleteRangeResponse, PutResponse, RangeResponse, ResponseHeader, ResponseOp, TxnResponse};
+use api::mvccpb::KeyValue;
+
+use crate::describe;
+use crate::model::Ties;
+
+/// The first difference, in words; `None` where the model allows the answer.
+#[inline]
+pub fn difference(expected: &Response, observed: &Response, ties: &Ties) -> Option<String> {
+    let mut range = 0;
+    match (expected, observed) {
+        // The revision in a Compact's header is read after the fact, and only a lower bound of the newest.
+        (Response::Compact(_), Response::Compact(_)) => None,
+        (Response::Put(expected), Response::Put(observed)) => put("", expected, observed),
+        (Response::Range(expected), Response::Range(observed)) => ranges("", expected, observed, ties, &mut range),
+        (Response::DeleteRange(expected), Response::DeleteRange(observed)) => delete("", expected, observed),
+        (Response::Txn(expected), Response::Txn(observed)) => txn("", expected, observed, ties, &mut range),
+        (Response::LeaseGrant(expected), Response::LeaseGrant(observed)) => header("", expected.header, observed.header)
+            .or_else(|| number("", "ID", expected.id, observed.id))
+            .or_else(|| different("", "error", &expected.error, &observed.error)),
+        (Response::LeaseRevoke(expected), Response::LeaseRevoke(observed)) => {
+            header("", expected.header, observed.header)
+        }
+        (Response::LeaseTimeToLive(expected), Response::LeaseTimeToLive(observed)) => {
+            let sorted = |keys: &[bytes::Bytes]| {
+                let mut keys = keys.to_vec();
+                keys.sort();
+                keys
+            };
+            header("", expected.header, observed.header)
+                .or_else(|| number("", "ID", expected.id, observed.id))
+                .or_else(|| different("", "whether it lives", &(expected.ttl >= 0), &(observed.ttl >= 0)))
+                .or_else(|| different("", "keys", &sorted(&expected.keys), &sorted(&observed.keys)))
+        }
+        (Response::LeaseLeases(expected), Response::LeaseLeases(observed)) => {
+            let sorted = |leases: &[api::etcdserverpb::LeaseStatus]| {
+                let mut ids: Vec<i64> = leases.iter().map(|lease| lease.id).collect();
+                ids.sort_unstable();
+                ids
+            };
+            different("", "leases", &sorted(&expected.leases), &sorted(&observed.leases))
+        }
+        _ => Some(format!("it is the answer to a {}", observed.rpc_name())),
+    }
+}
+
+/// The revision in a header; 0 where there is none.
+#[inline]
+pub fn revision(header: Option<&ResponseHeader>) -> i64 {
+    header.map_or(0, |header| header.revision)
+}
+
+fn header(path: &str, expected: Option<ResponseHeader>, observed: Option<ResponseHeader>) -> Option<String> {
+    number(path, "header.revision", revision(expected.as_ref()), revision(observed.as_ref()))
+}
+
+#[inline]
+fn number(path: &str, field: &str, expected: i64, observed: i64) -> Option<String> {
+    (expected != observed).then(|| format!("{path}{field} should be {expected}, not {observed}"))
+}
+
+fn different<T: PartialEq + std::fmt::Debug>(path: &str, field: &str, expected: &T, observed: &T) -> Option<String> {
+    (expected != observed).then(|| format!("{path}{field} should be {expected:?}, not {observed:?}"))
+}
+
+fn put(path: &str, expected: &PutResponse, observed: &PutResponse) -> Option<String> {
+    header(path, expected.header, observed.header)
+        .or_else(|| key_value(path, "prev_kv", expected.prev_kv.as_ref(), observed.prev_kv.as_ref()))
+}
+
+fn delete(path: &str, expected: &DeleteRangeResponse, observed: &DeleteRangeResponse) -> Option<String> {
+    header(path, expected.header, observed.header)
+        .or_else(|| number(path, "deleted", expected.deleted, observed.deleted))
+        .or_else(|| key_values(path, "prev_kvs", &expected.prev_kvs, &observed.prev_kvs))
+}
+
+fn ranges(
+    path: &str,
+    expected: &RangeResponse,
+    observed: &RangeResponse,
+    ties: &Ties,
+    ordinal: &mut usize,
+) -> Option<String> {
+    let this = *ordinal;
+    *ordinal += 1;
+    let kvs = || {
+        key_values(path, "kvs", &expected.kvs, &observed.kvs)
+            .filter(|_| !ties.allow(this, &expected.kvs, &observed.kvs))
+    };
+    header(path, expected.header, observed.header)
+        .or_else(kvs)
+        .or_else(|| number(path, "count", expected.count, observed.count))
+        .or_else(|| different(path, "more", &expected.more, &observed.more))
+}
+
+fn txn(
+    path: &str,
+    expected: &TxnResponse,
+    observed: &TxnResponse,
+    ties: &Ties,
+    ordinal: &mut usize,
+) -> Option<String> {
+    let found = header(path, expected.header, observed.header)
+        .or_else(|| different(path, "succeeded", &expected.succeeded, &observed.succeeded))
+        .or_else(|| {
+            number(path, "number of responses", expected.responses.len() as i64, observed.responses.len() as i64)
+        });
+    if found.is_some() {
+        return found;
+    }
+    let mut pairs = expected.responses.iter().zip(&observed.responses).enumerate();
+    pairs.find_map(|(at, (expected, observed))| nested(path, at, expected, observed, ties, ordinal))
+}
+
+fn nested(
+    path: &str,
+    at: usize,
+    expected: &ResponseOp,
+    observed: &ResponseOp,
+    ties: &Ties,
+    ordinal: &mut usize,
+) -> Option<String> {
+    let path = || format!("{path}responses[{at}].");
+    match (expected.response.as_ref()?, observed.response.as_ref()) {
+        (Op::ResponseRange(expected), Some(Op::ResponseRange(observed))) => {
+            ranges(&path(), expected, observed, ties, ordinal)
+        }
+        (Op::ResponsePut(expected), Some(Op::ResponsePut(observed))) => {
+            if expected == observed {
+                return None;
+            }
+            put(&path(), expected, observed)
+        }
+        (Op::ResponseDeleteRange(expected), Some(Op::ResponseDeleteRange(observed))) => {
+            delete(&path(), expected, observed)
+        }
+        (Op::ResponseTxn(expected), Some(Op::ResponseTxn(observed))) => {
+            txn(&path(), expected, observed, ties, ordinal)
+        }
+        _ => Some(format!("{} is the answer to another operation", path().trim_end_matches('.'))),
+    }
+}
+
+#[inline]
+fn key_values(path: &str, field: &str, expected: &[KeyValue], observed: &[KeyValue]) -> Option<String> {
+    if expected == observed {
+        return None;
+    }
+    let at = (0..).find(|at| expected.get(*at) != observed.get(*at)).expect("they differ somewhere");
+    let name = format!("{field}[{at}]");
+    key_value(path, &name, expected.get(at), observed.get(at))
+}
+
+#[inline]
+fn key_value(path: &str, field: &str, expected: Option<&KeyValue>, observed: Option<&KeyValue>) -> Option<String> {
+    if expected == observed {
+        return None;
+    }
+    let text = |kv: Option<&KeyValue>| kv.map_or("nothing".to_string(), describe::key_value);
+    Some(format!("{path}{field} should be {}, not {}", text(expected), text(observed)))
+}

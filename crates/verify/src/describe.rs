@@ -1,0 +1,279 @@
+//! Operations, keys and times as a person reads them, each on one line.
+
+use std::fmt::Write;
+
+use api::etcdserverpb::compare::TargetUnion;
+use api::etcdserverpb::request_op::Request as Op;
+use api::etcdserverpb::response_op::Response as OpResponse;
+use api::etcdserverpb::*;
+use api::mvccpb::KeyValue;
+use api::{Request, Response};
+use record::{Nanos, Operation, Outcome};
+
+/// Longer byte strings are cut.
+const BYTES_SHOWN: usize = 40;
+/// More keys than this are counted instead.
+const KEYS_SHOWN: usize = 4;
+
+/// An operation on one line:
+/// `client 2  put k3="v17"  -> revision 41   12.301 s .. 12.322 s  via member 3`.
+pub fn operation(operation: &Operation) -> String {
+    let Operation { client, member, request, call, outcome } = operation;
+    let (result, until) = match outcome {
+        Outcome::Answer { at, response } => (self::response(response), time(*at)),
+        Outcome::Error { at, error } => (format!("error \"{error}\""), time(*at)),
+        Outcome::Unknown { .. } => ("no answer".to_string(), "?".to_string()),
+    };
+    format!("client {client}  {}  -> {result}   {} .. {until}  via member {member}", self::request(request), time(*call))
+}
+
+/// Whose operation and what it was, to begin a sentence with.
+pub fn who(operation: &Operation) -> String {
+    format!("Client {}'s `{}`", operation.client, request(&operation.request))
+}
+
+/// A moment, in seconds to the millisecond.
+pub fn time(at: Nanos) -> String {
+    let millis = (at + 500_000) / 1_000_000;
+    format!("{}.{:03} s", millis / 1000, millis % 1000)
+}
+
+/// A key: as it is where it is plain, else in quotes with escapes.
+pub fn key(key: &[u8]) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/_-.:".contains(byte);
+    if !key.is_empty() && key.len() <= BYTES_SHOWN && key.iter().all(plain) {
+        key.escape_ascii().to_string()
+    } else {
+        value(key)
+    }
+}
+
+/// A value, in quotes, with escapes, and cut where it is long.
+pub fn value(value: &[u8]) -> String {
+    match value.get(..BYTES_SHOWN) {
+        Some(start) if value.len() > BYTES_SHOWN => {
+            format!("\"{}…\" ({} bytes)", start.escape_ascii(), value.len())
+        }
+        _ => format!("\"{}\"", value.escape_ascii()),
+    }
+}
+
+/// The keys of a request: `k3`, `a..b`, `a..` or `all keys`.
+pub fn span(from: &[u8], end: &[u8]) -> String {
+    match (from, end) {
+        (from, []) => key(from),
+        ([0], [0]) => "all keys".to_string(),
+        (from, [0]) => format!("{}..", key(from)),
+        (from, end) => format!("{}..{}", key(from), key(end)),
+    }
+}
+
+/// A key with its value and revisions.
+pub fn key_value(kv: &KeyValue) -> String {
+    let mut text = format!(
+        "{}={} (create {}, mod {}, version {}",
+        key(&kv.key),
+        value(&kv.value),
+        kv.create_revision,
+        kv.mod_revision,
+        kv.version
+    );
+    if kv.lease != 0 {
+        write!(text, ", lease {}", kv.lease).expect("a String takes everything");
+    }
+    text.push(')');
+    text
+}
+
+/// A request, without who asked.
+pub fn request(request: &Request) -> String {
+    match request {
+        Request::Range(request) => range(request),
+        Request::Put(request) => put(request),
+        Request::DeleteRange(request) => delete(request),
+        Request::Txn(request) => txn(request),
+        Request::Compact(request) => format!("compact {}", request.revision),
+        Request::LeaseGrant(request) => format!("grant lease {} for {} s", request.id, request.ttl),
+        Request::LeaseRevoke(request) => format!("revoke lease {}", request.id),
+        other => other.rpc_name().to_string(),
+    }
+}
+
+fn range(request: &RangeRequest) -> String {
+    let mut text = if request.count_only { "count " } else { "get " }.to_string();
+    text.push_str(&span(&request.key, &request.range_end));
+    let mut option = |set: bool, option: String| {
+        if set {
+            text.push(' ');
+            text.push_str(&option);
+        }
+    };
+    option(request.revision > 0, format!("at revision {}", request.revision));
+    option(request.limit > 0, format!("limit {}", request.limit));
+    option(request.keys_only, "keys only".to_string());
+    option(request.sort_order != 0 || request.sort_target != 0, "sorted".to_string());
+    let filters = [
+        ("mod >=", request.min_mod_revision),
+        ("mod <=", request.max_mod_revision),
+        ("create >=", request.min_create_revision),
+        ("create <=", request.max_create_revision),
+    ];
+    for (name, bound) in filters {
+        option(bound != 0, format!("{name} {bound}"));
+    }
+    option(request.serializable, "serializable".to_string());
+    text
+}
+
+fn put(request: &PutRequest) -> String {
+    let mut text = format!("put {}={}", key(&request.key), value(&request.value));
+    if request.lease != 0 {
+        write!(text, " lease {}", request.lease).expect("a String takes everything");
+    }
+    for (set, name) in [(request.ignore_value, " keeping the value"), (request.ignore_lease, " keeping the lease")] {
+        if set {
+            text.push_str(name);
+        }
+    }
+    text
+}
+
+fn delete(request: &DeleteRangeRequest) -> String {
+    format!("delete {}", span(&request.key, &request.range_end))
+}
+
+fn txn(request: &TxnRequest) -> String {
+    let compares: Vec<_> = request.compare.iter().map(compare).collect();
+    let mut text = "txn".to_string();
+    if !compares.is_empty() {
+        write!(text, " if {}", compares.join(" and ")).expect("a String takes everything");
+    }
+    for (name, ops) in [("then", &request.success), ("else", &request.failure)] {
+        if !ops.is_empty() {
+            let ops: Vec<_> = ops.iter().map(op).collect();
+            write!(text, " {name} {}", ops.join(", ")).expect("a String takes everything");
+        }
+    }
+    text
+}
+
+fn op(op: &RequestOp) -> String {
+    match &op.request {
+        Some(Op::RequestRange(request)) => range(request),
+        Some(Op::RequestPut(request)) => put(request),
+        Some(Op::RequestDeleteRange(request)) => delete(request),
+        Some(Op::RequestTxn(request)) => format!("({})", txn(request)),
+        None => "nothing".to_string(),
+    }
+}
+
+fn compare(compare: &Compare) -> String {
+    let relation = ["=", ">", "<", "!="].get(compare.result as usize).copied().unwrap_or("?");
+    let target = ["version", "create", "mod", "value", "lease"].get(compare.target as usize).copied().unwrap_or("?");
+    let bound = match &compare.target_union {
+        Some(TargetUnion::Version(number) | TargetUnion::CreateRevision(number)) => number.to_string(),
+        Some(TargetUnion::ModRevision(number) | TargetUnion::Lease(number)) => number.to_string(),
+        Some(TargetUnion::Value(bytes)) => value(bytes),
+        None => "0".to_string(),
+    };
+    format!("{target}({}){relation}{bound}", span(&compare.key, &compare.range_end))
+}
+
+fn response(response: &Response) -> String {
+    let revision = response.header().map_or(0, |header| header.revision);
+    let detail = match response {
+        Response::Range(range) => found(range),
+        Response::Put(put) => put.prev_kv.as_ref().map_or(String::new(), |kv| format!("was {}", key_value(kv))),
+        Response::DeleteRange(delete) => format!("deleted {}", delete.deleted),
+        Response::Txn(txn) => branch(txn),
+        Response::LeaseGrant(grant) => format!("lease {}", grant.id),
+        _ => String::new(),
+    };
+    let separator = if detail.is_empty() { "" } else { ": " };
+    format!("revision {revision}{separator}{detail}")
+}
+
+fn branch(txn: &TxnResponse) -> String {
+    let ops = txn.responses.iter().map(|op| match &op.response {
+        Some(OpResponse::ResponseRange(range)) => found(range),
+        Some(OpResponse::ResponsePut(_)) => "put".to_string(),
+        Some(OpResponse::ResponseDeleteRange(delete)) => format!("deleted {}", delete.deleted),
+        Some(OpResponse::ResponseTxn(txn)) => format!("({})", branch(txn)),
+        None => "nothing".to_string(),
+    });
+    let name = if txn.succeeded { "then" } else { "else" };
+    format!("{name} {}", ops.collect::<Vec<_>>().join(", ")).trim_end().to_string()
+}
+
+fn found(range: &RangeResponse) -> String {
+    match &range.kvs[..] {
+        [] if range.count > 0 => format!("{} keys", range.count),
+        [] => "nothing".to_string(),
+        kvs if kvs.len() <= KEYS_SHOWN => {
+            let kvs = kvs.iter().map(|kv| format!("{}={} (mod {})", key(&kv.key), value(&kv.value), kv.mod_revision));
+            kvs.collect::<Vec<_>>().join(", ")
+        }
+        kvs => format!("{} keys", kvs.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use api::Error;
+    use bytes::Bytes;
+
+    fn put_k3(outcome: Outcome) -> Operation {
+        let request = PutRequest { key: Bytes::from_static(b"k3"), value: Bytes::from_static(b"v17"), ..Default::default() };
+        Operation { client: 2, member: 3, request: request.into(), call: 12_301_000_000, outcome }
+    }
+
+    #[test]
+    fn an_operation_is_one_line() {
+        let header = Some(ResponseHeader { revision: 41, ..Default::default() });
+        let response = PutResponse { header, prev_kv: None }.into();
+        let lines = [
+            operation(&put_k3(Outcome::Answer { at: 12_322_400_000, response })),
+            operation(&put_k3(Outcome::Error { at: 12_322_400_000, error: Error::Timeout })),
+            operation(&put_k3(Outcome::Unknown { gave_up: 17_301_000_000 })),
+        ];
+        assert_eq!(
+            lines,
+            [
+                r#"client 2  put k3="v17"  -> revision 41   12.301 s .. 12.322 s  via member 3"#,
+                r#"client 2  put k3="v17"  -> error "etcdserver: request timed out"   12.301 s .. 12.322 s  via member 3"#,
+                r#"client 2  put k3="v17"  -> no answer   12.301 s .. ?  via member 3"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_escaped_and_long_ones_cut() {
+        assert_eq!(key(b"/registry/pods/a-1"), "/registry/pods/a-1");
+        assert_eq!(key(b"\xff"), r#""\xff""#);
+        assert_eq!(value(&[b'x'; 50]), format!("\"{}…\" (50 bytes)", "x".repeat(40)));
+        assert_eq!([span(b"a", b""), span(b"a", b"b"), span(b"a", b"\0"), span(b"\0", b"\0")], ["a", "a..b", "a..", "all keys"]);
+    }
+
+    #[test]
+    fn a_transaction_shows_what_it_asked_and_which_branch_ran() {
+        let compare = Compare {
+            target: 2,
+            key: Bytes::from_static(b"k"),
+            target_union: Some(TargetUnion::ModRevision(4)),
+            ..Default::default()
+        };
+        let put = PutRequest { key: Bytes::from_static(b"k"), value: Bytes::from_static(b"v"), ..Default::default() };
+        let get = RangeRequest { key: Bytes::from_static(b"k"), ..Default::default() };
+        let txn = TxnRequest {
+            compare: vec![compare],
+            success: vec![RequestOp { request: Some(Op::RequestPut(put)) }],
+            failure: vec![RequestOp { request: Some(Op::RequestRange(get)) }],
+        };
+        assert_eq!(request(&txn.into()), r#"txn if mod(k)=4 then put k="v" else get k"#);
+        let header = Some(ResponseHeader { revision: 9, ..Default::default() });
+        let nothing = ResponseOp { response: Some(OpResponse::ResponseRange(RangeResponse::default())) };
+        let answer = TxnResponse { header, succeeded: false, responses: vec![nothing] };
+        assert_eq!(response(&answer.into()), "revision 9: else nothing");
+    }
+}

@@ -1,0 +1,71 @@
+//! V1, V2 and the end of I8: what a record says of how its run ended.
+//!
+//! V1: after healing there is a leader, every operation ends, members agree, and enough was answered that the run was
+//! a run. V2: no process panicked, refused to start or ended by itself where the plan does not expect it. I8: members
+//! that applied equally much have equal state.
+//!
+//! Not checked: how long anything took within the bound of the settle phase; memory (the runner bounds that);
+//! members whose applied index differs at the end, which I8 compares as the run goes.
+
+use record::{MemberEnd, Record, Stop};
+
+use crate::describe;
+use crate::{Oracle, Severity, Verdict, Violation};
+
+/// Checks V1.
+pub fn liveness(record: &Record, answered_at_least: u64, verdict: &mut Verdict) {
+    let end = record.stats.virtual_ns;
+    verdict.checked(Oracle::V1, "histories that had to settle", 1);
+    if !record.unsettled.is_empty() {
+        let mut violation = Violation::new(Oracle::V1, Severity::Stuck, end, "the cluster did not settle after healing");
+        violation.sentences.clone_from(&record.unsettled);
+        verdict.violations.push(violation);
+    }
+    let answered = record.history.operations.iter().filter(|operation| operation.response().is_some()).count() as u64;
+    if answered < answered_at_least {
+        let violation = Violation::new(Oracle::V1, Severity::Stuck, end, "too little was answered").say(format!(
+            "Of {} operations {answered} were answered; the scenario expects at least {answered_at_least}.",
+            record.history.operations.len()
+        ));
+        verdict.violations.push(violation);
+    }
+}
+
+/// Checks V2.
+pub fn surprises(record: &Record, verdict: &mut Verdict) {
+    verdict.checked(Oracle::V2, "ends of processes that the plan does not expect", record.surprises.len());
+    for (time, member, stop) in &record.surprises {
+        let (title, words) = match stop {
+            Stop::Panic(words) => ("a member panicked", Some(words)),
+            Stop::Refused(words) => ("a member refused to start", Some(words)),
+            Stop::Fatal(words) => ("a member ended itself", Some(words)),
+            Stop::Graceful | Stop::Crash | Stop::PowerLoss => ("a member ended", None),
+        };
+        let violation = Violation::new(Oracle::V2, Severity::Stuck, *time, title)
+            .say(format!("Member {member} at {}: {title}.", describe::time(*time)));
+        verdict.violations.push(match words {
+            Some(words) => violation.say(words.clone()),
+            None => violation,
+        });
+    }
+}
+
+/// Checks the end of I8.
+pub fn equal_ends(record: &Record, verdict: &mut Verdict) {
+    let running: Vec<&MemberEnd> = record.members.iter().filter(|member| member.running).collect();
+    verdict.checked(Oracle::I8, "members at the end", running.len());
+    for (at, one) in running.iter().enumerate() {
+        let differs = |other: &&&MemberEnd| {
+            other.applied == one.applied && (other.revision, other.state_hash) != (one.revision, one.state_hash)
+        };
+        let Some(other) = running[..at].iter().find(differs) else { continue };
+        let state = |member: &MemberEnd| {
+            format!("member {} is at revision {}, hash {:016x}", member.member, member.revision, member.state_hash)
+        };
+        let title = "members that applied the same differ";
+        let violation = Violation::new(Oracle::I8, Severity::Inside, record.stats.virtual_ns, title)
+            .say(format!("Both have applied everything up to index {}.", one.applied))
+            .say(format!("At the end {}, and {}.", state(other), state(one)));
+        verdict.violations.push(violation);
+    }
+}

@@ -1,0 +1,61 @@
+//! Which entries were committed, by the first member to know of each.
+
+use std::collections::BTreeMap;
+
+use record::{Event, Fact, MemberId, Nanos};
+
+/// Terms remembered. A leader elected in a term that is older than all of these is not judged.
+const TERMS: usize = 256;
+
+/// The commit index moved further than ever before.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Commit {
+    /// To here.
+    pub index: u64,
+    /// The term of the entry there.
+    pub term: u64,
+    /// The term in which the committing member was.
+    pub during: u64,
+    /// Who.
+    pub member: MemberId,
+    /// When.
+    pub time: Nanos,
+}
+
+/// First commits.
+#[derive(Debug, Default)]
+pub(super) struct Commits {
+    /// The furthest.
+    pub newest: Option<Commit>,
+    by_term: BTreeMap<u64, Commit>,
+}
+
+impl Commits {
+    /// The highest index committed so far; 0 for none.
+    #[inline]
+    pub fn index(&self) -> u64 {
+        self.newest.map_or(0, |commit| commit.index)
+    }
+
+    /// The commit index moved beyond [`Commits::index`].
+    pub fn advance(&mut self, commit: Commit) {
+        self.newest = Some(commit);
+        self.by_term.insert(commit.during, commit);
+        if self.by_term.len() > TERMS {
+            self.by_term.pop_first();
+        }
+    }
+
+    /// The furthest commit made by members in terms before this one.
+    pub fn before_term(&self, term: u64) -> Option<&Commit> {
+        self.by_term.range(..term).map(|(_, commit)| commit).max_by_key(|commit| commit.index)
+    }
+}
+
+impl Commit {
+    /// The event that told it.
+    pub fn event(&self) -> Event {
+        let fact = Fact::Committed { index: self.index, term: self.term };
+        Event { time: self.time, member: self.member, fact }
+    }
+}

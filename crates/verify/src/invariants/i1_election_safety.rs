@@ -1,0 +1,108 @@
+//! I1, election safety: at most one leader a term (Raft paper, section 5.2 and figure 3).
+//!
+//! A member that leads a term, dies, and leads the same term again in another life breaks it too: it
+//! may give the same index and term to two entries. That is what becomes of a vote for oneself that
+//! was not durable (zoo R1).
+//!
+//! Not checked: that the leader was elected by a quorum of votes, that votes went to candidates
+//! whose log was new enough (I3 sees what comes of it), and terms older than the last 1,024.
+
+use std::collections::BTreeMap;
+
+use record::{Event, MemberId};
+
+use super::member::Member;
+use super::{Account, Findings};
+
+const TERMS: usize = 1_024;
+
+/// Who led each term.
+#[derive(Debug, Default)]
+pub(super) struct ElectionSafety {
+    leaders: BTreeMap<u64, Leader>,
+}
+
+#[derive(Debug)]
+struct Leader {
+    member: MemberId,
+    incarnation: u32,
+    event: Event,
+}
+
+impl ElectionSafety {
+    /// `member` says that it leads `term`.
+    pub fn leads(&mut self, event: &Event, term: u64, member: &Member, findings: &mut Findings) {
+        let Some(first) = self.leaders.get(&term) else {
+            let leader =
+                Leader { member: member.id, incarnation: member.incarnation, event: event.clone() };
+            self.leaders.insert(term, leader);
+            if self.leaders.len() > TERMS {
+                self.leaders.pop_first();
+            }
+            return;
+        };
+        if (first.member, first.incarnation) == (member.id, member.incarnation) {
+            return;
+        }
+        findings.add("I1", event, || {
+            if first.member == member.id {
+                Account::new(format!("Member {} was elected twice in term {term}", member.id))
+                    .say(format!(
+                        "Member {} leads term {term}, which it led already before it was restarted.",
+                        member.id
+                    ))
+                    .prove([first.event.clone()])
+                    .prove(member.restart())
+            } else {
+                Account::new(format!("Two leaders in term {term}"))
+                    .say(format!(
+                        "Member {} leads term {term}, which member {} leads or led.",
+                        member.id, first.member
+                    ))
+                    .prove([first.event.clone()])
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use record::{Role, Stop};
+
+    use super::super::script::Script;
+
+    #[test]
+    fn two_members_lead_one_term() {
+        let mut run = Script::new(3);
+        run.leads(1, 5);
+        run.leads(2, 6);
+        run.holds();
+        run.leads(3, 5);
+        let broken = run.broke("I1", "Member 3 leads term 5, which member 1 leads or led.");
+        assert_eq!(broken.title, "Two leaders in term 5");
+        assert_eq!(broken.evidence.len(), 2);
+        assert_eq!(broken.evidence[0].member, 1);
+    }
+
+    #[test]
+    fn one_member_leads_one_term_in_two_lives() {
+        let mut run = Script::new(3);
+        run.state(1, 5, 1, Role::Leader);
+        run.stop(1, Stop::PowerLoss);
+        run.lose_state(1, 4, 0, 0);
+        run.start(1, 0);
+        run.leads(1, 5);
+        run.broke("I1", "Member 1 leads term 5, which it led already before it was restarted.");
+    }
+
+    #[test]
+    fn a_leader_may_say_so_twice_and_lead_again_in_a_later_term() {
+        let mut run = Script::new(3);
+        run.leads(1, 5);
+        run.state(1, 5, 1, Role::Leader);
+        run.state(1, 5, 1, Role::Follower);
+        run.leads(1, 6);
+        run.holds();
+        assert_eq!(run.monitors.probes().leaders_elected, 2);
+    }
+}

@@ -1,0 +1,217 @@
+//! I2, log matching: if two logs have an entry with the same index and term, they have the same
+//! content there and are the same in everything before (Raft paper, section 5.3 and figure 3).
+//!
+//! Checked by induction, one entry at a time: the first log to have an entry at (index, term) fixes
+//! its digest and the term of the entry before; every other log must say the same, and so must every
+//! later life of the same member, through what it recovers.
+//!
+//! Not checked: entries below the window that is remembered; that a leader never overwrites its own
+//! log (leader append-only), unless it does so within one term.
+
+use std::collections::BTreeMap;
+
+use record::{Event, Fact, LogEntry, MemberId, Nanos};
+
+use super::member::Member;
+use super::window::Window;
+use super::{Account, Findings};
+
+/// The first sight of every (index, term).
+#[derive(Debug)]
+pub(super) struct LogMatching {
+    /// The first term seen at each index.
+    first: Window<Seen>,
+    /// The further terms seen there: entries of leaders that did not get them committed.
+    others: BTreeMap<(u64, u64), Seen>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    term: u64,
+    digest: u64,
+    /// Term of the entry before it; `None` where it is under a snapshot and unknown.
+    previous: Option<u64>,
+    member: MemberId,
+    time: Nanos,
+}
+
+impl LogMatching {
+    pub fn new() -> LogMatching {
+        LogMatching { first: Window::new(), others: BTreeMap::new() }
+    }
+
+    /// `member` has this entry, after one of term `previous`.
+    #[inline]
+    pub fn entry(
+        &mut self,
+        event: &Event,
+        member: &Member,
+        entry: &LogEntry,
+        previous: Option<u64>,
+        findings: &mut Findings,
+    ) {
+        let LogEntry { index, term, digest } = *entry;
+        let seen = match self.first.get_mut(index) {
+            Some(seen) if seen.term == term => seen,
+            found => {
+                let new = Seen { term, digest, previous, member: event.member, time: event.time };
+                if found.is_none() {
+                    return self.first.put(index, new);
+                }
+                self.others.entry((index, term)).or_insert(new)
+            }
+        };
+        if seen.digest != digest {
+            differ(event, member, entry, seen, findings);
+        } else if let (Some(there), Some(here)) = (seen.previous, previous) {
+            if there != here {
+                part(event, member, entry, seen, (there, here), findings);
+            }
+        } else {
+            seen.previous = seen.previous.or(previous);
+        }
+    }
+
+    /// Nobody can speak of entries below `floor` any more.
+    pub fn forget_below(&mut self, floor: u64) {
+        self.first.forget_below(floor);
+        self.others = self.others.split_off(&(self.first.base(), 0));
+    }
+}
+
+#[cold]
+fn differ(event: &Event, member: &Member, entry: &LogEntry, seen: &Seen, findings: &mut Findings) {
+    let LogEntry { index, term, .. } = *entry;
+    findings.add("I2", event, || {
+        Account::new(format!("Two entries with index {index} and term {term}"))
+            .say(format!(
+                "The log of member {} has an entry with index {index} and term {term} whose content is not that of the entry {} had there.",
+                member.id,
+                whose(member, seen),
+            ))
+            .say("One leader made two entries with one index and term, or an entry was changed on its way.")
+            .prove([seen.event(index)])
+    });
+}
+
+#[cold]
+fn part(
+    event: &Event,
+    member: &Member,
+    entry: &LogEntry,
+    seen: &Seen,
+    (there, here): (u64, u64),
+    findings: &mut Findings,
+) {
+    let LogEntry { index, term, .. } = *entry;
+    findings.add("I2", event, || {
+        Account::new(format!("Two logs agree at index {index} and differ before it"))
+            .say(format!(
+                "The log of member {} and {} have the same entry with index {index} and term {term}.",
+                member.id,
+                whose_log(member, seen),
+            ))
+            .say(format!(
+                "Before it, at index {}, member {} has an entry of term {here}, and member {} had one of term {there}.",
+                index - 1,
+                member.id,
+                seen.member,
+            ))
+            .prove([seen.event(index)])
+    });
+}
+
+fn whose(member: &Member, seen: &Seen) -> String {
+    if member.id == seen.member { "it".to_string() } else { format!("member {}", seen.member) }
+}
+
+fn whose_log(member: &Member, seen: &Seen) -> String {
+    if member.id == seen.member {
+        "the log it had before".to_string()
+    } else {
+        format!("the log of member {}", seen.member)
+    }
+}
+
+impl Seen {
+    /// The entry's arrival in the first log that had it, told as an append of this one entry.
+    fn event(&self, index: u64) -> Event {
+        let entry = LogEntry { index, term: self.term, digest: self.digest };
+        Event { time: self.time, member: self.member, fact: Fact::Appended(vec![entry]) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use record::Stop;
+
+    use super::super::script::{Script, entry};
+    use super::*;
+
+    #[test]
+    fn one_index_and_term_with_two_contents() {
+        let mut run = Script::new(3);
+        run.append(1, &[(1, 1), (2, 1)]);
+        run.append(2, &[(1, 1)]);
+        run.holds();
+        run.tell(2, Fact::Appended(vec![LogEntry { digest: 7, ..entry(2, 1) }]));
+        let broken = run.broke(
+            "I2",
+            "The log of member 2 has an entry with index 2 and term 1 whose content is not that of the entry member 1 had there. \
+             One leader made two entries with one index and term, or an entry was changed on its way.",
+        );
+        assert_eq!(broken.evidence[0].fact, Fact::Appended(vec![entry(2, 1)]));
+    }
+
+    #[test]
+    fn logs_that_meet_after_they_parted() {
+        let mut run = Script::new(3);
+        run.append(1, &[(1, 1), (2, 1), (3, 3)]);
+        run.append(2, &[(1, 1), (2, 2)]);
+        run.holds();
+        run.append(2, &[(3, 3)]);
+        run.broke(
+            "I2",
+            "The log of member 2 and the log of member 1 have the same entry with index 3 and term 3. \
+             Before it, at index 2, member 2 has an entry of term 2, and member 1 had one of term 1.",
+        );
+    }
+
+    #[test]
+    fn a_log_that_comes_back_changed() {
+        let mut run = Script::new(3);
+        run.append(1, &[(1, 1)]);
+        run.stop(1, Stop::Crash);
+        run.tell(1, Fact::Started { incarnation: 2 });
+        let found = Fact::Recovered {
+            term: 1,
+            vote: 0,
+            commit: 0,
+            before: (0, 0),
+            entries: vec![LogEntry { digest: 7, ..entry(1, 1) }],
+            consistent_index: 0,
+            revision: 1,
+            state_hash: 0,
+        };
+        run.tell(1, found);
+        run.broke(
+            "I2",
+            "The log of member 1 has an entry with index 1 and term 1 whose content is not that of the entry it had there. \
+             One leader made two entries with one index and term, or an entry was changed on its way.",
+        );
+    }
+
+    #[test]
+    fn logs_may_differ_until_a_leader_makes_them_equal() {
+        let mut run = Script::new(3);
+        run.append(1, &[(1, 1), (2, 1), (3, 1)]);
+        run.append(2, &[(1, 1), (2, 2)]);
+        run.append(1, &[(2, 2), (3, 4)]);
+        run.append(2, &[(3, 4)]);
+        run.install(3, 3, 4);
+        run.append(3, &[(4, 4)]);
+        run.append(1, &[(4, 4)]);
+        run.holds();
+        assert_eq!(run.monitors.probes().logs_cut, 1);
+    }
+}

@@ -1,0 +1,101 @@
+//! I3, leader completeness: an entry committed in one term is in the log of the leader of every
+//! later term (Raft paper, section 5.4 and figure 3).
+//!
+//! A member may learn late that it won the election of an old term, when a newer leader has long
+//! committed more; so only what was committed by members in *earlier* terms than the new leader's is
+//! demanded. One comparison is enough, at the furthest such entry: if it is there, I2 vouches for
+//! everything before.
+//!
+//! Not checked: entries that the leader has only in a snapshot (I4 and I8 compare those), and leaders
+//! of terms older than the last 256 in which something was committed.
+
+use record::Event;
+
+use super::commits::Commits;
+use super::member::Member;
+use super::{Account, Findings};
+
+/// `member` has begun to lead `term`.
+pub(super) fn leads(event: &Event, term: u64, member: &Member, commits: &Commits, findings: &mut Findings) {
+    let Some(commit) = commits.before_term(term) else { return };
+    let log = &member.log;
+    if log.before() >= commit.index || log.term_at(commit.index) == Some(commit.term) {
+        return;
+    }
+    findings.add("I3", event, || {
+        let lacks = match log.term_at(commit.index) {
+            Some(other) => format!("has an entry of term {other} there"),
+            None => format!("ends at {}", log.last()),
+        };
+        Account::new(format!("The leader of term {term} lacks committed entries"))
+            .say(format!(
+                "Member {} was elected in term {term}, but its log {lacks}: entry {} of term {} was committed by member {} in term {}.",
+                member.id, commit.index, commit.term, commit.member, commit.during,
+            ))
+            .say("It will overwrite that entry in the logs of its followers.")
+            .prove([commit.event()])
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use record::Role;
+
+    use super::super::script::Script;
+
+    /// Members 1 and 2 of three have entry 2 of term 1 on disk, and it is committed in term 1.
+    fn committed() -> Script {
+        let mut run = Script::new(3);
+        run.leads(1, 1);
+        run.write(1, &[(1, 1), (2, 1)]);
+        run.write(2, &[(1, 1), (2, 1)]);
+        run.write(3, &[(1, 1)]);
+        run.commit(1, 2, 1);
+        run
+    }
+
+    #[test]
+    fn a_leader_without_a_committed_entry() {
+        let mut run = committed();
+        run.leads(3, 2);
+        let broken = run.broke(
+            "I3",
+            "Member 3 was elected in term 2, but its log ends at 1: entry 2 of term 1 was committed by member 1 in term 1. \
+             It will overwrite that entry in the logs of its followers.",
+        );
+        assert_eq!(broken.evidence.len(), 2);
+    }
+
+    #[test]
+    fn a_leader_with_another_entry_there() {
+        let mut run = committed();
+        run.append(3, &[(2, 2)]);
+        run.leads(3, 3);
+        run.broke(
+            "I3",
+            "Member 3 was elected in term 3, but its log has an entry of term 2 there: entry 2 of term 1 was committed by member 1 in term 1. \
+             It will overwrite that entry in the logs of its followers.",
+        );
+    }
+
+    #[test]
+    fn leaders_that_have_it_in_the_log_or_in_a_snapshot() {
+        let mut run = committed();
+        run.leads(2, 2);
+        run.install(3, 3, 1);
+        run.leads(3, 3);
+        run.holds();
+    }
+
+    #[test]
+    fn who_wins_an_old_term_late_owes_nothing_of_newer_ones() {
+        let mut run = Script::new(3);
+        run.votes(3, 1, 3);
+        run.leads(1, 2);
+        run.write(1, &[(1, 2)]);
+        run.write(2, &[(1, 2)]);
+        run.commit(1, 1, 2);
+        run.state(3, 1, 3, Role::Leader);
+        run.holds();
+    }
+}

@@ -1,0 +1,273 @@
+//! I4, state machine safety: if a member has applied an entry at an index, no member ever applies
+//! another one there (Raft paper, section 5.4.3 and figure 3), and each applies every entry once and
+//! in order.
+//!
+//! "Once" is meant of the store, and across restarts: a life executes exactly what follows the
+//! consistent index that it recovered. It may pass the entries up to there again, not executed, for
+//! its bookkeeping; it may neither execute one of them (etcd issues 13514, 14685; zoo R19) nor leave
+//! out the next (etcd issue 13766; zoo R20). What was executed after the last durable consistent
+//! index was lost with the crash and is executed anew: that is not twice.
+//!
+//! Not checked: that an operation of a client is in the log only once (K4), what the entries do to
+//! the store (I8), and entries below the window that is remembered.
+
+use record::{Event, Fact, MemberId, Nanos};
+
+use super::member::Member;
+use super::window::Window;
+use super::{Account, Findings, words};
+
+/// The first to execute each index.
+#[derive(Debug)]
+pub(super) struct StateMachineSafety {
+    witnesses: Window<Witness>,
+}
+
+/// An execution, as [`Fact::Applied`] tells it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Applied {
+    pub index: u64,
+    pub term: u64,
+    pub digest: u64,
+    pub request: u64,
+    pub revision: u64,
+    pub state_hash: u64,
+    pub mutated: bool,
+    pub executed: bool,
+}
+
+/// The first execution of an index.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Witness {
+    pub time: Nanos,
+    pub member: MemberId,
+    pub applied: Applied,
+}
+
+impl StateMachineSafety {
+    pub fn new() -> StateMachineSafety {
+        StateMachineSafety { witnesses: Window::new() }
+    }
+
+    /// The first to execute `index`.
+    #[inline]
+    pub fn witness(&self, index: u64) -> Option<&Witness> {
+        self.witnesses.get(index)
+    }
+
+    /// Nobody can speak of entries below `floor` any more.
+    pub fn forget_below(&mut self, floor: u64) {
+        self.witnesses.forget_below(floor);
+    }
+
+    /// `member` applied an entry.
+    #[inline]
+    pub fn applied(&mut self, event: &Event, member: &Member, applied: &Applied, findings: &mut Findings) {
+        let index = applied.index;
+        let in_order = match member.next {
+            Some(next) => index == next,
+            None => index <= member.basis + 1,
+        };
+        if !in_order || applied.executed != (index > member.basis) {
+            out_of_order(event, member, applied, findings);
+        }
+        if member.log.term_at(index).is_some_and(|term| term != applied.term) {
+            not_in_log(event, member, applied, findings);
+        }
+        match self.witnesses.get(index) {
+            Some(witness) => {
+                let there = &witness.applied;
+                if (there.term, there.digest) != (applied.term, applied.digest) {
+                    differ(event, member, applied, witness, findings);
+                }
+            }
+            None if applied.executed => {
+                let witness = Witness { time: event.time, member: event.member, applied: *applied };
+                self.witnesses.put(index, witness);
+            }
+            None => {}
+        }
+    }
+}
+
+#[cold]
+fn out_of_order(event: &Event, member: &Member, applied: &Applied, findings: &mut Findings) {
+    let (id, index, held) = (member.id, applied.index, member.basis);
+    findings.add("I4", event, || {
+        let expected = member.next.unwrap_or(held + 1);
+        let account = if index > expected {
+            let (skipped, verb) = (words::indexes(expected, index - 1), plural(expected, index - 1));
+            Account::new(format!("Member {id} skipped entries"))
+                .say(format!("Member {id} applied entry {index}, but {skipped} {verb} missing before it."))
+        } else if index <= held && applied.executed {
+            Account::new(format!("Member {id} executed an entry twice")).say(format!(
+                "Member {id} executed entry {index}, but its store held everything up to {held} {}.",
+                member.since()
+            ))
+        } else if index < expected && member.next.is_some() {
+            Account::new(format!("Member {id} applied an entry twice"))
+                .say(format!("Member {id} applied entry {index} after it had applied {}.", expected - 1))
+        } else {
+            Account::new(format!("Member {id} left out an entry")).say(format!(
+                "Member {id} passed entry {index} without executing it, but its store held only what comes up to {held} {}.",
+                member.since()
+            ))
+        };
+        account.prove(member.applied_evidence())
+    });
+}
+
+#[cold]
+fn not_in_log(event: &Event, member: &Member, applied: &Applied, findings: &mut Findings) {
+    findings.add("I4", event, || {
+        let here = member.log.term_at(applied.index).unwrap_or_default();
+        Account::new(format!("Member {} applied an entry that is not in its log", member.id)).say(format!(
+            "Member {} applied entry {} of term {}, but its log has an entry of term {here} there.",
+            member.id, applied.index, applied.term
+        ))
+    });
+}
+
+#[cold]
+fn differ(event: &Event, member: &Member, applied: &Applied, witness: &Witness, findings: &mut Findings) {
+    let (id, index) = (member.id, applied.index);
+    findings.add("I4", event, || {
+        let before = if id == witness.member {
+            "it had itself applied another one".to_string()
+        } else {
+            format!("member {} had applied another one", witness.member)
+        };
+        let there = &witness.applied;
+        let how = if there.term == applied.term {
+            format!("both of term {}, with different contents", applied.term)
+        } else {
+            format!("the first of term {}, this one of term {}", there.term, applied.term)
+        };
+        Account::new(format!("Two entries were applied at index {index}"))
+            .say(format!("Member {id} applied an entry at index {index} where {before}: {how}."))
+            .prove([witness.event()])
+    });
+}
+
+fn plural(first: u64, last: u64) -> &'static str {
+    if first == last { "is" } else { "are" }
+}
+
+impl Witness {
+    /// The event that told it.
+    pub fn event(&self) -> Event {
+        let Applied { index, term, digest, request, revision, state_hash, mutated, executed } = self.applied;
+        let fact = Fact::Applied { index, term, digest, request, revision, state_hash, mutated, executed };
+        Event { time: self.time, member: self.member, fact }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use record::{LogEntry, Stop};
+
+    use super::super::script::{Script, applied, entry};
+
+    /// Entries 1 to 4 of term 1 are durable and committed everywhere; member 1 applied them.
+    fn applied_by_one() -> Script {
+        let mut run = Script::new(3);
+        for member in 1..=3 {
+            run.votes(member, 1, 1);
+            run.write(member, &[(1, 1), (2, 1), (3, 1), (4, 1)]);
+        }
+        (1..=3).for_each(|member| run.commit(member, 4, 1));
+        (1..=4).for_each(|index| run.apply(1, index, 1));
+        run
+    }
+
+    fn restart(run: &mut Script, consistent_index: u64) {
+        run.stop(1, Stop::Crash);
+        run.start(1, consistent_index);
+        run.holds();
+    }
+
+    #[test]
+    fn another_entry_at_an_index() {
+        let mut run = applied_by_one();
+        run.apply(2, 1, 1);
+        run.tell(2, applied(LogEntry { digest: 7, ..entry(2, 1) }, (2, 1_002), true));
+        let broken = run.broke(
+            "I4",
+            "Member 2 applied an entry at index 2 where member 1 had applied another one: both of term 1, with different contents.",
+        );
+        assert_eq!(broken.evidence[0].fact, applied(entry(2, 1), (2, 1_002), true));
+    }
+
+    #[test]
+    fn an_entry_that_is_not_in_the_log() {
+        let mut run = Script::new(1);
+        run.votes(1, 2, 1);
+        run.write(1, &[(1, 2)]);
+        run.commit(1, 1, 2);
+        run.apply(1, 1, 1);
+        run.broke("I4", "Member 1 applied entry 1 of term 1, but its log has an entry of term 2 there.");
+    }
+
+    #[test]
+    fn a_gap_within_a_life() {
+        let mut run = applied_by_one();
+        run.apply(2, 1, 1);
+        run.apply(2, 4, 1);
+        run.broke("I4", "Member 2 applied entry 4, but 2 and 3 are missing before it.");
+    }
+
+    #[test]
+    fn twice_within_a_life() {
+        let mut run = applied_by_one();
+        run.apply(1, 4, 1);
+        run.broke("I4", "Member 1 applied entry 4 after it had applied 4.");
+    }
+
+    #[test]
+    fn a_gap_after_a_restart() {
+        let mut run = applied_by_one();
+        restart(&mut run, 2);
+        run.apply(1, 4, 1);
+        run.broke("I4", "Member 1 applied entry 4, but 3 is missing before it.");
+    }
+
+    #[test]
+    fn a_second_execution_after_a_restart() {
+        let mut run = applied_by_one();
+        restart(&mut run, 2);
+        run.apply(1, 2, 1);
+        run.broke(
+            "I4",
+            "Member 1 executed entry 2, but its store held everything up to 2 when it started for the 2nd time.",
+        );
+    }
+
+    #[test]
+    fn an_entry_passed_over_after_a_restart() {
+        let mut run = applied_by_one();
+        restart(&mut run, 2);
+        run.replay(1, 2, 1);
+        run.holds();
+        run.replay(1, 3, 1);
+        run.broke(
+            "I4",
+            "Member 1 passed entry 3 without executing it, but its store held only what comes up to 2 when it started for the 2nd time.",
+        );
+    }
+
+    #[test]
+    fn restarts_replays_and_snapshots_that_are_right() {
+        let mut run = applied_by_one();
+        restart(&mut run, 2);
+        (1..=2).for_each(|index| run.replay(1, index, 1));
+        (3..=4).for_each(|index| run.apply(1, index, 1));
+        restart(&mut run, 3);
+        run.apply(1, 4, 1);
+        run.install(2, 3, 1);
+        run.append(2, &[(4, 1)]);
+        run.apply(2, 4, 1);
+        run.holds();
+        let probes = run.monitors.probes();
+        assert_eq!((probes.replayed, probes.executed_again, probes.restarts), (2, 3, 2));
+    }
+}

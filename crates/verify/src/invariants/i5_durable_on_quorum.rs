@@ -1,0 +1,135 @@
+//! I5: a committed entry is durable on a quorum at the moment it is first committed.
+//!
+//! Raft paper, figure 2 ("persistent state … updated on stable storage before responding to RPCs"),
+//! and section 10.2.1 of the thesis: a leader may send entries in parallel with its own write, but
+//! counts itself only once that write is durable (etcd raft issue 14413, zoo R3; for a single member
+//! etcd issue 14370).
+//!
+//! One comparison is enough, at the furthest index: whoever has it durable has everything before.
+//! A member that is down counts with what its disk held. One whose disk the plan damaged counts as
+//! holding the entry: its acknowledgement was honest when it gave it.
+//!
+//! Not checked: that the leader *knew* of the quorum; the rule that only entries of the current term
+//! are committed by counting (section 5.4.2; I3 sees what comes of breaking it); configurations other
+//! than the one the cluster began with. A recovered log counts as durable even where a killed process
+//! left it in the page cache only (see `disk.rs`).
+
+use record::Event;
+
+use super::member::Member;
+use super::{Account, Findings, Probes};
+
+/// The commit index reached `index` for the first time anywhere. `members` are all voters.
+pub(super) fn committed(
+    event: &Event,
+    (index, term): (u64, u64),
+    members: &[Member],
+    findings: &mut Findings,
+    probes: &mut Probes,
+) {
+    let has = |member: &&Member| member.damage.is_some() || member.holds(index, term);
+    let (holders, quorum) = (members.iter().filter(has).count(), members.len() / 2 + 1);
+    if holders == quorum {
+        probes.committed_by_bare_quorum += 1;
+    }
+    if holders >= quorum {
+        return;
+    }
+    findings.add("I5", event, || {
+        let lacking: Vec<&Member> = members.iter().filter(|member| !has(member)).collect();
+        let account = Account::new(format!("Entry {index} was committed before a quorum had it on disk"))
+            .say(format!(
+                "Member {} committed entry {index} of term {term} when {} of {} members had it on their disks; a quorum is {quorum}.",
+                event.member, holders, members.len(),
+            ));
+        lacking.into_iter().fold(account, |account, member| {
+            account.say(lack(member, index, term)).prove(member.disk.log_evidence(member.id, index))
+        })
+    });
+}
+
+fn lack(member: &Member, index: u64, term: u64) -> String {
+    match member.log.term_at(index) {
+        Some(other) if other != term => {
+            format!("Member {} has an entry of term {other} there.", member.id)
+        }
+        None => format!("The log of member {} ends at {}.", member.id, member.log.last()),
+        Some(_) => format!(
+            "Of the log of member {} only what comes up to {} was on disk: {}.",
+            member.id,
+            member.disk.now.matched,
+            member.disk.whereabouts(index)
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use record::{Fact, Stop};
+
+    use super::super::script::Script;
+
+    #[test]
+    fn a_leader_that_counts_itself_too_early() {
+        let mut run = Script::new(5);
+        run.leads(1, 3);
+        run.write(1, &[(1, 3)]);
+        run.append(1, &[(2, 3), (3, 3)]);
+        run.save(1);
+        run.write(2, &[(1, 3), (2, 3), (3, 3)]);
+        run.write(3, &[(1, 3), (2, 3), (3, 3)]);
+        run.write(4, &[(1, 3)]);
+        run.append(5, &[(1, 2)]);
+        run.append(4, &[(2, 3), (3, 3)]);
+        run.commit(1, 3, 3);
+        let broken = run.broke(
+            "I5",
+            "Member 1 committed entry 3 of term 3 when 2 of 5 members had it on their disks; a quorum is 3. \
+             Of the log of member 1 only what comes up to 1 was on disk: job 3, which holds 2 and 3, was still being written. \
+             Of the log of member 4 only what comes up to 1 was on disk: no write of 3 was under way. \
+             The log of member 5 ends at 1.",
+        );
+        assert_eq!(broken.evidence.len(), 4, "{:#?}", broken.evidence);
+    }
+
+    #[test]
+    fn a_single_member_that_commits_before_its_sync() {
+        let mut run = Script::new(1);
+        run.leads(1, 1);
+        run.append(1, &[(1, 1)]);
+        let job = run.save(1);
+        run.tell(1, Fact::JobDone { job, synced: false, failed: false });
+        run.commit(1, 1, 1);
+        run.broke(
+            "I5",
+            "Member 1 committed entry 1 of term 1 when 0 of 1 members had it on their disks; a quorum is 1. \
+             Of the log of member 1 only what comes up to 0 was on disk: job 2, which holds 1, was written but not synced.",
+        );
+    }
+
+    #[test]
+    fn a_quorum_without_the_leader_and_with_the_dead() {
+        let mut run = Script::new(3);
+        run.leads(1, 1);
+        run.append(1, &[(1, 1)]);
+        run.save(1);
+        run.write(2, &[(1, 1)]);
+        run.write(3, &[(1, 1)]);
+        run.stop(3, Stop::PowerLoss);
+        run.commit(1, 1, 1);
+        run.commit(2, 1, 1);
+        run.holds();
+        let probes = run.monitors.probes();
+        assert_eq!((probes.commits, probes.committed_by_bare_quorum), (1, 1));
+    }
+
+    #[test]
+    fn a_member_whose_disk_was_damaged_counts_as_what_it_acknowledged() {
+        let mut run = Script::new(3);
+        run.leads(1, 1);
+        run.write(1, &[(1, 1)]);
+        run.tell(2, Fact::Fault { fault: 0, what: "lost-disk", begins: true });
+        run.commit(1, 1, 1);
+        run.holds();
+    }
+}

@@ -1,0 +1,322 @@
+//! I6: what a member promises to a peer is durable before the promise leaves (Raft paper, figure 2:
+//! term, vote and log are "updated on stable storage before responding to RPCs"; the rule for the
+//! order of a Ready in etcd's `raft/doc.go`).
+//!
+//! * An append response that does not reject, for index `i` in term `t`: the log up to `i` and the
+//!   term are durable (zoo R2). If the sender has moved on to a later term meanwhile and cut its log
+//!   there, its disk must still reach to `i`: it holds what was acknowledged.
+//! * A vote: term and vote are durable (zoo R1).
+//! * A request for votes: the candidate's vote for itself is durable; it counts that vote.
+//!
+//! A later term on the disk is as good as the vote: it can never be given again.
+//!
+//! Pre-votes promise nothing (thesis, section 9.6), nor do rejections and heartbeat responses.
+//! A leader that counts its own log is I5's business.
+//!
+//! Not checked: that the term is durable before *any* answer shows it; what a member promises of a
+//! log that it recovered but whose writes nobody synced (`disk.rs`: I7 catches it when it is lost).
+
+use record::fact::MessageHead;
+use record::{Event, MemberId, MessageKind};
+
+use super::member::Member;
+use super::{Account, Findings, words};
+
+/// `member` sends a message to `to`. Only [`promises`] may be handed in.
+pub(super) fn sent(event: &Event, to: MemberId, head: &MessageHead, member: &mut Member, findings: &mut Findings) {
+    match head.kind {
+        MessageKind::AppendResponse => append_response(event, to, head, member, findings),
+        MessageKind::RequestVoteResponse => vote(event, to, head, u64::from(to), member, findings),
+        _ => vote(event, to, head, u64::from(member.id), member, findings),
+    }
+}
+
+/// Whether a message promises anything.
+#[inline]
+pub(super) fn promises(head: &MessageHead) -> bool {
+    match head.kind {
+        MessageKind::AppendResponse => !head.reject && head.index > 0,
+        MessageKind::RequestVoteResponse => !head.reject,
+        MessageKind::RequestVote => true,
+        _ => false,
+    }
+}
+
+fn append_response(
+    event: &Event,
+    to: MemberId,
+    head: &MessageHead,
+    member: &mut Member,
+    findings: &mut Findings,
+) {
+    let (now, index) = (member.disk.now, head.index);
+    let of_old_term = head.term < member.state.term;
+    if index > now.matched && !(of_old_term && index <= member.disk.last) {
+        findings.add("I6", event, || {
+            Account::new(format!("Member {} acknowledged entries before they were durable", member.id))
+                .say(format!(
+                    "Member {} answered member {to} that it has entries up to {index}, but only what comes up to {} was on its disk: {}.",
+                    member.id,
+                    now.matched,
+                    member.disk.whereabouts(index),
+                ))
+                .prove(member.disk.log_evidence(member.id, index))
+        });
+    } else if head.term > now.term {
+        findings.add("I6", event, || {
+            Account::new(format!("Member {} answered in a term before it was durable", member.id))
+                .say(format!(
+                    "Member {} acknowledged entries to member {to} in term {}, but its disk knew only term {}: {}.",
+                    member.id,
+                    head.term,
+                    now.term,
+                    member.disk.state_whereabouts(head.term, member.state.vote),
+                ))
+                .prove(member.disk.state_evidence(member.id, head.term, member.state.vote))
+        });
+    } else if !of_old_term {
+        member.disk.promised_log(event.time, to, head);
+    }
+}
+
+fn vote(
+    event: &Event,
+    to: MemberId,
+    head: &MessageHead,
+    candidate: u64,
+    member: &mut Member,
+    findings: &mut Findings,
+) {
+    let (now, term) = (member.disk.now, head.term);
+    member.voted = Some((event.time, to, *head, candidate));
+    if member.disk.holds_vote(term, candidate) {
+        return member.disk.promised_vote(event.time, to, head, candidate);
+    }
+    findings.add("I6", event, || {
+        let (what, how) = if candidate == u64::from(member.id) {
+            ("asked for votes", format!("asked member {to} for its vote in term {term}, as one who votes for itself"))
+        } else {
+            ("voted", format!("gave member {to} its vote in term {term}"))
+        };
+        Account::new(format!("Member {} {what} before its vote was durable", member.id))
+            .say(format!(
+                "Member {} {how}, but on its disk were term {} and a vote for {}: {}.",
+                member.id,
+                now.term,
+                words::who(now.vote),
+                member.disk.state_whereabouts(term, candidate),
+            ))
+            .prove(member.disk.state_evidence(member.id, term, candidate))
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use record::{Fact, Role, Stop};
+
+    use super::super::script::Script;
+    use super::*;
+
+    const ACK: MessageKind = MessageKind::AppendResponse;
+    const VOTE: MessageKind = MessageKind::RequestVoteResponse;
+
+    /// Member 3 follows member 1 in term 2 with a log up to 55, all durable.
+    fn follower() -> Script {
+        let mut run = Script::new(3);
+        run.votes(3, 2, 1);
+        let entries: Vec<_> = (1..=55).map(|index| (index, 2)).collect();
+        run.write(3, &entries);
+        run
+    }
+
+    #[test]
+    fn an_acknowledgement_before_the_sync() {
+        let mut run = follower();
+        run.append(3, &[(56, 2), (57, 2)]);
+        let job = run.save(3);
+        run.send(3, 1, ACK, 2, 55);
+        run.holds();
+        run.send(3, 1, ACK, 2, 57);
+        let broken = run.broke(
+            "I6",
+            "Member 3 answered member 1 that it has entries up to 57, but only what comes up to 55 was on its disk: \
+             job 3, which holds 56 and 57, was still being written.",
+        );
+        assert_eq!(broken.title, "Member 3 acknowledged entries before they were durable");
+        let expected = Fact::Saving { job, term: 2, vote: 1, commit: 0, last_index: 57 };
+        assert_eq!(broken.evidence[1].fact, expected);
+        assert_eq!(broken.evidence.len(), 3);
+    }
+
+    #[test]
+    fn an_acknowledgement_after_the_log_was_cut() {
+        let mut run = follower();
+        run.votes(3, 3, 0);
+        run.append(3, &[(54, 3), (55, 3)]);
+        run.send(3, 2, ACK, 3, 55);
+        run.broke(
+            "I6",
+            "Member 3 answered member 2 that it has entries up to 55, but only what comes up to 53 was on its disk: \
+             no write of 55 was under way.",
+        );
+    }
+
+    #[test]
+    fn an_acknowledgement_after_a_failed_write() {
+        let mut run = follower();
+        run.append(3, &[(56, 2)]);
+        let job = run.save(3);
+        run.tell(3, Fact::JobDone { job, synced: false, failed: true });
+        run.send(3, 1, ACK, 2, 56);
+        run.broke(
+            "I6",
+            "Member 3 answered member 1 that it has entries up to 56, but only what comes up to 55 was on its disk: \
+             job 3, which holds 56, had failed.",
+        );
+    }
+
+    #[test]
+    fn an_acknowledgement_by_a_write_of_an_earlier_life() {
+        let mut run = follower();
+        run.append(3, &[(56, 2)]);
+        let job = run.save(3);
+        run.stop(3, Stop::PowerLoss);
+        run.lose_after(3, 55);
+        run.start(3, 0);
+        run.append(3, &[(56, 2)]);
+        run.sync(3, job);
+        run.send(3, 1, ACK, 2, 56);
+        run.broke(
+            "I6",
+            "Member 3 answered member 1 that it has entries up to 56, but only what comes up to 55 was on its disk: \
+             no write of 56 was under way.",
+        );
+    }
+
+    #[test]
+    fn an_acknowledgement_in_a_term_that_is_not_durable() {
+        let mut run = follower();
+        run.state(3, 3, 0, Role::Follower);
+        run.send(3, 2, ACK, 3, 55);
+        run.broke(
+            "I6",
+            "Member 3 acknowledged entries to member 2 in term 3, but its disk knew only term 2: no write of it was under way.",
+        );
+    }
+
+    #[test]
+    fn a_vote_before_the_sync() {
+        let mut run = follower();
+        run.state(3, 3, 2, Role::Follower);
+        run.save(3);
+        run.send(3, 2, VOTE, 3, 0);
+        run.broke(
+            "I6",
+            "Member 3 gave member 2 its vote in term 3, but on its disk were term 2 and a vote for member 1: \
+             job 3, which holds it, was still being written.",
+        );
+    }
+
+    #[test]
+    fn a_candidacy_before_the_sync() {
+        let mut run = follower();
+        run.state(3, 3, 3, Role::Candidate);
+        run.send(3, 2, MessageKind::RequestVote, 3, 0);
+        run.broke(
+            "I6",
+            "Member 3 asked member 2 for its vote in term 3, as one who votes for itself, but on its disk were term 2 and a vote for member 1: \
+             no write of it was under way.",
+        );
+    }
+
+    #[test]
+    fn promises_that_are_durable_and_answers_that_promise_nothing() {
+        let mut run = follower();
+        run.append(3, &[(56, 2)]);
+        let job = run.save(3);
+        run.send(3, 1, MessageKind::HeartbeatResponse, 2, 56);
+        run.send(3, 1, MessageKind::RequestPreVoteResponse, 9, 0);
+        let head = MessageHead {
+            kind: ACK,
+            term: 9,
+            index: 99,
+            log_term: 0,
+            commit: 0,
+            reject: true,
+            entries: 0,
+        };
+        run.tell(3, Fact::Sent { to: 1, head });
+        run.sync(3, job);
+        run.send(3, 1, ACK, 2, 56);
+        run.votes(3, 3, 2);
+        run.send(3, 2, VOTE, 3, 0);
+        run.votes(3, 4, 3);
+        run.send(3, 2, MessageKind::RequestVote, 4, 0);
+        run.holds();
+        assert_eq!(run.monitors.probes().promises, 3);
+    }
+
+    #[test]
+    fn a_sync_covers_the_writes_before_it() {
+        let mut run = follower();
+        run.append(3, &[(56, 2)]);
+        let job = run.save(3);
+        run.tell(3, Fact::JobDone { job, synced: false, failed: false });
+        run.sync(3, job + 1);
+        run.send(3, 1, ACK, 2, 56);
+        run.holds();
+    }
+
+    #[test]
+    fn a_late_answer_of_an_old_term_to_what_the_disk_still_held() {
+        let mut run = follower();
+        run.append(3, &[(56, 2)]);
+        let job = run.save(3);
+        run.state(3, 3, 0, Role::Follower);
+        run.append(3, &[(55, 3)]);
+        run.sync(3, job);
+        run.send(3, 1, ACK, 2, 56);
+        run.holds();
+    }
+
+    #[test]
+    fn a_snapshot_is_acknowledged_once_its_write_is_synced_whenever_it_is_installed() {
+        for installed in 0..5 {
+            let mut run = follower();
+            let mut now = 0..5;
+            let mut step = |run: &mut Script| {
+                if now.next() == Some(installed) {
+                    run.tell(3, Fact::SnapshotInstalled { index: 90, term: 2, revision: 90, state_hash: 0 });
+                }
+            };
+            step(&mut run);
+            run.tell(3, Fact::Saving { job: 3, term: 2, vote: 1, commit: 90, last_index: 90 });
+            step(&mut run);
+            run.sync(3, 3);
+            step(&mut run);
+            run.send(3, 1, ACK, 2, 90);
+            run.append(3, &[(91, 2)]);
+            step(&mut run);
+            run.tell(3, Fact::Saving { job: 4, term: 2, vote: 1, commit: 90, last_index: 91 });
+            run.sync(3, 4);
+            step(&mut run);
+            run.send(3, 1, ACK, 2, 90);
+            run.send(3, 1, ACK, 2, 91);
+            run.holds();
+        }
+    }
+
+    #[test]
+    fn a_snapshot_is_acknowledged_before_its_write_is_synced() {
+        let mut run = follower();
+        run.install(3, 90, 2);
+        let write = Fact::Saving { job: 3, term: 2, vote: 1, commit: 90, last_index: 90 };
+        run.tell(3, write);
+        run.send(3, 1, ACK, 2, 90);
+        run.broke(
+            "I6",
+            "Member 3 answered member 1 that it has entries up to 90, but only what comes up to 0 was on its disk: \
+             job 3, which holds 90, was still being written.",
+        );
+    }
+}

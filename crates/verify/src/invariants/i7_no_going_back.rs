@@ -1,0 +1,549 @@
+//! I7: term, vote, commit, applied and consistent index never go back, nor ahead of what is durable.
+//!
+//! Within one life of a process:
+//!
+//! * the term does not fall; the vote of a term, once given, neither changes nor vanishes (Raft paper,
+//!   figure 2 and section 5.2);
+//! * the commit index does not fall (figure 2: "increases monotonically");
+//! * nothing is applied beyond the commit index the member knows, and no snapshot takes the store back
+//!   (section 5.3; that applied entries come one after the other is I4);
+//! * the durable consistent index does not fall (etcd issue 20434: from 105 to 100), is not ahead of
+//!   what was applied (13766), and not ahead of the durable log: otherwise a power loss leaves a store
+//!   that knows entries which the log has lost, and which another leader may replace.
+//!
+//! Over a restart, what was certain to be durable is still there (`disk.rs` says what is certain):
+//!
+//! * the log, entry by entry, as far as no snapshot stands for it; term and vote; the commit index;
+//!   the consistent index;
+//! * the vote of a term is the one that left with a message in an earlier life, durable or not;
+//! * log, snapshot and store fit together: the snapshot's index <= consistent index <= last index of
+//!   the log, or entries are in neither (20426, 10219, 22340), and commit <= last index (13066; raft
+//!   refuses to start otherwise).
+//!
+//! Not demanded: consistent index <= durable commit index. etcd syncs a change of the commit index
+//! only together with something else, so its store can come back ahead of it (etcd issue 22028: 1049
+//! against 1047). That harms nothing while the log holds those entries: that the store has an entry
+//! proves that it was committed, so a member may resume at the larger of the two.
+//!
+//! A member is excused from what must be there after a restart once the plan has damaged what its disk
+//! had confirmed (bit rot, lost or misdirected writes, a lost disk), for the rest of the run.
+//!
+//! Not checked: that the log is compacted only as far as the store is durable, before a crash shows it.
+
+use record::Event;
+
+use super::disk::Held;
+use super::log::TermLog;
+use super::member::Member;
+use super::{Account, Findings, words};
+
+/// Term and vote were told.
+pub(super) fn state(event: &Event, term: u64, vote: u64, member: &Member, findings: &mut Findings) {
+    let (id, was) = (member.id, &member.state);
+    if term < was.term {
+        findings.add("I7", event, || {
+            Account::new(format!("The term of member {id} went back"))
+                .say(format!("Member {id} was in term {} and is in term {term} now.", was.term))
+                .prove(member.standing())
+        });
+    } else if term == was.term && was.vote != 0 && vote != was.vote {
+        findings.add("I7", event, || {
+            Account::new(format!("Member {id} changed its vote in term {term}"))
+                .say(format!(
+                    "Member {id} had voted for {} in term {term}; now its vote is for {}.",
+                    words::who(was.vote),
+                    words::who(vote)
+                ))
+                .prove(member.standing())
+        });
+    } else if let Some((time, to, head, voted)) = member.voted
+        && head.term == term
+        && vote != 0
+        && vote != voted
+        && member.damage.is_none()
+    {
+        findings.add("I7", event, || {
+            let fact = record::Fact::Sent { to, head };
+            Account::new(format!("Member {id} voted twice in term {term}"))
+                .say(format!(
+                    "Member {id} votes for {} in term {term}, but a message to member {to} said that it voted for {}.",
+                    words::who(vote),
+                    words::who(voted)
+                ))
+                .prove([Event { time, member: id, fact }])
+                .prove(member.restart())
+        });
+    }
+}
+
+/// The commit index moved to `index`.
+#[inline]
+pub(super) fn committed(event: &Event, index: u64, member: &Member, findings: &mut Findings) {
+    if index < member.commit {
+        findings.add("I7", event, || {
+            let (id, was) = (member.id, member.commit);
+            Account::new(format!("The commit index of member {id} went back"))
+                .say(format!("The commit index of member {id} was {was} and is {index} now."))
+                .prove(member.commit_event())
+        });
+    }
+}
+
+/// An entry was applied.
+#[inline]
+pub(super) fn applied(event: &Event, index: u64, member: &Member, findings: &mut Findings) {
+    if index > member.commit && index > member.basis {
+        findings.add("I7", event, || {
+            let id = member.id;
+            Account::new(format!("Member {id} applied what it did not know to be committed"))
+                .say(format!("Member {id} applied entry {index} while its commit index was {}.", member.commit))
+                .prove(member.commit_event())
+        });
+    }
+}
+
+/// A snapshot up to `index` was installed.
+pub(super) fn installed(event: &Event, index: u64, member: &Member, findings: &mut Findings) {
+    if index < member.applied {
+        findings.add("I7", event, || {
+            let id = member.id;
+            Account::new(format!("A snapshot took the store of member {id} back")).say(format!(
+                "Member {id} had applied everything up to {} and installed a snapshot of what comes up to {index}.",
+                member.applied
+            ))
+            .prove(member.applied_evidence())
+        });
+    }
+}
+
+/// The backend is durable with this consistent index.
+pub(super) fn backend(event: &Event, index: u64, member: &Member, findings: &mut Findings) {
+    let id = member.id;
+    let (was, time) = member.backend;
+    if index < was {
+        findings.add("I7", event, || {
+            Account::new(format!("The consistent index of member {id} went back"))
+                .say(format!("The store of member {id} was durable with consistent index {was}, and is now with {index}."))
+                .prove([backend_event(member, was, time)])
+        });
+    } else if index > member.applied {
+        findings.add("I7", event, || {
+            Account::new(format!("The consistent index of member {id} is ahead of what it applied")).say(format!(
+                "The store of member {id} is durable with consistent index {index}, but {id} has applied only what comes up to {}: a restart would skip the rest.",
+                member.applied
+            ))
+            .prove(member.applied_evidence())
+        });
+    } else if index > member.disk.now.matched {
+        findings.add("I7", event, || {
+            Account::new(format!("The consistent index of member {id} is ahead of its durable log"))
+                .say(format!(
+                    "The store of member {id} is durable with consistent index {index}, but of its log only what comes up to {} is on disk: {}.",
+                    member.disk.now.matched,
+                    member.disk.whereabouts(index)
+                ))
+                .prove(member.disk.log_evidence(id, index))
+        });
+    }
+}
+
+/// A process began and found this. Says whether all that was certain came back.
+pub(super) fn recovered(
+    event: &Event,
+    log: &TermLog,
+    found: Held,
+    consistent_index: u64,
+    member: &Member,
+    findings: &mut Findings,
+) -> bool {
+    if member.damage.is_some() {
+        return true;
+    }
+    let found = Found { log, held: found, consistent_index };
+    let Some((title, sentence, proof)) = lost(&found, member).or_else(|| torn(&found, member)) else {
+        return true;
+    };
+    findings.add("I7", event, || {
+        Account::new(title).say(sentence).prove(proof).prove(member.restart())
+    });
+    false
+}
+
+struct Found<'a> {
+    log: &'a TermLog,
+    held: Held,
+    consistent_index: u64,
+}
+
+type Trouble = (String, String, Option<Event>);
+
+/// Something that was certain to be on the disk is not there.
+#[cold]
+fn lost(found: &Found<'_>, member: &Member) -> Option<Trouble> {
+    let (id, certain) = (member.id, &member.disk.certain);
+    let (log_proof, state_proof) = (&member.disk.log_proof, &member.disk.state_proof);
+    let held = &found.held;
+
+    let (index, here) = (certain.matched, found.log.term_at(certain.matched));
+    let other = matches!((member.log.term_at(index), here), (Some(was), Some(is)) if was != is);
+    if index > found.log.last() || other {
+        let now = match here {
+            Some(term) => format!("there is an entry of term {term}"),
+            None => format!("its log ends at {}", found.log.last()),
+        };
+        return Some((
+            format!("Member {id} lost durable entries"),
+            format!("Member {id} had its log on disk up to {index}: {}. After its restart {now}.", log_proof.words()),
+            log_proof.event(id),
+        ));
+    }
+    if held.term < certain.term || held.term == certain.term && certain.vote != 0 && held.vote != certain.vote {
+        return Some((
+            format!("Member {id} lost a durable term or vote"),
+            format!(
+                "Member {id} had term {} with a vote for {} on disk: {}. After its restart it is in term {} with a vote for {}.",
+                certain.term,
+                words::who(certain.vote),
+                state_proof.words(),
+                held.term,
+                words::who(held.vote),
+            ),
+            state_proof.event(id),
+        ));
+    }
+    if held.commit < certain.commit {
+        return Some((
+            format!("Member {id} lost a durable commit index"),
+            format!(
+                "Member {id} had commit index {} on disk: {}. After its restart it is {}.",
+                certain.commit,
+                state_proof.words(),
+                held.commit
+            ),
+            state_proof.event(id),
+        ));
+    }
+    let (backend, time) = member.backend;
+    (found.consistent_index < backend).then(|| {
+        (
+            format!("Member {id} lost a durable store"),
+            format!(
+                "The store of member {id} was durable with consistent index {backend}. After its restart it holds only what comes up to {}.",
+                found.consistent_index
+            ),
+            Some(backend_event(member, backend, time)),
+        )
+    })
+}
+
+/// Log, snapshot and store do not fit together.
+#[cold]
+fn torn(found: &Found<'_>, member: &Member) -> Option<Trouble> {
+    let (id, consistent, commit) = (member.id, found.consistent_index, found.held.commit);
+    let (before, last) = (found.log.before(), found.log.last());
+    let (title, sentence) = if consistent < before {
+        (
+            format!("Member {id} has a gap between its store and its log"),
+            format!("The store of member {id} holds everything up to {consistent}, and its log begins after {before}."),
+        )
+    } else if consistent > last {
+        (
+            format!("The store of member {id} is ahead of its log"),
+            format!("The store of member {id} holds everything up to {consistent}, but its log ends at {last}."),
+        )
+    } else if commit > last {
+        (
+            format!("The commit index of member {id} is ahead of its log"),
+            format!("Member {id} recovered commit index {commit}, but its log ends at {last}."),
+        )
+    } else {
+        return None;
+    };
+    Some((title, sentence, None))
+}
+
+fn backend_event(member: &Member, consistent_index: u64, time: record::Nanos) -> Event {
+    Event { time, member: member.id, fact: record::Fact::BackendDurable { consistent_index } }
+}
+
+#[cfg(test)]
+mod tests {
+    use record::{Fact, MessageKind, Role, Stop};
+
+    use super::super::script::Script;
+
+    /// One member of three with entries 1 to 4 of term 2 durable, 1 to 3 committed and applied, and a
+    /// store that is durable up to 2.
+    fn member() -> Script {
+        let mut run = Script::new(3);
+        run.votes(1, 2, 2);
+        run.write(1, &[(1, 2), (2, 2), (3, 2), (4, 2)]);
+        (2..=3).for_each(|other| run.write(other, &[(1, 2), (2, 2), (3, 2), (4, 2)]));
+        run.commit(1, 3, 2);
+        (1..=3).for_each(|index| run.apply(1, index, 2));
+        run.tell(1, Fact::BackendDurable { consistent_index: 2 });
+        run.holds();
+        run
+    }
+
+    #[test]
+    fn the_term_goes_back() {
+        let mut run = member();
+        run.state(1, 1, 0, Role::Follower);
+        run.broke("I7", "Member 1 was in term 2 and is in term 1 now.");
+    }
+
+    #[test]
+    fn the_vote_changes() {
+        let mut run = member();
+        run.state(1, 2, 3, Role::Follower);
+        let sentence = "Member 1 had voted for member 2 in term 2; now its vote is for member 3.";
+        assert_eq!(run.broke("I7", sentence).evidence.len(), 2);
+    }
+
+    #[test]
+    fn the_vote_of_an_earlier_life_is_forgotten() {
+        let mut run = member();
+        run.votes(1, 3, 3);
+        run.send(1, 3, MessageKind::RequestVoteResponse, 3, 0);
+        run.stop(1, Stop::PowerLoss);
+        run.lose_state(1, 2, 2, 0);
+        run.tell(1, Fact::Fault { fault: 0, what: "slow-disk", begins: true });
+        run.start(1, 3);
+        run.broke(
+            "I7",
+            "Member 1 had term 3 with a vote for member 3 on disk: job 3 was synced. \
+             After its restart it is in term 2 with a vote for member 2.",
+        );
+    }
+
+    #[test]
+    fn a_vote_that_was_never_durable_is_given_again() {
+        let mut run = member();
+        run.state(1, 3, 3, Role::Follower);
+        run.send(1, 3, MessageKind::RequestVoteResponse, 3, 0);
+        run.stop(1, Stop::Crash);
+        run.lose_state(1, 2, 2, 0);
+        run.start(1, 3);
+        run.state(1, 3, 2, Role::Follower);
+        let broken: Vec<_> = run.monitors.violations().iter().map(|broken| broken.invariant).collect();
+        assert_eq!(broken, ["I6", "I7"]);
+        assert_eq!(
+            run.monitors.violations()[1].sentences,
+            ["Member 1 votes for member 2 in term 3, but a message to member 3 said that it voted for member 3."]
+        );
+    }
+
+    #[test]
+    fn the_commit_index_goes_back() {
+        let mut run = member();
+        run.commit(1, 2, 2);
+        run.broke("I7", "The commit index of member 1 was 3 and is 2 now.");
+    }
+
+    #[test]
+    fn an_entry_is_applied_before_it_is_committed() {
+        let mut run = member();
+        run.apply(1, 4, 2);
+        run.broke("I7", "Member 1 applied entry 4 while its commit index was 3.");
+    }
+
+    #[test]
+    fn a_snapshot_takes_the_store_back() {
+        let mut run = member();
+        run.install(1, 2, 2);
+        run.broke(
+            "I7",
+            "Member 1 had applied everything up to 3 and installed a snapshot of what comes up to 2.",
+        );
+    }
+
+    #[test]
+    fn the_consistent_index_goes_back() {
+        let mut run = member();
+        run.tell(1, Fact::BackendDurable { consistent_index: 1 });
+        run.broke("I7", "The store of member 1 was durable with consistent index 2, and is now with 1.");
+    }
+
+    #[test]
+    fn the_consistent_index_is_ahead_of_what_was_applied() {
+        let mut run = member();
+        run.tell(1, Fact::BackendDurable { consistent_index: 4 });
+        run.broke(
+            "I7",
+            "The store of member 1 is durable with consistent index 4, but 1 has applied only what comes up to 3: a restart would skip the rest.",
+        );
+    }
+
+    #[test]
+    fn the_consistent_index_is_ahead_of_the_durable_log() {
+        let mut run = member();
+        run.append(1, &[(5, 2)]);
+        run.save(1);
+        (2..=3).for_each(|other| run.write(other, &[(5, 2)]));
+        run.commit(1, 5, 2);
+        (4..=5).for_each(|index| run.apply(1, index, 2));
+        run.tell(1, Fact::BackendDurable { consistent_index: 5 });
+        run.broke(
+            "I7",
+            "The store of member 1 is durable with consistent index 5, but of its log only what comes up to 4 is on disk: \
+             job 3, which holds 5, was still being written.",
+        );
+    }
+
+    #[test]
+    fn durable_entries_are_gone() {
+        let mut run = member();
+        run.stop(1, Stop::PowerLoss);
+        run.lose_after(1, 3);
+        run.start(1, 2);
+        let broken = run.broke(
+            "I7",
+            "Member 1 had its log on disk up to 4: job 2 was synced. After its restart its log ends at 3.",
+        );
+        assert_eq!(broken.evidence.len(), 4);
+    }
+
+    #[test]
+    fn what_was_promised_from_the_page_cache_is_gone() {
+        let mut run = member();
+        run.append(1, &[(5, 2)]);
+        run.save(1);
+        run.stop(1, Stop::Crash);
+        run.start(1, 2);
+        run.send(1, 2, MessageKind::AppendResponse, 2, 5);
+        run.stop(1, Stop::PowerLoss);
+        run.lose_after(1, 4);
+        run.start(1, 2);
+        run.broke(
+            "I7",
+            "Member 1 had its log on disk up to 5: it had told member 2 so. After its restart its log ends at 4.",
+        );
+    }
+
+    #[test]
+    fn what_was_read_back_after_a_power_loss_is_gone() {
+        let mut run = member();
+        run.append(1, &[(5, 2)]);
+        run.save(1);
+        run.stop(1, Stop::PowerLoss);
+        run.start(1, 2);
+        run.stop(1, Stop::PowerLoss);
+        run.lose_after(1, 4);
+        run.start(1, 2);
+        run.broke(
+            "I7",
+            "Member 1 had its log on disk up to 5: it had read it back from the medium after a power loss. \
+             After its restart its log ends at 4.",
+        );
+    }
+
+    #[test]
+    fn a_durable_store_is_gone() {
+        let mut run = member();
+        run.stop(1, Stop::PowerLoss);
+        run.start(1, 1);
+        run.broke(
+            "I7",
+            "The store of member 1 was durable with consistent index 2. After its restart it holds only what comes up to 1.",
+        );
+    }
+
+    #[test]
+    fn a_durable_commit_index_is_gone() {
+        let mut run = member();
+        let job = run.save(1);
+        run.sync(1, job);
+        run.stop(1, Stop::PowerLoss);
+        run.lose_state(1, 2, 2, 2);
+        run.start(1, 3);
+        run.broke(
+            "I7",
+            "Member 1 had commit index 3 on disk: job 3 was synced. After its restart it is 2.",
+        );
+    }
+
+    #[test]
+    fn log_and_store_do_not_fit() {
+        let mut run = member();
+        run.stop(1, Stop::Crash);
+        run.tell(1, Fact::Started { incarnation: 2 });
+        let (term, vote, entries, revision, state_hash) = (2, 2, Vec::new(), 3, 1_003);
+        let (before, consistent_index, commit) = ((4, 2), 3, 4);
+        run.tell(
+            1,
+            Fact::Recovered { term, vote, commit, before, entries, consistent_index, revision, state_hash },
+        );
+        run.broke("I7", "The store of member 1 holds everything up to 3, and its log begins after 4.");
+
+        let mut run = member();
+        run.append(1, &[(5, 2)]);
+        (2..=3).for_each(|other| run.write(other, &[(5, 2)]));
+        run.commit(1, 5, 2);
+        (4..=5).for_each(|index| run.apply(1, index, 2));
+        run.stop(1, Stop::PowerLoss);
+        run.lose_after(1, 4);
+        run.start(1, 5);
+        run.broke("I7", "The store of member 1 holds everything up to 5, but its log ends at 4.");
+
+        let mut run = member();
+        run.commit(1, 4, 2);
+        run.stop(1, Stop::PowerLoss);
+        run.lose_state(1, 2, 2, 5);
+        run.start(1, 3);
+        run.broke("I7", "Member 1 recovered commit index 5, but its log ends at 4.");
+    }
+
+    #[test]
+    fn what_was_not_durable_may_go_and_what_stays_may_be_more() {
+        let mut run = member();
+        run.append(1, &[(5, 2), (6, 2)]);
+        run.save(1);
+        run.state(1, 3, 3, Role::Follower);
+        run.stop(1, Stop::PowerLoss);
+        run.lose_after(1, 5);
+        run.lose_state(1, 2, 2, 0);
+        run.start(1, 3);
+        run.append(1, &[(4, 3)]);
+        run.stop(1, Stop::Crash);
+        run.start(1, 3);
+        run.install(1, 9, 3);
+        let write = Fact::Saving { job: 4, term: 3, vote: 0, commit: 9, last_index: 9 };
+        run.tell(1, write);
+        run.sync(1, 4);
+        run.tell(1, Fact::BackendDurable { consistent_index: 9 });
+        run.holds();
+        assert_eq!(run.monitors.probes().restarts_with_shorter_log, 1);
+    }
+
+    #[test]
+    fn a_store_may_be_ahead_of_the_recovered_commit_index() {
+        let mut run = member();
+        run.stop(1, Stop::PowerLoss);
+        run.lose_state(1, 2, 2, 0);
+        run.start(1, 3);
+        run.replay(1, 2, 2);
+        run.commit(1, 2, 2);
+        run.replay(1, 3, 2);
+        run.commit(1, 4, 2);
+        run.apply(1, 4, 2);
+        run.holds();
+    }
+
+    #[test]
+    fn a_damaged_disk_excuses() {
+        for what in super::super::member::DAMAGE {
+            let mut run = member();
+            run.send(1, 2, MessageKind::RequestVoteResponse, 2, 0);
+            run.tell(1, Fact::Fault { fault: 0, what, begins: true });
+            run.stop(1, Stop::PowerLoss);
+            run.lose_after(1, 0);
+            run.lose_state(1, 0, 0, 0);
+            run.start(1, 0);
+            run.tell(1, Fact::BackendDurable { consistent_index: 0 });
+            run.votes(1, 2, 3);
+            run.holds();
+            assert_eq!(run.monitors.probes().disks_damaged, 1);
+        }
+    }
+}

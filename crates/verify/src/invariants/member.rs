@@ -1,0 +1,213 @@
+//! What the facts told of one member so far: the ground on which the invariants judge the next fact.
+//!
+//! Nothing is checked here. Every method is called after the invariants have seen the fact.
+
+use record::fact::MessageHead;
+use record::{Event, Fact, LogEntry, MemberId, Nanos, Role};
+
+use super::disk::{Disk, Held};
+use super::i4_state_machine_safety::Witness;
+use super::log::TermLog;
+
+/// Faults that take back what a disk has confirmed. A member they strike is excused from having
+/// durable data for the rest of the run.
+pub(super) const DAMAGE: [&str; 4] = ["bit-rot", "lost-write", "misdirected-write", "lost-disk"];
+
+/// One member.
+#[derive(Debug)]
+pub(super) struct Member {
+    /// Its number.
+    pub id: MemberId,
+    /// How many-th life this is.
+    pub incarnation: u32,
+    /// The event that began it.
+    pub started: Event,
+    /// How the life before ended.
+    pub stopped: Option<Event>,
+    /// The first fault that took back what its disk had confirmed.
+    pub damage: Option<Event>,
+    /// Whether the page cache was lost since it last recovered.
+    pub power_lost: bool,
+    /// Term, vote and role as last told.
+    pub state: Standing,
+    /// The last vote that left, its own included: when, to whom, in what, for whom.
+    pub voted: Option<(Nanos, MemberId, MessageHead, u64)>,
+    /// The log in memory.
+    pub log: TermLog,
+    /// First index that changed since the last write was handed over.
+    changed: u64,
+    /// Commit index in memory.
+    pub commit: u64,
+    /// When it was told, and the term of the entry there; `None` while it is what was recovered.
+    pub commit_told: Option<(Nanos, u64)>,
+    /// The disk.
+    pub disk: Disk,
+    /// The store holds everything up to here.
+    pub applied: u64,
+    /// The store held everything up to here when this life began or a snapshot was installed.
+    pub basis: u64,
+    /// The snapshot that was installed last in this life.
+    pub installed: Option<Event>,
+    /// The index to apply next; `None` while nothing was applied in this life.
+    pub next: Option<u64>,
+    /// What it applied last, after `basis`.
+    pub last_applied: Option<Witness>,
+    /// The consistent index that is durable, and when it became so.
+    pub backend: (u64, Nanos),
+}
+
+/// Term, vote and role.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    /// When they were told.
+    pub time: Nanos,
+    /// Whether a `State` told them; else they are what was recovered.
+    pub told: bool,
+    pub term: u64,
+    pub vote: u64,
+    pub role: Role,
+    /// The known leader.
+    pub leader: u64,
+}
+
+impl Member {
+    pub fn new(id: MemberId) -> Member {
+        Member {
+            id,
+            incarnation: 0,
+            started: Event { time: 0, member: id, fact: Fact::Started { incarnation: 0 } },
+            stopped: None,
+            damage: None,
+            power_lost: false,
+            state: Standing::recovered(0, 0, 0),
+            voted: None,
+            log: TermLog::default(),
+            changed: u64::MAX,
+            commit: 0,
+            commit_told: None,
+            disk: Disk::new(),
+            applied: 0,
+            basis: 0,
+            installed: None,
+            next: None,
+            last_applied: None,
+            backend: (0, 0),
+        }
+    }
+
+    /// A fault struck it.
+    pub fn fault(&mut self, event: &Event, what: &str) {
+        if self.damage.is_none() && DAMAGE.contains(&what) {
+            self.damage = Some(event.clone());
+        }
+    }
+
+    /// A process began; `Recovered` follows.
+    pub fn start(&mut self, event: &Event, incarnation: u32) {
+        self.incarnation = incarnation;
+        self.started = event.clone();
+    }
+
+    /// It recovered `log` with this hard state and store. `intact` says whether all that was certain
+    /// to be on its disk came back.
+    pub fn recover(&mut self, time: Nanos, log: TermLog, found: Held, consistent_index: u64, intact: bool) {
+        let only_medium = self.power_lost || self.stopped.is_none();
+        self.disk.recovered(found, intact, only_medium);
+        self.power_lost = false;
+        self.log = log;
+        self.changed = u64::MAX;
+        self.state = Standing::recovered(time, found.term, found.vote);
+        (self.commit, self.commit_told) = (found.commit, None);
+        (self.applied, self.basis, self.next) = (consistent_index, consistent_index, None);
+        (self.installed, self.last_applied) = (None, None);
+        self.backend = (self.backend.0.min(consistent_index), self.backend.1);
+    }
+
+    /// An entry was put into the log in memory.
+    #[inline]
+    pub fn append(&mut self, entry: &LogEntry) {
+        if entry.index != self.log.last() + 1 {
+            self.disk.cut(entry.index);
+        }
+        self.changed = self.changed.min(entry.index);
+        self.log.put(entry.index, entry.term);
+    }
+
+    /// A write of raft state was handed to the disk.
+    #[inline]
+    pub fn saving(&mut self, time: Nanos, job: u64, held: Held) {
+        self.disk.saving(time, job, held, self.changed);
+        self.changed = u64::MAX;
+    }
+
+    /// A snapshot up to `index` replaced log and store. The log may be beyond it already, where its
+    /// entries were told before the store was ready.
+    pub fn install(&mut self, event: &Event, index: u64, term: u64) {
+        let goes_on = self.log.last() > index
+            && (self.log.before() == index || self.log.term_at(index) == Some(term));
+        if !goes_on {
+            self.disk.replaced(index, self.commit.min(index));
+        }
+        if goes_on {
+            self.log.drop_to(index, term);
+        } else {
+            self.log = TermLog::after(index, term);
+        }
+        (self.applied, self.basis, self.next) = (index, index, Some(index + 1));
+        (self.installed, self.last_applied) = (Some(event.clone()), None);
+    }
+
+    /// Whence the store had what comes up to `basis`, for a sentence.
+    pub fn since(&self) -> String {
+        match (&self.installed, self.incarnation) {
+            (Some(_), _) => "with the snapshot it installed".to_string(),
+            (None, 0 | 1) => "when it first started".to_string(),
+            (None, nth) => format!("when it started for the {nth}{} time", ordinal(nth)),
+        }
+    }
+
+    /// The events behind [`Member::since`] and the last application after it.
+    pub fn applied_evidence(&self) -> Vec<Event> {
+        let basis = self.installed.iter().cloned().chain(self.restart());
+        basis.chain(self.last_applied.map(|last| last.event())).collect()
+    }
+
+    /// The event that last told the commit index in this life.
+    pub fn commit_event(&self) -> Option<Event> {
+        let (time, term) = self.commit_told?;
+        Some(Event { time, member: self.id, fact: Fact::Committed { index: self.commit, term } })
+    }
+
+    /// The events that part this life from the one before.
+    pub fn restart(&self) -> Vec<Event> {
+        self.stopped.iter().cloned().chain([self.started.clone()]).collect()
+    }
+
+    /// Whether the entry of this term at `index` is on its disk. A snapshot counts as what it stands for.
+    #[inline]
+    pub fn holds(&self, index: u64, term: u64) -> bool {
+        self.disk.now.matched >= index && self.log.term_at(index).is_none_or(|here| here == term)
+    }
+
+    /// The event that last told term, vote and role in this life.
+    pub fn standing(&self) -> Option<Event> {
+        let Standing { time, told, term, vote, role, leader } = self.state;
+        told.then(|| Event { time, member: self.id, fact: Fact::State { term, vote, role, leader } })
+    }
+}
+
+impl Standing {
+    fn recovered(time: Nanos, term: u64, vote: u64) -> Standing {
+        Standing { time, told: false, term, vote, role: Role::Follower, leader: 0 }
+    }
+}
+
+fn ordinal(number: u32) -> &'static str {
+    match (number % 10, number % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    }
+}

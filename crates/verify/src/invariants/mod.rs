@@ -1,0 +1,436 @@
+//! The invariants I1 to I9, checked as a run goes, at the event that breaks them.
+//!
+//! [`Monitors`] watches the facts of a run. It is told nothing else: what it knows of a member, its
+//! log and its disk it has from the facts before. `event` below is the table of which invariant looks
+//! at which fact. Every invariant is one file, whose head says what it demands, where that comes from,
+//! and what it does *not* check.
+//!
+//! What the first violation of an invariant on a member is, is kept; later ones of the same are not.
+//! After a violation the monitors go on with what the facts say, so what follows from the first
+//! mistake is often reported too, under its own number.
+//!
+//! They sit on the path of every event of a run, so most events cost a match and a return, and what
+//! is remembered is bounded: by [`window`], by terms, and by the number of members.
+//!
+//! What the order of facts within a step must be: log facts before the `Saving` that holds them,
+//! `Committed` before `Applied`, `Applied` and `SnapshotInstalled` before the `BackendDurable` that
+//! holds them, all of a step's facts before the messages it sends, `JobDone` before what follows from
+//! it. A snapshot's `Saving` and `SnapshotInstalled` may come in either order.
+//!
+//! Not modelled: changes of the configuration; every member is a voter.
+
+mod commits;
+mod disk;
+mod i1_election_safety;
+mod i2_log_matching;
+mod i3_leader_completeness;
+mod i4_state_machine_safety;
+mod i5_durable_on_quorum;
+mod i6_durable_before_promised;
+mod i7_no_going_back;
+mod i8_equal_state;
+mod i9_read_index;
+mod log;
+mod member;
+#[cfg(test)]
+mod script;
+#[cfg(test)]
+mod twin;
+mod window;
+mod words;
+
+use record::fact::MessageHead;
+use record::{Event, Fact, LogEntry, MemberId, Nanos, Observer, Role, Stop};
+
+use commits::{Commit, Commits};
+use disk::Held;
+use i1_election_safety::ElectionSafety;
+use i2_log_matching::LogMatching;
+use i4_state_machine_safety::{Applied, StateMachineSafety, Witness};
+use i8_equal_state::Origin;
+use i9_read_index::ReadIndex;
+use log::TermLog;
+use member::Member;
+
+/// A broken invariant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Broken {
+    /// Its number in the design: "I1" to "I9".
+    pub invariant: &'static str,
+    /// What is wrong, in a few words.
+    pub title: String,
+    /// What happened, for a person.
+    pub sentences: Vec<String>,
+    /// The events that prove it, by time; the last one is the one that broke it. An append is told by
+    /// the one entry it is about. At most a few a member.
+    pub evidence: Vec<Event>,
+    /// When it broke.
+    pub time: Nanos,
+    /// Whose fact broke it.
+    pub member: MemberId,
+}
+
+macro_rules! probes {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// How often a run came to the states in which the invariants have something to say. A check
+        /// that is never near its edge proves little.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Probes {
+            $($(#[doc = $doc])+ pub $name: u64,)+
+        }
+
+        impl Probes {
+            /// Names and counts.
+            pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name)),+].into_iter()
+            }
+        }
+    };
+}
+
+probes! {
+    /// Members that began to lead.
+    leaders_elected,
+    /// Moves of the highest commit index.
+    commits,
+    /// Of these, where exactly a quorum had the entry on disk: one lie more and I5 breaks.
+    committed_by_bare_quorum,
+    /// Appends that replaced entries.
+    logs_cut,
+    /// Messages that promise something.
+    promises,
+    /// Lives after the first.
+    restarts,
+    /// Recoveries without the end of the log that was in memory.
+    restarts_with_shorter_log,
+    /// Entries passed again without being executed.
+    replayed,
+    /// Entries executed anew because the store had not been durable.
+    executed_again,
+    /// Stores compared with another member's, or an earlier life's, at the same index.
+    stores_compared,
+    /// Snapshots installed.
+    snapshots_installed,
+    /// Read indexes confirmed.
+    reads_confirmed,
+    /// Members excused because the plan damaged their disk.
+    disks_damaged,
+}
+
+/// Watches a run.
+#[derive(Debug)]
+pub struct Monitors {
+    /// By number, less one.
+    members: Vec<Member>,
+    commits: Commits,
+    elections: ElectionSafety,
+    logs: LogMatching,
+    machine: StateMachineSafety,
+    reads: ReadIndex,
+    findings: Findings,
+    probes: Probes,
+}
+
+impl Monitors {
+    /// For a cluster of members 1 to `members`, all of them voters.
+    pub fn new(members: u32) -> Monitors {
+        Monitors {
+            members: (1..=members).map(Member::new).collect(),
+            commits: Commits::default(),
+            elections: ElectionSafety::default(),
+            logs: LogMatching::new(),
+            machine: StateMachineSafety::new(),
+            reads: ReadIndex::default(),
+            findings: Findings::default(),
+            probes: Probes::default(),
+        }
+    }
+
+    /// What broke so far, in the order of the run.
+    pub fn violations(&self) -> &[Broken] {
+        &self.findings.broken
+    }
+
+    /// What broke.
+    pub fn into_violations(self) -> Vec<Broken> {
+        self.findings.broken
+    }
+
+    /// How often interesting states were reached.
+    pub fn probes(&self) -> Probes {
+        self.probes
+    }
+
+    fn fault(&mut self, event: &Event, what: &str) {
+        let struck = self.members.iter_mut().filter(|member| event.member == 0 || event.member == member.id);
+        for member in struck {
+            let before = member.damage.is_some();
+            member.fault(event, what);
+            self.probes.disks_damaged += u64::from(member.damage.is_some() && !before);
+        }
+    }
+
+    fn state(&mut self, event: &Event, term: u64, vote: u64, role: Role, leader: u64) {
+        let member = &mut self.members[place(event)];
+        i7_no_going_back::state(event, term, vote, member, &mut self.findings);
+        let leads = role == Role::Leader && (member.state.role, member.state.term) != (Role::Leader, term);
+        member.state = member::Standing { time: event.time, told: true, term, vote, role, leader };
+        if leads {
+            self.probes.leaders_elected += 1;
+            self.elections.leads(event, term, member, &mut self.findings);
+            i3_leader_completeness::leads(event, term, member, &self.commits, &mut self.findings);
+        }
+    }
+
+    #[inline]
+    fn appended(&mut self, event: &Event, entries: &[LogEntry]) {
+        let member = &mut self.members[place(event)];
+        for entry in entries {
+            self.probes.logs_cut += u64::from(entry.index <= member.log.last());
+            member.append(entry);
+            let previous = member.log.term_at(entry.index.wrapping_sub(1));
+            self.logs.entry(event, member, entry, previous, &mut self.findings);
+        }
+    }
+
+    #[inline]
+    fn committed(&mut self, event: &Event, index: u64, term: u64) {
+        let member = &mut self.members[place(event)];
+        i7_no_going_back::committed(event, index, member, &mut self.findings);
+        member.commit = index;
+        member.commit_told = Some((event.time, term));
+        if index > self.commits.index() {
+            let (time, member, during) = (event.time, member.id, member.state.term);
+            self.probes.commits += 1;
+            let at = (index, term);
+            i5_durable_on_quorum::committed(event, at, &self.members, &mut self.findings, &mut self.probes);
+            self.commits.advance(Commit { index, term, during, member, time });
+        }
+    }
+
+    #[inline]
+    fn applied(&mut self, event: &Event, applied: &Applied) {
+        let member = &mut self.members[place(event)];
+        let index = applied.index;
+        i7_no_going_back::applied(event, index, member, &mut self.findings);
+        self.machine.applied(event, member, applied, &mut self.findings);
+        if applied.executed {
+            let state = (applied.revision, applied.state_hash);
+            let (findings, probes) = (&mut self.findings, &mut self.probes);
+            i8_equal_state::store(event, member, index, state, Origin::Applied, &self.machine, findings, probes);
+            member.applied = index;
+        } else {
+            self.probes.replayed += 1;
+        }
+        member.next = Some(index + 1);
+        member.last_applied = Some(Witness { time: event.time, member: event.member, applied: *applied });
+    }
+
+    fn installed(&mut self, event: &Event, (index, term): (u64, u64), state: (u64, u64)) {
+        let member = &mut self.members[place(event)];
+        self.probes.snapshots_installed += 1;
+        i7_no_going_back::installed(event, index, member, &mut self.findings);
+        let (findings, probes) = (&mut self.findings, &mut self.probes);
+        i8_equal_state::store(event, member, index, state, Origin::Snapshot, &self.machine, findings, probes);
+        member.install(event, index, term);
+        self.forget();
+    }
+
+    fn backend_durable(&mut self, event: &Event, consistent_index: u64) {
+        let member = &mut self.members[place(event)];
+        i7_no_going_back::backend(event, consistent_index, member, &mut self.findings);
+        member.backend = (consistent_index, event.time);
+        self.forget();
+    }
+
+    fn compacted(&mut self, event: &Event, index: u64, term: u64) {
+        self.members[place(event)].log.drop_to(index, term);
+        self.forget();
+    }
+
+    #[inline]
+    fn sent(&mut self, event: &Event, to: MemberId, head: &MessageHead) {
+        if i6_durable_before_promised::promises(head) && event.member != 0 {
+            self.probes.promises += 1;
+            let member = &mut self.members[place(event)];
+            i6_durable_before_promised::sent(event, to, head, member, &mut self.findings);
+        }
+    }
+
+    fn stopped(&mut self, event: &Event, stop: &Stop) {
+        let member = &mut self.members[place(event)];
+        member.stopped = Some(event.clone());
+        member.power_lost |= *stop == Stop::PowerLoss;
+    }
+
+    /// Drops what no member can speak of any more.
+    fn forget(&mut self) {
+        let logs = self.members.iter().map(|member| member.log.before()).min();
+        self.logs.forget_below(logs.unwrap_or(0));
+        let stores = self.members.iter().map(|member| member.backend.0).min();
+        self.machine.forget_below(stores.unwrap_or(0));
+    }
+}
+
+/// What a process found on its disk.
+struct Recovery<'a> {
+    hard_state: Held,
+    before: (u64, u64),
+    entries: &'a [LogEntry],
+    consistent_index: u64,
+    /// Revision and content hash of the store.
+    store: (u64, u64),
+}
+
+impl Monitors {
+    fn recovered(&mut self, event: &Event, found: &Recovery<'_>) {
+        let member = &mut self.members[place(event)];
+        let mut log = TermLog::after(found.before.0, found.before.1);
+        for entry in found.entries {
+            log.put(entry.index, entry.term);
+            let previous = log.term_at(entry.index.wrapping_sub(1));
+            self.logs.entry(event, member, entry, previous, &mut self.findings);
+        }
+        self.probes.restarts += u64::from(member.stopped.is_some());
+        self.probes.restarts_with_shorter_log += u64::from(log.last() < member.log.last());
+        self.probes.executed_again += member.applied.saturating_sub(found.consistent_index);
+
+        let hard_state = Held { matched: log.last(), ..found.hard_state };
+        if member.stopped.is_none() && hard_state.commit > self.commits.index() {
+            // What a cluster begins with: nobody committed it.
+            let (index, time) = (hard_state.commit, event.time);
+            let term = log.term_at(index).unwrap_or_default();
+            self.commits.advance(Commit { index, term, during: 0, member: member.id, time });
+        }
+        let consistent = found.consistent_index;
+        let findings = &mut self.findings;
+        let intact = i7_no_going_back::recovered(event, &log, hard_state, consistent, member, findings);
+        let (machine, probes) = (&self.machine, &mut self.probes);
+        let origin = Origin::Recovered;
+        i8_equal_state::store(event, member, consistent, found.store, origin, machine, findings, probes);
+        member.recover(event.time, log, hard_state, consistent, intact);
+    }
+}
+
+impl Observer for Monitors {
+    /// # Panics
+    /// If a fact that only members have names no member of the cluster.
+    #[inline]
+    fn event(&mut self, event: &Event) {
+        match &event.fact {
+            Fact::Sent { to, head } => self.sent(event, *to, head),
+            Fact::Delivered { .. }
+            | Fact::Dropped { .. }
+            | Fact::Called { .. }
+            | Fact::Returned { .. }
+            | Fact::Proposed { .. }
+            | Fact::Paused
+            | Fact::Resumed
+            | Fact::Phase(_) => {}
+            Fact::Appended(entries) => self.appended(event, entries),
+            Fact::Saving { job, term, vote, commit, last_index } => {
+                let held = Held { matched: *last_index, term: *term, vote: *vote, commit: *commit };
+                self.members[place(event)].saving(event.time, *job, held);
+            }
+            Fact::JobDone { job, synced, failed } => {
+                self.members[place(event)].disk.done(event.time, *job, *synced, *failed);
+            }
+            Fact::Committed { index, term } => self.committed(event, *index, *term),
+            Fact::Applied { index, term, digest, request, revision, state_hash, mutated, executed } => {
+                let (index, term, digest, request) = (*index, *term, *digest, *request);
+                let (revision, state_hash) = (*revision, *state_hash);
+                let (mutated, executed) = (*mutated, *executed);
+                let applied =
+                    Applied { index, term, digest, request, revision, state_hash, mutated, executed };
+                self.applied(event, &applied);
+            }
+            Fact::ReadIndexAsked { context } => {
+                let member = &self.members[place(event)];
+                self.reads.asked(event, *context, member, self.commits.newest, &mut self.findings);
+            }
+            Fact::ReadIndexConfirmed { context, index } => {
+                self.probes.reads_confirmed += 1;
+                let member = &self.members[place(event)];
+                self.reads.confirmed(event, (*context, *index), member, &mut self.findings);
+            }
+            Fact::State { term, vote, role, leader } => self.state(event, *term, *vote, *role, *leader),
+            Fact::BackendDurable { consistent_index } => self.backend_durable(event, *consistent_index),
+            Fact::LogCompacted { index, term } => self.compacted(event, *index, *term),
+            Fact::SnapshotInstalled { index, term, revision, state_hash } => {
+                self.installed(event, (*index, *term), (*revision, *state_hash));
+            }
+            Fact::Started { incarnation } => self.members[place(event)].start(event, *incarnation),
+            Fact::Stopped(stop) => self.stopped(event, stop),
+            Fact::Fault { what, begins: true, .. } => self.fault(event, what),
+            Fact::Fault { .. } => {}
+            Fact::Recovered {
+                term,
+                vote,
+                commit,
+                before,
+                entries,
+                consistent_index,
+                revision,
+                state_hash,
+            } => {
+                let hard_state = Held { matched: 0, term: *term, vote: *vote, commit: *commit };
+                let (before, consistent_index) = (*before, *consistent_index);
+                let store = (*revision, *state_hash);
+                self.recovered(event, &Recovery { hard_state, before, entries, consistent_index, store });
+            }
+        }
+    }
+}
+
+/// Where a member of the cluster is in [`Monitors::members`].
+#[inline]
+fn place(event: &Event) -> usize {
+    (event.member as usize).wrapping_sub(1)
+}
+
+/// What broke: the first of each invariant and member.
+#[derive(Debug, Default)]
+struct Findings {
+    broken: Vec<Broken>,
+}
+
+impl Findings {
+    /// Takes note, unless the same invariant is known to be broken by this member.
+    #[cold]
+    fn add(&mut self, invariant: &'static str, event: &Event, account: impl FnOnce() -> Account) {
+        let known = |broken: &Broken| (broken.invariant, broken.member) == (invariant, event.member);
+        if self.broken.iter().any(known) {
+            return;
+        }
+        let Account { title, sentences, mut evidence } = account();
+        evidence.sort_by_key(|proof| proof.time);
+        evidence.push(event.clone());
+        let (time, member) = (event.time, event.member);
+        self.broken.push(Broken { invariant, title, sentences, evidence, time, member });
+    }
+}
+
+/// What there is to say about a violation, but for the event that breaks it.
+struct Account {
+    title: String,
+    sentences: Vec<String>,
+    evidence: Vec<Event>,
+}
+
+impl Account {
+    fn new(title: impl Into<String>) -> Account {
+        Account { title: title.into(), sentences: Vec::new(), evidence: Vec::new() }
+    }
+
+    /// One more sentence.
+    fn say(mut self, sentence: impl Into<String>) -> Account {
+        self.sentences.push(sentence.into());
+        self
+    }
+
+    /// Events that prove it.
+    fn prove(mut self, events: impl IntoIterator<Item = Event>) -> Account {
+        self.evidence.extend(events);
+        self
+    }
+}

@@ -1,0 +1,190 @@
+//! Tests only: a run told by hand, fact by fact.
+//!
+//! The script keeps what a member would know (its log, its term and vote, the number of its next job)
+//! so that a test only says what happens. It never judges.
+
+use record::fact::MessageHead;
+use record::{Event, Fact, LogEntry, MemberId, MessageKind, Observer, Role, Stop};
+
+use super::{Broken, Monitors};
+
+/// A run.
+pub(super) struct Script {
+    pub monitors: Monitors,
+    members: Vec<Told>,
+    last: Event,
+}
+
+/// What was told of a member.
+#[derive(Clone, Default)]
+struct Told {
+    log: Vec<LogEntry>,
+    before: (u64, u64),
+    term: u64,
+    vote: u64,
+    commit: u64,
+    jobs: u64,
+    incarnation: u32,
+}
+
+/// The entry that stands for index and term.
+pub(super) fn entry(index: u64, term: u64) -> LogEntry {
+    LogEntry { index, term, digest: 1_000 * term + index }
+}
+
+impl Script {
+    /// Members that start with empty disks.
+    pub fn new(members: u32) -> Script {
+        let monitors = Monitors::new(members);
+        let last = Event { time: 0, member: 0, fact: Fact::Phase("chaos") };
+        let mut script = Script { monitors, members: vec![Told::default(); members as usize], last };
+        (1..=members).for_each(|member| script.start(member, 0));
+        script
+    }
+
+    fn told(&mut self, member: MemberId) -> &mut Told {
+        &mut self.members[member as usize - 1]
+    }
+
+    /// Any fact.
+    pub fn tell(&mut self, member: MemberId, fact: Fact) {
+        self.last = Event { time: self.last.time + 1, member, fact };
+        self.monitors.event(&self.last);
+    }
+
+    /// A life begins with all that the log holds and the store as after `applied`.
+    pub fn start(&mut self, member: MemberId, applied: u64) {
+        self.start_with_store(member, applied, (applied, 1_000 + applied));
+    }
+
+    pub fn start_with_store(&mut self, member: MemberId, applied: u64, (revision, state_hash): (u64, u64)) {
+        let told = self.told(member);
+        told.incarnation += 1;
+        let incarnation = told.incarnation;
+        let Told { log, before, term, vote, commit, .. } = told.clone();
+        self.tell(member, Fact::Started { incarnation });
+        let (entries, consistent_index) = (log, applied);
+        let found =
+            Fact::Recovered { term, vote, commit, before, entries, consistent_index, revision, state_hash };
+        self.tell(member, found);
+    }
+
+    /// A life ends.
+    pub fn stop(&mut self, member: MemberId, stop: Stop) {
+        self.tell(member, Fact::Stopped(stop));
+    }
+
+    /// What comes after `last` is not on the disk any more.
+    pub fn lose_after(&mut self, member: MemberId, last: u64) {
+        self.told(member).log.retain(|entry| entry.index <= last);
+    }
+
+    /// The disk has this hard state.
+    pub fn lose_state(&mut self, member: MemberId, term: u64, vote: u64, commit: u64) {
+        let told = self.told(member);
+        (told.term, told.vote, told.commit) = (term, vote, commit);
+    }
+
+    pub fn state(&mut self, member: MemberId, term: u64, vote: u64, role: Role) {
+        let told = self.told(member);
+        (told.term, told.vote) = (term, vote);
+        self.tell(member, Fact::State { term, vote, role, leader: 0 });
+    }
+
+    /// Term and vote change and are durable at once.
+    pub fn votes(&mut self, member: MemberId, term: u64, vote: u64) {
+        self.state(member, term, vote, Role::Follower);
+        let job = self.save(member);
+        self.sync(member, job);
+    }
+
+    /// The member wins the election of a term that it voted for itself in.
+    pub fn leads(&mut self, member: MemberId, term: u64) {
+        self.votes(member, term, u64::from(member));
+        self.state(member, term, u64::from(member), Role::Leader);
+    }
+
+    /// Entries, as (index, term), enter the log in memory.
+    pub fn append(&mut self, member: MemberId, entries: &[(u64, u64)]) {
+        let entries: Vec<_> = entries.iter().map(|(index, term)| entry(*index, *term)).collect();
+        let told = self.told(member);
+        told.log.retain(|old| old.index < entries[0].index);
+        told.log.extend(&entries);
+        self.tell(member, Fact::Appended(entries));
+    }
+
+    /// All that is in memory is handed to the disk; says as which job.
+    pub fn save(&mut self, member: MemberId) -> u64 {
+        let told = self.told(member);
+        told.jobs += 1;
+        let last_index = told.log.last().map_or(told.before.0, |entry| entry.index);
+        let Told { jobs: job, term, vote, commit, .. } = *told;
+        self.tell(member, Fact::Saving { job, term, vote, commit, last_index });
+        job
+    }
+
+    pub fn sync(&mut self, member: MemberId, job: u64) {
+        self.tell(member, Fact::JobDone { job, synced: true, failed: false });
+    }
+
+    /// Entries enter the log and are durable at once.
+    pub fn write(&mut self, member: MemberId, entries: &[(u64, u64)]) {
+        self.append(member, entries);
+        let job = self.save(member);
+        self.sync(member, job);
+    }
+
+    /// A message that promises something.
+    pub fn send(&mut self, member: MemberId, to: MemberId, kind: MessageKind, term: u64, index: u64) {
+        let head = MessageHead { kind, term, index, log_term: 0, commit: 0, reject: false, entries: 0 };
+        self.tell(member, Fact::Sent { to, head });
+    }
+
+    pub fn commit(&mut self, member: MemberId, index: u64, term: u64) {
+        self.told(member).commit = index;
+        self.tell(member, Fact::Committed { index, term });
+    }
+
+    /// Applies an entry; the store is then as everyone's after that index.
+    pub fn apply(&mut self, member: MemberId, index: u64, term: u64) {
+        self.tell(member, applied(entry(index, term), (index, 1_000 + index), true));
+    }
+
+    /// Passes an entry without executing it.
+    pub fn replay(&mut self, member: MemberId, index: u64, term: u64) {
+        self.tell(member, applied(entry(index, term), (index, 1_000 + index), false));
+    }
+
+    /// A snapshot of everything up to `index` replaces log and store.
+    pub fn install(&mut self, member: MemberId, index: u64, term: u64) {
+        let told = self.told(member);
+        told.log.clear();
+        told.before = (index, term);
+        let (revision, state_hash) = (index, 1_000 + index);
+        self.tell(member, Fact::SnapshotInstalled { index, term, revision, state_hash });
+    }
+
+    /// Nothing is broken.
+    #[track_caller]
+    pub fn holds(&self) {
+        assert_eq!(self.monitors.violations(), []);
+    }
+
+    /// The last fact, and nothing before it, broke this invariant and only this one.
+    #[track_caller]
+    pub fn broke(&self, invariant: &str, sentences: &str) -> &Broken {
+        let [broken] = self.monitors.violations() else {
+            panic!("not one violation but {:#?}", self.monitors.violations())
+        };
+        assert_eq!((broken.invariant, broken.sentences.join(" ").as_str()), (invariant, sentences));
+        assert_eq!(broken.evidence.last(), Some(&self.last));
+        assert!(broken.evidence.is_sorted_by_key(|event| event.time));
+        broken
+    }
+}
+
+/// The application of an entry, after which the store has this revision and hash.
+pub(super) fn applied(entry: LogEntry, (revision, state_hash): (u64, u64), executed: bool) -> Fact {
+    let LogEntry { index, term, digest } = entry;
+    Fact::Applied { index, term, digest, request: index, revision, state_hash, mutated: true, executed }
+}

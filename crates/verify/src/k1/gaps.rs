@@ -1,0 +1,158 @@
+//! Without evidence: which of the writes without an answer made the revisions that nobody was acknowledged for.
+//!
+//! A search in the order of revisions, that goes back where an answer does not fit. It is exact where it ends; where
+//! many writes without an answer touch keys that are seldom read, its budget ends it, and nothing is decided.
+
+use api::etcdserverpb::response_op::Response as OpResponse;
+use api::etcdserverpb::{RangeResponse, ResponseOp};
+use api::mvccpb::KeyValue;
+use api::{Request, Response};
+use record::History;
+
+use super::order::Step;
+use super::place::Position;
+use super::realtime::Window;
+use super::replay::Replay;
+
+/// Steps of replay that the search may take.
+const BUDGET: u64 = 20_000_000;
+
+/// How the search ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Filled {
+    /// With every revision explained by these steps.
+    All(Vec<Step>),
+    /// There is no way. These steps explain as much as can be explained.
+    Impossible(Vec<Step>),
+    /// Without a result.
+    OutOfBudget,
+}
+
+/// A revision that somebody must have made, and the search's choice for it.
+struct Gap {
+    revision: i64,
+    /// Where in the steps it was met.
+    at: usize,
+    /// The next of the open operations to try.
+    next: usize,
+    chosen: Option<usize>,
+}
+
+/// Explains the revisions that no step makes by operations whose outcome is open.
+pub fn fill(history: &History, steps: &[Step], open: &[Window], start: i64) -> Filled {
+    // A compaction makes no revision, and the model of the replay is not to be compacted.
+    let compacts = |window: &&Window| matches!(history.operations[window.operation as usize].request, Request::Compact(_));
+    let open: Vec<Window> = open.iter().filter(|window| !compacts(window)).copied().collect();
+    let mut gaps: Vec<Gap> = Vec::new();
+    let mut used = vec![false; open.len()];
+    let mut best = (0, Vec::new());
+    let facts = Facts::of(history, steps, start);
+    let mut replay = Replay::new(history, start);
+    let mut at = 0;
+    let mut budget = BUDGET;
+    loop {
+        let mut missing = None;
+        while at < steps.len() {
+            missing = replay.missing(&steps[at]);
+            if missing.is_some() || replay.take(&steps[at]).is_err() {
+                break;
+            }
+            at += 1;
+            budget -= 1;
+            if budget == 0 {
+                return Filled::OutOfBudget;
+            }
+        }
+        let chosen = || gaps.iter().filter_map(|gap| Some(step(gap.revision, &open[gap.chosen?]))).collect();
+        if at == steps.len() {
+            return Filled::All(chosen());
+        }
+        if at > best.0 {
+            best = (at, chosen());
+        }
+        if let Some(revision) = missing {
+            gaps.push(Gap { revision, at, next: 0, chosen: None });
+        }
+        // The next choice for the last gap that has one.
+        at = loop {
+            let Some(gap) = gaps.last_mut() else { return Filled::Impossible(best.1) };
+            if let Some(chosen) = gap.chosen.take() {
+                used[chosen] = false;
+            }
+            let candidate = (gap.next..open.len()).find(|candidate| {
+                replay.model.rewind(gap.revision - 1);
+                !used[*candidate]
+                    && open[*candidate].floor.position < Position::making(gap.revision)
+                    && replay.take(&step(gap.revision, &open[*candidate])).is_ok()
+                    && facts.hold(&replay, gap.revision)
+            });
+            match candidate {
+                Some(candidate) => {
+                    used[candidate] = true;
+                    (gap.chosen, gap.next) = (Some(candidate), candidate + 1);
+                    break gap.at;
+                }
+                None => drop(gaps.pop()),
+            }
+        };
+    }
+}
+
+fn step(revision: i64, window: &Window) -> Step {
+    Step { position: Position::making(revision), rank: 0, operation: window.operation }
+}
+
+/// What was seen of the revisions that nobody was acknowledged for.
+struct Facts(Vec<KeyValue>);
+
+impl Facts {
+    fn of(history: &History, steps: &[Step], start: i64) -> Facts {
+        let makes = |revision: i64| steps.binary_search_by_key(&Position::making(revision), |step| step.position).is_ok();
+        let mut seen = Vec::new();
+        let mut note = |kv: &KeyValue| {
+            if kv.mod_revision > start && !makes(kv.mod_revision) {
+                seen.push(kv.clone());
+            }
+        };
+        for operation in &history.operations {
+            match operation.response() {
+                Some(Response::Range(range)) if !hides_values(&operation.request) => range.kvs.iter().for_each(&mut note),
+                Some(Response::Put(put)) => put.prev_kv.iter().for_each(&mut note),
+                Some(Response::DeleteRange(delete)) => delete.prev_kvs.iter().for_each(&mut note),
+                Some(Response::Txn(txn)) => txn.responses.iter().for_each(|op| in_txn(op, &mut note)),
+                _ => {}
+            }
+        }
+        seen.sort_by(|a, b| (a.mod_revision, &a.key).cmp(&(b.mod_revision, &b.key)));
+        seen.dedup();
+        Facts(seen)
+    }
+
+    /// Whether the model, which has just made this revision, shows what was seen of it.
+    fn hold(&self, replay: &Replay<'_>, revision: i64) -> bool {
+        let first = self.0.partition_point(|kv| kv.mod_revision < revision);
+        let of_revision = self.0[first..].iter().take_while(|kv| kv.mod_revision == revision);
+        of_revision.into_iter().all(|kv| replay.model.get(&kv.key, revision).as_ref() == Some(kv))
+    }
+}
+
+fn hides_values(request: &Request) -> bool {
+    matches!(request, Request::Range(range) if range.keys_only)
+}
+
+/// Reads inside transactions may hide values; only what other answers show is taken from them.
+fn in_txn(op: &ResponseOp, note: &mut impl FnMut(&KeyValue)) {
+    match &op.response {
+        Some(OpResponse::ResponseRange(RangeResponse { kvs, .. })) => {
+            kvs.iter().filter(|kv| !kv.value.is_empty()).for_each(note);
+        }
+        Some(OpResponse::ResponsePut(put)) => put.prev_kv.iter().for_each(note),
+        Some(OpResponse::ResponseDeleteRange(delete)) => delete.prev_kvs.iter().for_each(note),
+        Some(OpResponse::ResponseTxn(txn)) => {
+            for op in &txn.responses {
+                in_txn(op, &mut *note);
+            }
+        }
+        None => {}
+    }
+}

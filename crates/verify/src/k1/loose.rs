@@ -1,0 +1,414 @@
+//! What no revision places: errors that tell something of the state, and compactions.
+//!
+//! The store has a second register, the compacted revision, which only grows, and which no answer carries. So all
+//! operations that tell something of it, and all others without a place, are nodes of a graph: an edge leads from
+//! what returned before a call to what was called then, from each compaction to the next higher one, from a read at
+//! a revision to the first compaction beyond it, from that compaction to whatever was refused because of it. Along
+//! the edges every node gets the earliest place it can have. A cycle, or a node pushed beyond what real time allows
+//! it, is a violation; without either the order of the graph is a linearization.
+
+use api::etcdserverpb::request_op::Request as Op;
+use api::etcdserverpb::response_op::Response as OpResponse;
+use api::etcdserverpb::{RequestOp, ResponseOp, TxnRequest, TxnResponse};
+use api::{Error, Request, Response};
+use record::{History, Nanos, Outcome};
+
+use super::order::{NOBODY, Order};
+use super::place::{Place, Position, is_write};
+use super::realtime::{Bound, Window};
+use crate::definite::is_modelled;
+use crate::model::{self, Model};
+use crate::{Oracle, Severity, Violation, describe};
+
+/// What a node says of the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Says {
+    /// The compacted revision is at most this.
+    NotCompacted(i64),
+    /// The compacted revision is more than this.
+    Compacted(i64),
+    /// It moves the compacted revision here.
+    Compacts(i64),
+    /// The newest revision is less than this.
+    Future(i64),
+    /// The model would give this error.
+    Refused(Error),
+}
+
+struct Node {
+    operation: u32,
+    says: Says,
+    floor: Bound,
+    ceiling: Bound,
+}
+
+/// Checks all operations without a place of their own, and returns how many there are. `model` is never compacted
+/// and has every revision; `evidence` says whether what is `open` and not in the order is known not to have happened.
+pub fn check(
+    history: &History,
+    order: &Order,
+    somewhere: &[Window],
+    open: &[Window],
+    evidence: bool,
+    model: &Model,
+    violations: &mut Vec<Violation>,
+) -> usize {
+    let possible = if evidence { &[] } else { open };
+    let mut graph = Graph::new(history, order, somewhere, open, possible, violations);
+    graph.settle(model, possible, violations);
+    graph.nodes.len()
+}
+
+struct Graph<'a> {
+    history: &'a History,
+    nodes: Vec<Node>,
+    /// The compactions that took effect, by revision: the revision and the node.
+    compactions: Vec<(i64, usize)>,
+    /// Compactions that may have taken effect: to which revision, and since when.
+    possible: Vec<(i64, Nanos)>,
+}
+
+impl<'a> Graph<'a> {
+    fn new(
+        history: &'a History,
+        order: &Order,
+        somewhere: &[Window],
+        open: &[Window],
+        possible: &[Window],
+        violations: &mut Vec<Violation>,
+    ) -> Graph<'a> {
+        let mut graph = Graph { history, nodes: Vec::new(), compactions: Vec::new(), possible: Vec::new() };
+        for window in somewhere {
+            graph.take_unplaced(window, violations);
+        }
+        for window in open {
+            let Request::Compact(request) = &history.operations[window.operation as usize].request else { continue };
+            if order.compactions.iter().any(|compaction| compaction.operation == window.operation) {
+                graph.add(window, Says::Compacts(request.revision));
+            } else if !possible.is_empty() {
+                graph.possible.push((request.revision, history.operations[window.operation as usize].call));
+            }
+        }
+        // Reads at a revision have a place, but matter for the compactions; without any they need not be looked at.
+        let compacted = |node: &Node| matches!(node.says, Says::Compacted(_) | Says::Compacts(_));
+        if graph.nodes.iter().any(compacted) {
+            graph.take_reads_of_the_past(order);
+        }
+        graph.nodes.sort_by_key(|node| history.operations[node.operation as usize].call);
+        graph.order_compactions(violations);
+        graph
+    }
+
+    fn add(&mut self, window: &Window, says: Says) {
+        let (mut floor, mut ceiling) = (window.floor, window.ceiling);
+        match says {
+            Says::Compacts(revision) => {
+                let least = Position::during(revision);
+                if least > floor.position {
+                    floor = Bound { position: least, by: NOBODY };
+                }
+            }
+            Says::Future(revision) => {
+                let most = Position::making(revision).settled_before();
+                if most < ceiling.position {
+                    ceiling = Bound { position: most, by: NOBODY };
+                }
+            }
+            _ => {}
+        }
+        floor.position = floor.position.settled();
+        ceiling.position = ceiling.position.settled_before();
+        self.nodes.push(Node { operation: window.operation, says, floor, ceiling });
+    }
+
+    fn take_unplaced(&mut self, window: &Window, violations: &mut Vec<Violation>) {
+        let operation = &self.history.operations[window.operation as usize];
+        let says = match (&operation.request, &operation.outcome) {
+            (Request::Compact(request), Outcome::Answer { .. }) => Says::Compacts(request.revision),
+            (_, Outcome::Error { error, .. }) if !is_modelled(*error) => return,
+            (request, Outcome::Error { at, error }) => match (request, *error, model::check(request)) {
+                (_, error, Err(expected)) if error == expected => return,
+                (_, error, Err(expected)) => {
+                    violations.push(wrong_error(self.history, window.operation, *at, error, Some(expected)));
+                    return;
+                }
+                (Request::Range(request), Error::Compacted, _) if request.revision > 0 => {
+                    Says::Compacted(request.revision)
+                }
+                (Request::Range(request), Error::FutureRev, _) if request.revision > 0 => {
+                    Says::Future(request.revision)
+                }
+                // Compacting to where it is compacted already is refused too.
+                (Request::Compact(request), Error::Compacted, _) => Says::Compacted(request.revision - 1),
+                (Request::Compact(request), Error::FutureRev, _) => Says::Future(request.revision),
+                (Request::Txn(request), Error::Compacted, _) => match oldest_read(request) {
+                    Some(revision) => Says::Compacted(revision),
+                    None => {
+                        violations.push(wrong_error(self.history, window.operation, *at, *error, None));
+                        return;
+                    }
+                },
+                (Request::Put(_), Error::KeyNotFound, _)
+                | (Request::Txn(_), Error::KeyNotFound | Error::FutureRev, _) => Says::Refused(*error),
+                // Without evidence of their order nothing is said about leases.
+                (Request::Put(_) | Request::Txn(_), Error::LeaseNotFound, _)
+                | (Request::LeaseGrant(_), Error::LeaseExists, _)
+                | (Request::LeaseRevoke(_), Error::LeaseNotFound, _) => return,
+                (_, error, _) => {
+                    violations.push(wrong_error(self.history, window.operation, *at, error, None));
+                    return;
+                }
+            },
+            _ => return,
+        };
+        self.add(window, says);
+    }
+
+    fn take_reads_of_the_past(&mut self, order: &Order) {
+        for (number, operation) in self.history.operations.iter().enumerate() {
+            let Place::At(position) = order.places[number] else { continue };
+            let revision = match (&operation.request, operation.response()) {
+                (Request::Range(request), Some(_)) if request.revision > 0 => Some(request.revision),
+                (Request::Txn(request), Some(Response::Txn(response))) => oldest_read_done(request, response),
+                _ => None,
+            };
+            if let Some(revision) = revision {
+                let here = Bound { position, by: number as u32 };
+                let window = Window { operation: number as u32, floor: here, ceiling: here };
+                let says = Says::NotCompacted(revision);
+                self.nodes.push(Node { operation: window.operation, says, floor: here, ceiling: here });
+            }
+        }
+    }
+
+    fn order_compactions(&mut self, violations: &mut Vec<Violation>) {
+        for (at, node) in self.nodes.iter().enumerate() {
+            if let Says::Compacts(revision) = node.says {
+                self.compactions.push((revision, at));
+            }
+        }
+        self.compactions.sort_unstable();
+        let (history, nodes) = (self.history, &self.nodes);
+        self.compactions.dedup_by(|next, kept| {
+            let twins = next.0 == kept.0;
+            if twins {
+                violations.push(compacted_twice(history, nodes[kept.1].operation, nodes[next.1].operation));
+            }
+            twins
+        });
+    }
+
+    /// The node of the first compaction beyond `revision`.
+    fn first_beyond(&self, revision: i64) -> Option<usize> {
+        let at = self.compactions.partition_point(|(compacted, _)| *compacted <= revision);
+        self.compactions.get(at).map(|(_, node)| *node)
+    }
+
+    /// Edges between nodes, and from a node into the chain of calls.
+    fn edges(&self, violations: &mut Vec<Violation>) -> Vec<Vec<usize>> {
+        let count = self.nodes.len();
+        // A node's number is its place in the order of calls; its call itself is `count` further on.
+        let mut edges: Vec<Vec<usize>> = vec![Vec::new(); 2 * count];
+        for (at, node) in self.nodes.iter().enumerate() {
+            edges[count + at].push(at);
+            if at + 1 < count {
+                edges[count + at].push(count + at + 1);
+            }
+            if let Some(returned) = self.history.operations[node.operation as usize].returned() {
+                let called = |other: &Node| self.history.operations[other.operation as usize].call;
+                let next = self.nodes.partition_point(|other| called(other) <= returned);
+                if next < count {
+                    edges[at].push(count + next);
+                }
+            }
+            match node.says {
+                Says::NotCompacted(revision) => edges[at].extend(self.first_beyond(revision)),
+                Says::Compacted(revision) => match self.first_beyond(revision) {
+                    Some(compaction) if !self.may_be_compacted(node, revision) => edges[compaction].push(at),
+                    None if !self.may_be_compacted(node, revision) => {
+                        violations.push(never_compacted(self.history, node.operation, revision));
+                    }
+                    _ => {}
+                },
+                _ => {}
+            }
+        }
+        for pair in self.compactions.windows(2) {
+            edges[pair[0].1].push(pair[1].1);
+        }
+        edges
+    }
+
+    /// Whether a revision below 0 is asked for, or a compaction that may have happened explains the error.
+    fn may_be_compacted(&self, node: &Node, revision: i64) -> bool {
+        let returned = self.history.operations[node.operation as usize].returned();
+        let explains = |(to, call): &(i64, Nanos)| *to > revision && returned.is_none_or(|at| *call <= at);
+        revision < -1 || self.possible.iter().any(explains)
+    }
+
+    /// Gives every node its earliest place, along the edges.
+    fn settle(&mut self, model: &Model, possible: &[Window], violations: &mut Vec<Violation>) {
+        let edges = self.edges(violations);
+        let count = self.nodes.len();
+        let mut waiting = vec![0_u32; 2 * count];
+        edges.iter().flatten().for_each(|to| waiting[*to] += 1);
+        let mut earliest: Vec<Bound> = vec![Bound { position: Position::START, by: NOBODY }; 2 * count];
+        for (at, node) in self.nodes.iter().enumerate() {
+            earliest[at] = node.floor;
+        }
+        let mut ready: Vec<usize> = (0..2 * count).filter(|at| waiting[*at] == 0).collect();
+        while let Some(at) = ready.pop() {
+            if at < count {
+                self.place(at, &mut earliest[at], model, possible, violations);
+            }
+            for to in &edges[at] {
+                if earliest[at].position > earliest[*to].position {
+                    let by = if at < count { self.nodes[at].operation } else { earliest[at].by };
+                    earliest[*to] = Bound { position: earliest[at].position, by };
+                }
+                waiting[*to] -= 1;
+                if waiting[*to] == 0 {
+                    ready.push(*to);
+                }
+            }
+        }
+        let stuck: Vec<u32> =
+            (0..count).filter(|at| waiting[*at] > 0).map(|at| self.nodes[at].operation).collect();
+        if !stuck.is_empty() {
+            violations.push(cycle(self.history, &stuck));
+        }
+    }
+
+    fn place(
+        &self,
+        at: usize,
+        earliest: &mut Bound,
+        model: &Model,
+        possible: &[Window],
+        violations: &mut Vec<Violation>,
+    ) {
+        let node = &self.nodes[at];
+        if let Says::Refused(error) = node.says {
+            let operation = &self.history.operations[node.operation as usize];
+            // After the last known revision anything still open may have happened.
+            let last = Position::during(model.revision());
+            let unknown = !possible.is_empty() && node.ceiling.position > last;
+            let until = node.ceiling.position.min(last).revision();
+            let fits = |revision: &i64| model.refused_at(&operation.request, *revision) == Err(error);
+            match (earliest.position.revision()..=until).find(fits) {
+                Some(revision) => earliest.position = Position::during(revision).max(earliest.position),
+                None if unknown => {}
+                None => {
+                    let time = operation.returned().unwrap_or(operation.call);
+                    violations.push(wrong_error(self.history, node.operation, time, error, None));
+                }
+            }
+        } else if earliest.position > node.ceiling.position {
+            violations.push(no_place(self.history, node, earliest));
+        }
+    }
+}
+
+/// The lowest revision that a transaction may read at. Unlike a read of its own it takes negative ones seriously.
+fn oldest_read(txn: &TxnRequest) -> Option<i64> {
+    let of_op = |op: &RequestOp| match &op.request {
+        Some(Op::RequestRange(range)) if range.revision != 0 => Some(range.revision),
+        Some(Op::RequestTxn(nested)) => oldest_read(nested),
+        _ => None,
+    };
+    txn.success.iter().chain(&txn.failure).filter_map(of_op).min()
+}
+
+/// The lowest revision that a transaction did read at.
+fn oldest_read_done(txn: &TxnRequest, response: &TxnResponse) -> Option<i64> {
+    let branch = if response.succeeded { &txn.success } else { &txn.failure };
+    let of_op = |(op, response): (&RequestOp, &ResponseOp)| match (&op.request, &response.response) {
+        (Some(Op::RequestRange(range)), _) if range.revision > 0 => Some(range.revision),
+        (Some(Op::RequestTxn(nested)), Some(OpResponse::ResponseTxn(response))) => oldest_read_done(nested, response),
+        _ => None,
+    };
+    branch.iter().zip(&response.responses).filter_map(of_op).min()
+}
+
+fn oracle(history: &History, operation: u32) -> Oracle {
+    let operation = &history.operations[operation as usize];
+    let compaction = matches!(operation.request, Request::Compact(_));
+    let past = matches!(operation.outcome, Outcome::Error { error: Error::Compacted | Error::FutureRev, .. });
+    if compaction || past || !is_write(&operation.request) { Oracle::K3 } else { Oracle::K1 }
+}
+
+fn answered(history: &History, operation: u32) -> String {
+    let operation = &history.operations[operation as usize];
+    let who = describe::who(operation);
+    match &operation.outcome {
+        Outcome::Answer { at, .. } => format!("{who} was answered at {}.", describe::time(*at)),
+        Outcome::Error { at, error } => format!("{who} was answered with \"{error}\" at {}.", describe::time(*at)),
+        Outcome::Unknown { .. } => format!("{who} was called at {}.", describe::time(operation.call)),
+    }
+}
+
+fn wrong_error(history: &History, operation: u32, at: Nanos, error: Error, expected: Option<Error>) -> Violation {
+    Violation::new(oracle(history, operation), Severity::Wrong, at, "an error without a reason")
+        .say(format!(
+            "{} was answered with \"{error}\" at {}.",
+            describe::who(&history.operations[operation as usize]),
+            describe::time(at)
+        ))
+        .say(match expected {
+            Some(expected) => format!("etcd answers such a request with \"{expected}\"."),
+            None => "At no moment between its call and its answer was there a reason for that error.".to_string(),
+        })
+        .shown_by([operation as usize])
+}
+
+fn never_compacted(history: &History, operation: u32, revision: i64) -> Violation {
+    let time = history.operations[operation as usize].returned().unwrap_or(0);
+    Violation::new(Oracle::K3, Severity::Wrong, time, "a revision is said to be compacted, but never was")
+        .say(answered(history, operation))
+        .say(format!("No compaction beyond revision {revision} had been asked for by then."))
+        .shown_by([operation as usize])
+}
+
+fn compacted_twice(history: &History, one: u32, other: u32) -> Violation {
+    let time = history.operations[other as usize].returned().unwrap_or(0);
+    Violation::new(Oracle::K3, Severity::Wrong, time, "the same compaction was accepted twice")
+        .say(answered(history, one))
+        .say(answered(history, other))
+        .say("The second should have been refused: that revision was compacted already.")
+        .shown_by([one as usize, other as usize])
+}
+
+fn cycle(history: &History, stuck: &[u32]) -> Violation {
+    let time = stuck.iter().filter_map(|number| history.operations[*number as usize].returned()).max().unwrap_or(0);
+    let mut violation =
+        Violation::new(Oracle::K3, Severity::Wrong, time, "compactions and reads of the past contradict each other");
+    let mut sorted = stuck.to_vec();
+    sorted.sort_by_key(|number| history.operations[*number as usize].returned());
+    for number in sorted.iter().take(3) {
+        violation = violation.say(answered(history, *number));
+    }
+    violation
+        .say("No order of these operations agrees both with real time and with what was compacted when.")
+        .shown_by(sorted.iter().take(6).map(|number| *number as usize))
+}
+
+fn no_place(history: &History, node: &Node, earliest: &Bound) -> Violation {
+    let operation = &history.operations[node.operation as usize];
+    let time = operation.returned().unwrap_or(operation.call);
+    let mut violation =
+        Violation::new(oracle(history, node.operation), Severity::Wrong, time, match node.says {
+            Says::Future(_) => "a revision is said to lie in the future, but was known already",
+            Says::Compacts(_) => "a compaction to a revision that did not exist yet was accepted",
+            Says::NotCompacted(_) => "a read returned a revision that was compacted already",
+            Says::Compacted(_) | Says::Refused(_) => "an answer came too early or too late",
+        })
+        .say(answered(history, node.operation))
+        .shown_by([node.operation as usize]);
+    for (bound, when) in [(earliest, "It comes after"), (&node.ceiling, "It comes before")] {
+        if bound.by != NOBODY && bound.by != node.operation {
+            let other = describe::operation(&history.operations[bound.by as usize]);
+            violation = violation.say(format!("{when} {other}.")).shown_by([bound.by as usize]);
+        }
+    }
+    violation
+}

@@ -1,0 +1,202 @@
+//! K1: the key-value history is strictly serializable against the sequential model of etcd.
+//!
+//! The revision engine. Every answer of etcd carries the revision it took place at, and every write that changes
+//! anything makes exactly one; so the answers themselves say in which order everything happened, and nothing has to
+//! be searched (`checker.md`, 3.1):
+//!
+//! 1. `place`, `order`: each operation's place by its answer; no revision is made twice. A write without an answer
+//!    stands where the cluster applied it, by the evidence of the record.
+//! 2. `realtime`: what had returned before a call comes before it.
+//! 3. `gaps`: every revision is made by somebody. Without evidence, a search over the writes without an answer.
+//! 4. `replay`: in that order each answer, whole, is what the model says.
+//! 5. `loose`: errors and compactions, which carry no revision, fit in somewhere between call and answer.
+//!
+//! The same replay serves K2 and K3: a mismatch of a serializable read is theirs, as is one of a read at a revision.
+//!
+//! Not checked: what a lease's time does (L1 to L3); the order of lease operations among each other, and anything at
+//! all about leases without evidence; the header of a Compact (etcd reads it after the fact); errors that the model
+//! does not know (size, load, permission) beyond that they have no effect; calls that [`Model::covers`](crate::model::Model::covers)
+//! does not know; cluster id, member id and term of headers. Evidence is believed where no answer contradicts it: that all
+//! members applied the same is I4 and I8.
+
+mod gaps;
+mod loose;
+mod order;
+pub(crate) mod place;
+mod realtime;
+pub(crate) mod replay;
+
+use record::{Applied, History};
+
+use crate::describe;
+use crate::model::FIRST_REVISION;
+use crate::{Oracle, Severity, Violation};
+use gaps::Filled;
+use order::{NOBODY, Order, Step};
+use realtime::Window;
+use replay::Replay;
+
+/// More wrong answers than this are only counted: one lost write can make every later answer wrong.
+const MISMATCHES_SHOWN: usize = 5;
+
+/// What the engine may take for granted.
+#[derive(Clone, Copy, Debug)]
+pub struct Premises<'a> {
+    /// What the cluster applied, in the order of its log; `None` where nobody looked.
+    pub applied: Option<&'a [Applied]>,
+    /// The revision of the store when the history began.
+    pub start_revision: i64,
+    /// Whether the history has everybody who wrote. If not, a revision that nothing explains is no violation.
+    pub closed: bool,
+}
+
+impl Default for Premises<'_> {
+    fn default() -> Self {
+        Premises { applied: None, start_revision: FIRST_REVISION, closed: true }
+    }
+}
+
+/// What the engine found out.
+#[derive(Debug, Default)]
+pub struct Finding {
+    /// What does not hold; of K1, K2 and K3.
+    pub violations: Vec<Violation>,
+    /// What could not be decided, and why; a sentence each.
+    pub undecided: Vec<String>,
+    /// How many operations have a place in the order of revisions.
+    pub placed: usize,
+    /// How many errors and compactions were fitted in.
+    pub loose: usize,
+    /// How many revisions were made.
+    pub revisions: usize,
+}
+
+/// Checks a history.
+///
+/// # Panics
+/// If the operations are not in the order of their calls.
+pub fn check(history: &History, premises: &Premises<'_>) -> Finding {
+    let calls = history.operations.iter().map(|operation| operation.call);
+    assert!(calls.is_sorted(), "a history is in the order of its calls; the reader of a file sorts it");
+    let mut finding = Finding::default();
+    let start = premises.start_revision;
+    let mut order = Order::new(history, premises.applied, start, &mut finding.violations);
+    let (somewhere, open) = realtime::sweep(history, &order, &mut finding.violations);
+    if premises.applied.is_none() && !fill_gaps(history, premises, &mut order.steps, &open, order.leases, &mut finding) {
+        return finding;
+    }
+
+    let mut replay = Replay::new(history, start);
+    replay_all(&mut replay, history, &order.steps, premises, &mut finding);
+    if replay.lost_track {
+        finding.undecided.push(
+            "A lease ended of its own accord while several had keys; which one it was is not in the evidence."
+                .to_string(),
+        );
+        finding.violations.clear();
+        return finding;
+    }
+    finding.placed = order.steps.iter().filter(|step| step.operation != NOBODY).count();
+    finding.revisions = order.steps.iter().filter(|step| step.position.makes_revision()).count();
+    if order.loose {
+        let model = &replay.model;
+        let evidence = premises.applied.is_some();
+        finding.loose =
+            loose::check(history, &order, &somewhere, &open, evidence, model, &mut finding.violations);
+    }
+    finding
+}
+
+/// Explains revisions without evidence. Says whether there is a point in going on.
+fn fill_gaps(
+    history: &History,
+    premises: &Premises<'_>,
+    steps: &mut Vec<Step>,
+    open: &[Window],
+    leases: bool,
+    finding: &mut Finding,
+) -> bool {
+    if leases {
+        finding.undecided.push(
+            "The history has leases, and there is no evidence of the order in which the cluster applied them."
+                .to_string(),
+        );
+        return false;
+    }
+    let mut newest = premises.start_revision;
+    let gap = steps.iter().any(|step| {
+        let missing = step.position.revision() - i64::from(step.position.makes_revision()) > newest;
+        newest = step.position.revision();
+        missing
+    });
+    if !gap {
+        return true;
+    }
+    let (filled, hopeless) = match gaps::fill(history, steps, open, premises.start_revision) {
+        Filled::All(filled) => (filled, None),
+        Filled::Impossible(filled) if premises.closed => (filled, None),
+        Filled::Impossible(_) => (
+            Vec::new(),
+            Some("some were made by writers that the history does not have, or an answer is wrong"),
+        ),
+        Filled::OutOfBudget => {
+            (Vec::new(), Some("the search for an explanation was given up; it needs a watch or the log as evidence"))
+        }
+    };
+    steps.extend(filled);
+    steps.sort_unstable();
+    if let Some(why) = hopeless {
+        let count = open.len();
+        finding.undecided.push(format!(
+            "The {count} writes without an answer were not found to explain the revisions that nobody was acknowledged for: {why}."
+        ));
+    }
+    hopeless.is_none()
+}
+
+fn replay_all(
+    replay: &mut Replay<'_>,
+    history: &History,
+    steps: &[Step],
+    premises: &Premises<'_>,
+    finding: &mut Finding,
+) {
+    let mut wrong = 0;
+    let mut explained = true;
+    for step in steps {
+        if let Some(revision) = replay.missing(step) {
+            if explained {
+                finding.violations.push(unexplained(history, step, revision, premises));
+                explained = false;
+            }
+            let before = step.position.revision() - i64::from(step.position.makes_revision());
+            replay.model.skip_to(before);
+        }
+        if let Err(mismatch) = replay.take(step) {
+            wrong += 1;
+            if wrong <= MISMATCHES_SHOWN {
+                finding.violations.push(mismatch.violation(history, steps, &replay.model));
+            }
+        }
+    }
+    if let Some(last) = finding.violations.last_mut()
+        && wrong > MISMATCHES_SHOWN
+    {
+        last.sentences.push(format!("{} more answers do not fit either.", wrong - MISMATCHES_SHOWN));
+    }
+}
+
+fn unexplained(history: &History, step: &Step, revision: i64, premises: &Premises<'_>) -> Violation {
+    let witness = history.operations.get(step.operation as usize);
+    let time = witness.and_then(|witness| witness.returned()).unwrap_or(0);
+    let mut violation =
+        Violation::new(Oracle::K1, Severity::Wrong, time, format!("nobody made revision {revision}"));
+    if let Some(witness) = witness {
+        violation = violation.say(format!("There was a revision {revision}: {}.", describe::operation(witness)));
+    }
+    violation = violation.say(match premises.applied {
+        Some(_) => "No write was acknowledged for it, and the cluster applied none without an answer there.",
+        None => "No write was acknowledged for it, and none of those without an answer can have made it.",
+    });
+    violation.shown_by((step.operation != NOBODY).then_some(step.operation as usize))
+}

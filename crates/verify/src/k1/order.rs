@@ -1,0 +1,253 @@
+//! All that is placed, in the order of revisions: by the answers first, by the evidence where there is no answer.
+
+use std::collections::BTreeMap;
+
+use api::{Error, Request};
+use record::{Applied, History, Operation, Outcome};
+
+use super::place::{Place, Position, is_write, place};
+use crate::describe;
+use crate::{Oracle, Severity, Violation};
+
+/// Stands for "no operation" where one is numbered.
+pub const NOBODY: u32 = u32::MAX;
+
+/// One thing that is placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Step {
+    /// Where.
+    pub position: Position,
+    /// Orders lease operations between two revisions, as they were applied; 0 for everything else.
+    pub rank: u32,
+    /// Which operation; [`NOBODY`] for what the cluster did of its own accord.
+    pub operation: u32,
+}
+
+/// A compaction without an answer that is known to have taken effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compaction {
+    /// Which operation.
+    pub operation: u32,
+    /// To which revision.
+    pub revision: i64,
+}
+
+/// What the operations and the evidence say of the order.
+#[derive(Debug, Default)]
+pub struct Order {
+    /// The place of every operation, by its number.
+    pub places: Vec<Place>,
+    /// What is placed, in order; no revision is made twice.
+    pub steps: Vec<Step>,
+    /// Compactions that only the evidence knows of.
+    pub compactions: Vec<Compaction>,
+    /// Whether any operation is [`Place::Somewhere`].
+    pub loose: bool,
+    /// Whether leases are granted or revoked.
+    pub leases: bool,
+}
+
+impl Order {
+    /// Places everything. Contradictions between answers, and between answers and evidence, go to `violations`.
+    pub fn new(
+        history: &History,
+        applied: Option<&[Applied]>,
+        start: i64,
+        violations: &mut Vec<Violation>,
+    ) -> Order {
+        let mut order = Order::default();
+        order.take_answers(history, applied.is_some(), start, violations);
+        if let Some(applied) = applied {
+            order.take_evidence(history, applied, violations);
+        }
+        order.steps.sort_unstable();
+        order.refuse_twins(history, violations);
+        order
+    }
+
+    fn take_answers(&mut self, history: &History, evidence: bool, start: i64, violations: &mut Vec<Violation>) {
+        self.places.reserve_exact(history.operations.len());
+        self.steps.reserve(history.operations.len());
+        for (number, operation) in history.operations.iter().enumerate() {
+            let place = place(operation);
+            let lease = matches!(operation.request, Request::LeaseGrant(_) | Request::LeaseRevoke(_));
+            self.leases |= lease;
+            match place {
+                Place::At(position) | Place::Shows(position) => {
+                    let least = if position.makes_revision() { start + 1 } else { start };
+                    if position.revision() < least {
+                        violations.push(impossible_revision(operation, number, start));
+                    } else if !(lease && evidence) {
+                        self.steps.push(Step { position, rank: 0, operation: number as u32 });
+                    }
+                }
+                Place::Somewhere => self.loose = true,
+                Place::Open | Place::Silent => {}
+            }
+            self.places.push(place);
+        }
+    }
+
+    fn take_evidence(&mut self, history: &History, applied: &[Applied], violations: &mut Vec<Violation>) {
+        let mut placed_leases = BTreeMap::new();
+        let mut compacted = -1;
+        for (at, entry) in applied.iter().enumerate() {
+            let rank = at as u32 + 1;
+            let revision = entry.revision as i64;
+            let made = if entry.mutated { Position::making(revision) } else { Position::during(revision) };
+            let Some(number) = entry.operation else {
+                if entry.mutated {
+                    self.steps.push(Step { position: made, rank: 0, operation: NOBODY });
+                }
+                continue;
+            };
+            let Some(operation) = history.operations.get(number as usize) else { continue };
+            let place = &mut self.places[number as usize];
+            let step = Step { position: made, rank: 0, operation: number as u32 };
+            match &operation.request {
+                Request::Compact(request) => {
+                    let effective = request.revision > compacted && request.revision <= revision;
+                    if effective {
+                        compacted = request.revision;
+                        if *place == Place::Open {
+                            let compaction =
+                                Compaction { operation: number as u32, revision: request.revision };
+                            self.compactions.push(compaction);
+                        }
+                    }
+                }
+                Request::LeaseGrant(_) | Request::LeaseRevoke(_) => {
+                    // A revoke's answer does not say whether it made a revision.
+                    *place = Place::At(made);
+                    placed_leases.insert(number, ());
+                    self.steps.push(Step { rank, ..step });
+                }
+                _ => match *place {
+                    Place::Open if entry.mutated => {
+                        *place = Place::At(made);
+                        self.steps.push(step);
+                    }
+                    Place::At(position) if entry.mutated && position != made => {
+                        self.steps.push(step);
+                        let there_too = |other: &Applied| {
+                            other.operation == Some(number) && other.revision as i64 == position.revision()
+                        };
+                        // Where it was applied in both places K4 has more to say.
+                        if !applied.iter().any(there_too) {
+                            violations.push(applied_elsewhere(operation, entry));
+                        }
+                    }
+                    Place::Somewhere if entry.mutated => {
+                        *place = Place::At(made);
+                        self.steps.push(step);
+                        violations.push(refused_and_done(operation, entry));
+                    }
+                    Place::Somewhere if is_about_leases(operation) => {
+                        *place = Place::At(made);
+                        self.steps.push(Step { rank, ..step });
+                    }
+                    _ => {}
+                },
+            }
+        }
+        if self.leases {
+            self.place_other_leases(history, &placed_leases);
+        }
+    }
+
+    /// Lease operations with an answer and no evidence stand where their answer says.
+    fn place_other_leases(&mut self, history: &History, placed: &BTreeMap<u64, ()>) {
+        for (number, operation) in history.operations.iter().enumerate() {
+            let lease = matches!(operation.request, Request::LeaseGrant(_) | Request::LeaseRevoke(_));
+            if let Place::At(position) = self.places[number]
+                && lease
+                && !placed.contains_key(&(number as u64))
+            {
+                self.steps.push(Step { position, rank: 0, operation: number as u32 });
+            }
+        }
+    }
+
+    /// A revision is made once. Of two that claim it the one with an answer stays.
+    fn refuse_twins(&mut self, history: &History, violations: &mut Vec<Violation>) {
+        let answered = |step: &Step| {
+            let operation = history.operations.get(step.operation as usize);
+            operation.is_some_and(|operation| operation.response().is_some())
+        };
+        self.steps.dedup_by(|next, kept| {
+            let twins = next.position == kept.position && kept.position.makes_revision();
+            if twins {
+                violations.push(made_twice(history, kept, next));
+                if !answered(kept) && answered(next) {
+                    *kept = *next;
+                }
+            }
+            twins
+        });
+    }
+}
+
+fn is_about_leases(operation: &Operation) -> bool {
+    matches!(operation.outcome, Outcome::Error { error: Error::LeaseNotFound | Error::LeaseExists, .. })
+        && is_write(&operation.request)
+}
+
+fn impossible_revision(operation: &Operation, number: usize, start: i64) -> Violation {
+    let revision = operation.response().and_then(|response| response.header()).map_or(0, |header| header.revision);
+    let time = operation.returned().unwrap_or(operation.call);
+    Violation::new(Oracle::K1, Severity::Wrong, time, "an answer names a revision that cannot be")
+        .say(format!(
+            "{} was answered with revision {revision} at {}.",
+            describe::who(operation),
+            describe::time(time)
+        ))
+        .say(format!("The store begins with revision {start}, and the first write makes the next one."))
+        .shown_by([number])
+}
+
+fn made_twice(history: &History, one: &Step, other: &Step) -> Violation {
+    let revision = one.position.revision();
+    let operations: Vec<usize> = [one, other]
+        .iter()
+        .map(|step| step.operation as usize)
+        .filter(|number| *number < history.operations.len())
+        .collect();
+    let time = operations.iter().filter_map(|number| history.operations[*number].returned()).max().unwrap_or(0);
+    let mut violation =
+        Violation::new(Oracle::K1, Severity::Wrong, time, format!("revision {revision} was made by two writes"));
+    for number in &operations {
+        let operation = &history.operations[*number];
+        violation = violation.say(match operation.returned() {
+            Some(at) => format!(
+                "{} was acknowledged as revision {revision} at {}.",
+                describe::who(operation),
+                describe::time(at)
+            ),
+            None => format!("{} got no answer, and was applied as revision {revision}.", describe::who(operation)),
+        });
+    }
+    violation.shown_by(operations)
+}
+
+fn applied_elsewhere(operation: &Operation, entry: &Applied) -> Violation {
+    let revision = operation.response().and_then(|response| response.header()).map_or(0, |header| header.revision);
+    let time = operation.returned().unwrap_or(entry.time);
+    Violation::new(Oracle::K1, Severity::Wrong, time, "a write was answered with another revision than it made")
+        .say(format!(
+            "{} was acknowledged as revision {revision} at {}.",
+            describe::who(operation),
+            describe::time(time)
+        ))
+        .say(format!("The cluster applied it at index {} as revision {}.", entry.index, entry.revision))
+        .shown_by(entry.operation.map(|number| number as usize))
+}
+
+fn refused_and_done(operation: &Operation, entry: &Applied) -> Violation {
+    let Outcome::Error { at, error } = &operation.outcome else {
+        unreachable!("only an error is placed somewhere and refused");
+    };
+    Violation::new(Oracle::K1, Severity::Wrong, *at, "a refused operation took effect")
+        .say(format!("{} was refused with \"{error}\" at {}.", describe::who(operation), describe::time(*at)))
+        .say(format!("The cluster applied it all the same, at index {} as revision {}.", entry.index, entry.revision))
+        .shown_by(entry.operation.map(|number| number as usize))
+}

@@ -1,0 +1,136 @@
+//! Where in the order of revisions an operation says it took place.
+
+use api::etcdserverpb::TxnResponse;
+use api::etcdserverpb::response_op::Response as OpResponse;
+use api::{Request, Response};
+use record::{Operation, Outcome};
+
+use crate::answer;
+use crate::definite::is_definite;
+use crate::model;
+
+/// A point in the order: the making of a revision, or the time until the next one is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position(u64);
+
+impl Position {
+    /// Before everything.
+    pub const START: Position = Position(0);
+    /// After everything.
+    pub const END: Position = Position(u64::MAX);
+
+    /// Where revision `revision` is made.
+    pub fn making(revision: i64) -> Position {
+        Position(revision.max(0) as u64 * 2)
+    }
+
+    /// While `revision` is the newest.
+    pub fn during(revision: i64) -> Position {
+        Position(revision.max(0) as u64 * 2 + 1)
+    }
+
+    /// The revision that is the newest after it.
+    pub fn revision(self) -> i64 {
+        (self.0 / 2) as i64
+    }
+
+    /// Whether a revision is made there.
+    pub fn makes_revision(self) -> bool {
+        self.0.is_multiple_of(2)
+    }
+
+    /// The first point here or later at which no revision is made.
+    pub fn settled(self) -> Position {
+        Position(self.0 | 1)
+    }
+
+    /// The last point here or earlier at which no revision is made.
+    pub fn settled_before(self) -> Position {
+        if self.makes_revision() { Position(self.0.saturating_sub(1)) } else { self }
+    }
+}
+
+/// What an operation says of its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Exactly there.
+    At(Position),
+    /// It shows the state there, which may be an old one: a serializable read.
+    Shows(Position),
+    /// Somewhere between its call and its return, where its answer is right: an error, a compaction.
+    Somewhere,
+    /// Anywhere after its call, or nowhere.
+    Open,
+    /// Nothing: a read without an answer, or a call that no oracle here knows.
+    Silent,
+}
+
+/// What the operation says of its own place, by its answer alone.
+pub fn place(operation: &Operation) -> Place {
+    let request = &operation.request;
+    match &operation.outcome {
+        Outcome::Answer { response, .. } => place_of_answer(request, response),
+        Outcome::Error { error, .. } if is_definite(*error) => match request {
+            request if is_local(request) => Place::Silent,
+            request if model::Model::covers(request) => Place::Somewhere,
+            _ => Place::Silent,
+        },
+        _ if is_write(request) => Place::Open,
+        _ => Place::Silent,
+    }
+}
+
+fn place_of_answer(request: &Request, response: &Response) -> Place {
+    let revision = answer::revision(response.header());
+    match request {
+        request if is_local(request) => Place::Shows(Position::during(revision)),
+        Request::Compact(_) => Place::Somewhere,
+        Request::Range(_) | Request::LeaseGrant(_) => Place::At(Position::during(revision)),
+        Request::Put(_) | Request::DeleteRange(_) | Request::Txn(_) | Request::LeaseRevoke(_) => {
+            let mutates = mutates(response);
+            Place::At(if mutates { Position::making(revision) } else { Position::during(revision) })
+        }
+        _ => Place::Silent,
+    }
+}
+
+/// Whether a member answers it from its own store: serializable reads.
+pub fn is_local(request: &Request) -> bool {
+    match request {
+        Request::Range(range) => range.serializable,
+        Request::Txn(txn) => model::is_serializable(txn),
+        _ => false,
+    }
+}
+
+/// Whether it goes through the log and may change something.
+pub fn is_write(request: &Request) -> bool {
+    match request {
+        Request::Put(_)
+        | Request::DeleteRange(_)
+        | Request::Compact(_)
+        | Request::LeaseGrant(_)
+        | Request::LeaseRevoke(_) => true,
+        Request::Txn(txn) => !model::is_read_only(txn),
+        _ => false,
+    }
+}
+
+/// Whether the answer says that a revision was made. A revoke's answer does not tell: it counts as no.
+fn mutates(response: &Response) -> bool {
+    match response {
+        Response::Put(_) => true,
+        Response::DeleteRange(delete) => delete.deleted > 0,
+        Response::Txn(txn) => txn_mutates(txn),
+        _ => false,
+    }
+}
+
+fn txn_mutates(txn: &TxnResponse) -> bool {
+    txn.responses.iter().any(|op| match &op.response {
+        Some(OpResponse::ResponsePut(_)) => true,
+        Some(OpResponse::ResponseDeleteRange(delete)) => delete.deleted > 0,
+        Some(OpResponse::ResponseTxn(nested)) => txn_mutates(nested),
+        _ => false,
+    })
+}

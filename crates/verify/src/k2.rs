@@ -1,0 +1,155 @@
+//! K2: a serializable read returns a state of the past, never going back on one member.
+//!
+//! That what it returns is the state at its revision is part of K1's replay; here is what time says of it. What it
+//! has shown was committed, so no linearizable operation called later may be of an older state; and a member's
+//! store only moves forward while its process lives, so neither may a later serializable read of the same member.
+//!
+//! Not checked: how old the state may be (as old as it likes); a read that a restart of its member falls into; going
+//! back over a restart, which is allowed (a member comes back with what is durable); without the times of the
+//! restarts, going back on one member at all.
+
+use api::Request;
+use record::{History, MemberId, Nanos};
+
+use crate::describe;
+use crate::k1::place::{Place, Position, is_local, place};
+use crate::{Oracle, Severity, Violation};
+
+/// Whether the oracle judges answers to this.
+pub fn is_judged(request: &Request) -> bool {
+    is_local(request)
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Finding {
+    /// What does not hold.
+    pub violations: Vec<Violation>,
+    /// How many serializable answers there are.
+    pub reads: usize,
+    /// How many of them were held against earlier answers of the same process.
+    pub compared: usize,
+}
+
+/// An answer that shows how far a store was.
+#[derive(Clone, Copy)]
+struct Shown {
+    operation: usize,
+    call: Nanos,
+    at: Nanos,
+    revision: i64,
+    serializable: bool,
+}
+
+/// Checks a history. `starts` are the starts of all processes, in any order; none means that they are not known.
+pub fn check(history: &History, starts: &[(MemberId, Nanos)]) -> Finding {
+    let mut finding = Finding::default();
+    let serializable = |request: &Request| is_judged(request);
+    if !history.operations.iter().any(|operation| serializable(&operation.request)) {
+        return finding;
+    }
+    against_everyone(history, &mut finding);
+    if !starts.is_empty() {
+        against_the_member(history, starts, &mut finding);
+    }
+    finding
+}
+
+fn against_everyone(history: &History, finding: &mut Finding) {
+    let mut shown: Vec<(Nanos, Position, usize)> = Vec::new();
+    for (number, operation) in history.operations.iter().enumerate() {
+        if let (Place::Shows(position), Some(at)) = (place(operation), operation.returned()) {
+            shown.push((at, position, number));
+        }
+    }
+    finding.reads = shown.len();
+    shown.sort_unstable();
+    let mut next = shown.iter().peekable();
+    let mut newest: Option<(Position, usize)> = None;
+    for (number, operation) in history.operations.iter().enumerate() {
+        while let Some((_, position, by)) = next.next_if(|(at, ..)| *at < operation.call) {
+            if newest.is_none_or(|(newest, _)| *position > newest) {
+                newest = Some((*position, *by));
+            }
+        }
+        if let (Place::At(position), Some((floor, by))) = (place(operation), newest)
+            && position < floor
+        {
+            finding.violations.push(behind_what_was_shown(history, by, number));
+        }
+    }
+}
+
+fn against_the_member(history: &History, starts: &[(MemberId, Nanos)], finding: &mut Finding) {
+    let mut starts = starts.to_vec();
+    starts.sort_unstable();
+    let mut answers: Vec<(MemberId, usize, Shown)> = Vec::new();
+    for (number, operation) in history.operations.iter().enumerate() {
+        let (position, serializable) = match place(operation) {
+            Place::At(position) => (position, false),
+            Place::Shows(position) => (position, true),
+            _ => continue,
+        };
+        let Some(at) = operation.returned() else { continue };
+        if let Some(process) = process(&starts, operation.member, operation.call, at) {
+            let revision = position.revision();
+            let shown = Shown { operation: number, call: operation.call, at, revision, serializable };
+            answers.push((operation.member, process, shown));
+        }
+    }
+    // Of one process, in the order of calls.
+    answers.sort_by_key(|(member, process, shown)| (*member, *process, shown.call));
+    for of_process in answers.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+        let mut by_return: Vec<Shown> = of_process.iter().map(|(_, _, shown)| *shown).collect();
+        by_return.sort_by_key(|shown| shown.at);
+        let mut next = by_return.iter().peekable();
+        let mut newest: Option<Shown> = None;
+        for (_, _, shown) in of_process {
+            while let Some(earlier) = next.next_if(|earlier| earlier.at < shown.call) {
+                if newest.is_none_or(|newest| earlier.revision > newest.revision) {
+                    newest = Some(*earlier);
+                }
+            }
+            let Some(newest) = newest.filter(|_| shown.serializable) else { continue };
+            finding.compared += 1;
+            if shown.revision < newest.revision {
+                finding.violations.push(went_back(history, newest.operation, shown.operation));
+            }
+        }
+    }
+}
+
+/// Which process of the member, counted over all starts, surely gave an answer between `call` and `at`.
+pub(crate) fn process(starts: &[(MemberId, Nanos)], member: MemberId, call: Nanos, at: Nanos) -> Option<usize> {
+    let at_call = starts.partition_point(|start| *start <= (member, call));
+    let at_return = starts.partition_point(|start| *start <= (member, at));
+    (at_call == at_return).then_some(at_call)
+}
+
+fn went_back(history: &History, earlier: usize, later: usize) -> Violation {
+    let operation = &history.operations[later];
+    let time = operation.returned().unwrap_or(operation.call);
+    let title = "a serializable read went back behind what its member had shown";
+    Violation::new(Oracle::K2, Severity::Wrong, time, title)
+        .say(answered(history, earlier))
+        .say(format!("{} The member was not restarted in between.", answered(history, later)))
+        .shown_by([earlier, later])
+}
+
+fn behind_what_was_shown(history: &History, shown: usize, later: usize) -> Violation {
+    let operation = &history.operations[later];
+    let time = operation.returned().unwrap_or(operation.call);
+    let title = "an operation is of an older state than a serializable read had shown";
+    Violation::new(Oracle::K2, Severity::Wrong, time, title)
+        .say(answered(history, shown))
+        .say(format!("{} It was called at {}, after that.", answered(history, later), describe::time(operation.call)))
+        .shown_by([shown, later])
+}
+
+fn answered(history: &History, number: usize) -> String {
+    let operation = &history.operations[number];
+    let revision = operation.response().and_then(|response| response.header()).map_or(0, |header| header.revision);
+    let time = describe::time(operation.returned().unwrap_or(operation.call));
+    let member = operation.member;
+    format!("{} was answered by member {member} with revision {revision} at {time}.", describe::who(operation))
+}

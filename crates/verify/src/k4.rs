@@ -1,0 +1,285 @@
+//! K4: no acknowledged write is lost, no operation takes effect twice.
+//!
+//! It needs neither the model nor an order: of all acknowledged writes of a key the one with the highest revision
+//! must still be there when all is quiet, unless something newer is. The quiet read is the last linearizable range
+//! over everything; the world ends every history with one.
+//!
+//! Not checked: writes that were overwritten before the end (K1 sees those missing); puts with a lease; keys that
+//! lease or a delete without an answer may have taken; writes acknowledged after the quiet read was called; without
+//! evidence, whether anything took effect twice.
+
+use std::collections::BTreeMap;
+
+use api::etcdserverpb::request_op::Request as Op;
+use api::etcdserverpb::response_op::Response as OpResponse;
+use api::etcdserverpb::{DeleteRangeRequest, PutRequest, RangeRequest, TxnRequest, TxnResponse};
+use api::mvccpb::KeyValue;
+use api::{Request, Response};
+use bytes::Bytes;
+use record::{Applied, History};
+
+use crate::k1::place::{Place, is_write, place};
+use crate::{Oracle, Severity, Violation, describe};
+
+/// More lost writes than this are only counted.
+const LOST_SHOWN: usize = 3;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Finding {
+    /// What does not hold.
+    pub violations: Vec<Violation>,
+    /// How many acknowledged writes were looked for at the end; 0 where there is no quiet read.
+    pub writes: usize,
+    /// How many applied operations were looked at.
+    pub applied: usize,
+}
+
+/// Checks a history and the evidence.
+pub fn check(history: &History, applied: &[Applied]) -> Finding {
+    let mut finding = Finding { applied: applied.len(), ..Finding::default() };
+    twice(history, applied, &mut finding.violations);
+    if let Some(quiet) = quiet_read(history) {
+        lost(history, applied, quiet, &mut finding);
+    }
+    finding
+}
+
+/// The last linearizable read of everything.
+pub fn quiet_read(history: &History) -> Option<usize> {
+    history.operations.iter().rposition(|operation| match (&operation.request, operation.response()) {
+        (Request::Range(request), Some(Response::Range(_))) => {
+            let everything = Bytes::from_static(b"\0");
+            *request
+                == RangeRequest { key: everything.clone(), range_end: everything, ..RangeRequest::default() }
+        }
+        _ => false,
+    })
+}
+
+fn twice(history: &History, applied: &[Applied], violations: &mut Vec<Violation>) {
+    let mut first: Vec<Option<&Applied>> = vec![None; history.operations.len()];
+    for entry in applied.iter().filter(|entry| entry.mutated) {
+        let Some(number) = entry.operation.map(|number| number as usize) else { continue };
+        let Some(place) = first.get_mut(number) else { continue };
+        match place {
+            Some(earlier) => {
+                let operation = &history.operations[number];
+                let violation =
+                    Violation::new(Oracle::K4, Severity::Lost, entry.time, "an operation took effect twice")
+                        .say(format!("{} was applied at index {} as revision {}, and again at index {} as revision {}.",
+                            describe::who(operation), earlier.index, earlier.revision, entry.index, entry.revision))
+                        .say("The client sent it once.")
+                        .shown_by([number]);
+                violations.push(violation);
+            }
+            None => *place = Some(entry),
+        }
+    }
+}
+
+/// The newest acknowledged change of a key.
+struct Change<'a> {
+    revision: i64,
+    operation: usize,
+    /// `None` for a delete.
+    put: Option<&'a PutRequest>,
+}
+
+/// The newest acknowledged changes: of single keys, and deletes of ranges.
+#[derive(Default)]
+struct Changes<'a> {
+    keys: BTreeMap<&'a [u8], Change<'a>>,
+    ranges: Vec<(i64, usize, &'a DeleteRangeRequest)>,
+}
+
+impl<'a> Changes<'a> {
+    fn take(&mut self, request: &'a Request, response: &'a Response, revision: i64, operation: usize) {
+        match (request, response) {
+            (Request::Put(request), _) => self.put(request, revision, operation),
+            (Request::DeleteRange(request), _) => self.delete(request, revision, operation),
+            (Request::Txn(request), Response::Txn(response)) => self.txn(request, response, revision, operation),
+            _ => {}
+        }
+    }
+
+    fn put(&mut self, request: &'a PutRequest, revision: i64, operation: usize) {
+        self.change(&request.key, Change { revision, operation, put: Some(request) });
+    }
+
+    fn delete(&mut self, request: &'a DeleteRangeRequest, revision: i64, operation: usize) {
+        if request.range_end.is_empty() {
+            self.change(&request.key, Change { revision, operation, put: None });
+        } else {
+            self.ranges.push((revision, operation, request));
+        }
+    }
+
+    /// Of two changes in one revision (a put and then a delete in one transaction) the later counts.
+    fn change(&mut self, key: &'a [u8], change: Change<'a>) {
+        match self.keys.get_mut(key) {
+            Some(known) if known.revision > change.revision => {}
+            Some(known) => *known = change,
+            None => drop(self.keys.insert(key, change)),
+        }
+    }
+
+    fn txn(&mut self, request: &'a TxnRequest, response: &'a TxnResponse, revision: i64, operation: usize) {
+        let branch = if response.succeeded { &request.success } else { &request.failure };
+        for (op, response) in branch.iter().zip(&response.responses) {
+            match (&op.request, &response.response) {
+                (Some(Op::RequestPut(request)), _) => self.put(request, revision, operation),
+                (Some(Op::RequestDeleteRange(request)), Some(OpResponse::ResponseDeleteRange(response))) => {
+                    if response.deleted > 0 {
+                        self.delete(request, revision, operation);
+                    }
+                }
+                (Some(Op::RequestTxn(request)), Some(OpResponse::ResponseTxn(response))) => {
+                    self.txn(request, response, revision, operation);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The newest change of a key, by whatever.
+    fn newest(&self, key: &[u8]) -> Option<Change<'a>> {
+        let single = self.keys.get(key).map(|change| (change.revision, change.operation, change.put));
+        let covering = self.ranges.iter().filter(|(_, _, request)| covers(request, key));
+        let deleted = covering.map(|(revision, operation, _)| (*revision, *operation, None));
+        let newest = single.into_iter().chain(deleted).max_by_key(|(revision, ..)| *revision)?;
+        Some(Change { revision: newest.0, operation: newest.1, put: newest.2 })
+    }
+}
+
+fn covers(request: &DeleteRangeRequest, key: &[u8]) -> bool {
+    match &request.range_end[..] {
+        [] => key == request.key,
+        [0] => key >= &request.key[..],
+        end => key >= &request.key[..] && key < end,
+    }
+}
+
+fn lost(history: &History, applied: &[Applied], quiet: usize, finding: &mut Finding) {
+    let read = &history.operations[quiet];
+    let Some(Response::Range(seen)) = read.response() else { unreachable!("a quiet read has its answer") };
+    let mut changes = Changes::default();
+    for (number, operation) in history.operations.iter().enumerate() {
+        let before = operation.returned().is_some_and(|at| at < read.call);
+        if let (true, Some(response), Place::At(position)) = (before, operation.response(), place(operation))
+            && position.makes_revision()
+        {
+            finding.writes += 1;
+            changes.take(&operation.request, response, position.revision(), number);
+        }
+    }
+
+    let unseen = Unseen::of(history, applied);
+    let mut losses: Vec<(Change<'_>, &[u8], Option<&KeyValue>)> = Vec::new();
+    let written = changes.keys.keys().copied();
+    let kept = seen.kvs.iter().map(|kv| &kv.key[..]).filter(|key| !changes.keys.contains_key(key));
+    for key in written.chain(kept) {
+        let Some(change) = changes.newest(key) else { continue };
+        let found = seen.kvs.iter().find(|kv| kv.key == key);
+        let gone = match (found, change.put) {
+            (Some(kv), Some(put)) => {
+                let overwritten = kv.mod_revision > change.revision;
+                let there = kv.mod_revision == change.revision && (put.ignore_value || kv.value == put.value);
+                !overwritten && !there
+            }
+            (Some(kv), None) => kv.mod_revision <= change.revision,
+            (None, Some(put)) => put.lease == 0 && !put.ignore_lease && !unseen.may_delete(key, change.revision),
+            (None, None) => false,
+        };
+        if gone {
+            losses.push((change, key, found));
+        }
+    }
+    losses.sort_by_key(|(change, ..)| change.revision);
+    let count = losses.len();
+    for (change, key, found) in losses.into_iter().take(LOST_SHOWN) {
+        finding.violations.push(loss(history, quiet, &change, key, found));
+    }
+    if let Some(last) = finding.violations.last_mut()
+        && count > LOST_SHOWN
+    {
+        last.sentences.push(format!("{} more keys lost an acknowledged write.", count - LOST_SHOWN));
+    }
+}
+
+/// Deletes that no client was told of.
+struct Unseen<'a> {
+    /// With the revision they made, or without where it is not known whether they made any.
+    deletes: Vec<(Option<i64>, &'a Request)>,
+    /// Revisions that the cluster made of its own accord: leases that ended.
+    own: Vec<i64>,
+}
+
+impl<'a> Unseen<'a> {
+    fn of(history: &'a History, applied: &[Applied]) -> Unseen<'a> {
+        let mut unseen = Unseen { deletes: Vec::new(), own: Vec::new() };
+        for entry in applied.iter().filter(|entry| entry.mutated) {
+            match entry.operation.and_then(|number| history.operations.get(number as usize)) {
+                Some(operation) if operation.response().is_none() => {
+                    unseen.deletes.push((Some(entry.revision as i64), &operation.request));
+                }
+                Some(_) => {}
+                None => unseen.own.push(entry.revision as i64),
+            }
+        }
+        if applied.is_empty() {
+            let open = |operation: &&record::Operation| place(operation) == Place::Open;
+            let open = history.operations.iter().filter(open);
+            unseen.deletes.extend(open.filter(|one| is_write(&one.request)).map(|one| (None, &one.request)));
+        }
+        unseen
+    }
+
+    fn may_delete(&self, key: &[u8], after: i64) -> bool {
+        let of_key = |(revision, request): &(Option<i64>, &Request)| {
+            revision.is_none_or(|revision| revision > after) && deletes(request, key)
+        };
+        self.own.iter().any(|revision| *revision > after) || self.deletes.iter().any(of_key)
+    }
+}
+
+fn deletes(request: &Request, key: &[u8]) -> bool {
+    fn txn_deletes(txn: &TxnRequest, key: &[u8]) -> bool {
+        txn.success.iter().chain(&txn.failure).any(|op| match &op.request {
+            Some(Op::RequestDeleteRange(request)) => covers(request, key),
+            Some(Op::RequestTxn(nested)) => txn_deletes(nested, key),
+            _ => false,
+        })
+    }
+    match request {
+        Request::DeleteRange(request) => covers(request, key),
+        Request::Txn(txn) => txn_deletes(txn, key),
+        // Whatever hung on the lease.
+        Request::LeaseRevoke(_) => true,
+        _ => false,
+    }
+}
+
+fn loss(history: &History, quiet: usize, change: &Change<'_>, key: &[u8], found: Option<&KeyValue>) -> Violation {
+    let (write, read) = (&history.operations[change.operation], &history.operations[quiet]);
+    let returned = |operation: &record::Operation| operation.returned().expect("only answered operations are held");
+    let what = if change.put.is_some() { "an acknowledged write is lost" } else { "an acknowledged delete is lost" };
+    let there = match found {
+        Some(kv) => format!("holds {}", describe::key_value(kv)),
+        None => format!("does not hold {}", describe::key(key)),
+    };
+    Violation::new(Oracle::K4, Severity::Lost, returned(read), what)
+        .say(format!(
+            "{} was acknowledged as revision {} at {} by member {}.",
+            describe::who(write),
+            change.revision,
+            describe::time(returned(write)),
+            write.member
+        ))
+        .say(format!("The quiet read of everything at {} {there}.", describe::time(returned(read))))
+        .say(match found {
+            Some(_) => "No newer write of that key is there instead.",
+            None => "No later delete of it is known, acknowledged or not.",
+        })
+        .shown_by([change.operation, quiet])
+}

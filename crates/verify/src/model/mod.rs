@@ -1,0 +1,298 @@
+//! The sequential model of etcd: what one etcd would answer to one request after another.
+//!
+//! It has the key-value store with all its versions, transactions, compaction and leases. It is written from the
+//! description of etcd's answers (the sections of `etcd-semantics.md` are named at each rule) and proven on the
+//! recorded answers of a real one (`tests/conformance.rs`). It shares nothing with the store of `member`.
+//!
+//! Not modelled: time (leases never expire), auth, alarms and quotas, watches, membership, maintenance, the
+//! size of requests; and what of a header names a server: cluster, member and term are always 0.
+//!
+//! Architecture invariant: deterministic, and knows nothing of histories or oracles.
+
+mod check;
+mod lease;
+mod range;
+mod store;
+mod ties;
+mod txn;
+
+use api::etcdserverpb::*;
+use api::mvccpb::KeyValue;
+use api::{Error, Request, Response};
+
+pub use check::{MAX_LEASE_TTL, MAX_TXN_OPS, check};
+use lease::{Leases, NO_LEASE};
+pub use store::FIRST_REVISION;
+use store::{Span, Store};
+pub use ties::Ties;
+pub use txn::{is_read_only, is_serializable};
+
+/// Seconds; a shorter lease is granted for this long (`etcd-semantics.md`, 1.3: one and a half election timeouts).
+pub const MIN_LEASE_TTL: i64 = 2;
+
+/// The state of etcd. The default is an empty store.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Model {
+    store: Store,
+    leases: Leases,
+}
+
+impl Model {
+    /// An empty store that begins at `revision` instead of [`FIRST_REVISION`].
+    pub fn starting_at(revision: i64) -> Model {
+        let mut model = Model::default();
+        model.store.revision = revision;
+        model
+    }
+
+    /// The newest revision.
+    pub fn revision(&self) -> i64 {
+        self.store.revision
+    }
+
+    /// Whether the model knows this call.
+    pub fn covers(request: &Request) -> bool {
+        matches!(
+            request,
+            Request::Range(_)
+                | Request::Put(_)
+                | Request::DeleteRange(_)
+                | Request::Txn(_)
+                | Request::Compact(_)
+                | Request::LeaseGrant(_)
+                | Request::LeaseRevoke(_)
+                | Request::LeaseTimeToLive(_)
+                | Request::LeaseLeases(_)
+        )
+    }
+
+    /// Carries out a request and answers it.
+    ///
+    /// Of a header only the revision is filled in. Keys in sorted ranges that the sort target does not tell apart
+    /// come in the order of keys, where etcd promises no order; [`Model::apply_noting`] says where.
+    ///
+    /// # Panics
+    /// If the model does not [cover](Model::covers) the call.
+    pub fn apply(&mut self, request: &Request) -> Result<Response, Error> {
+        self.apply_noting(request, &mut Ties::default())
+    }
+
+    /// [`Model::apply`], noting in `ties` what of the answer has no defined order.
+    #[inline]
+    pub fn apply_noting(&mut self, request: &Request, ties: &mut Ties) -> Result<Response, Error> {
+        ties.clear();
+        check(request)?;
+        match request {
+            Request::Range(request) => self.range(request, ties).map(Response::Range),
+            Request::Put(request) => self.put(request).map(Response::Put),
+            Request::DeleteRange(request) => Ok(Response::DeleteRange(self.delete_range(request))),
+            Request::Txn(request) => self.txn(request, ties).map(Response::Txn),
+            Request::Compact(request) => self.compact(request).map(Response::Compact),
+            Request::LeaseGrant(request) => self.grant(request).map(Response::LeaseGrant),
+            Request::LeaseRevoke(request) => self.revoke(request).map(Response::LeaseRevoke),
+            Request::LeaseTimeToLive(request) => Ok(Response::LeaseTimeToLive(self.time_to_live(request))),
+            Request::LeaseLeases(_) => Ok(Response::LeaseLeases(self.all_leases())),
+            other => panic!("the model has no {}: ask Model::covers first", other.rpc_name()),
+        }
+    }
+
+    /// The error that a put or transaction would have got when `at` was the newest revision. Neither compactions
+    /// nor leases are asked: their states of the past are not kept.
+    pub fn refused_at(&self, request: &Request, at: i64) -> Result<(), Error> {
+        check(request)?;
+        match request {
+            Request::Range(request) if request.revision > at => Err(Error::FutureRev),
+            Request::Put(put) if (put.ignore_value || put.ignore_lease) && !self.store.exists(&put.key, at) => {
+                Err(Error::KeyNotFound)
+            }
+            Request::Txn(request) => txn::decide(&self.store, None, request, at).map(|_| ()),
+            Request::Compact(request) if request.revision > at => Err(Error::FutureRev),
+            _ => Ok(()),
+        }
+    }
+
+    /// The key at a revision that is not compacted.
+    pub fn get(&self, key: &[u8], at: i64) -> Option<KeyValue> {
+        self.store.get(key, at)
+    }
+
+    /// The keys from `key` to `range_end`, as a Range has them, at a revision that is not compacted.
+    pub fn scan(&self, key: &[u8], range_end: &[u8], at: i64) -> impl Iterator<Item = KeyValue> + use<'_> {
+        self.store.scan(Span::new(key, range_end), at)
+    }
+
+    /// The leases that have keys.
+    pub fn leases_with_keys(&self) -> impl Iterator<Item = i64> {
+        self.leases.iter().filter(|(_, lease)| !lease.keys.is_empty()).map(|(id, _)| id)
+    }
+
+    /// Makes the newest revision be `revision`, as if nothing had changed since.
+    pub fn skip_to(&mut self, revision: i64) {
+        self.store.revision = revision;
+    }
+
+    /// Goes back to an earlier revision, in time that grows with the number of keys. Nothing may have been
+    /// compacted since. Leases granted since stay, and those revoked since stay away.
+    pub fn rewind(&mut self, revision: i64) {
+        self.store.rewind(revision);
+        let keys = self.store.scan(Span::From(b""), revision).filter(|kv| kv.lease != NO_LEASE);
+        self.leases.reattach(keys.map(|kv| (kv.key, kv.lease)));
+    }
+
+    fn range(&self, request: &RangeRequest, ties: &mut Ties) -> Result<RangeResponse, Error> {
+        let newest = self.store.revision;
+        range::check_revision(&self.store, request, newest)?;
+        let mut response = range::range(&self.store, request, newest, ties);
+        response.header = header(newest);
+        Ok(response)
+    }
+
+    fn put(&mut self, request: &PutRequest) -> Result<PutResponse, Error> {
+        if request.lease != NO_LEASE && self.leases.get(request.lease).is_none() {
+            return Err(Error::LeaseNotFound);
+        }
+        if (request.ignore_value || request.ignore_lease) && !self.store.exists(&request.key, self.store.revision) {
+            return Err(Error::KeyNotFound);
+        }
+        let mut writer = Writer::new(&mut self.store, &mut self.leases);
+        let response = writer.put(request);
+        writer.finish();
+        Ok(response)
+    }
+
+    fn delete_range(&mut self, request: &DeleteRangeRequest) -> DeleteRangeResponse {
+        let mut writer = Writer::new(&mut self.store, &mut self.leases);
+        let response = writer.delete_range(request);
+        writer.finish();
+        response
+    }
+
+    fn txn(&mut self, request: &TxnRequest, ties: &mut Ties) -> Result<TxnResponse, Error> {
+        let path = txn::decide(&self.store, Some(&self.leases), request, self.store.revision)?;
+        let mut writer = Writer::new(&mut self.store, &mut self.leases);
+        let mut response = txn::run(&mut writer, request, &mut path.into_iter(), ties);
+        response.header = header(writer.finish());
+        Ok(response)
+    }
+
+    fn compact(&mut self, request: &CompactionRequest) -> Result<CompactionResponse, Error> {
+        if request.revision <= self.store.compacted {
+            return Err(Error::Compacted);
+        }
+        if request.revision > self.store.revision {
+            return Err(Error::FutureRev);
+        }
+        self.store.compact(request.revision);
+        Ok(CompactionResponse { header: header(self.store.revision) })
+    }
+
+    fn grant(&mut self, request: &LeaseGrantRequest) -> Result<LeaseGrantResponse, Error> {
+        let id = if request.id == NO_LEASE { self.leases.free_id() } else { request.id };
+        if self.leases.get(id).is_some() {
+            return Err(Error::LeaseExists);
+        }
+        let ttl = request.ttl.max(MIN_LEASE_TTL);
+        self.leases.grant(id, ttl);
+        Ok(LeaseGrantResponse { header: header(self.store.revision), id, ttl, error: String::new() })
+    }
+
+    /// The keys of the lease go in one revision, in their order.
+    fn revoke(&mut self, request: &LeaseRevokeRequest) -> Result<LeaseRevokeResponse, Error> {
+        let lease = self.leases.revoke(request.id).ok_or(Error::LeaseNotFound)?;
+        let mut writer = Writer::new(&mut self.store, &mut self.leases);
+        for key in &lease.keys {
+            writer.delete(key, request.id);
+        }
+        Ok(LeaseRevokeResponse { header: header(writer.finish()) })
+    }
+
+    /// The time that is left is all of it.
+    fn time_to_live(&self, request: &LeaseTimeToLiveRequest) -> LeaseTimeToLiveResponse {
+        let mut response = LeaseTimeToLiveResponse {
+            header: header(self.store.revision),
+            id: request.id,
+            ttl: -1,
+            ..LeaseTimeToLiveResponse::default()
+        };
+        if let Some(lease) = self.leases.get(request.id) {
+            (response.ttl, response.granted_ttl) = (lease.ttl, lease.ttl);
+            if request.keys {
+                response.keys = lease.keys.iter().cloned().collect();
+            }
+        }
+        response
+    }
+
+    fn all_leases(&self) -> LeaseLeasesResponse {
+        let leases = self.leases.iter().map(|(id, _)| LeaseStatus { id }).collect();
+        LeaseLeasesResponse { header: header(self.store.revision), leases }
+    }
+}
+
+fn header(revision: i64) -> Option<ResponseHeader> {
+    Some(ResponseHeader { revision, ..ResponseHeader::default() })
+}
+
+/// One write on its way: all its changes get the revision after `base`.
+struct Writer<'a> {
+    store: &'a mut Store,
+    leases: &'a mut Leases,
+    base: i64,
+    changed: bool,
+}
+
+impl<'a> Writer<'a> {
+    fn new(store: &'a mut Store, leases: &'a mut Leases) -> Writer<'a> {
+        let base = store.revision;
+        Writer { store, leases, base, changed: false }
+    }
+
+    /// The newest revision as the write itself sees it.
+    fn newest(&self) -> i64 {
+        self.base + i64::from(self.changed)
+    }
+
+    /// Makes the revision, if anything changed, and says which is newest now.
+    fn finish(self) -> i64 {
+        self.store.revision = self.newest();
+        self.store.revision
+    }
+
+    /// That the key is there, where it has to be, was checked. It can be gone again all the same: a delete without an
+    /// end, earlier in the same transaction, is not held against puts (`check`). etcd crashes then; here it is empty.
+    fn put(&mut self, request: &PutRequest) -> PutResponse {
+        let key = &request.key;
+        let wanted = request.ignore_value || request.ignore_lease || request.prev_kv || !self.leases.is_empty();
+        let old = if wanted { self.store.get(key, self.newest()) } else { None };
+        let old_lease = old.as_ref().map_or(NO_LEASE, |old| old.lease);
+        let value = match &old {
+            Some(old) if request.ignore_value => old.value.clone(),
+            _ => request.value.clone(),
+        };
+        let lease = if request.ignore_lease { old_lease } else { request.lease };
+        self.store.put(key, value, lease, self.base + 1);
+        self.leases.attach(key, old_lease, lease);
+        self.changed = true;
+        PutResponse { header: header(self.base + 1), prev_kv: old.filter(|_| request.prev_kv) }
+    }
+
+    fn delete_range(&mut self, request: &DeleteRangeRequest) -> DeleteRangeResponse {
+        let span = Span::new(&request.key, &request.range_end);
+        let found: Vec<KeyValue> = match span {
+            Span::Key(key) => self.store.get(key, self.newest()).into_iter().collect(),
+            span => self.store.scan(span, self.newest()).collect(),
+        };
+        for kv in &found {
+            self.delete(&kv.key, kv.lease);
+        }
+        let deleted = found.len() as i64;
+        let prev_kvs = if request.prev_kv { found } else { Vec::new() };
+        DeleteRangeResponse { header: header(self.newest()), deleted, prev_kvs }
+    }
+
+    fn delete(&mut self, key: &bytes::Bytes, lease: i64) {
+        self.store.delete(key, self.base + 1);
+        self.leases.attach(key, lease, NO_LEASE);
+        self.changed = true;
+    }
+}

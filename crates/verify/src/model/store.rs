@@ -1,0 +1,162 @@
+//! Keys with all their versions, so that the state at any revision since the last compaction can be read.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Range;
+use std::ops::Bound;
+
+use api::mvccpb::KeyValue;
+use bytes::Bytes;
+
+/// The revision of a store that was never written (`etcd-semantics.md`, 1.0).
+pub const FIRST_REVISION: i64 = 1;
+
+/// One version of a key: what one revision made of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Version {
+    modified: i64,
+    created: i64,
+    /// Counts the puts since the key was created; 0 where this revision deleted the key.
+    number: i64,
+    lease: i64,
+    value: Bytes,
+}
+
+/// The keys a request names.
+#[derive(Clone, Copy, Debug)]
+pub enum Span<'a> {
+    /// One key.
+    Key(&'a [u8]),
+    /// Every key from this one on.
+    From(&'a [u8]),
+    /// From the first (in) to the second (out); nothing where the second is not above the first.
+    Between(&'a [u8], &'a [u8]),
+}
+
+impl<'a> Span<'a> {
+    /// As `key` and `range_end` of a request say it: no end is one key, an end of one zero byte is no end.
+    pub fn new(key: &'a [u8], range_end: &'a [u8]) -> Span<'a> {
+        match range_end {
+            [] => Span::Key(key),
+            [0] => Span::From(key),
+            end => Span::Between(key, end),
+        }
+    }
+}
+
+/// The multi-version store.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Store {
+    keys: BTreeMap<Bytes, Vec<Version>>,
+    /// The newest revision.
+    pub revision: i64,
+    /// Reads below this revision are refused. -1 before the first compaction, so that 0 can be compacted once.
+    pub compacted: i64,
+}
+
+impl Default for Store {
+    fn default() -> Store {
+        Store { keys: BTreeMap::new(), revision: FIRST_REVISION, compacted: -1 }
+    }
+}
+
+impl Store {
+    /// The key at revision `at`; `None` where it does not exist then.
+    #[inline]
+    pub fn get(&self, key: &[u8], at: i64) -> Option<KeyValue> {
+        let (key, versions) = self.keys.get_key_value(key)?;
+        live(versions, at).map(|version| key_value(key, version))
+    }
+
+    /// Whether the key exists at revision `at`.
+    pub fn exists(&self, key: &[u8], at: i64) -> bool {
+        self.keys.get(key).is_some_and(|versions| live(versions, at).is_some())
+    }
+
+    /// The keys of a span at revision `at`, in order.
+    pub fn scan<'a>(&'a self, span: Span<'_>, at: i64) -> impl Iterator<Item = KeyValue> + use<'a> {
+        self.range(span).filter_map(move |(key, versions)| Some(key_value(key, live(versions, at)?)))
+    }
+
+    /// How many keys of a span exist at revision `at`.
+    pub fn count(&self, span: Span<'_>, at: i64) -> usize {
+        self.range(span).filter(|(_, versions)| live(versions, at).is_some()).count()
+    }
+
+    fn range(&self, span: Span<'_>) -> Range<'_, Bytes, Vec<Version>> {
+        let bounds: (Bound<&[u8]>, Bound<&[u8]>) = match span {
+            Span::Key(key) => (Bound::Included(key), Bound::Included(key)),
+            Span::From(key) => (Bound::Included(key), Bound::Unbounded),
+            Span::Between(key, end) => (Bound::Included(key), Bound::Excluded(end.max(key))),
+        };
+        self.keys.range::<[u8], _>(bounds)
+    }
+
+    /// Puts a key as part of revision `revision`, which is not finished yet.
+    pub fn put(&mut self, key: &Bytes, value: Bytes, lease: i64, revision: i64) {
+        let versions = match self.keys.get_mut(key) {
+            Some(versions) => versions,
+            None => self.keys.entry(key.clone()).or_default(),
+        };
+        let (created, number) = match versions.last() {
+            Some(last) if last.number > 0 => (last.created, last.number + 1),
+            _ => (revision, 1),
+        };
+        set(versions, Version { modified: revision, created, number, lease, value });
+    }
+
+    /// Deletes a key that exists, as part of revision `revision`, which is not finished yet.
+    pub fn delete(&mut self, key: &[u8], revision: i64) {
+        if let Some(versions) = self.keys.get_mut(key) {
+            set(versions, Version { modified: revision, created: 0, number: 0, lease: 0, value: Bytes::new() });
+        }
+    }
+
+    /// Forgets what no read at `revision` or later can see.
+    pub fn compact(&mut self, revision: i64) {
+        self.compacted = revision;
+        self.keys.retain(|_, versions| {
+            let newest = versions.partition_point(|version| version.modified <= revision);
+            let visible = newest > 0 && versions[newest - 1].number > 0;
+            versions.drain(..newest - usize::from(visible));
+            !versions.is_empty()
+        });
+    }
+
+    /// Forgets everything after `revision`. Takes time in the number of keys; nothing may have been compacted since.
+    pub fn rewind(&mut self, revision: i64) {
+        self.revision = revision;
+        self.keys.retain(|_, versions| {
+            versions.truncate(versions.partition_point(|version| version.modified <= revision));
+            !versions.is_empty()
+        });
+    }
+}
+
+/// A key changed twice by one revision keeps the last change: the earlier one cannot be read.
+fn set(versions: &mut Vec<Version>, version: Version) {
+    match versions.last_mut() {
+        Some(last) if last.modified == version.modified => *last = version,
+        _ => versions.push(version),
+    }
+}
+
+#[inline]
+fn live(versions: &[Version], at: i64) -> Option<&Version> {
+    let newest = match versions.last() {
+        Some(last) if last.modified <= at => last,
+        _ => &versions[versions.partition_point(|version| version.modified <= at).checked_sub(1)?],
+    };
+    (newest.number > 0).then_some(newest)
+}
+
+#[inline]
+fn key_value(key: &Bytes, version: &Version) -> KeyValue {
+    KeyValue {
+        key: key.clone(),
+        create_revision: version.created,
+        mod_revision: version.modified,
+        version: version.number,
+        value: version.value.clone(),
+        lease: version.lease,
+    }
+}

@@ -1,0 +1,254 @@
+//! What the judge says: which oracle was broken, by what, and how one can tell.
+
+use std::fmt;
+
+use record::Nanos;
+use serde::{Serialize, Serializer};
+
+/// An oracle, by the id it has in the design.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs, reason = "`holds` says what each is")]
+pub enum Oracle {
+    K1,
+    K2,
+    K3,
+    K4,
+    I1,
+    I2,
+    I3,
+    I4,
+    I5,
+    I6,
+    I7,
+    I8,
+    I9,
+    V1,
+    V2,
+    D1,
+}
+
+impl Oracle {
+    /// All of them, in the order of the design.
+    pub const ALL: [Oracle; 16] = [
+        Oracle::K1,
+        Oracle::K2,
+        Oracle::K3,
+        Oracle::K4,
+        Oracle::I1,
+        Oracle::I2,
+        Oracle::I3,
+        Oracle::I4,
+        Oracle::I5,
+        Oracle::I6,
+        Oracle::I7,
+        Oracle::I8,
+        Oracle::I9,
+        Oracle::V1,
+        Oracle::V2,
+        Oracle::D1,
+    ];
+
+    /// Its id, "K1".
+    pub const fn id(self) -> &'static str {
+        match self {
+            Oracle::K1 => "K1",
+            Oracle::K2 => "K2",
+            Oracle::K3 => "K3",
+            Oracle::K4 => "K4",
+            Oracle::I1 => "I1",
+            Oracle::I2 => "I2",
+            Oracle::I3 => "I3",
+            Oracle::I4 => "I4",
+            Oracle::I5 => "I5",
+            Oracle::I6 => "I6",
+            Oracle::I7 => "I7",
+            Oracle::I8 => "I8",
+            Oracle::I9 => "I9",
+            Oracle::V1 => "V1",
+            Oracle::V2 => "V2",
+            Oracle::D1 => "D1",
+        }
+    }
+
+    /// What it holds the system to.
+    pub const fn holds(self) -> &'static str {
+        match self {
+            Oracle::K1 => "the key-value history is strictly serializable, revisions and errors included",
+            Oracle::K2 => "serializable reads return a state of the past, never going back on one member",
+            Oracle::K3 => "reads at a revision return that revision, or the exact error",
+            Oracle::K4 => "no acknowledged write is lost, no operation takes effect twice",
+            Oracle::I1 => "at most one leader a term",
+            Oracle::I2 => "log matching",
+            Oracle::I3 => "leader completeness",
+            Oracle::I4 => "the same entry at the same index everywhere, applied once",
+            Oracle::I5 => "a committed entry is durable on a quorum",
+            Oracle::I6 => "durable before promised",
+            Oracle::I7 => "term, vote, commit, applied and consistent index never go back, nor ahead of what is durable",
+            Oracle::I8 => "equal applied index, equal state",
+            Oracle::I9 => "each ReadIndex context is used once",
+            Oracle::V1 => "liveness after healing",
+            Oracle::V2 => "no panic and no unexpected end",
+            Oracle::D1 => "same plan, same trace hash",
+        }
+    }
+}
+
+impl fmt::Display for Oracle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.id())
+    }
+}
+
+impl Serialize for Oracle {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.id())
+    }
+}
+
+/// How bad a violation is for somebody who uses the cluster; the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// What a client was promised is gone, or was done twice.
+    Lost,
+    /// A client was told something that is not so.
+    Wrong,
+    /// The cluster does not answer, or a process ended.
+    Stuck,
+    /// Something broke inside that no client has seen yet.
+    Inside,
+}
+
+/// One thing that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Violation {
+    /// What it breaks.
+    pub oracle: Oracle,
+    /// How bad it is.
+    pub severity: Severity,
+    /// When it showed.
+    pub time: Nanos,
+    /// It in a few words, without a full stop: "an acknowledged write is lost".
+    pub title: String,
+    /// Two or three sentences: what was promised, what happened, how one can tell.
+    pub sentences: Vec<String>,
+    /// The operations of the history that prove it, by their number.
+    pub operations: Vec<usize>,
+    /// The events that prove it, a line each, in order.
+    pub events: Vec<String>,
+}
+
+impl Violation {
+    /// A violation still without its proof.
+    pub fn new(oracle: Oracle, severity: Severity, time: Nanos, title: impl Into<String>) -> Violation {
+        Violation {
+            oracle,
+            severity,
+            time,
+            title: title.into(),
+            sentences: Vec::new(),
+            operations: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+
+    /// Adds a sentence.
+    #[must_use]
+    pub fn say(mut self, sentence: impl Into<String>) -> Violation {
+        self.sentences.push(sentence.into());
+        self
+    }
+
+    /// Adds operations that prove it.
+    #[must_use]
+    pub fn shown_by(mut self, operations: impl IntoIterator<Item = usize>) -> Violation {
+        for operation in operations {
+            if !self.operations.contains(&operation) {
+                self.operations.push(operation);
+            }
+        }
+        self
+    }
+
+    /// Adds events that prove it.
+    #[must_use]
+    pub fn seen_in(mut self, events: impl IntoIterator<Item = String>) -> Violation {
+        self.events.extend(events);
+        self
+    }
+
+    /// What sorts violations: what a client lost first, then what came first.
+    pub fn rank(&self) -> (Severity, Nanos, Oracle) {
+        (self.severity, self.time, self.oracle)
+    }
+}
+
+/// What was looked at, so that "nothing found" can be told from "nothing checked".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// The oracle that looked.
+    pub oracle: Oracle,
+    /// At what: "linearizable answers".
+    pub what: &'static str,
+    /// At how many.
+    pub count: u64,
+}
+
+/// The judgement on a record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// What does not hold, the worst first.
+    pub violations: Vec<Violation>,
+    /// What could not be decided, and what is missing to decide it; a sentence each.
+    pub undecided: Vec<String>,
+    /// What was looked at.
+    pub checks: Vec<Check>,
+}
+
+impl Verdict {
+    /// Whether nothing was found, and nothing was left open.
+    pub fn holds(&self) -> bool {
+        self.violations.is_empty() && self.undecided.is_empty()
+    }
+
+    /// Notes what an oracle looked at.
+    pub fn checked(&mut self, oracle: Oracle, what: &'static str, count: usize) {
+        self.checks.push(Check { oracle, what, count: count as u64 });
+    }
+
+    /// How many things an oracle looked at.
+    pub fn count(&self, oracle: Oracle) -> u64 {
+        self.checks.iter().filter(|check| check.oracle == oracle).map(|check| check.count).sum()
+    }
+
+    /// Puts the worst first.
+    pub fn rank(&mut self) {
+        self.violations.sort_by_key(Violation::rank);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_comes_first() {
+        let mut verdict = Verdict::default();
+        verdict.violations.push(Violation::new(Oracle::I1, Severity::Inside, 1, "two leaders"));
+        verdict.violations.push(Violation::new(Oracle::K1, Severity::Wrong, 9, "late"));
+        verdict.violations.push(Violation::new(Oracle::K1, Severity::Wrong, 5, "early"));
+        verdict.violations.push(Violation::new(Oracle::K4, Severity::Lost, 9, "lost").shown_by([3, 4, 3]));
+        verdict.rank();
+        let titles: Vec<_> = verdict.violations.iter().map(|violation| &violation.title[..]).collect();
+        assert_eq!(titles, ["lost", "early", "late", "two leaders"]);
+        assert_eq!(verdict.violations[0].operations, [3, 4]);
+        assert!(!verdict.holds());
+    }
+
+    #[test]
+    fn ids_are_unique() {
+        for (at, oracle) in Oracle::ALL.into_iter().enumerate() {
+            assert!(Oracle::ALL[at + 1..].iter().all(|other| other.id() != oracle.id()));
+        }
+    }
+}

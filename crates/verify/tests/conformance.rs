@@ -1,0 +1,131 @@
+//! The sequential model against the recorded answers of a real etcd (`tests/data/conformance/README.md`).
+//!
+//! `ETCDSIM_CONFORMANCE_DIR` names another folder of such files; every `*.jsonl` in it is taken.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use api::{Error, Request, Response};
+use etcdsim_verify::answer;
+use etcdsim_verify::model::{Model, Ties};
+use serde::Deserialize;
+use serde_json::Value;
+
+#[derive(Deserialize)]
+struct Line {
+    rpc: String,
+    request: Value,
+    response: Option<Value>,
+    error: Option<WireError>,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+struct WireError {
+    code: u8,
+    message: String,
+}
+
+/// Where the model is meant to say something else than the etcd that was recorded, and why. A row that no line
+/// needs is an error too.
+struct Divergence {
+    id: &'static str,
+    reason: &'static str,
+    applies: fn(&Request, &Result<Response, WireError>) -> bool,
+}
+
+/// None: on the recorded files the model says what etcd 3.4.23 says. What it was built to say otherwise (an
+/// out-of-enum sort option is refused, as since 3.6; 3.4 crashes) cannot be recorded.
+const DIVERGENCES: &[Divergence] = &[];
+
+#[test]
+fn the_model_answers_like_the_recorded_etcd() {
+    let folder = folder();
+    let mut files: Vec<PathBuf> = fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .map(|entry| entry.expect("an entry of the folder").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"))
+        .collect();
+    files.sort();
+
+    let mut checked = 0;
+    let mut exercised = BTreeSet::new();
+    let mut failures = Vec::new();
+    for file in &files {
+        checked += replay(file, &mut exercised, &mut failures);
+    }
+    assert!(checked > 0, "nothing was checked: {} holds no recorded answers", folder.display());
+    let shown: Vec<_> = failures.iter().take(10).cloned().collect();
+    assert!(failures.is_empty(), "{} of {checked} answers differ:\n{}", failures.len(), shown.join("\n"));
+    for divergence in DIVERGENCES {
+        let needed = exercised.contains(divergence.id) || std::env::var_os("ETCDSIM_CONFORMANCE_DIR").is_some();
+        assert!(needed, "no line needs the divergence {} ({})", divergence.id, divergence.reason);
+    }
+    println!("{checked} answers in {} files agree", files.len());
+}
+
+fn folder() -> PathBuf {
+    match std::env::var_os("ETCDSIM_CONFORMANCE_DIR") {
+        Some(folder) => folder.into(),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/conformance"),
+    }
+}
+
+/// Replays one file on a fresh model and returns how many answers it compared.
+fn replay(file: &Path, exercised: &mut BTreeSet<&'static str>, failures: &mut Vec<String>) -> usize {
+    let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let mut model = Model::default();
+    let mut ties = Ties::default();
+    let mut checked = 0;
+    for (number, line) in text.lines().enumerate().skip(1) {
+        let place = format!("{}:{}", file.display(), number + 1);
+        let line: Line = serde_json::from_str(line).unwrap_or_else(|error| panic!("{place}: {error}"));
+        let request = Request::from_json(&line.rpc, &line.request).unwrap_or_else(|error| panic!("{place}: {error}"));
+        let recorded = match (line.response, line.error) {
+            (Some(response), None) => {
+                let response = Response::from_json(&line.rpc, &response);
+                Ok(response.unwrap_or_else(|error| panic!("{place}: {error}")))
+            }
+            (None, Some(error)) => Err(error),
+            _ => panic!("{place}: a line has either a response or an error"),
+        };
+        let ours = model.apply_noting(&request, &mut ties);
+        checked += 1;
+        let Some(difference) = compare(ours, &recorded, &ties) else { continue };
+        match DIVERGENCES.iter().find(|divergence| (divergence.applies)(&request, &recorded)) {
+            Some(divergence) => drop(exercised.insert(divergence.id)),
+            None => failures.push(format!("{place}: {difference}")),
+        }
+    }
+    checked
+}
+
+/// Whole answers, but for what differs between servers, the time a lease has left, and ties.
+fn compare(ours: Result<Response, Error>, recorded: &Result<Response, WireError>, ties: &Ties) -> Option<String> {
+    match (ours, recorded) {
+        (Ok(ours), Ok(recorded)) => {
+            let (left, right) = (normal(ours.clone()), normal(recorded.clone()));
+            if left == right {
+                return None;
+            }
+            let tied = *ties != Ties::default() && answer::difference(&ours, recorded, ties).is_none();
+            (!tied).then(|| format!("\n  the model: {left:?}\n  recorded:  {right:?}"))
+        }
+        (Err(ours), Err(recorded)) => {
+            let ours = WireError { code: ours.code_in_3_4().number(), message: ours.text().to_string() };
+            (ours != *recorded).then(|| format!("\n  the model: {ours:?}\n  recorded:  {recorded:?}"))
+        }
+        (ours, recorded) => Some(format!("\n  the model: {ours:?}\n  recorded:  {recorded:?}")),
+    }
+}
+
+fn normal(mut response: Response) -> Response {
+    if let Some(header) = response.header_mut() {
+        (header.cluster_id, header.member_id, header.raft_term) = (0, 0, 0);
+    }
+    if let Response::LeaseTimeToLive(response) = &mut response {
+        response.ttl = response.ttl.signum();
+        response.keys.sort();
+    }
+    response
+}

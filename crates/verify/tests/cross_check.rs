@@ -1,0 +1,189 @@
+//! The revision engine against the plain search, on random small histories of a server that is correct, and on the
+//! same with something made wrong.
+
+mod support;
+
+use api::Request;
+use etcdsim_verify::k1::{self, Finding, Premises};
+use etcdsim_verify::model::Model;
+use etcdsim_verify::search::{Searched, search};
+use etcdsim_verify::{Oracle, describe};
+use record::{Applied, History, Operation, Outcome};
+use support::{Random, Shape};
+
+const STATES_MAX: usize = 1_000_000;
+
+fn searched(history: &History) -> bool {
+    match search(history, &Model::default(), STATES_MAX) {
+        Searched::Linearizable(_) => true,
+        Searched::Impossible(_) => false,
+        Searched::Undecided => panic!("a history of {} operations is small", history.operations.len()),
+    }
+}
+
+fn check(history: &History, applied: Option<&[Applied]>) -> Finding {
+    k1::check(history, &Premises { applied, ..Premises::default() })
+}
+
+fn holds(finding: &Finding) -> bool {
+    assert!(finding.violations.iter().all(|violation| matches!(violation.oracle, Oracle::K1 | Oracle::K3)));
+    finding.violations.is_empty()
+}
+
+/// Whether there is evidence by which the engine accepts the history: all the ways in which the operations without an
+/// answer could have made the missing revisions, and some more after them, and could have been compactions in effect.
+fn holds_by_some_evidence(history: &History) -> bool {
+    let open = |operation: &Operation| match &operation.outcome {
+        Outcome::Unknown { .. } => true,
+        Outcome::Error { error, .. } => !etcdsim_verify::definite::is_definite(*error),
+        Outcome::Answer { .. } => false,
+    };
+    let (mut writes, mut compactions) = (Vec::new(), Vec::new());
+    for (number, operation) in history.operations.iter().enumerate() {
+        match &operation.request {
+            _ if !open(operation) => {}
+            Request::Range(_) => {}
+            Request::Compact(request) => compactions.push((request.revision, number)),
+            _ => writes.push(number),
+        }
+    }
+    compactions.sort_unstable();
+    let newest = history.operations.iter().filter_map(|one| one.response()?.header()).map(|header| header.revision);
+    let until = newest.max().unwrap_or(1).clamp(1, 40) + writes.len() as i64;
+    (0..1_u32 << compactions.len()).any(|chosen| {
+        let chosen: Vec<usize> =
+            (0..compactions.len()).filter(|at| chosen & 1 << at != 0).map(|at| compactions[at].1).collect();
+        assign(history, &mut Vec::new(), 2, until, &writes, &chosen)
+    })
+}
+
+fn assign(
+    history: &History,
+    made: &mut Vec<(i64, usize)>,
+    revision: i64,
+    until: i64,
+    writes: &[usize],
+    compactions: &[usize],
+) -> bool {
+    if revision > until {
+        let mut applied: Vec<Applied> = made.iter().map(|(revision, number)| entry(*number, *revision, true)).collect();
+        applied.extend(compactions.iter().map(|number| entry(*number, until, false)));
+        // An empty list is evidence too: that nothing else was applied.
+        return holds(&check(history, Some(&applied)));
+    }
+    if assign(history, made, revision + 1, until, writes, compactions) {
+        return true;
+    }
+    let acknowledged = history.operations.iter().any(|one| {
+        let mutates = matches!(one.request, Request::Put(_));
+        mutates && one.response().and_then(|response| response.header()).is_some_and(|header| header.revision == revision)
+    });
+    if acknowledged {
+        return false;
+    }
+    writes.iter().any(|number| {
+        if made.iter().any(|(_, used)| used == number) {
+            return false;
+        }
+        made.push((revision, *number));
+        let found = assign(history, made, revision + 1, until, writes, compactions);
+        made.pop();
+        found
+    })
+}
+
+fn entry(number: usize, revision: i64, mutated: bool) -> Applied {
+    Applied { index: 0, operation: Some(number as u64), revision: revision as u64, mutated, time: 0 }
+}
+
+fn show(history: &History, applied: &[Applied], finding: &Finding) -> String {
+    let lines: Vec<_> = history
+        .operations
+        .iter()
+        .map(|one| format!("{:?}..{:?} {} {:?}", one.call, one.returned(), describe::operation(one), one.outcome))
+        .collect();
+    format!("{}\n{applied:#?}\n{:#?}\n{:#?}", lines.join("\n"), finding.violations, finding.undecided)
+}
+
+fn rounds() -> u64 {
+    if cfg!(debug_assertions) { 20_000 } else { 300_000 }
+}
+
+#[test]
+fn a_correct_server_is_never_accused() {
+    for seed in 0..rounds() {
+        let mut random = Random(seed);
+        let shape = Shape { operations: 10, leases: seed % 2 == 0, ..Shape::default() };
+        let (history, applied) = support::history(&mut random, &shape);
+        let finding = check(&history, Some(&applied));
+        assert!(
+            holds(&finding) && finding.undecided.is_empty(),
+            "seed {seed}, with evidence:\n{}",
+            show(&history, &applied, &finding)
+        );
+        let finding = check(&history, None);
+        assert!(holds(&finding), "seed {seed}, without evidence:\n{}", show(&history, &applied, &finding));
+    }
+}
+
+#[test]
+fn both_engines_agree() {
+    let (mut good, mut bad) = (0, 0);
+    for seed in 0..rounds() {
+        let mut random = Random(seed);
+        let operations = 3 + random.below(6) as usize;
+        let unknown = *random.pick(&[0, 15, 35]);
+        let delay = 1 + random.below(4);
+        let shape = Shape { operations, unknown, delay, ..Shape::default() };
+        let (mut history, mut applied) = support::history(&mut random, &shape);
+        for _ in 0..random.below(3) {
+            support::spoil(&mut random, &mut history, &mut applied);
+        }
+        let expected = searched(&history);
+        let found = holds_by_some_evidence(&history);
+        let finding = check(&history, Some(&applied));
+        assert_eq!(found, expected, "seed {seed}: the search says {expected}\n{}", show(&history, &applied, &finding));
+        *(if expected { &mut good } else { &mut bad }) += 1;
+
+        // Without evidence it may be undecided, but it may not lie.
+        let finding = check(&history, None);
+        if !finding.undecided.is_empty() {
+            continue;
+        }
+        let exact = !history.operations.iter().any(|one| {
+            let compaction = matches!(one.request, Request::Compact(_));
+            let open = !matches!(one.outcome, Outcome::Answer { .. });
+            compaction && open || matches!(one.outcome, Outcome::Error { .. })
+        });
+        if !holds(&finding) || exact {
+            assert_eq!(
+                holds(&finding),
+                expected,
+                "seed {seed}: the search says {expected}, without evidence\n{}",
+                show(&history, &applied, &finding)
+            );
+        }
+    }
+    assert!(good > rounds() / 4 && bad > rounds() / 10, "{good} linearizable, {bad} not");
+}
+
+#[test]
+fn with_leases_what_the_engine_accepts_the_search_accepts() {
+    let (mut accepted, mut refused) = (0, 0);
+    for seed in 0..rounds() {
+        let mut random = Random(seed);
+        let shape = Shape { leases: true, compactions: false, operations: 7, ..Shape::default() };
+        let (mut history, mut applied) = support::history(&mut random, &shape);
+        for _ in 0..random.below(2) {
+            support::spoil(&mut random, &mut history, &mut applied);
+        }
+        let finding = check(&history, Some(&applied));
+        if holds(&finding) {
+            accepted += 1;
+            assert!(searched(&history), "seed {seed}: the search finds nothing\n{}", show(&history, &applied, &finding));
+        } else {
+            refused += 1;
+        }
+    }
+    assert!(accepted > rounds() / 4 && refused > rounds() / 20, "{accepted} accepted, {refused} refused");
+}

@@ -1,0 +1,55 @@
+//! A check that cannot fail is a defect: every flaw must be found by the scenario that is after it,
+//! by an oracle that is meant to find it, and the same seeds must find nothing without the flaw.
+
+use etcdsim_tests::{explained, simulation};
+use libtest_mimic::{Arguments, Failed, Trial};
+use verify::Oracle;
+
+/// A flaw, the scenario that catches it, and the oracles that are meant to, of which one must.
+struct Canary {
+    flaw: &'static str,
+    scenario: &'static str,
+    oracles: &'static [Oracle],
+}
+
+/// No flaw may need more seeds than this.
+const MOST_SEEDS: u64 = 200;
+
+const CANARIES: &[Canary] = &[
+    Canary { flaw: "R1", scenario: "power-loss", oracles: &[Oracle::I1, Oracle::I6, Oracle::I7] },
+    Canary { flaw: "R2", scenario: "power-loss", oracles: &[Oracle::K4, Oracle::I6] },
+    Canary { flaw: "R3", scenario: "power-loss", oracles: &[Oracle::K4, Oracle::I5] },
+    Canary { flaw: "R5", scenario: "pause-leader", oracles: &[Oracle::K1] },
+    Canary { flaw: "R7", scenario: "stale-reads", oracles: &[Oracle::K1] },
+    Canary { flaw: "R19", scenario: "crash-loop", oracles: &[Oracle::K1, Oracle::I4, Oracle::I8] },
+    Canary { flaw: "M-14370", scenario: "single-member", oracles: &[Oracle::K4, Oracle::I5] },
+    Canary { flaw: "M-13766", scenario: "crash-loop", oracles: &[Oracle::K1, Oracle::I7, Oracle::I8] },
+];
+
+fn main() {
+    let arguments = Arguments::from_args();
+    etcdsim_tests::scenarios("scenarios");
+    let trials = CANARIES
+        .iter()
+        .map(|canary| Trial::test(format!("{}::{}", canary.flaw, canary.scenario), || catch(canary)));
+    libtest_mimic::run(&arguments, trials.collect()).exit();
+}
+
+fn catch(canary: &Canary) -> Result<(), Failed> {
+    let Canary { flaw, scenario, oracles } = canary;
+    let file = format!("scenarios/{scenario}.toml");
+    let with = simulation(file.as_ref())?.seeds(0..MOST_SEEDS).until_first();
+    let report = with.flaw(flaw).map_err(explained)?.run();
+    let seeds = report.done() as u64;
+    if report.failures() == 0 {
+        return Err(format!("{flaw} was not found by {scenario} in {seeds} seeds").into());
+    }
+    let found = report.oracles();
+    if !oracles.iter().any(|oracle| found.contains(oracle)) {
+        return Err(
+            format!("{flaw} was found by {found:?}, where one of {oracles:?} is meant to find it").into()
+        );
+    }
+    let without = simulation(file.as_ref())?.seeds(0..seeds);
+    without.verdict().map(drop).map_err(|failure| format!("without {flaw}:\n{failure}").into())
+}
