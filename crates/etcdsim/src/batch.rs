@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::case::Case;
 use crate::determinism;
-use crate::execute::{HarnessFailure, Outcome, run_plan};
+use crate::execute::{HarnessFailure, Outcome, guarded, run_plan};
 use crate::report::{CaseReport, End, Ended, Failure, Report, SeedRun};
 use crate::stopwatch::{Stopwatch, peak_rss_bytes};
 
@@ -118,7 +118,7 @@ impl Batch {
 pub fn run_seed(case: &Case, seed: u64, twice: bool) -> SeedRun {
     let stopwatch = Stopwatch::start();
     let result = || -> Result<SeedRun, HarnessFailure> {
-        let plan = case.plan(seed);
+        let plan = guarded(|| case.plan(seed))?;
         let mut run = seed_run(seed, run_plan(&plan)?);
         run.wall = stopwatch.elapsed();
         if twice {
@@ -140,7 +140,7 @@ pub fn run_seed(case: &Case, seed: u64, twice: bool) -> SeedRun {
 }
 
 fn seed_run(seed: u64, outcome: Outcome) -> SeedRun {
-    let Outcome { record, verdict, wall, check } = outcome;
+    let Outcome { record, verdict, wall, check, .. } = outcome;
     let end = match Failure::of(&verdict, &record.history) {
         Some(failure) => End::Violated(failure),
         None if !verdict.undecided.is_empty() => End::Undecided(verdict.undecided),

@@ -58,6 +58,14 @@ impl Case {
         }
     }
 
+    /// The comment at the head of a scenario: what it is after. Nothing for a plan.
+    pub fn about(&self) -> &str {
+        match &self.source {
+            plan::Source::Scenario(scenario) => &scenario.about,
+            plan::Source::Plan(_) => "",
+        }
+    }
+
     /// The flaws that were switched on beside those of the file.
     pub fn flaws(&self) -> &[FlawAt] {
         &self.flaws

@@ -3,9 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
-use miette::Diagnostic;
+use miette::{Diagnostic, NamedSource, SourceOffset, SourceSpan};
 use plan::ScenarioErrors;
 use thiserror::Error;
+use verify::history_file::FileError;
 
 /// A mistake in what was asked for.
 #[derive(Debug, Error, Diagnostic)]
@@ -95,19 +96,38 @@ pub enum Error {
         why: String,
     },
 
-    /// A history that cannot be read.
-    #[error("{file}: {why}")]
-    #[diagnostic(help("`etcdsim replay PLAN --history FILE` writes such a file"))]
-    BadHistory {
-        /// The file.
-        file: String,
-        /// What is wrong, and where.
-        why: String,
-    },
+    /// A history that does not say what it should; the place is underlined.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    History(Box<HistoryError>),
+}
+
+/// What is wrong with a history, and where.
+#[derive(Debug, Error, Diagnostic)]
+#[error("{file}: not a history")]
+#[diagnostic(help(
+    "the format is described in docs/histories.md; `etcdsim replay PLAN --history FILE` writes it"
+))]
+pub struct HistoryError {
+    file: String,
+    #[source_code]
+    text: NamedSource<String>,
+    what: String,
+    #[label("{what}")]
+    place: SourceSpan,
 }
 
 impl From<ScenarioErrors> for Error {
     fn from(errors: ScenarioErrors) -> Error {
         Error::File(Box::new(errors))
+    }
+}
+
+impl Error {
+    /// A mistake in a history of that text.
+    pub(crate) fn in_history(error: FileError, text: String) -> Error {
+        let FileError { file, line, column, what } = error;
+        let place = SourceSpan::from((SourceOffset::from_location(&text, line, column), 0));
+        Error::History(Box::new(HistoryError { text: NamedSource::new(&file, text), file, what, place }))
     }
 }

@@ -20,6 +20,8 @@ pub struct Outcome {
     /// What is to be said of it: the judge's findings and those of the invariants that were watched
     /// as the run went, the worst first.
     pub verdict: Verdict,
+    /// When each process was started.
+    pub starts: Vec<(MemberId, Nanos)>,
     /// Wall time of it all.
     pub wall: Duration,
     /// The part of it that the judge took, after the run. What watching the invariants took is part of
@@ -44,23 +46,23 @@ pub fn run_plan_told(
     options: world::Options,
 ) -> Result<Outcome, HarnessFailure> {
     let stopwatch = Stopwatch::start();
-    let judged = catch_unwind(AssertUnwindSafe(|| {
+    let (record, verdict, starts, check) = guarded(|| {
         let mut watch = Watch { monitors: Monitors::new(plan.cluster.members), starts: Vec::new(), observer };
         let record = world::run(plan, &mut watch, options);
         let checking = Stopwatch::start();
-        let verdict = judge(plan, &record, watch);
-        (record, verdict, checking.elapsed())
-    }));
-    let (record, verdict, check) = judged.map_err(|panic| HarnessFailure(said(&*panic)))?;
-    Ok(Outcome { record, verdict, wall: stopwatch.elapsed(), check })
+        let Watch { monitors, starts, .. } = watch;
+        let verdict = judge(plan, &record, monitors, &starts);
+        (record, verdict, starts, checking.elapsed())
+    })?;
+    Ok(Outcome { record, verdict, starts, wall: stopwatch.elapsed(), check })
 }
 
 /// Both views on a run in one verdict.
-fn judge(plan: &Plan, record: &Record, watch: Watch<'_>) -> Verdict {
+fn judge(plan: &Plan, record: &Record, monitors: Monitors, starts: &[(MemberId, Nanos)]) -> Verdict {
     let expectations =
-        Expectations { answered: plan.expect.answered, starts: watch.starts, ..Expectations::default() };
+        Expectations { answered: plan.expect.answered, starts: starts.to_vec(), ..Expectations::default() };
     let mut verdict = verify::judge(record, &expectations);
-    verdict.violations.extend(watch.monitors.into_violations().into_iter().map(violation));
+    verdict.violations.extend(monitors.into_violations().into_iter().map(violation));
     verdict.rank();
     verdict
 }
@@ -93,7 +95,23 @@ impl Observer for Watch<'_> {
     }
 }
 
+/// Does some of the harness's own work; a panic in it is a failure of the harness.
+pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, HarnessFailure> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| HarnessFailure(said(&*panic)))
+}
+
 fn said(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_failure_of_the_harness() {
+        let failed = guarded(|| panic!("index {} is gone", 7)).map_err(|failure| failure.0);
+        assert_eq!(failed, Err::<(), _>("index 7 is gone".to_string()));
+    }
 }

@@ -38,7 +38,7 @@ pub mod story;
 
 pub use batch::Batch;
 pub use case::Case;
-pub use error::Error;
+pub use error::{Error, HistoryError};
 pub use execute::{HarnessFailure, Outcome, run_plan};
 pub use exit::Exit;
 pub use report::{End, Failure, Finding, Report};

@@ -28,6 +28,17 @@ pub(crate) fn encode(id: u64, request: &Request) -> Option<Vec<u8>> {
     Some(internal.encode_to_vec())
 }
 
+/// The raft request id in an entry's data, without decoding the rest; `None` where there is none.
+pub(crate) fn id_of(data: &Bytes) -> Option<u64> {
+    /// The one field of `InternalRaftRequest` that matters here.
+    #[derive(Clone, PartialEq, prost::Message)]
+    struct Headed {
+        #[prost(message, optional, tag = "100")]
+        header: Option<RequestHeader>,
+    }
+    Headed::decode(data.clone()).ok()?.header.map(|header| header.id)
+}
+
 /// Reads an entry's data.
 pub(crate) fn decode(data: Bytes) -> Result<Envelope, String> {
     let internal = InternalRaftRequest::decode(data).map_err(|error| error.to_string())?;

@@ -48,6 +48,8 @@ flaws! {
     /// The consistent index is not committed together with the data, so entries are applied again
     /// after a restart.
     ApplyTwiceAfterRestart = "R19", "apply-twice-after-restart";
+    /// A leader proposes a forwarded request once for every copy of the message that reaches it.
+    ProposalTwiceOnForward = "R37", "proposal-dup-on-forward";
     /// A single member applies and answers before its log is durable (etcd issue 14370).
     AckBeforeFsyncSingle = "M-14370", "ack-before-fsync-single";
     /// The consistent index moves before the entry is applied, so a commit between the two makes a

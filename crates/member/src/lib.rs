@@ -10,7 +10,7 @@
 //! | `node` | the only one that touches `raft::RawNode`: order, persistence, determinism |
 //! | `start` | first start and recovery |
 //! | `persist` | backend commits, snapshots of the log, snapshots from a leader |
-//! | `requests`, `proposals`, `reads` | the ways of a client's request |
+//! | `requests`, `proposals`, `reads`, `forwarded` | the ways of a client's request |
 //! | `apply`, [`mvcc`] | what etcd does with a request |
 //! | [`wal`], [`snapshot_file`], [`backend`] | what is on the disk, and how |
 //!
@@ -23,6 +23,7 @@ pub mod config;
 pub mod disk;
 mod envelope;
 pub mod flaw;
+mod forwarded;
 pub mod io;
 mod log;
 mod logging;

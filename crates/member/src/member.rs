@@ -12,6 +12,7 @@ use crate::backend::Backend;
 use crate::config::Config;
 use crate::disk::DiskJob;
 use crate::flaw::Flaw;
+use crate::forwarded::Forwarded;
 use crate::io::{Effects, Input};
 use crate::mvcc::Store;
 use crate::node::{Node, Save, log_entry};
@@ -32,6 +33,8 @@ pub struct Member {
     pub(crate) persistence: Persistence,
     pub(crate) proposals: Proposals,
     pub(crate) reads: Reads,
+    /// Requests that other members forwarded here.
+    pub(crate) forwarded: Forwarded,
     /// The member's own clock at this step.
     pub(crate) now: u64,
     pub(crate) next_tick: u64,
@@ -139,8 +142,16 @@ impl Member {
         }
     }
 
-    fn message(&mut self, message: Message) {
+    fn message(&mut self, mut message: Message) {
         self.leadership.heard.insert(message.from, self.now);
+        if message.get_msg_type() == MessageType::MsgPropose && !self.config.flaws.has(Flaw::ProposalTwiceOnForward) {
+            let mut entries = message.take_entries().into_vec();
+            entries.retain(|entry| crate::envelope::id_of(&entry.data).is_none_or(|id| self.forwarded.is_new(id)));
+            if entries.is_empty() {
+                return;
+            }
+            message.set_entries(entries.into());
+        }
         self.node.step(message);
     }
 
@@ -290,10 +301,11 @@ impl Member {
     fn read_index_confirmed(&mut self, state: &raft::ReadState, effects: &mut Effects) {
         let Ok(context) = <[u8; 8]>::try_from(state.request_ctx.as_slice()) else { return };
         let context = u64::from_be_bytes(context);
-        effects.facts.push(Fact::ReadIndexConfirmed { context, index: state.index });
         // R7: the read is answered from whatever is applied by now.
         let index = if self.config.flaws.has(Flaw::ReadIndexNoApplyWait) { 0 } else { state.index };
-        self.reads.confirm(context, index);
+        if self.reads.confirm(context, index) {
+            effects.facts.push(Fact::ReadIndexConfirmed { context, index: state.index });
+        }
     }
 
     fn answer_reads(&mut self, effects: &mut Effects) {

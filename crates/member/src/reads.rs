@@ -58,12 +58,13 @@ impl Reads {
         self.current = Some(Current { context, retry_at, reads });
     }
 
-    /// An index was confirmed. Answers to contexts given up meanwhile are ignored.
-    pub(crate) fn confirm(&mut self, context: u64, index: u64) {
-        if self.current.as_ref().is_some_and(|current| current.context == context) {
-            let current = self.current.take().expect("it was there a moment ago");
-            self.confirmed.push_back((index, current.reads));
-        }
+    /// An index was confirmed; whether somebody waited for it. Answers to contexts given up meanwhile,
+    /// or asked for by an earlier incarnation, are nobody's.
+    pub(crate) fn confirm(&mut self, context: u64, index: u64) -> bool {
+        let waited_for = self.current.take_if(|current| current.context == context);
+        let accepted = waited_for.is_some();
+        self.confirmed.extend(waited_for.map(|current| (index, current.reads)));
+        accepted
     }
 
     /// The reads whose index is applied.

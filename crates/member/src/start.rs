@@ -12,6 +12,7 @@ use record::Fact;
 
 use crate::backend::{Backend, BackendError, Loaded, Meta};
 use crate::config::Config;
+use crate::forwarded::Forwarded;
 use crate::disk::{Disk, DiskError, DiskOp};
 use crate::io::Effects;
 use crate::log::Log;
@@ -149,6 +150,7 @@ impl Member {
             persistence,
             proposals: Proposals::default(),
             reads: Reads::default(),
+            forwarded: Forwarded::default(),
             now,
             next_job: 1,
             next_id: 0,

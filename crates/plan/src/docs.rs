@@ -53,7 +53,8 @@ fn part(name: &str) -> String {
             for (name, _, about) in GROUPS {
                 let _ = writeln!(table, "| `{name}` | {about} |");
             }
-            table + "| `member 3`, `members 1, 3` | these members, numbered from 1 |\n| `client 0`, `clients 0, 2` | these clients, numbered from 0 |\n"
+            table
+                + "| `member 3`, `members 1, 3` | these members, numbered from 1 |\n| `client 0`, `clients 0, 2` | these clients, numbered from 0 |\n"
         }
         "network-faults" => family(Family::Network),
         "disk-faults" => family(Family::Disk),

@@ -47,8 +47,18 @@ impl Expansion<'_> {
         }
         scenario.cluster.draw(sections::CLUSTER, dice.part("cluster"), &self.context, &mut plan.cluster);
         scenario.network.draw(sections::NETWORK, dice.part("network"), &self.context, &mut plan.network);
-        scenario.peers.draw(sections::LINK, dice.part("network.peers"), &self.context, &mut plan.network.peers);
-        scenario.client_links.draw(sections::LINK, dice.part("network.clients"), &self.context, &mut plan.network.clients);
+        scenario.peers.draw(
+            sections::LINK,
+            dice.part("network.peers"),
+            &self.context,
+            &mut plan.network.peers,
+        );
+        scenario.client_links.draw(
+            sections::LINK,
+            dice.part("network.clients"),
+            &self.context,
+            &mut plan.network.clients,
+        );
         scenario.disk.draw(sections::DISK, dice.part("disk"), &self.context, &mut plan.disk);
         scenario.run.draw(sections::RUN, dice.part("run"), &self.context, &mut plan.phases);
         scenario.expect.draw(sections::EXPECT, dice.part("expect"), &self.context, &mut plan.expect);
@@ -78,13 +88,12 @@ impl Expansion<'_> {
                 let dice = dice.part("client").nth(client.into());
                 let mut own = workload.clone();
                 settings.draw(WORKLOAD, dice, &self.context, &mut own);
-                let horizon = chaos.saturating_add(workload.after_healing);
                 clients.push(Client {
                     endpoints: endpoints(own.endpoints, client, members, dice),
                     failover: own.failover,
                     timeout: own.timeout,
                     clock_rate: own.clock.unwrap_or_else(|| self.clocks(dice).clients),
-                    operations: workload.operations(client, &mix, horizon, self.dice.part("operations")),
+                    operations: workload.operations(client, &mix, chaos, self.dice.part("operations")),
                 });
             }
         }
@@ -145,7 +154,8 @@ struct Strikes<'a> {
 impl Strikes<'_> {
     fn all(&self, first: u32) -> Vec<Fault> {
         let dice = self.expansion.dice.part("fault").part(&self.entry.name).nth(self.entry.nth);
-        let chance = self.number("chance", dice).map_or(Ratio::ALWAYS, |chance| Ratio::per_million(chance as u32));
+        let chance =
+            self.number("chance", dice).map_or(Ratio::ALWAYS, |chance| Ratio::per_million(chance as u32));
         if self.members < self.entry.kind.members || !dice.field("exists").happens(chance) {
             return Vec::new();
         }
@@ -200,7 +210,10 @@ impl Strikes<'_> {
             },
             None => Trigger::At(at),
         };
-        let target = match frame.choice("target").map(|target| target.draw(dice.field("target"), &self.expansion.context)) {
+        let target = match frame
+            .choice("target")
+            .map(|target| target.draw(dice.field("target"), &self.expansion.context))
+        {
             Some(Value::Who(Who::Target(target))) => target,
             _ => Target::All,
         };
@@ -269,7 +282,9 @@ fn endpoints(which: Endpoints, client: u32, members: u32, dice: Dice) -> Vec<u32
         Endpoints::All => all.collect(),
         Endpoints::One => vec![own],
         Endpoints::Some => {
-            let knows = |member: u32| member == own || dice.nth(member.into()).field("knows").happens(Ratio::percent(50));
+            let knows = |member: u32| {
+                member == own || dice.nth(member.into()).field("knows").happens(Ratio::percent(50))
+            };
             all.filter(|member| knows(*member)).collect()
         }
     }

@@ -93,11 +93,24 @@ pub(crate) struct Set {
 
 /// The fields of one section that a file sets.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Settings(pub Vec<Set>);
+pub(crate) struct Settings {
+    pub sets: Vec<Set>,
+    /// Fields that are there, but made no sense; that has been reported.
+    pub unread: Vec<&'static str>,
+}
 
 impl Settings {
     pub fn find(&self, name: &str) -> Option<&Set> {
-        self.0.iter().find(|set| set.name == name)
+        self.sets.iter().find(|set| set.name == name)
+    }
+
+    /// Whether a field is there, with a good value or a bad one.
+    pub fn has(&self, name: &str) -> bool {
+        self.find(name).is_some() || self.is_unread(name)
+    }
+
+    pub fn is_unread(&self, name: &str) -> bool {
+        self.unread.contains(&name)
     }
 
     pub fn choice(&self, name: &str) -> Option<&Choice> {
@@ -106,8 +119,9 @@ impl Settings {
 
     /// Adds what `others` sets and this does not.
     pub fn or(mut self, others: &Settings) -> Settings {
-        let missing: Vec<_> = others.0.iter().filter(|other| self.find(other.name).is_none()).cloned().collect();
-        self.0.extend(missing);
+        let missing: Vec<_> =
+            others.sets.iter().filter(|other| self.find(other.name).is_none()).cloned().collect();
+        self.sets.extend(missing);
         self
     }
 

@@ -217,7 +217,11 @@ static RULE: &[Field<FaultKind>] = &[
         },
     },
     Field {
-        key: Key { name: "by", form: time(0, HOUR), about: "How late, for `delay` and `duplicate`. Left out: 100ms." },
+        key: Key {
+            name: "by",
+            form: time(0, HOUR),
+            about: "How late, for `delay` and `duplicate`. Left out: 100ms.",
+        },
         get: |it| match rule(it).action {
             RuleAction::Delay(by) | RuleAction::Duplicate(by) => by.value(),
             RuleAction::Drop | RuleAction::Hold => None,
@@ -451,7 +455,7 @@ pub(crate) static KINDS: &[Kind] = &[
         lasts: Lasts::Instant,
         alone: Alone::No,
         members: 1,
-        about: "A bit of durable content flips in `count` places and stays so. The world keeps a quorum of good copies.",
+        about: "A bit of durable content flips in `count` places and stays so, where a checksum can tell. The world keeps a quorum of members undamaged.",
         source: "VOPR's fault atlas: sticky, at most replication quorum − 1 copies of anything.",
         fields: of! {
             "files" FILES => FaultKind::BitRot { files, .. } => *files, "Of which files. Left out: `wal`.";
@@ -467,12 +471,12 @@ pub(crate) static KINDS: &[Kind] = &[
         alone: Alone::No,
         members: 1,
         about: "The next `count` synced writes never reach the medium although the sync succeeds.",
-        source: "VOPR: write faults of 0 to 10 %, within the atlas. Not in the swarm: Raft does not promise to survive a disk that lies undetectably.",
+        source: "VOPR: write faults of 0 to 10 %, within its atlas. The world spares the log, in which such a loss cannot be told from a write that was never synced.",
         fields: of! {
-            "files" FILES => FaultKind::LostWrite { files, .. } => *files, "Of which files. Left out: `wal`.";
+            "files" FILES => FaultKind::LostWrite { files, .. } => *files, "Of which files. Left out: `all`.";
             "count" TIMES => FaultKind::LostWrite { count, .. } => *count, "How many. Left out: 1.";
         },
-        new: |_| FaultKind::LostWrite { files: Files::Wal, count: 1 },
+        new: |_| FaultKind::LostWrite { files: Files::All, count: 1 },
     },
     Kind {
         name: "misdirected-write",
@@ -482,12 +486,12 @@ pub(crate) static KINDS: &[Kind] = &[
         alone: Alone::No,
         members: 1,
         about: "The next `count` writes land at another place of the same file.",
-        source: "VOPR: at most one a disk. Not in the swarm, for the same reason.",
+        source: "VOPR: at most one a disk, within its atlas. The world spares the log here too.",
         fields: of! {
-            "files" FILES => FaultKind::MisdirectedWrite { files, .. } => *files, "Of which files. Left out: `wal`.";
+            "files" FILES => FaultKind::MisdirectedWrite { files, .. } => *files, "Of which files. Left out: `all`.";
             "count" TIMES => FaultKind::MisdirectedWrite { count, .. } => *count, "How many. Left out: 1.";
         },
-        new: |_| FaultKind::MisdirectedWrite { files: Files::Wal, count: 1 },
+        new: |_| FaultKind::MisdirectedWrite { files: Files::All, count: 1 },
     },
     Kind {
         name: "short-read",

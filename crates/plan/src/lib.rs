@@ -11,6 +11,7 @@
 //! * `choice`: what is left open, and how a seed decides it.
 //! * `read`, `scenario`, `check`, `mistakes`: from text to a scenario, with every mistake in its place.
 //! * `expand`, `swarm`: from a scenario and a seed to a plan. `write`: from a plan to text.
+//! * `docs`, `schema`: the tables of the documentation, and the format for editors.
 //!
 //! Not here: what any of it does to a cluster (`world`), which flaws there are (`member`).
 //!
@@ -28,6 +29,8 @@ mod kinds;
 mod mistakes;
 mod operation;
 pub mod plan;
+#[cfg(test)]
+mod properties;
 mod read;
 mod scenario;
 mod schema;

@@ -58,7 +58,13 @@ impl ScenarioErrors {
             let more = mistakes.len() - TOLD;
             mistakes.truncate(TOLD);
             let message = format!("{more} more mistakes are not shown");
-            mistakes.push(Mistake { message, label: String::new(), span: None, other: None, help: String::new() });
+            mistakes.push(Mistake {
+                message,
+                label: String::new(),
+                span: None,
+                other: None,
+                help: String::new(),
+            });
         }
         ScenarioErrors { source: NamedSource::new(name, text.to_string()).with_language("TOML"), mistakes }
     }
@@ -95,11 +101,12 @@ pub(crate) fn nearest<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) 
     let text = text.to_lowercase();
     let near = |name: &&str| {
         let far = strsim::damerau_levenshtein(&text, &name.to_lowercase());
-        let begins = name.len() > 1 && text.starts_with(&name.to_lowercase()) || text.len() > 2 && name.starts_with(&text);
+        let begins = name.len() > 1 && text.starts_with(&name.to_lowercase())
+            || text.len() > 2 && name.starts_with(&text);
         (far <= (name.len().max(text.len()) / 3).max(1) || begins).then_some(far)
     };
     let found = names.into_iter().filter_map(|name| near(&name).map(|far| (far, name)));
-    found.min_by_key(|(far, _)| *far).map(|(_, name)| name)
+    found.min_by_key(|(far, name)| (*far, name.len().abs_diff(text.len()))).map(|(_, name)| name)
 }
 
 /// "did you mean" the nearest of `names`, else the list of all of them.
@@ -114,8 +121,7 @@ pub(crate) fn suggest<'a>(text: &str, names: impl IntoIterator<Item = &'a str> +
 impl fmt::Display for ScenarioErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.mistakes.as_slice() {
-            [only] if only.span.is_none() => write!(f, "{}: {}", self.file(), only.message),
-            [_] => write!(f, "{} has a mistake", self.file()),
+            [only] => write!(f, "{}: {}", self.file(), only.message),
             all => write!(f, "{} has {} mistakes", self.file(), all.len()),
         }
     }
@@ -134,15 +140,24 @@ impl fmt::Debug for ScenarioErrors {
 
 impl std::error::Error for ScenarioErrors {}
 
+/// One mistake is told by itself, several as a list.
 impl Diagnostic for ScenarioErrors {
     fn source_code(&self) -> Option<&dyn SourceCode> {
         Some(&self.source)
     }
 
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        let [only] = self.mistakes.as_slice() else { return None };
+        only.help()
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let [only] = self.mistakes.as_slice() else { return None };
+        only.labels()
+    }
+
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        if let [Mistake { span: None, .. }] = self.mistakes.as_slice() {
-            return None;
-        }
+        let [_, _, ..] = self.mistakes.as_slice() else { return None };
         Some(Box::new(self.mistakes.iter().map(|mistake| mistake as &dyn Diagnostic)))
     }
 }

@@ -13,7 +13,7 @@ use keyed::Ratio;
 use record::Nanos;
 
 /// A run, fully decided.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
     /// The scenario's title.
     pub title: String,

@@ -34,7 +34,13 @@ pub(crate) struct Named {
 }
 
 impl Reader {
-    pub fn report(&mut self, span: Range<usize>, message: impl Into<String>, label: impl Into<String>, help: impl Into<String>) {
+    pub fn report(
+        &mut self,
+        span: Range<usize>,
+        message: impl Into<String>,
+        label: impl Into<String>,
+        help: impl Into<String>,
+    ) {
         self.mistakes.push(Mistake::at(span, message, label).help(help));
     }
 
@@ -47,7 +53,12 @@ impl Reader {
         let table = node.get_ref().as_table();
         if table.is_none() {
             let message = format!("{what} is a section, not {}", article(node.get_ref()));
-            self.report(node.span(), message, "expected a table", format!("write it as `{what}` on a line of its own, with its fields below"));
+            self.report(
+                node.span(),
+                message,
+                "expected a table",
+                format!("write it as `{what}` on a line of its own, with its fields below"),
+            );
         }
         table
     }
@@ -66,13 +77,13 @@ impl Reader {
                 continue;
             }
             match keys.clone().find(|key| key.name == name.get_ref()) {
-                Some(key) => {
-                    if let Some(choice) = self.choice(key, node) {
-                        settings.0.push(Set { name: key.name, choice, span: node.span() });
-                    }
-                }
+                Some(key) => match self.choice(key, node) {
+                    Some(choice) => settings.sets.push(Set { name: key.name, choice, span: node.span() }),
+                    None => settings.unread.push(key.name),
+                },
                 None => {
-                    let names: Vec<&str> = keys.clone().map(|key| key.name).chain(beside.iter().copied()).collect();
+                    let names: Vec<&str> =
+                        keys.clone().map(|key| key.name).chain(beside.iter().copied()).collect();
                     let message = format!("{what} has no `{}`", name.get_ref());
                     self.report(name.span(), message, "unknown", suggest(name.get_ref(), names));
                 }
@@ -88,7 +99,8 @@ impl Reader {
             None => self.form(key, node)?,
         };
         if self.plan && !choice.is_decided() {
-            let help = "a plan says one value; a range or a choice belongs to a scenario, which has no `seed`";
+            let help =
+                "a plan says one value; a range or a choice belongs to a scenario, which has no `seed`";
             self.report(node.span(), format!("`{}` is left open in a plan", key.name), "not decided", help);
             return None;
         }
@@ -97,7 +109,12 @@ impl Reader {
 
     fn any(&mut self, key: &Key, list: &Node<'_>, span: Range<usize>) -> Option<Choice> {
         let Some(items) = list.get_ref().as_array().filter(|items| !items.is_empty()) else {
-            self.report(span, "a choice lists what there is to choose", "nothing to choose from", "write `{ any = [3, 5] }`");
+            self.report(
+                span,
+                "a choice lists what there is to choose",
+                "nothing to choose from",
+                "write `{ any = [3, 5] }`",
+            );
             return None;
         };
         let choices: Vec<_> = items.iter().filter_map(|item| self.choice(key, item)).collect();
@@ -120,7 +137,9 @@ impl Reader {
             Form::Who => self.who(key, node),
             Form::Members => self.members(key, node),
             Form::Condition => self.condition(key, node),
-            Form::Operations => self.lines(key, node, operation::parse).map(Value::Operations).map(Choice::Fixed),
+            Form::Operations => {
+                self.lines(key, node, operation::parse).map(Value::Operations).map(Choice::Fixed)
+            }
             Form::Flaws => self.lines(key, node, parse_flaw).map(Value::Flaws).map(Choice::Fixed),
         }
     }
@@ -166,12 +185,17 @@ impl Reader {
     }
 
     fn spread(&mut self, key: &Key, unit: Unit, high: i128, node: &Node<'_>) -> Option<Choice> {
-        let part = |name: &'static str| Key { name, form: Form::Number { unit, low: 0, high, zero: None }, about: "" };
+        let part = |name: &'static str| Key {
+            name,
+            form: Form::Number { unit, low: 0, high, zero: None },
+            about: "",
+        };
         let DeValue::Table(table) = node.get_ref() else {
             let parts = vec![self.number(&Key { name: key.name, ..part("") }, node)?];
             return Some(spread_of(|n| Value::Spread(Spread::Constant(n[0] as u64)), parts));
         };
-        let keys = [part("from"), part("to"), part("floor"), part("mean"), part("usual"), part("worst"), TAIL];
+        let keys =
+            [part("from"), part("to"), part("floor"), part("mean"), part("usual"), part("worst"), TAIL];
         let what = format!("the distribution `{}`", key.name);
         let before = self.mistakes.len();
         let settings = self.section(table, keys.iter(), &what, &[]);
@@ -180,13 +204,16 @@ impl Reader {
         }
         let find = |names: &[&str]| -> Option<Vec<Choice>> {
             let all: Option<Vec<_>> = names.iter().map(|name| settings.choice(name).cloned()).collect();
-            all.filter(|_| settings.0.len() == names.len())
+            all.filter(|_| settings.sets.len() == names.len())
         };
         if let Some(parts) = find(&["from", "to"]) {
             self.ascending(&parts, node, "from", "to")?;
             Some(spread_of(|n| Value::Spread(Spread::Uniform { low: n[0] as u64, high: n[1] as u64 }), parts))
         } else if let Some(parts) = find(&["floor", "mean"]) {
-            Some(spread_of(|n| Value::Spread(Spread::Exponential { floor: n[0] as u64, mean: n[1] as u64 }), parts))
+            Some(spread_of(
+                |n| Value::Spread(Spread::Exponential { floor: n[0] as u64, mean: n[1] as u64 }),
+                parts,
+            ))
         } else if let Some(parts) = find(&["usual", "worst", "tail"]) {
             self.ascending(&parts, node, "usual", "worst")?;
             Some(spread_of(heavy_tail, parts))
@@ -202,7 +229,12 @@ impl Reader {
             return Some(());
         }
         let message = format!("`{low}` can be above `{high}`");
-        self.report(node.span(), message, "the wrong way round", format!("let `{high}` be at least the largest `{low}`"));
+        self.report(
+            node.span(),
+            message,
+            "the wrong way round",
+            format!("let `{high}` be at least the largest `{low}`"),
+        );
         None
     }
 
@@ -233,14 +265,20 @@ impl Reader {
         let numbers: Option<Vec<u32>> = items.and_then(|items| {
             items.iter().map(|item| item.get_ref().as_integer()?.as_str().parse().ok()).collect()
         });
-        let Some(numbers) = numbers else { return self.expected(key, node, "a list of members such as `[1, 2, 3]`") };
+        let Some(numbers) = numbers else {
+            return self.expected(key, node, "a list of members such as `[1, 2, 3]`");
+        };
         self.name(node, &numbers, false);
         Some(Choice::Fixed(Value::Members(numbers)))
     }
 
     fn condition(&mut self, key: &Key, node: &Node<'_>) -> Option<Choice> {
         let text = self.text(key, node, "a condition")?;
-        let nth = Key { name: key.name, form: Form::Number { unit: Unit::Count, low: 0, high: u32::MAX.into(), zero: None }, about: "" };
+        let nth = Key {
+            name: key.name,
+            form: Form::Number { unit: Unit::Count, low: 0, high: u32::MAX.into(), zero: None },
+            about: "",
+        };
         match words::parse_condition(&text, |text| number(&nth, text)) {
             Ok(choice) => {
                 if let Some(member) = words::member_of(&choice).filter(|member| *member != 0) {
@@ -256,8 +294,15 @@ impl Reader {
     }
 
     /// A list of texts, each read by `parse`. Each has its own place.
-    fn lines<T>(&mut self, key: &Key, node: &Node<'_>, parse: impl Fn(&str) -> Result<T, BadWords>) -> Option<Vec<T>> {
-        let Some(items) = node.get_ref().as_array() else { return self.expected(key, node, "a list of texts") };
+    fn lines<T>(
+        &mut self,
+        key: &Key,
+        node: &Node<'_>,
+        parse: impl Fn(&str) -> Result<T, BadWords>,
+    ) -> Option<Vec<T>> {
+        let Some(items) = node.get_ref().as_array() else {
+            return self.expected(key, node, "a list of texts");
+        };
         let mut read = Vec::with_capacity(items.len());
         for item in items {
             let Some(text) = item.get_ref().as_str() else {
@@ -319,13 +364,17 @@ pub(crate) fn number(key: &Key, text: &str) -> Result<Choice, BadWords> {
     };
     let Some((from, to)) = range.split_once("..") else {
         if log {
-            return Err(bad(format!("{text:?} is no range"), "write a log-uniform range as in `log 1ms..10s`"));
+            return Err(bad(
+                format!("{text:?} is no range"),
+                "write a log-uniform range as in `log 1ms..10s`",
+            ));
         }
         return Ok(Choice::number(amount(text)?));
     };
     let high_end = amount(to)?;
     // `1..5s` is `1s..5s`.
-    let unitless = !from.trim().is_empty() && from.trim().bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'-');
+    let unitless = !from.trim().is_empty()
+        && from.trim().bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'-');
     let suffix = to.trim().trim_start_matches(|c: char| matches!(c, '0'..='9' | '.' | '-' | '+'));
     let low_end = if unitless { amount(&format!("{}{suffix}", from.trim()))? } else { amount(from)? };
     if low_end > high_end {
@@ -344,7 +393,14 @@ pub(crate) fn number(key: &Key, text: &str) -> Result<Choice, BadWords> {
 /// Reads `R2` or `R2@3`.
 fn parse_flaw(text: &str) -> Result<FlawAt, BadWords> {
     let (flaw, member) = match text.split_once('@') {
-        Some((flaw, member)) => (flaw, Some(member.parse().map_err(|_| bad(format!("{member:?} is not a member's number"), "write `R2@3`"))?)),
+        Some((flaw, member)) => (
+            flaw,
+            Some(
+                member
+                    .parse()
+                    .map_err(|_| bad(format!("{member:?} is not a member's number"), "write `R2@3`"))?,
+            ),
+        ),
         None => (text, None),
     };
     Ok(FlawAt { flaw: flaw.to_string(), member })

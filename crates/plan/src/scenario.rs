@@ -65,7 +65,8 @@ impl Source {
     /// Reads a file. `Err` holds every mistake that was found.
     pub fn load(path: &std::path::Path) -> Result<Source, ScenarioErrors> {
         let name = path.to_string_lossy();
-        let bytes = std::fs::read(path).map_err(|error| ScenarioErrors::unreadable(&name, &error.to_string()))?;
+        let bytes =
+            std::fs::read(path).map_err(|error| ScenarioErrors::unreadable(&name, &error.to_string()))?;
         match String::from_utf8(bytes) {
             Ok(text) => Source::parse(&name, &text),
             Err(_) => Err(ScenarioErrors::unreadable(&name, "it is not UTF-8 text")),
@@ -88,8 +89,13 @@ impl Scenario {
         match read(name, text)? {
             (scenario, None) => Ok(scenario),
             (_, Some(_)) => {
-                let mistake = Mistake::at(0..0, "this is a plan, where a scenario was asked for", "it has a `seed`");
-                Err(ScenarioErrors::new(name, text, vec![mistake.help("take the `seed` out, or replay it as it is")]))
+                let mistake =
+                    Mistake::at(0..0, "this is a plan, where a scenario was asked for", "it has a `seed`");
+                Err(ScenarioErrors::new(
+                    name,
+                    text,
+                    vec![mistake.help("take the `seed` out, or replay it as it is")],
+                ))
             }
         }
     }
@@ -101,8 +107,13 @@ impl Plan {
         match read(name, text)? {
             (scenario, Some(seed)) => Ok(scenario.expand(seed)),
             (_, None) => {
-                let mistake = Mistake::at(0..0, "this is a scenario, where a plan was asked for", "it has no `seed`");
-                Err(ScenarioErrors::new(name, text, vec![mistake.help("make a plan of it with a seed: `etcdsim plan`")]))
+                let mistake =
+                    Mistake::at(0..0, "this is a scenario, where a plan was asked for", "it has no `seed`");
+                Err(ScenarioErrors::new(
+                    name,
+                    text,
+                    vec![mistake.help("make a plan of it with a seed: `etcdsim plan`")],
+                ))
             }
         }
     }
@@ -114,7 +125,8 @@ fn read(name: &str, text: &str) -> Result<(Scenario, Option<u64>), ScenarioError
     if !errors.is_empty() {
         let mistakes = errors.iter().map(|error| {
             let span = within(error.span().unwrap_or(0..0), text);
-            Mistake::at(span, format!("not TOML: {}", error.message()), "here").help("the format is described in docs/scenarios.md")
+            Mistake::at(span, format!("not TOML: {}", error.message()), "here")
+                .help("the format is described in docs/scenarios.md")
         });
         return Err(ScenarioErrors::new(name, text, mistakes.collect()));
     }
@@ -138,10 +150,11 @@ fn within(span: Range<usize>, text: &str) -> Range<usize> {
     span.start.min(end)..end
 }
 
-/// The comment at the head of a file, without its marks.
+/// The comment at the head of a file, without its marks and without what is meant for an editor.
 fn head_comment(text: &str) -> String {
-    let lines = text.lines().take_while(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
-    lines.filter(|line| !line.starts_with("schema ")).collect::<Vec<_>>().join("\n").trim_start_matches(":").to_string()
+    let comments =
+        text.lines().take_while(|line| line.starts_with('#')).filter(|line| !line.starts_with("#:"));
+    comments.map(|line| line.trim_start_matches('#').trim()).collect::<Vec<_>>().join("\n")
 }
 
 fn keys<T>(fields: &'static [Field<T>]) -> impl Iterator<Item = &'static Key> + Clone {
@@ -183,8 +196,13 @@ impl Reader {
         match root.get("title").and_then(|title| title.get_ref().as_str()) {
             Some(title) => title.to_string(),
             None => {
-                if top.find("title").is_none() && !root.contains_key("title") {
-                    self.report(0..0, "the file has no title", "expected `title = \"…\"`", "say in a few words what the scenario is about");
+                if !top.has("title") {
+                    self.report(
+                        0..0,
+                        "the file has no title",
+                        "expected `title = \"…\"`",
+                        "say in a few words what the scenario is about",
+                    );
                 }
                 String::new()
             }
@@ -227,7 +245,12 @@ impl Reader {
     fn swarm(&mut self, root: &DeTable<'_>) -> Option<Settings> {
         let (key, node) = root.get_key_value("swarm")?;
         if self.plan {
-            self.report(key.span(), "a plan has no swarm", "left to the seed", "list each fault; `etcdsim plan` does so");
+            self.report(
+                key.span(),
+                "a plan has no swarm",
+                "left to the seed",
+                "list each fault; `etcdsim plan` does so",
+            );
             return None;
         }
         match node.get_ref() {
@@ -244,7 +267,12 @@ impl Reader {
         let Some(node) = root.get(name) else { return Vec::new() };
         let Some(items) = node.get_ref().as_array() else {
             let help = format!("write it as `[[{name}]]` on a line of its own, with its fields below");
-            self.report(node.span(), format!("`{name}` is a list of tables"), "expected a list of tables", help);
+            self.report(
+                node.span(),
+                format!("`{name}` is a list of tables"),
+                "expected a list of tables",
+                help,
+            );
             return Vec::new();
         };
         let what = format!("[[{name}]]");
@@ -253,7 +281,10 @@ impl Reader {
 
     fn clients(&mut self, root: &DeTable<'_>) -> Vec<Settings> {
         let tables = self.tables(root, "client");
-        tables.into_iter().map(|(_, table)| self.section(table, keys(sections::CLIENT), "[[client]]", &[])).collect()
+        tables
+            .into_iter()
+            .map(|(_, table)| self.section(table, keys(sections::CLIENT), "[[client]]", &[]))
+            .collect()
     }
 
     fn faults(&mut self, root: &DeTable<'_>) -> Vec<FaultEntry> {
@@ -263,12 +294,20 @@ impl Reader {
             let what = format!("the fault `{}`", kind.name);
             let frame = sections::FAULT.iter().filter(|key| key.name != "kind");
             // One pass over both lists, so that an unknown name is compared with all of them.
-            let all = self.section(table, frame.chain(kind.fields.iter().map(|field| &field.key)), &what, &["kind"]);
+            let all = self.section(
+                table,
+                frame.chain(kind.fields.iter().map(|field| &field.key)),
+                &what,
+                &["kind"],
+            );
             let own = |name: &str| kind.fields.iter().any(|field| field.key.name == name);
-            let (fields, frame): (Vec<_>, Vec<_>) = all.0.into_iter().partition(|set| own(set.name));
-            let name = table.get("name").and_then(|name| name.get_ref().as_str()).unwrap_or(kind.name).to_string();
+            let (fields, frame) = all.sets.into_iter().partition(|set| own(set.name));
+            let fields = Settings { sets: fields, unread: Vec::new() };
+            let frame = Settings { sets: frame, unread: all.unread };
+            let name =
+                table.get("name").and_then(|name| name.get_ref().as_str()).unwrap_or(kind.name).to_string();
             let nth = faults.iter().filter(|fault| fault.name == name).count() as u64;
-            faults.push(FaultEntry { kind, name, nth, frame: Settings(frame), fields: Settings(fields), span });
+            faults.push(FaultEntry { kind, name, nth, frame, fields, span });
         }
         faults
     }
@@ -276,13 +315,22 @@ impl Reader {
     fn kind(&mut self, span: &Range<usize>, table: &DeTable<'_>) -> Option<&'static Kind> {
         let names = || KINDS.iter().map(|kind| kind.name);
         let Some(node) = table.get("kind") else {
-            self.report(span.clone(), "the fault has no kind", "expected `kind = \"…\"`", format!("one of {}", names().collect::<Vec<_>>().join(", ")));
+            self.report(
+                span.clone(),
+                "the fault has no kind",
+                "expected `kind = \"…\"`",
+                format!("one of {}", names().collect::<Vec<_>>().join(", ")),
+            );
             return None;
         };
         let name = node.get_ref().as_str().unwrap_or("");
         let found = kind(name);
         if found.is_none() {
-            let message = if name.is_empty() { "`kind` is a word".to_string() } else { format!("there is no fault {name:?}") };
+            let message = if name.is_empty() {
+                "`kind` is a word".to_string()
+            } else {
+                format!("there is no fault {name:?}")
+            };
             self.report(node.span(), message, "unknown kind", suggest(name, names().collect::<Vec<_>>()));
         }
         found
@@ -290,11 +338,6 @@ impl Reader {
 }
 
 impl FaultEntry {
-    /// Its targets, as far as they are decided.
-    pub fn targets(&self) -> Vec<&crate::choice::Value> {
-        self.frame.choice("target").map(Choice::values).unwrap_or_default()
-    }
-
     /// The least and the largest value of a time of its frame.
     pub fn time(&self, name: &str) -> Option<(i128, i128)> {
         self.frame.choice(name).map(Choice::bounds)

@@ -19,13 +19,33 @@ pub fn schema() -> Value {
     let mut workload = object(WORKLOAD.iter().map(|field| &field.key), Vec::new());
     workload["properties"]["mix"] = object(MIX.iter().map(|field| &field.key), Vec::new());
     for (name, about, section) in [
-        ("cluster", "The members and how they are set up.", object(sections::CLUSTER.iter().map(|field| &field.key), Vec::new())),
+        (
+            "cluster",
+            "The members and how they are set up.",
+            object(sections::CLUSTER.iter().map(|field| &field.key), Vec::new()),
+        ),
         ("network", "Links as they are when no fault touches them.", network),
-        ("disk", "Disks as they are when no fault touches them.", object(sections::DISK.iter().map(|field| &field.key), Vec::new())),
-        ("clocks", "How far clocks drift.", object(sections::CLOCKS.iter().map(|field| &field.key), Vec::new())),
+        (
+            "disk",
+            "Disks as they are when no fault touches them.",
+            object(sections::DISK.iter().map(|field| &field.key), Vec::new()),
+        ),
+        (
+            "clocks",
+            "How far clocks drift.",
+            object(sections::CLOCKS.iter().map(|field| &field.key), Vec::new()),
+        ),
         ("workload", "What the clients ask.", workload),
-        ("run", "How long each phase lasts.", object(sections::RUN.iter().map(|field| &field.key), Vec::new())),
-        ("expect", "What must hold beyond the oracles.", object(sections::EXPECT.iter().map(|field| &field.key), Vec::new())),
+        (
+            "run",
+            "How long each phase lasts.",
+            object(sections::RUN.iter().map(|field| &field.key), Vec::new()),
+        ),
+        (
+            "expect",
+            "What must hold beyond the oracles.",
+            object(sections::EXPECT.iter().map(|field| &field.key), Vec::new()),
+        ),
     ] {
         root["properties"][name] = section;
         root["properties"][name]["description"] = about.into();
@@ -90,7 +110,8 @@ fn property(key: &Key) -> Value {
     let mut property = match key.form {
         Form::Word(words) => json!({ "anyOf": [{ "enum": words }, any(json!({ "enum": words }))] }),
         Form::Number { unit, zero: Some(word), .. } => {
-            json!({ "anyOf": [{ "$ref": reference(unit_name(unit)) }, { "const": word }, any(json!({ "const": word }))] })
+            let one = json!({ "anyOf": [{ "$ref": reference(unit_name(unit)) }, { "const": word }] });
+            json!({ "anyOf": [one, any(one)] })
         }
         form => json!({ "$ref": reference(name(form)) }),
     };
@@ -160,17 +181,22 @@ fn forms() -> Map<String, Value> {
     for unit in [Unit::Time, Unit::Size] {
         let form = Form::Spread { unit, high: 0 };
         let shape = |parts: &[(&str, Unit)]| {
-            let properties: Map<String, Value> =
-                parts.iter().map(|(name, unit)| ((*name).into(), json!({ "$ref": reference(unit_name(*unit)) }))).collect();
+            let properties: Map<String, Value> = parts
+                .iter()
+                .map(|(name, unit)| ((*name).into(), json!({ "$ref": reference(unit_name(*unit)) })))
+                .collect();
             let names: Vec<&str> = parts.iter().map(|part| part.0).collect();
             json!({ "type": "object", "properties": properties, "required": names, "additionalProperties": false })
         };
-        open(name(form), json!({ "anyOf": [
+        open(
+            name(form),
+            json!({ "anyOf": [
             { "$ref": reference(unit_name(unit)) },
             shape(&[("from", unit), ("to", unit)]),
             shape(&[("floor", unit), ("mean", unit)]),
             shape(&[("usual", unit), ("worst", unit), ("tail", Unit::Share)]),
-        ] }));
+        ] }),
+        );
     }
     let groups: Vec<&str> = GROUPS.iter().map(|group| group.0).collect();
     let numbered = "^(members?|clients?) [0-9]+( *, *[0-9]+)*$";

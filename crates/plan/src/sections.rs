@@ -58,7 +58,8 @@ pub(crate) use link_fields;
 
 pub(crate) const BANDWIDTH: Form =
     Form::Number { unit: Unit::Bandwidth, low: 0, high: 1 << 40, zero: Some("unlimited") };
-pub(crate) const QUEUE: Form = Form::Number { unit: Unit::Count, low: 0, high: 1_000_000, zero: Some("unlimited") };
+pub(crate) const QUEUE: Form =
+    Form::Number { unit: Unit::Count, low: 0, high: 1_000_000, zero: Some("unlimited") };
 
 pub(crate) static LINK: &[Field<Link>] = link_fields!(fields);
 
@@ -115,18 +116,42 @@ words!(Failover: "pinned" = Failover::Pinned, "on-trouble" = Failover::OnTrouble
 /// The fields of a fault that every kind has.
 pub(crate) static FAULT: &[Key] = &[
     Key { name: "kind", form: Form::Text, about: "What goes wrong: one of the kinds of `docs/faults.md`." },
-    Key { name: "name", form: Form::Text, about: "Names the fault in the draws of the seed. Left out: its kind. Faults of one name are told apart by their order." },
-    Key { name: "id", form: count(0, u32::MAX as i128), about: "Names the fault in the draws of the run and in its trace. Only in plans." },
+    Key {
+        name: "name",
+        form: Form::Text,
+        about: "Names the fault in the draws of the seed. Left out: its kind. Faults of one name are told apart by their order.",
+    },
+    Key {
+        name: "id",
+        form: count(0, u32::MAX as i128),
+        about: "Names the fault in the draws of the run and in its trace. Only in plans.",
+    },
     Key { name: "target", form: Form::Who, about: "Whom." },
     Key { name: "at", form: LONG, about: "When it strikes, since the start of the run." },
     Key { name: "every", form: time(MS, 24 * HOUR), about: "Strikes over and over; each gap is drawn anew." },
-    Key { name: "about-every", form: time(MS, 24 * HOUR), about: "Strikes over and over; the mean gap is drawn once a run, the gaps are exponential around it." },
-    Key { name: "times", form: count(1, MOST_TIMES), about: "How many times at most. With `at`: how many times in all, each with its own draw." },
-    Key { name: "when", form: Form::Condition, about: "Strikes when this comes true. With `every` or `about-every`: is looked for anew after each gap." },
+    Key {
+        name: "about-every",
+        form: time(MS, 24 * HOUR),
+        about: "Strikes over and over; the mean gap is drawn once a run, the gaps are exponential around it.",
+    },
+    Key {
+        name: "times",
+        form: count(1, MOST_TIMES),
+        about: "How many times at most. With `at`: how many times in all, each with its own draw.",
+    },
+    Key {
+        name: "when",
+        form: Form::Condition,
+        about: "Strikes when this comes true. With `every` or `about-every`: is looked for anew after each gap.",
+    },
     Key { name: "after", form: LONG, about: "Time between the condition and the fault." },
     Key { name: "from", form: LONG, about: "Not before this time." },
     Key { name: "until", form: LONG, about: "Not after this time. Left out: the end of the chaos phase." },
-    Key { name: "for", form: time(0, 24 * HOUR), about: "How long it lasts; for a crash or a power loss, the time until the restart. Left out: to the end of the chaos phase." },
+    Key {
+        name: "for",
+        form: time(0, 24 * HOUR),
+        about: "How long it lasts; for a crash or a power loss, the time until the restart. Left out: to the end of the chaos phase.",
+    },
     Key { name: "chance", form: SHARE, about: "How likely the fault is part of a run at all." },
 ];
 
@@ -155,24 +180,6 @@ pub(crate) static SWARM: &[Field<Swarm>] = fields! {
 
 const MILLISECOND: Nanos = MS as Nanos;
 const MICROSECOND: Nanos = MILLISECOND / 1_000;
-
-impl Default for Plan {
-    fn default() -> Plan {
-        Plan {
-            title: String::new(),
-            scenario: String::new(),
-            seed: 0,
-            cluster: Cluster::default(),
-            network: Network::default(),
-            disk: Disk::default(),
-            clients: Vec::new(),
-            faults: Vec::new(),
-            phases: Phases::default(),
-            expect: Expect::default(),
-            flaws: Vec::new(),
-        }
-    }
-}
 
 /// Three members with etcd's defaults (`embed/config.go`), and a supervisor that waits a second.
 impl Default for Cluster {

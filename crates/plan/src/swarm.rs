@@ -8,9 +8,9 @@ use std::sync::OnceLock;
 
 use keyed::Ratio;
 
+use crate::Phases;
 use crate::choice::{Choice, Context, Dice};
 use crate::field::{Set, Settings};
-use crate::Phases;
 use crate::scenario::{FaultEntry, Scenario};
 use crate::sections::{SWARM, Swarm};
 
@@ -23,7 +23,8 @@ const DENSITY: Choice = Choice::Range { low: 50_000, high: 1_000_000, log: true 
 pub(crate) fn scenario() -> &'static Scenario {
     static SCENARIO: OnceLock<Scenario> = OnceLock::new();
     SCENARIO.get_or_init(|| {
-        Scenario::parse("swarm.toml", TEXT).unwrap_or_else(|errors| panic!("the swarm's own scenario is bad: {errors:?}"))
+        Scenario::parse("swarm.toml", TEXT)
+            .unwrap_or_else(|errors| panic!("the swarm's own scenario is bad: {errors:?}"))
     })
 }
 
@@ -58,8 +59,8 @@ pub(crate) fn merge(scenario: &Scenario, swarm: &Swarm, dice: Dice) -> Scenario 
         entry.name = format!("swarm/{}", entry.name);
         let own = entry.frame.choice("chance").map_or(1_000_000, |chance| chance.bounds().1);
         let chance = own * i128::from(swarm.density.parts()) / 1_000_000;
-        entry.frame.0.retain(|set| set.name != "chance");
-        entry.frame.0.push(Set { name: "chance", choice: Choice::number(chance), span: 0..0 });
+        entry.frame.sets.retain(|set| set.name != "chance");
+        entry.frame.sets.push(Set { name: "chance", choice: Choice::number(chance), span: 0..0 });
         fit(&mut entry, chaos);
         merged.faults.push(entry);
     }
@@ -74,7 +75,7 @@ pub(crate) fn merge(scenario: &Scenario, swarm: &Swarm, dice: Dice) -> Scenario 
 /// so frequent that it would have come `times` times long before the end.
 fn fit(entry: &mut FaultEntry, chaos: i128) {
     let times = entry.frame.choice("times").map_or(1, |times| times.bounds().1).max(1);
-    for set in &mut entry.frame.0 {
+    for set in &mut entry.frame.sets {
         if let (true, Choice::Range { low, high, .. }) = (set.name == "about-every", &mut set.choice) {
             *high = (*high).min(chaos).max(*low);
             *low = (*low).max(chaos / times).min(*high);

@@ -106,7 +106,8 @@ impl Unit {
         if let (Unit::Share, Some((parts, whole))) = (self, text.split_once('/')) {
             return self.fraction(text, parts, whole);
         }
-        let number_ends = text.find(|c: char| !matches!(c, '0'..='9' | '.' | '-' | '+')).unwrap_or(text.len());
+        let number_ends =
+            text.find(|c: char| !matches!(c, '0'..='9' | '.' | '-' | '+')).unwrap_or(text.len());
         let (number, suffix) = (&text[..number_ends], text[number_ends..].trim_start());
         if !number.contains(|c: char| c.is_ascii_digit()) {
             return Err(self.bad(format!("{text:?} is not {}", self.describe())));
@@ -161,8 +162,14 @@ impl Unit {
     }
 
     fn bad(self, message: String) -> BadAmount {
-        let units: Vec<_> =
-            self.suffixes().iter().rev().map(|s| s.0).filter(|s| !s.is_empty()).map(|s| format!("`{s}`")).collect();
+        let units: Vec<_> = self
+            .suffixes()
+            .iter()
+            .rev()
+            .map(|s| s.0)
+            .filter(|s| !s.is_empty())
+            .map(|s| format!("`{s}`"))
+            .collect();
         let help = match units.as_slice() {
             [] => format!("write {}", self.describe()),
             units => format!("write {}; the units are {}", self.describe(), units.join(", ")),
@@ -184,7 +191,8 @@ impl Unit {
 
     /// A regular expression of what [`Unit::parse`] reads, and of ranges of that; for the schema.
     pub fn pattern(self) -> String {
-        let names: Vec<&str> = self.suffixes().iter().map(|suffix| suffix.0).filter(|name| !name.is_empty()).collect();
+        let names: Vec<&str> =
+            self.suffixes().iter().map(|suffix| suffix.0).filter(|name| !name.is_empty()).collect();
         let fraction = if self == Unit::Share { "|[0-9]+/[0-9]+" } else { "" };
         let amount = match names.as_slice() {
             [] => "-?[0-9]+".to_string(),

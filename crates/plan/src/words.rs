@@ -1,7 +1,7 @@
 //! Targets and conditions, as a scenario writes them.
 
 use crate::choice::{Choice, Value, Who};
-use crate::mistakes::{nearest, suggest};
+use crate::mistakes::nearest;
 use crate::{Condition, Target};
 
 /// Why a text is no target, no condition, no operation.
@@ -17,7 +17,11 @@ pub(crate) fn bad(message: impl Into<String>, help: impl Into<String>) -> BadWor
 
 /// Targets that are one word, and what they mean.
 pub(crate) static GROUPS: &[(&str, Who, &str)] = &[
-    ("leader", Who::Target(Target::Leader), "whoever leads the highest term when the fault strikes; a random member where nobody does"),
+    (
+        "leader",
+        Who::Target(Target::Leader),
+        "whoever leads the highest term when the fault strikes; a random member where nobody does",
+    ),
     ("followers", Who::Target(Target::Followers), "all but the leader"),
     ("follower", Who::Target(Target::Follower), "one of the followers"),
     ("random", Who::Target(Target::Random), "one member, drawn when the fault strikes"),
@@ -26,7 +30,11 @@ pub(crate) static GROUPS: &[(&str, Who, &str)] = &[
     ("leader-majority", Who::Target(Target::LeaderMajority), "a random majority with the leader in it"),
     ("all", Who::Target(Target::All), "every member"),
     ("fixed-member", Who::FixedMember, "one member, drawn once and the same for the whole run"),
-    ("fixed-minority", Who::FixedMinority, "a minority, drawn once and the same for the whole run; the fixed member is in it"),
+    (
+        "fixed-minority",
+        Who::FixedMinority,
+        "a minority, drawn once and the same for the whole run; the fixed member is in it",
+    ),
     ("clients", Who::AllClients, "every client"),
 ];
 
@@ -51,7 +59,11 @@ pub(crate) fn parse_who(text: &str) -> Result<Who, BadWords> {
         match number.trim().parse::<u32>() {
             Ok(number) => numbers.push(number),
             Err(_) => {
-                let example = if word.starts_with('m') { "`member 3` or `members 1, 3`" } else { "`client 0` or `clients 0, 2`" };
+                let example = if word.starts_with('m') {
+                    "`member 3` or `members 1, 3`"
+                } else {
+                    "`client 0` or `clients 0, 2`"
+                };
                 return Err(bad(format!("{text:?} names no number"), format!("write {example}")));
             }
         }
@@ -107,7 +119,9 @@ pub(crate) fn parse_condition(
     match words {
         ["leader"] if member == 0 => fixed(Condition::Leader),
         ["no", "leader"] if member == 0 => fixed(Condition::NoLeader),
-        ["election", rest @ ..] if member == 0 => made(|n| Value::Condition(Condition::Election(n[1] as u32)), rest),
+        ["election", rest @ ..] if member == 0 => {
+            made(|n| Value::Condition(Condition::Election(n[1] as u32)), rest)
+        }
         ["operations", rest @ ..] if member == 0 => {
             made(|n| Value::Condition(Condition::Operations(n[1] as u64)), rest)
         }
@@ -119,8 +133,11 @@ pub(crate) fn parse_condition(
         }
         words => {
             let first = words.first().copied().unwrap_or("");
-            let near = suggest(first, ["leader", "no leader", "election", "applied", "snapshot", "operations"]);
-            Err(bad(format!("{text:?} is not a condition"), format!("{near}; {CONDITION_HELP}")))
+            let near =
+                nearest(first, ["leader", "no leader", "election", "applied", "snapshot", "operations"]);
+            let help =
+                near.map_or(CONDITION_HELP.into(), |near| format!("did you mean `{near}`? {CONDITION_HELP}"));
+            Err(bad(format!("{text:?} is not a condition"), help))
         }
     }
 }
@@ -128,9 +145,9 @@ pub(crate) fn parse_condition(
 /// The member a condition is about; `None` where it is about none.
 pub(crate) fn member_of(choice: &Choice) -> Option<u32> {
     match choice {
-        Choice::Fixed(Value::Condition(Condition::Applied { member, .. } | Condition::Snapshot { member, .. })) => {
-            Some(*member)
-        }
+        Choice::Fixed(Value::Condition(
+            Condition::Applied { member, .. } | Condition::Snapshot { member, .. },
+        )) => Some(*member),
         Choice::Made(_, parts) => parts.first().map(|member| member.bounds().0 as u32),
         _ => None,
     }

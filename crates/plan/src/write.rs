@@ -34,7 +34,8 @@ impl Plan {
     fn fault(&self, text: &mut String, fault: &Fault) {
         let time = |nanos: u64| quote(&Unit::Time.print(nanos.into()));
         let kind = fault.kind.kind();
-        let mut line = |name: &str, value: String| writeln!(text, "{name} = {value}").expect("a string takes any text");
+        let mut line =
+            |name: &str, value: String| writeln!(text, "{name} = {value}").expect("a string takes any text");
         line("\n[[fault]]\nkind", quote(kind.name));
         line("id", fault.id.to_string());
         match &fault.when {
@@ -73,7 +74,8 @@ fn section<T>(text: &mut String, head: &str, fields: &[Field<T>], it: &T) {
 
 fn line_of<T>(text: &mut String, field: &Field<T>, value: Option<Value>) {
     if let Some(value) = value.filter(|value| !is_nothing(value)) {
-        writeln!(text, "{} = {}", field.key.name, print(field.key.form, &value)).expect("a string takes any text");
+        writeln!(text, "{} = {}", field.key.name, print(field.key.form, &value))
+            .expect("a string takes any text");
     }
 }
 
@@ -99,7 +101,8 @@ pub(crate) fn print(form: Form, value: &Value) -> String {
         (_, Value::Members(members)) => format!("{members:?}"),
         (_, Value::Condition(condition)) => quote(&print_condition(condition)),
         (_, Value::Operations(operations)) => {
-            let lines = operations.iter().map(|operation| format!("    {},\n", quote(&operation::print(operation))));
+            let lines =
+                operations.iter().map(|operation| format!("    {},\n", quote(&operation::print(operation))));
             format!("[\n{}]", lines.collect::<String>())
         }
         (_, Value::Flaws(flaws)) => {
@@ -121,7 +124,9 @@ fn print_spread(unit: Unit, spread: &Spread) -> String {
     match *spread {
         Spread::Constant(value) => amount(value),
         Spread::Uniform { low, high } => format!("{{ from = {}, to = {} }}", amount(low), amount(high)),
-        Spread::Exponential { floor, mean } => format!("{{ floor = {}, mean = {} }}", amount(floor), amount(mean)),
+        Spread::Exponential { floor, mean } => {
+            format!("{{ floor = {}, mean = {} }}", amount(floor), amount(mean))
+        }
         Spread::HeavyTail { usual, worst, ratio } => {
             let tail = quote(&Unit::Share.print(ratio.parts().into()));
             format!("{{ usual = {}, worst = {}, tail = {tail} }}", amount(usual), amount(worst))

@@ -28,3 +28,18 @@ fn the_schema_is_up_to_date() {
         serde_json::to_string_pretty(&etcdsim_plan::schema()).unwrap() + "\n"
     });
 }
+
+#[test]
+fn the_examples_of_the_documentation_are_good_files() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/scenarios.md"))
+        .unwrap();
+    let blocks: Vec<&str> =
+        page.split("```toml\n").skip(1).map(|block| block.split("```").next().unwrap()).collect();
+    assert!(blocks.len() >= 2);
+    for block in blocks {
+        let title = if block.contains("title = ") { "" } else { "title = \"example\"\n" };
+        if let Err(errors) = etcdsim_plan::Scenario::parse("example", &format!("{title}{block}")) {
+            panic!("{errors:?}");
+        }
+    }
+}

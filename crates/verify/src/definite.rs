@@ -5,6 +5,7 @@
 //! Neither is any time-out, lost leader or stopped server.
 
 use api::Error;
+use record::{Nanos, Operation, Outcome};
 
 /// Refused before it was proposed or as it was applied, in either case without any effect.
 pub const DEFINITE: &[Error] = &[
@@ -36,6 +37,15 @@ pub const DEFINITE: &[Error] = &[
 /// Whether the error means that nothing happened and nothing will.
 pub fn is_definite(error: Error) -> bool {
     DEFINITE.contains(&error)
+}
+
+/// When the operation was surely over: answered, or refused for good. `None` while it may still take effect.
+pub fn over_at(operation: &Operation) -> Option<Nanos> {
+    match operation.outcome {
+        Outcome::Answer { at, .. } => Some(at),
+        Outcome::Error { at, error } if is_definite(error) => Some(at),
+        Outcome::Error { .. } | Outcome::Unknown { .. } => None,
+    }
 }
 
 /// Whether the sequential model can tell when this error is right.

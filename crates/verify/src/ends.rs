@@ -15,7 +15,7 @@ use crate::{Oracle, Severity, Verdict, Violation};
 /// Checks V1.
 pub fn liveness(record: &Record, answered_at_least: u64, verdict: &mut Verdict) {
     let end = record.stats.virtual_ns;
-    verdict.checked(Oracle::V1, "histories that had to settle", 1);
+    verdict.checked(Oracle::V1, "members that had to settle", record.members.len());
     if !record.unsettled.is_empty() {
         let mut violation = Violation::new(Oracle::V1, Severity::Stuck, end, "the cluster did not settle after healing");
         violation.sentences.clone_from(&record.unsettled);

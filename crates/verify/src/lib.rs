@@ -4,6 +4,8 @@ pub mod answer;
 pub mod definite;
 pub mod describe;
 pub mod ends;
+pub mod history_file;
+pub mod invariants;
 mod judge;
 pub mod k1;
 pub mod k2;

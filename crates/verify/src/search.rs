@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use record::{History, Nanos, Outcome};
 
 use crate::answer;
-use crate::definite::is_modelled;
+use crate::definite::{is_modelled, over_at};
 use crate::k1::place::{Place, place};
 use crate::k1::replay::granted;
 use crate::model::{Model, Ties};
@@ -45,7 +45,7 @@ pub fn search(history: &History, model: &Model, states_max: usize) -> Searched {
             Place::Open => false,
             Place::Shows(_) | Place::Silent => continue,
         };
-        search.operations.push(Candidate { number, call: operation.call, returned: operation.returned(), required });
+        search.operations.push(Candidate { number, call: operation.call, returned: over_at(operation), required });
     }
     if search.operations.len() > OPERATIONS_MAX {
         return Searched::Undecided;

@@ -5,6 +5,9 @@ use std::fmt;
 use record::Nanos;
 use serde::{Serialize, Serializer};
 
+use crate::describe;
+use crate::invariants::Broken;
+
 /// An oracle, by the id it has in the design.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "`holds` says what each is")]
@@ -90,6 +93,13 @@ impl Oracle {
             Oracle::V2 => "no panic and no unexpected end",
             Oracle::D1 => "same plan, same trace hash",
         }
+    }
+}
+
+impl Oracle {
+    /// The oracle with this id.
+    pub fn from_id(id: &str) -> Option<Oracle> {
+        Oracle::ALL.into_iter().find(|oracle| oracle.id() == id)
     }
 }
 
@@ -180,6 +190,16 @@ impl Violation {
     /// What sorts violations: what a client lost first, then what came first.
     pub fn rank(&self) -> (Severity, Nanos, Oracle) {
         (self.severity, self.time, self.oracle)
+    }
+}
+
+impl From<&Broken> for Violation {
+    fn from(broken: &Broken) -> Violation {
+        let oracle = Oracle::from_id(broken.invariant)
+            .unwrap_or_else(|| panic!("the invariant {:?} has no oracle of that id", broken.invariant));
+        let mut violation = Violation::new(oracle, Severity::Inside, broken.time, broken.title.clone());
+        violation.sentences.clone_from(&broken.sentences);
+        violation.seen_in(broken.evidence.iter().map(describe::event))
     }
 }
 

@@ -1,6 +1,7 @@
 //! `etcdsim check`: the last arrow alone, on histories from anywhere.
 
 use std::fmt::Write;
+use std::fs;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -8,6 +9,7 @@ use owo_colors::OwoColorize;
 use record::Record;
 use serde::Serialize;
 use verify::Verdict;
+use verify::history_file::HistoryFile;
 
 use super::Mistakes;
 use crate::error::Error;
@@ -39,10 +41,11 @@ pub(super) fn check(arguments: &Arguments) -> Result<Exit, Mistakes> {
     let (mut broken, mut open) = (false, false);
     for path in &arguments.histories {
         let file = path.to_string_lossy().into_owned();
-        let bad = |why: String| Error::BadHistory { file: file.clone(), why };
-        let read = verify::history_file::read(path).map_err(|error| bad(error.to_string()))?;
-        let record = Record { history: read.history, applied: read.applied, ..Record::default() };
-        let verdict = verify::judge(&record, &read.expectations);
+        let unreadable = |error| Error::Unreadable { path: path.clone(), error };
+        let content = fs::read_to_string(path).map_err(unreadable)?;
+        let read = HistoryFile::read(&file, &content).map_err(|error| Error::in_history(error, content))?;
+        let (record, expectations) = read.into_record();
+        let verdict = verify::judge(&record, &expectations);
         let failure = Failure::of(&verdict, &record.history);
         broken |= failure.is_some();
         open |= failure.is_none() && !verdict.undecided.is_empty();

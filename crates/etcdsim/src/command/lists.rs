@@ -15,12 +15,20 @@ pub(super) struct ScenariosArguments {
     /// Scenarios, or folders that hold some
     #[arg(default_value = "scenarios")]
     paths: Vec<PathBuf>,
+    /// Tell also what each is after: the comment at its head
+    #[arg(long)]
+    about: bool,
 }
 
 pub(super) fn scenarios(arguments: &ScenariosArguments) -> Result<Exit, Mistakes> {
     let cases =
         case::find(&arguments.paths)?.iter().map(|file| Case::load(file)).collect::<Result<Vec<_>, _>>()?;
-    list(cases.iter().map(|case| [case.file.as_str(), case.title()]));
+    if arguments.about {
+        let one = |case: &Case| format!("{}: {}\n\n{}\n", case.file, case.title(), case.about());
+        super::print(&cases.iter().map(one).collect::<Vec<_>>().join("\n"));
+    } else {
+        list(cases.iter().map(|case| [case.file.as_str(), case.title()]));
+    }
     Ok(Exit::Held)
 }
 

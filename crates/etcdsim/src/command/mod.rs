@@ -18,6 +18,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use miette::Report;
 
 use crate::error::Error;
+use crate::execute::{HarnessFailure, guarded};
 use crate::exit::Exit;
 use crate::show::github;
 
@@ -86,7 +87,8 @@ impl From<Error> for Mistakes {
 /// Reads the command line, does what it says, tells how it went.
 pub fn main() -> Exit {
     let Arguments { command } = Arguments::parse();
-    let done = match command {
+    // The text of a panic was printed by its hook.
+    let done = guarded(|| match command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Replay(arguments) => replay::replay(&arguments),
         Command::Plan(arguments) => plan::print(&arguments),
@@ -94,11 +96,15 @@ pub fn main() -> Exit {
         Command::Scenarios(arguments) => lists::scenarios(&arguments),
         Command::Flaws => Ok(lists::flaws()),
         Command::Schema => Ok(lists::schema()),
-    };
-    done.unwrap_or_else(|mistakes| {
-        tell(mistakes);
-        Exit::Usage
-    })
+    });
+    match done {
+        Ok(Ok(exit)) => exit,
+        Ok(Err(mistakes)) => {
+            tell(mistakes);
+            Exit::Usage
+        }
+        Err(HarnessFailure(_)) => Exit::Harness,
+    }
 }
 
 fn tell(Mistakes { errors, annotate }: Mistakes) {

@@ -2,16 +2,17 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use owo_colors::OwoColorize;
 use record::{Event, Observer};
+use verify::history_file::{HistoryFile, Setup};
 
 use super::{Mistakes, log, values};
 use crate::case::Case;
 use crate::error::Error;
-use crate::execute::{HarnessFailure, run_plan_told};
+use crate::execute::{HarnessFailure, Outcome, run_plan_told};
 use crate::exit::Exit;
 use crate::report::Failure;
 use crate::saved::Recorded;
@@ -60,7 +61,7 @@ pub(super) fn replay(arguments: &Arguments) -> Result<Exit, Mistakes> {
     };
     tracer.end();
     if let Some(file) = &arguments.history {
-        verify::history_file::write(file, &outcome.record.history)
+        write_history(file, &plan, &outcome)
             .map_err(|error| Error::Unwritable { path: file.clone(), error })?;
     }
     let mut failure = Failure::of(&outcome.verdict, &outcome.record.history);
@@ -96,6 +97,25 @@ pub(super) fn replay(arguments: &Arguments) -> Result<Exit, Mistakes> {
     let exit = exit(recorded.as_ref(), failure.as_ref(), &outcome.verdict.undecided, &mut text);
     super::print(&text);
     Ok(exit)
+}
+
+/// What the clients saw, with the evidence.
+fn write_history(file: &Path, plan: &::plan::Plan, outcome: &Outcome) -> io::Result<()> {
+    let history = HistoryFile {
+        setup: Setup {
+            server: "etcdsim".to_string(),
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            members: plan.cluster.members,
+            clients: plan.clients.len() as u32,
+            seed: plan.seed,
+        },
+        history: outcome.record.history.clone(),
+        applied: outcome.record.applied.clone(),
+        starts: outcome.starts.clone(),
+    };
+    let mut out = BufWriter::new(File::create(file)?);
+    history.write(&mut out)?;
+    out.flush()
 }
 
 fn seed(case: &Case, arguments: &Arguments) -> Result<u64, Error> {

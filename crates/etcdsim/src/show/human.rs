@@ -44,7 +44,7 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
 
 fn table(report: &Report) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_header(["scenario", "seeds", "operations", "virtual", "x real", "faults", "failures"]);
     for case in &report.cases {
         let total = case.total();
@@ -112,8 +112,12 @@ fn group(out: &mut String, heading: &str, group: &Group<'_>, in_full: bool) -> f
 /// A failure in full.
 pub fn failure(out: &mut String, failure: &Failure) -> fmt::Result {
     for (nth, violation) in failure.violations.iter().enumerate() {
+        if nth > 0 {
+            writeln!(out)?;
+        }
         finding(out, violation)?;
         if let (0, Some(story)) = (nth, &failure.story) {
+            writeln!(out)?;
             self::story(out, story)?;
         }
     }
@@ -130,7 +134,7 @@ fn finding(out: &mut String, finding: &Finding) -> fmt::Result {
     if finding.others > 0 {
         writeln!(out, "   and {} more of {}", numbers::count(finding.others as u64), finding.oracle)?;
     }
-    writeln!(out)
+    Ok(())
 }
 
 fn story(out: &mut String, story: &Story) -> fmt::Result {
@@ -138,8 +142,7 @@ fn story(out: &mut String, story: &Story) -> fmt::Result {
     for sentence in &story.sentences {
         writeln!(out, "   {sentence}")?;
     }
-    list(out, "events", &story.events)?;
-    writeln!(out)
+    list(out, "events", &story.events)
 }
 
 fn list(out: &mut String, name: &str, lines: &[String]) -> fmt::Result {

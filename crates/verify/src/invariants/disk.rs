@@ -139,7 +139,7 @@ impl Disk {
             // It covers the jobs before it, whatever kind of job it is itself.
             while let Some(job) = self.pending.front().copied().filter(|job| job.number <= number) {
                 self.pending.pop_front();
-                self.sync(time, job);
+                self.sync(job, Proof::Synced { time, job: number });
             }
         } else if let Some(at) = self.pending.iter().position(|job| job.number == number) {
             // What a job writes takes the place of what those before it wrote.
@@ -148,11 +148,10 @@ impl Disk {
         }
     }
 
-    fn sync(&mut self, time: Nanos, job: Job) {
+    fn sync(&mut self, job: Job, proof: Proof) {
         self.now = job.held;
         self.last = job.last;
         self.certain = job.held;
-        let proof = Proof::Synced { time, job: job.number };
         (self.log_proof, self.state_proof) = (proof, proof);
     }
 

@@ -16,7 +16,7 @@ use record::{History, Nanos, Outcome};
 use super::order::{NOBODY, Order};
 use super::place::{Place, Position, is_write};
 use super::realtime::{Bound, Window};
-use crate::definite::is_modelled;
+use crate::definite::{is_modelled, over_at};
 use crate::model::{self, Model};
 use crate::{Oracle, Severity, Violation, describe};
 
@@ -214,7 +214,7 @@ impl<'a> Graph<'a> {
             if at + 1 < count {
                 edges[count + at].push(count + at + 1);
             }
-            if let Some(returned) = self.history.operations[node.operation as usize].returned() {
+            if let Some(returned) = over_at(&self.history.operations[node.operation as usize]) {
                 let called = |other: &Node| self.history.operations[other.operation as usize].call;
                 let next = self.nodes.partition_point(|other| called(other) <= returned);
                 if next < count {
@@ -241,7 +241,7 @@ impl<'a> Graph<'a> {
 
     /// Whether a revision below 0 is asked for, or a compaction that may have happened explains the error.
     fn may_be_compacted(&self, node: &Node, revision: i64) -> bool {
-        let returned = self.history.operations[node.operation as usize].returned();
+        let returned = over_at(&self.history.operations[node.operation as usize]);
         let explains = |(to, call): &(i64, Nanos)| *to > revision && returned.is_none_or(|at| *call <= at);
         revision < -1 || self.possible.iter().any(explains)
     }
@@ -304,6 +304,11 @@ impl<'a> Graph<'a> {
                 }
             }
         } else if earliest.position > node.ceiling.position {
+            violations.push(no_place(self.history, node, earliest));
+        } else if let Says::Compacts(revision) = node.says
+            && revision > model.revision()
+            && possible.is_empty()
+        {
             violations.push(no_place(self.history, node, earliest));
         }
     }

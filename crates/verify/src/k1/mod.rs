@@ -81,10 +81,12 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Finding {
     let mut finding = Finding::default();
     let start = premises.start_revision;
     let mut order = Order::new(history, premises.applied, start, &mut finding.violations);
-    let (somewhere, open) = realtime::sweep(history, &order, &mut finding.violations);
+    let (somewhere, open) = realtime::sweep(history, &order, start, &mut finding.violations);
+    let known = order.steps.len();
     if premises.applied.is_none() && !fill_gaps(history, premises, &mut order.steps, &open, order.leases, &mut finding) {
         return finding;
     }
+    let guessed = order.steps.len() > known;
 
     let mut replay = Replay::new(history, start);
     replay_all(&mut replay, history, &order.steps, premises, &mut finding);
@@ -101,8 +103,16 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Finding {
     if order.loose {
         let model = &replay.model;
         let evidence = premises.applied.is_some();
-        finding.loose =
-            loose::check(history, &order, &somewhere, &open, evidence, model, &mut finding.violations);
+        let mut wrong = Vec::new();
+        finding.loose = loose::check(history, &order, &somewhere, &open, evidence, model, &mut wrong);
+        if guessed && !wrong.is_empty() {
+            finding.undecided.push(format!(
+                "{} errors or compactions do not fit the first explanation found for the revisions that nobody was acknowledged for; without evidence another one may exist.",
+                wrong.len()
+            ));
+        } else {
+            finding.violations.extend(wrong);
+        }
     }
     finding
 }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use api::etcdserverpb::RequestOp;
+use api::etcdserverpb::request_op::Request as Op;
 use api::{Error, Request};
 use record::{Applied, History, Operation, Outcome};
 
-use super::place::{Place, Position, is_write, place};
+use super::place::{Place, Position, place};
 use crate::describe;
 use crate::{Oracle, Severity, Violation};
 
@@ -69,7 +71,7 @@ impl Order {
         self.places.reserve_exact(history.operations.len());
         self.steps.reserve(history.operations.len());
         for (number, operation) in history.operations.iter().enumerate() {
-            let place = place(operation);
+            let mut place = place(operation);
             let lease = matches!(operation.request, Request::LeaseGrant(_) | Request::LeaseRevoke(_));
             self.leases |= lease;
             match place {
@@ -77,6 +79,7 @@ impl Order {
                     let least = if position.makes_revision() { start + 1 } else { start };
                     if position.revision() < least {
                         violations.push(impossible_revision(operation, number, start));
+                        place = Place::Silent;
                     } else if !(lease && evidence) {
                         self.steps.push(Step { position, rank: 0, operation: number as u32 });
                     }
@@ -117,6 +120,9 @@ impl Order {
                     }
                 }
                 Request::LeaseGrant(_) | Request::LeaseRevoke(_) => {
+                    if *place == Place::Somewhere && entry.mutated {
+                        violations.push(refused_and_done(operation, entry));
+                    }
                     // A revoke's answer does not say whether it made a revision.
                     *place = Place::At(made);
                     placed_leases.insert(number, ());
@@ -187,9 +193,23 @@ impl Order {
     }
 }
 
+/// Whether the model needs to know the leases of that moment to say whether the error is right.
 fn is_about_leases(operation: &Operation) -> bool {
-    matches!(operation.outcome, Outcome::Error { error: Error::LeaseNotFound | Error::LeaseExists, .. })
-        && is_write(&operation.request)
+    fn names_lease(ops: &[RequestOp]) -> bool {
+        ops.iter().any(|op| match &op.request {
+            Some(Op::RequestPut(put)) => put.lease != 0,
+            Some(Op::RequestTxn(txn)) => names_lease(&txn.success) || names_lease(&txn.failure),
+            _ => false,
+        })
+    }
+    match (&operation.request, &operation.outcome) {
+        (Request::Put(_) | Request::Txn(_), Outcome::Error { error: Error::LeaseNotFound, .. }) => true,
+        (Request::Put(put), Outcome::Error { error: Error::KeyNotFound, .. }) => put.lease != 0,
+        (Request::Txn(txn), Outcome::Error { error: Error::KeyNotFound | Error::FutureRev, .. }) => {
+            names_lease(&txn.success) || names_lease(&txn.failure)
+        }
+        _ => false,
+    }
 }
 
 fn impossible_revision(operation: &Operation, number: usize, start: i64) -> Violation {

@@ -3,11 +3,12 @@
 //! Times are closed intervals: an operation comes before another only if it returned at an earlier time than the
 //! other was called.
 
-use record::{History, Nanos};
+use record::{History, Nanos, Outcome};
 
 use super::order::{NOBODY, Order};
 use super::place::{Place, Position};
-use crate::describe;
+use crate::definite::over_at;
+use crate::{answer, describe};
 use crate::{Oracle, Severity, Violation};
 
 /// A bound and the operation that sets it.
@@ -31,16 +32,21 @@ pub struct Window {
 }
 
 /// Checks all that is placed, and returns the windows of what is not: those that must lie somewhere, those that may.
-pub fn sweep(history: &History, order: &Order, violations: &mut Vec<Violation>) -> (Vec<Window>, Vec<Window>) {
+pub fn sweep(
+    history: &History,
+    order: &Order,
+    start: i64,
+    violations: &mut Vec<Violation>,
+) -> (Vec<Window>, Vec<Window>) {
     let mut returns: Vec<(Nanos, Position, u32)> = Vec::with_capacity(order.steps.len());
     for (number, operation) in history.operations.iter().enumerate() {
-        if let (Place::At(position), Some(at)) = (order.places[number], operation.returned()) {
+        if let (Place::At(position), Some(at)) = (order.places[number], over_at(operation)) {
             returns.push((at, position, number as u32));
         }
     }
     returns.sort_unstable();
 
-    let mut floor = Bound { position: Position::START, by: NOBODY };
+    let mut floor = Bound { position: Position::during(start), by: NOBODY };
     let mut next = returns.iter().peekable();
     let (mut somewhere, mut open) = (Vec::new(), Vec::new());
     let ceiling = Bound { position: Position::END, by: NOBODY };
@@ -60,10 +66,36 @@ pub fn sweep(history: &History, order: &Order, violations: &mut Vec<Violation>) 
             _ => {}
         }
     }
+    check_leases(history, order, violations);
     if !somewhere.is_empty() {
         lower_ceilings(history, order, &mut somewhere);
     }
     (somewhere, open)
+}
+
+/// Lease operations between two revisions stand in the order in which they were applied; that must be theirs in time.
+fn check_leases(history: &History, order: &Order, violations: &mut Vec<Violation>) {
+    let ranked = || order.steps.iter().filter(|step| step.rank > 0);
+    let mut returns: Vec<(Nanos, u32, u32)> = ranked()
+        .filter_map(|step| {
+            Some((over_at(&history.operations[step.operation as usize])?, step.rank, step.operation))
+        })
+        .collect();
+    returns.sort_unstable();
+    let mut by_call: Vec<(Nanos, u32, u32)> = ranked()
+        .map(|step| (history.operations[step.operation as usize].call, step.rank, step.operation))
+        .collect();
+    by_call.sort_unstable();
+    let mut next = returns.iter().peekable();
+    let mut last = (0, NOBODY);
+    for (call, rank, operation) in by_call {
+        while let Some((_, rank, by)) = next.next_if(|(at, ..)| *at < call) {
+            last = last.max((*rank, *by));
+        }
+        if rank < last.0 {
+            violations.push(out_of_order(history, operation as usize, last.1 as usize));
+        }
+    }
 }
 
 /// From the last call back: the earliest place of what was called after each return.
@@ -71,7 +103,7 @@ fn lower_ceilings(history: &History, order: &Order, windows: &mut [Window]) {
     let mut by_return: Vec<(Nanos, usize)> = windows
         .iter()
         .enumerate()
-        .filter_map(|(at, window)| Some((history.operations[window.operation as usize].returned()?, at)))
+        .filter_map(|(at, window)| Some((over_at(&history.operations[window.operation as usize])?, at)))
         .collect();
     by_return.sort_unstable();
     let mut ceiling = Bound { position: Position::END, by: NOBODY };
@@ -94,26 +126,24 @@ fn out_of_order(history: &History, late: usize, early: usize) -> Violation {
     let time = operation.returned().unwrap_or(operation.call);
     let reads = !super::place::is_write(&operation.request);
     let title = if reads { "a stale read" } else { "revisions contradict real time" };
-    let revision = |number: usize| {
-        let response = history.operations[number].response();
-        response.and_then(|response| response.header()).map_or(0, |header| header.revision)
-    };
-    let known = witness.returned().expect("a floor is set by what returned");
-    let saw = match operation.returned() {
-        Some(_) => format!("its answer is of revision {}", revision(late)),
-        None => "it took effect at an earlier revision".to_string(),
+    let known = over_at(witness).expect("a floor is set by what is over");
+    let said = |operation: &record::Operation| match &operation.outcome {
+        Outcome::Answer { response, .. } => format!("answered with revision {}", answer::revision(response.header())),
+        Outcome::Error { error, .. } => format!("answered with \"{error}\""),
+        Outcome::Unknown { .. } => "carried out".to_string(),
     };
     Violation::new(Oracle::K1, Severity::Wrong, time, title)
         .say(format!(
-            "{} was answered with revision {} at {}.",
+            "{} was {} at {}.",
             describe::who(witness),
-            revision(early),
+            said(witness),
             describe::time(known)
         ))
         .say(format!(
-            "{} was called later, at {}, yet {saw}.",
+            "{} was called later, at {}, yet it was {}, which comes before that.",
             describe::who(operation),
-            describe::time(operation.call)
+            describe::time(operation.call),
+            said(operation)
         ))
         .shown_by([early, late])
 }

@@ -1,4 +1,6 @@
-//! Operations, keys and times as a person reads them, each on one line.
+//! Operations, events, keys and times as a person reads them, each on one line.
+
+mod event;
 
 use std::fmt::Write;
 
@@ -9,6 +11,8 @@ use api::etcdserverpb::*;
 use api::mvccpb::KeyValue;
 use api::{Request, Response};
 use record::{Nanos, Operation, Outcome};
+
+pub use event::event;
 
 /// Longer byte strings are cut.
 const BYTES_SHOWN: usize = 40;

@@ -1,68 +1,19 @@
-//! One operation of a client, as one line: `1.25s put k3 c0o17`.
-//!
-//! ```text
-//! operation = TIME request
-//! request   = put KEY VALUE {prev | ignore-value | ignore-lease | lease=N}
-//!           | get KEYS {@REVISION | serializable | limit=N | keys-only | count-only
-//!                       | by=FIELD | ascend=FIELD | descend=FIELD
-//!                       | min-mod=N | max-mod=N | min-create=N | max-create=N}
-//!           | delete KEYS {prev}
-//!           | compact REVISION [physical]
-//!           | txn if [compare, …] then [request, …] else [request, …]
-//!           | call RPC JSON                    (anything else, in the form of etcd's gateway)
-//! compare   = (mod | create | version | lease | value) KEYS (= | != | < | >) (N | seen | VALUE)
-//! KEYS      = KEY | KEY*  (a prefix) | KEY..KEY | KEY..  (from there on) | *  (all)
-//! VALUE     = TEXT | TEXT*N  (filled up with dots to N bytes)
-//! ```
-//!
-//! A key or text is bare (letters, digits, `_ - / :`) or in double quotes, with `\"`, `\\` and `\x0a`.
-//! `FIELD` is key, version, create, mod or value. What the text cannot say exactly, `call` says.
+//! From a line to an operation.
 
 use api::Request;
-use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
-use api::etcdserverpb::range_request::{SortOrder, SortTarget};
+use api::etcdserverpb::compare::{CompareTarget, TargetUnion};
+use api::etcdserverpb::range_request::SortOrder;
 use api::etcdserverpb::{
-    CompactionRequest, Compare, DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest, request_op,
+    CompactionRequest, Compare, DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest,
+    request_op,
 };
 use bytes::Bytes;
 
+use super::{COMPARES, DEEPEST, LARGEST_VALUE, RESULTS, SORTS, VERBS, is_bare};
 use crate::mistakes::suggest;
 use crate::units::Unit;
 use crate::words::{BadWords, bad};
 use crate::{PlannedOperation, SEEN};
-
-/// Largest value that `TEXT*N` makes: a little above the largest request etcd takes (1.5 MiB).
-pub(crate) const LARGEST_VALUE: usize = 2 << 20;
-
-/// Txns within txns; etcd's own limit is the stack.
-const DEEPEST: u32 = 16;
-
-const VERBS: &[&str] = &["put", "get", "delete", "compact", "txn", "call"];
-const SORTS: &[(&str, SortTarget)] = &[
-    ("key", SortTarget::Key),
-    ("version", SortTarget::Version),
-    ("create", SortTarget::Create),
-    ("mod", SortTarget::Mod),
-    ("value", SortTarget::Value),
-];
-const COMPARES: &[(&str, CompareTarget)] = &[
-    ("version", CompareTarget::Version),
-    ("create", CompareTarget::Create),
-    ("mod", CompareTarget::Mod),
-    ("value", CompareTarget::Value),
-    ("lease", CompareTarget::Lease),
-];
-const RESULTS: &[(&str, CompareResult)] = &[
-    ("!=", CompareResult::NotEqual),
-    ("=", CompareResult::Equal),
-    (">", CompareResult::Greater),
-    ("<", CompareResult::Less),
-];
-
-/// Writes an operation.
-pub(crate) fn print(operation: &PlannedOperation) -> String {
-    format!("{} {}", Unit::Time.print(operation.at.into()), print_request(&operation.request))
-}
 
 /// Reads an operation.
 pub(crate) fn parse(text: &str) -> Result<PlannedOperation, BadWords> {
@@ -76,146 +27,12 @@ pub(crate) fn parse(text: &str) -> Result<PlannedOperation, BadWords> {
     Ok(PlannedOperation { at, request })
 }
 
-fn print_request(request: &Request) -> String {
-    let short = match request {
-        Request::Range(range) => print_range(range),
-        Request::Put(put) => print_put(put),
-        Request::DeleteRange(delete) => print_delete(delete),
-        Request::Txn(txn) => print_txn(txn),
-        Request::Compact(compact) => print_compact(compact),
-        _ => String::new(),
-    };
-    let mut cursor = Cursor { rest: &short, depth: 0 };
-    match cursor.request() {
-        Ok(read) if read == *request && cursor.rest.is_empty() => short,
-        // Only the gateway's form has room for what no one should send, such as an unknown enum value.
-        _ => format!("call {} {}", request.rpc_name(), request.to_json()),
-    }
-}
-
-fn print_range(range: &RangeRequest) -> String {
-    let mut text = format!("get {}", print_keys(&range.key, &range.range_end));
-    if range.revision != 0 {
-        text += &format!(" @{}", range.revision);
-    }
-    for (word, on) in
-        [("serializable", range.serializable), ("keys-only", range.keys_only), ("count-only", range.count_only)]
-    {
-        if on {
-            text += &format!(" {word}");
-        }
-    }
-    if range.sort_order != 0 || range.sort_target != 0 {
-        let order = ["by", "ascend", "descend"].get(range.sort_order as usize).unwrap_or(&"");
-        let target = SORTS.iter().find(|sort| sort.1 as i32 == range.sort_target).map_or("", |sort| sort.0);
-        text += &format!(" {order}={target}");
-    }
-    for (name, number) in [
-        ("limit", range.limit),
-        ("min-mod", range.min_mod_revision),
-        ("max-mod", range.max_mod_revision),
-        ("min-create", range.min_create_revision),
-        ("max-create", range.max_create_revision),
-    ] {
-        if number != 0 {
-            text += &format!(" {name}={number}");
-        }
-    }
-    text
-}
-
-fn print_put(put: &PutRequest) -> String {
-    let mut text = format!("put {} {}", print_piece(&put.key), print_value(&put.value));
-    for (word, on) in [("prev", put.prev_kv), ("ignore-value", put.ignore_value), ("ignore-lease", put.ignore_lease)] {
-        if on {
-            text += &format!(" {word}");
-        }
-    }
-    if put.lease != 0 {
-        text += &format!(" lease={}", put.lease);
-    }
-    text
-}
-
-fn print_delete(delete: &DeleteRangeRequest) -> String {
-    let prev = if delete.prev_kv { " prev" } else { "" };
-    format!("delete {}{prev}", print_keys(&delete.key, &delete.range_end))
-}
-
-fn print_compact(compact: &CompactionRequest) -> String {
-    let physical = if compact.physical { " physical" } else { "" };
-    format!("compact {}{physical}", compact.revision)
-}
-
-fn print_txn(txn: &TxnRequest) -> String {
-    let compares: Vec<String> = txn.compare.iter().map(print_compare).collect();
-    let branch = |ops: &[RequestOp]| ops.iter().map(print_op).collect::<Vec<_>>().join(", ");
-    format!("txn if [{}] then [{}] else [{}]", compares.join(", "), branch(&txn.success), branch(&txn.failure))
-}
-
-fn print_op(op: &RequestOp) -> String {
-    match &op.request {
-        Some(request_op::Request::RequestRange(range)) => print_range(range),
-        Some(request_op::Request::RequestPut(put)) => print_put(put),
-        Some(request_op::Request::RequestDeleteRange(delete)) => print_delete(delete),
-        Some(request_op::Request::RequestTxn(txn)) => print_txn(txn),
-        None => String::new(),
-    }
-}
-
-fn print_compare(compare: &Compare) -> String {
-    let target = COMPARES.iter().find(|known| known.1 as i32 == compare.target).map_or("", |known| known.0);
-    let result = RESULTS.iter().find(|known| known.1 as i32 == compare.result).map_or("", |known| known.0);
-    let with = match &compare.target_union {
-        Some(TargetUnion::Value(value)) => print_value(value),
-        Some(TargetUnion::ModRevision(SEEN)) => "seen".into(),
-        Some(
-            TargetUnion::Version(number)
-            | TargetUnion::CreateRevision(number)
-            | TargetUnion::ModRevision(number)
-            | TargetUnion::Lease(number),
-        ) => number.to_string(),
-        None => String::new(),
-    };
-    format!("{target} {} {result} {with}", print_keys(&compare.key, &compare.range_end))
-}
-
-fn print_keys(key: &Bytes, end: &Bytes) -> String {
-    if end.is_empty() {
-        print_piece(key)
-    } else if key == "\0" && end == "\0" {
-        "*".into()
-    } else if *end == api::key_range::prefix_end(key) && !key.is_empty() {
-        format!("{}*", print_piece(key))
-    } else if end == "\0" {
-        format!("{}..", print_piece(key))
-    } else {
-        format!("{}..{}", print_piece(key), print_piece(end))
-    }
-}
-
-fn print_value(value: &Bytes) -> String {
-    let stem = value.iter().rposition(|byte| *byte != b'.').map_or(0, |last| last + 1);
-    if stem == value.len() { print_piece(value) } else { format!("{}*{}", print_piece(&value[..stem]), value.len()) }
-}
-
-fn is_bare(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'/' | b':')
-}
-
-fn print_piece(bytes: &[u8]) -> String {
-    if !bytes.is_empty() && bytes.iter().all(|byte| is_bare(*byte)) {
-        return String::from_utf8_lossy(bytes).into_owned();
-    }
-    let mut text = String::from("\"");
-    for byte in bytes {
-        match byte {
-            b'"' | b'\\' => text.extend(['\\', char::from(*byte)]),
-            b' '..=b'~' => text.push(char::from(*byte)),
-            other => text += &format!("\\x{other:02x}"),
-        }
-    }
-    text + "\""
+/// Reads a request that is not preceded by a time.
+pub(super) fn request(text: &str) -> Result<Request, BadWords> {
+    let mut cursor = Cursor { rest: text, depth: 0 };
+    let request = cursor.request()?;
+    cursor.end()?;
+    Ok(request)
 }
 
 /// What is left of a line.
@@ -232,7 +49,10 @@ impl<'a> Cursor<'a> {
     /// The next word: up to white space, a comma or a bracket. Empty at the end.
     fn word(&mut self) -> &'a str {
         self.skip_space();
-        let end = self.rest.find(|c: char| c.is_whitespace() || matches!(c, ',' | '[' | ']')).unwrap_or(self.rest.len());
+        let end = self
+            .rest
+            .find(|c: char| c.is_whitespace() || matches!(c, ',' | '[' | ']'))
+            .unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(end);
         self.rest = rest;
         word
@@ -251,7 +71,11 @@ impl<'a> Cursor<'a> {
     }
 
     fn demand(&mut self, sign: &str, help: &str) -> Result<(), BadWords> {
-        if self.take(sign) { Ok(()) } else { Err(bad(format!("`{sign}` is missing before {:?}", self.rest), help)) }
+        if self.take(sign) {
+            Ok(())
+        } else {
+            Err(bad(format!("`{sign}` is missing before {:?}", self.rest), help))
+        }
     }
 
     fn end(&mut self) -> Result<(), BadWords> {
@@ -259,7 +83,10 @@ impl<'a> Cursor<'a> {
         if self.rest.is_empty() {
             return Ok(());
         }
-        Err(bad(format!("{:?} does not belong to the operation", self.rest), "options follow the key or the value"))
+        Err(bad(
+            format!("{:?} does not belong to the operation", self.rest),
+            "options follow the key or the value",
+        ))
     }
 
     /// Whether options may follow: not at the end of the line or of a branch.
@@ -278,19 +105,28 @@ impl<'a> Cursor<'a> {
             "txn" => self.txn().map(Request::Txn),
             "call" => self.call(),
             "" => Err(bad("the operation is missing", "write it as in `1.25s put k3 v`")),
-            other => Err(bad(format!("{other:?} is not an operation"), suggest(other, VERBS.iter().copied()))),
+            other => {
+                Err(bad(format!("{other:?} is not an operation"), suggest(other, VERBS.iter().copied())))
+            }
         }
     }
 
     fn call(&mut self) -> Result<Request, BadWords> {
         let rpc = self.word();
         let json = std::mem::take(&mut self.rest);
-        let value = serde_json::from_str(json)
-            .map_err(|error| bad(format!("what follows `call {rpc}` is not JSON: {error}"), "write `call Range {\"key\":\"azE=\"}`"))?;
+        let value = serde_json::from_str(json).map_err(|error| {
+            bad(
+                format!("what follows `call {rpc}` is not JSON: {error}"),
+                "write `call Range {\"key\":\"azE=\"}`",
+            )
+        })?;
         Request::from_json(rpc, &value).map_err(|error| {
             let near = suggest(rpc, Request::RPC_NAMES.iter().copied());
             let known = Request::RPC_NAMES.contains(&rpc);
-            bad(error.to_string(), if known { "the form is that of etcd's JSON gateway".into() } else { near })
+            bad(
+                error.to_string(),
+                if known { "the form is that of etcd's JSON gateway".into() } else { near },
+            )
         })
     }
 
@@ -329,8 +165,17 @@ impl<'a> Cursor<'a> {
 
     fn range(&mut self) -> Result<RangeRequest, BadWords> {
         const OPTIONS: &[&str] = &[
-            "serializable", "keys-only", "count-only", "limit=", "min-mod=", "max-mod=", "min-create=", "max-create=",
-            "by=", "ascend=", "descend=",
+            "serializable",
+            "keys-only",
+            "count-only",
+            "limit=",
+            "min-mod=",
+            "max-mod=",
+            "min-create=",
+            "max-create=",
+            "by=",
+            "ascend=",
+            "descend=",
         ];
         let (key, range_end) = self.keys()?;
         let mut range = RangeRequest { key, range_end, ..RangeRequest::default() };
@@ -350,7 +195,11 @@ impl<'a> Cursor<'a> {
                 ("max-create=", number) => range.max_create_revision = integer(number)?,
                 (order, target) => {
                     range.sort_target = named(target, SORTS)? as i32;
-                    let orders = [("by=", SortOrder::None), ("ascend=", SortOrder::Ascend), ("descend=", SortOrder::Descend)];
+                    let orders = [
+                        ("by=", SortOrder::None),
+                        ("ascend=", SortOrder::Ascend),
+                        ("descend=", SortOrder::Descend),
+                    ];
                     range.sort_order = named(order, &orders)? as i32;
                 }
             }
@@ -376,7 +225,11 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads `[item, item]`.
-    fn list(&mut self, form: &str, mut item: impl FnMut(&mut Self) -> Result<(), BadWords>) -> Result<(), BadWords> {
+    fn list(
+        &mut self,
+        form: &str,
+        mut item: impl FnMut(&mut Self) -> Result<(), BadWords>,
+    ) -> Result<(), BadWords> {
         self.demand("[", form)?;
         if self.take("]") {
             return Ok(());
@@ -396,7 +249,12 @@ impl<'a> Cursor<'a> {
             Request::Put(put) => request_op::Request::RequestPut(put),
             Request::DeleteRange(delete) => request_op::Request::RequestDeleteRange(delete),
             Request::Txn(txn) => request_op::Request::RequestTxn(txn),
-            other => return Err(bad(format!("a txn cannot hold a {}", other.rpc_name()), "it holds put, get, delete and txn")),
+            other => {
+                return Err(bad(
+                    format!("a txn cannot hold a {}", other.rpc_name()),
+                    "it holds put, get, delete and txn",
+                ));
+            }
         };
         Ok(RequestOp { request: Some(request) })
     }
@@ -406,7 +264,10 @@ impl<'a> Cursor<'a> {
         let (key, range_end) = self.keys()?;
         self.skip_space();
         let Some((sign, result)) = RESULTS.iter().find(|known| self.rest.starts_with(known.0)) else {
-            return Err(bad(format!("{:?} does not begin with a comparison", self.rest), "one of `=`, `!=`, `<`, `>`"));
+            return Err(bad(
+                format!("{:?} does not begin with a comparison", self.rest),
+                "one of `=`, `!=`, `<`, `>`",
+            ));
         };
         self.take(sign);
         let target_union = Some(match target {
@@ -464,7 +325,9 @@ impl<'a> Cursor<'a> {
                 Ok(filled.into())
             }
             _ => {
-                let help = format!("after `*` comes the length in bytes, at least that of the text and at most {LARGEST_VALUE}");
+                let help = format!(
+                    "after `*` comes the length in bytes, at least that of the text and at most {LARGEST_VALUE}"
+                );
                 Err(bad(format!("{number:?} is not the length of such a value"), help))
             }
         }
@@ -480,7 +343,9 @@ impl<'a> Cursor<'a> {
         let end = self.rest.bytes().position(|byte| !is_bare(byte)).unwrap_or(self.rest.len());
         if end == 0 {
             let help = "write letters, digits, `_`, `-`, `/` and `:`, or put it in double quotes";
-            return Err(bad(format!("a key or a value is missing before {:?}", self.rest), help));
+            let place =
+                if self.rest.is_empty() { "at the end".into() } else { format!("before {:?}", self.rest) };
+            return Err(bad(format!("a key or a value is missing {place}"), help));
         }
         let (piece, rest) = self.rest.split_at(end);
         self.rest = rest;
@@ -502,9 +367,19 @@ impl<'a> Cursor<'a> {
                     Some((_, 'x')) => {
                         let digits: String = chars.by_ref().take(2).map(|(_, c)| c).collect();
                         let byte = u8::from_str_radix(&digits, 16);
-                        bytes.push(byte.map_err(|_| bad(format!("\\x{digits} is not a byte"), "write two hexadecimal digits, as in \\x0a"))?);
+                        bytes.push(byte.map_err(|_| {
+                            bad(
+                                format!("\\x{digits} is not a byte"),
+                                "write two hexadecimal digits, as in \\x0a",
+                            )
+                        })?);
                     }
-                    _ => return Err(bad("a backslash stands before nothing it can", "write \\\", \\\\ or \\x0a")),
+                    _ => {
+                        return Err(bad(
+                            "a backslash stands before nothing it can",
+                            "write \\\", \\\\ or \\x0a",
+                        ));
+                    }
                 },
                 c => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
             }
@@ -519,5 +394,7 @@ fn integer(text: &str) -> Result<i64, BadWords> {
 
 fn named<T: Copy>(text: &str, names: &[(&str, T)]) -> Result<T, BadWords> {
     let found = names.iter().find(|known| known.0 == text);
-    found.map(|known| known.1).ok_or_else(|| bad(format!("{text:?} is not known here"), suggest(text, names.iter().map(|known| known.0))))
+    found.map(|known| known.1).ok_or_else(|| {
+        bad(format!("{text:?} is not known here"), suggest(text, names.iter().map(|known| known.0)))
+    })
 }

@@ -1,0 +1,303 @@
+//! The backend: after whatever happened it holds what it held after one of its commits, not before
+//! the last that returned, and its consistent index is that commit's.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use etcdsim_member::backend::{Backend, BackendError, Batch, Loaded, Meta, Row, Split};
+use etcdsim_member::disk::{DiskError, DiskErrorKind};
+use keyed::{Draw, Ratio};
+use proptest::prelude::*;
+
+use crate::disk::TestDisk;
+use crate::end::{End, cases, ends};
+
+const NAME: &str = "backend.redb";
+const PATH: &str = "db/backend.redb";
+
+/// One commit: so many rows from the `first` key on, of `size` bytes, and so many deletions.
+#[derive(Clone, Copy, Debug)]
+struct Commit {
+    first: u64,
+    puts: u64,
+    size: usize,
+    deletes: u64,
+}
+
+fn commits(most: usize) -> impl Strategy<Value = Vec<Commit>> {
+    let puts = prop_oneof![5 => 0..8_u64, 1 => 50..300_u64];
+    let size = prop_oneof![4 => 0..300_usize, 1 => 1_000..30_000_usize];
+    let commit = (0..200_u64, puts, size, 0..60_u64).prop_map(|(first, puts, size, deletes)| {
+        // No more than 600 kB at once.
+        let puts = puts.min(600_000 / (size as u64 + 1));
+        Commit { first, puts, size, deletes }
+    });
+    prop::collection::vec(commit, 1..most)
+}
+
+type Rows = BTreeMap<Bytes, Bytes>;
+
+/// What the database should hold.
+type State = (Rows, Meta);
+
+fn key(nth: u64) -> Bytes {
+    Bytes::copy_from_slice(&nth.to_be_bytes())
+}
+
+fn meta(index: u64) -> Meta {
+    Meta {
+        consistent_index: index,
+        term: index / 4 + 1,
+        conf_state: Bytes::from_static(b"conf"),
+        scheduled_compact: index as i64 / 2,
+        finished_compact: index as i64 / 3,
+    }
+}
+
+/// A commit's parts and the state after it.
+fn apply(before: &State, commit: Commit) -> (Vec<Row>, Vec<Bytes>, State) {
+    let (mut rows, meta) = (before.0.clone(), meta(before.1.consistent_index + 1));
+    let value = |nth: u64| Bytes::from(vec![(nth + meta.consistent_index) as u8; commit.size]);
+    let puts: Vec<_> = (commit.first..commit.first + commit.puts).map(|nth| (key(nth), value(nth))).collect();
+    let deleted = commit.first + commit.puts..commit.first + commit.puts + commit.deletes;
+    let deletes: Vec<_> = deleted.map(key).collect();
+    deletes.iter().for_each(|key| {
+        rows.remove(key);
+    });
+    rows.extend(puts.iter().cloned());
+    (puts, deletes, (rows, meta))
+}
+
+fn open(disk: &Arc<TestDisk>) -> Result<(Backend, Loaded), BackendError> {
+    Backend::open(disk.clone(), NAME)
+}
+
+fn state(loaded: Loaded) -> State {
+    (loaded.rows.into_iter().collect(), loaded.meta)
+}
+
+/// Commits until the disk is gone; `states` ends with the last state that can be there. Returns the
+/// number of states that are durable.
+fn run(backend: &mut Backend, commits: &[Commit], states: &mut Vec<State>) -> usize {
+    for commit in commits {
+        let (puts, deletes, state) = apply(states.last().unwrap(), *commit);
+        let batch = Batch { puts: &puts, deletes: &deletes, meta: &state.1 };
+        let returned = backend.commit(batch);
+        states.push(state);
+        if let Err(error) = returned {
+            assert!(matches!(error, BackendError::Disk { .. }), "{error}");
+            return states.len() - 1;
+        }
+    }
+    states.len()
+}
+
+proptest! {
+    #![proptest_config(cases(400))]
+
+    #[test]
+    fn it_holds_what_it_held_after_a_commit(
+        lives in prop::collection::vec((commits(8), 0..160_u64, ends(), prop::option::of((0..25_u64, ends()))), 1..4),
+    ) {
+        let mut disk = TestDisk::new();
+        let mut states = vec![State::default()];
+        let mut durable = 1;
+        for (commits, last, end, interrupted) in lives {
+            if let Some((last, end)) = interrupted {
+                disk.stop_at(disk.operations() + last);
+                if let Err(error) = open(&disk) {
+                    prop_assert!(matches!(error, BackendError::Disk { .. }), "{error}");
+                }
+                disk = end.of(&disk);
+            }
+            let (mut backend, loaded) = open(&disk).unwrap_or_else(|error| panic!("{error}"));
+            let found = state(loaded);
+            let at = states.iter().rposition(|state| *state == found);
+            prop_assert!(at.is_some_and(|at| at + 1 >= durable), "durable {durable}, found {at:?} of {}", states.len());
+            states = vec![found];
+            disk.stop_at(disk.operations() + last);
+            durable = run(&mut backend, &commits, &mut states);
+            let operations = disk.operations();
+            drop(backend);
+            prop_assert_eq!(disk.operations(), operations, "a process that is gone wrote");
+            disk = end.of(&disk);
+        }
+    }
+
+    #[test]
+    fn an_installed_snapshot_is_there_or_not(
+        before in commits(5), after in commits(3), last in 0..60_u64, end in ends(),
+    ) {
+        let disk = TestDisk::new();
+        let (mut backend, _) = open(&disk).unwrap();
+        let mut states = vec![State::default()];
+        run(&mut backend, &before, &mut states);
+        let old = states.pop().unwrap();
+        let new = after.iter().fold((Rows::new(), meta(1_000)), |state, commit| apply(&state, *commit).2);
+        let rows: Vec<Row> = new.0.clone().into_iter().collect();
+        disk.stop_at(disk.operations() + last);
+        let installed = backend.install(&rows, &new.1);
+        if installed.is_ok() {
+            prop_assert_eq!(backend.meta(), &new.1);
+        }
+        drop(backend);
+        let disk = end.of(&disk);
+        let (mut backend, loaded) = open(&disk).unwrap();
+        prop_assert!(!loaded.created);
+        let found = state(loaded);
+        prop_assert!(found == new || (found == old && installed.is_err()));
+        prop_assert_eq!(disk.paths().len(), 1);
+        // And it can be written to.
+        prop_assert_eq!(run(&mut backend, &before, &mut vec![found]), before.len() + 1);
+    }
+
+    #[test]
+    fn failing_operations_are_errors(
+        commits in commits(6), nth in 0..120_u64, full in any::<bool>(), end in ends(),
+    ) {
+        let disk = TestDisk::new();
+        let kind = if full { DiskErrorKind::Full } else { DiskErrorKind::Io };
+        disk.fail_at(nth, kind);
+        let mut states = vec![State::default()];
+        let mut durable = 0;
+        match open(&disk) {
+            Ok((mut backend, _)) => {
+                durable = run(&mut backend, &commits, &mut states);
+                if durable < states.len() {
+                    // Poisoned: nothing can be committed any more, and it says why.
+                    let batch = Batch { puts: &[], deletes: &[], meta: &Meta::default() };
+                    let error = backend.commit(batch).unwrap_err();
+                    let told = matches!(&error, BackendError::Disk { error: DiskError { kind: told, .. }, .. } if *told == kind);
+                    prop_assert!(told, "{}", error);
+                }
+            }
+            Err(error) => prop_assert!(matches!(error, BackendError::Disk { .. }), "{}", error),
+        }
+        let found = state(open(&end.of(&disk)).unwrap().1);
+        let at = states.iter().rposition(|state| *state == found);
+        prop_assert!(at.is_some_and(|at| at + 1 >= durable), "durable {durable}, found {at:?} of {}", states.len());
+    }
+}
+
+/// A database with a history: rows, replacements, deletions, all durable; and what it holds.
+fn settled(seed: u64) -> (Arc<TestDisk>, State) {
+    let disk = TestDisk::new();
+    let (mut backend, _) = open(&disk).unwrap();
+    let mut states = vec![State::default()];
+    let commits: Vec<_> = (0..12)
+        .map(|nth| {
+            let draw = Draw(seed).then(nth);
+            Commit {
+                first: draw.then(0).below(150),
+                puts: draw.then(1).below(40),
+                size: draw.then(2).below(700) as usize,
+                deletes: draw.then(3).below(30),
+            }
+        })
+        .collect();
+    run(&mut backend, &commits, &mut states);
+    (disk.clone(), states.pop().unwrap())
+}
+
+#[test]
+fn a_crash_at_any_operation_leaves_a_whole_commit() {
+    let commits = [
+        Commit { first: 0, puts: 3, size: 40, deletes: 0 },
+        Commit { first: 1, puts: 200, size: 700, deletes: 5 }, // grows the file
+        Commit { first: 0, puts: 0, size: 0, deletes: 199 },   // and lets it shrink
+        Commit { first: 0, puts: 1, size: 40, deletes: 0 },
+    ];
+    for last in 0.. {
+        let disk = TestDisk::new();
+        disk.stop_at(last);
+        let mut states = vec![State::default()];
+        let durable = open(&disk).map_or(0, |(mut backend, _)| run(&mut backend, &commits, &mut states));
+        for seed in 0..12 {
+            let lost = [0, 10, 50, 90, 100, 50][seed as usize % 6];
+            let disk = End::PowerLoss { seed, lost }.of(&disk);
+            let found = state(open(&disk).unwrap_or_else(|error| panic!("{error} after {last}, {seed}")).1);
+            let at = states.iter().rposition(|state| *state == found);
+            assert!(at.is_some_and(|at| at + 1 >= durable), "after {last}, {seed}: {at:?}, {durable}");
+        }
+        if durable == commits.len() + 1 {
+            return;
+        }
+    }
+}
+
+#[test]
+fn damage_is_refused_or_harmless() {
+    for seed in 0..1_500 {
+        let (disk, whole) = settled(seed % 20);
+        let length = disk.content(PATH).len() as u64;
+        let draw = Draw(seed);
+        disk.damage(PATH, |content| match draw.then(1).below(4) {
+            0 => content[draw.then(2).below(length) as usize] ^= 1 << draw.then(3).below(8),
+            // The first page is where it hurts.
+            1 => content[draw.then(2).below(400) as usize] ^= 1 << draw.then(3).below(8),
+            2 => {
+                let sector = draw.then(2).below(length / 512) as usize * 512;
+                content[sector..sector + 512].fill(0);
+            }
+            _ => {
+                let (from, to) = (draw.then(2).below(length / 4_096), draw.then(3).below(length / 4_096));
+                content.copy_within(from as usize * 4_096..(from as usize + 1) * 4_096, to as usize * 4_096);
+            }
+        });
+        match open(&disk.copy()) {
+            Err(BackendError::Damaged { path, .. }) => assert_eq!(&*path, PATH),
+            Err(error) => panic!("seed {seed}: {error}"),
+            Ok((_, loaded)) => assert!(state(loaded) == whole, "seed {seed} went unnoticed"),
+        }
+    }
+}
+
+#[test]
+fn a_file_cut_short_is_refused() {
+    let (disk, _) = settled(3);
+    let length = disk.content(PATH).len();
+    for length in (0..length).step_by(1_024) {
+        let disk = disk.copy();
+        disk.damage(PATH, |content| content.truncate(length));
+        let error = open(&disk).unwrap_err();
+        assert!(matches!(error, BackendError::Damaged { .. }), "{length}: {error}");
+    }
+}
+
+#[test]
+fn the_flaws_tear_rows_and_index_apart_and_nothing_else_does() {
+    let (old, new) = ((Rows::new(), meta(7)), apply(&(Rows::new(), meta(7)), Commit { first: 0, puts: 2, size: 9, deletes: 0 }));
+    let (puts, deletes, new) = new;
+    for (split, halfway) in [
+        (None, None),
+        (Some(Split::RowsFirst), Some((new.0.clone(), Meta { consistent_index: 7, term: old.1.term, ..new.1.clone() }))),
+        (Some(Split::IndexFirst), Some((old.0.clone(), Meta { consistent_index: 8, term: new.1.term, ..old.1.clone() }))),
+    ] {
+        let mut seen_halfway = false;
+        for last in 0..40 {
+            let disk = TestDisk::new();
+            let (mut backend, _) = open(&disk).unwrap();
+            backend.commit(Batch { puts: &[], deletes: &[], meta: &old.1 }).unwrap();
+            disk.stop_at(disk.operations() + last);
+            let batch = Batch { puts: &puts, deletes: &deletes, meta: &new.1 };
+            let _ = match split {
+                None => backend.commit(batch),
+                Some(split) => backend.commit_flawed(batch, split),
+            };
+            let found = state(open(&disk.after_power_loss(last, Ratio::ALWAYS)).unwrap().1);
+            seen_halfway |= Some(&found) == halfway.as_ref();
+            assert!(found == old || found == new || Some(&found) == halfway.as_ref());
+        }
+        assert_eq!(seen_halfway, split.is_some());
+    }
+}
+
+#[test]
+fn a_lost_file_is_made_anew_and_said_so() {
+    let disk = TestDisk::new();
+    let (_, loaded) = open(&disk).unwrap();
+    assert_eq!(loaded, Loaded { created: true, ..Loaded::default() });
+    let (_, loaded) = open(&disk).unwrap();
+    assert!(!loaded.created);
+}

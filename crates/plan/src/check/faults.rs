@@ -1,0 +1,293 @@
+//! What is wrong with a fault: its times, its target, others at the same time.
+
+use std::ops::Range;
+
+use super::{Checks, many};
+use crate::Target;
+use crate::choice::{Choice, Value, Who};
+use crate::kinds::{Alone, Lasts, Whom};
+use crate::mistakes::Mistake;
+use crate::read::Reader;
+use crate::scenario::FaultEntry;
+use crate::units::Unit;
+
+impl Checks<'_> {
+    pub(super) fn timing(&self, reader: &mut Reader, fault: &FaultEntry) {
+        let set = |name: &str| fault.frame.find(name);
+        let timed: Vec<&str> =
+            ["at", "every", "about-every"].into_iter().filter(|name| set(name).is_some()).collect();
+        if let [first, second, ..] = timed.as_slice() {
+            let message = format!("`{first}` and `{second}` exclude each other");
+            reader.mistakes.push(
+                Mistake::at(fault.place(second), message, "and here")
+                    .other(fault.place(first), "it is said here")
+                    .help("`at` strikes once, `every` and `about-every` over and over"),
+            );
+        } else if !["at", "every", "about-every", "when"].into_iter().any(|name| fault.frame.has(name)) {
+            let help =
+                "add `at = \"10s\"`, `every = \"5s..10s\"`, `about-every = \"10s\"` or `when = \"leader\"`";
+            reader.report(
+                fault.span.clone(),
+                format!("the fault `{}` has no time", fault.kind.name),
+                "when?",
+                help,
+            );
+        }
+        if let (Some(at), Some(when)) = (set("at"), set("when")) {
+            reader.mistakes.push(
+                Mistake::at(at.span.clone(), "`at` and `when` exclude each other", "and here")
+                    .other(when.span.clone(), "it is said here")
+                    .help("`from` is the time before which the condition is not looked for"),
+            );
+        }
+        let has = |name: &str| fault.frame.has(name);
+        let repeats = has("every") || has("about-every");
+        for (name, needs, met) in [
+            ("after", "`when`", has("when")),
+            ("from", "`when`, `every` or `about-every`", has("when") || repeats),
+            ("until", "`every` or `about-every`", repeats),
+            ("times", "`at`, `every` or `about-every`", repeats || has("at")),
+        ] {
+            if let (Some(field), false) = (set(name), met) {
+                reader.report(
+                    field.span.clone(),
+                    format!("`{name}` means nothing here"),
+                    format!("needs {needs}"),
+                    format!("add {needs}, or take it out"),
+                );
+            }
+        }
+        for name in ["at", "from"] {
+            if let (Some(field), Some((least, _))) = (set(name), fault.time(name))
+                && least > self.chaos.1
+                && !reader.plan
+            {
+                let message = format!("the fault `{}` comes after the chaos phase", fault.kind.name);
+                let help = format!(
+                    "the chaos phase ends at {}; `[run]` says so with `chaos`",
+                    Unit::Time.print(self.chaos.1)
+                );
+                reader.report(field.span.clone(), message, "never strikes", help);
+            }
+        }
+        if let (Some((from, _)), Some((_, until))) = (fault.time("from"), fault.time("until"))
+            && from > until
+        {
+            reader.report(fault.place("until"), "`until` is before `from`", "never strikes", "");
+        }
+        if let (Lasts::Instant, Some(lasts), false) = (fault.kind.lasts, set("for"), reader.plan) {
+            let message = format!("the fault `{}` is over at once", fault.kind.name);
+            reader.report(lasts.span.clone(), message, "means nothing here", "take it out");
+        }
+    }
+
+    /// Targets that make no sense for the kind or the cluster.
+    pub(super) fn target(&self, reader: &mut Reader, fault: &FaultEntry) {
+        let (kind, span) = (fault.kind, fault.place("target"));
+        if self.members.1 < kind.members.into() && !reader.plan {
+            let message = format!("the fault `{}` needs {}", kind.name, many(kind.members.into(), "member"));
+            let help = format!("the cluster has {}", many(self.members.1, "member"));
+            reader.report(fault.span.clone(), message, "cannot happen", help);
+            return;
+        }
+        match (kind.whom, fault.frame.find("target")) {
+            (Whom::Nobody, Some(target)) if !reader.plan => {
+                reader.report(
+                    target.span.clone(),
+                    format!("the fault `{}` has no target", kind.name),
+                    "means nothing here",
+                    "take it out: it is about all members",
+                );
+            }
+            (Whom::Nobody, _) => return,
+            (_, None) if fault.frame.is_unread("target") => return,
+            (_, None) => {
+                reader.report(
+                    span,
+                    format!("the fault `{}` has no target", kind.name),
+                    "whom?",
+                    format!("add `target`: {}", crate::words::TARGET_HELP),
+                );
+                return;
+            }
+            _ => {}
+        }
+        let target = fault.frame.find("target").map(|set| (set, kind.whom));
+        let to = fault
+            .fields
+            .find("to")
+            .map(|set| (set, if kind.whom == Whom::Ends { Whom::Ends } else { Whom::Members }));
+        for (set, whom) in target.into_iter().chain(to) {
+            for value in set.choice.values() {
+                let Value::Who(who) = value else { continue };
+                if let Some((label, help)) = self.nonsense(whom, who) {
+                    let message = format!("the fault `{}` cannot have this target", kind.name);
+                    reader.report(set.span.clone(), message, label, help);
+                }
+            }
+        }
+    }
+
+    /// Why a target is none for such a fault.
+    fn nonsense(&self, whom: Whom, who: &Who) -> Option<(&'static str, &'static str)> {
+        let clients = matches!(who, Who::AllClients | Who::Target(Target::Clients(_)));
+        let named = match who {
+            Who::Target(Target::Members(members)) => Some(members.len() as i128),
+            _ => None,
+        };
+        let all =
+            matches!(who, Who::Target(Target::All)) || named.is_some_and(|named| named >= self.members.1);
+        let minority = (self.members.1 - 1) / 2;
+        let alone = matches!(
+            who,
+            Who::Target(Target::Follower | Target::Followers | Target::Minority)
+                | Who::FixedMember
+                | Who::FixedMinority
+        );
+        let one =
+            matches!(who, Who::Target(Target::Leader | Target::Follower | Target::Random) | Who::FixedMember)
+                || named == Some(1);
+        let few = one
+            || matches!(who, Who::Target(Target::Minority) | Who::FixedMinority)
+            || named.is_some_and(|named| named <= minority);
+        match whom {
+            _ if alone && self.members.1 == 1 => Some((
+                "the only member is none of these",
+                "a cluster of one has neither followers nor a minority; write `all` or `member 1`",
+            )),
+            Whom::Members | Whom::One | Whom::Part | Whom::Minority if clients => {
+                Some(("clients", "only `link`, `cut` and `clog` are about clients"))
+            }
+            Whom::One if !one => Some((
+                "more than one member",
+                "write one member: `leader`, `follower`, `random`, `fixed-member` or `member 3`",
+            )),
+            Whom::Part if all => Some((
+                "all members",
+                "the target is one of two sides; write `minority`, `leader` or `members 1, 2`",
+            )),
+            Whom::Minority if !few => Some((
+                "more than a minority",
+                "a cluster that loses more than a minority of its disks cannot keep what it promised; write `random`, `fixed-member` or `member 3`",
+            )),
+            _ => None,
+        }
+    }
+
+    /// Faults that cannot be over the same member at the same time. Only what is certain is told:
+    /// explicit members, and times that overlap whatever the seed draws.
+    pub(super) fn overlaps(&self, reader: &mut Reader) {
+        let faults = &self.scenario.faults;
+        for (place, second) in faults.iter().enumerate() {
+            self.overlaps_itself(reader, second);
+            for first in &faults[..place] {
+                let Some(member) = shared(first, second) else { continue };
+                // In the order of their times, which need not be that of the file.
+                for (earlier, later) in [(first, second), (second, first)] {
+                    if excludes(earlier.kind.alone, later.kind.alone, earlier.kind.name == later.kind.name)
+                        && self.surely_within(earlier, later)
+                    {
+                        reader.mistakes.push(overlap(earlier, later, member, later.place("at")));
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// A fault that comes again before it is over.
+    fn overlaps_itself(&self, reader: &mut Reader, fault: &FaultEntry) {
+        if fault.frame.is_unread("for") {
+            return;
+        }
+        let lasts = fault.time("for").map_or(i128::MAX, |lasts| lasts.0);
+        let (Some((_, gap)), Some(member)) = (fault.time("every"), members(fault).first().copied()) else {
+            return;
+        };
+        if fault.kind.alone != Alone::No
+            && gap < lasts
+            && fault.kind.lasts != Lasts::Instant
+            && fault.frame.find("when").is_none()
+        {
+            let message = format!("`{}` of member {member} comes again before it is over", fault.kind.name);
+            reader.mistakes.push(
+                Mistake::at(fault.place("every"), message, "comes again within this time")
+                    .other(fault.place("for"), "lasts at least this long")
+                    .help("make the gap longer than the fault"),
+            );
+        }
+    }
+
+    /// Whether `later` strikes while `earlier` is over its target, whatever the seed draws.
+    fn surely_within(&self, earlier: &FaultEntry, later: &FaultEntry) -> bool {
+        let (Some(start), Some(strike)) = (earlier.time("at"), later.time("at")) else { return false };
+        let end = match earlier.time("for") {
+            Some(lasts) => start.0 + lasts.0,
+            None if earlier.frame.has("for") => return false,
+            None => self.chaos.0,
+        };
+        let certain = [earlier, later].iter().all(|fault| fault.frame.find("chance").is_none());
+        certain && start.1 <= strike.0 && strike.1 < end
+    }
+}
+
+/// Whether a fault of the first sort, being over a member, leaves no room for one of the second.
+fn excludes(earlier: Alone, later: Alone, same: bool) -> bool {
+    match (earlier, later) {
+        (Alone::Down, Alone::Down | Alone::Running) => true,
+        (Alone::Running, Alone::Running) | (Alone::Itself, Alone::Itself) => same,
+        _ => false,
+    }
+}
+
+fn overlap(earlier: &FaultEntry, later: &FaultEntry, member: u32, span: Range<usize>) -> Mistake {
+    let (first, second) = (earlier.kind.name, later.kind.name);
+    let (message, help) = if earlier.kind.alone == Alone::Down {
+        let ends = if earlier.frame.find("for").is_some() {
+            "it starts again"
+        } else {
+            "the chaos phase ends (the first has no `for`)"
+        };
+        (
+            format!("`{second}` strikes member {member} while it is down"),
+            format!(
+                "member {member} is down from `{first}` until {ends}; let the second come later, or take another member"
+            ),
+        )
+    } else {
+        (
+            format!("two faults `{second}` are over member {member} at once"),
+            "let the second come after the first is over, or take another member".to_string(),
+        )
+    };
+    Mistake::at(span, message, "the second strikes here")
+        .other(earlier.place("at"), "the first strikes here")
+        .help(help)
+}
+
+/// The members a fault is sure to strike.
+fn members(fault: &FaultEntry) -> &[u32] {
+    match fault.frame.choice("target") {
+        Some(Choice::Fixed(Value::Who(Who::Target(Target::Members(members))))) => members,
+        _ => &[],
+    }
+}
+
+/// A member that both are sure to strike.
+fn shared(a: &FaultEntry, b: &FaultEntry) -> Option<u32> {
+    members(a).iter().copied().find(|member| members(b).contains(member))
+}
+
+/// What a fault of a plan must not have: it lists each strike by itself.
+pub(super) fn decided(reader: &mut Reader, fault: &FaultEntry) {
+    for name in ["every", "about-every", "times", "until", "chance"] {
+        if let Some(set) = fault.frame.find(name) {
+            reader.report(
+                set.span.clone(),
+                format!("`{name}` in a plan"),
+                "not decided",
+                "a plan lists each strike as a fault of its own",
+            );
+        }
+    }
+}

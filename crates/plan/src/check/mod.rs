@@ -1,0 +1,242 @@
+//! Mistakes that no field shows by itself: what does not fit together.
+//!
+//! A plan is taken as it is where that does no harm: a shrinker takes members and time away, and what
+//! can no longer strike just does not.
+
+mod faults;
+
+use crate::choice::{Choice, Value};
+use crate::field::{HOUR, Settings};
+use crate::read::Reader;
+use crate::scenario::Scenario;
+use crate::units::Unit;
+use crate::workload::{MOST_CLIENTS, Workload};
+use crate::{Cluster, Phases, Spread};
+
+/// Most operations of a run; more would not fit into memory.
+const MOST_OPERATIONS: i128 = 5_000_000;
+/// Most bytes that all values of a run take together.
+const MOST_BYTES: i128 = 1 << 30;
+
+pub(crate) fn check(reader: &mut Reader, scenario: &Scenario, text: &str) {
+    let checks = Checks::new(scenario);
+    checks.numbers(reader);
+    checks.run(reader);
+    checks.workload(reader, text);
+    for endpoints in scenario.clients.iter().filter_map(|client| client.find("endpoints")) {
+        if matches!(&endpoints.choice, Choice::Fixed(Value::Members(members)) if members.is_empty()) {
+            let help = "list at least one member, or leave `endpoints` out for all of them";
+            reader.report(endpoints.span.clone(), "a client without endpoints", "nobody to ask", help);
+        }
+    }
+    for fault in &scenario.faults {
+        checks.timing(reader, fault);
+        checks.target(reader, fault);
+        if reader.plan {
+            faults::decided(reader, fault);
+        } else if let Some(id) = fault.frame.find("id") {
+            reader.report(
+                id.span.clone(),
+                "`id` belongs to a plan",
+                "not in a scenario",
+                "take it out; `name` gives a fault draws of its own",
+            );
+        }
+    }
+    if !reader.plan {
+        checks.overlaps(reader);
+    }
+}
+
+/// What the checks look things up in: the scenario, with what the swarm may add.
+struct Checks<'a> {
+    scenario: &'a Scenario,
+    workload: Option<Settings>,
+    members: (i128, i128),
+    clients: (i128, i128),
+    chaos: (i128, i128),
+}
+
+/// What a field can be. Where it made no sense, `largest`: nothing else is to be a mistake because of it.
+fn bounds(settings: &Settings, name: &str, usual: u64, largest: i128) -> (i128, i128) {
+    if settings.is_unread(name) {
+        return (largest, largest);
+    }
+    settings.choice(name).map_or((usual.into(), usual.into()), Choice::bounds)
+}
+
+impl<'a> Checks<'a> {
+    fn new(scenario: &'a Scenario) -> Checks<'a> {
+        let off = |swarm: &Settings| swarm.choice("config").is_some_and(|config| config.bounds() == (0, 0));
+        let swarm = scenario.swarm.as_ref().filter(|swarm| !off(swarm)).map(|_| crate::swarm::scenario());
+        let (mut cluster, mut workload) = (scenario.cluster.clone(), scenario.workload.clone());
+        if let Some(swarm) = swarm {
+            cluster = cluster.or(&swarm.cluster);
+            workload = Some(workload.unwrap_or_default().or(&swarm.workload.clone().unwrap_or_default()));
+        }
+        let explicit = scenario.clients.len() as i128;
+        let usual = Workload::default().clients.into();
+        let drawn =
+            workload.as_ref().map_or((0, 0), |workload| bounds(workload, "clients", usual, MOST_CLIENTS));
+        Checks {
+            scenario,
+            workload,
+            members: bounds(&cluster, "members", Cluster::default().members.into(), 9),
+            clients: (explicit + drawn.0, explicit + drawn.1),
+            chaos: bounds(&scenario.run, "chaos", Phases::default().chaos, 24 * HOUR),
+        }
+    }
+
+    /// Members and clients that do not exist.
+    fn numbers(&self, reader: &mut Reader) {
+        for named in std::mem::take(&mut reader.named) {
+            for number in named.numbers.iter().map(|number| i128::from(*number)) {
+                if named.clients && number >= self.clients.0 {
+                    let help = match self.clients.0 {
+                        0 => "there may be no client at all; clients come from `[workload]` and `[[client]]`"
+                            .to_string(),
+                        most => format!("there are {most} clients, numbered from 0 to {}", most - 1),
+                    };
+                    reader.report(
+                        named.span.clone(),
+                        format!("there is no client {number}"),
+                        "does not exist",
+                        help,
+                    );
+                } else if !named.clients && !(1..=self.members.0).contains(&number) {
+                    let help = match self.members {
+                        (least, most) if least == most => format!("the cluster has {}", many(most, "member")),
+                        (least, _) => format!("the cluster may have only {}", many(least, "member")),
+                    };
+                    let help = format!("{help}, numbered from 1; `[cluster]` says how many with `members`");
+                    reader.report(
+                        named.span.clone(),
+                        format!("there is no member {number}"),
+                        "does not exist",
+                        help,
+                    );
+                }
+            }
+        }
+    }
+
+    fn run(&self, reader: &mut Reader) {
+        let Some(core) =
+            self.scenario.run.find("core").filter(|_| !self.scenario.cluster.is_unread("members"))
+        else {
+            return;
+        };
+        let (least, most) = core.choice.bounds();
+        let quorum = self.members.1 / 2 + 1;
+        if most > self.members.0 {
+            let help = format!("leave `core` out to heal all {}", many(self.members.0, "member"));
+            reader.report(
+                core.span.clone(),
+                format!("a core of {most} is more than the cluster has"),
+                "too many",
+                help,
+            );
+        } else if least < quorum {
+            let help = format!(
+                "a quorum of {} is {quorum}; a smaller core can never have a leader",
+                many(self.members.1, "member")
+            );
+            reader.report(core.span.clone(), format!("a core of {least} is no quorum"), "too few", help);
+        }
+    }
+
+    fn workload(&self, reader: &mut Reader, text: &str) {
+        if let Some(mix) = &self.scenario.mix
+            && mix.unread.is_empty()
+            && mix.sets.iter().all(|set| set.choice.bounds().1 == 0)
+        {
+            let at = text.find("[workload.mix]").unwrap_or(0);
+            let span = mix.sets.first().map_or(at..at + "[workload.mix]".len(), |set| set.span.clone());
+            reader.report(
+                span,
+                "every weight of the mix is 0",
+                "nothing to ask",
+                "give at least one kind of operation a weight above 0, or leave the section out",
+            );
+        }
+        let Some(workload) = &self.workload else { return };
+        if !workload.unread.is_empty() || !self.scenario.run.unread.is_empty() {
+            return;
+        }
+        let usual = Workload::default();
+        let rate = bounds(workload, "rate", usual.rate, 0);
+        let each = bounds(workload, "operations", usual.operations, 0);
+        let span = |name: &str| workload.find(name).map_or(0..0, |set| set.span.clone());
+        if rate.0 == 0 && each.0 == 0 {
+            let help = "say how many `operations` each client asks at most";
+            reader.report(
+                span("rate"),
+                "an unthrottled workload has no end",
+                "as fast as answers come",
+                help,
+            );
+            return;
+        }
+        // Operations an hour, times nanoseconds, over nanoseconds an hour.
+        let throttled = rate.1 * self.chaos.1 / HOUR + self.clients.1;
+        let most = if each.0 == 0 {
+            throttled
+        } else if rate.0 == 0 {
+            each.1 * self.clients.1
+        } else {
+            throttled.min(each.1 * self.clients.1)
+        };
+        if most > MOST_OPERATIONS {
+            let message = format!("the clients would ask up to {most} operations");
+            let place = if each.1 == 0 { "rate" } else { "operations" };
+            reader.report(
+                span(place),
+                message,
+                "too many",
+                format!("a run holds at most {MOST_OPERATIONS}; lower the rate or shorten the chaos phase"),
+            );
+            return;
+        }
+        let bytes = workload.choice("value-bytes").map_or(0, mean);
+        if most * bytes > MOST_BYTES {
+            let message = format!("the values would take up to {} together", Unit::Size.print(most * bytes));
+            reader.report(
+                span("value-bytes"),
+                message,
+                "too large",
+                format!("a run holds at most {}", Unit::Size.print(MOST_BYTES)),
+            );
+        }
+    }
+}
+
+fn many(count: i128, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
+/// About how large what a choice gives is in the mean, never too small by much.
+fn mean(choice: &Choice) -> i128 {
+    match choice {
+        Choice::Fixed(Value::Spread(spread)) => mean_of(spread),
+        Choice::Any(choices) => choices.iter().map(mean).max().unwrap_or(0),
+        Choice::Made(make, parts) => {
+            let largest: Vec<i128> = parts.iter().map(|part| part.bounds().1).collect();
+            match make(&largest) {
+                Value::Spread(spread) => mean_of(&spread),
+                _ => 0,
+            }
+        }
+        Choice::Fixed(_) | Choice::Range { .. } => choice.bounds().1,
+    }
+}
+
+fn mean_of(spread: &Spread) -> i128 {
+    match *spread {
+        Spread::Constant(value) => value.into(),
+        Spread::Uniform { low, high } => (i128::from(low) + i128::from(high)) / 2,
+        Spread::Exponential { floor, mean } => i128::from(floor) + i128::from(mean),
+        Spread::HeavyTail { usual, worst, ratio } => {
+            i128::from(usual) + i128::from(worst) * i128::from(ratio.parts()) / 1_000_000
+        }
+    }
+}

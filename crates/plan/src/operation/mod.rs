@@ -1,0 +1,60 @@
+//! One operation of a client, as one line: `1.25s put k3 c0o17`.
+//!
+//! ```text
+//! operation = TIME request
+//! request   = put KEY VALUE {prev | ignore-value | ignore-lease | lease=N}
+//!           | get KEYS {@REVISION | serializable | limit=N | keys-only | count-only
+//!                       | by=FIELD | ascend=FIELD | descend=FIELD
+//!                       | min-mod=N | max-mod=N | min-create=N | max-create=N}
+//!           | delete KEYS {prev}
+//!           | compact REVISION [physical]
+//!           | txn if [compare, …] then [request, …] else [request, …]
+//!           | call RPC JSON                    (anything else, in the form of etcd's gateway)
+//! compare   = (mod | create | version | lease | value) KEYS (= | != | < | >) (N | seen | VALUE)
+//! KEYS      = KEY | KEY*  (a prefix) | KEY..KEY | KEY..  (from there on) | *  (all)
+//! VALUE     = TEXT | TEXT*N  (filled up with dots to N bytes)
+//! ```
+//!
+//! A key or text is bare (letters, digits, `_ - / :`) or in double quotes, with `\"`, `\\` and `\x0a`.
+//! `FIELD` is key, version, create, mod or value. What the text cannot say exactly, `call` says.
+
+mod parse;
+mod print;
+
+use api::etcdserverpb::compare::{CompareResult, CompareTarget};
+use api::etcdserverpb::range_request::SortTarget;
+
+pub(crate) use parse::parse;
+pub(crate) use print::print;
+
+/// Largest value that `TEXT*N` makes: a little above the largest request etcd takes (1.5 MiB).
+pub(crate) const LARGEST_VALUE: usize = 2 << 20;
+
+/// Txns within txns; etcd's own limit is the stack.
+const DEEPEST: u32 = 16;
+
+const VERBS: &[&str] = &["put", "get", "delete", "compact", "txn", "call"];
+const SORTS: &[(&str, SortTarget)] = &[
+    ("key", SortTarget::Key),
+    ("version", SortTarget::Version),
+    ("create", SortTarget::Create),
+    ("mod", SortTarget::Mod),
+    ("value", SortTarget::Value),
+];
+const COMPARES: &[(&str, CompareTarget)] = &[
+    ("version", CompareTarget::Version),
+    ("create", CompareTarget::Create),
+    ("mod", CompareTarget::Mod),
+    ("value", CompareTarget::Value),
+    ("lease", CompareTarget::Lease),
+];
+const RESULTS: &[(&str, CompareResult)] = &[
+    ("!=", CompareResult::NotEqual),
+    ("=", CompareResult::Equal),
+    (">", CompareResult::Greater),
+    ("<", CompareResult::Less),
+];
+
+fn is_bare(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'/' | b':')
+}

@@ -1,0 +1,287 @@
+//! Histories as JSON lines: those of this simulator, and those that were recorded elsewhere.
+//!
+//! Line 1 names the set-up. Every other line is one of
+//!
+//! - an operation, `{"client", "member", "rpc", "request", "call", "return", "response" | "error"}`: request and
+//!   response in the form of etcd's JSON gateway, times in nanoseconds of one clock. `"return": null` says that the
+//!   outcome is unknown (then there may be a `"gave_up"`); so does an error whose text is none of etcd's;
+//! - a fault, `{"fault", "member", "at"}`; of these only `"restart"`, a start of the member's process, is used;
+//! - evidence, `{"applied": {"index", "operation", "revision", "mutated", "time"}}`: an entry that the cluster
+//!   applied, in the order of the log; the operation is its number in the order of calls, or null.
+//!
+//! The order of operations in the file does not matter; they are sorted by their calls.
+
+use std::borrow::Cow;
+use std::io;
+
+use api::{Error, Request, Response};
+use record::{Applied, History, MemberId, Nanos, Operation, Outcome, Record};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::Expectations;
+
+/// The fault that means that a member's process was started.
+const RESTART: &str = "restart";
+
+/// What line 1 says. All of it is for people.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Setup {
+    /// What was asked: "etcd", "etcdsim".
+    pub server: String,
+    /// Its version.
+    pub version: String,
+    /// How many members it had.
+    pub members: u32,
+    /// How many clients asked.
+    pub clients: u32,
+    /// The seed of the run.
+    pub seed: u64,
+}
+
+/// A history with its evidence, if there is any.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HistoryFile {
+    /// What line 1 says.
+    pub setup: Setup,
+    /// The operations, in the order of their calls.
+    pub history: History,
+    /// What the cluster applied; empty where nobody looked.
+    pub applied: Vec<Applied>,
+    /// Starts of members' processes after the first one.
+    pub starts: Vec<(MemberId, Nanos)>,
+}
+
+/// A line that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}:{column}: {what}")]
+pub struct FileError {
+    /// The file, as it was named.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, in bytes, from 1.
+    pub column: usize,
+    /// What is wrong, and what was expected.
+    pub what: String,
+}
+
+#[derive(Deserialize)]
+struct Probe {
+    rpc: Option<IgnoredAny>,
+    fault: Option<IgnoredAny>,
+    applied: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OperationLine<'a> {
+    client: u32,
+    member: MemberId,
+    #[serde(borrow)]
+    rpc: Cow<'a, str>,
+    #[serde(rename = "request")]
+    _request: IgnoredAny,
+    call: Nanos,
+    #[serde(rename = "return")]
+    returned: Option<Nanos>,
+    gave_up: Option<Nanos>,
+    response: Option<IgnoredAny>,
+    #[serde(borrow)]
+    error: Option<ErrorLine<'a>>,
+}
+
+#[derive(Deserialize)]
+struct ErrorLine<'a> {
+    #[serde(borrow)]
+    message: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FaultLine<'a> {
+    #[serde(borrow)]
+    fault: Cow<'a, str>,
+    member: MemberId,
+    at: Nanos,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AppliedLine {
+    applied: AppliedEntry,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AppliedEntry {
+    index: u64,
+    operation: Option<u64>,
+    revision: u64,
+    mutated: bool,
+    time: Nanos,
+}
+
+impl HistoryFile {
+    /// Reads the text of a file named `file`.
+    pub fn read(file: &str, text: &str) -> Result<HistoryFile, FileError> {
+        let mut found = HistoryFile::default();
+        let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+        let first = lines.next();
+        let (number, line) = first.ok_or_else(|| error(file, 0, 1, "an empty file; line 1 should name the set-up"))?;
+        found.setup = parse(file, number, line)?;
+        for (number, line) in lines {
+            let probe: Probe = parse(file, number, line)?;
+            if probe.rpc.is_some() {
+                found.history.operations.push(operation(file, number, line)?);
+            } else if probe.fault.is_some() {
+                let FaultLine { fault, member, at } = parse(file, number, line)?;
+                if fault == RESTART {
+                    found.starts.push((member, at));
+                }
+            } else if probe.applied.is_some() {
+                let AppliedEntry { index, operation, revision, mutated, time } =
+                    parse::<AppliedLine>(file, number, line)?.applied;
+                found.applied.push(Applied { index, operation, revision, mutated, time });
+            } else {
+                let what = "expected an operation (with \"rpc\"), a fault (with \"fault\") or evidence (with \"applied\")";
+                return Err(error(file, number, 1, what));
+            }
+        }
+        found.history.operations.sort_by_key(|operation| operation.call);
+        found.check_evidence(file, text)?;
+        Ok(found)
+    }
+
+    fn check_evidence(&self, file: &str, text: &str) -> Result<(), FileError> {
+        let count = self.history.operations.len() as u64;
+        let unknown = |entry: &&Applied| entry.operation.is_some_and(|operation| operation >= count);
+        let Some(entry) = self.applied.iter().find(unknown) else { return Ok(()) };
+        let operation = entry.operation.unwrap_or_default();
+        let names = |line: &&str| parse::<AppliedLine>(file, 0, line).is_ok_and(|line| line.applied.index == entry.index);
+        let (number, line) = text.lines().enumerate().find(|(_, line)| names(line)).unwrap_or_default();
+        let what = format!("there is no operation {operation}: the file has {count}, numbered from 0 in the order of calls");
+        Err(error(file, number, column_of(line, "operation"), what))
+    }
+
+    /// Writes the file.
+    pub fn write(&self, out: &mut impl io::Write) -> io::Result<()> {
+        serde_json::to_writer(&mut *out, &self.setup)?;
+        writeln!(out)?;
+        for operation in &self.history.operations {
+            serde_json::to_writer(&mut *out, &OperationOut::from(operation))?;
+            writeln!(out)?;
+        }
+        for (member, at) in &self.starts {
+            writeln!(out, "{}", json!({"fault": RESTART, "member": member, "at": at}))?;
+        }
+        for Applied { index, operation, revision, mutated, time } in &self.applied {
+            let entry = AppliedEntry {
+                index: *index,
+                operation: *operation,
+                revision: *revision,
+                mutated: *mutated,
+                time: *time,
+            };
+            writeln!(out, "{}", json!({"applied": entry}))?;
+        }
+        Ok(())
+    }
+
+    /// The record to judge, and what to expect of it.
+    pub fn into_record(self) -> (Record, Expectations) {
+        let record = Record { history: self.history, applied: self.applied, ..Record::default() };
+        (record, Expectations { starts: self.starts, ..Expectations::default() })
+    }
+}
+
+fn error(file: &str, number: usize, column: usize, what: impl Into<String>) -> FileError {
+    FileError { file: file.to_string(), line: number + 1, column, what: what.into() }
+}
+
+fn parse<'a, T: Deserialize<'a>>(file: &str, number: usize, line: &'a str) -> Result<T, FileError> {
+    serde_json::from_str(line).map_err(|cause| {
+        let text = cause.to_string();
+        // serde ends with a place in the line it was given; ours is in the file.
+        let what = text.split_once(" at line 1 column").map_or(&text[..], |(what, _)| what);
+        error(file, number, cause.column().max(1), what)
+    })
+}
+
+/// Where a field of a line begins.
+fn column_of(line: &str, field: &str) -> usize {
+    line.find(&format!("\"{field}\"")).map_or(1, |at| at + 1)
+}
+
+fn operation(file: &str, number: usize, line: &str) -> Result<Operation, FileError> {
+    let head: OperationLine<'_> = parse(file, number, line)?;
+    // Both name the call by "rpc" and skip what they do not know.
+    let request: Request = parse(file, number, line)?;
+    let wrong = |field: &str, what: &str| Err(error(file, number, column_of(line, field), what));
+    if head.returned.is_some_and(|returned| returned < head.call) {
+        return wrong("return", "it returns before it is called; expected a time after \"call\", or null");
+    }
+    let outcome = match (head.returned, head.response, &head.error) {
+        (_, Some(_), Some(_)) => return wrong("error", "it has a response and an error; expected one of them"),
+        (Some(at), Some(_), None) => Outcome::Answer { at, response: parse(file, number, line)? },
+        (None, Some(_), None) => return wrong("return", "a response without the time at which it arrived"),
+        (Some(at), None, Some(error)) => match Error::from_text(&error.message) {
+            Some(error) => Outcome::Error { at, error },
+            None => Outcome::Unknown { gave_up: at },
+        },
+        (Some(_), None, None) => {
+            return wrong("return", &format!("this {} returned with nothing; expected \"response\" or \"error\"", head.rpc));
+        }
+        (None, None, _) => Outcome::Unknown { gave_up: head.gave_up.unwrap_or(head.call) },
+    };
+    Ok(Operation { client: head.client, member: head.member, request, call: head.call, outcome })
+}
+
+/// An operation as it is written. The call's name comes before its request: a reader then knows what it reads.
+#[derive(Serialize)]
+struct OperationOut<'a> {
+    client: u32,
+    member: MemberId,
+    rpc: &'static str,
+    request: serde_json::Value,
+    call: Nanos,
+    #[serde(rename = "return")]
+    returned: Option<Nanos>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response: Option<serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorOut<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gave_up: Option<Nanos>,
+}
+
+#[derive(Serialize)]
+struct ErrorOut<'a> {
+    code: u8,
+    message: &'a str,
+}
+
+impl<'a> From<&'a Operation> for OperationOut<'a> {
+    fn from(operation: &'a Operation) -> OperationOut<'a> {
+        let error = |error: Error| ErrorOut { code: error.code().number(), message: error.text() };
+        OperationOut {
+            client: operation.client,
+            member: operation.member,
+            rpc: operation.request.rpc_name(),
+            request: operation.request.to_json(),
+            call: operation.call,
+            returned: operation.returned(),
+            response: operation.response().map(Response::to_json),
+            error: match operation.outcome {
+                Outcome::Error { error: said, .. } => Some(error(said)),
+                _ => None,
+            },
+            gave_up: match operation.outcome {
+                Outcome::Unknown { gave_up } => Some(gave_up),
+                _ => None,
+            },
+        }
+    }
+}
