@@ -59,7 +59,9 @@ impl Batch {
         let next = AtomicUsize::new(0);
         let enough = AtomicBool::new(false);
         let may_go_on = || {
-            let over = self.time_budget.is_some_and(|budget| stopwatch.elapsed() >= budget);
+            // One seed at least: a gate that ran nothing must not pass.
+            let begun = next.load(Ordering::Relaxed) > 0;
+            let over = begun && self.time_budget.is_some_and(|budget| stopwatch.elapsed() >= budget);
             !over && !interrupted.load(Ordering::Relaxed) && !enough.load(Ordering::Relaxed)
         };
         thread::scope(|scope| {

@@ -152,6 +152,13 @@ impl Failure {
         &self.violations[0]
     }
 
+    /// What broke first inside, where something worse came of it: as near to the cause as the
+    /// invariants can point.
+    pub fn cause(&self) -> Option<&Finding> {
+        let inside = self.violations[1..].iter().filter(|finding| finding.severity == Severity::Inside);
+        inside.min_by_key(|finding| finding.time_ns)
+    }
+
     /// The oracles that were broken, the worst first: "K4, I6".
     pub fn oracles(&self) -> String {
         let ids: Vec<_> = self.violations.iter().map(|finding| finding.oracle.id()).collect();

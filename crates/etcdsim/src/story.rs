@@ -23,6 +23,9 @@ use crate::show::event;
 /// Events of one story; more of them add nothing.
 const EVENTS_TOLD: usize = 40;
 
+/// Operations that are followed at most, one after the other.
+const OPERATIONS_FOLLOWED: usize = 4;
+
 /// The fate of an acknowledged write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Story {
@@ -34,19 +37,20 @@ pub struct Story {
     pub events: Vec<String>,
 }
 
-/// The story behind a failure in which something a client was promised is gone.
+/// The story behind a failure that clients saw: of the first operation it names whose client had its
+/// answer and whose entry was lost somewhere.
 pub fn of(plan: &Plan, failure: &Failure) -> Option<Story> {
-    let lost = failure.violations.iter().filter(|finding| finding.severity == Severity::Lost);
-    let numbers: Vec<u64> =
-        lost.flat_map(|finding| finding.numbers.iter().map(|number| *number as u64)).collect();
+    let seen = failure.violations.iter().filter(|finding| finding.severity <= Severity::Wrong);
+    let numbers = seen.flat_map(|finding| finding.numbers.iter().map(|number| *number as u64));
+    // Each costs a run.
+    let numbers: Vec<u64> = numbers.take(OPERATIONS_FOLLOWED).collect();
     if numbers.is_empty() {
         return None;
     }
     let mut places =
         Places { wanted: numbers.iter().map(|number| (*number, None)).collect(), requests: BTreeMap::new() };
     run_plan_told(plan, &mut places, world::Options::default()).ok()?;
-    // The first operation whose entry some member lost.
-    numbers.into_iter().find_map(|operation| {
+    numbers.iter().find_map(|&operation| {
         let entry = places.wanted.get(&operation).copied().flatten()?;
         let mut follower = Follower::new(operation, entry);
         run_plan_told(plan, &mut follower, world::Options::default()).ok()?;
@@ -189,18 +193,13 @@ impl Follower {
 
     fn story(self) -> Option<Story> {
         let losers: Vec<_> = self.holders.iter().filter(|(_, holder)| holder.without.is_some()).collect();
-        if losers.is_empty() {
-            return None;
-        }
+        let acknowledged = self.acknowledged.filter(|_| !losers.is_empty())?;
         let (index, term) = self.entry;
-        let mut sentences = vec![match self.acknowledged {
-            Some(at) => format!(
-                "Operation #{} was entry {index} of term {term}; its client had the answer at {}.",
-                self.operation,
-                describe::time(at)
-            ),
-            None => format!("Operation #{} was entry {index} of term {term}.", self.operation),
-        }];
+        let mut sentences = vec![format!(
+            "Operation #{} was entry {index} of term {term}; its client had the answer at {}.",
+            self.operation,
+            describe::time(acknowledged)
+        )];
         sentences.extend(losers.iter().map(|(member, holder)| lost(**member, holder)));
         sentences.extend(self.rest());
         sentences.extend(self.replacement());

@@ -10,7 +10,6 @@ use record::Fact;
 
 use crate::backend::Backend;
 use crate::config::Config;
-use crate::disk::DiskJob;
 use crate::flaw::Flaw;
 use crate::forwarded::Forwarded;
 use crate::io::{Effects, Input};
@@ -127,6 +126,7 @@ impl Member {
         self.tick();
         self.drive(effects);
         self.housekeeping(effects);
+        self.flush(effects);
     }
 
     /// Ticks that are due. After a pause one tick stands for all that were missed, as with Go's ticker.
@@ -163,7 +163,8 @@ impl Member {
             if !self.node.has_ready() {
                 break;
             }
-            let turn = self.node.ready(self.next_job, &mut effects.facts);
+            let job = self.persistence.next_job(self.next_job);
+            let turn = self.node.ready(job, &mut effects.facts);
             self.send(turn.messages, effects);
             if let Some((job, save)) = turn.save {
                 self.save(job, save, effects);
@@ -189,7 +190,7 @@ impl Member {
 
     /// Hands a ready's state to the disk.
     fn save(&mut self, job: u64, save: Save, effects: &mut Effects) {
-        self.next_job = job + 1;
+        self.next_job = self.next_job.max(job + 1);
         let hard_state = self.node.log().hard_state().clone();
         effects.facts.push(Fact::Saving {
             job,
@@ -198,16 +199,15 @@ impl Member {
             commit: hard_state.commit,
             last_index: self.node.log().last(),
         });
-        let ops = self.saving_operations(job, save, &hard_state);
-        effects.jobs.push(DiskJob { id: job, ops });
+        self.queue_save(job, save, &hard_state);
     }
 
     fn job_done(&mut self, job: u64, effects: &mut Effects) {
         self.persistence.job_done(job, &mut self.wal);
         let persisted = self.node.persisted(job);
         self.send(persisted.messages, effects);
-        if persisted.snapshot.is_some() {
-            self.install_snapshot(effects);
+        if let Some(index) = persisted.snapshot {
+            self.install_snapshots(index, effects);
         }
         self.log_snapshot_saved(job, effects);
     }
@@ -360,7 +360,7 @@ impl Member {
     fn look_after_stop(&mut self, effects: &mut Effects) {
         let Some(patience_over) = self.stopping else { return };
         let waits_for_successor = self.node.is_leader() && !self.node.is_alone() && self.now < patience_over;
-        if waits_for_successor || self.node.is_saving() || !self.backend_is_idle() {
+        if waits_for_successor || self.node.is_saving() || self.persistence.is_writing() || !self.backend_is_idle() {
             // Looked at again with the next input; there is always another tick.
             self.stopping = Some(if self.now < patience_over { patience_over } else { u64::MAX });
             return;

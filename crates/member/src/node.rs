@@ -44,8 +44,8 @@ pub(crate) struct Node {
 /// A ready whose write is under way, or that waits behind one.
 struct Unpersisted {
     number: u64,
-    /// The disk job that makes it durable; `None` where it needs no write of its own and only waits
-    /// for those before it.
+    /// The disk job that makes it durable, which may hold other readies, too; `None` where it needs no
+    /// write of its own and only waits for those before it.
     job: Option<u64>,
     /// Messages that may leave once it is durable.
     messages: Vec<Message>,

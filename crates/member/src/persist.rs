@@ -39,6 +39,11 @@ pub(crate) struct Persistence {
     last_snapshot: u64,
     /// The job that marks one, and its index.
     marking: Option<(u64, u64)>,
+    /// The job the disk works on.
+    in_flight: Option<u64>,
+    /// What has come up since it began: the next job, with one sync for all of it. etcd gets the same
+    /// from its raft loop, which waits for the disk while entries gather in the next Ready.
+    queued: Option<DiskJob>,
     /// Ends of the WAL after each job.
     positions: VecDeque<(u64, Position)>,
     /// Snapshots from a leader that are on their way to the disk.
@@ -64,11 +69,35 @@ impl Persistence {
         self.dirty_since.get_or_insert(now);
     }
 
+    /// The number of the job that the next operations will belong to, where `next` is the first unused one.
+    pub(crate) fn next_job(&self, next: u64) -> u64 {
+        self.queued.as_ref().map_or(next, |job| job.id)
+    }
+
+    /// Whether operations wait for the disk or are under way there.
+    pub(crate) fn is_writing(&self) -> bool {
+        self.in_flight.is_some() || self.queued.is_some()
+    }
+
+    /// Adds operations to the next job.
+    fn queue(&mut self, id: u64, ops: Vec<DiskOp>) {
+        let job = self.queued.get_or_insert(DiskJob { id, ops: Vec::new() });
+        assert_eq!(job.id, id, "operations of job {id} are added to the job that waits: was its number not asked for?");
+        // One sync for several appends to the same file: the last one covers them all.
+        if let [DiskOp::Append { path, .. }, DiskOp::Sync { .. }] = &ops[..]
+            && job.ops.last().is_some_and(|last| matches!(last, DiskOp::Sync { path: synced } if synced == path))
+        {
+            job.ops.pop();
+        }
+        job.ops.extend(ops);
+    }
+
     pub(crate) fn is_dirty(&self) -> bool {
         self.dirty_since.is_some() || self.install
     }
 
     pub(crate) fn job_done(&mut self, job: u64, wal: &mut Wal) {
+        assert_eq!(self.in_flight.take(), Some(job), "job {job} ended, but it is not the one under way");
         while let Some((first, position)) = self.positions.front().copied() {
             if first > job {
                 break;
@@ -89,8 +118,26 @@ impl Persistence {
 }
 
 impl Member {
-    /// The disk operations that save a ready.
-    pub(crate) fn saving_operations(&mut self, job: u64, save: Save, hard_state: &HardState) -> Vec<DiskOp> {
+    /// Hands the next job to the disk if it is free.
+    pub(crate) fn flush(&mut self, effects: &mut Effects) {
+        if self.persistence.in_flight.is_none()
+            && let Some(job) = self.persistence.queued.take()
+        {
+            self.persistence.in_flight = Some(job.id);
+            effects.jobs.push(job);
+        }
+    }
+
+    /// Adds operations that belong to no ready to the next job; its number.
+    fn write(&mut self, ops: Vec<DiskOp>) -> u64 {
+        let id = self.persistence.next_job(self.next_job);
+        self.next_job = self.next_job.max(id + 1);
+        self.persistence.queue(id, ops);
+        id
+    }
+
+    /// Queues what saves a ready, as part of job `job`.
+    pub(crate) fn queue_save(&mut self, job: u64, save: Save, hard_state: &HardState) {
         let mut ops = Vec::new();
         let Save { entries, snapshot, must_sync, .. } = save;
         let position = match snapshot {
@@ -104,7 +151,7 @@ impl Member {
             None => self.wal.append(Some(hard_state), &entries, must_sync, &mut ops),
         };
         self.persistence.positions.push_back((job, position));
-        ops
+        self.persistence.queue(job, ops);
     }
 
     // ---- the backend ------------------------------------------------------------------------------
@@ -176,7 +223,7 @@ impl Member {
         self.persistence.durable = consistent_index;
         effects.facts.push(Fact::BackendDurable { consistent_index });
         if self.wants_log_snapshot() {
-            self.mark_log_snapshot(effects);
+            self.mark_log_snapshot();
         }
     }
 
@@ -207,7 +254,7 @@ impl Member {
     }
 
     /// The backend holds everything up to its durable index: the log may be replayed from there.
-    fn mark_log_snapshot(&mut self, effects: &mut Effects) {
+    fn mark_log_snapshot(&mut self) {
         use raft::Storage as _;
         let index = self.persistence.durable;
         let log = self.node.log();
@@ -218,12 +265,10 @@ impl Member {
         let marker = Marker { index, term, conf_state: log.conf_state().clone() };
         let mut ops = Vec::new();
         let position = self.wal.mark_snapshot(&marker, &mut ops);
-        let id = self.next_job;
-        self.next_job += 1;
+        let id = self.write(ops);
         self.persistence.positions.push_back((id, position));
         self.persistence.marking = Some((id, index));
         self.persistence.last_snapshot = index;
-        effects.jobs.push(DiskJob { id, ops });
     }
 
     /// A snapshot of the log is marked durably: drops what lies before it, but for what slow followers
@@ -239,9 +284,7 @@ impl Member {
         let mut ops = Vec::new();
         self.wal.release(index, &mut ops);
         if !ops.is_empty() {
-            let id = self.next_job;
-            self.next_job += 1;
-            effects.jobs.push(DiskJob { id, ops });
+            self.write(ops);
         }
     }
 
@@ -260,10 +303,11 @@ impl Member {
         self.node.log_mut().offer_snapshot(snapshot);
     }
 
-    /// A leader's snapshot is durable: it replaces the store now, and the backend's file as soon as no
-    /// section is under way. A crash in between finds the snapshot's file and does it then.
-    pub(crate) fn install_snapshot(&mut self, effects: &mut Effects) {
-        while let Some(snapshot) = self.persistence.incoming.pop_front() {
+    /// The leader's snapshots up to `durable` are durable: they replace the store now, and the
+    /// backend's file as soon as no section is under way. A crash in between finds the snapshot's file
+    /// and does it then. Later ones wait for their own job (flaw R22).
+    pub(crate) fn install_snapshots(&mut self, durable: u64, effects: &mut Effects) {
+        while let Some(snapshot) = self.persistence.incoming.pop_front_if(|next| next.get_metadata().index <= durable) {
             let marker = marker_of(&snapshot);
             assert!(
                 marker.index > self.applied.0,

@@ -5,7 +5,9 @@
 
 use api::Response;
 use api::etcdserverpb::response_op::Response as Op;
-use api::etcdserverpb::{DeleteRangeResponse, PutResponse, RangeResponse, ResponseHeader, ResponseOp, TxnResponse};
+use api::etcdserverpb::{
+    DeleteRangeResponse, PutResponse, RangeResponse, ResponseHeader, ResponseOp, TxnResponse,
+};
 use api::mvccpb::KeyValue;
 
 use crate::describe;
@@ -19,12 +21,16 @@ pub fn difference(expected: &Response, observed: &Response, ties: &Ties) -> Opti
         // The revision in a Compact's header is read after the fact, and only a lower bound of the newest.
         (Response::Compact(_), Response::Compact(_)) => None,
         (Response::Put(expected), Response::Put(observed)) => put("", expected, observed),
-        (Response::Range(expected), Response::Range(observed)) => ranges("", expected, observed, ties, &mut range),
+        (Response::Range(expected), Response::Range(observed)) => {
+            ranges("", expected, observed, ties, &mut range)
+        }
         (Response::DeleteRange(expected), Response::DeleteRange(observed)) => delete("", expected, observed),
         (Response::Txn(expected), Response::Txn(observed)) => txn("", expected, observed, ties, &mut range),
-        (Response::LeaseGrant(expected), Response::LeaseGrant(observed)) => header("", expected.header, observed.header)
-            .or_else(|| number("", "ID", expected.id, observed.id))
-            .or_else(|| different("", "error", &expected.error, &observed.error)),
+        (Response::LeaseGrant(expected), Response::LeaseGrant(observed)) => {
+            header("", expected.header, observed.header)
+                .or_else(|| number("", "ID", expected.id, observed.id))
+                .or_else(|| different("", "error", &expected.error, &observed.error))
+        }
         (Response::LeaseRevoke(expected), Response::LeaseRevoke(observed)) => {
             header("", expected.header, observed.header)
         }
@@ -66,7 +72,12 @@ fn number(path: &str, field: &str, expected: i64, observed: i64) -> Option<Strin
     (expected != observed).then(|| format!("{path}{field} should be {expected}, not {observed}"))
 }
 
-fn different<T: PartialEq + std::fmt::Debug>(path: &str, field: &str, expected: &T, observed: &T) -> Option<String> {
+fn different<T: PartialEq + std::fmt::Debug>(
+    path: &str,
+    field: &str,
+    expected: &T,
+    observed: &T,
+) -> Option<String> {
     (expected != observed).then(|| format!("{path}{field} should be {expected:?}, not {observed:?}"))
 }
 
@@ -110,7 +121,12 @@ fn txn(
     let found = header(path, expected.header, observed.header)
         .or_else(|| different(path, "succeeded", &expected.succeeded, &observed.succeeded))
         .or_else(|| {
-            number(path, "number of responses", expected.responses.len() as i64, observed.responses.len() as i64)
+            number(
+                path,
+                "number of responses",
+                expected.responses.len() as i64,
+                observed.responses.len() as i64,
+            )
         });
     if found.is_some() {
         return found;
@@ -159,7 +175,12 @@ fn key_values(path: &str, field: &str, expected: &[KeyValue], observed: &[KeyVal
 }
 
 #[inline]
-fn key_value(path: &str, field: &str, expected: Option<&KeyValue>, observed: Option<&KeyValue>) -> Option<String> {
+fn key_value(
+    path: &str,
+    field: &str,
+    expected: Option<&KeyValue>,
+    observed: Option<&KeyValue>,
+) -> Option<String> {
     if expected == observed {
         return None;
     }

@@ -73,7 +73,8 @@ mod tests {
 
     #[test]
     fn an_error_is_open_unless_it_is_listed() {
-        let open = [Error::NoSpace, Error::Timeout, Error::LeaderChanged, Error::Stopped, Error::ProposalDropped];
+        let open =
+            [Error::NoSpace, Error::Timeout, Error::LeaderChanged, Error::Stopped, Error::ProposalDropped];
         assert!(open.into_iter().all(|error| !is_definite(error)));
         assert!(Error::ALL.iter().all(|error| !is_modelled(*error) || is_definite(*error)));
     }

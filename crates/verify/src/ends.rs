@@ -17,11 +17,13 @@ pub fn liveness(record: &Record, answered_at_least: u64, verdict: &mut Verdict) 
     let end = record.stats.virtual_ns;
     verdict.checked(Oracle::V1, "members that had to settle", record.members.len());
     if !record.unsettled.is_empty() {
-        let mut violation = Violation::new(Oracle::V1, Severity::Stuck, end, "the cluster did not settle after healing");
+        let mut violation =
+            Violation::new(Oracle::V1, Severity::Stuck, end, "the cluster did not settle after healing");
         violation.sentences.clone_from(&record.unsettled);
         verdict.violations.push(violation);
     }
-    let answered = record.history.operations.iter().filter(|operation| operation.response().is_some()).count() as u64;
+    let answered =
+        record.history.operations.iter().filter(|operation| operation.response().is_some()).count() as u64;
     if answered < answered_at_least {
         let violation = Violation::new(Oracle::V1, Severity::Stuck, end, "too little was answered").say(format!(
             "Of {} operations {answered} were answered; the scenario expects at least {answered_at_least}.",
@@ -56,11 +58,15 @@ pub fn equal_ends(record: &Record, verdict: &mut Verdict) {
     verdict.checked(Oracle::I8, "members at the end", running.len());
     for (at, one) in running.iter().enumerate() {
         let differs = |other: &&&MemberEnd| {
-            other.applied == one.applied && (other.revision, other.state_hash) != (one.revision, one.state_hash)
+            other.applied == one.applied
+                && (other.revision, other.state_hash) != (one.revision, one.state_hash)
         };
         let Some(other) = running[..at].iter().find(differs) else { continue };
         let state = |member: &MemberEnd| {
-            format!("member {} is at revision {}, hash {:016x}", member.member, member.revision, member.state_hash)
+            format!(
+                "member {} is at revision {}, hash {:016x}",
+                member.member, member.revision, member.state_hash
+            )
         };
         let title = "members that applied the same differ";
         let violation = Violation::new(Oracle::I8, Severity::Inside, record.stats.virtual_ns, title)

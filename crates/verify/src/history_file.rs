@@ -130,7 +130,8 @@ impl HistoryFile {
         let mut found = HistoryFile::default();
         let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
         let first = lines.next();
-        let (number, line) = first.ok_or_else(|| error(file, 0, 1, "an empty file; line 1 should name the set-up"))?;
+        let (number, line) =
+            first.ok_or_else(|| error(file, 0, 1, "an empty file; line 1 should name the set-up"))?;
         found.setup = parse(file, number, line)?;
         for (number, line) in lines {
             let probe: Probe = parse(file, number, line)?;
@@ -160,9 +161,13 @@ impl HistoryFile {
         let unknown = |entry: &&Applied| entry.operation.is_some_and(|operation| operation >= count);
         let Some(entry) = self.applied.iter().find(unknown) else { return Ok(()) };
         let operation = entry.operation.unwrap_or_default();
-        let names = |line: &&str| parse::<AppliedLine>(file, 0, line).is_ok_and(|line| line.applied.index == entry.index);
+        let names = |line: &&str| {
+            parse::<AppliedLine>(file, 0, line).is_ok_and(|line| line.applied.index == entry.index)
+        };
         let (number, line) = text.lines().enumerate().find(|(_, line)| names(line)).unwrap_or_default();
-        let what = format!("there is no operation {operation}: the file has {count}, numbered from 0 in the order of calls");
+        let what = format!(
+            "there is no operation {operation}: the file has {count}, numbered from 0 in the order of calls"
+        );
         Err(error(file, number, column_of(line, "operation"), what))
     }
 
@@ -224,7 +229,9 @@ fn operation(file: &str, number: usize, line: &str) -> Result<Operation, FileErr
         return wrong("return", "it returns before it is called; expected a time after \"call\", or null");
     }
     let outcome = match (head.returned, head.response, &head.error) {
-        (_, Some(_), Some(_)) => return wrong("error", "it has a response and an error; expected one of them"),
+        (_, Some(_), Some(_)) => {
+            return wrong("error", "it has a response and an error; expected one of them");
+        }
         (Some(at), Some(_), None) => Outcome::Answer { at, response: parse(file, number, line)? },
         (None, Some(_), None) => return wrong("return", "a response without the time at which it arrived"),
         (Some(at), None, Some(error)) => match Error::from_text(&error.message) {
@@ -232,7 +239,10 @@ fn operation(file: &str, number: usize, line: &str) -> Result<Operation, FileErr
             None => Outcome::Unknown { gave_up: at },
         },
         (Some(_), None, None) => {
-            return wrong("return", &format!("this {} returned with nothing; expected \"response\" or \"error\"", head.rpc));
+            return wrong(
+                "return",
+                &format!("this {} returned with nothing; expected \"response\" or \"error\"", head.rpc),
+            );
         }
         (None, None, _) => Outcome::Unknown { gave_up: head.gave_up.unwrap_or(head.call) },
     };

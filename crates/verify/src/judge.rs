@@ -36,11 +36,8 @@ pub fn judge(record: &Record, expectations: &Expectations) -> Verdict {
     let starts = if record.events.is_empty() { expectations.starts.clone() } else { starts(record) };
     let applied = (!record.applied.is_empty()).then_some(&record.applied[..]);
 
-    let premises = Premises {
-        applied,
-        start_revision: expectations.start_revision,
-        closed: !expectations.open_world,
-    };
+    let premises =
+        Premises { applied, start_revision: expectations.start_revision, closed: !expectations.open_world };
     let k1 = k1::check(history, &premises);
     verdict.checked(Oracle::K1, "operations placed by revision and compared", k1.placed);
     verdict.checked(Oracle::K1, "errors and compactions fitted in", k1.loose);

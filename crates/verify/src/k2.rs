@@ -9,7 +9,7 @@
 //! restarts, going back on one member at all.
 
 use api::Request;
-use record::{History, MemberId, Nanos};
+use record::{History, MemberId, Nanos, Operation};
 
 use crate::describe;
 use crate::k1::place::{Place, Position, is_local, place};
@@ -31,21 +31,10 @@ pub struct Finding {
     pub compared: usize,
 }
 
-/// An answer that shows how far a store was.
-#[derive(Clone, Copy)]
-struct Shown {
-    operation: usize,
-    call: Nanos,
-    at: Nanos,
-    revision: i64,
-    serializable: bool,
-}
-
 /// Checks a history. `starts` are the starts of all processes, in any order; none means that they are not known.
 pub fn check(history: &History, starts: &[(MemberId, Nanos)]) -> Finding {
     let mut finding = Finding::default();
-    let serializable = |request: &Request| is_judged(request);
-    if !history.operations.iter().any(|operation| serializable(&operation.request)) {
+    if !history.operations.iter().any(|operation| is_judged(&operation.request)) {
         return finding;
     }
     against_everyone(history, &mut finding);
@@ -81,46 +70,70 @@ fn against_everyone(history: &History, finding: &mut Finding) {
 }
 
 fn against_the_member(history: &History, starts: &[(MemberId, Nanos)], finding: &mut Finding) {
-    let mut starts = starts.to_vec();
-    starts.sort_unstable();
-    let mut answers: Vec<(MemberId, usize, Shown)> = Vec::new();
-    for (number, operation) in history.operations.iter().enumerate() {
-        let (position, serializable) = match place(operation) {
-            Place::At(position) => (position, false),
-            Place::Shows(position) => (position, true),
-            _ => continue,
-        };
-        let Some(at) = operation.returned() else { continue };
-        if let Some(process) = process(&starts, operation.member, operation.call, at) {
-            let revision = position.revision();
-            let shown = Shown { operation: number, call: operation.call, at, revision, serializable };
-            answers.push((operation.member, process, shown));
-        }
-    }
-    // Of one process, in the order of calls.
-    answers.sort_by_key(|(member, process, shown)| (*member, *process, shown.call));
-    for of_process in answers.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
-        let mut by_return: Vec<Shown> = of_process.iter().map(|(_, _, shown)| *shown).collect();
-        by_return.sort_by_key(|shown| shown.at);
-        let mut next = by_return.iter().peekable();
-        let mut newest: Option<Shown> = None;
-        for (_, _, shown) in of_process {
-            while let Some(earlier) = next.next_if(|earlier| earlier.at < shown.call) {
-                if newest.is_none_or(|newest| earlier.revision > newest.revision) {
-                    newest = Some(*earlier);
-                }
-            }
-            let Some(newest) = newest.filter(|_| shown.serializable) else { continue };
+    for (later, earlier) in newest_before(history, starts) {
+        if let (Place::Shows(shown), Some(newest)) =
+            (place(&history.operations[later]), shown(&history.operations[earlier]))
+        {
             finding.compared += 1;
-            if shown.revision < newest.revision {
-                finding.violations.push(went_back(history, newest.operation, shown.operation));
+            if shown < newest {
+                finding.violations.push(went_back(history, earlier, later));
             }
         }
     }
 }
 
+/// How far an answer shows its member's store to have been, while the answer was made.
+pub(crate) fn shown(operation: &Operation) -> Option<Position> {
+    match place(operation) {
+        Place::At(position) | Place::Shows(position) => Some(Position::during(position.revision())),
+        _ => None,
+    }
+}
+
+/// For each serializable operation the earlier answer of the same process that shows the newest revision.
+pub(crate) fn newest_before(history: &History, starts: &[(MemberId, Nanos)]) -> Vec<(usize, usize)> {
+    let mut starts = starts.to_vec();
+    starts.sort_unstable();
+    let mut of_processes: Vec<((MemberId, usize), usize)> = Vec::new();
+    for (number, operation) in history.operations.iter().enumerate() {
+        if let Some(at) = operation.returned()
+            && let Some(process) = process(&starts, operation.member, operation.call, at)
+        {
+            of_processes.push(((operation.member, process), number));
+        }
+    }
+    // Of one process, still in the order of calls.
+    of_processes.sort_by_key(|(process, _)| *process);
+    let mut found = Vec::new();
+    for of_process in of_processes.chunk_by(|a, b| a.0 == b.0) {
+        let mut answers: Vec<(Nanos, Position, usize)> = of_process
+            .iter()
+            .map(|(_, number)| &history.operations[*number])
+            .zip(of_process)
+            .filter_map(|(operation, (_, number))| Some((operation.returned()?, shown(operation)?, *number)))
+            .collect();
+        answers.sort_unstable();
+        let mut next = answers.iter().peekable();
+        let mut newest: Option<(Position, usize)> = None;
+        for (_, number) in of_process {
+            let operation = &history.operations[*number];
+            while let Some((_, position, by)) = next.next_if(|(at, ..)| *at < operation.call) {
+                if newest.is_none_or(|(newest, _)| *position > newest) {
+                    newest = Some((*position, *by));
+                }
+            }
+            if let Some((_, by)) = newest
+                && is_local(&operation.request)
+            {
+                found.push((*number, by));
+            }
+        }
+    }
+    found
+}
+
 /// Which process of the member, counted over all starts, surely gave an answer between `call` and `at`.
-pub(crate) fn process(starts: &[(MemberId, Nanos)], member: MemberId, call: Nanos, at: Nanos) -> Option<usize> {
+fn process(starts: &[(MemberId, Nanos)], member: MemberId, call: Nanos, at: Nanos) -> Option<usize> {
     let at_call = starts.partition_point(|start| *start <= (member, call));
     let at_return = starts.partition_point(|start| *start <= (member, at));
     (at_call == at_return).then_some(at_call)
@@ -142,14 +155,22 @@ fn behind_what_was_shown(history: &History, shown: usize, later: usize) -> Viola
     let title = "an operation is of an older state than a serializable read had shown";
     Violation::new(Oracle::K2, Severity::Wrong, time, title)
         .say(answered(history, shown))
-        .say(format!("{} It was called at {}, after that.", answered(history, later), describe::time(operation.call)))
+        .say(format!(
+            "{} It was called at {}, after that.",
+            answered(history, later),
+            describe::time(operation.call)
+        ))
         .shown_by([shown, later])
 }
 
 fn answered(history: &History, number: usize) -> String {
     let operation = &history.operations[number];
-    let revision = operation.response().and_then(|response| response.header()).map_or(0, |header| header.revision);
+    let revision =
+        operation.response().and_then(|response| response.header()).map_or(0, |header| header.revision);
     let time = describe::time(operation.returned().unwrap_or(operation.call));
     let member = operation.member;
-    format!("{} was answered by member {member} with revision {revision} at {time}.", describe::who(operation))
+    format!(
+        "{} was answered by member {member} with revision {revision} at {time}.",
+        describe::who(operation)
+    )
 }

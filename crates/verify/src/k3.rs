@@ -8,11 +8,12 @@
 //! Not checked: a serializable read at a revision that its member should have compacted by then (it may lag); errors
 //! of serializable transactions; without the times of restarts, whether a revision was the future for a member.
 
-use api::{Error, Request};
-use record::{History, MemberId, Nanos, Outcome};
+use std::collections::BTreeMap;
 
-use crate::k1::place::{Place, is_local, place};
-use crate::k2::process;
+use api::{Error, Request};
+use record::{History, MemberId, Nanos, Operation, Outcome};
+
+use crate::k2::{newest_before, shown};
 use crate::{Oracle, Severity, Violation, definite, describe, model};
 
 /// Whether it reads at a revision of its own choice.
@@ -32,26 +33,21 @@ pub struct Finding {
 /// Checks a history; `starts` as for K2.
 pub fn check(history: &History, starts: &[(MemberId, Nanos)]) -> Finding {
     let mut finding = Finding::default();
+    let compactions = compactions(history);
+    let mut known = BTreeMap::new();
+    if !starts.is_empty() && history.operations.iter().any(is_refused) {
+        known.extend(newest_before(history, starts));
+    }
     for (number, operation) in history.operations.iter().enumerate() {
         let past = reads_the_past(&operation.request);
         finding.reads += usize::from(past && operation.returned().is_some());
-        let Outcome::Error { at, error } = operation.outcome else { continue };
-        if !is_local(&operation.request) || !definite::is_modelled(error) {
-            continue;
-        }
-        let Request::Range(range) = &operation.request else { continue };
-        let reason = match (model::check(&operation.request), error) {
-            (Err(expected), error) if expected == error => None,
-            (Err(expected), _) => Some(format!("etcd answers such a request with \"{expected}\".")),
-            (Ok(()), Error::Compacted) if past => never_compacted(history, range.revision, at),
-            (Ok(()), Error::FutureRev) if past => known_already(history, starts, number, range.revision),
-            (Ok(()), _) => Some("There is no reason for that error.".to_string()),
-        };
-        if let Some(reason) = reason {
+        if is_refused(operation)
+            && let Some(reason) = against(history, number, &compactions, &known)
+        {
             let title = "a serializable read was refused without a reason";
-            let said = format!("was answered by member {} with \"{error}\" at {}", operation.member, describe::time(at));
-            let violation = Violation::new(Oracle::K3, Severity::Wrong, at, title)
-                .say(format!("{} {said}.", describe::who(operation)))
+            let line = describe::operation(operation);
+            let violation = Violation::new(Oracle::K3, Severity::Wrong, operation.call, title)
+                .say(format!("It was refused: {line}."))
                 .say(reason)
                 .shown_by([number]);
             finding.violations.push(violation);
@@ -60,32 +56,52 @@ pub fn check(history: &History, starts: &[(MemberId, Nanos)]) -> Finding {
     finding
 }
 
-/// A compaction beyond the revision must have been asked for, and not refused.
-fn never_compacted(history: &History, revision: i64, at: Nanos) -> Option<String> {
-    let explains = history.operations.iter().take_while(|operation| operation.call <= at).any(|operation| {
-        let refused = matches!(operation.outcome, Outcome::Error { error, .. } if definite::is_definite(error));
-        matches!(&operation.request, Request::Compact(compact) if compact.revision > revision) && !refused
-    });
-    (!explains).then(|| format!("No compaction beyond revision {revision} had been asked for by then."))
+/// A serializable range with an error that the model can tell something of.
+fn is_refused(operation: &Operation) -> bool {
+    let range = matches!(&operation.request, Request::Range(range) if range.serializable);
+    range && matches!(operation.outcome, Outcome::Error { error, .. } if definite::is_modelled(error))
 }
 
-/// The member's process must not have shown the revision before.
-fn known_already(
+/// The compactions that were not refused: when they were called, and to which revision.
+fn compactions(history: &History) -> Vec<(Nanos, i64)> {
+    let refused = |operation: &Operation| matches!(operation.outcome, Outcome::Error { error, .. } if definite::is_definite(error));
+    let compaction = |operation: &Operation| match &operation.request {
+        Request::Compact(compact) if !refused(operation) => Some((operation.call, compact.revision)),
+        _ => None,
+    };
+    history.operations.iter().filter_map(compaction).collect()
+}
+
+/// What speaks against the error of a serializable read; `known` has for each the newest earlier answer of its
+/// process.
+fn against(
     history: &History,
-    starts: &[(MemberId, Nanos)],
     number: usize,
-    revision: i64,
+    compactions: &[(Nanos, i64)],
+    known: &BTreeMap<usize, usize>,
 ) -> Option<String> {
-    let mut starts = starts.to_vec();
-    starts.sort_unstable();
     let operation = &history.operations[number];
-    let this = process(&starts, operation.member, operation.call, operation.returned()?)?;
-    let known = history.operations[..number].iter().find(|earlier| {
-        let (Place::At(position) | Place::Shows(position)) = place(earlier) else { return false };
-        let Some(at) = earlier.returned().filter(|at| *at < operation.call) else { return false };
-        let process = process(&starts, earlier.member, earlier.call, at);
-        let same = earlier.member == operation.member && process == Some(this);
-        same && position.revision() >= revision
-    })?;
-    (!starts.is_empty()).then(|| format!("That member had shown it before: {}.", describe::operation(known)))
+    let (Request::Range(range), Outcome::Error { at, error }) = (&operation.request, &operation.outcome)
+    else {
+        return None;
+    };
+    match (model::check(&operation.request), *error) {
+        (Err(expected), error) if expected == error => None,
+        (Err(expected), _) => Some(format!("etcd answers such a request with \"{expected}\".")),
+        (Ok(()), Error::Compacted) if range.revision > 0 => {
+            let explains = |(call, to): &(Nanos, i64)| call <= at && *to > range.revision;
+            let asked_for = compactions.iter().any(explains);
+            (!asked_for).then(|| {
+                format!("No compaction beyond revision {} had been asked for by then.", range.revision)
+            })
+        }
+        (Ok(()), Error::FutureRev) if range.revision > 0 => {
+            let known = &history.operations[*known.get(&number)?];
+            let seen = shown(known)?.revision() >= range.revision;
+            seen.then(|| {
+                format!("Its member had shown that revision before: {}.", describe::operation(known))
+            })
+        }
+        (Ok(()), _) => Some("There is no reason for that error.".to_string()),
+    }
 }

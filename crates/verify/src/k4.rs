@@ -65,12 +65,22 @@ fn twice(history: &History, applied: &[Applied], violations: &mut Vec<Violation>
         match place {
             Some(earlier) => {
                 let operation = &history.operations[number];
-                let violation =
-                    Violation::new(Oracle::K4, Severity::Lost, entry.time, "an operation took effect twice")
-                        .say(format!("{} was applied at index {} as revision {}, and again at index {} as revision {}.",
-                            describe::who(operation), earlier.index, earlier.revision, entry.index, entry.revision))
-                        .say("The client sent it once.")
-                        .shown_by([number]);
+                let violation = Violation::new(
+                    Oracle::K4,
+                    Severity::Lost,
+                    entry.time,
+                    "an operation took effect twice",
+                )
+                .say(format!(
+                    "{} was applied at index {} as revision {}, and again at index {} as revision {}.",
+                    describe::who(operation),
+                    earlier.index,
+                    earlier.revision,
+                    entry.index,
+                    entry.revision
+                ))
+                .say("The client sent it once.")
+                .shown_by([number]);
                 violations.push(violation);
             }
             None => *place = Some(entry),
@@ -79,6 +89,7 @@ fn twice(history: &History, applied: &[Applied], violations: &mut Vec<Violation>
 }
 
 /// The newest acknowledged change of a key.
+#[derive(Clone, Copy)]
 struct Change<'a> {
     revision: i64,
     operation: usize,
@@ -98,7 +109,9 @@ impl<'a> Changes<'a> {
         match (request, response) {
             (Request::Put(request), _) => self.put(request, revision, operation),
             (Request::DeleteRange(request), _) => self.delete(request, revision, operation),
-            (Request::Txn(request), Response::Txn(response)) => self.txn(request, response, revision, operation),
+            (Request::Txn(request), Response::Txn(response)) => {
+                self.txn(request, response, revision, operation)
+            }
             _ => {}
         }
     }
@@ -129,10 +142,10 @@ impl<'a> Changes<'a> {
         for (op, response) in branch.iter().zip(&response.responses) {
             match (&op.request, &response.response) {
                 (Some(Op::RequestPut(request)), _) => self.put(request, revision, operation),
-                (Some(Op::RequestDeleteRange(request)), Some(OpResponse::ResponseDeleteRange(response))) => {
-                    if response.deleted > 0 {
-                        self.delete(request, revision, operation);
-                    }
+                (Some(Op::RequestDeleteRange(request)), Some(OpResponse::ResponseDeleteRange(response)))
+                    if response.deleted > 0 =>
+                {
+                    self.delete(request, revision, operation);
                 }
                 (Some(Op::RequestTxn(request)), Some(OpResponse::ResponseTxn(response))) => {
                     self.txn(request, response, revision, operation);
@@ -142,13 +155,17 @@ impl<'a> Changes<'a> {
         }
     }
 
-    /// The newest change of a key, by whatever.
-    fn newest(&self, key: &[u8]) -> Option<Change<'a>> {
-        let single = self.keys.get(key).map(|change| (change.revision, change.operation, change.put));
-        let covering = self.ranges.iter().filter(|(_, _, request)| covers(request, key));
-        let deleted = covering.map(|(revision, operation, _)| (*revision, *operation, None));
-        let newest = single.into_iter().chain(deleted).max_by_key(|(revision, ..)| *revision)?;
-        Some(Change { revision: newest.0, operation: newest.1, put: newest.2 })
+    /// The newest change of a key, by whatever, if it is newer than `than`. The ranges are sorted, newest first.
+    fn newest(&self, key: &[u8], than: i64) -> Option<Change<'a>> {
+        let single = self.keys.get(key).filter(|change| change.revision > than);
+        let than = single.map_or(than, |change| change.revision);
+        let mut newer = self.ranges.iter().take_while(|(revision, ..)| *revision > than);
+        match newer.find(|(_, _, request)| covers(request, key)) {
+            Some((revision, operation, _)) => {
+                Some(Change { revision: *revision, operation: *operation, put: None })
+            }
+            None => single.copied(),
+        }
     }
 }
 
@@ -174,25 +191,28 @@ fn lost(history: &History, applied: &[Applied], quiet: usize, finding: &mut Find
         }
     }
 
+    changes.ranges.sort_unstable_by_key(|(revision, ..)| std::cmp::Reverse(*revision));
+
     let unseen = Unseen::of(history, applied);
+    let there: BTreeMap<&[u8], &KeyValue> = seen.kvs.iter().map(|kv| (&kv.key[..], kv)).collect();
     let mut losses: Vec<(Change<'_>, &[u8], Option<&KeyValue>)> = Vec::new();
-    let written = changes.keys.keys().copied();
-    let kept = seen.kvs.iter().map(|kv| &kv.key[..]).filter(|key| !changes.keys.contains_key(key));
-    for key in written.chain(kept) {
-        let Some(change) = changes.newest(key) else { continue };
-        let found = seen.kvs.iter().find(|kv| kv.key == key);
-        let gone = match (found, change.put) {
-            (Some(kv), Some(put)) => {
-                let overwritten = kv.mod_revision > change.revision;
-                let there = kv.mod_revision == change.revision && (put.ignore_value || kv.value == put.value);
-                !overwritten && !there
-            }
-            (Some(kv), None) => kv.mod_revision <= change.revision,
-            (None, Some(put)) => put.lease == 0 && !put.ignore_lease && !unseen.may_delete(key, change.revision),
-            (None, None) => false,
-        };
-        if gone {
-            losses.push((change, key, found));
+    for kv in &seen.kvs {
+        // Nothing newer than what is there, and what is there is what that revision wrote.
+        let newer = changes.newest(&kv.key, kv.mod_revision);
+        let same =
+            || changes.keys.get(&kv.key[..]).filter(|change| change.revision == kv.mod_revision).copied();
+        let other =
+            |change: &Change<'_>| change.put.is_none_or(|put| !put.ignore_value && put.value != kv.value);
+        if let Some(change) = newer.or_else(|| same().filter(other)) {
+            losses.push((change, &kv.key, Some(kv)));
+        }
+    }
+    for key in changes.keys.keys().filter(|key| !there.contains_key(*key)) {
+        let Some(change) = changes.newest(key, 0) else { continue };
+        let excused =
+            |put: &PutRequest| put.lease != 0 || put.ignore_lease || unseen.may_delete(key, change.revision);
+        if change.put.is_some_and(|put| !excused(put)) {
+            losses.push((change, key, None));
         }
     }
     losses.sort_by_key(|(change, ..)| change.revision);
@@ -260,10 +280,18 @@ fn deletes(request: &Request, key: &[u8]) -> bool {
     }
 }
 
-fn loss(history: &History, quiet: usize, change: &Change<'_>, key: &[u8], found: Option<&KeyValue>) -> Violation {
+fn loss(
+    history: &History,
+    quiet: usize,
+    change: &Change<'_>,
+    key: &[u8],
+    found: Option<&KeyValue>,
+) -> Violation {
     let (write, read) = (&history.operations[change.operation], &history.operations[quiet]);
-    let returned = |operation: &record::Operation| operation.returned().expect("only answered operations are held");
-    let what = if change.put.is_some() { "an acknowledged write is lost" } else { "an acknowledged delete is lost" };
+    let returned =
+        |operation: &record::Operation| operation.returned().expect("only answered operations are held");
+    let what =
+        if change.put.is_some() { "an acknowledged write is lost" } else { "an acknowledged delete is lost" };
     let there = match found {
         Some(kv) => format!("holds {}", describe::key_value(kv)),
         None => format!("does not hold {}", describe::key(key)),

@@ -1,4 +1,21 @@
 //! The judge: every oracle, the sequential model of etcd, the linearizability engines.
+//!
+//! [`judge`] takes what a run left behind and says what of it does not hold, and by what one can tell. It needs the
+//! clients' history; where the record also has what the cluster applied, it uses that as evidence of outcomes that no
+//! client knows. So it also judges histories that were recorded elsewhere ([`history_file`]).
+//!
+//! * [`model`]: what one etcd would answer.
+//! * [`k1`] to [`k4`]: the oracles over the history; `k1` is the revision engine. [`search`] is the other engine,
+//!   which needs nothing but the history, for small ones; the two are held against each other (`tests/cross_check.rs`).
+//! * [`invariants`]: I1 to I9, which watch a run as it goes. [`ends`]: V1, V2 and the end of I8.
+//! * [`Verdict`]: what comes out. [`describe`]: operations, events and times in words.
+//!
+//! Not here: watches, leases over time, membership (their oracles come with them), and D1, which needs two runs.
+//!
+//! Architecture invariant: knows `api` and `record` and nothing else of this workspace; above all not the member. The
+//! model and the member's store are written apart, so that they do not share their mistakes.
+//!
+//! Architecture invariant: deterministic, no input or output but the reading and writing of a history file's text.
 
 pub mod answer;
 pub mod definite;

@@ -34,7 +34,8 @@ pub enum Searched {
 /// `states_max` states.
 pub fn search(history: &History, model: &Model, states_max: usize) -> Searched {
     let places: Vec<Place> = history.operations.iter().map(place).collect();
-    let mut search = Search { history, operations: Vec::new(), tried: BTreeSet::new(), states_max, longest: Vec::new() };
+    let mut search =
+        Search { history, operations: Vec::new(), tried: BTreeSet::new(), states_max, longest: Vec::new() };
     for (number, operation) in history.operations.iter().enumerate() {
         let required = match places[number] {
             Place::At(_) => true,
@@ -45,7 +46,12 @@ pub fn search(history: &History, model: &Model, states_max: usize) -> Searched {
             Place::Open => false,
             Place::Shows(_) | Place::Silent => continue,
         };
-        search.operations.push(Candidate { number, call: operation.call, returned: over_at(operation), required });
+        search.operations.push(Candidate {
+            number,
+            call: operation.call,
+            returned: over_at(operation),
+            required,
+        });
     }
     if search.operations.len() > OPERATIONS_MAX {
         return Searched::Undecided;
@@ -92,7 +98,8 @@ impl Search<'_> {
             return Some(false);
         }
         // What has returned before another's call goes first. An open operation holds nothing up.
-        let returns = (0..self.operations.len()).filter(required).filter_map(|at| self.operations[at].returned);
+        let returns =
+            (0..self.operations.len()).filter(required).filter_map(|at| self.operations[at].returned);
         let first_return = returns.min().unwrap_or(Nanos::MAX);
         for at in 0..self.operations.len() {
             if !left(at) || self.operations[at].call > first_return {
@@ -117,7 +124,9 @@ impl Search<'_> {
         let result = next.apply_noting(&granted(operation), &mut ties);
         let fits = match (&operation.outcome, &result) {
             _ if !self.operations[at].required => next != *model,
-            (Outcome::Answer { response, .. }, Ok(expected)) => answer::difference(expected, response, &ties).is_none(),
+            (Outcome::Answer { response, .. }, Ok(expected)) => {
+                answer::difference(expected, response, &ties).is_none()
+            }
             (Outcome::Error { error, .. }, Err(expected)) => error == expected,
             _ => false,
         };

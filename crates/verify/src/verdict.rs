@@ -86,7 +86,9 @@ impl Oracle {
             Oracle::I4 => "the same entry at the same index everywhere, applied once",
             Oracle::I5 => "a committed entry is durable on a quorum",
             Oracle::I6 => "durable before promised",
-            Oracle::I7 => "term, vote, commit, applied and consistent index never go back, nor ahead of what is durable",
+            Oracle::I7 => {
+                "term, vote, commit, applied and consistent index never go back, nor ahead of what is durable"
+            }
             Oracle::I8 => "equal applied index, equal state",
             Oracle::I9 => "each ReadIndex context is used once",
             Oracle::V1 => "liveness after healing",

@@ -58,7 +58,8 @@ fn the_model_answers_like_the_recorded_etcd() {
     let shown: Vec<_> = failures.iter().take(10).cloned().collect();
     assert!(failures.is_empty(), "{} of {checked} answers differ:\n{}", failures.len(), shown.join("\n"));
     for divergence in DIVERGENCES {
-        let needed = exercised.contains(divergence.id) || std::env::var_os("ETCDSIM_CONFORMANCE_DIR").is_some();
+        let needed =
+            exercised.contains(divergence.id) || std::env::var_os("ETCDSIM_CONFORMANCE_DIR").is_some();
         assert!(needed, "no line needs the divergence {} ({})", divergence.id, divergence.reason);
     }
     println!("{checked} answers in {} files agree", files.len());
@@ -80,7 +81,8 @@ fn replay(file: &Path, exercised: &mut BTreeSet<&'static str>, failures: &mut Ve
     for (number, line) in text.lines().enumerate().skip(1) {
         let place = format!("{}:{}", file.display(), number + 1);
         let line: Line = serde_json::from_str(line).unwrap_or_else(|error| panic!("{place}: {error}"));
-        let request = Request::from_json(&line.rpc, &line.request).unwrap_or_else(|error| panic!("{place}: {error}"));
+        let request =
+            Request::from_json(&line.rpc, &line.request).unwrap_or_else(|error| panic!("{place}: {error}"));
         let recorded = match (line.response, line.error) {
             (Some(response), None) => {
                 let response = Response::from_json(&line.rpc, &response);
@@ -101,7 +103,11 @@ fn replay(file: &Path, exercised: &mut BTreeSet<&'static str>, failures: &mut Ve
 }
 
 /// Whole answers, but for what differs between servers, the time a lease has left, and ties.
-fn compare(ours: Result<Response, Error>, recorded: &Result<Response, WireError>, ties: &Ties) -> Option<String> {
+fn compare(
+    ours: Result<Response, Error>,
+    recorded: &Result<Response, WireError>,
+    ties: &Ties,
+) -> Option<String> {
     match (ours, recorded) {
         (Ok(ours), Ok(recorded)) => {
             let (left, right) = (normal(ours.clone()), normal(recorded.clone()));

@@ -8,8 +8,8 @@ use etcdsim_verify::definite::is_definite;
 use etcdsim_verify::k1::{self, Finding, Premises};
 use etcdsim_verify::model::Model;
 use etcdsim_verify::search::{Searched, search};
-use etcdsim_verify::{Oracle, describe};
-use record::{Applied, History, Operation, Outcome};
+use etcdsim_verify::{Expectations, Oracle, describe, judge};
+use record::{Applied, History, Operation, Outcome, Record};
 use support::{Random, Shape};
 
 const STATES_MAX: usize = 1_000_000;
@@ -44,7 +44,8 @@ fn holds_by_some_evidence(history: &History) -> bool {
         }
     }
     compactions.sort_unstable();
-    let newest = history.operations.iter().filter_map(|one| one.response()?.header()).map(|header| header.revision);
+    let newest =
+        history.operations.iter().filter_map(|one| one.response()?.header()).map(|header| header.revision);
     let until = newest.max().unwrap_or(1).clamp(1, 40) + writes.len() as i64;
     (0..1_u32 << compactions.len()).any(|chosen| {
         let chosen: Vec<usize> =
@@ -62,7 +63,8 @@ fn assign(
     compactions: &[usize],
 ) -> bool {
     if revision > until {
-        let mut applied: Vec<Applied> = made.iter().map(|(revision, number)| entry(*number, *revision, true)).collect();
+        let mut applied: Vec<Applied> =
+            made.iter().map(|(revision, number)| entry(*number, *revision, true)).collect();
         applied.extend(compactions.iter().map(|number| entry(*number, until, false)));
         // An empty list is evidence too: that nothing else was applied.
         return holds(&check(history, Some(&applied)));
@@ -72,7 +74,11 @@ fn assign(
     }
     let acknowledged = history.operations.iter().any(|one| {
         let mutates = matches!(one.request, Request::Put(_));
-        mutates && one.response().and_then(|response| response.header()).is_some_and(|header| header.revision == revision)
+        mutates
+            && one
+                .response()
+                .and_then(|response| response.header())
+                .is_some_and(|header| header.revision == revision)
     });
     if acknowledged {
         return false;
@@ -104,7 +110,9 @@ fn show(history: &History, applied: &[Applied], finding: &Finding) -> String {
     let lines: Vec<_> = history
         .operations
         .iter()
-        .map(|one| format!("{:?}..{:?} {} {:?}", one.call, one.returned(), describe::operation(one), one.outcome))
+        .map(|one| {
+            format!("{:?}..{:?} {} {:?}", one.call, one.returned(), describe::operation(one), one.outcome)
+        })
         .collect();
     format!("{}\n{applied:#?}\n{:#?}\n{:#?}", lines.join("\n"), finding.violations, finding.undecided)
 }
@@ -131,6 +139,23 @@ fn a_correct_server_is_never_accused() {
 }
 
 #[test]
+fn no_oracle_accuses_a_correct_cluster_of_lagging_members() {
+    let mut compared = 0;
+    for seed in 0..rounds() {
+        let mut random = Random(seed);
+        let shape = Shape { operations: 14, serializable: 60, ..Shape::default() };
+        let (mut history, applied) = support::history(&mut random, &shape);
+        support::read_everything(&mut history, &applied);
+        let record = Record { history, applied, ..Record::default() };
+        let starts = (1..=shape.clients).map(|member| (member, 0)).collect();
+        let verdict = judge(&record, &Expectations { starts, ..Expectations::default() });
+        compared += verdict.count(Oracle::K2) + verdict.count(Oracle::K4);
+        assert!(verdict.holds(), "seed {seed}:\n{:#?}\n{:#?}", record.history, verdict);
+    }
+    assert!(compared > rounds(), "only {compared} serializable reads and lost writes were looked at");
+}
+
+#[test]
 fn both_engines_agree() {
     let (mut good, mut bad) = (0, 0);
     for seed in 0..rounds() {
@@ -146,7 +171,12 @@ fn both_engines_agree() {
         let expected = searched(&history);
         let found = holds_by_some_evidence(&history);
         let finding = check(&history, Some(&applied));
-        assert_eq!(found, expected, "seed {seed}: the search says {expected}\n{}", show(&history, &applied, &finding));
+        assert_eq!(
+            found,
+            expected,
+            "seed {seed}: the search says {expected}\n{}",
+            show(&history, &applied, &finding)
+        );
         *(if expected { &mut good } else { &mut bad }) += 1;
 
         // Without evidence it may be undecided, but it may not lie.
@@ -184,7 +214,11 @@ fn with_leases_what_the_engine_accepts_the_search_accepts() {
         let finding = check(&history, Some(&applied));
         if holds(&finding) {
             accepted += 1;
-            assert!(searched(&history), "seed {seed}: the search finds nothing\n{}", show(&history, &applied, &finding));
+            assert!(
+                searched(&history),
+                "seed {seed}: the search finds nothing\n{}",
+                show(&history, &applied, &finding)
+            );
         } else {
             refused += 1;
         }

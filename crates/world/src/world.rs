@@ -76,6 +76,8 @@ pub(crate) struct World<'a> {
     pub(crate) nemesis: Nemesis,
     pub(crate) progress: Progress,
     pub(crate) history: History,
+    /// Which operations of the history have reached a member.
+    heard: Vec<bool>,
     pub(crate) settle: Settle,
     pub(crate) events: u64,
     pub(crate) done: bool,
@@ -105,6 +107,7 @@ impl<'a> World<'a> {
             nemesis: Nemesis::new(plan),
             progress: Progress::new(members),
             history: History::default(),
+            heard: Vec::new(),
             settle: Settle::new(plan),
             clients,
             network,
@@ -591,7 +594,13 @@ impl<'a> World<'a> {
         self.recorder.note(now, to, Fact::Delivered { from, head: packet.head });
         match packet.body {
             Body::Raft(message) => self.feed(packet.to, Input::Message(message)),
-            Body::Request(operation, request) => self.feed(packet.to, Input::Request { operation, request }),
+            Body::Request(operation, request) => {
+                // Clients speak over a stream: its transport throws copies away.
+                let heard = &mut self.heard[operation as usize];
+                if !std::mem::replace(heard, true) {
+                    self.feed(packet.to, Input::Request { operation, request });
+                }
+            }
             Body::Response(operation, result) => {
                 let client = packet.to - members;
                 let outcome = match result {
@@ -660,6 +669,7 @@ impl<'a> World<'a> {
         self.note(0, Fact::Called { operation, client: client as u32, digest });
         self.progress.operations += 1;
         self.progress.changed = true;
+        self.heard.push(false);
         self.history.operations.push(Operation {
             client: client as u32,
             member,

@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 
 use comfy_table::{CellAlignment, Table, presets};
 use owo_colors::OwoColorize;
+use verify::describe;
 
 use crate::determinism::Divergence;
 use crate::report::{CaseReport, End, Ended, Failure, Finding, Group, Report, SeedRun, TOLD_IN_FULL};
@@ -109,17 +110,29 @@ fn group(out: &mut String, heading: &str, group: &Group<'_>, in_full: bool) -> f
     Ok(())
 }
 
-/// A failure in full.
+/// A failure: what is worst and how it came, what broke first inside, and in a line each what
+/// followed from it.
 pub fn failure(out: &mut String, failure: &Failure) -> fmt::Result {
-    for (nth, violation) in failure.violations.iter().enumerate() {
-        if nth > 0 {
-            writeln!(out)?;
-        }
-        finding(out, violation)?;
-        if let (0, Some(story)) = (nth, &failure.story) {
-            writeln!(out)?;
-            self::story(out, story)?;
-        }
+    let worst = failure.worst();
+    finding(out, worst)?;
+    if let Some(story) = &failure.story {
+        writeln!(out)?;
+        self::story(out, story)?;
+    }
+    let cause = failure.cause();
+    if let Some(cause) = cause {
+        writeln!(out, "\n{}", "What broke first inside".bold())?;
+        finding(out, cause)?;
+    }
+    let told = |finding: &&Finding| {
+        finding.oracle == worst.oracle || Some(finding.oracle) == cause.map(|it| it.oracle)
+    };
+    let others: Vec<&Finding> = failure.violations.iter().filter(|finding| !told(finding)).collect();
+    if !others.is_empty() {
+        writeln!(out, "\n{}", "Also broken".bold())?;
+    }
+    for finding in others {
+        writeln!(out, "   {}  {} ({})", finding.oracle, finding.title, describe::time(finding.time_ns))?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use redb::StorageBackend;
 
 use super::{BackendError, DIR};
-use crate::disk::{Disk, DiskError, DiskOp, Path};
+use crate::disk::{Disk, DiskError, DiskErrorKind, DiskOp, Path};
 
 /// A file, shared by redb and the backend.
 #[derive(Clone, Debug)]
@@ -49,9 +49,15 @@ impl File {
 
     /// What redb's error means: the disk's own error where there was one, damage otherwise.
     pub(super) fn result<T>(&self, doing: &'static str, result: Result<T, redb::Error>) -> Result<T, BackendError> {
-        result.map_err(|error| match self.state().error.clone() {
-            Some(error) => BackendError::Disk { doing, error },
-            None => self.damaged(doing, error.to_string()),
+        result.map_err(|error| {
+            let of_the_disk = self.state().error.clone();
+            match of_the_disk {
+                Some(DiskError { kind: DiskErrorKind::PastEnd, .. }) => {
+                    self.damaged(doing, "it is shorter than its content says".into())
+                }
+                Some(error) => BackendError::Disk { doing, error },
+                None => self.damaged(doing, error.to_string()),
+            }
         })
     }
 

@@ -23,9 +23,10 @@
 //!
 //! # What it cannot tell
 //!
-//! A lost write of the root's byte alone leaves the commit before, whole and in order. The log covers
-//! that as long as it reaches back to that commit's consistent index; the member must look whether it
-//! does.
+//! redb protects the byte that says which of two roots is the newer one by nothing. A lost write or a
+//! flip of it leaves the commit before, whole and in order; never an older one. The log covers that as
+//! long as it reaches back to that commit's consistent index: the member must look whether it does,
+//! and refuse to start where it does not.
 
 mod file;
 mod meta;
@@ -133,6 +134,8 @@ impl Backend {
             let backend = Backend::create(disk, path, &[], &Meta::default())?;
             return Ok((backend, Loaded { created: true, ..Loaded::default() }));
         }
+        // A process that was killed may have left its name in the cache only.
+        disk.perform(&DiskOp::SyncDir { path: DIR.into() }).map_err(failed)?;
         // redb would make a new database of an empty file.
         if disk.len(&path).map_err(failed)? == 0 {
             return Err(BackendError::Damaged { path, doing, what: "it is empty".into() });

@@ -180,8 +180,9 @@ proptest! {
     }
 }
 
-/// A database with a history: rows, replacements, deletions, all durable; and what it holds.
-fn settled(seed: u64) -> (Arc<TestDisk>, State) {
+/// A database with a history: rows, replacements, deletions, all durable; and what it held after each
+/// commit.
+fn settled(seed: u64) -> (Arc<TestDisk>, Vec<State>) {
     let disk = TestDisk::new();
     let (mut backend, _) = open(&disk).unwrap();
     let mut states = vec![State::default()];
@@ -197,7 +198,7 @@ fn settled(seed: u64) -> (Arc<TestDisk>, State) {
         })
         .collect();
     run(&mut backend, &commits, &mut states);
-    (disk.clone(), states.pop().unwrap())
+    (disk, states)
 }
 
 #[test]
@@ -229,26 +230,27 @@ fn a_crash_at_any_operation_leaves_a_whole_commit() {
 #[test]
 fn damage_is_refused_or_harmless() {
     for seed in 0..1_500 {
-        let (disk, whole) = settled(seed % 20);
+        let (disk, states) = settled(seed % 20);
         let length = disk.content(PATH).len() as u64;
         let draw = Draw(seed);
-        disk.damage(PATH, |content| match draw.then(1).below(4) {
-            0 => content[draw.then(2).below(length) as usize] ^= 1 << draw.then(3).below(8),
-            // The first page is where it hurts.
-            1 => content[draw.then(2).below(400) as usize] ^= 1 << draw.then(3).below(8),
-            2 => {
-                let sector = draw.then(2).below(length / 512) as usize * 512;
-                content[sector..sector + 512].fill(0);
-            }
-            _ => {
-                let (from, to) = (draw.then(2).below(length / 4_096), draw.then(3).below(length / 4_096));
-                content.copy_within(from as usize * 4_096..(from as usize + 1) * 4_096, to as usize * 4_096);
-            }
+        let page = |nth: u64| draw.then(nth).below(length / 4_096) as usize * 4_096;
+        // The first page is where it hurts.
+        let byte = draw.then(1).below(if seed % 2 == 0 { 400 } else { length }) as usize;
+        disk.damage(PATH, |content| match draw.then(2).below(4) {
+            0 | 1 => content[byte] ^= 1 << draw.then(3).below(8),
+            2 => content[byte / 512 * 512..][..512].fill(0),
+            _ => content.copy_within(page(4)..page(4) + 4_096, page(5)),
         });
         match open(&disk.copy()) {
             Err(BackendError::Damaged { path, .. }) => assert_eq!(&*path, PATH),
             Err(error) => panic!("seed {seed}: {error}"),
-            Ok((_, loaded)) => assert!(state(loaded) == whole, "seed {seed} went unnoticed"),
+            Ok((_, loaded)) => {
+                let found = state(loaded);
+                let back = states.iter().rev().position(|state| *state == found);
+                // redb's byte of flags, which nothing protects, can name the root before.
+                let most = usize::from(byte == 9);
+                assert!(back.is_some_and(|back| back <= most), "seed {seed} went unnoticed");
+            }
         }
     }
 }

@@ -58,10 +58,14 @@ fn fact(fact: &Fact) -> String {
             };
             format!("{how} index {index} of term {term}: revision {revision}, hash {state_hash:016x}")
         }
-        Fact::BackendDurable { consistent_index } => format!("has its store durable up to index {consistent_index}"),
+        Fact::BackendDurable { consistent_index } => {
+            format!("has its store durable up to index {consistent_index}")
+        }
         Fact::ReadIndexAsked { context } => format!("asks for a read index, context {context}"),
         Fact::ReadIndexConfirmed { context, index } => format!("gets read index {index}, context {context}"),
-        Fact::Proposed { operation, request } => format!("proposes operation {operation} as request {request:x}"),
+        Fact::Proposed { operation, request } => {
+            format!("proposes operation {operation} as request {request:x}")
+        }
         Fact::JobDone { job, synced, failed } => {
             let how = if *failed {
                 "failed"
@@ -103,7 +107,9 @@ fn entry_list(entries: &[LogEntry]) -> String {
     match entries {
         [] => "nothing".to_string(),
         [one] => format!("index {} of term {}", one.index, one.term),
-        [first, .., last] => format!("indexes {} to {} of terms {} to {}", first.index, last.index, first.term, last.term),
+        [first, .., last] => {
+            format!("indexes {} to {} of terms {} to {}", first.index, last.index, first.term, last.term)
+        }
     }
 }
 
@@ -120,7 +126,9 @@ fn message(head: &MessageHead) -> String {
     let reject = if *reject { ", rejected" } else { "" };
     match kind {
         MessageKind::ClientRequest | MessageKind::ClientResponse => format!("{kind:?}"),
-        _ => format!("{kind:?} of term {term}, index {index} of term {log_term}, commit {commit}, {entries} entries{reject}"),
+        _ => format!(
+            "{kind:?} of term {term}, index {index} of term {log_term}, commit {commit}, {entries} entries{reject}"
+        ),
     }
 }
 
@@ -142,7 +150,8 @@ mod tests {
 
     #[test]
     fn an_event_is_one_line() {
-        let line = event(&Event { time: 12_301_234_567, member: 3, fact: Fact::Committed { index: 41, term: 2 } });
+        let line =
+            event(&Event { time: 12_301_234_567, member: 3, fact: Fact::Committed { index: 41, term: 2 } });
         assert_eq!(line, "12.301234 s  member 3  commits up to index 41 of term 2");
     }
 }

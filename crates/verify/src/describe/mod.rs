@@ -28,7 +28,11 @@ pub fn operation(operation: &Operation) -> String {
         Outcome::Error { at, error } => (format!("error \"{error}\""), time(*at)),
         Outcome::Unknown { .. } => ("no answer".to_string(), "?".to_string()),
     };
-    format!("client {client}  {}  -> {result}   {} .. {until}  via member {member}", self::request(request), time(*call))
+    format!(
+        "client {client}  {}  -> {result}   {} .. {until}  via member {member}",
+        self::request(request),
+        time(*call)
+    )
 }
 
 /// Whose operation and what it was, to begin a sentence with.
@@ -134,7 +138,9 @@ fn put(request: &PutRequest) -> String {
     if request.lease != 0 {
         write!(text, " lease {}", request.lease).expect("a String takes everything");
     }
-    for (set, name) in [(request.ignore_value, " keeping the value"), (request.ignore_lease, " keeping the lease")] {
+    for (set, name) in
+        [(request.ignore_value, " keeping the value"), (request.ignore_lease, " keeping the lease")]
+    {
         if set {
             text.push_str(name);
         }
@@ -173,7 +179,8 @@ fn op(op: &RequestOp) -> String {
 
 fn compare(compare: &Compare) -> String {
     let relation = ["=", ">", "<", "!="].get(compare.result as usize).copied().unwrap_or("?");
-    let target = ["version", "create", "mod", "value", "lease"].get(compare.target as usize).copied().unwrap_or("?");
+    let target =
+        ["version", "create", "mod", "value", "lease"].get(compare.target as usize).copied().unwrap_or("?");
     let bound = match &compare.target_union {
         Some(TargetUnion::Version(number) | TargetUnion::CreateRevision(number)) => number.to_string(),
         Some(TargetUnion::ModRevision(number) | TargetUnion::Lease(number)) => number.to_string(),
@@ -187,7 +194,9 @@ fn response(response: &Response) -> String {
     let revision = response.header().map_or(0, |header| header.revision);
     let detail = match response {
         Response::Range(range) => found(range),
-        Response::Put(put) => put.prev_kv.as_ref().map_or(String::new(), |kv| format!("was {}", key_value(kv))),
+        Response::Put(put) => {
+            put.prev_kv.as_ref().map_or(String::new(), |kv| format!("was {}", key_value(kv)))
+        }
         Response::DeleteRange(delete) => format!("deleted {}", delete.deleted),
         Response::Txn(txn) => branch(txn),
         Response::LeaseGrant(grant) => format!("lease {}", grant.id),
@@ -214,7 +223,9 @@ fn found(range: &RangeResponse) -> String {
         [] if range.count > 0 => format!("{} keys", range.count),
         [] => "nothing".to_string(),
         kvs if kvs.len() <= KEYS_SHOWN => {
-            let kvs = kvs.iter().map(|kv| format!("{}={} (mod {})", key(&kv.key), value(&kv.value), kv.mod_revision));
+            let kvs = kvs
+                .iter()
+                .map(|kv| format!("{}={} (mod {})", key(&kv.key), value(&kv.value), kv.mod_revision));
             kvs.collect::<Vec<_>>().join(", ")
         }
         kvs => format!("{} keys", kvs.len()),
@@ -228,7 +239,11 @@ mod tests {
     use bytes::Bytes;
 
     fn put_k3(outcome: Outcome) -> Operation {
-        let request = PutRequest { key: Bytes::from_static(b"k3"), value: Bytes::from_static(b"v17"), ..Default::default() };
+        let request = PutRequest {
+            key: Bytes::from_static(b"k3"),
+            value: Bytes::from_static(b"v17"),
+            ..Default::default()
+        };
         Operation { client: 2, member: 3, request: request.into(), call: 12_301_000_000, outcome }
     }
 
@@ -256,7 +271,10 @@ mod tests {
         assert_eq!(key(b"/registry/pods/a-1"), "/registry/pods/a-1");
         assert_eq!(key(b"\xff"), r#""\xff""#);
         assert_eq!(value(&[b'x'; 50]), format!("\"{}…\" (50 bytes)", "x".repeat(40)));
-        assert_eq!([span(b"a", b""), span(b"a", b"b"), span(b"a", b"\0"), span(b"\0", b"\0")], ["a", "a..b", "a..", "all keys"]);
+        assert_eq!(
+            [span(b"a", b""), span(b"a", b"b"), span(b"a", b"\0"), span(b"\0", b"\0")],
+            ["a", "a..b", "a..", "all keys"]
+        );
     }
 
     #[test]
@@ -267,7 +285,11 @@ mod tests {
             target_union: Some(TargetUnion::ModRevision(4)),
             ..Default::default()
         };
-        let put = PutRequest { key: Bytes::from_static(b"k"), value: Bytes::from_static(b"v"), ..Default::default() };
+        let put = PutRequest {
+            key: Bytes::from_static(b"k"),
+            value: Bytes::from_static(b"v"),
+            ..Default::default()
+        };
         let get = RangeRequest { key: Bytes::from_static(b"k"), ..Default::default() };
         let txn = TxnRequest {
             compare: vec![compare],

@@ -141,7 +141,7 @@ impl Disk {
                 self.pending.pop_front();
                 self.sync(job, Proof::Synced { time, job: number });
             }
-        } else if let Some(at) = self.pending.iter().position(|job| job.number == number) {
+        } else if let Some(at) = self.pending.iter().rposition(|job| job.number == number) {
             // What a job writes takes the place of what those before it wrote.
             self.pending.drain(..at);
             self.pending[0].ended = Some(if failed { Ended::Failed } else { Ended::Unsynced });

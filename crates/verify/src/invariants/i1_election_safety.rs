@@ -4,6 +4,9 @@
 //! may give the same index and term to two entries. That is what becomes of a vote for oneself that
 //! was not durable (zoo R1).
 //!
+//! A cluster of one is excused from that: raft counts its own vote before it is durable, which is as
+//! good as durable while nobody else can hear of it. What it has not on disk when it dies never was.
+//!
 //! Not checked: that the leader was elected by a quorum of votes, that votes went to candidates
 //! whose log was new enough (I3 sees what comes of it), and terms older than the last 1,024.
 
@@ -30,6 +33,11 @@ struct Leader {
 }
 
 impl ElectionSafety {
+    /// The only member there is began anew and knows of no term after `term`.
+    pub fn forget_after(&mut self, term: u64) {
+        self.leaders.retain(|led, _| *led <= term);
+    }
+
     /// `member` says that it leads `term`.
     pub fn leads(&mut self, event: &Event, term: u64, member: &Member, findings: &mut Findings) {
         let Some(first) = self.leaders.get(&term) else {
@@ -67,7 +75,7 @@ impl ElectionSafety {
 
 #[cfg(test)]
 mod tests {
-    use record::{Role, Stop};
+    use record::{Fact, LogEntry, Role, Stop};
 
     use super::super::script::Script;
 
@@ -93,6 +101,20 @@ mod tests {
         run.start(1, 0);
         run.leads(1, 5);
         run.broke("I1", "Member 1 leads term 5, which it led already before it was restarted.");
+    }
+
+    #[test]
+    fn a_cluster_of_one_leads_a_term_again_that_nobody_heard_of() {
+        let mut run = Script::new(1);
+        run.state(1, 5, 1, Role::Leader);
+        run.append(1, &[(1, 5), (2, 5)]);
+        run.stop(1, Stop::Crash);
+        run.lose_after(1, 0);
+        run.lose_state(1, 4, 1, 0);
+        run.start(1, 0);
+        run.leads(1, 5);
+        run.tell(1, Fact::Appended(vec![LogEntry { index: 1, term: 5, digest: 7 }]));
+        run.holds();
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! its digest and the term of the entry before; every other log must say the same, and so must every
 //! later life of the same member, through what it recovers.
 //!
+//! In a cluster of one, what a life had only in memory when it died never was (see I1).
+//!
 //! Not checked: entries below the window that is remembered; that a leader never overwrites its own
 //! log (leader append-only), unless it does so within one term.
 
@@ -70,6 +72,12 @@ impl LogMatching {
         } else {
             seen.previous = seen.previous.or(previous);
         }
+    }
+
+    /// The only member there is began anew with a log up to `last`.
+    pub fn forget_after(&mut self, last: u64) {
+        self.first.forget_above(last);
+        self.others.retain(|(index, _), _| *index <= last);
     }
 
     /// Nobody can speak of entries below `floor` any more.

@@ -122,6 +122,8 @@ probes! {
 pub struct Monitors {
     /// By number, less one.
     members: Vec<Member>,
+    /// Whether there is but one.
+    only_one: bool,
     commits: Commits,
     elections: ElectionSafety,
     logs: LogMatching,
@@ -136,6 +138,7 @@ impl Monitors {
     pub fn new(members: u32) -> Monitors {
         Monitors {
             members: (1..=members).map(Member::new).collect(),
+            only_one: members == 1,
             commits: Commits::default(),
             elections: ElectionSafety::default(),
             logs: LogMatching::new(),
@@ -286,6 +289,10 @@ impl Monitors {
     fn recovered(&mut self, event: &Event, found: &Recovery<'_>) {
         let member = &mut self.members[place(event)];
         let mut log = TermLog::after(found.before.0, found.before.1);
+        if self.only_one {
+            self.elections.forget_after(found.hard_state.term);
+            self.logs.forget_after(found.before.0 + found.entries.len() as u64);
+        }
         for entry in found.entries {
             log.put(entry.index, entry.term);
             let previous = log.term_at(entry.index.wrapping_sub(1));

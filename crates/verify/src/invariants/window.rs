@@ -73,6 +73,12 @@ impl<T> Window<T> {
         }
     }
 
+    /// Forgets everything above `last`.
+    pub fn forget_above(&mut self, last: u64) {
+        let keep = (last + 1).saturating_sub(self.base);
+        self.slots.truncate(usize::try_from(keep).unwrap_or(usize::MAX));
+    }
+
     /// The lowest index that can be remembered.
     #[inline]
     pub fn base(&self) -> u64 {
@@ -94,6 +100,11 @@ mod tests {
         assert_eq!(window.get(3), None, "what is forgotten stays so");
         window.forget_below(100);
         assert_eq!((window.get(99), window.get(100)), (None, Some(&100)));
+        window.forget_above(200);
+        assert_eq!((window.get(200), window.get(201)), (Some(&200), None));
+        window.forget_above(7);
+        window.put(100, 1);
+        assert_eq!((window.get(100), window.slots.len()), (Some(&1), 1));
     }
 
     #[test]

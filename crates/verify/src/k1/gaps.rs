@@ -41,7 +41,9 @@ struct Gap {
 /// Explains the revisions that no step makes by operations whose outcome is open.
 pub fn fill(history: &History, steps: &[Step], open: &[Window], start: i64) -> Filled {
     // A compaction makes no revision, and the model of the replay is not to be compacted.
-    let compacts = |window: &&Window| matches!(history.operations[window.operation as usize].request, Request::Compact(_));
+    let compacts = |window: &&Window| {
+        matches!(history.operations[window.operation as usize].request, Request::Compact(_))
+    };
     let open: Vec<Window> = open.iter().filter(|window| !compacts(window)).copied().collect();
     let mut gaps: Vec<Gap> = Vec::new();
     let mut used = vec![false; open.len()];
@@ -107,7 +109,9 @@ struct Facts(Vec<KeyValue>);
 
 impl Facts {
     fn of(history: &History, steps: &[Step], start: i64) -> Facts {
-        let makes = |revision: i64| steps.binary_search_by_key(&Position::making(revision), |step| step.position).is_ok();
+        let makes = |revision: i64| {
+            steps.binary_search_by_key(&Position::making(revision), |step| step.position).is_ok()
+        };
         let mut seen = Vec::new();
         let mut note = |kv: &KeyValue| {
             if kv.mod_revision > start && !makes(kv.mod_revision) {
@@ -116,7 +120,9 @@ impl Facts {
         };
         for operation in &history.operations {
             match operation.response() {
-                Some(Response::Range(range)) if !hides_values(&operation.request) => range.kvs.iter().for_each(&mut note),
+                Some(Response::Range(range)) if !hides_values(&operation.request) => {
+                    range.kvs.iter().for_each(&mut note)
+                }
                 Some(Response::Put(put)) => put.prev_kv.iter().for_each(&mut note),
                 Some(Response::DeleteRange(delete)) => delete.prev_kvs.iter().for_each(&mut note),
                 Some(Response::Txn(txn)) => txn.responses.iter().for_each(|op| in_txn(op, &mut note)),

@@ -82,7 +82,9 @@ impl<'a> Graph<'a> {
             graph.take_unplaced(window, violations);
         }
         for window in open {
-            let Request::Compact(request) = &history.operations[window.operation as usize].request else { continue };
+            let Request::Compact(request) = &history.operations[window.operation as usize].request else {
+                continue;
+            };
             if order.compactions.iter().any(|compaction| compaction.operation == window.operation) {
                 graph.add(window, Says::Compacts(request.revision));
             } else if !possible.is_empty() {
@@ -329,7 +331,9 @@ fn oldest_read_done(txn: &TxnRequest, response: &TxnResponse) -> Option<i64> {
     let branch = if response.succeeded { &txn.success } else { &txn.failure };
     let of_op = |(op, response): (&RequestOp, &ResponseOp)| match (&op.request, &response.response) {
         (Some(Op::RequestRange(range)), _) if range.revision > 0 => Some(range.revision),
-        (Some(Op::RequestTxn(nested)), Some(OpResponse::ResponseTxn(response))) => oldest_read_done(nested, response),
+        (Some(Op::RequestTxn(nested)), Some(OpResponse::ResponseTxn(response))) => {
+            oldest_read_done(nested, response)
+        }
         _ => None,
     };
     branch.iter().zip(&response.responses).filter_map(of_op).min()
@@ -347,12 +351,20 @@ fn answered(history: &History, operation: u32) -> String {
     let who = describe::who(operation);
     match &operation.outcome {
         Outcome::Answer { at, .. } => format!("{who} was answered at {}.", describe::time(*at)),
-        Outcome::Error { at, error } => format!("{who} was answered with \"{error}\" at {}.", describe::time(*at)),
+        Outcome::Error { at, error } => {
+            format!("{who} was answered with \"{error}\" at {}.", describe::time(*at))
+        }
         Outcome::Unknown { .. } => format!("{who} was called at {}.", describe::time(operation.call)),
     }
 }
 
-fn wrong_error(history: &History, operation: u32, at: Nanos, error: Error, expected: Option<Error>) -> Violation {
+fn wrong_error(
+    history: &History,
+    operation: u32,
+    at: Nanos,
+    error: Error,
+    expected: Option<Error>,
+) -> Violation {
     Violation::new(oracle(history, operation), Severity::Wrong, at, "an error without a reason")
         .say(format!(
             "{} was answered with \"{error}\" at {}.",
@@ -361,7 +373,9 @@ fn wrong_error(history: &History, operation: u32, at: Nanos, error: Error, expec
         ))
         .say(match expected {
             Some(expected) => format!("etcd answers such a request with \"{expected}\"."),
-            None => "At no moment between its call and its answer was there a reason for that error.".to_string(),
+            None => {
+                "At no moment between its call and its answer was there a reason for that error.".to_string()
+            }
         })
         .shown_by([operation as usize])
 }
@@ -384,9 +398,14 @@ fn compacted_twice(history: &History, one: u32, other: u32) -> Violation {
 }
 
 fn cycle(history: &History, stuck: &[u32]) -> Violation {
-    let time = stuck.iter().filter_map(|number| history.operations[*number as usize].returned()).max().unwrap_or(0);
-    let mut violation =
-        Violation::new(Oracle::K3, Severity::Wrong, time, "compactions and reads of the past contradict each other");
+    let time =
+        stuck.iter().filter_map(|number| history.operations[*number as usize].returned()).max().unwrap_or(0);
+    let mut violation = Violation::new(
+        Oracle::K3,
+        Severity::Wrong,
+        time,
+        "compactions and reads of the past contradict each other",
+    );
     let mut sorted = stuck.to_vec();
     sorted.sort_by_key(|number| history.operations[*number as usize].returned());
     for number in sorted.iter().take(3) {
@@ -400,15 +419,19 @@ fn cycle(history: &History, stuck: &[u32]) -> Violation {
 fn no_place(history: &History, node: &Node, earliest: &Bound) -> Violation {
     let operation = &history.operations[node.operation as usize];
     let time = operation.returned().unwrap_or(operation.call);
-    let mut violation =
-        Violation::new(oracle(history, node.operation), Severity::Wrong, time, match node.says {
+    let mut violation = Violation::new(
+        oracle(history, node.operation),
+        Severity::Wrong,
+        time,
+        match node.says {
             Says::Future(_) => "a revision is said to lie in the future, but was known already",
             Says::Compacts(_) => "a compaction to a revision that did not exist yet was accepted",
             Says::NotCompacted(_) => "a read returned a revision that was compacted already",
             Says::Compacted(_) | Says::Refused(_) => "an answer came too early or too late",
-        })
-        .say(answered(history, node.operation))
-        .shown_by([node.operation as usize]);
+        },
+    )
+    .say(answered(history, node.operation))
+    .shown_by([node.operation as usize]);
     for (bound, when) in [(earliest, "It comes after"), (&node.ceiling, "It comes before")] {
         if bound.by != NOBODY && bound.by != node.operation {
             let other = describe::operation(&history.operations[bound.by as usize]);

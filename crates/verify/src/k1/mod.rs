@@ -83,7 +83,9 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Finding {
     let mut order = Order::new(history, premises.applied, start, &mut finding.violations);
     let (somewhere, open) = realtime::sweep(history, &order, start, &mut finding.violations);
     let known = order.steps.len();
-    if premises.applied.is_none() && !fill_gaps(history, premises, &mut order.steps, &open, order.leases, &mut finding) {
+    if premises.applied.is_none()
+        && !fill_gaps(history, premises, &mut order.steps, &open, order.leases, &mut finding)
+    {
         return finding;
     }
     let guessed = order.steps.len() > known;
@@ -149,9 +151,10 @@ fn fill_gaps(
             Vec::new(),
             Some("some were made by writers that the history does not have, or an answer is wrong"),
         ),
-        Filled::OutOfBudget => {
-            (Vec::new(), Some("the search for an explanation was given up; it needs a watch or the log as evidence"))
-        }
+        Filled::OutOfBudget => (
+            Vec::new(),
+            Some("the search for an explanation was given up; it needs a watch or the log as evidence"),
+        ),
     };
     steps.extend(filled);
     steps.sort_unstable();
@@ -202,7 +205,8 @@ fn unexplained(history: &History, step: &Step, revision: i64, premises: &Premise
     let mut violation =
         Violation::new(Oracle::K1, Severity::Wrong, time, format!("nobody made revision {revision}"));
     if let Some(witness) = witness {
-        violation = violation.say(format!("There was a revision {revision}: {}.", describe::operation(witness)));
+        violation =
+            violation.say(format!("There was a revision {revision}: {}.", describe::operation(witness)));
     }
     violation = violation.say(match premises.applied {
         Some(_) => "No write was acknowledged for it, and the cluster applied none without an answer there.",

@@ -67,7 +67,13 @@ impl Order {
         order
     }
 
-    fn take_answers(&mut self, history: &History, evidence: bool, start: i64, violations: &mut Vec<Violation>) {
+    fn take_answers(
+        &mut self,
+        history: &History,
+        evidence: bool,
+        start: i64,
+        violations: &mut Vec<Violation>,
+    ) {
         self.places.reserve_exact(history.operations.len());
         self.steps.reserve(history.operations.len());
         for (number, operation) in history.operations.iter().enumerate() {
@@ -213,7 +219,8 @@ fn is_about_leases(operation: &Operation) -> bool {
 }
 
 fn impossible_revision(operation: &Operation, number: usize, start: i64) -> Violation {
-    let revision = operation.response().and_then(|response| response.header()).map_or(0, |header| header.revision);
+    let revision =
+        operation.response().and_then(|response| response.header()).map_or(0, |header| header.revision);
     let time = operation.returned().unwrap_or(operation.call);
     Violation::new(Oracle::K1, Severity::Wrong, time, "an answer names a revision that cannot be")
         .say(format!(
@@ -232,9 +239,14 @@ fn made_twice(history: &History, one: &Step, other: &Step) -> Violation {
         .map(|step| step.operation as usize)
         .filter(|number| *number < history.operations.len())
         .collect();
-    let time = operations.iter().filter_map(|number| history.operations[*number].returned()).max().unwrap_or(0);
-    let mut violation =
-        Violation::new(Oracle::K1, Severity::Wrong, time, format!("revision {revision} was made by two writes"));
+    let time =
+        operations.iter().filter_map(|number| history.operations[*number].returned()).max().unwrap_or(0);
+    let mut violation = Violation::new(
+        Oracle::K1,
+        Severity::Wrong,
+        time,
+        format!("revision {revision} was made by two writes"),
+    );
     for number in &operations {
         let operation = &history.operations[*number];
         violation = violation.say(match operation.returned() {
@@ -243,23 +255,31 @@ fn made_twice(history: &History, one: &Step, other: &Step) -> Violation {
                 describe::who(operation),
                 describe::time(at)
             ),
-            None => format!("{} got no answer, and was applied as revision {revision}.", describe::who(operation)),
+            None => {
+                format!("{} got no answer, and was applied as revision {revision}.", describe::who(operation))
+            }
         });
     }
     violation.shown_by(operations)
 }
 
 fn applied_elsewhere(operation: &Operation, entry: &Applied) -> Violation {
-    let revision = operation.response().and_then(|response| response.header()).map_or(0, |header| header.revision);
+    let revision =
+        operation.response().and_then(|response| response.header()).map_or(0, |header| header.revision);
     let time = operation.returned().unwrap_or(entry.time);
-    Violation::new(Oracle::K1, Severity::Wrong, time, "a write was answered with another revision than it made")
-        .say(format!(
-            "{} was acknowledged as revision {revision} at {}.",
-            describe::who(operation),
-            describe::time(time)
-        ))
-        .say(format!("The cluster applied it at index {} as revision {}.", entry.index, entry.revision))
-        .shown_by(entry.operation.map(|number| number as usize))
+    Violation::new(
+        Oracle::K1,
+        Severity::Wrong,
+        time,
+        "a write was answered with another revision than it made",
+    )
+    .say(format!(
+        "{} was acknowledged as revision {revision} at {}.",
+        describe::who(operation),
+        describe::time(time)
+    ))
+    .say(format!("The cluster applied it at index {} as revision {}.", entry.index, entry.revision))
+    .shown_by(entry.operation.map(|number| number as usize))
 }
 
 fn refused_and_done(operation: &Operation, entry: &Applied) -> Violation {
@@ -268,6 +288,9 @@ fn refused_and_done(operation: &Operation, entry: &Applied) -> Violation {
     };
     Violation::new(Oracle::K1, Severity::Wrong, *at, "a refused operation took effect")
         .say(format!("{} was refused with \"{error}\" at {}.", describe::who(operation), describe::time(*at)))
-        .say(format!("The cluster applied it all the same, at index {} as revision {}.", entry.index, entry.revision))
+        .say(format!(
+            "The cluster applied it all the same, at index {} as revision {}.",
+            entry.index, entry.revision
+        ))
         .shown_by(entry.operation.map(|number| number as usize))
 }

@@ -8,8 +8,8 @@ use record::{History, Nanos, Outcome};
 use super::order::{NOBODY, Order};
 use super::place::{Place, Position};
 use crate::definite::over_at;
-use crate::{answer, describe};
 use crate::{Oracle, Severity, Violation};
+use crate::{answer, describe};
 
 /// A bound and the operation that sets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,17 +128,14 @@ fn out_of_order(history: &History, late: usize, early: usize) -> Violation {
     let title = if reads { "a stale read" } else { "revisions contradict real time" };
     let known = over_at(witness).expect("a floor is set by what is over");
     let said = |operation: &record::Operation| match &operation.outcome {
-        Outcome::Answer { response, .. } => format!("answered with revision {}", answer::revision(response.header())),
+        Outcome::Answer { response, .. } => {
+            format!("answered with revision {}", answer::revision(response.header()))
+        }
         Outcome::Error { error, .. } => format!("answered with \"{error}\""),
         Outcome::Unknown { .. } => "carried out".to_string(),
     };
     Violation::new(Oracle::K1, Severity::Wrong, time, title)
-        .say(format!(
-            "{} was {} at {}.",
-            describe::who(witness),
-            said(witness),
-            describe::time(known)
-        ))
+        .say(format!("{} was {} at {}.", describe::who(witness), said(witness), describe::time(known)))
         .say(format!(
             "{} was called later, at {}, yet it was {}, which comes before that.",
             describe::who(operation),

@@ -60,7 +60,9 @@ impl<'a> Replay<'a> {
         let request = granted(operation);
         let result = self.model.apply_noting(&request, &mut self.ties);
         let difference = match (&operation.outcome, &result) {
-            (Outcome::Answer { response, .. }, Ok(expected)) => answer::difference(expected, response, &self.ties),
+            (Outcome::Answer { response, .. }, Ok(expected)) => {
+                answer::difference(expected, response, &self.ties)
+            }
             (Outcome::Answer { .. }, Err(error)) => Some(format!("it should be the error \"{error}\"")),
             (Outcome::Error { error, .. }, Err(expected)) if error == expected => None,
             (Outcome::Error { .. } | Outcome::Unknown { .. }, _) if step.position.makes_revision() => {
@@ -122,8 +124,12 @@ impl Mismatch {
         let operation = &history.operations[number];
         let time = operation.returned().unwrap_or(operation.call);
         let (oracle, title) = match &operation.request {
-            request if k3::reads_the_past(request) => (Oracle::K3, "a read at a revision does not return that revision"),
-            request if k2::is_judged(request) => (Oracle::K2, "a serializable read returns a state that never was"),
+            request if k3::reads_the_past(request) => {
+                (Oracle::K3, "a read at a revision does not return that revision")
+            }
+            request if k2::is_judged(request) => {
+                (Oracle::K2, "a serializable read returns a state that never was")
+            }
             request if super::place::is_write(request) => (Oracle::K1, "a write was answered wrongly"),
             _ => (Oracle::K1, "a read was answered wrongly"),
         };
@@ -141,7 +147,8 @@ impl Mismatch {
             .say(format!("{} {said}.", describe::who(operation)))
             .say(format!("By all writes up to that revision, {}.", self.difference))
             .shown_by([number]);
-        if let Some(writer) = last_writer(history, steps, model, operation).filter(|writer| *writer != number) {
+        if let Some(writer) = last_writer(history, steps, model, operation).filter(|writer| *writer != number)
+        {
             let line = describe::operation(&history.operations[writer]);
             violation = violation.say(format!("The last write there: {line}.")).shown_by([writer]);
         }

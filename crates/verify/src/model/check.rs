@@ -34,7 +34,8 @@ fn check_range(range: &RangeRequest) -> Result<(), Error> {
     if range.key.is_empty() {
         return Err(Error::EmptyKey);
     }
-    let known = SortOrder::try_from(range.sort_order).is_ok() && SortTarget::try_from(range.sort_target).is_ok();
+    let known =
+        SortOrder::try_from(range.sort_order).is_ok() && SortTarget::try_from(range.sort_target).is_ok();
     if known { Ok(()) } else { Err(Error::InvalidSortOption) }
 }
 

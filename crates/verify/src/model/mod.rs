@@ -102,7 +102,9 @@ impl Model {
         check(request)?;
         match request {
             Request::Range(request) if request.revision > at => Err(Error::FutureRev),
-            Request::Put(put) if (put.ignore_value || put.ignore_lease) && !self.store.exists(&put.key, at) => {
+            Request::Put(put)
+                if (put.ignore_value || put.ignore_lease) && !self.store.exists(&put.key, at) =>
+            {
                 Err(Error::KeyNotFound)
             }
             Request::Txn(request) => txn::decide(&self.store, None, request, at).map(|_| ()),
@@ -151,7 +153,9 @@ impl Model {
         if request.lease != NO_LEASE && self.leases.get(request.lease).is_none() {
             return Err(Error::LeaseNotFound);
         }
-        if (request.ignore_value || request.ignore_lease) && !self.store.exists(&request.key, self.store.revision) {
+        if (request.ignore_value || request.ignore_lease)
+            && !self.store.exists(&request.key, self.store.revision)
+        {
             return Err(Error::KeyNotFound);
         }
         let mut writer = Writer::new(&mut self.store, &mut self.leases);
@@ -262,7 +266,8 @@ impl<'a> Writer<'a> {
     /// end, earlier in the same transaction, is not held against puts (`check`). etcd crashes then; here it is empty.
     fn put(&mut self, request: &PutRequest) -> PutResponse {
         let key = &request.key;
-        let wanted = request.ignore_value || request.ignore_lease || request.prev_kv || !self.leases.is_empty();
+        let wanted =
+            request.ignore_value || request.ignore_lease || request.prev_kv || !self.leases.is_empty();
         let old = if wanted { self.store.get(key, self.newest()) } else { None };
         let old_lease = old.as_ref().map_or(NO_LEASE, |old| old.lease);
         let value = match &old {

@@ -107,7 +107,10 @@ impl Store {
     /// Deletes a key that exists, as part of revision `revision`, which is not finished yet.
     pub fn delete(&mut self, key: &[u8], revision: i64) {
         if let Some(versions) = self.keys.get_mut(key) {
-            set(versions, Version { modified: revision, created: 0, number: 0, lease: 0, value: Bytes::new() });
+            set(
+                versions,
+                Version { modified: revision, created: 0, number: 0, lease: 0, value: Bytes::new() },
+            );
         }
     }
 

@@ -88,3 +88,48 @@ fn picked_from(picked: &[KeyValue], candidates: &[KeyValue]) -> bool {
         candidates.contains(one) && !picked[..at].iter().any(|earlier| earlier.key == one.key)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kv(key: &'static str, version: i64) -> KeyValue {
+        KeyValue { key: key.into(), version, ..KeyValue::default() }
+    }
+
+    /// Sorted by version: a | b c d | e.
+    fn ties(returned: usize) -> (Ties, Vec<KeyValue>) {
+        let kvs = [kv("a", 1), kv("b", 2), kv("c", 2), kv("d", 2), kv("e", 3)];
+        let mut ties = Ties::default();
+        let range = ties.next_range();
+        ties.note(range, &kvs, returned, |a, b| a.version == b.version, |kv| kv);
+        (ties, kvs[..returned].to_vec())
+    }
+
+    #[test]
+    fn equal_keys_come_in_any_order() {
+        let (ties, expected) = ties(5);
+        let answer = |order: [usize; 5]| order.map(|at| expected[at].clone());
+        assert!(ties.allow(0, &expected, &answer([0, 3, 1, 2, 4])));
+        assert!(!ties.allow(0, &expected, &answer([1, 0, 2, 3, 4])), "a is below b");
+        assert!(!ties.allow(0, &expected, &answer([0, 1, 1, 2, 4])), "b comes once");
+        assert!(!ties.allow(1, &expected, &answer([0, 3, 1, 2, 4])), "another range of the answer");
+    }
+
+    #[test]
+    fn a_limit_may_cut_any_of_them_off() {
+        let (ties, expected) = ties(3);
+        let answer =
+            |keys: [&'static str; 3], versions: [i64; 3]| [0, 1, 2].map(|at| kv(keys[at], versions[at]));
+        assert!(ties.allow(0, &expected, &answer(["a", "d", "b"], [1, 2, 2])));
+        assert!(!ties.allow(0, &expected, &answer(["a", "d", "e"], [1, 2, 3])), "e is above them all");
+        assert!(!ties.allow(0, &expected, &answer(["a", "d", "x"], [1, 2, 2])), "there is no x");
+    }
+
+    #[test]
+    fn without_ties_nothing_is_allowed_but_what_is_expected() {
+        let mut ties = Ties::default();
+        ties.note(0, &[kv("a", 1), kv("b", 2)], 2, |a, b| a.version == b.version, |kv| kv);
+        assert_eq!(ties, Ties::default());
+    }
+}

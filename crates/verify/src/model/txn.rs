@@ -24,7 +24,8 @@ pub fn is_read_only(txn: &TxnRequest) -> bool {
 
 /// Whether it may be answered from a member's own store. True of an empty one.
 pub fn is_serializable(txn: &TxnRequest) -> bool {
-    let serializable = |op: &RequestOp| matches!(&op.request, Some(Op::RequestRange(range)) if range.serializable);
+    let serializable =
+        |op: &RequestOp| matches!(&op.request, Some(Op::RequestRange(range)) if range.serializable);
     txn.success.iter().chain(&txn.failure).all(serializable)
 }
 

@@ -47,13 +47,24 @@ pub struct Shape {
     pub compactions: bool,
     /// Whether there are leases.
     pub leases: bool,
+    /// Percent of reads that are serializable; each client reads its own member, and members lag.
+    pub serializable: u64,
     /// How many ticks an operation's way takes at most, each way.
     pub delay: u64,
 }
 
 impl Default for Shape {
     fn default() -> Self {
-        Shape { operations: 8, clients: 3, keys: 2, unknown: 20, compactions: true, leases: false, delay: 3 }
+        Shape {
+            operations: 8,
+            clients: 3,
+            keys: 2,
+            unknown: 20,
+            compactions: true,
+            leases: false,
+            serializable: 0,
+            delay: 3,
+        }
     }
 }
 
@@ -97,12 +108,25 @@ pub fn history(random: &mut Random, shape: &Shape) -> (History, Vec<Applied>) {
     }
     points.sort_unstable();
     let mut model = Model::default();
+    // How far each member is.
+    let mut members: Vec<Model> = vec![model.clone(); shape.clients as usize];
     let mut results: Vec<Option<Result<Response, Error>>> = vec![None; planned.len()];
     let mut applied = Vec::new();
     for (index, (time, _, number)) in points.into_iter().enumerate() {
         let before = model.revision();
         let request = &planned[number].request;
+        let member = &mut members[planned[number].client as usize];
+        if matches!(request, Request::Range(range) if range.serializable) {
+            if random.percent(30) {
+                member.clone_from(&model);
+            }
+            results[number] = Some(member.apply(request));
+            continue;
+        }
         results[number] = Some(model.apply(request));
+        if shape.serializable > 0 {
+            member.clone_from(&model);
+        }
         if !matches!(request, Request::Range(_)) {
             applied.push(Applied {
                 index: index as u64 + 1,
@@ -120,9 +144,31 @@ pub fn history(random: &mut Random, shape: &Shape) -> (History, Vec<Applied>) {
             (Some(at), Some(Err(error))) => Outcome::Error { at, error },
             _ => Outcome::Unknown { gave_up: planned.call + 9 },
         };
-        Operation { client: planned.client, member: 1, request: planned.request, call: planned.call, outcome }
+        Operation {
+            client: planned.client,
+            member: planned.client + 1,
+            request: planned.request,
+            call: planned.call,
+            outcome,
+        }
     });
     (History { operations: operations.collect() }, applied)
+}
+
+/// Ends a history with a quiet read of everything, as the world does.
+pub fn read_everything(history: &mut History, applied: &[Applied]) {
+    let mut model = Model::default();
+    for entry in applied {
+        let number = entry.operation.expect("every entry is a client's") as usize;
+        let _ = model.apply(&history.operations[number].request);
+    }
+    let all = Bytes::from_static(b"\0");
+    let request = RangeRequest { key: all.clone(), range_end: all, ..RangeRequest::default() }.into();
+    let response = model.apply(&request).expect("a read of everything");
+    let call =
+        history.operations.iter().map(|one| one.returned().unwrap_or(one.call)).max().unwrap_or(0) + 100;
+    let outcome = Outcome::Answer { at: call + 1, response };
+    history.operations.push(Operation { client: 99, member: 1, request, call, outcome });
 }
 
 fn key(random: &mut Random, shape: &Shape) -> Bytes {
@@ -165,13 +211,13 @@ fn put(random: &mut Random, shape: &Shape, key: Bytes, number: usize) -> PutRequ
 fn range(random: &mut Random, shape: &Shape, key: Bytes) -> RangeRequest {
     let revision = if random.percent(30) { random.below(6) as i64 } else { 0 };
     let all = random.percent(30);
-    let _ = shape;
     RangeRequest {
         key: if all { Bytes::from_static(b"\0") } else { key },
         range_end: if all { Bytes::from_static(b"\0") } else { Bytes::new() },
         revision,
         limit: if random.percent(10) { 1 } else { 0 },
         sort_target: if random.percent(10) { 1 } else { 0 },
+        serializable: random.percent(shape.serializable),
         ..RangeRequest::default()
     }
 }
@@ -189,8 +235,13 @@ fn txn(random: &mut Random, shape: &Shape, number: usize, depth: usize) -> TxnRe
         1 => (0, TargetUnion::Version(bound)),
         _ => (3, TargetUnion::Value(Bytes::from(format!("v{}", random.below(8))))),
     };
-    let compare =
-        Compare { result: random.below(4) as i32, target, key: on.clone(), target_union: Some(union), ..Compare::default() };
+    let compare = Compare {
+        result: random.below(4) as i32,
+        target,
+        key: on.clone(),
+        target_union: Some(union),
+        ..Compare::default()
+    };
     let op = |random: &mut Random| {
         let key = on.clone();
         let op = match random.below(5) {
@@ -219,7 +270,8 @@ pub fn spoil(random: &mut Random, history: &mut History, applied: &mut Vec<Appli
             history.operations.remove(at);
             applied.retain(|entry| entry.operation != Some(at as u64));
             for entry in applied {
-                if let Some(operation) = entry.operation.as_mut().filter(|operation| **operation > at as u64) {
+                if let Some(operation) = entry.operation.as_mut().filter(|operation| **operation > at as u64)
+                {
                     *operation -= 1;
                 }
             }
@@ -245,7 +297,8 @@ fn move_return(random: &mut Random, operation: &mut Operation) {
 }
 
 fn swap_answers(history: &mut History, at: usize, other: usize) {
-    let (one, two) = (history.operations[at].response().cloned(), history.operations[other].response().cloned());
+    let (one, two) =
+        (history.operations[at].response().cloned(), history.operations[other].response().cloned());
     let same = history.operations[at].request.rpc_name() == history.operations[other].request.rpc_name();
     if let (Some(one), Some(two), true) = (one, two, same) {
         for (at, new) in [(at, two), (other, one)] {
@@ -291,7 +344,8 @@ fn shift_revision(random: &mut Random, operation: &mut Operation) {
 }
 
 fn refuse(random: &mut Random, operation: &mut Operation) {
-    let errors = [Error::Compacted, Error::FutureRev, Error::KeyNotFound, Error::Timeout, Error::TooManyRequests];
+    let errors =
+        [Error::Compacted, Error::FutureRev, Error::KeyNotFound, Error::Timeout, Error::TooManyRequests];
     let error = *random.pick(&errors);
     if let Outcome::Answer { at, .. } | Outcome::Error { at, .. } = operation.outcome {
         operation.outcome = Outcome::Error { at, error };
@@ -305,7 +359,9 @@ fn change_value(random: &mut Random, operation: &mut Operation) {
             Some(kv) => kv.value = value,
             None => range.count += 1,
         },
-        Outcome::Answer { response: Response::DeleteRange(delete), .. } => delete.deleted = 1 - delete.deleted.min(1),
+        Outcome::Answer { response: Response::DeleteRange(delete), .. } => {
+            delete.deleted = 1 - delete.deleted.min(1)
+        }
         Outcome::Answer { response: Response::Txn(txn), .. } => txn.succeeded = !txn.succeeded,
         _ => {}
     }
@@ -321,7 +377,12 @@ fn change_request(random: &mut Random, operation: &mut Operation) {
 
 /// An operation without an answer gets one that is at least of the right kind.
 fn acknowledge(history: &mut History, at: usize) {
-    let newest = history.operations.iter().filter_map(|one| one.response()?.header()).map(|header| header.revision).max();
+    let newest = history
+        .operations
+        .iter()
+        .filter_map(|one| one.response()?.header())
+        .map(|header| header.revision)
+        .max();
     let operation = &mut history.operations[at];
     if let (Outcome::Unknown { .. }, Request::Put(put)) = (&operation.outcome, &operation.request)
         && !put.prev_kv

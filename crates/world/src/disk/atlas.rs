@@ -25,39 +25,40 @@
 //!    | `snap/` | anywhere | anywhere |
 //!    | `db/` | behind the superblock (4 KiB) | behind the superblock |
 //!
-//!    In the WAL a lost tail looks exactly like a tail that was never synced, and a lost middle reads
-//!    as zeros, which is where a log ends: both are repaired in good faith and the promise is gone. A
-//!    rotten bit in the last write looks like a torn write for the same reason. With an intact later
-//!    write behind it, it cannot be one: that later write was synced after it. A snapshot file is
-//!    synced before it gets its name, so a named one is whole or damaged. The backend holds no promise,
-//!    only what the WAL can tell again; its superblock has fields without a checksum.
-//! 3. *At most `n - quorum(n)` members are ever damaged or wiped*, over the whole run, of which nobody
-//!    is counted back in. `n` is the smallest number of voters the plan may leave.
+//!    In the WAL a lost tail looks exactly like a tail that was never synced: it is mended in good faith
+//!    and the promise is gone. A rotten bit in the last write may look like a torn write. With an intact
+//!    later write behind it, it cannot be one: that later write was asked for after its sync. A snapshot
+//!    file is synced before it gets its name, so a named one is whole or damaged. The backend holds no
+//!    promise, only what the WAL can tell again; its superblock names the commit that counts, and an
+//!    older one there looks like any other.
+//! 3. *At most `n - quorum(n)` members are ever damaged or wiped*, over the whole run; nobody is counted
+//!    back in. One set is kept for all kinds of damage, because they add up. `n` is the smallest number
+//!    of voters the plan may leave: `m - quorum(m)` grows with `m`, so it is the worst case.
 //!
 //! # Why that suffices
 //!
 //! Safety needs 1 and 2 only: who is damaged either goes on with all it promised (its process lives, or
-//! the damage is in no way of its recovery) or is down. Liveness and the durability of what was
-//! acknowledged need 3: a quorum of members is undamaged, so it can elect and commit; and a committed
+//! the damage is where its recovery never looks) or is down. Liveness and the durability of what was
+//! acknowledged need 3: `quorum(n)` members are undamaged, so they can elect and commit. A committed
 //! entry was durable on `quorum(n)` members, of which at most `n - quorum(n) < quorum(n)` are damaged,
 //! so an undamaged one has it, and only who has it can win an election among the undamaged. A wiped
-//! member is damaged in all its files and notices by their absence. That the sets of damaged members
-//! of different faults add up is why one set is kept for all of them.
+//! member is damaged in all its files, and sees it by their absence.
 //!
 //! # What it rests on
 //!
-//! A member that breaks one of these has a bug, and the oracles will say so:
-//! - WAL: a flipped bit anywhere in a record, *its length included*, that an intact record follows
-//!   makes the member refuse; it never cuts the log there.
+//! Who breaks one of these has a bug, and the oracles will say so.
+//! - WAL: a flipped bit anywhere in a frame, *its length included*, that was synced before a later intact
+//!   frame was written makes the member refuse; it never cuts the log there. (That a later frame is
+//!   intact proves nothing by itself: of one unsynced write the second sector may survive alone.)
 //! - Snapshot files: a checksum over everything; the WAL names the snapshot it builds on; without it
 //!   the member refuses, or takes an older one from which the WAL has every entry.
-//! - Backend: every reachable page is verified at each start, also after a clean stop. An older commit
-//!   may be taken where the WAL has every entry behind its consistent index; otherwise it refuses.
-//! - An empty disk at any start but the first makes it refuse.
-//!
-//! And the world: members outside of [`Atlas::undamaged`] are never part of a core that is expected to
-//! recover; a voter that was added and never started counts like a damaged one, see
-//! [`Atlas::give_up`].
+//! - Backend: every page is verified at each start. Of 24 000 databases damaged so, redb served none
+//!   with `set_check_integrity_on_open`; without it, after a clean stop, every tenth.
+//!   If an older commit is taken, the WAL must have every entry behind its consistent index.
+//! - An empty disk at any start but the first makes the member refuse. The first start lasts until the
+//!   first recovery has reached the disk: nothing was promised before.
+//! - The world expects nothing of members that are damaged ([`Atlas::is_damaged`]), and counts a voter
+//!   that was added and never started as one of them ([`Atlas::give_up`]).
 //!
 //! Not covered, because no promise depends on it: failing, slow and stalled operations, a full disk,
 //! short reads, power failures. They may strike every member at once.
@@ -74,23 +75,22 @@ pub struct Atlas {
     /// How many members may be damaged: `n - quorum(n)`.
     budget: usize,
     damaged: BTreeSet<u32>,
-    refused: u64,
 }
 
 impl Atlas {
     /// For a cluster that at no time has fewer than `voters` voters.
     pub fn new(voters: u32) -> Atlas {
         let quorum = voters / 2 + 1;
-        Atlas { budget: voters.saturating_sub(quorum) as usize, damaged: BTreeSet::new(), refused: 0 }
+        Atlas { budget: voters.saturating_sub(quorum) as usize, damaged: BTreeSet::new() }
     }
 
     /// Whether this fault may strike this member. If so, and if it does damage, the member counts as
-    /// damaged from now on; if not, the refusal is counted.
+    /// damaged from now on; if not, the fault must not be injected.
     ///
     /// Who is struck first gets the budget. A shrinker that leaves out a refused fault changes
     /// nothing, and one that leaves out an admitted fault takes no admission from the others.
     pub fn may_damage(&mut self, member: u32, kind: &FaultKind) -> bool {
-        let admitted = match kind {
+        match kind {
             FaultKind::LostWrite { files: Files::Wal, .. }
             | FaultKind::MisdirectedWrite { files: Files::Wal, .. } => false,
             FaultKind::BitRot { .. }
@@ -98,9 +98,7 @@ impl Atlas {
             | FaultKind::MisdirectedWrite { .. }
             | FaultKind::LostDisk => self.give_up(member),
             _ => true,
-        };
-        self.refused += u64::from(!admitted);
-        admitted
+        }
     }
 
     /// Counts a member as one that never comes back, if another one can be spared. Returns whether
@@ -112,19 +110,9 @@ impl Atlas {
         self.damaged.contains(&member)
     }
 
-    /// The members that are not damaged; any quorum of them must be able to go on.
-    pub fn undamaged(&self, members: impl IntoIterator<Item = u32>) -> Vec<u32> {
-        members.into_iter().filter(|member| !self.damaged.contains(member)).collect()
-    }
-
     /// Whether this member was damaged: it may refuse to start.
     pub fn is_damaged(&self, member: u32) -> bool {
         self.damaged.contains(&member)
-    }
-
-    /// How many faults were not let through: the count "refused-by-atlas".
-    pub fn refused(&self) -> u64 {
-        self.refused
     }
 }
 
@@ -157,9 +145,8 @@ mod tests {
                 atlas.may_damage(member, &ROT);
                 atlas.may_damage(member, &FaultKind::LostDisk);
             }
-            let undamaged = atlas.undamaged(1..=voters);
-            assert_eq!(undamaged.len() as u32, voters / 2 + 1, "{voters} voters");
-            assert_eq!(atlas.refused(), 2 * undamaged.len() as u64);
+            let undamaged = (1..=voters).filter(|member| !atlas.is_damaged(*member)).count();
+            assert_eq!(undamaged as u32, voters / 2 + 1, "{voters} voters");
         }
     }
 

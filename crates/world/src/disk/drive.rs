@@ -155,7 +155,7 @@ impl Drive {
     }
 
     /// Lets everything happen that is over at `now`.
-    fn settle(&mut self, now: u64) {
+    pub(super) fn settle(&mut self, now: u64) {
         while let Some(flight) = self.lanes.next_over(now) {
             self.cache.happen(flight.ordinal, &flight.touch, &mut self.counts);
         }
@@ -198,7 +198,10 @@ impl Drive {
         let call = media::call_of(op);
         let (touch, result) = match self.apply(call, op) {
             Ok(touch) => (touch, Ok(())),
-            Err(Refusal { kind, touch }) => (touch, Err(DiskError { kind, path: path_of(op).clone() })),
+            Err(Refusal { kind, touch }) => {
+                self.counts.add("disk-full", u64::from(kind == DiskErrorKind::Full));
+                (touch, Err(DiskError { kind, path: path_of(op).clone() }))
+            }
         };
         if lane == Lane::Jobs {
             self.jobs.debt.note(op, &touch);
@@ -216,11 +219,7 @@ impl Drive {
             return Err(self.cache.fail(op, ordinal, self.media.draw(fault, ordinal)));
         }
         let media = &mut self.media;
-        let done = self.cache.apply(op, ordinal, |extent| media.fate(path_of(op), ordinal, extent));
-        if let Err(Refusal { kind: DiskErrorKind::Full, .. }) = done {
-            self.counts.add("disk-full", 1);
-        }
-        done
+        self.cache.apply(op, ordinal, |extent| media.fate(path_of(op), ordinal, extent))
     }
 
     fn place(&mut self, lane: Lane, call: DiskCall, touch: Touch) {

@@ -26,6 +26,9 @@ pub(super) struct File {
     pub(super) tail: u64,
     /// Whether the log may hold more than writes that arrive: then a sync goes the long way.
     special: bool,
+    /// The last sync that was asked for and will succeed: what it covers is safe from later failures,
+    /// also while it is under way.
+    pub(super) sync_asked: u64,
 }
 
 /// An operation no sync has covered yet.
@@ -83,6 +86,11 @@ impl Entry {
 }
 
 impl File {
+    /// Whether the cache and the medium hold the same.
+    pub(super) fn is_clean(&self) -> bool {
+        self.log.is_empty() && self.belief.is_empty()
+    }
+
     /// Writes into the cache.
     pub(super) fn write(&mut self, ordinal: u64, offset: u64, data: Bytes, fate: Fate) {
         self.cached.write(offset, &data);
@@ -103,7 +111,8 @@ impl File {
     /// A sync that will fail: from here on the cache shows the medium's old bytes. Lengths stay, as
     /// Linux keeps them in the inode.
     pub(super) fn fail_sync(&mut self, ordinal: u64) {
-        for entry in self.log.iter_mut().filter(|entry| entry.dropped_by == 0) {
+        let sync_asked = self.sync_asked;
+        for entry in self.log.iter_mut().filter(|entry| entry.dropped_by == 0 && entry.ordinal > sync_asked) {
             entry.dropped_by = ordinal;
         }
         self.special = true;

@@ -195,9 +195,11 @@ impl Lanes {
         self.armed = None;
     }
 
-    /// The crash before the operation `ordinal`, or no crash.
+    /// The crash before the operation `ordinal`, or no crash. One that is already due stays.
     pub(super) fn arm(&mut self, ordinal: Option<u64>) {
-        self.armed = ordinal.map(|ordinal| Armed { ordinal, over: None });
+        if self.armed_crash().is_none() {
+            self.armed = ordinal.map(|ordinal| Armed { ordinal, over: None });
+        }
     }
 
     /// When the crash is to fall, if that is known yet.

@@ -23,6 +23,8 @@ mod content;
 mod counts;
 mod drive;
 mod file;
+#[cfg(test)]
+mod invariants;
 mod jobs;
 mod lanes;
 mod media;
@@ -143,17 +145,15 @@ impl SimDisk {
     }
 
     /// The operation of this number, and what follows it in its job or section, will not happen: the
-    /// world is to crash the process at [`SimDisk::armed_crash`]. A crash disarms, whatever its cause.
+    /// world is to crash the process at [`SimDisk::armed_crash`]. Only the last such call counts, but
+    /// for one whose operation was asked for already. A crash disarms, whatever its cause.
     pub fn crash_at(&self, ordinal: u64) {
         self.drive().lanes.arm(Some(ordinal));
     }
 
     /// Takes [`SimDisk::crash_at`] back, unless the operation was asked for already.
     pub fn disarm(&self) {
-        let mut drive = self.drive();
-        if drive.lanes.armed_crash().is_none() {
-            drive.lanes.arm(None);
-        }
+        self.drive().lanes.arm(None);
     }
 
     /// When the operation that is to be crashed at would be over, once it was asked for.
@@ -182,7 +182,8 @@ impl SimDisk {
     }
 
     /// How often each fault took effect: those of the plan by their names there, and what crashes and
-    /// power failures did: "cut-operation", "lost-sector", "lost-length", "lost-name", "torn-write".
+    /// power failures did: "cut-operation", "lost-sector", "lost-length", "lost-name", "torn-write". A disk
+    /// that is full counts as "disk-full", whether a fault or its own capacity made it so.
     pub fn counts(&self) -> BTreeMap<&'static str, u64> {
         self.drive().counts.get().clone()
     }
@@ -199,9 +200,11 @@ impl SimDisk {
         self.drive().cache.content(false)
     }
 
-    /// All files with their content as the medium holds them.
-    pub fn durable_files(&self) -> BTreeMap<String, Vec<u8>> {
-        self.drive().cache.content(true)
+    /// All files with their content as the medium holds them at `now`.
+    pub fn durable_files(&self, now: u64) -> BTreeMap<String, Vec<u8>> {
+        let mut drive = self.drive();
+        drive.settle(now);
+        drive.cache.content(true)
     }
 }
 

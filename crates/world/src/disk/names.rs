@@ -2,7 +2,7 @@
 //!
 //! Changes of names are durable once their directory is synced. Until then a power failure may undo
 //! them: of the changes to *one* name a beginning survives, those of different names are independent.
-//! A rename changes two names at once or not at all.
+//! A rename changes two names at once or not at all, so syncing the directory of one of them is enough.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -88,7 +88,7 @@ impl PageCache {
     /// The number of the file `path` stands for.
     pub(super) fn resolve(&mut self, path: &Path) -> Result<FileId, DiskErrorKind> {
         if let Some((recent, id)) = &self.recent
-            && Path::as_ptr(recent) == Path::as_ptr(path)
+            && Path::ptr_eq(recent, path)
         {
             return Ok(*id);
         }
@@ -117,7 +117,11 @@ impl PageCache {
             DiskOp::Truncate { path, len } => self.truncate(ordinal, path, *len),
             DiskOp::Rename { from, to } => self.rename(ordinal, from, to),
             DiskOp::Remove { path } => self.remove(ordinal, path),
-            DiskOp::Sync { path } => Ok(Touch::Sync(self.resolve(path)?)),
+            DiskOp::Sync { path } => {
+                let id = self.resolve(path)?;
+                self.open(id).sync_asked = ordinal;
+                Ok(Touch::Sync(id))
+            }
             DiskOp::SyncDir { path } => Ok(Touch::SyncDir(path.clone())),
         }
     }
@@ -256,7 +260,12 @@ impl PageCache {
                 Touch::Name(_) => {
                     names_from.get_or_insert(ordinal);
                 }
-                Touch::Nothing | Touch::Sync(_) | Touch::SyncDir(_) => {}
+                Touch::Sync(id) => {
+                    if let Some(file) = self.file(*id) {
+                        file.sync_asked = 0;
+                    }
+                }
+                Touch::Nothing | Touch::SyncDir(_) => {}
             }
         }
         if let Some(ordinal) = names_from {
@@ -268,9 +277,8 @@ impl PageCache {
 
     /// Power fails: of everything unsynced a part survives.
     pub(super) fn lose_power(&mut self, draw: impl Fn(u64, u64) -> Draw, counts: &mut Counts) {
-        for (id, file) in
-            self.files.iter_mut().enumerate().filter_map(|(id, file)| Some((id, file.as_mut()?)))
-        {
+        for (id, file) in self.files.iter_mut().enumerate() {
+            let Some(file) = file.as_mut().filter(|file| !file.is_clean()) else { continue };
             let newest = file.log.last().map_or(0, |entry| entry.ordinal);
             let (content, loss) = survival::survivor(file, draw(1 + id as u64, newest));
             file.settle(content);

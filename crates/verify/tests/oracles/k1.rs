@@ -1,0 +1,176 @@
+use api::etcdserverpb::*;
+use api::{Error, Request, Response};
+use etcdsim_verify::Oracle::{self, K1};
+use record::Outcome;
+
+use crate::build::*;
+
+/// Three writes, a delete, reads in between.
+fn good() -> Story {
+    Story::default()
+        .ok(1, put("a", "1"), (1, 3), done(2))
+        .ok(2, get("a"), (2, 4), found(2, &[kv("a", "1", 2, 2, 1)]))
+        .ok(1, put("a", "2"), (5, 6), done(3))
+        .ok(2, put("b", "3"), (5, 8), done(4))
+        .ok(1, delete("a"), (9, 10), deleted(5, 1))
+        .ok(2, delete("a"), (11, 12), deleted(5, 0))
+        .ok(3, everything(), (13, 14), found(5, &[kv("b", "3", 4, 4, 1)]))
+}
+
+#[test]
+fn a_serializable_history_holds() {
+    good().holds(K1);
+}
+
+#[test]
+fn a_read_that_missed_an_acknowledged_write_is_stale() {
+    let story = Story::default()
+        .ok(1, put("a", "1"), (1, 2), done(2))
+        .ok(1, put("a", "2"), (3, 4), done(3))
+        .ok(2, get("a"), (5, 6), found(2, &[kv("a", "1", 2, 2, 1)]));
+    let violation = story.breaks(K1, "a stale read");
+    assert_eq!(violation.operations, [1, 2]);
+    assert_eq!(
+        violation.sentences,
+        [
+            r#"Client 1's `put a="2"` was answered with revision 3 at 4.000 s."#,
+            "Client 2's `get a` was called later, at 5.000 s, yet it was answered with revision 2, which comes before that.",
+        ]
+    );
+    // At the same time is not later.
+    Story::default()
+        .ok(1, put("a", "1"), (1, 2), done(2))
+        .ok(1, put("a", "2"), (3, 5), done(3))
+        .ok(2, get("a"), (5, 6), found(2, &[kv("a", "1", 2, 2, 1)]))
+        .holds(K1);
+}
+
+#[test]
+fn two_writes_do_not_share_a_revision() {
+    let story = Story::default().ok(1, put("a", "1"), (1, 2), done(2)).ok(2, put("b", "1"), (1, 2), done(2));
+    assert_eq!(story.breaks(K1, "revision 2 was made by two writes").operations, [0, 1]);
+}
+
+#[test]
+fn every_field_of_an_answer_counts() {
+    let spoilers: [fn(&mut RangeResponse); 9] = [
+        |range| range.kvs[0].key = "c".into(),
+        |range| range.kvs[0].value = "4".into(),
+        |range| range.kvs[0].create_revision = 3,
+        |range| range.kvs[0].mod_revision = 3,
+        |range| range.kvs[0].version = 2,
+        |range| range.kvs[0].lease = 7,
+        |range| range.count = 2,
+        |range| range.more = true,
+        |range| range.kvs.clear(),
+    ];
+    for spoil in spoilers {
+        let mut story = good();
+        let last = story.record.history.operations.last_mut().expect("an operation");
+        let Outcome::Answer { response: Response::Range(range), .. } = &mut last.outcome else {
+            panic!("a read")
+        };
+        spoil(range);
+        assert_eq!(story.breaks(K1, "a read was answered wrongly").operations[0], 6);
+    }
+}
+
+#[test]
+fn answers_to_writes_are_compared_too() {
+    let mut story = good();
+    story.record.history.operations[4].outcome =
+        Outcome::Answer { at: 10_000_000_000, response: deleted(5, 2) };
+    story.breaks(K1, "a write was answered wrongly");
+}
+
+#[test]
+fn an_answer_cannot_be_older_than_the_store() {
+    Story::default().ok(1, put("a", "1"), (1, 2), done(1)).breaks(K1, "cannot be");
+    Story::default().ok(1, get("a"), (1, 2), found(0, &[])).breaks(K1, "cannot be");
+    Story::default().ok(1, get("a"), (1, 2), found(1, &[])).holds(K1);
+}
+
+/// A write without an answer, seen by a later read.
+fn lost_answer() -> Story {
+    Story::default().unknown(1, put("a", "1"), 1).ok(2, put("b", "1"), (2, 3), done(2)).ok(
+        2,
+        get("a"),
+        (4, 5),
+        found(3, &[kv("a", "1", 3, 3, 1)]),
+    )
+}
+
+#[test]
+fn a_write_without_an_answer_may_take_effect_at_any_later_time() {
+    lost_answer().applied(1, 2).applied(0, 3).holds(K1);
+    // Without evidence the search finds it.
+    lost_answer().holds(K1);
+}
+
+#[test]
+fn a_revision_that_nobody_made_is_one_too_many() {
+    let story = lost_answer().applied(1, 2);
+    assert_eq!(story.breaks(K1, "nobody made revision 3").operations, [2]);
+    let mut story = lost_answer();
+    story.record.history.operations[0].request = put("a", "other");
+    story.breaks(K1, "nobody made revision 3");
+    // Unless there are writers that the history does not have.
+    story.expectations.open_world = true;
+    let verdict = story.verdict();
+    assert!(verdict.violations.is_empty() && verdict.undecided.len() == 1, "{verdict:#?}");
+}
+
+#[test]
+fn a_definite_error_has_no_effect_and_any_other_may() {
+    let story = |error| {
+        Story::default()
+            .error(1, put("a", "1"), (1, 2), error)
+            .ok(2, get("a"), (3, 4), found(2, &[kv("a", "1", 2, 2, 1)]))
+            .applied(0, 2)
+    };
+    story(Error::TooManyRequests).breaks(K1, "a refused operation took effect");
+    // etcd applies first and reports the full disk afterwards.
+    story(Error::NoSpace).holds(K1);
+    story(Error::TimeoutDueToLeaderFail).holds(K1);
+}
+
+#[test]
+fn an_error_needs_a_reason() {
+    let keep: Request = PutRequest { key: "a".into(), ignore_value: true, ..PutRequest::default() }.into();
+    let story = |times| {
+        Story::default()
+            .ok(1, put("a", "1"), (1, 3), done(2))
+            .error(2, keep.clone(), times, Error::KeyNotFound)
+            .ok(1, put("a", "2"), (5, 6), done(3))
+    };
+    story((4, 5)).breaks(K1, "an error without a reason");
+    // While the put was on its way there was no such key.
+    story((2, 5)).holds(K1);
+    Story::default()
+        .error(1, put("", "1"), (1, 2), Error::DuplicateKey)
+        .breaks(K1, "an error without a reason");
+    Story::default()
+        .error(1, put("", "1"), (1, 2), Error::EmptyKey)
+        .ok(1, get("a"), (3, 4), found(1, &[]))
+        .holds(K1);
+}
+
+#[test]
+fn evidence_does_not_outweigh_an_answer() {
+    let story = Story::default()
+        .ok(1, put("a", "1"), (1, 2), done(2))
+        .ok(1, get("b"), (3, 4), found(2, &[]))
+        .applied(0, 3);
+    story.breaks(K1, "another revision than it made");
+}
+
+#[test]
+fn what_depends_on_leases_is_undecided_without_evidence() {
+    let grant: Request = LeaseGrantRequest { ttl: 10, id: 7 }.into();
+    let header = Some(ResponseHeader { revision: 1, ..ResponseHeader::default() });
+    let granted: Response = LeaseGrantResponse { header, id: 7, ttl: 10, error: String::new() }.into();
+    let verdict = Story::default().ok(1, grant, (1, 2), granted).verdict();
+    assert!(verdict.violations.is_empty());
+    assert!(verdict.undecided[0].contains("leases"), "{verdict:#?}");
+    assert_eq!(Oracle::from_id("K1"), Some(K1));
+}

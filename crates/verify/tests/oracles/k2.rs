@@ -1,0 +1,65 @@
+use etcdsim_verify::Oracle::K2;
+
+use crate::build::*;
+
+/// Client 2 reads its own member while client 1 writes by another.
+fn story(second: i64) -> Story {
+    let (one, two) = (kv("a", "1", 2, 2, 1), kv("a", "2", 2, 3, 2));
+    let state = |revision| {
+        if revision == 2 {
+            found(2, std::slice::from_ref(&one))
+        } else {
+            found(3, std::slice::from_ref(&two))
+        }
+    };
+    Story::default()
+        .ok(1, put("a", "1"), (1, 2), done(2))
+        .ok(1, put("a", "2"), (3, 4), done(3))
+        .ok(2, serializable("a"), (5, 6), state(3))
+        .ok(2, serializable("a"), (9, 10), state(second))
+}
+
+#[test]
+fn a_serializable_read_may_be_old() {
+    Story::default()
+        .ok(1, put("a", "1"), (1, 2), done(2))
+        .ok(2, serializable("a"), (3, 4), found(1, &[]))
+        .starts(&[])
+        .holds(K2);
+}
+
+#[test]
+fn it_does_not_go_back_on_its_member() {
+    story(3).starts(&[]).holds(K2);
+    let violation = story(2).starts(&[]).breaks(K2, "went back behind what its member had shown");
+    assert_eq!(violation.operations, [2, 3]);
+}
+
+#[test]
+fn it_may_go_back_over_a_restart_and_on_another_member() {
+    story(2).starts(&[(2, 7)]).holds(K2);
+    story(2).by(3).starts(&[]).holds(K2);
+    // Another member's restart is no excuse.
+    story(2).starts(&[(3, 7)]).breaks(K2, "went back");
+}
+
+#[test]
+fn it_shows_a_state_that_was() {
+    let kv = kv("a", "never", 2, 2, 1);
+    Story::default()
+        .ok(1, put("a", "1"), (1, 2), done(2))
+        .ok(2, serializable("a"), (3, 4), found(2, &[kv]))
+        .breaks(K2, "a state that never was");
+}
+
+#[test]
+fn what_it_showed_cannot_be_unseen() {
+    let story = |call| {
+        Story::default()
+            .ok(1, put("a", "1"), (1, 9), done(2))
+            .ok(2, serializable("a"), (2, 3), found(2, &[kv("a", "1", 2, 2, 1)]))
+            .ok(3, get("a"), (call, 6), found(1, &[]))
+    };
+    story(4).breaks(K2, "older state than a serializable read had shown");
+    story(3).holds(K2);
+}

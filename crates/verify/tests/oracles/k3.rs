@@ -1,0 +1,88 @@
+use api::Error;
+use api::etcdserverpb::RangeRequest;
+use etcdsim_verify::Oracle::K3;
+
+use crate::build::*;
+
+/// Revisions 2 to 4 of one key.
+fn written() -> Story {
+    Story::default().ok(1, put("a", "1"), (1, 2), done(2)).ok(1, put("a", "2"), (3, 4), done(3)).ok(
+        1,
+        put("a", "3"),
+        (5, 6),
+        done(4),
+    )
+}
+
+fn second(revision: i64) -> api::Response {
+    found(revision, &[kv("a", "2", 2, 3, 2)])
+}
+
+#[test]
+fn a_read_at_a_revision_returns_it() {
+    written().ok(1, get_at("a", 3), (7, 8), second(4)).holds(K3);
+    let violation =
+        written().ok(1, get_at("a", 2), (7, 8), second(4)).breaks(K3, "does not return that revision");
+    assert!(violation.sentences[1].contains(r#"kvs[0] should be a="1""#), "{violation:#?}");
+}
+
+#[test]
+fn a_compacted_revision_is_refused_for_good() {
+    let compacted = || written().ok(1, compact(4), (7, 8), compacted(4));
+    compacted().error(1, get_at("a", 3), (9, 10), Error::Compacted).holds(K3);
+    let violation = compacted().ok(1, get_at("a", 3), (9, 10), second(4)).breaks(K3, "");
+    assert_eq!(violation.operations, [3, 4]);
+    // The compacted revision itself can be read.
+    compacted().ok(1, get_at("a", 4), (9, 10), found(4, &[kv("a", "3", 2, 4, 3)])).holds(K3);
+    // Before the compaction is answered both can be.
+    written()
+        .ok(1, compact(4), (7, 12), crate::build::compacted(4))
+        .ok(2, get_at("a", 3), (8, 9), second(4))
+        .holds(K3);
+}
+
+#[test]
+fn a_revision_is_compacted_only_by_a_compaction() {
+    written().error(1, get_at("a", 3), (9, 10), Error::Compacted).breaks(K3, "never was");
+    written().unknown(2, compact(4), 7).error(1, get_at("a", 3), (9, 10), Error::Compacted).holds(K3);
+}
+
+#[test]
+fn what_one_read_was_refused_another_cannot_get_later() {
+    let story = |call| {
+        written()
+            .ok(2, compact(4), (7, 20), compacted(4))
+            .error(1, get_at("a", 3), (8, 9), Error::Compacted)
+            .ok(3, get_at("a", 3), (call, 11), second(4))
+    };
+    story(10).breaks(K3, "contradict each other");
+    story(9).holds(K3);
+}
+
+#[test]
+fn a_known_revision_is_not_the_future() {
+    written().error(1, get_at("a", 5), (7, 8), Error::FutureRev).holds(K3);
+    written().error(1, get_at("a", 4), (7, 8), Error::FutureRev).breaks(K3, "was known already");
+}
+
+#[test]
+fn a_compaction_is_accepted_once_and_within_what_there_is() {
+    let again = written().ok(1, compact(4), (7, 8), compacted(4)).ok(2, compact(4), (7, 9), compacted(4));
+    again.breaks(K3, "accepted twice");
+    written().ok(1, compact(5), (7, 8), compacted(4)).breaks(K3, "did not exist yet");
+    let backwards =
+        written().ok(1, compact(4), (7, 8), compacted(4)).ok(1, compact(3), (9, 10), compacted(4));
+    backwards.breaks(K3, "contradict each other");
+}
+
+#[test]
+fn a_member_refuses_by_its_own_state() {
+    let local = |revision| {
+        RangeRequest { key: "a".into(), revision, serializable: true, ..RangeRequest::default() }.into()
+    };
+    written().error(2, local(4), (7, 8), Error::FutureRev).starts(&[]).holds(K3);
+    // Member 1 has answered with revision 4 before.
+    written().error(1, local(4), (7, 8), Error::FutureRev).starts(&[]).breaks(K3, "refused without a reason");
+    written().error(2, local(2), (7, 8), Error::Compacted).breaks(K3, "refused without a reason");
+    written().unknown(1, compact(3), 7).error(2, local(2), (8, 9), Error::Compacted).holds(K3);
+}
