@@ -160,7 +160,8 @@ impl Member {
         loop {
             self.propose_waiting(effects);
             self.ask_read_index(effects);
-            if !self.node.has_ready() {
+            // What raft has after a leader's snapshot builds on it, so it waits until that is installed.
+            if self.persistence.awaits_snapshot() || !self.node.has_ready() {
                 break;
             }
             let job = self.persistence.next_job(self.next_job);

@@ -74,6 +74,11 @@ impl Persistence {
         self.queued.as_ref().map_or(next, |job| job.id)
     }
 
+    /// Whether a leader's snapshot is on its way to the disk.
+    pub(crate) fn awaits_snapshot(&self) -> bool {
+        !self.incoming.is_empty()
+    }
+
     /// Whether operations wait for the disk or are under way there.
     pub(crate) fn is_writing(&self) -> bool {
         self.in_flight.is_some() || self.queued.is_some()

@@ -50,21 +50,21 @@ pub fn over_at(operation: &Operation) -> Option<Nanos> {
 
 /// Whether the sequential model can tell when this error is right.
 pub fn is_modelled(error: Error) -> bool {
-    match error {
+    matches!(
+        error,
         Error::EmptyKey
-        | Error::ValueProvided
-        | Error::LeaseProvided
-        | Error::TooManyOps
-        | Error::DuplicateKey
-        | Error::InvalidSortOption
-        | Error::LeaseTtlTooLarge
-        | Error::KeyNotFound
-        | Error::Compacted
-        | Error::FutureRev
-        | Error::LeaseNotFound
-        | Error::LeaseExists => true,
-        _ => false,
-    }
+            | Error::ValueProvided
+            | Error::LeaseProvided
+            | Error::TooManyOps
+            | Error::DuplicateKey
+            | Error::InvalidSortOption
+            | Error::LeaseTtlTooLarge
+            | Error::KeyNotFound
+            | Error::Compacted
+            | Error::FutureRev
+            | Error::LeaseNotFound
+            | Error::LeaseExists
+    )
 }
 
 #[cfg(test)]

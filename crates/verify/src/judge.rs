@@ -40,6 +40,7 @@ pub fn judge(record: &Record, expectations: &Expectations) -> Verdict {
         Premises { applied, start_revision: expectations.start_revision, closed: !expectations.open_world };
     let k1 = k1::check(history, &premises);
     verdict.checked(Oracle::K1, "operations placed by revision and compared", k1.placed);
+    verdict.checked(Oracle::K1, "of these without an answer", k1.resolved);
     verdict.checked(Oracle::K1, "errors and compactions fitted in", k1.loose);
     verdict.checked(Oracle::K1, "revisions", k1.revisions);
     verdict.violations.extend(k1.violations);

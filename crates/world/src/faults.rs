@@ -461,11 +461,9 @@ impl World<'_> {
         let members = self.processes.len();
         let is_core = |process: usize| process >= members || core[process];
         let active: Vec<usize> = self.nemesis.active.keys().copied().collect();
+        let spared: Vec<usize> = (0..members + self.clients.len() + 1).filter(|process| is_core(*process)).collect();
         for at in active {
-            let fault = &self.nemesis.active[&at];
-            let touches_outsiders = fault.members.iter().any(|member| !core[*member])
-                || fault.pairs.iter().any(|(from, to)| !is_core(*from) || !is_core(*to));
-            if !touches_outsiders {
+            if core.iter().all(|core| *core) {
                 self.fault_ends(at);
                 continue;
             }
@@ -477,6 +475,9 @@ impl World<'_> {
             let healed_members: Vec<usize> = fault.members.iter().copied().filter(|member| core[*member]).collect();
             fault.members.retain(|member| !core[*member]);
             self.network.heal(&healed);
+            for (arrival, packet) in self.network.end_among(at as u32, &spared, self.now()) {
+                self.queue.push(arrival, Happening::Arrive(packet));
+            }
             for member in healed_members {
                 self.end_kind(at as u32, &self.plan.faults[at].kind, member);
             }

@@ -155,17 +155,14 @@ impl Disk {
         (self.log_proof, self.state_proof) = (proof, proof);
     }
 
-    /// The process has begun anew and found this. `intact` says whether what was certain is in it,
-    /// `only_medium` whether the page cache was gone.
-    pub fn recovered(&mut self, found: Held, intact: bool, only_medium: bool) {
+    /// The process has begun anew and found this. `only_medium` says whether the page cache was gone.
+    pub fn recovered(&mut self, found: Held, only_medium: bool) {
         self.pending.clear();
         self.now = found;
         self.last = found.matched;
         if only_medium {
             self.certain = found;
             (self.log_proof, self.state_proof) = (Proof::ReadBack, Proof::ReadBack);
-        } else if !intact {
-            self.certain = Held::default();
         }
     }
 
@@ -217,7 +214,11 @@ impl Disk {
 
     /// The events about the entry at `index`: the last sync and the write it still needs.
     pub fn log_evidence(&self, member: MemberId, index: u64) -> Vec<Event> {
-        self.log_proof.event(member).into_iter().chain(self.job_with(index).map(|job| job.event(member))).collect()
+        self.log_proof
+            .event(member)
+            .into_iter()
+            .chain(self.job_with(index).map(|job| job.event(member)))
+            .collect()
     }
 
     /// The same about a term and vote.

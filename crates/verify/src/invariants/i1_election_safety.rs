@@ -41,8 +41,7 @@ impl ElectionSafety {
     /// `member` says that it leads `term`.
     pub fn leads(&mut self, event: &Event, term: u64, member: &Member, findings: &mut Findings) {
         let Some(first) = self.leaders.get(&term) else {
-            let leader =
-                Leader { member: member.id, incarnation: member.incarnation, event: event.clone() };
+            let leader = Leader { member: member.id, incarnation: member.incarnation, event: event.clone() };
             self.leaders.insert(term, leader);
             if self.leaders.len() > TERMS {
                 self.leaders.pop_first();

@@ -210,6 +210,23 @@ mod tests {
     }
 
     #[test]
+    fn what_one_member_can_still_tell_of_is_not_forgotten() {
+        let mut run = Script::new(3);
+        for member in 1..=2 {
+            run.append(member, &[(1, 1), (2, 1), (3, 1)]);
+            run.tell(member, Fact::LogCompacted { index: 3, term: 1 });
+        }
+        run.append(3, &[(1, 1)]);
+        run.tell(3, Fact::Appended(vec![LogEntry { digest: 7, ..entry(2, 1) }]));
+        assert_eq!(run.monitors.violations().len(), 1);
+
+        let mut run = Script::new(1);
+        run.append(1, &[(1, 1), (2, 1), (3, 1)]);
+        run.tell(1, Fact::LogCompacted { index: 2, term: 1 });
+        assert_eq!(run.monitors.logs.first.base(), 2);
+    }
+
+    #[test]
     fn logs_may_differ_until_a_leader_makes_them_equal() {
         let mut run = Script::new(3);
         run.append(1, &[(1, 1), (2, 1), (3, 1)]);

@@ -164,7 +164,7 @@ impl Witness {
 
 #[cfg(test)]
 mod tests {
-    use record::{LogEntry, Stop};
+    use record::{Fact, LogEntry, Stop};
 
     use super::super::script::{Script, applied, entry};
 
@@ -196,6 +196,18 @@ mod tests {
             "Member 2 applied an entry at index 2 where member 1 had applied another one: both of term 1, with different contents.",
         );
         assert_eq!(broken.evidence[0].fact, applied(entry(2, 1), (2, 1_002), true));
+    }
+
+    #[test]
+    fn what_one_store_can_still_execute_is_not_forgotten() {
+        let mut run = applied_by_one();
+        run.install(2, 3, 1);
+        (1..=2).for_each(|member| run.tell(member, Fact::BackendDurable { consistent_index: 3 }));
+        run.tell(3, applied(LogEntry { digest: 7, ..entry(1, 1) }, (1, 1_001), true));
+        assert_eq!(run.monitors.violations().len(), 1);
+        run.install(3, 3, 1);
+        run.tell(3, Fact::BackendDurable { consistent_index: 3 });
+        assert!(run.monitors.machine.witness(2).is_none() && run.monitors.machine.witness(3).is_some());
     }
 
     #[test]

@@ -124,6 +124,24 @@ mod tests {
     }
 
     #[test]
+    fn what_a_cluster_begins_with_was_committed_by_nobody() {
+        let mut run = Script::without_members(3);
+        let begin = |run: &mut Script, member| {
+            run.begin_after(member, (3, 1));
+            run.start(member, 3);
+            run.commit(member, 3, 1);
+        };
+        begin(&mut run, 1);
+        run.leads(1, 2);
+        run.write(1, &[(4, 2)]);
+        (2..=3).for_each(|member| begin(&mut run, member));
+        run.write(2, &[(4, 2)]);
+        run.commit(1, 4, 2);
+        run.holds();
+        assert_eq!(run.monitors.probes().commits, 1);
+    }
+
+    #[test]
     fn a_member_whose_disk_was_damaged_counts_as_what_it_acknowledged() {
         let mut run = Script::new(3);
         run.leads(1, 1);

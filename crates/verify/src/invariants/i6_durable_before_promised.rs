@@ -22,8 +22,14 @@ use record::{Event, MemberId, MessageKind};
 use super::member::Member;
 use super::{Account, Findings, words};
 
-/// `member` sends a message to `to`. Only [`promises`] may be handed in.
-pub(super) fn sent(event: &Event, to: MemberId, head: &MessageHead, member: &mut Member, findings: &mut Findings) {
+/// `member` sends a message to `to`. Only what [`promises`] may be handed in.
+pub(super) fn sent(
+    event: &Event,
+    to: MemberId,
+    head: &MessageHead,
+    member: &mut Member,
+    findings: &mut Findings,
+) {
     match head.kind {
         MessageKind::AppendResponse => append_response(event, to, head, member, findings),
         MessageKind::RequestVoteResponse => vote(event, to, head, u64::from(to), member, findings),
@@ -94,7 +100,10 @@ fn vote(
     }
     findings.add("I6", event, || {
         let (what, how) = if candidate == u64::from(member.id) {
-            ("asked for votes", format!("asked member {to} for its vote in term {term}, as one who votes for itself"))
+            (
+                "asked for votes",
+                format!("asked member {to} for its vote in term {term}, as one who votes for itself"),
+            )
         } else {
             ("voted", format!("gave member {to} its vote in term {term}"))
         };
@@ -236,15 +245,8 @@ mod tests {
         let job = run.save(3);
         run.send(3, 1, MessageKind::HeartbeatResponse, 2, 56);
         run.send(3, 1, MessageKind::RequestPreVoteResponse, 9, 0);
-        let head = MessageHead {
-            kind: ACK,
-            term: 9,
-            index: 99,
-            log_term: 0,
-            commit: 0,
-            reject: true,
-            entries: 0,
-        };
+        let head =
+            MessageHead { kind: ACK, term: 9, index: 99, log_term: 0, commit: 0, reject: true, entries: 0 };
         run.tell(3, Fact::Sent { to: 1, head });
         run.sync(3, job);
         run.send(3, 1, ACK, 2, 56);

@@ -96,7 +96,10 @@ pub(super) fn applied(event: &Event, index: u64, member: &Member, findings: &mut
         findings.add("I7", event, || {
             let id = member.id;
             Account::new(format!("Member {id} applied what it did not know to be committed"))
-                .say(format!("Member {id} applied entry {index} while its commit index was {}.", member.commit))
+                .say(format!(
+                    "Member {id} applied entry {index} while its commit index was {}.",
+                    member.commit
+                ))
                 .prove(member.commit_event())
         });
     }
@@ -147,7 +150,7 @@ pub(super) fn backend(event: &Event, index: u64, member: &Member, findings: &mut
     }
 }
 
-/// A process began and found this. Says whether all that was certain came back.
+/// A process began and found this.
 pub(super) fn recovered(
     event: &Event,
     log: &TermLog,
@@ -155,18 +158,15 @@ pub(super) fn recovered(
     consistent_index: u64,
     member: &Member,
     findings: &mut Findings,
-) -> bool {
+) {
     if member.damage.is_some() {
-        return true;
+        return;
     }
     let found = Found { log, held: found, consistent_index };
     let Some((title, sentence, proof)) = lost(&found, member).or_else(|| torn(&found, member)) else {
-        return true;
+        return;
     };
-    findings.add("I7", event, || {
-        Account::new(title).say(sentence).prove(proof).prove(member.restart())
-    });
-    false
+    findings.add("I7", event, || Account::new(title).say(sentence).prove(proof).prove(member.restart()));
 }
 
 struct Found<'a> {
@@ -193,11 +193,15 @@ fn lost(found: &Found<'_>, member: &Member) -> Option<Trouble> {
         };
         return Some((
             format!("Member {id} lost durable entries"),
-            format!("Member {id} had its log on disk up to {index}: {}. After its restart {now}.", log_proof.words()),
+            format!(
+                "Member {id} had its log on disk up to {index}: {}. After its restart {now}.",
+                log_proof.words()
+            ),
             log_proof.event(id),
         ));
     }
-    if held.term < certain.term || held.term == certain.term && certain.vote != 0 && held.vote != certain.vote {
+    if held.term < certain.term || held.term == certain.term && certain.vote != 0 && held.vote != certain.vote
+    {
         return Some((
             format!("Member {id} lost a durable term or vote"),
             format!(
@@ -244,12 +248,16 @@ fn torn(found: &Found<'_>, member: &Member) -> Option<Trouble> {
     let (title, sentence) = if consistent < before {
         (
             format!("Member {id} has a gap between its store and its log"),
-            format!("The store of member {id} holds everything up to {consistent}, and its log begins after {before}."),
+            format!(
+                "The store of member {id} holds everything up to {consistent}, and its log begins after {before}."
+            ),
         )
     } else if consistent > last {
         (
             format!("The store of member {id} is ahead of its log"),
-            format!("The store of member {id} holds everything up to {consistent}, but its log ends at {last}."),
+            format!(
+                "The store of member {id} holds everything up to {consistent}, but its log ends at {last}."
+            ),
         )
     } else if commit > last {
         (
@@ -330,7 +338,9 @@ mod tests {
         assert_eq!(broken, ["I6", "I7"]);
         assert_eq!(
             run.monitors.violations()[1].sentences,
-            ["Member 1 votes for member 2 in term 3, but a message to member 3 said that it voted for member 3."]
+            [
+                "Member 1 votes for member 2 in term 3, but a message to member 3 said that it voted for member 3."
+            ]
         );
     }
 
@@ -427,6 +437,8 @@ mod tests {
         run.append(1, &[(5, 2)]);
         run.save(1);
         run.stop(1, Stop::PowerLoss);
+        run.tell(1, Fact::Started { incarnation: 2 });
+        run.stop(1, Stop::Refused("the disk failed".to_string()));
         run.start(1, 2);
         run.stop(1, Stop::PowerLoss);
         run.lose_after(1, 4);
@@ -457,10 +469,7 @@ mod tests {
         run.stop(1, Stop::PowerLoss);
         run.lose_state(1, 2, 2, 2);
         run.start(1, 3);
-        run.broke(
-            "I7",
-            "Member 1 had commit index 3 on disk: job 3 was synced. After its restart it is 2.",
-        );
+        run.broke("I7", "Member 1 had commit index 3 on disk: job 3 was synced. After its restart it is 2.");
     }
 
     #[test]
@@ -528,6 +537,16 @@ mod tests {
         run.commit(1, 4, 2);
         run.apply(1, 4, 2);
         run.holds();
+    }
+
+    #[test]
+    fn a_fault_that_struck_nobody_excuses_nobody() {
+        let mut run = member();
+        run.tell(0, Fact::Fault { fault: 0, what: "lost-disk", begins: true });
+        run.stop(1, Stop::PowerLoss);
+        run.lose_after(1, 3);
+        run.start(1, 2);
+        assert_eq!(run.monitors.violations().len(), 1);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::i4_state_machine_safety::{StateMachineSafety, Witness};
 use super::member::Member;
 use super::{Account, Findings, Probes};
 
-/// How a store came to hold everything up to an index.
+/// How it came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
     Applied,
@@ -24,38 +24,38 @@ pub(super) enum Origin {
     Snapshot,
 }
 
-/// `member` has a store with everything up to `index`.
+/// A store with everything up to an index.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Store {
+    pub index: u64,
+    pub revision: u64,
+    pub state_hash: u64,
+    pub origin: Origin,
+}
+
+/// `member` has this store.
 #[inline]
 pub(super) fn store(
     event: &Event,
     member: &Member,
-    index: u64,
-    state: (u64, u64),
-    origin: Origin,
+    store: &Store,
     machine: &StateMachineSafety,
     findings: &mut Findings,
     probes: &mut Probes,
 ) {
-    let Some(witness) = machine.witness(index) else { return };
+    let Some(witness) = machine.witness(store.index) else { return };
     if (witness.member, witness.time) != (event.member, event.time) {
         probes.stores_compared += 1;
     }
-    if (witness.applied.revision, witness.applied.state_hash) != state {
-        differ(event, member, index, state, origin, witness, findings);
+    if (witness.applied.revision, witness.applied.state_hash) != (store.revision, store.state_hash) {
+        differ(event, member, store, witness, findings);
     }
 }
 
 #[cold]
-fn differ(
-    event: &Event,
-    member: &Member,
-    index: u64,
-    (revision, hash): (u64, u64),
-    origin: Origin,
-    witness: &Witness,
-    findings: &mut Findings,
-) {
+fn differ(event: &Event, member: &Member, store: &Store, witness: &Witness, findings: &mut Findings) {
     let (id, there) = (member.id, &witness.applied);
+    let Store { index, revision, state_hash: hash, origin } = *store;
     findings.add("I8", event, || {
         let how = match origin {
             Origin::Applied => format!("Member {id} applied entry {index}."),

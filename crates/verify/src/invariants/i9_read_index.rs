@@ -9,7 +9,7 @@
 //!   the question was asked.
 //!
 //! Not checked: that the read waits until the index is applied (zoo R7) and that it asks at all (zoo
-//! R5): K1 sees both in what clients read. Only the last 65,536 questions are remembered.
+//! R5): K1 sees both in what clients read. Only the last 16,384 questions are remembered.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -19,7 +19,7 @@ use super::commits::Commit;
 use super::member::Member;
 use super::{Account, Findings};
 
-const QUESTIONS: usize = 65_536;
+const QUESTIONS: usize = 16_384;
 
 /// The questions asked.
 #[derive(Debug, Default)]
@@ -221,7 +221,10 @@ mod tests {
         let mut run = Script::new(2);
         ask(&mut run, 1, 16);
         confirm(&mut run, 2, 16, 0);
-        run.broke("I9", "Member 2 took a confirmation of index 0 for context 0x10, which is a question of member 1.");
+        run.broke(
+            "I9",
+            "Member 2 took a confirmation of index 0 for context 0x10, which is a question of member 1.",
+        );
     }
 
     #[test]

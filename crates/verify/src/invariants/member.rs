@@ -108,11 +108,10 @@ impl Member {
         self.started = event.clone();
     }
 
-    /// It recovered `log` with this hard state and store. `intact` says whether all that was certain
-    /// to be on its disk came back.
-    pub fn recover(&mut self, time: Nanos, log: TermLog, found: Held, consistent_index: u64, intact: bool) {
+    /// It recovered `log` with this hard state and store.
+    pub fn recover(&mut self, time: Nanos, log: TermLog, found: Held, consistent_index: u64) {
         let only_medium = self.power_lost || self.stopped.is_none();
-        self.disk.recovered(found, intact, only_medium);
+        self.disk.recovered(found, only_medium);
         self.power_lost = false;
         self.log = log;
         self.changed = u64::MAX;
@@ -143,8 +142,8 @@ impl Member {
     /// A snapshot up to `index` replaced log and store. The log may be beyond it already, where its
     /// entries were told before the store was ready.
     pub fn install(&mut self, event: &Event, index: u64, term: u64) {
-        let goes_on = self.log.last() > index
-            && (self.log.before() == index || self.log.term_at(index) == Some(term));
+        let goes_on =
+            self.log.last() > index && (self.log.before() == index || self.log.term_at(index) == Some(term));
         if !goes_on {
             self.disk.replaced(index, self.commit.min(index));
         }
@@ -192,7 +191,7 @@ impl Member {
     /// The event that last told term, vote and role in this life.
     pub fn standing(&self) -> Option<Event> {
         let Standing { time, told, term, vote, role, leader } = self.state;
-        told.then(|| Event { time, member: self.id, fact: Fact::State { term, vote, role, leader } })
+        told.then_some(Event { time, member: self.id, fact: Fact::State { term, vote, role, leader } })
     }
 }
 

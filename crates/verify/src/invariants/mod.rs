@@ -10,7 +10,7 @@
 //! mistake is often reported too, under its own number.
 //!
 //! They sit on the path of every event of a run, so most events cost a match and a return, and what
-//! is remembered is bounded: by [`window`], by terms, and by the number of members.
+//! is remembered is bounded: by a window of indexes, by terms, and by the number of members.
 //!
 //! What the order of facts within a step must be: log facts before the `Saving` that holds them,
 //! `Committed` before `Applied`, `Applied` and `SnapshotInstalled` before the `BackendDurable` that
@@ -47,7 +47,7 @@ use disk::Held;
 use i1_election_safety::ElectionSafety;
 use i2_log_matching::LogMatching;
 use i4_state_machine_safety::{Applied, StateMachineSafety, Witness};
-use i8_equal_state::Origin;
+use i8_equal_state::{Origin, Store};
 use i9_read_index::ReadIndex;
 use log::TermLog;
 use member::Member;
@@ -165,12 +165,10 @@ impl Monitors {
     }
 
     fn fault(&mut self, event: &Event, what: &str) {
-        let struck = self.members.iter_mut().filter(|member| event.member == 0 || event.member == member.id);
-        for member in struck {
-            let before = member.damage.is_some();
-            member.fault(event, what);
-            self.probes.disks_damaged += u64::from(member.damage.is_some() && !before);
-        }
+        let member = &mut self.members[place(event)];
+        let before = member.damage.is_some();
+        member.fault(event, what);
+        self.probes.disks_damaged += u64::from(member.damage.is_some() && !before);
     }
 
     fn state(&mut self, event: &Event, term: u64, vote: u64, role: Role, leader: u64) {
@@ -218,9 +216,10 @@ impl Monitors {
         i7_no_going_back::applied(event, index, member, &mut self.findings);
         self.machine.applied(event, member, applied, &mut self.findings);
         if applied.executed {
-            let state = (applied.revision, applied.state_hash);
+            let Applied { revision, state_hash, .. } = *applied;
+            let store = Store { index, revision, state_hash, origin: Origin::Applied };
             let (findings, probes) = (&mut self.findings, &mut self.probes);
-            i8_equal_state::store(event, member, index, state, Origin::Applied, &self.machine, findings, probes);
+            i8_equal_state::store(event, member, &store, &self.machine, findings, probes);
             member.applied = index;
         } else {
             self.probes.replayed += 1;
@@ -229,12 +228,13 @@ impl Monitors {
         member.last_applied = Some(Witness { time: event.time, member: event.member, applied: *applied });
     }
 
-    fn installed(&mut self, event: &Event, (index, term): (u64, u64), state: (u64, u64)) {
+    fn installed(&mut self, event: &Event, term: u64, store: &Store) {
+        let index = store.index;
         let member = &mut self.members[place(event)];
         self.probes.snapshots_installed += 1;
         i7_no_going_back::installed(event, index, member, &mut self.findings);
         let (findings, probes) = (&mut self.findings, &mut self.probes);
-        i8_equal_state::store(event, member, index, state, Origin::Snapshot, &self.machine, findings, probes);
+        i8_equal_state::store(event, member, store, &self.machine, findings, probes);
         member.install(event, index, term);
         self.forget();
     }
@@ -280,9 +280,7 @@ struct Recovery<'a> {
     hard_state: Held,
     before: (u64, u64),
     entries: &'a [LogEntry],
-    consistent_index: u64,
-    /// Revision and content hash of the store.
-    store: (u64, u64),
+    store: Store,
 }
 
 impl Monitors {
@@ -300,7 +298,7 @@ impl Monitors {
         }
         self.probes.restarts += u64::from(member.stopped.is_some());
         self.probes.restarts_with_shorter_log += u64::from(log.last() < member.log.last());
-        self.probes.executed_again += member.applied.saturating_sub(found.consistent_index);
+        self.probes.executed_again += member.applied.saturating_sub(found.store.index);
 
         let hard_state = Held { matched: log.last(), ..found.hard_state };
         if member.stopped.is_none() && hard_state.commit > self.commits.index() {
@@ -309,13 +307,12 @@ impl Monitors {
             let term = log.term_at(index).unwrap_or_default();
             self.commits.advance(Commit { index, term, during: 0, member: member.id, time });
         }
-        let consistent = found.consistent_index;
+        let consistent = found.store.index;
         let findings = &mut self.findings;
-        let intact = i7_no_going_back::recovered(event, &log, hard_state, consistent, member, findings);
+        i7_no_going_back::recovered(event, &log, hard_state, consistent, member, findings);
         let (machine, probes) = (&self.machine, &mut self.probes);
-        let origin = Origin::Recovered;
-        i8_equal_state::store(event, member, consistent, found.store, origin, machine, findings, probes);
-        member.recover(event.time, log, hard_state, consistent, intact);
+        i8_equal_state::store(event, member, &found.store, machine, findings, probes);
+        member.recover(event.time, log, hard_state, consistent);
     }
 }
 
@@ -364,11 +361,14 @@ impl Observer for Monitors {
             Fact::BackendDurable { consistent_index } => self.backend_durable(event, *consistent_index),
             Fact::LogCompacted { index, term } => self.compacted(event, *index, *term),
             Fact::SnapshotInstalled { index, term, revision, state_hash } => {
-                self.installed(event, (*index, *term), (*revision, *state_hash));
+                let (index, revision, state_hash) = (*index, *revision, *state_hash);
+                let store = Store { index, revision, state_hash, origin: Origin::Snapshot };
+                self.installed(event, *term, &store);
             }
             Fact::Started { incarnation } => self.members[place(event)].start(event, *incarnation),
             Fact::Stopped(stop) => self.stopped(event, stop),
-            Fact::Fault { what, begins: true, .. } => self.fault(event, what),
+            // A fault that names nobody strikes nobody's disk.
+            Fact::Fault { what, begins: true, .. } if event.member != 0 => self.fault(event, what),
             Fact::Fault { .. } => {}
             Fact::Recovered {
                 term,
@@ -381,9 +381,9 @@ impl Observer for Monitors {
                 state_hash,
             } => {
                 let hard_state = Held { matched: 0, term: *term, vote: *vote, commit: *commit };
-                let (before, consistent_index) = (*before, *consistent_index);
-                let store = (*revision, *state_hash);
-                self.recovered(event, &Recovery { hard_state, before, entries, consistent_index, store });
+                let (index, revision, state_hash) = (*consistent_index, *revision, *state_hash);
+                let store = Store { index, revision, state_hash, origin: Origin::Recovered };
+                self.recovered(event, &Recovery { hard_state, before: *before, entries, store });
             }
         }
     }

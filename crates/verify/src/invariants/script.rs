@@ -35,11 +35,22 @@ pub(super) fn entry(index: u64, term: u64) -> LogEntry {
 impl Script {
     /// Members that start with empty disks.
     pub fn new(members: u32) -> Script {
-        let monitors = Monitors::new(members);
-        let last = Event { time: 0, member: 0, fact: Fact::Phase("chaos") };
-        let mut script = Script { monitors, members: vec![Told::default(); members as usize], last };
+        let mut script = Script::without_members(members);
         (1..=members).for_each(|member| script.start(member, 0));
         script
+    }
+
+    /// Members that are yet to start.
+    pub fn without_members(members: u32) -> Script {
+        let monitors = Monitors::new(members);
+        let last = Event { time: 0, member: 0, fact: Fact::Phase("chaos") };
+        Script { monitors, members: vec![Told::default(); members as usize], last }
+    }
+
+    /// The member's log begins after this index and term, as all others' do.
+    pub fn begin_after(&mut self, member: MemberId, before: (u64, u64)) {
+        let told = self.told(member);
+        (told.before, told.term, told.commit) = (before, before.1, before.0);
     }
 
     fn told(&mut self, member: MemberId) -> &mut Told {

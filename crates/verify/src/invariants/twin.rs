@@ -24,15 +24,26 @@ enum Op {
     /// The second member's log becomes the first one's, from where they differ.
     Replicate(usize, usize),
     /// An entry that no leader made.
-    Rogue { member: usize, back: usize, term: u64, digest: u64 },
+    Rogue {
+        member: usize,
+        back: usize,
+        term: u64,
+        digest: u64,
+    },
     Save(usize),
     /// The oldest write of a member ends, synced.
     Done(usize),
     PowerLoss(usize),
     /// A member commits its log, but for the last `back` entries.
-    Commit { member: usize, back: usize },
+    Commit {
+        member: usize,
+        back: usize,
+    },
     /// A member acknowledges its log, but for the last `back` entries.
-    Acknowledge { member: usize, back: usize },
+    Acknowledge {
+        member: usize,
+        back: usize,
+    },
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -74,9 +85,11 @@ impl Naive {
                 self.append(member, &[LogEntry { index, term: self.term, digest: index }])
             }
             Op::Replicate(from, to) => {
-                let same = |at: &usize| self.logs[to].get(*at).map(|copy| copy.0) != Some(self.logs[from][*at].0);
+                let same =
+                    |at: &usize| self.logs[to].get(*at).map(|copy| copy.0) != Some(self.logs[from][*at].0);
                 let first = (0..self.logs[from].len()).find(same);
-                let entries: Vec<_> = first.map_or(&[][..], |at| &self.logs[from][at..]).iter().map(|copy| copy.0).collect();
+                let entries: Vec<_> =
+                    first.map_or(&[][..], |at| &self.logs[from][at..]).iter().map(|copy| copy.0).collect();
                 self.append(to, &entries)
             }
             Op::Rogue { member, back, term, digest } => {
@@ -128,7 +141,8 @@ impl Naive {
                 let index = self.logs[member].len().saturating_sub(back);
                 let (kind, broken) = (MessageKind::AppendResponse, !self.durable(member, index));
                 let index = index as u64;
-                let head = MessageHead { kind, term: 0, index, log_term: 0, commit: 0, reject: false, entries: 0 };
+                let head =
+                    MessageHead { kind, term: 0, index, log_term: 0, commit: 0, reject: false, entries: 0 };
                 (vec![(member, Fact::Sent { to: 1, head })], broken.then_some("I6"))
             }
         }

@@ -28,9 +28,9 @@ pub(crate) mod replay;
 
 use record::{Applied, History};
 
-use crate::describe;
 use crate::model::FIRST_REVISION;
 use crate::{Oracle, Severity, Violation};
+use crate::{definite, describe};
 use gaps::Filled;
 use order::{NOBODY, Order, Step};
 use realtime::Window;
@@ -65,6 +65,8 @@ pub struct Finding {
     pub undecided: Vec<String>,
     /// How many operations have a place in the order of revisions.
     pub placed: usize,
+    /// How many of these have no answer, and are known to have taken effect all the same.
+    pub resolved: usize,
     /// How many errors and compactions were fitted in.
     pub loose: usize,
     /// How many revisions were made.
@@ -101,6 +103,9 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Finding {
         return finding;
     }
     finding.placed = order.steps.iter().filter(|step| step.operation != NOBODY).count();
+    let answered = |step: &&Step| definite::over_at(&history.operations[step.operation as usize]).is_some();
+    let of_clients = order.steps.iter().filter(|step| step.operation != NOBODY);
+    finding.resolved = finding.placed - of_clients.filter(answered).count();
     finding.revisions = order.steps.iter().filter(|step| step.position.makes_revision()).count();
     if order.loose {
         let model = &replay.model;

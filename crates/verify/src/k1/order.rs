@@ -1,6 +1,6 @@
 //! All that is placed, in the order of revisions: by the answers first, by the evidence where there is no answer.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use api::etcdserverpb::RequestOp;
 use api::etcdserverpb::request_op::Request as Op;
@@ -60,7 +60,7 @@ impl Order {
         let mut order = Order::default();
         order.take_answers(history, applied.is_some(), start, violations);
         if let Some(applied) = applied {
-            order.take_evidence(history, applied, violations);
+            order.take_evidence(history, applied, start, violations);
         }
         order.steps.sort_unstable();
         order.refuse_twins(history, violations);
@@ -97,83 +97,103 @@ impl Order {
         }
     }
 
-    fn take_evidence(&mut self, history: &History, applied: &[Applied], violations: &mut Vec<Violation>) {
-        let mut placed_leases = BTreeMap::new();
+    fn take_evidence(
+        &mut self,
+        history: &History,
+        applied: &[Applied],
+        start: i64,
+        violations: &mut Vec<Violation>,
+    ) {
+        let mut leases = BTreeSet::new();
         let mut compacted = -1;
         for (at, entry) in applied.iter().enumerate() {
-            let rank = at as u32 + 1;
-            let revision = entry.revision as i64;
-            let made = if entry.mutated { Position::making(revision) } else { Position::during(revision) };
+            let made = made_by(entry);
+            if made < Position::during(start) {
+                continue;
+            }
+            let step = |rank, operation| Step { position: made, rank, operation };
             let Some(number) = entry.operation else {
-                if entry.mutated {
-                    self.steps.push(Step { position: made, rank: 0, operation: NOBODY });
-                }
+                self.steps.extend(entry.mutated.then(|| step(0, NOBODY)));
                 continue;
             };
             let Some(operation) = history.operations.get(number as usize) else { continue };
-            let place = &mut self.places[number as usize];
-            let step = Step { position: made, rank: 0, operation: number as u32 };
             match &operation.request {
                 Request::Compact(request) => {
-                    let effective = request.revision > compacted && request.revision <= revision;
-                    if effective {
+                    if request.revision > compacted && request.revision <= entry.revision as i64 {
                         compacted = request.revision;
-                        if *place == Place::Open {
-                            let compaction =
-                                Compaction { operation: number as u32, revision: request.revision };
-                            self.compactions.push(compaction);
-                        }
+                        self.take_compaction(number as u32, request.revision);
                     }
                 }
                 Request::LeaseGrant(_) | Request::LeaseRevoke(_) => {
-                    if *place == Place::Somewhere && entry.mutated {
+                    if self.places[number as usize] == Place::Somewhere && entry.mutated {
                         violations.push(refused_and_done(operation, entry));
                     }
                     // A revoke's answer does not say whether it made a revision.
-                    *place = Place::At(made);
-                    placed_leases.insert(number, ());
-                    self.steps.push(Step { rank, ..step });
+                    self.places[number as usize] = Place::At(made);
+                    self.steps.push(step(at as u32 + 1, number as u32));
+                    leases.insert(number as usize);
                 }
-                _ => match *place {
-                    Place::Open if entry.mutated => {
-                        *place = Place::At(made);
-                        self.steps.push(step);
-                    }
-                    Place::At(position) if entry.mutated && position != made => {
-                        self.steps.push(step);
-                        let there_too = |other: &Applied| {
-                            other.operation == Some(number) && other.revision as i64 == position.revision()
-                        };
-                        // Where it was applied in both places K4 has more to say.
-                        if !applied.iter().any(there_too) {
-                            violations.push(applied_elsewhere(operation, entry));
-                        }
-                    }
-                    Place::Somewhere if entry.mutated => {
-                        *place = Place::At(made);
-                        self.steps.push(step);
-                        violations.push(refused_and_done(operation, entry));
-                    }
-                    Place::Somewhere if is_about_leases(operation) => {
-                        *place = Place::At(made);
-                        self.steps.push(Step { rank, ..step });
-                    }
-                    _ => {}
-                },
+                _ => {
+                    self.take_entry(operation, entry, step(at as u32 + 1, number as u32), applied, violations)
+                }
             }
         }
         if self.leases {
-            self.place_other_leases(history, &placed_leases);
+            self.place_other_leases(history, &leases);
+        }
+    }
+
+    fn take_compaction(&mut self, operation: u32, revision: i64) {
+        if self.places[operation as usize] == Place::Open {
+            self.compactions.push(Compaction { operation, revision });
+        }
+    }
+
+    /// An entry that puts, deletes or is a transaction; `ranked` is its step if it is about leases.
+    fn take_entry(
+        &mut self,
+        operation: &Operation,
+        entry: &Applied,
+        ranked: Step,
+        applied: &[Applied],
+        violations: &mut Vec<Violation>,
+    ) {
+        let step = Step { rank: 0, ..ranked };
+        let place = &mut self.places[step.operation as usize];
+        match *place {
+            Place::Open if entry.mutated => {
+                *place = Place::At(step.position);
+                self.steps.push(step);
+            }
+            Place::At(position) if entry.mutated && position != step.position => {
+                self.steps.push(step);
+                let there_too =
+                    |other: &Applied| other.operation == entry.operation && made_by(other) == position;
+                // Where it was applied in both places K4 has more to say.
+                if !applied.iter().any(there_too) {
+                    violations.push(applied_elsewhere(operation, entry));
+                }
+            }
+            Place::Somewhere if entry.mutated => {
+                *place = Place::At(step.position);
+                self.steps.push(step);
+                violations.push(refused_and_done(operation, entry));
+            }
+            Place::Somewhere if is_about_leases(operation) => {
+                *place = Place::At(step.position);
+                self.steps.push(ranked);
+            }
+            _ => {}
         }
     }
 
     /// Lease operations with an answer and no evidence stand where their answer says.
-    fn place_other_leases(&mut self, history: &History, placed: &BTreeMap<u64, ()>) {
+    fn place_other_leases(&mut self, history: &History, placed: &BTreeSet<usize>) {
         for (number, operation) in history.operations.iter().enumerate() {
             let lease = matches!(operation.request, Request::LeaseGrant(_) | Request::LeaseRevoke(_));
             if let Place::At(position) = self.places[number]
                 && lease
-                && !placed.contains_key(&(number as u64))
+                && !placed.contains(&number)
             {
                 self.steps.push(Step { position, rank: 0, operation: number as u32 });
             }
@@ -197,6 +217,11 @@ impl Order {
             twins
         });
     }
+}
+
+fn made_by(entry: &Applied) -> Position {
+    let revision = entry.revision as i64;
+    if entry.mutated { Position::making(revision) } else { Position::during(revision) }
 }
 
 /// Whether the model needs to know the leases of that moment to say whether the error is right.

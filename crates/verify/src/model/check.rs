@@ -126,3 +126,72 @@ fn check_writes(ops: &[RequestOp]) -> Result<Writes<'_>, Error> {
     }
     Ok(writes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use api::etcdserverpb::Compare;
+
+    fn put(key: &'static str) -> RequestOp {
+        op(Op::RequestPut(PutRequest { key: key.into(), ..PutRequest::default() }))
+    }
+
+    fn delete(key: &'static str, end: &'static str) -> RequestOp {
+        let request = DeleteRangeRequest { key: key.into(), range_end: end.into(), prev_kv: false };
+        op(Op::RequestDeleteRange(request))
+    }
+
+    fn nested(then: Vec<RequestOp>, otherwise: Vec<RequestOp>) -> RequestOp {
+        op(Op::RequestTxn(TxnRequest { compare: Vec::new(), success: then, failure: otherwise }))
+    }
+
+    fn op(request: Op) -> RequestOp {
+        RequestOp { request: Some(request) }
+    }
+
+    fn checked(ops: Vec<RequestOp>) -> Result<(), Error> {
+        check(&TxnRequest { success: ops, ..TxnRequest::default() }.into())
+    }
+
+    #[test]
+    fn a_key_is_written_once() {
+        let twice = Err(Error::DuplicateKey);
+        assert_eq!(checked(vec![put("a"), put("b"), delete("c", ""), delete("c", "d")]), Ok(()));
+        assert_eq!(checked(vec![put("a"), put("a")]), twice);
+        assert_eq!(checked(vec![put("b"), delete("a", "c")]), twice);
+        assert_eq!(checked(vec![put("c"), delete("a", "c")]), Ok(()));
+        assert_eq!(checked(vec![put("b"), nested(vec![put("b")], vec![])]), twice);
+        assert_eq!(checked(vec![nested(vec![put("b")], vec![put("b")])]), Ok(()));
+        assert_eq!(checked(vec![nested(vec![put("b")], vec![]), nested(vec![put("b")], vec![])]), twice);
+    }
+
+    #[test]
+    fn etcds_own_ways_with_deletes() {
+        // No end is no end to the interval tree either.
+        assert_eq!(checked(vec![put("b"), delete("b", "\0")]), Ok(()));
+        // A delete in a nested transaction is held against what comes after it only.
+        let (writes, deletes) = (nested(vec![put("b")], vec![]), nested(vec![delete("b", "")], vec![]));
+        assert_eq!(checked(vec![writes.clone(), deletes.clone()]), Ok(()));
+        assert_eq!(checked(vec![deletes, writes]), Err(Error::DuplicateKey));
+    }
+
+    #[test]
+    fn the_limit_shrinks_with_every_level() {
+        let puts = |count: usize| -> Vec<RequestOp> {
+            (0..count).map(|at| put(Box::leak(format!("k{at}").into_boxed_str()))).collect()
+        };
+        assert_eq!(checked(puts(MAX_TXN_OPS)), Ok(()));
+        assert_eq!(checked(puts(MAX_TXN_OPS + 1)), Err(Error::TooManyOps));
+        assert_eq!(checked(vec![nested(puts(MAX_TXN_OPS - 1), vec![])]), Ok(()));
+        assert_eq!(checked(vec![nested(puts(MAX_TXN_OPS), vec![])]), Err(Error::TooManyOps));
+    }
+
+    #[test]
+    fn what_is_empty_or_unknown_is_refused() {
+        assert_eq!(checked(vec![RequestOp { request: None }]), Err(Error::KeyNotFound));
+        let compare = vec![Compare::default()];
+        assert_eq!(check(&TxnRequest { compare, ..TxnRequest::default() }.into()), Err(Error::EmptyKey));
+        let sorted = RangeRequest { key: "a".into(), sort_target: 9, ..RangeRequest::default() };
+        assert_eq!(check(&sorted.into()), Err(Error::InvalidSortOption));
+    }
+}

@@ -223,12 +223,13 @@ impl Drive {
     }
 
     fn place(&mut self, lane: Lane, call: DiskCall, touch: Touch) {
-        let mut takes = self.timing.takes(call, self.ordinal);
+        let healthy = self.timing.takes(call, self.ordinal);
+        let mut takes = healthy;
         if !self.media.quiet() {
             takes = self.media.slow(call, self.ordinal, takes, &mut self.counts);
             self.counts.add("stalled-disk", u64::from(self.media.stalls()));
         }
-        self.lanes.place(&mut self.cache, lane, self.ordinal, takes, touch);
+        self.lanes.place(&mut self.cache, lane, self.ordinal, (takes, healthy), touch);
     }
 
     // ---- faults ----
@@ -262,10 +263,13 @@ impl Drive {
 
     pub(super) fn heal(&mut self, now: u64, fault: u64) {
         self.settle(now);
-        self.media.end(fault);
+        let was_slow = matches!(self.media.end(fault), Some(FaultKind::SlowDisk { .. }));
         self.set_limit();
         if !self.media.stalls() {
             self.lanes.resume(&mut self.cache, now);
+        }
+        if was_slow {
+            self.lanes.hurry(&mut self.cache, now);
         }
     }
 

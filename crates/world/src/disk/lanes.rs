@@ -50,6 +50,8 @@ pub(super) struct Flight {
     pub(super) over: u64,
     /// How long it takes, in nanoseconds.
     takes: u64,
+    /// How long it would take if no fault slowed it.
+    healthy: u64,
     pub(super) touch: Touch,
 }
 
@@ -99,12 +101,26 @@ impl Lanes {
         cache: &mut PageCache,
         lane: Lane,
         ordinal: u64,
-        takes: u64,
+        (takes, healthy): (u64, u64),
         touch: Touch,
     ) {
         let over = self.over(cache, lane, ordinal, takes, &touch);
         self.cursors[lane as usize] = over;
-        self.flights[lane as usize].push_back(Flight { ordinal, over, takes, touch });
+        self.flights[lane as usize].push_back(Flight { ordinal, over, takes, healthy, touch });
+    }
+
+    /// A disk that was slow is no longer: what is in flight takes from `now` on what it would have
+    /// taken, and no longer than it still had to go.
+    pub(super) fn hurry(&mut self, cache: &mut PageCache, now: u64) {
+        if self.stalled {
+            return;
+        }
+        cache.release();
+        self.cursors = [now; 2];
+        for (lane, flight) in self.take_with_lanes() {
+            let takes = flight.takes.min(flight.healthy).min(flight.over.saturating_sub(now));
+            self.place(cache, lane, flight.ordinal, (takes, flight.healthy), flight.touch);
+        }
     }
 
     /// When the operation is over, taking the time from its lane, its file and the names.
@@ -185,7 +201,7 @@ impl Lanes {
         cache.release();
         self.cursors = [now; 2];
         for (lane, flight) in self.take_with_lanes() {
-            self.place(cache, lane, flight.ordinal, flight.takes, flight.touch);
+            self.place(cache, lane, flight.ordinal, (flight.takes, flight.healthy), flight.touch);
         }
     }
 

@@ -69,9 +69,9 @@ impl Media {
         self.active.insert(fault, kind);
     }
 
-    /// Switches a fault off.
-    pub(super) fn end(&mut self, fault: u64) {
-        self.active.remove(&fault);
+    /// Switches a fault off; gives its kind if it was on.
+    pub(super) fn end(&mut self, fault: u64) -> Option<FaultKind> {
+        self.active.remove(&fault)
     }
 
     /// The numbers of the faults that are on.

@@ -185,6 +185,25 @@ impl Network {
         self.rules.push(ActiveRule::new(fault, rule, from, to));
     }
 
+    /// Ends what a fault does among these processes, and leaves the rest of it as it is. What was held
+    /// between them goes on its way now, in order.
+    pub(crate) fn end_among(&mut self, fault: u32, spared: &[usize], now: Nanos) -> Vec<(Nanos, Box<Packet>)> {
+        let among = |(from, to): &Pair| spared.contains(from) && spared.contains(to);
+        for from in spared {
+            for to in spared {
+                self.links[from * self.processes + to].remove_overlay(fault);
+            }
+        }
+        for rule in self.rules.iter_mut().filter(|rule| rule.fault == fault) {
+            rule.spared = spared.to_vec();
+        }
+        for (_, pairs) in self.clogging.iter_mut().filter(|(other, _)| *other == fault) {
+            let freed: Vec<Pair> = pairs.extract_if(.., |pair| among(pair)).collect();
+            self.clogs.heal(&freed);
+        }
+        self.let_go(now, |other, packet| other == fault && among(&(packet.from, packet.to)))
+    }
+
     /// Ends a clog or a rule. What it held goes on its way now, in order.
     pub(crate) fn release(&mut self, fault: u32, now: Nanos) -> Vec<(Nanos, Box<Packet>)> {
         self.rules.retain(|rule| rule.fault != fault);
@@ -192,12 +211,17 @@ impl Network {
             let (_, pairs) = self.clogging.remove(at);
             self.clogs.heal(&pairs);
         }
+        self.let_go(now, |other, _| other == fault)
+    }
+
+    /// Lets held packets go, each with a fresh delay.
+    fn let_go(&mut self, now: Nanos, which: impl Fn(u32, &Packet) -> bool) -> Vec<(Nanos, Box<Packet>)> {
         let mut released = Vec::new();
-        for (_, packet) in self.held.extract_if(.., |(other, _)| *other == fault) {
-            let pair = packet.from * self.processes + packet.to;
-            let usual =
-                if packet.from < self.members && packet.to < self.members { self.setup.peers } else { self.setup.clients };
-            released.push((self.links[pair].release(&usual, now), packet));
+        let held: Vec<_> = self.held.extract_if(.., |(fault, packet)| which(*fault, packet)).collect();
+        for (_, packet) in held {
+            let usual = self.usual(packet.from, packet.to);
+            let link = &mut self.links[packet.from * self.processes + packet.to];
+            released.push((link.release(&usual, now), packet));
         }
         released
     }

@@ -11,12 +11,14 @@ pub(crate) struct ActiveRule {
     /// Senders and receivers it is about, by process number.
     pub(crate) from: Vec<usize>,
     pub(crate) to: Vec<usize>,
+    /// Processes among which it no longer applies.
+    pub(crate) spared: Vec<usize>,
     seen: u32,
 }
 
 impl ActiveRule {
     pub(crate) fn new(fault: u32, rule: MessageRule, from: Vec<usize>, to: Vec<usize>) -> ActiveRule {
-        ActiveRule { fault, rule, from, to, seen: 0 }
+        ActiveRule { fault, rule, from, to, spared: Vec::new(), seen: 0 }
     }
 
     /// What this rule does with a message; `None` where it lets it pass.
@@ -26,7 +28,8 @@ impl ActiveRule {
             && rule.term.is_none_or(|term| term == head.term)
             && rule.index.is_none_or(|(low, high)| (low..=high).contains(&head.index))
             && self.from.contains(&from)
-            && self.to.contains(&to);
+            && self.to.contains(&to)
+            && !(self.spared.contains(&from) && self.spared.contains(&to));
         if !matches {
             return None;
         }
