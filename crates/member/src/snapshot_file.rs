@@ -50,10 +50,7 @@ impl Snapshots {
     ///
     /// # Errors
     /// The disk's.
-    pub fn load(
-        disk: &dyn Disk,
-        markers: &[Marker],
-    ) -> Result<(Snapshots, Option<SnapshotFile>), DiskError> {
+    pub fn load(disk: &dyn Disk, markers: &[Marker]) -> Result<(Snapshots, Option<SnapshotFile>), DiskError> {
         let mut snapshots = Snapshots::default();
         for name in disk.list(DIR)? {
             if name.ends_with(".tmp") {
@@ -99,7 +96,9 @@ impl Snapshots {
         // Never this one, however many newer files there are that no marker speaks for.
         let surplus = self.files.len().saturating_sub(KEPT).min(at);
         // Not synced: a file that comes back is removed again by a later save.
-        ops.extend(self.files.drain(..surplus).map(|(term, index)| DiskOp::Remove { path: self::path(term, index) }));
+        ops.extend(
+            self.files.drain(..surplus).map(|(term, index)| DiskOp::Remove { path: self::path(term, index) }),
+        );
     }
 }
 
@@ -115,7 +114,8 @@ fn parse(name: &str) -> Option<(u64, u64)> {
 
 fn encode(snapshot: &SnapshotFile) -> Bytes {
     let Marker { index, term, conf_state } = &snapshot.marker;
-    let conf_state = conf_state.write_to_bytes().expect("a configuration has no required fields to be missing");
+    let conf_state =
+        conf_state.write_to_bytes().expect("a configuration has no required fields to be missing");
     let mut content = BytesMut::with_capacity(28 + conf_state.len() + snapshot.data.len());
     content.put_slice(MAGIC);
     content.put_u32_le(0);

@@ -117,11 +117,11 @@ fn show(history: &History, applied: &[Applied], finding: &Finding) -> String {
     format!("{}\n{applied:#?}\n{:#?}\n{:#?}", lines.join("\n"), finding.violations, finding.undecided)
 }
 
-/// `ETCDSIM_SEEDS` asks for more.
+/// `ETCDSIM_ROUNDS` asks for more.
 fn rounds() -> u64 {
-    let asked = std::env::var("ETCDSIM_SEEDS").ok();
+    let asked = std::env::var("ETCDSIM_ROUNDS").ok();
     asked.map_or(20_000, |asked| {
-        asked.parse().unwrap_or_else(|error| panic!("ETCDSIM_SEEDS={asked:?}: {error}"))
+        asked.parse().unwrap_or_else(|error| panic!("ETCDSIM_ROUNDS={asked:?}: {error}"))
     })
 }
 

@@ -6,6 +6,12 @@
 //! What must come about within the bound: every operation under way ends; the members of the core
 //! agree on a leader; a linearizable read of everything is answered (it also shows the judge what is
 //! left of each write); the members of the core have applied the same index and hold the same state.
+//!
+//! One excuse: an outsider may go on to lead, with a quorum that hears it. Raft promises nothing to a
+//! follower that such a leader does not hear, or that does not hear it (Raft's paper, section 5.4: what
+//! a leader can commit depends on a majority only, and a follower that hears heartbeats does not stand
+//! against it). So agreement and catching up are not asked of a member of the core whose link to a
+//! leader outside of the core is cut. The cluster as a whole must serve all the same.
 
 use api::Request;
 use api::etcdserverpb::RangeRequest;
@@ -154,6 +160,13 @@ impl World<'_> {
             }
         }
         if !missing.is_empty() {
+            return missing;
+        }
+        let outsider = self.progress.leader().filter(|leader| !self.settle.core[*leader]);
+        let mut core = core;
+        core.retain(|member| outsider.is_none_or(|leader| !self.network.severed(*member, leader)));
+        if core.is_empty() {
+            missing.push("Whoever leads is cut from every member of the core.".to_string());
             return missing;
         }
         let status = |member: &usize| self.processes[*member].member.as_ref().expect("it runs").status();

@@ -29,7 +29,13 @@ struct State {
 
 impl File {
     pub(super) fn open(disk: Arc<dyn Disk>, path: Path) -> File {
-        File(Arc::new(Mutex::new(State { disk, path, pending: BTreeMap::new(), error: None, stopped: false })))
+        File(Arc::new(Mutex::new(State {
+            disk,
+            path,
+            pending: BTreeMap::new(),
+            error: None,
+            stopped: false,
+        })))
     }
 
     /// Refuses everything from now on, as the kernel does for a process that is gone.
@@ -48,7 +54,11 @@ impl File {
     }
 
     /// What redb's error means: the disk's own error where there was one, damage otherwise.
-    pub(super) fn result<T>(&self, doing: &'static str, result: Result<T, redb::Error>) -> Result<T, BackendError> {
+    pub(super) fn result<T>(
+        &self,
+        doing: &'static str,
+        result: Result<T, redb::Error>,
+    ) -> Result<T, BackendError> {
         result.map_err(|error| {
             let of_the_disk = self.state().error.clone();
             match of_the_disk {

@@ -18,7 +18,7 @@
 //!
 //! # Layout
 //!
-//! Table `rows`: key to value, bytes as the caller has them. Table `meta`: one row, see [`meta`]; it
+//! Table `rows`: key to value, bytes as the caller has them. Table `meta`: one row, see `meta.rs`; it
 //! holds a sum over all rows besides, which is checked at every start against the rows.
 //!
 //! # What it cannot tell
@@ -144,8 +144,9 @@ impl Backend {
         let database = file.result("opened its database", database(&file))?;
         let loaded = file.result("read its rows", load(&database))?;
         let sum = Sum::of(&loaded.0);
-        let (meta, wanted) = Meta::decode(&loaded.1)
-            .ok_or_else(|| file.damaged("read its rows", "the row that says how far they go is not readable".into()))?;
+        let (meta, wanted) = Meta::decode(&loaded.1).ok_or_else(|| {
+            file.damaged("read its rows", "the row that says how far they go is not readable".into())
+        })?;
         if sum != wanted {
             let what = format!("its rows add up to {sum}, the last commit said {wanted}");
             return Err(file.damaged("checked its rows", what));
@@ -203,12 +204,7 @@ impl Backend {
         &self.meta
     }
 
-    fn create(
-        disk: Arc<dyn Disk>,
-        path: Path,
-        rows: &[Row],
-        meta: &Meta,
-    ) -> Result<Backend, BackendError> {
+    fn create(disk: Arc<dyn Disk>, path: Path, rows: &[Row], meta: &Meta) -> Result<Backend, BackendError> {
         let doing = "made its file";
         let unfinished = temporary(&path);
         disk.perform(&DiskOp::Create { path: unfinished.clone() })

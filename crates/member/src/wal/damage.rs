@@ -21,7 +21,9 @@ pub enum WalError {
     #[error("{0}")]
     Damaged(Damage),
     /// The log holds no such snapshot marker.
-    #[error("the write-ahead log knows no snapshot at {index} of term {term}: was it removed, or is this another member's?")]
+    #[error(
+        "the write-ahead log knows no snapshot at {index} of term {term}: was it removed, or is this another member's?"
+    )]
     NoMarker {
         /// Its index.
         index: u64,
@@ -51,7 +53,12 @@ impl fmt::Display for Damage {
 }
 
 /// Why a bad frame must have been good once; `None` if it can be the torn tail of a power failure.
-pub(super) fn proof_of_damage(content: &[u8], segment: u64, at: u64, bad: Bad) -> Option<(String, &'static str)> {
+pub(super) fn proof_of_damage(
+    content: &[u8],
+    segment: u64,
+    at: u64,
+    bad: Bad,
+) -> Option<(String, &'static str)> {
     for later in (at as usize..content.len()).step_by(ALIGNMENT).skip(1) {
         let vouches = Header::parse(content, segment, later as u64).is_some_and(|header| header.durable > at);
         if vouches {

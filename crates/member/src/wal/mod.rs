@@ -15,7 +15,7 @@
 //! | 8..16 | *durable*: up to here, this segment was known to be durable when the frame was made |
 //! | 16..20 | CRC-32C of the payload as it stands in the file, continued from the frame before |
 //! | 20..24 | CRC-32C of bytes 0..20, the segment's number and the frame's offset |
-//! | 24.. | the payload: records (see [`record`]), zeros to a multiple of 8, all whitened |
+//! | 24.. | the payload: records (see `record.rs`), zeros to a multiple of 8, all whitened |
 //!
 //! A segment's first frame holds what a reader needs who has nothing older: the checksum of the
 //! frame before it, the last index of the log and the hard state. A segment is complete and synced
@@ -38,9 +38,9 @@
 //! repair (the same chain).
 //!
 //! What cannot be told from a power failure, and is mended: the loss, by the disk's fault, of synced
-//! sectors at the very end, behind the last frame that vouches. That covers the frames since the last
-//! sync that was reported before another frame was made; as a rule the last frame. Nor can the log see
-//! that its last segment is gone as a whole, name and all.
+//! sectors of the last segment for which no later frame is left to vouch. As a rule that is the last
+//! frame alone, or the last few: those since the last sync that was reported before another frame was
+//! made. It is also a last segment that was cut short, or is gone, name and all.
 //!
 //! # Invariants
 //!
@@ -112,7 +112,8 @@ impl Segment {
     /// Reads a name of the directory; `None` for a file that is no segment.
     fn parse(name: &str) -> Option<Segment> {
         let (number, index) = name.strip_suffix(".wal")?.split_once('-')?;
-        let segment = Segment::new(u64::from_str_radix(number, 16).ok()?, u64::from_str_radix(index, 16).ok()?);
+        let segment =
+            Segment::new(u64::from_str_radix(number, 16).ok()?, u64::from_str_radix(index, 16).ok()?);
         (segment.path.strip_prefix(DIR)?.strip_prefix('/')? == name).then_some(segment)
     }
 }

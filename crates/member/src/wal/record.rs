@@ -126,7 +126,8 @@ impl Records<'_> {
             ENTRY => {
                 let entry_type = EntryType::from_i32(self.u8()?.into())?;
                 let (context, data) = (self.u32()?, self.u32()?);
-                let mut entry = Entry { entry_type, term: self.u64()?, index: self.u64()?, ..Entry::default() };
+                let mut entry =
+                    Entry { entry_type, term: self.u64()?, index: self.u64()?, ..Entry::default() };
                 entry.context = Bytes::copy_from_slice(self.take(context as usize)?);
                 entry.data = Bytes::copy_from_slice(self.take(data as usize)?);
                 Record::Entry(entry)

@@ -126,7 +126,12 @@ impl Replay {
             segment_bytes,
             buffer: BytesMut::new(),
         };
-        Ok(Recovered { wal, hard_state: log.hard_state, entries: log.entries.split_off(covered), repaired: torn })
+        Ok(Recovered {
+            wal,
+            hard_state: log.hard_state,
+            entries: log.entries.split_off(covered),
+            repaired: torn,
+        })
     }
 
     fn read_segment(&mut self, disk: &dyn Disk, at: usize) -> Result<(), WalError> {
@@ -145,14 +150,20 @@ impl Replay {
             });
             match opened {
                 Ok((_, _, Err(what))) => {
-                    return damaged(place.offset, (what, "another member's segment, or a segment in between was replaced"));
+                    return damaged(
+                        place.offset,
+                        (what, "another member's segment, or a segment in between was replaced"),
+                    );
                 }
                 Ok((chain, length, Ok(()))) => {
                     place.chain = chain;
                     place.offset += (frame::HEADER + length) as u64;
                 }
                 Err(bad) if place.offset == 0 => {
-                    let what = format!("{} although a segment has its name only once its beginning is durable", bad.0);
+                    let what = format!(
+                        "{} although a segment has its name only once its beginning is durable",
+                        bad.0
+                    );
                     return damaged(0, (what, "bit rot, or a lost write"));
                 }
                 Err(bad) if !is_last => {
@@ -212,8 +223,14 @@ impl Replay {
         };
         if !self.markers.iter().any(|marker| (marker.index, marker.term) == (from.index, from.term)) {
             if self.leftovers.iter().any(|path| path.ends_with(".wal")) {
-                let what = format!("the segment before it is missing, and the snapshot at {} needs it", from.index);
-                return damaged(self.segments.front(), 0, what, "a file was removed, or its directory lost it");
+                let what =
+                    format!("the segment before it is missing, and the snapshot at {} needs it", from.index);
+                return damaged(
+                    self.segments.front(),
+                    0,
+                    what,
+                    "a file was removed, or its directory lost it",
+                );
             }
             return Err(WalError::NoMarker { index: from.index, term: from.term });
         }
@@ -223,11 +240,17 @@ impl Replay {
         };
         let first_index = last_index + 1 - entries.len() as u64;
         if *last_index < from.index || (*last_index > from.index && first_index > from.index + 1) {
-            return missing(format!("entries {first_index}..={last_index} do not continue a snapshot at {}", from.index));
+            return missing(format!(
+                "entries {first_index}..={last_index} do not continue a snapshot at {}",
+                from.index
+            ));
         }
         let here = entries.iter().find(|entry| entry.index == from.index);
         if let Some(entry) = here.filter(|entry| entry.term != from.term) {
-            return missing(format!("entry {} is of term {}, its snapshot of term {}", from.index, entry.term, from.term));
+            return missing(format!(
+                "entry {} is of term {}, its snapshot of term {}",
+                from.index, entry.term, from.term
+            ));
         }
         let last_term = entries.last().map_or(from.term, |entry| entry.term);
         if !(from.index..=*last_index).contains(&hard_state.commit) || hard_state.term < last_term {

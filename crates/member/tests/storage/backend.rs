@@ -228,6 +228,25 @@ fn a_crash_at_any_operation_leaves_a_whole_commit() {
 }
 
 #[test]
+fn what_a_killed_process_left_is_durable_once_it_was_opened() {
+    let commit = [Commit { first: 0, puts: 3, size: 40, deletes: 0 }];
+    let rows = [(key(7), key(8))];
+    for last in 0..100 {
+        let disk = TestDisk::new();
+        disk.stop_at(last);
+        if let Ok((mut backend, _)) = open(&disk) {
+            let _ = backend.install(&rows, &meta(5));
+        }
+        let disk = disk.after_kill();
+        let (mut backend, loaded) = open(&disk).unwrap();
+        let mut states = vec![state(loaded)];
+        assert_eq!(run(&mut backend, &commit, &mut states), 2);
+        let disk = disk.after_power_loss(0, Ratio::ALWAYS);
+        assert!(state(open(&disk).unwrap().1) == states[1], "killed at operation {last}");
+    }
+}
+
+#[test]
 fn damage_is_refused_or_harmless() {
     for seed in 0..1_500 {
         let (disk, states) = settled(seed % 20);
@@ -269,12 +288,21 @@ fn a_file_cut_short_is_refused() {
 
 #[test]
 fn the_flaws_tear_rows_and_index_apart_and_nothing_else_does() {
-    let (old, new) = ((Rows::new(), meta(7)), apply(&(Rows::new(), meta(7)), Commit { first: 0, puts: 2, size: 9, deletes: 0 }));
+    let (old, new) = (
+        (Rows::new(), meta(7)),
+        apply(&(Rows::new(), meta(7)), Commit { first: 0, puts: 2, size: 9, deletes: 0 }),
+    );
     let (puts, deletes, new) = new;
     for (split, halfway) in [
         (None, None),
-        (Some(Split::RowsFirst), Some((new.0.clone(), Meta { consistent_index: 7, term: old.1.term, ..new.1.clone() }))),
-        (Some(Split::IndexFirst), Some((old.0.clone(), Meta { consistent_index: 8, term: new.1.term, ..old.1.clone() }))),
+        (
+            Some(Split::RowsFirst),
+            Some((new.0.clone(), Meta { consistent_index: 7, term: old.1.term, ..new.1.clone() })),
+        ),
+        (
+            Some(Split::IndexFirst),
+            Some((old.0.clone(), Meta { consistent_index: 8, term: new.1.term, ..old.1.clone() })),
+        ),
     ] {
         let mut seen_halfway = false;
         for last in 0..40 {
@@ -293,6 +321,12 @@ fn the_flaws_tear_rows_and_index_apart_and_nothing_else_does() {
         }
         assert_eq!(seen_halfway, split.is_some());
     }
+}
+
+#[test]
+fn the_same_commits_make_the_same_file() {
+    let content = || settled(5).0.content(PATH);
+    assert!(content() == content(), "the backend depends on something that no seed decides (rule R3)");
 }
 
 #[test]

@@ -115,7 +115,12 @@ impl TestDisk {
             file.durable = content;
         }
         let names: BTreeMap<_, _> = names.into_iter().collect();
-        Arc::new(TestDisk(Mutex::new(State { files, durable_names: names.clone(), names, ..State::default() })))
+        Arc::new(TestDisk(Mutex::new(State {
+            files,
+            durable_names: names.clone(),
+            names,
+            ..State::default()
+        })))
     }
 
     /// The names there are.
@@ -191,6 +196,16 @@ impl File {
         self.changes.push(change);
     }
 
+    /// A write that fails may have done a part of its work.
+    fn write(&mut self, offset: usize, data: &[u8], begun: Result<(), DiskError>) -> Result<(), DiskError> {
+        match &begun {
+            Ok(()) => self.change(Change::Write(offset, data.to_vec())),
+            Err(error) if error.kind == DiskErrorKind::Dead => {}
+            Err(_) => self.change(Change::Write(offset, data[..data.len() / 2].to_vec())),
+        }
+        begun
+    }
+
     fn sync(&mut self) {
         self.durable.clone_from(&self.content);
         self.changes.clear();
@@ -225,7 +240,8 @@ impl Disk for TestDisk {
     fn list(&self, dir: &str) -> Result<Vec<String>, DiskError> {
         let mut state = self.state();
         state.begin(dir)?;
-        let names: BTreeSet<_> = state.names.keys().filter_map(|path| path.strip_prefix(dir)?.strip_prefix('/')).collect();
+        let names: BTreeSet<_> =
+            state.names.keys().filter_map(|path| path.strip_prefix(dir)?.strip_prefix('/')).collect();
         Ok(names.into_iter().map(String::from).collect())
     }
 
@@ -258,13 +274,14 @@ impl Disk for TestDisk {
                 state.rename(NameChange::Add(path.clone(), file));
             }
             DiskOp::Append { path, data } => {
-                state.begin(path)?;
+                let begun = state.begin(path);
                 let file = state.file(path)?;
-                file.change(Change::Write(file.content.len(), data.to_vec()));
+                let offset = file.content.len();
+                file.write(offset, data, begun)?;
             }
             DiskOp::WriteAt { path, offset, data } => {
-                state.begin(path)?;
-                state.file(path)?.change(Change::Write(*offset as usize, data.to_vec()));
+                let begun = state.begin(path);
+                state.file(path)?.write(*offset as usize, data, begun)?;
             }
             DiskOp::Truncate { path, len } => {
                 state.begin(path)?;

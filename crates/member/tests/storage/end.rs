@@ -13,10 +13,7 @@ pub enum End {
     /// Killed: what it wrote is in the cache.
     Kill,
     /// Of what was not synced, this percentage is lost.
-    PowerLoss {
-        seed: u64,
-        lost: u32,
-    },
+    PowerLoss { seed: u64, lost: u32 },
 }
 
 impl End {

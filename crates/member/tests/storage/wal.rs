@@ -31,7 +31,10 @@ fn calls(most: usize) -> impl Strategy<Value = Vec<Call>> {
     let append = (0..4_u64, 0..5_u64, size, any::<bool>(), prop::bool::weighted(0.7))
         .prop_map(|(back, count, size, commit, sync)| Call::Append { back, count, size, commit, sync });
     let replace = (0..6_u64, 0..3_u64).prop_map(|(ahead, count)| Call::Replace { ahead, count });
-    prop::collection::vec(prop_oneof![12 => append, 2 => Just(Call::Mark), 1 => replace, 2 => Just(Call::Release)], 1..most)
+    prop::collection::vec(
+        prop_oneof![12 => append, 2 => Just(Call::Mark), 1 => replace, 2 => Just(Call::Release)],
+        1..most,
+    )
 }
 
 /// What the log should be.
@@ -73,7 +76,13 @@ fn marker(index: u64, term: u64) -> Marker {
 fn entry(index: u64, term: u64, size: usize) -> Entry {
     // Long values are full of zeros, which must not pass for a missing sector.
     let byte = if size > 1_000 { 0 } else { index as u8 };
-    Entry { index, term, data: vec![byte; size].into(), context: Bytes::from_static(b"c"), ..Entry::default() }
+    Entry {
+        index,
+        term,
+        data: vec![byte; size].into(),
+        context: Bytes::from_static(b"c"),
+        ..Entry::default()
+    }
 }
 
 /// A log, its disk, and what it should be after each call.
@@ -114,7 +123,8 @@ impl Run {
                         model.hard_state.vote = model.hard_state.term % 3 + 1;
                     }
                     let term = model.hard_state.term;
-                    let entries: Vec<_> = (first..first + count).map(|index| entry(index, term, size)).collect();
+                    let entries: Vec<_> =
+                        (first..first + count).map(|index| entry(index, term, size)).collect();
                     if count > 0 {
                         model.entries.truncate((first - model.marker.index - 1) as usize);
                         model.entries.extend(entries.iter().cloned());
@@ -140,8 +150,9 @@ impl Run {
                     let marker = marker(model.hard_state.commit + 1 + ahead, term);
                     model.hard_state.commit = marker.index;
                     model.entries.clear();
-                    let entries: Vec<_> =
-                        (marker.index + 1..=marker.index + count).map(|index| entry(index, term, 50)).collect();
+                    let entries: Vec<_> = (marker.index + 1..=marker.index + count)
+                        .map(|index| entry(index, term, 50))
+                        .collect();
                     model.entries.extend(entries.iter().cloned());
                     model.marker = marker.clone();
                     self.wal.replace(&marker, &model.hard_state, &entries, &mut ops)
@@ -279,7 +290,13 @@ fn settled(calls: u64) -> Run {
     for nth in 0..calls {
         let sizes = [0, 40, 700, 1_100];
         let size = sizes[(nth % 4) as usize];
-        run.calls(&[Call::Append { back: nth % 5 / 4, count: 1 + nth % 2, size, commit: nth % 3 == 0, sync: true }]);
+        run.calls(&[Call::Append {
+            back: nth % 5 / 4,
+            count: 1 + nth % 2,
+            size,
+            commit: nth % 3 == 0,
+            sync: true,
+        }]);
         if nth == calls / 2 {
             run.calls(&[Call::Mark]);
         }

@@ -14,8 +14,10 @@ use super::place::Position;
 use super::realtime::Window;
 use super::replay::Replay;
 
-/// Steps of replay that the search may take.
-const BUDGET: u64 = 20_000_000;
+/// Steps of replay that the search may take: a few seconds.
+const BUDGET: u64 = 10_000_000;
+/// Steps that a trial counts for: the model is taken back, key by key.
+const TRIAL: u64 = 20;
 
 /// How the search ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +62,7 @@ pub fn fill(history: &History, steps: &[Step], open: &[Window], start: i64) -> F
                 break;
             }
             at += 1;
-            budget -= 1;
+            budget = budget.saturating_sub(1);
             if budget == 0 {
                 return Filled::OutOfBudget;
             }
@@ -82,12 +84,17 @@ pub fn fill(history: &History, steps: &[Step], open: &[Window], start: i64) -> F
                 used[chosen] = false;
             }
             let candidate = (gap.next..open.len()).find(|candidate| {
+                if used[*candidate] || open[*candidate].floor.position >= Position::making(gap.revision) {
+                    return false;
+                }
+                budget = budget.saturating_sub(TRIAL);
                 replay.model.rewind(gap.revision - 1);
-                !used[*candidate]
-                    && open[*candidate].floor.position < Position::making(gap.revision)
-                    && replay.take(&step(gap.revision, &open[*candidate])).is_ok()
+                replay.take(&step(gap.revision, &open[*candidate])).is_ok()
                     && facts.hold(&replay, gap.revision)
             });
+            if budget == 0 {
+                return Filled::OutOfBudget;
+            }
             match candidate {
                 Some(candidate) => {
                     used[candidate] = true;

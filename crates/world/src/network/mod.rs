@@ -158,6 +158,11 @@ impl Network {
         !self.cuts.is_cut(packet.from, packet.to)
     }
 
+    /// Whether one of two processes does not hear the other.
+    pub(crate) fn severed(&self, a: usize, b: usize) -> bool {
+        [(a, b), (b, a)].iter().any(|(from, to)| self.cuts.is_cut(*from, *to) || self.clogs.is_cut(*from, *to))
+    }
+
     pub(crate) fn cut(&mut self, pairs: &[Pair]) {
         self.cuts.cut(pairs);
     }

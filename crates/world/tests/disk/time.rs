@@ -199,6 +199,17 @@ fn a_slow_disk_is_slow_and_leaves_other_times_alone() {
 }
 
 #[test]
+fn a_slow_disk_that_is_healed_catches_up() {
+    let process = Process::new(disk(1));
+    process.disk.inject(0, 1, &FaultKind::SlowDisk { call: None, factor: 100, extra: Spread::Constant(0) });
+    let over = process.disk.submit(0, &job(1, vec![create("wal/1"), append("wal/1", b"a")]));
+    assert_eq!(over, 200 * STEP);
+    process.disk.heal(50 * STEP, 1);
+    assert_eq!(process.disk.retime().jobs, [(1, 52 * STEP)]);
+    assert!(process.disk.complete(52 * STEP, 1).unwrap().result.is_ok());
+}
+
+#[test]
 fn the_same_seed_gives_the_same_disk() {
     let run = |seed| {
         let mut process = Process::new(disk(seed));
