@@ -151,7 +151,18 @@ impl World<'_> {
         let plan = self.plan;
         let fault: &Fault = &plan.faults[at];
         let draw = self.nemesis.draw(fault);
-        let members = self.resolve(&fault.target, draw);
+        let mut members = self.resolve(&fault.target, draw);
+        // The atlas keeps enough good copies: whom it does not give free, nothing happens to.
+        members.retain(|member| {
+            let admitted = !damages(&fault.kind) || self.nemesis.atlas.may_damage(*member as u32 + 1, &fault.kind);
+            if !admitted {
+                self.recorder.count("refused-by-atlas");
+            }
+            admitted
+        });
+        if damages(&fault.kind) && members.is_empty() {
+            return;
+        }
         let targets = self.resolve_processes(&fault.target, draw);
         let number = at as u32;
         tracing::debug!(fault = at, kind = fault.kind.name(), ?members, "fault begins");
@@ -218,12 +229,10 @@ impl World<'_> {
                 let to = self.resolve_processes(&rule.to, draw.then(7));
                 self.network.add_rule(number, rule.clone(), targets.to_vec(), to);
             }
-            FaultKind::BitRot { .. } | FaultKind::LostWrite { .. } | FaultKind::MisdirectedWrite { .. } => {
-                for member in members {
-                    self.damage(member, number, kind);
-                }
-            }
-            FaultKind::SlowDisk { .. }
+            FaultKind::BitRot { .. }
+            | FaultKind::LostWrite { .. }
+            | FaultKind::MisdirectedWrite { .. }
+            | FaultKind::SlowDisk { .. }
             | FaultKind::StalledDisk
             | FaultKind::DiskError { .. }
             | FaultKind::DiskFull { .. }
@@ -236,10 +245,6 @@ impl World<'_> {
             }
             FaultKind::LostDisk => {
                 for member in members {
-                    if !self.nemesis.atlas.may_damage(member as u32 + 1, kind) {
-                        self.recorder.count("refused-by-atlas");
-                        continue;
-                    }
                     self.processes[member].held_by.push(number);
                     self.kill(member, Stop::PowerLoss);
                     self.processes[member].disk.wipe();
@@ -292,16 +297,6 @@ impl World<'_> {
                 }
             }
         }
-    }
-
-    /// Damages a disk, if the atlas leaves enough good copies.
-    fn damage(&mut self, member: usize, number: u32, kind: &FaultKind) {
-        if !self.nemesis.atlas.may_damage(member as u32 + 1, kind) {
-            self.recorder.count("refused-by-atlas");
-            return;
-        }
-        let key = self.fault_key(number);
-        self.processes[member].disk.inject(self.now(), key, kind);
     }
 
     /// What names a fault in the disks' draws.
@@ -485,3 +480,13 @@ impl World<'_> {
     }
 }
 
+/// Whether a fault takes from a disk what was durable on it.
+fn damages(kind: &FaultKind) -> bool {
+    matches!(
+        kind,
+        FaultKind::BitRot { .. }
+            | FaultKind::LostWrite { .. }
+            | FaultKind::MisdirectedWrite { .. }
+            | FaultKind::LostDisk
+    )
+}

@@ -116,7 +116,7 @@ impl StorageBackend for File {
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         self.run(|state| {
-            state.make_way(offset, out.len())?;
+            state.write_pending()?;
             state.disk.read(&state.path, offset, out)
         })
     }
@@ -144,5 +144,71 @@ impl StorageBackend for File {
             state.pending.insert(offset, Bytes::copy_from_slice(data));
             Ok(())
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// One file.
+    #[derive(Debug, Default)]
+    struct OneFile(Mutex<Vec<u8>>);
+
+    impl Disk for OneFile {
+        fn list(&self, _: &str) -> Result<Vec<String>, DiskError> {
+            Ok(Vec::new())
+        }
+
+        fn len(&self, _: &str) -> Result<u64, DiskError> {
+            Ok(self.0.lock().unwrap().len() as u64)
+        }
+
+        fn read(&self, _: &str, offset: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
+            buffer.copy_from_slice(&self.0.lock().unwrap()[offset as usize..][..buffer.len()]);
+            Ok(())
+        }
+
+        fn perform(&self, op: &DiskOp) -> Result<(), DiskError> {
+            let mut content = self.0.lock().unwrap();
+            match op {
+                DiskOp::WriteAt { offset, data, .. } => {
+                    content[*offset as usize..][..data.len()].copy_from_slice(data);
+                }
+                DiskOp::Truncate { len, .. } => content.resize(*len as usize, 0),
+                _ => {}
+            }
+            Ok(())
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_reads_as_it_was_written(
+            calls in prop::collection::vec((0..60_u64, 1..20_usize, 1..8_u8), 1..40),
+        ) {
+            let file = File::open(Arc::new(OneFile::default()), "db/file".into());
+            let mut model = vec![0; 80];
+            file.set_len(80).unwrap();
+            for (offset, length, value) in calls {
+                match value {
+                    1 => file.sync_data().unwrap(),
+                    2 => {
+                        let mut content = vec![0; length];
+                        file.read(offset, &mut content).unwrap();
+                        prop_assert_eq!(&content, &model[offset as usize..][..length]);
+                    }
+                    _ => {
+                        file.write(offset, &vec![value; length]).unwrap();
+                        model[offset as usize..][..length].fill(value);
+                    }
+                }
+            }
+            let mut content = vec![0; 80];
+            file.read(0, &mut content).unwrap();
+            prop_assert_eq!(content, model);
+        }
     }
 }

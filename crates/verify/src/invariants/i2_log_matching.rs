@@ -69,8 +69,8 @@ impl LogMatching {
             if there != here {
                 part(event, member, entry, seen, (there, here), findings);
             }
-        } else {
-            seen.previous = seen.previous.or(previous);
+        } else if previous.is_some() {
+            *seen = Seen { previous, member: event.member, time: event.time, ..*seen };
         }
     }
 
@@ -182,6 +182,21 @@ mod tests {
             "I2",
             "The log of member 2 and the log of member 1 have the same entry with index 3 and term 3. \
              Before it, at index 2, member 2 has an entry of term 2, and member 1 had one of term 1.",
+        );
+    }
+
+    #[test]
+    fn a_log_that_begins_under_a_snapshot_says_less_than_one_that_goes_on() {
+        let mut run = Script::new(3);
+        run.append(1, &[(5, 3)]);
+        run.append(2, &[(1, 1), (2, 1), (3, 1), (4, 2), (5, 3)]);
+        run.append(3, &[(1, 1), (2, 1), (3, 1), (4, 1)]);
+        run.holds();
+        run.append(3, &[(5, 3)]);
+        run.broke(
+            "I2",
+            "The log of member 3 and the log of member 2 have the same entry with index 5 and term 3. \
+             Before it, at index 4, member 3 has an entry of term 1, and member 2 had one of term 2.",
         );
     }
 

@@ -79,6 +79,19 @@ mod tests {
     }
 
     #[test]
+    fn a_deposed_leader_may_be_the_last_to_commit() {
+        let mut run = committed();
+        run.leads(2, 2);
+        (1..=2).for_each(|member| run.write(member, &[(3, 1), (4, 1)]));
+        run.commit(2, 3, 1);
+        run.commit(1, 4, 1);
+        run.holds();
+        run.write(3, &[(2, 1), (3, 1)]);
+        run.leads(3, 3);
+        assert_eq!(run.monitors.violations()[0].invariant, "I3");
+    }
+
+    #[test]
     fn leaders_that_have_it_in_the_log_or_in_a_snapshot() {
         let mut run = committed();
         run.leads(2, 2);

@@ -415,6 +415,18 @@ mod tests {
     }
 
     #[test]
+    fn a_durable_entry_is_another_one() {
+        let mut run = member();
+        run.stop(1, Stop::PowerLoss);
+        run.replace(1, (4, 1));
+        run.start(1, 2);
+        run.broke(
+            "I7",
+            "Member 1 had its log on disk up to 4: job 2 was synced. After its restart there is an entry of term 1.",
+        );
+    }
+
+    #[test]
     fn what_was_promised_from_the_page_cache_is_gone() {
         let mut run = member();
         run.append(1, &[(5, 2)]);

@@ -90,6 +90,12 @@ impl Script {
         self.told(member).log.retain(|entry| entry.index <= last);
     }
 
+    /// The disk has another entry, as (index, term), in the place of the one that was there.
+    pub fn replace(&mut self, member: MemberId, (index, term): (u64, u64)) {
+        let there = self.told(member).log.iter_mut().find(|there| there.index == index);
+        *there.expect("an entry to replace") = entry(index, term);
+    }
+
     /// The disk has this hard state.
     pub fn lose_state(&mut self, member: MemberId, term: u64, vote: u64, commit: u64) {
         let told = self.told(member);
