@@ -22,6 +22,7 @@ const CANARIES: &[Canary] = &[
     Canary { flaw: "R5", scenario: "pause-leader", oracles: &[Oracle::K1] },
     Canary { flaw: "R7", scenario: "stale-reads", oracles: &[Oracle::K1] },
     Canary { flaw: "R19", scenario: "crash-loop", oracles: &[Oracle::K1, Oracle::I4, Oracle::I8] },
+    Canary { flaw: "R37", scenario: "lossy-duplicating-reordering", oracles: &[Oracle::K4] },
     Canary { flaw: "M-14370", scenario: "single-member", oracles: &[Oracle::K4, Oracle::I5] },
     Canary { flaw: "M-13766", scenario: "crash-loop", oracles: &[Oracle::K1, Oracle::I7, Oracle::I8] },
 ];

@@ -92,6 +92,8 @@ fn twice(history: &History, applied: &[Applied], violations: &mut Vec<Violation>
 #[derive(Clone, Copy)]
 struct Change<'a> {
     revision: i64,
+    /// Orders the changes of one transaction.
+    turn: u32,
     operation: usize,
     /// `None` for a delete.
     put: Option<&'a PutRequest>,
@@ -101,7 +103,8 @@ struct Change<'a> {
 #[derive(Default)]
 struct Changes<'a> {
     keys: BTreeMap<&'a [u8], Change<'a>>,
-    ranges: Vec<(i64, usize, &'a DeleteRangeRequest)>,
+    ranges: Vec<(Change<'a>, &'a DeleteRangeRequest)>,
+    turn: u32,
 }
 
 impl<'a> Changes<'a> {
@@ -117,18 +120,24 @@ impl<'a> Changes<'a> {
     }
 
     fn put(&mut self, request: &'a PutRequest, revision: i64, operation: usize) {
-        self.change(&request.key, Change { revision, operation, put: Some(request) });
+        let change = self.next(revision, operation, Some(request));
+        self.change(&request.key, change);
     }
 
     fn delete(&mut self, request: &'a DeleteRangeRequest, revision: i64, operation: usize) {
+        let change = self.next(revision, operation, None);
         if request.range_end.is_empty() {
-            self.change(&request.key, Change { revision, operation, put: None });
+            self.change(&request.key, change);
         } else {
-            self.ranges.push((revision, operation, request));
+            self.ranges.push((change, request));
         }
     }
 
-    /// Of two changes in one revision (a put and then a delete in one transaction) the later counts.
+    fn next(&mut self, revision: i64, operation: usize, put: Option<&'a PutRequest>) -> Change<'a> {
+        self.turn += 1;
+        Change { revision, turn: self.turn, operation, put }
+    }
+
     fn change(&mut self, key: &'a [u8], change: Change<'a>) {
         match self.keys.get_mut(key) {
             Some(known) if known.revision > change.revision => {}
@@ -158,14 +167,16 @@ impl<'a> Changes<'a> {
     /// The newest change of a key, by whatever, if it is newer than `than`. The ranges are sorted, newest first.
     fn newest(&self, key: &[u8], than: i64) -> Option<Change<'a>> {
         let single = self.keys.get(key).filter(|change| change.revision > than);
-        let than = single.map_or(than, |change| change.revision);
-        let mut newer = self.ranges.iter().take_while(|(revision, ..)| *revision > than);
-        match newer.find(|(_, _, request)| covers(request, key)) {
-            Some((revision, operation, _)) => {
-                Some(Change { revision: *revision, operation: *operation, put: None })
-            }
-            None => single.copied(),
-        }
+        let than = single.map_or((than, u32::MAX), Change::when);
+        let mut newer = self.ranges.iter().take_while(|(change, _)| change.when() > than);
+        let covering = newer.find(|(_, request)| covers(request, key)).map(|(change, _)| change);
+        covering.or(single).copied()
+    }
+}
+
+impl Change<'_> {
+    fn when(&self) -> (i64, u32) {
+        (self.revision, self.turn)
     }
 }
 
@@ -191,19 +202,16 @@ fn lost(history: &History, applied: &[Applied], quiet: usize, finding: &mut Find
         }
     }
 
-    changes.ranges.sort_unstable_by_key(|(revision, ..)| std::cmp::Reverse(*revision));
+    changes.ranges.sort_unstable_by_key(|(change, _)| std::cmp::Reverse(change.when()));
 
     let unseen = Unseen::of(history, applied);
     let there: BTreeMap<&[u8], &KeyValue> = seen.kvs.iter().map(|kv| (&kv.key[..], kv)).collect();
     let mut losses: Vec<(Change<'_>, &[u8], Option<&KeyValue>)> = Vec::new();
     for kv in &seen.kvs {
-        // Nothing newer than what is there, and what is there is what that revision wrote.
-        let newer = changes.newest(&kv.key, kv.mod_revision);
-        let same =
-            || changes.keys.get(&kv.key[..]).filter(|change| change.revision == kv.mod_revision).copied();
-        let other =
-            |change: &Change<'_>| change.put.is_none_or(|put| !put.ignore_value && put.value != kv.value);
-        if let Some(change) = newer.or_else(|| same().filter(other)) {
+        // Nothing newer than what is there; and if that revision is known, it wrote what is there.
+        let Some(change) = changes.newest(&kv.key, kv.mod_revision - 1) else { continue };
+        let wrote = |put: &PutRequest| put.ignore_value || put.value == kv.value;
+        if change.revision > kv.mod_revision || !change.put.is_some_and(wrote) {
             losses.push((change, &kv.key, Some(kv)));
         }
     }

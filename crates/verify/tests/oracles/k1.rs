@@ -1,7 +1,7 @@
 use api::etcdserverpb::*;
 use api::{Error, Request, Response};
 use etcdsim_verify::Oracle::{self, K1};
-use record::Outcome;
+use record::{Applied, Outcome};
 
 use crate::build::*;
 
@@ -146,6 +146,15 @@ fn an_error_needs_a_reason() {
     story((4, 5)).breaks(K1, "an error without a reason");
     // While the put was on its way there was no such key.
     story((2, 5)).holds(K1);
+    // That the key goes later is no reason.
+    let goes = |times| {
+        Story::default()
+            .ok(1, put("a", "1"), (1, 2), done(2))
+            .error(2, keep.clone(), times, Error::KeyNotFound)
+            .ok(1, delete("a"), (6, 7), deleted(3, 1))
+    };
+    goes((4, 5)).breaks(K1, "an error without a reason");
+    goes((4, 6)).holds(K1);
     Story::default()
         .error(1, put("", "1"), (1, 2), Error::DuplicateKey)
         .breaks(K1, "an error without a reason");
@@ -162,6 +171,33 @@ fn evidence_does_not_outweigh_an_answer() {
         .ok(1, get("b"), (3, 4), found(2, &[]))
         .applied(0, 3);
     story.breaks(K1, "another revision than it made");
+}
+
+#[test]
+fn leases_are_used_in_the_order_of_the_log() {
+    let grant: Request = LeaseGrantRequest { ttl: 10, id: 7 }.into();
+    let header = Some(ResponseHeader { revision: 1, ..ResponseHeader::default() });
+    let granted: Response = LeaseGrantResponse { header, id: 7, ttl: 10, error: String::new() }.into();
+    let leased: Request = PutRequest { key: "a".into(), lease: 7, ..PutRequest::default() }.into();
+    let story = |times| {
+        let mut story = Story::default().ok(1, grant.clone(), (1, 3), granted.clone()).error(
+            2,
+            leased.clone(),
+            times,
+            Error::LeaseNotFound,
+        );
+        for (index, operation) in [(1, 1), (2, 0)] {
+            let entry = Applied { index, operation: Some(operation), revision: 1, mutated: false, time: 0 };
+            story.record.applied.push(entry);
+        }
+        story
+    };
+    story((2, 4)).holds(K1);
+    // The grant was acknowledged before.
+    story((4, 5)).breaks(K1, "revisions contradict real time");
+    let mut swapped = story((2, 4));
+    swapped.record.applied.reverse();
+    swapped.breaks(K1, "a write was answered wrongly");
 }
 
 #[test]

@@ -66,6 +66,28 @@ fn a_known_revision_is_not_the_future() {
 }
 
 #[test]
+fn what_a_compaction_showed_is_not_the_future() {
+    // The put has no answer yet, but the compaction could only be accepted after it.
+    let story =
+        |times| {
+            Story::default()
+                .ok(1, put("a", "1"), (1, 20), done(2))
+                .ok(2, compact(2), (3, 4), compacted(2))
+                .error(3, get_at("a", 2), times, Error::FutureRev)
+        };
+    story((5, 6)).breaks(K3, "was known already");
+    story((4, 6)).holds(K3);
+}
+
+#[test]
+fn a_compaction_comes_after_what_it_compacts_was_asked_for() {
+    Story::default()
+        .ok(1, compact(2), (1, 2), compacted(2))
+        .ok(1, put("a", "1"), (3, 4), done(2))
+        .breaks(K3, "did not exist yet");
+}
+
+#[test]
 fn a_compaction_is_accepted_once_and_within_what_there_is() {
     let again = written().ok(1, compact(4), (7, 8), compacted(4)).ok(2, compact(4), (7, 9), compacted(4));
     again.breaks(K3, "accepted twice");

@@ -1,3 +1,6 @@
+use api::etcdserverpb::request_op::Request as Op;
+use api::etcdserverpb::response_op::Response as Done;
+use api::etcdserverpb::*;
 use etcdsim_verify::Oracle::K4;
 use etcdsim_verify::Severity;
 
@@ -64,4 +67,48 @@ fn nothing_takes_effect_twice() {
     story().ok(9, everything(), (50, 51), found(2, &once)).holds(K4);
     let violation = story().ok(9, everything(), (50, 51), found(3, &twice)).applied(0, 3).breaks(K4, "twice");
     assert_eq!(violation.operations, [0]);
+}
+
+#[test]
+fn what_a_transaction_put_and_then_deleted_is_not_lost() {
+    let branch = |request| RequestOp {
+        request: Some(Op::RequestTxn(TxnRequest {
+            success: vec![RequestOp { request: Some(request) }],
+            ..TxnRequest::default()
+        })),
+    };
+    let put = || Op::RequestPut(PutRequest { key: "k".into(), value: "1".into(), ..PutRequest::default() });
+    let delete = || {
+        let request = DeleteRangeRequest { key: "k".into(), range_end: "l".into(), prev_kv: false };
+        Op::RequestDeleteRange(request)
+    };
+    let header = |revision| Some(ResponseHeader { revision, ..ResponseHeader::default() });
+    let done = |response| ResponseOp { response: Some(response) };
+    let nested = |response| {
+        let responses = vec![done(response)];
+        done(Done::ResponseTxn(TxnResponse { header: header(0), succeeded: true, responses }))
+    };
+    let answer = TxnResponse {
+        header: header(2),
+        succeeded: true,
+        responses: vec![
+            nested(Done::ResponsePut(PutResponse { header: header(2), prev_kv: None })),
+            nested(Done::ResponseDeleteRange(DeleteRangeResponse {
+                header: header(2),
+                deleted: 1,
+                prev_kvs: Vec::new(),
+            })),
+        ],
+    };
+    let txn = TxnRequest { success: vec![branch(put()), branch(delete())], ..TxnRequest::default() };
+    let story = |kvs| {
+        Story::default().ok(1, txn.clone().into(), (1, 2), answer.clone().into()).ok(
+            9,
+            everything(),
+            (50, 51),
+            found(2, kvs),
+        )
+    };
+    story(&[]).holds(K4);
+    story(&[kv("k", "1", 2, 2, 1)]).breaks(K4, "an acknowledged delete is lost");
 }
