@@ -3,7 +3,9 @@
 //! One ReadIndex is under way at a time; reads that come meanwhile wait for the next one. Once an
 //! index is confirmed its reads are answered when that index is applied. Every attempt uses a fresh
 //! context: with a context used twice, a heartbeat answer that was delayed since before the leader
-//! was deposed could confirm a later read (etcd issue 20418).
+//! was deposed could confirm a later read (etcd issue 20418). An answer to an earlier attempt of the
+//! same reads is as good as one to the last: it was asked for after they came. Without that, reads
+//! would starve wherever a round trip takes longer than the time between two attempts.
 //!
 //! Invariant: an operation is in exactly one of `waiting`, `current` and `confirmed`.
 
@@ -22,8 +24,9 @@ pub(crate) struct Read {
 
 #[derive(Debug)]
 struct Current {
-    context: u64,
-    /// The context's attempt is repeated, with a fresh one, at this time.
+    /// The contexts of all attempts for these reads, newest last.
+    contexts: Vec<u64>,
+    /// They are asked for again, with a fresh context, at this time.
     retry_at: u64,
     reads: Vec<Read>,
 }
@@ -49,19 +52,23 @@ impl Reads {
         }
     }
 
-    /// A ReadIndex with this fresh context is asked for; it replaces the attempt under way.
+    /// A ReadIndex with this fresh context is asked for: another attempt for the reads under way, or
+    /// the first one for those that wait.
     pub(crate) fn asked(&mut self, context: u64, retry_at: u64) {
-        let reads = match self.current.take() {
-            Some(current) => current.reads,
-            None => std::mem::take(&mut self.waiting),
-        };
-        self.current = Some(Current { context, retry_at, reads });
+        let waiting = &mut self.waiting;
+        let current = self.current.get_or_insert_with(|| Current {
+            contexts: Vec::new(),
+            retry_at,
+            reads: std::mem::take(waiting),
+        });
+        current.contexts.push(context);
+        current.retry_at = retry_at;
     }
 
     /// An index was confirmed; whether somebody waited for it. Answers to contexts given up meanwhile,
     /// or asked for by an earlier incarnation, are nobody's.
     pub(crate) fn confirm(&mut self, context: u64, index: u64) -> bool {
-        let waited_for = self.current.take_if(|current| current.context == context);
+        let waited_for = self.current.take_if(|current| current.contexts.contains(&context));
         let accepted = waited_for.is_some();
         self.confirmed.extend(waited_for.map(|current| (index, current.reads)));
         accepted

@@ -275,6 +275,26 @@ fn damage_is_refused_or_harmless() {
 }
 
 #[test]
+fn a_flip_in_the_head_of_a_page_is_no_panic() {
+    // Where redb keeps its roots and the shape of its pages: a plain open would follow them unchecked.
+    let disk = TestDisk::new();
+    let (mut backend, _) = open(&disk).unwrap();
+    let mut states = vec![State::default()];
+    run(&mut backend, &[Commit { first: 0, puts: 9, size: 90, deletes: 0 }; 3], &mut states);
+    let heads = (0..disk.content(PATH).len()).filter(|byte| *byte < 320 || byte % 4_096 < 12);
+    for byte in heads {
+        for bit in 0..8 {
+            let disk = disk.copy();
+            disk.damage(PATH, |content| content[byte] ^= 1 << bit);
+            if let Ok((_, loaded)) = open(&disk) {
+                let found = state(loaded);
+                assert!(found == states[3] || (byte == 9 && found == states[2]), "byte {byte}, bit {bit}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_file_cut_short_is_refused() {
     let (disk, _) = settled(3);
     let length = disk.content(PATH).len();
