@@ -354,6 +354,10 @@ impl<'a> World<'a> {
     }
 
     fn wake(&mut self, member: usize) {
+        // One of several that were set, for a time that no longer counts.
+        if self.processes[member].wake != self.now() {
+            return;
+        }
         self.processes[member].wake = Nanos::MAX;
         // A paused process is woken when it goes on.
         if self.processes[member].state == State::Running {

@@ -84,6 +84,18 @@ fn answers_to_writes_are_compared_too() {
 }
 
 #[test]
+fn one_wrong_answer_is_one_violation() {
+    // It says that there was nothing to delete; that the model deleted something must not count on.
+    let story = Story::default()
+        .ok(1, put("a", "1"), (1, 2), done(2))
+        .ok(1, delete("a"), (3, 4), deleted(2, 0))
+        .ok(1, get("a"), (5, 6), found(2, &[kv("a", "1", 2, 2, 1)]))
+        .ok(1, put("b", "1"), (7, 8), done(3));
+    story.breaks(K1, "a write was answered wrongly");
+    assert_eq!(story.verdict().violations.len(), 1);
+}
+
+#[test]
 fn an_answer_cannot_be_older_than_the_store() {
     Story::default().ok(1, put("a", "1"), (1, 2), done(1)).breaks(K1, "cannot be");
     Story::default().ok(1, get("a"), (1, 2), found(0, &[])).breaks(K1, "cannot be");

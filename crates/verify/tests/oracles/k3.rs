@@ -107,4 +107,6 @@ fn a_member_refuses_by_its_own_state() {
     written().error(1, local(4), (7, 8), Error::FutureRev).starts(&[]).breaks(K3, "refused without a reason");
     written().error(2, local(2), (7, 8), Error::Compacted).breaks(K3, "refused without a reason");
     written().unknown(1, compact(3), 7).error(2, local(2), (8, 9), Error::Compacted).holds(K3);
+    let late = written().error(2, local(2), (7, 8), Error::Compacted).unknown(1, compact(3), 9);
+    late.breaks(K3, "refused without a reason");
 }
