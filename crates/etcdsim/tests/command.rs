@@ -197,11 +197,7 @@ fn lists_tell_what_there_is() {
 fn a_time_budget_ends_a_run_early_and_says_so() {
     let ended =
         etcdsim(&["run", STEADY, "--seeds", "100000", "--jobs", "1", "--time-budget", "1ms"]).expect(0);
-    assert!(
-        ended.stdout.contains("of 100,000 seeds."),
-        "{}",
-        ended.stdout
-    );
+    assert!(ended.stdout.contains("of 100,000 seeds."), "{}", ended.stdout);
 }
 
 #[test]

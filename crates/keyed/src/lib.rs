@@ -95,7 +95,10 @@ impl Draw {
     ///
     /// Exact to one part in 2^16 within a doubling. `low` must be at least 1 and at most `high`.
     pub fn log_within(self, low: u64, high: u64) -> u64 {
-        assert!(low >= 1 && low <= high, "a log-uniform draw within {low}..={high} was asked for: it needs 1 <= low <= high");
+        assert!(
+            low >= 1 && low <= high,
+            "a log-uniform draw within {low}..={high} was asked for: it needs 1 <= low <= high"
+        );
         let (from, to) = (log2_fixed(low), log2_fixed(high));
         exp2_fixed(self.within(from, to)).clamp(low, high)
     }
@@ -249,7 +252,10 @@ mod tests {
 
     #[test]
     fn a_draw_is_the_same_on_every_machine() {
-        assert_eq!(Keyed::new(7, TEST).draw(1, 2).below(1_000_000), Keyed::new(7, TEST).draw(1, 2).below(1_000_000));
+        assert_eq!(
+            Keyed::new(7, TEST).draw(1, 2).below(1_000_000),
+            Keyed::new(7, TEST).draw(1, 2).below(1_000_000)
+        );
         assert_eq!(log2_fixed(1 << 40), 40 << FRACTION);
         assert_eq!(exp2_fixed(40 << FRACTION), 1 << 40);
     }

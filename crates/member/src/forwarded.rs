@@ -33,7 +33,8 @@ impl Forwarded {
     /// Whether this id comes for the first time; it counts as seen from now on.
     pub(crate) fn is_new(&mut self, id: u64) -> bool {
         let (prefix, counter) = (id >> 32, id & 0xffff_ffff);
-        let window = self.windows.entry(prefix).or_insert(Window { highest: 0, seen: [0; (WINDOW / 64) as usize] });
+        let window =
+            self.windows.entry(prefix).or_insert(Window { highest: 0, seen: [0; (WINDOW / 64) as usize] });
         if counter + WINDOW <= window.highest {
             return false;
         }
@@ -51,7 +52,11 @@ impl Window {
         let place = counter % WINDOW;
         let (word, bit) = (&mut self.seen[(place / 64) as usize], 1 << (place % 64));
         let was = *word & bit != 0;
-        if to { *word |= bit } else { *word &= !bit }
+        if to {
+            *word |= bit
+        } else {
+            *word &= !bit
+        }
         was
     }
 }

@@ -153,9 +153,13 @@ impl Member {
         if message.get_msg_type() == MessageType::MsgTimeoutNow && self.persistence.awaits_snapshot() {
             return;
         }
-        if message.get_msg_type() == MessageType::MsgPropose && !self.config.flaws.has(Flaw::ProposalTwiceOnForward) {
+        if message.get_msg_type() == MessageType::MsgPropose
+            && !self.config.flaws.has(Flaw::ProposalTwiceOnForward)
+        {
             let mut entries = message.take_entries().into_vec();
-            entries.retain(|entry| crate::envelope::id_of(&entry.data).is_none_or(|id| self.forwarded.is_new(id)));
+            entries.retain(|entry| {
+                crate::envelope::id_of(&entry.data).is_none_or(|id| self.forwarded.is_new(id))
+            });
             if entries.is_empty() {
                 return;
             }
@@ -244,8 +248,12 @@ impl Member {
         let mut request = 0;
         let mut mutated = false;
         if entry.get_entry_type() == EntryType::EntryNormal && !entry.data.is_empty() {
-            let decoded = crate::envelope::decode(entry.data)
-                .unwrap_or_else(|error| panic!("entry {} does not decode ({error}): its checksum held, so it was encoded wrong", described.index));
+            let decoded = crate::envelope::decode(entry.data).unwrap_or_else(|error| {
+                panic!(
+                    "entry {} does not decode ({error}): its checksum held, so it was encoded wrong",
+                    described.index
+                )
+            });
             request = decoded.id;
             let applied = crate::apply::apply(&mut self.store, &decoded.request);
             mutated = applied.mutated;
@@ -370,7 +378,11 @@ impl Member {
     fn look_after_stop(&mut self, effects: &mut Effects) {
         let Some(patience_over) = self.stopping else { return };
         let waits_for_successor = self.node.is_leader() && !self.node.is_alone() && self.now < patience_over;
-        if waits_for_successor || self.node.is_saving() || self.persistence.is_writing() || !self.backend_is_idle() {
+        if waits_for_successor
+            || self.node.is_saving()
+            || self.persistence.is_writing()
+            || !self.backend_is_idle()
+        {
             // Looked at again with the next input; there is always another tick.
             self.stopping = Some(if self.now < patience_over { patience_over } else { u64::MAX });
             return;

@@ -94,11 +94,13 @@ impl Node {
             max_uncommitted_size: config.max_uncommitted_size,
             ..raft::Config::default()
         };
-        let raw = RawNode::new(&raft_config, log, &crate::logging::raft_logger())
-            .unwrap_or_else(|error| panic!("raft refuses the configuration of member {}: {error}", config.id));
+        let raw = RawNode::new(&raft_config, log, &crate::logging::raft_logger()).unwrap_or_else(|error| {
+            panic!("raft refuses the configuration of member {}: {error}", config.id)
+        });
         let mut node = Node {
             raw,
-            timeouts: Keyed::new(config.seed, ELECTION).split(config.id << 32 | u64::from(config.incarnation)),
+            timeouts: Keyed::new(config.seed, ELECTION)
+                .split(config.id << 32 | u64::from(config.incarnation)),
             campaigns: 0,
             timeout: ((u64::MAX, 0), 0),
             election_ticks: config.election_ticks,
@@ -123,8 +125,8 @@ impl Node {
     }
 
     pub(crate) fn tick(&mut self) {
-        let due = self.raw.raft.state != StateRole::Leader
-            && self.raw.raft.election_elapsed + 1 >= self.timeout.1;
+        let due =
+            self.raw.raft.state != StateRole::Leader && self.raw.raft.election_elapsed + 1 >= self.timeout.1;
         self.raw.tick();
         self.campaigns += u64::from(due);
         self.steady();
@@ -263,7 +265,8 @@ impl Node {
         }
         // R2: a follower's acknowledgements leave before its entries are durable.
         if self.flaws.has(Flaw::AppendAckBeforeFsync) {
-            let (early, rest) = held.into_iter().partition(|m| m.get_msg_type() == MessageType::MsgAppendResponse);
+            let (early, rest) =
+                held.into_iter().partition(|m| m.get_msg_type() == MessageType::MsgAppendResponse);
             turn.messages.extend::<Vec<_>>(early);
             held = rest;
         }

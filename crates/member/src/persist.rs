@@ -60,7 +60,13 @@ pub(crate) struct Persistence {
 
 impl Persistence {
     pub(crate) fn new(durable: u64, last_snapshot: u64, files: Snapshots, scrubbing: bool) -> Persistence {
-        Persistence { durable, last_snapshot, files, scrub_at: scrubbing.then_some(0), ..Persistence::default() }
+        Persistence {
+            durable,
+            last_snapshot,
+            files,
+            scrub_at: scrubbing.then_some(0),
+            ..Persistence::default()
+        }
     }
 
     /// An entry was applied.
@@ -87,10 +93,16 @@ impl Persistence {
     /// Adds operations to the next job.
     fn queue(&mut self, id: u64, ops: Vec<DiskOp>) {
         let job = self.queued.get_or_insert(DiskJob { id, ops: Vec::new() });
-        assert_eq!(job.id, id, "operations of job {id} are added to the job that waits: was its number not asked for?");
+        assert_eq!(
+            job.id, id,
+            "operations of job {id} are added to the job that waits: was its number not asked for?"
+        );
         // One sync for several appends to the same file: the last one covers them all.
         if let [DiskOp::Append { path, .. }, DiskOp::Sync { .. }] = &ops[..]
-            && job.ops.last().is_some_and(|last| matches!(last, DiskOp::Sync { path: synced } if synced == path))
+            && job
+                .ops
+                .last()
+                .is_some_and(|last| matches!(last, DiskOp::Sync { path: synced } if synced == path))
         {
             job.ops.pop();
         }
@@ -172,7 +184,8 @@ impl Member {
         if persistence.section.is_some() || !persistence.is_dirty() || effects.fatal.is_some() {
             return;
         }
-        let due = persistence.dirty_since.is_some_and(|since| self.now >= since + self.config.backend_interval);
+        let due =
+            persistence.dirty_since.is_some_and(|since| self.now >= since + self.config.backend_interval);
         let full = persistence.uncommitted >= self.config.backend_limit;
         if due || full || persistence.install || self.wants_log_snapshot() {
             self.commit_backend(effects);
@@ -279,7 +292,9 @@ impl Member {
     /// A snapshot of the log is marked durably: drops what lies before it, but for what slow followers
     /// may still ask for, and releases the segments nobody needs.
     pub(crate) fn log_snapshot_saved(&mut self, job: u64, effects: &mut Effects) {
-        let Some((_, index)) = self.persistence.marking.take_if(|(marking, _)| *marking == job) else { return };
+        let Some((_, index)) = self.persistence.marking.take_if(|(marking, _)| *marking == job) else {
+            return;
+        };
         let keep_from = index.saturating_sub(self.config.catch_up_entries);
         if keep_from > self.node.log().before().0 {
             self.node.log_mut().compact(keep_from);
@@ -312,7 +327,9 @@ impl Member {
     /// backend's file as soon as no section is under way. A crash in between finds the snapshot's file
     /// and does it then. Later ones wait for their own job (flaw R22).
     pub(crate) fn install_snapshots(&mut self, durable: u64, effects: &mut Effects) {
-        while let Some(snapshot) = self.persistence.incoming.pop_front_if(|next| next.get_metadata().index <= durable) {
+        while let Some(snapshot) =
+            self.persistence.incoming.pop_front_if(|next| next.get_metadata().index <= durable)
+        {
             let marker = marker_of(&snapshot);
             assert!(
                 marker.index > self.applied.0,
@@ -323,7 +340,8 @@ impl Member {
             match Store::decode_snapshot(snapshot.data) {
                 Ok(store) => self.store = store,
                 Err(error) => {
-                    effects.fatal = Some(format!("the leader's snapshot at {} is damaged: {error}", marker.index));
+                    effects.fatal =
+                        Some(format!("the leader's snapshot at {} is damaged: {error}", marker.index));
                     return;
                 }
             }

@@ -95,7 +95,8 @@ impl Reads {
     /// Reads whose time is over.
     pub(crate) fn expired(&mut self, now: u64) -> Vec<Read> {
         let mut over = Vec::new();
-        let mut sweep = |reads: &mut Vec<Read>| over.extend(reads.extract_if(.., |read| read.deadline <= now));
+        let mut sweep =
+            |reads: &mut Vec<Read>| over.extend(reads.extract_if(.., |read| read.deadline <= now));
         sweep(&mut self.waiting);
         if let Some(current) = &mut self.current {
             sweep(&mut current.reads);

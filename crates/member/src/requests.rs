@@ -74,8 +74,11 @@ impl Member {
     /// Ends the requests whose time inside the server is over.
     pub(crate) fn expire(&mut self, effects: &mut Effects) {
         for expired in self.proposals.expired(self.now) {
-            let error =
-                if expired.proposed { self.why_late(expired.started) } else { Error::ContextDeadlineExceeded };
+            let error = if expired.proposed {
+                self.why_late(expired.started)
+            } else {
+                Error::ContextDeadlineExceeded
+            };
             effects.replies.push((expired.operation, Err(error)));
         }
         for read in self.reads.expired(self.now) {
@@ -91,7 +94,8 @@ impl Member {
         }
         let connected = |peer: u64| self.leadership.heard.get(&peer).is_some_and(|heard| *heard >= started);
         let cut_off = if self.node.is_leader() {
-            let peers = self.config.peers.iter().filter(|peer| peer.id == self.config.id || connected(peer.id));
+            let peers =
+                self.config.peers.iter().filter(|peer| peer.id == self.config.id || connected(peer.id));
             peers.count() <= self.config.peers.len() / 2
         } else {
             !connected(self.leadership.leader)

@@ -12,8 +12,8 @@ use record::Fact;
 
 use crate::backend::{Backend, BackendError, Loaded, Meta};
 use crate::config::Config;
-use crate::forwarded::Forwarded;
 use crate::disk::{Disk, DiskError, DiskOp};
+use crate::forwarded::Forwarded;
 use crate::io::Effects;
 use crate::log::Log;
 use crate::member::{Leadership, Member};
@@ -47,7 +47,9 @@ pub enum StartError {
     #[error("the backend's rows make no sense: {0}")]
     Store(#[from] Damaged),
     /// Log and backend do not fit together.
-    #[error("the backend holds everything up to entry {backend}, the log {what}: one of the two lost what was durable")]
+    #[error(
+        "the backend holds everything up to entry {backend}, the log {what}: one of the two lost what was durable"
+    )]
     Apart {
         /// The backend's consistent index.
         backend: u64,
@@ -171,7 +173,8 @@ fn bootstrap(config: &Config, disk: &Arc<dyn Disk>) -> Result<Found, StartError>
     }
     let conf_state =
         ConfState { voters: config.peers.iter().map(|peer| peer.id).collect(), ..ConfState::default() };
-    let marker = Marker { index: config.peers.len() as u64, term: BOOTSTRAP_TERM, conf_state: conf_state.clone() };
+    let marker =
+        Marker { index: config.peers.len() as u64, term: BOOTSTRAP_TERM, conf_state: conf_state.clone() };
     let hard_state = HardState { term: BOOTSTRAP_TERM, commit: marker.index, ..HardState::default() };
     let store = Store::new();
     let (mut backend, _) = Backend::open(Arc::clone(disk), BACKEND)?;
@@ -210,7 +213,8 @@ fn recover(config: &Config, disk: &Arc<dyn Disk>, replay: Replay) -> Result<Foun
     }
     let usable = replay.markers().iter().filter(|marker| marker.index <= applied.0);
     let Some(marker) = usable.max_by_key(|marker| marker.index).cloned() else {
-        let what = format!("can be replayed from {:?} at the earliest", replay.markers().first().map(|m| m.index));
+        let what =
+            format!("can be replayed from {:?} at the earliest", replay.markers().first().map(|m| m.index));
         return Err(StartError::Apart { backend: applied.0, what });
     };
     let recovered = replay.finish(&**disk, &marker, config.wal_segment_bytes)?;
@@ -252,7 +256,11 @@ fn install(
         finished_compact: compaction.finished,
     };
     let changes = store.take_changes();
-    let rows: Vec<_> =
-        changes.rows.into_iter().chain(changes.leases).filter_map(|(key, value)| Some((key, value?))).collect();
+    let rows: Vec<_> = changes
+        .rows
+        .into_iter()
+        .chain(changes.leases)
+        .filter_map(|(key, value)| Some((key, value?)))
+        .collect();
     backend.install(&rows, &meta)
 }

@@ -365,8 +365,20 @@ impl Event {
                 put(5, &[u64::from(*fault), crate::hash::digest(what.as_bytes()), u64::from(*begins)]);
             }
             Fact::Phase(name) => put(6, &[crate::hash::digest(name.as_bytes())]),
-            Fact::Recovered { term, vote, commit, before, entries, consistent_index, revision, state_hash } => {
-                put(7, &[*term, *vote, *commit, before.0, before.1, *consistent_index, *revision, *state_hash]);
+            Fact::Recovered {
+                term,
+                vote,
+                commit,
+                before,
+                entries,
+                consistent_index,
+                revision,
+                state_hash,
+            } => {
+                put(
+                    7,
+                    &[*term, *vote, *commit, before.0, before.1, *consistent_index, *revision, *state_hash],
+                );
                 entries.iter().for_each(|entry| put(8, &[entry.index, entry.term, entry.digest]));
             }
             Fact::State { term, vote, role, leader } => put(9, &[*term, *vote, *role as u64, *leader]),

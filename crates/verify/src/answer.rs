@@ -118,8 +118,9 @@ fn txn(
     ties: &Ties,
     ordinal: &mut usize,
 ) -> Option<String> {
-    let found = header(path, expected.header, observed.header)
-        .or_else(|| different(path, "succeeded", &expected.succeeded, &observed.succeeded))
+    // Which branch ran says more than what follows from it.
+    let found = different(path, "succeeded", &expected.succeeded, &observed.succeeded)
+        .or_else(|| header(path, expected.header, observed.header))
         .or_else(|| {
             number(
                 path,

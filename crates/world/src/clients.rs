@@ -37,7 +37,16 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(plan: plan::Client) -> Client {
         let clock = Clock::new(plan.clock_rate);
-        Client { plan, clock, next: 0, current: None, endpoint: 0, newest: 1, seen: BTreeMap::new(), not_before: 0 }
+        Client {
+            plan,
+            clock,
+            next: 0,
+            current: None,
+            endpoint: 0,
+            newest: 1,
+            seen: BTreeMap::new(),
+            not_before: 0,
+        }
     }
 
     /// The member it asks next.

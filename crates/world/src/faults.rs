@@ -96,7 +96,10 @@ impl World<'_> {
         }
         let now = self.now();
         let progress = &self.progress;
-        let due = self.nemesis.waiting.extract_if(.., |(_, condition, from, _)| now >= *from && progress.holds(condition));
+        let due = self
+            .nemesis
+            .waiting
+            .extract_if(.., |(_, condition, from, _)| now >= *from && progress.holds(condition));
         let due: Vec<(usize, Nanos)> = due.map(|(fault, _, _, delay)| (fault, now + delay)).collect();
         for (fault, at) in due {
             self.queue.push(at, Happening::FaultBegins { fault });
@@ -139,7 +142,9 @@ impl World<'_> {
     /// The processes (members or clients) a target means now.
     fn resolve_processes(&self, target: &Target, draw: Draw) -> Vec<usize> {
         match target {
-            Target::Clients(clients) => clients.iter().map(|client| self.processes.len() + *client as usize).collect(),
+            Target::Clients(clients) => {
+                clients.iter().map(|client| self.processes.len() + *client as usize).collect()
+            }
             other => self.resolve(other, draw),
         }
     }
@@ -154,7 +159,8 @@ impl World<'_> {
         let mut members = self.resolve(&fault.target, draw);
         // The atlas keeps enough good copies: whom it does not give free, nothing happens to.
         members.retain(|member| {
-            let admitted = !damages(&fault.kind) || self.nemesis.atlas.may_damage(*member as u32 + 1, &fault.kind);
+            let admitted =
+                !damages(&fault.kind) || self.nemesis.atlas.may_damage(*member as u32 + 1, &fault.kind);
             if !admitted {
                 self.recorder.count("refused-by-atlas");
             }
@@ -182,7 +188,14 @@ impl World<'_> {
         }
     }
 
-    fn begin_kind(&mut self, at: usize, kind: &FaultKind, draw: Draw, targets: &[usize], active: &mut Active) {
+    fn begin_kind(
+        &mut self,
+        at: usize,
+        kind: &FaultKind,
+        draw: Draw,
+        targets: &[usize],
+        active: &mut Active,
+    ) {
         let now = self.now();
         let number = at as u32;
         let members = active.members.clone();
@@ -211,14 +224,16 @@ impl World<'_> {
                 cut(self, active, pairs);
             }
             FaultKind::Split => {
-                let rest: Vec<usize> = everyone.iter().copied().filter(|member| !members.contains(member)).collect();
+                let rest: Vec<usize> =
+                    everyone.iter().copied().filter(|member| !members.contains(member)).collect();
                 cut(self, active, between(&members, &rest, true));
             }
             FaultKind::MajoritiesRing => cut(self, active, majorities_ring(everyone.len(), draw.then(8))),
             FaultKind::Bridge => cut(self, active, bridge(everyone.len(), members[0], draw.then(8))),
             FaultKind::Flapping { .. } => {}
             FaultKind::CutClients => {
-                let clients: Vec<usize> = (0..=self.clients.len()).map(|client| everyone.len() + client).collect();
+                let clients: Vec<usize> =
+                    (0..=self.clients.len()).map(|client| everyone.len() + client).collect();
                 cut(self, active, between(&clients, &members, true));
             }
             FaultKind::Clog { to } => {
@@ -281,7 +296,9 @@ impl World<'_> {
                     }
                 }
             }
-            FaultKind::SlowCpu { step } => members.iter().for_each(|member| self.processes[*member].step_takes = *step),
+            FaultKind::SlowCpu { step } => {
+                members.iter().for_each(|member| self.processes[*member].step_takes = *step)
+            }
             FaultKind::CrashAtDiskOp { nth, power } => {
                 for member in members {
                     let process = &mut self.processes[member];
@@ -456,7 +473,8 @@ impl World<'_> {
         let members = self.processes.len();
         let is_core = |process: usize| process >= members || core[process];
         let active: Vec<usize> = self.nemesis.active.keys().copied().collect();
-        let spared: Vec<usize> = (0..members + self.clients.len() + 1).filter(|process| is_core(*process)).collect();
+        let spared: Vec<usize> =
+            (0..members + self.clients.len() + 1).filter(|process| is_core(*process)).collect();
         for at in active {
             if core.iter().all(|core| *core) {
                 self.fault_ends(at);
@@ -467,7 +485,8 @@ impl World<'_> {
             let (healed, kept): (Vec<Pair>, Vec<Pair>) =
                 fault.pairs.iter().copied().partition(|(from, to)| is_core(*from) && is_core(*to));
             fault.pairs = kept;
-            let healed_members: Vec<usize> = fault.members.iter().copied().filter(|member| core[*member]).collect();
+            let healed_members: Vec<usize> =
+                fault.members.iter().copied().filter(|member| core[*member]).collect();
             fault.members.retain(|member| !core[*member]);
             self.network.heal(&healed);
             for (arrival, packet) in self.network.end_among(at as u32, &spared, self.now()) {

@@ -42,7 +42,9 @@ impl<'a> Recorder<'a> {
             Fact::Dropped { why, .. } => {
                 let name = match why {
                     record::fact::DropReason::Loss => "message-lost",
-                    record::fact::DropReason::CutAtSend | record::fact::DropReason::CutAtArrival => "message-cut",
+                    record::fact::DropReason::CutAtSend | record::fact::DropReason::CutAtArrival => {
+                        "message-cut"
+                    }
                     record::fact::DropReason::Corrupt => "message-corrupted",
                     record::fact::DropReason::Rule => "message-rule",
                     record::fact::DropReason::Dead => "message-to-dead",

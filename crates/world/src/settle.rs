@@ -108,7 +108,8 @@ impl World<'_> {
     /// Who is healed: all that can be, or as many of them as the plan says, by keyed draws. Those whose
     /// disks are damaged come last, and nothing is expected of them.
     fn choose_healed(&self) -> Vec<bool> {
-        let mut able: Vec<usize> = (0..self.processes.len()).filter(|member| !self.processes[*member].gone).collect();
+        let mut able: Vec<usize> =
+            (0..self.processes.len()).filter(|member| !self.processes[*member].gone).collect();
         if let Some(wanted) = self.plan.phases.core {
             let quorum = self.processes.len() / 2 + 1;
             Keyed::new(self.plan.seed, CORE).draw(0, 0).shuffle(&mut able);
@@ -141,7 +142,8 @@ impl World<'_> {
         let mut missing = Vec::new();
         for (at, client) in self.clients.iter().enumerate() {
             if let Some((operation, member)) = client.current {
-                missing.push(format!("Client {at} still waits for operation {operation} at member {member}."));
+                missing
+                    .push(format!("Client {at} still waits for operation {operation} at member {member}."));
             }
         }
         let core: Vec<usize> = (0..self.processes.len()).filter(|member| self.settle.core[*member]).collect();
@@ -173,7 +175,9 @@ impl World<'_> {
         let leaders: Vec<u64> = core.iter().map(|member| status(member).leader).collect();
         let agreed = leaders.iter().all(|leader| *leader == leaders[0] && *leader != 0);
         if !agreed {
-            missing.push(format!("The members do not agree on a leader: they follow {leaders:?} (0 is nobody)."));
+            missing.push(format!(
+                "The members do not agree on a leader: they follow {leaders:?} (0 is nobody)."
+            ));
         }
         if !self.settle.answered {
             missing.push(format!(
@@ -190,9 +194,13 @@ impl World<'_> {
             .collect();
         if states.iter().any(|state| state.0 != states[0].0) {
             let applied: Vec<u64> = states.iter().map(|state| state.0).collect();
-            missing.push(format!("The members have not caught up with each other: they applied {applied:?}."));
+            missing
+                .push(format!("The members have not caught up with each other: they applied {applied:?}."));
         } else if states.iter().any(|state| state.2 != states[0].2) {
-            missing.push(format!("The members applied the same index {} but hold different states.", states[0].0));
+            missing.push(format!(
+                "The members applied the same index {} but hold different states.",
+                states[0].0
+            ));
         }
         missing
     }
@@ -200,7 +208,8 @@ impl World<'_> {
     /// Reads everything, as a client that comes when all is quiet.
     fn quiet_read(&mut self) {
         let everything = Bytes::from_static(b"\0");
-        let request = RangeRequest { key: everything.clone(), range_end: everything, ..RangeRequest::default() };
+        let request =
+            RangeRequest { key: everything.clone(), range_end: everything, ..RangeRequest::default() };
         let client = self.clients.len();
         self.settle.current = Some(self.history.operations.len() as u64);
         self.call(client, Request::Range(request));

@@ -6,8 +6,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use keyed::{Domain, Keyed};
-use member::io::{Effects, Input};
 use member::StartError;
+use member::io::{Effects, Input};
 use plan::Plan;
 use record::fact::{DropReason, MessageHead};
 use record::{Fact, History, MemberEnd, MessageKind, Nanos, Observer, Operation, Outcome, Record, Stop};
@@ -298,7 +298,11 @@ impl<'a> World<'a> {
         let power = stop == Stop::PowerLoss;
         tracing::debug!(member = member + 1, ?stop, "process ends");
         let process = &mut self.processes[member];
-        if power { process.disk.power_loss(now) } else { process.disk.crash(now) }
+        if power {
+            process.disk.power_loss(now)
+        } else {
+            process.disk.crash(now)
+        }
         process.drop_memory();
         self.note_of(member, Fact::Stopped(stop));
         if !power {
@@ -347,7 +351,9 @@ impl<'a> World<'a> {
 
     /// Lets a member catch up with what came while it could not run.
     pub(crate) fn drain_inbox(&mut self, member: usize) {
-        while self.processes[member].state == State::Running && self.now() >= self.processes[member].busy_until {
+        while self.processes[member].state == State::Running
+            && self.now() >= self.processes[member].busy_until
+        {
             let Some(input) = self.processes[member].inbox.pop_front() else { break };
             self.step_member(member, input);
         }
@@ -574,7 +580,8 @@ impl<'a> World<'a> {
         let (from, to) = (self.name(packet.from), self.name(packet.to));
         let kind = packet.head.kind;
         let alive = |process: usize, incarnation: u32| {
-            process >= members || (self.processes[process].incarnation == incarnation && self.processes[process].is_up())
+            process >= members
+                || (self.processes[process].incarnation == incarnation && self.processes[process].is_up())
         };
         let refused = if !self.network.reaches(&packet) {
             Some(DropReason::CutAtArrival)
@@ -702,8 +709,11 @@ impl<'a> World<'a> {
     fn operation_ended(&mut self, client: usize, operation: u64, outcome: Outcome) {
         let now = self.now();
         let settling = client >= self.clients.len();
-        let current =
-            if settling { self.settle.current() } else { self.clients[client].current.map(|(current, _)| current) };
+        let current = if settling {
+            self.settle.current()
+        } else {
+            self.clients[client].current.map(|(current, _)| current)
+        };
         if current != Some(operation) {
             return;
         }
@@ -730,7 +740,8 @@ impl<'a> World<'a> {
     /// The record of the run.
     pub(crate) fn finish(mut self) -> Record {
         self.note(0, Fact::Phase("end"));
-        let members: Vec<MemberEnd> = self.processes.iter().map(|process| self.settle.end_of(process)).collect();
+        let members: Vec<MemberEnd> =
+            self.processes.iter().map(|process| self.settle.end_of(process)).collect();
         let now = self.now();
         let operations = self.history.operations.len() as u64;
         let mut disk_operations = 0;

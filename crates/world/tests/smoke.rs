@@ -4,7 +4,8 @@ use api::etcdserverpb::{PutRequest, RangeRequest};
 use etcdsim_world as world;
 use keyed::Ratio;
 use plan::{
-    Client, Cluster, Disk, Expect, Failover, Fault, FaultKind, Link, Network, Phases, Plan, PlannedOperation, Spread, Target, Trigger,
+    Client, Cluster, Disk, Expect, Failover, Fault, FaultKind, Link, Network, Phases, Plan, PlannedOperation,
+    Spread, Target, Trigger,
 };
 use record::Nanos;
 
@@ -25,7 +26,8 @@ fn plan(members: u32, seconds: u64, faults: Vec<Fault>) -> Plan {
     let operation = |client: u64, nth: u64| {
         let key = format!("k{}", nth % 3);
         let request = if nth % 2 == 0 {
-            PutRequest { key: key.into(), value: format!("c{client}o{nth}").into(), ..PutRequest::default() }.into()
+            PutRequest { key: key.into(), value: format!("c{client}o{nth}").into(), ..PutRequest::default() }
+                .into()
         } else {
             RangeRequest { key: key.into(), ..RangeRequest::default() }.into()
         };
@@ -77,7 +79,13 @@ fn plan(members: u32, seconds: u64, faults: Vec<Fault>) -> Plan {
 }
 
 fn fault(at: u64, lasts: u64, target: Target, kind: FaultKind) -> Fault {
-    Fault { id: at as u32, when: Trigger::At(at * MILLISECOND), duration: Some(lasts * MILLISECOND), target, kind }
+    Fault {
+        id: at as u32,
+        when: Trigger::At(at * MILLISECOND),
+        duration: Some(lasts * MILLISECOND),
+        target,
+        kind,
+    }
 }
 
 #[test]
@@ -86,7 +94,8 @@ fn a_quiet_cluster_answers_everything() {
     let record = world::run(&plan, &mut (), world::Options::default());
     assert_eq!(record.unsettled, Vec::<String>::new());
     assert!(record.surprises.is_empty(), "{:?}", record.surprises);
-    let unanswered = record.history.operations.iter().filter(|operation| operation.response().is_none()).count();
+    let unanswered =
+        record.history.operations.iter().filter(|operation| operation.response().is_none()).count();
     assert!(unanswered < 8, "{unanswered} of {} are open", record.history.operations.len());
     assert!(record.stats.answered > 80);
 }

@@ -83,8 +83,7 @@ impl LinkState {
         if late {
             at += link.reorder_by.sample(draw.then(3));
         }
-        let again =
-            draw.then(4).happens(link.duplicate).then(|| at + link.latency.sample(draw.then(5)));
+        let again = draw.then(4).happens(link.duplicate).then(|| at + link.latency.sample(draw.then(5)));
         let corrupt = draw.then(6).happens(link.corrupt).then(|| draw.then(7).0);
         Fate::Arrives { at, again, corrupt, late }
     }

@@ -54,7 +54,12 @@ pub(crate) enum Sent {
     Dropped(DropReason),
     /// Waits for a fault to end.
     Held,
-    Arrives { at: Nanos, packet: Box<Packet>, again: Option<Nanos>, late: bool },
+    Arrives {
+        at: Nanos,
+        packet: Box<Packet>,
+        again: Option<Nanos>,
+        late: bool,
+    },
 }
 
 /// The network.
@@ -160,7 +165,9 @@ impl Network {
 
     /// Whether one of two processes does not hear the other.
     pub(crate) fn severed(&self, a: usize, b: usize) -> bool {
-        [(a, b), (b, a)].iter().any(|(from, to)| self.cuts.is_cut(*from, *to) || self.clogs.is_cut(*from, *to))
+        [(a, b), (b, a)]
+            .iter()
+            .any(|(from, to)| self.cuts.is_cut(*from, *to) || self.clogs.is_cut(*from, *to))
     }
 
     pub(crate) fn cut(&mut self, pairs: &[Pair]) {
@@ -192,7 +199,12 @@ impl Network {
 
     /// Ends what a fault does among these processes, and leaves the rest of it as it is. What was held
     /// between them goes on its way now, in order.
-    pub(crate) fn end_among(&mut self, fault: u32, spared: &[usize], now: Nanos) -> Vec<(Nanos, Box<Packet>)> {
+    pub(crate) fn end_among(
+        &mut self,
+        fault: u32,
+        spared: &[usize],
+        now: Nanos,
+    ) -> Vec<(Nanos, Box<Packet>)> {
         let among = |(from, to): &Pair| spared.contains(from) && spared.contains(to);
         for from in spared {
             for to in spared {
