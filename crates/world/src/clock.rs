@@ -68,7 +68,8 @@ impl Clock {
         let swing = match self.swing {
             None => 0,
             Some((since, Swing::Strobe { by, period })) => {
-                if (now - since) % period.max(2) < period.max(2) / 2 { by as i64 } else { 0 }
+                let up = (now - since) % period.max(2) < period.max(2) / 2;
+                i64::from(up) * by as i64
             }
             Some((since, Swing::Sine { by, period })) => {
                 // Bhaskara's approximation of the sine, good to 0.2 %, in integers.

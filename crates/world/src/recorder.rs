@@ -25,17 +25,17 @@ impl<'a> Recorder<'a> {
             Fact::Proposed { operation, request } => {
                 self.proposed.insert(*request, *operation);
             }
-            Fact::Applied { index, request, revision, mutated, executed: true, .. } => {
-                // The first member to apply an index is the witness.
-                if self.record.applied.last().is_none_or(|last| last.index < *index) {
-                    self.record.applied.push(Applied {
-                        index: *index,
-                        operation: self.proposed.get(request).copied(),
-                        revision: *revision,
-                        mutated: *mutated,
-                        time,
-                    });
-                }
+            // The first member to apply an index is the witness.
+            Fact::Applied { index, request, revision, mutated, executed: true, .. }
+                if self.record.applied.last().is_none_or(|last| last.index < *index) =>
+            {
+                self.record.applied.push(Applied {
+                    index: *index,
+                    operation: self.proposed.get(request).copied(),
+                    revision: *revision,
+                    mutated: *mutated,
+                    time,
+                });
             }
             Fact::State { role: Role::Leader, .. } => self.record.stats.elections += 1,
             Fact::Sent { .. } => self.record.stats.messages += 1,

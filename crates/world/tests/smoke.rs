@@ -25,7 +25,7 @@ fn plan(members: u32, seconds: u64, faults: Vec<Fault>) -> Plan {
     };
     let operation = |client: u64, nth: u64| {
         let key = format!("k{}", nth % 3);
-        let request = if nth % 2 == 0 {
+        let request = if nth.is_multiple_of(2) {
             PutRequest { key: key.into(), value: format!("c{client}o{nth}").into(), ..PutRequest::default() }
                 .into()
         } else {
