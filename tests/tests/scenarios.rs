@@ -8,7 +8,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 const FOLDER: &str = "scenarios";
 /// Seeds of each scenario, where the environment does not say otherwise.
-const SEEDS: u64 = 3;
+const SEEDS: u64 = 5;
 
 fn main() {
     let arguments = Arguments::from_args();

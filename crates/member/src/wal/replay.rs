@@ -143,6 +143,7 @@ impl Replay {
         };
         let before = self.end.chain;
         let mut place = Place { segment: segment.number, offset: 0, chain: 0 };
+        let hypothesis = "bit rot, or a lost or misdirected write";
         while place.offset < content.len() as u64 || place.offset == 0 {
             let opened = frame::open(&mut content, place).map(|(chain, payload)| {
                 let first = (place.offset == 0).then_some((at > 0).then_some(before));
@@ -159,19 +160,18 @@ impl Replay {
                     place.chain = chain;
                     place.offset += (frame::HEADER + length) as u64;
                 }
-                Err(bad) if place.offset == 0 => {
-                    let what = format!(
-                        "{} although a segment has its name only once its beginning is durable",
-                        bad.0
-                    );
-                    return damaged(0, (what, "bit rot, or a lost write"));
-                }
-                Err(bad) if !is_last => {
-                    let what = format!("{} although a later segment was begun", bad.0);
-                    return damaged(place.offset, (what, "bit rot, or a lost or misdirected write"));
-                }
                 Err(bad) => {
-                    if let Some(proof) = proof_of_damage(&content, segment.number, place.offset, bad) {
+                    let proof = match bad.0 {
+                        bad if place.offset == 0 => Some((
+                            format!("{bad}, and a segment is named when its beginning is durable"),
+                            hypothesis,
+                        )),
+                        bad if !is_last => {
+                            Some((format!("{bad}, and a later segment was begun"), hypothesis))
+                        }
+                        _ => proof_of_damage(&content, segment.number, place.offset, bad),
+                    };
+                    if let Some(proof) = proof {
                         return damaged(place.offset, proof);
                     }
                     self.torn = Some(Repair {
