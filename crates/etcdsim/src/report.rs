@@ -152,6 +152,14 @@ impl Failure {
         &self.violations[0]
     }
 
+    /// It in a few words: what its story came to, where that is worse than what the judge could say.
+    pub fn title(&self) -> &str {
+        match &self.story {
+            Some(story) if self.worst().severity > Severity::Lost => &story.title,
+            _ => &self.worst().title,
+        }
+    }
+
     /// What broke first inside, where something worse came of it: as near to the cause as the
     /// invariants can point.
     pub fn cause(&self) -> Option<&Finding> {

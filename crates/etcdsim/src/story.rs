@@ -21,7 +21,7 @@ use crate::report::Failure;
 use crate::show::event;
 
 /// Events of one story; more of them add nothing.
-const EVENTS_TOLD: usize = 40;
+const EVENTS_TOLD: usize = 30;
 
 /// Operations that are followed at most, one after the other.
 const OPERATIONS_FOLLOWED: usize = 4;
@@ -31,6 +31,10 @@ const OPERATIONS_FOLLOWED: usize = 4;
 pub struct Story {
     /// The operation's number in the history.
     pub operation: u64,
+    /// It in a few words.
+    pub title: String,
+    /// Who wrote what.
+    pub write: String,
     /// What happened, a sentence each.
     pub sentences: Vec<String>,
     /// The events behind it, a line each.
@@ -49,10 +53,11 @@ pub fn of(plan: &Plan, failure: &Failure) -> Option<Story> {
     }
     let mut places =
         Places { wanted: numbers.iter().map(|number| (*number, None)).collect(), requests: BTreeMap::new() };
-    run_plan_told(plan, &mut places, world::Options::default()).ok()?;
+    let history = run_plan_told(plan, &mut places, world::Options::default()).ok()?.record.history;
     numbers.iter().find_map(|&operation| {
         let entry = places.wanted.get(&operation).copied().flatten()?;
-        let mut follower = Follower::new(operation, entry);
+        let write = describe::who(history.operations.get(operation as usize)?);
+        let mut follower = Follower::new(operation, write, entry);
         run_plan_told(plan, &mut follower, world::Options::default()).ok()?;
         follower.story()
     })
@@ -104,9 +109,17 @@ struct Holder {
     replaced: Option<(Nanos, u64)>,
 }
 
+impl Holder {
+    /// Whether the entry is in its log, for all it knows.
+    fn has_it(&self) -> bool {
+        self.since.is_some() && self.replaced.is_none() && self.without.is_none()
+    }
+}
+
 /// Follows one entry.
 struct Follower {
     operation: u64,
+    write: String,
     entry: Place,
     holders: BTreeMap<MemberId, Holder>,
     acknowledged: Option<Nanos>,
@@ -114,8 +127,8 @@ struct Follower {
 }
 
 impl Follower {
-    fn new(operation: u64, entry: Place) -> Follower {
-        Follower { operation, entry, holders: BTreeMap::new(), acknowledged: None, events: Vec::new() }
+    fn new(operation: u64, write: String, entry: Place) -> Follower {
+        Follower { operation, write, entry, holders: BTreeMap::new(), acknowledged: None, events: Vec::new() }
     }
 
     fn keep(&mut self, event: &Event) {
@@ -149,7 +162,7 @@ impl Follower {
         let holder = self.holders.entry(event.member).or_default();
         if promise
             && head.term >= term
-            && holder.since.is_some()
+            && holder.has_it()
             && holder.durable.is_none()
             && holder.hasty.is_none()
         {
@@ -160,7 +173,7 @@ impl Follower {
 
     fn stopped(&mut self, event: &Event, stop: &Stop) {
         let holder = self.holders.entry(event.member).or_default();
-        if holder.since.is_none() || holder.durable.is_some() {
+        if !holder.has_it() || holder.durable.is_some() {
             return;
         }
         let how = match stop {
@@ -177,14 +190,14 @@ impl Follower {
         let (index, term) = self.entry;
         let has = before.0 >= index || entries.iter().any(|entry| (entry.index, entry.term) == (index, term));
         let holder = self.holders.entry(event.member).or_default();
-        if holder.since.is_none() {
+        if !holder.has_it() {
             return;
         }
         holder.job = None;
         if has {
             holder.durable.get_or_insert(event.time);
             holder.ended = None;
-        } else if holder.without.is_none() {
+        } else {
             let last = entries.last().map_or(before.0, |entry| entry.index);
             holder.without = Some((event.time, last));
             self.keep(event);
@@ -196,15 +209,22 @@ impl Follower {
         let acknowledged = self.acknowledged.filter(|_| !losers.is_empty())?;
         let (index, term) = self.entry;
         let mut sentences = vec![format!(
-            "Operation #{} was entry {index} of term {term}; its client had the answer at {}.",
-            self.operation,
+            "{} was entry {index} of term {term}; the client had its answer at {}.",
+            self.write,
             describe::time(acknowledged)
         )];
         sentences.extend(losers.iter().map(|(member, holder)| lost(**member, holder)));
         sentences.extend(self.rest());
-        sentences.extend(self.replacement());
+        let replacement = self.replacement();
+        let title = match replacement {
+            Some(_) => "an acknowledged write was lost",
+            None => "members lost the entry of an acknowledged write",
+        };
+        sentences.extend(replacement);
         Some(Story {
             operation: self.operation,
+            title: title.to_string(),
+            write: self.write,
             sentences,
             events: self.events.iter().map(event::line).collect(),
         })
@@ -263,21 +283,25 @@ impl Observer for Follower {
             Fact::Appended(entries) => self.appended(event, entries),
             Fact::Saving { job, last_index, .. } if *last_index >= index => {
                 let holder = self.holders.entry(event.member).or_default();
-                if holder.since.is_some() && holder.job.is_none() {
+                if holder.has_it() && holder.job.is_none() {
                     holder.job = Some(*job);
                     self.keep(event);
                 }
             }
             Fact::JobDone { job, synced: true, .. } => {
                 let holder = self.holders.entry(event.member).or_default();
-                if holder.durable.is_none() && holder.job.is_some_and(|needed| *job >= needed) {
+                if holder.has_it()
+                    && holder.durable.is_none()
+                    && holder.job.is_some_and(|needed| *job >= needed)
+                {
                     holder.durable = Some(event.time);
                     self.keep(event);
                 }
             }
             Fact::Committed { index: committed, .. } if *committed >= index => {
                 let holder = self.holders.entry(event.member).or_default();
-                if holder.since.is_some() && holder.durable.is_none() && holder.committed_early.is_none() {
+                let counted = holder.committed_early.is_some() || holder.hasty.is_some();
+                if holder.has_it() && holder.durable.is_none() && !counted {
                     holder.committed_early = Some(event.time);
                     self.keep(event);
                 }
@@ -300,7 +324,7 @@ mod tests {
     use super::*;
 
     fn told(facts: impl IntoIterator<Item = (Nanos, MemberId, Fact)>) -> Option<Story> {
-        let mut follower = Follower::new(4, (57, 2));
+        let mut follower = Follower::new(4, "Client 3's `put k`".to_string(), (57, 2));
         for (millis, member, fact) in facts {
             follower.event(&Event { time: millis * 1_000_000, member, fact });
         }
@@ -356,7 +380,7 @@ mod tests {
         assert_eq!(
             story.sentences,
             [
-                "Operation #4 was entry 57 of term 2; its client had the answer at 0.014 s.",
+                "Client 3's `put k` was entry 57 of term 2; the client had its answer at 0.014 s.",
                 "Member 2 told member 1 at 0.012 s that it had the entry, before it was on disk; it lost power at 0.015 s with the write still under way; when it came back at 0.016 s, its log ended at 56.",
                 "On disk it was only on: member 1.",
                 "The leader of term 3 did not know it and put another entry at 57 at 0.020 s.",

@@ -36,8 +36,8 @@ fn a_run_in_which_all_holds_ends_with_0_and_a_table() {
     assert_eq!(ended.stderr, "", "nothing is to be told beside the result");
 }
 
-/// Runs `power-loss` with R2 until a seed fails with an acknowledged write lost.
-fn lost_write(failures: &TempDir) -> Ended {
+/// Runs `power-loss` with R2 until a seed fails.
+fn first_failure(failures: &TempDir) -> Ended {
     let folder = text(failures.path());
     let arguments = ["run", POWER_LOSS, "--seeds", "60", "--fail-fast", "--flaw", "R2", "--save-dir", folder];
     etcdsim(&arguments).expect(1)
@@ -46,7 +46,7 @@ fn lost_write(failures: &TempDir) -> Ended {
 #[test]
 fn a_failure_says_what_broke_and_its_last_line_shows_it_again() {
     let failures = folder();
-    let ended = lost_write(&failures);
+    let ended = first_failure(&failures);
     assert!(ended.stdout.contains("I6"), "the cause is told:\n{}", ended.stdout);
 
     // The line starts with the binary, as a person would paste it.
@@ -63,6 +63,17 @@ fn a_failure_says_what_broke_and_its_last_line_shows_it_again() {
     fs::write(words[2], mended).expect("the saved plan can be written");
     let gone = etcdsim(&words[1..]).expect(5);
     assert!(gone.stdout.contains("did not come again"), "{}", gone.stdout);
+}
+
+#[test]
+fn the_worst_failure_tells_which_write_was_lost_and_how() {
+    let ended = etcdsim(&["run", POWER_LOSS, "--seeds", "60", "--flaw", "R2", "--save", "0"]).expect(1);
+    let failure = ended.stdout.split("Failure 2 of").next().unwrap_or_default();
+    for part in
+        ["an acknowledged write", "How operation #", "before it was on disk; it lost power at", "loses power"]
+    {
+        assert!(failure.contains(part), "{part:?} in:\n{failure}");
+    }
 }
 
 #[test]

@@ -97,7 +97,7 @@ fn group(out: &mut String, heading: &str, group: &Group<'_>, in_full: bool) -> f
     let (run, failure) = group.runs[0];
     let seeds: Vec<u64> = group.runs.iter().map(|(run, _)| run.seed).collect();
     let heading =
-        format!("{heading}: {} · {} · {}", group.case.case.name, failure.oracles(), failure.worst().title);
+        format!("{heading}: {} · {} · {}", group.case.case.name, failure.oracles(), failure.title());
     writeln!(out, "{}", heading.red().bold())?;
     let seed =
         if group.case.case.is_plan() { "" } else { &format!(", {}", numbers::counted(seeds.len(), "seed")) };
@@ -142,8 +142,8 @@ fn finding(out: &mut String, finding: &Finding) -> fmt::Result {
     for sentence in &finding.sentences {
         writeln!(out, "   {sentence}")?;
     }
-    list(out, "operations", &finding.operations)?;
-    list(out, "events", &finding.events)?;
+    list(out, "operations", &finding.operations, LINES_SHOWN)?;
+    list(out, "events", &finding.events, LINES_SHOWN)?;
     if finding.others > 0 {
         writeln!(out, "   and {} more of {}", numbers::count(finding.others as u64), finding.oracle)?;
     }
@@ -155,18 +155,19 @@ fn story(out: &mut String, story: &Story) -> fmt::Result {
     for sentence in &story.sentences {
         writeln!(out, "   {sentence}")?;
     }
-    list(out, "events", &story.events)
+    // All of them: a story is told to its end.
+    list(out, "events", &story.events, usize::MAX)
 }
 
-fn list(out: &mut String, name: &str, lines: &[String]) -> fmt::Result {
+fn list(out: &mut String, name: &str, lines: &[String], most: usize) -> fmt::Result {
     if lines.is_empty() {
         return Ok(());
     }
     writeln!(out, "   {}", name.dimmed())?;
-    for line in lines.iter().take(LINES_SHOWN) {
+    for line in lines.iter().take(most) {
         writeln!(out, "     {line}")?;
     }
-    match lines.len().saturating_sub(LINES_SHOWN) {
+    match lines.len().saturating_sub(most) {
         0 => Ok(()),
         more => writeln!(out, "     … and {more} more"),
     }
@@ -179,7 +180,7 @@ pub fn trouble(out: &mut String, case: &CaseReport, run: &SeedRun) -> fmt::Resul
         End::Held | End::Violated(_) => Ok(()),
         End::Undecided(sentences) => {
             writeln!(out, "\n{}", format!("{place}: the judge could not decide").yellow().bold())?;
-            list(out, "open", sentences)
+            list(out, "open", sentences, LINES_SHOWN)
         }
         End::Collapsed(said) => {
             writeln!(out, "\n{}", format!("{place}: the simulator itself failed").red().bold())?;
