@@ -9,7 +9,6 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
 use protobuf::Message as _;
 use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
 use record::Fact;
@@ -197,14 +196,7 @@ impl Member {
         if self.persistence.section.is_some() {
             return;
         }
-        let compaction = self.store.compaction();
-        let meta = Meta {
-            consistent_index: self.applied.0,
-            term: self.applied.1,
-            conf_state: conf_state_bytes(self.node.log().conf_state()),
-            scheduled_compact: compaction.scheduled,
-            finished_compact: compaction.finished,
-        };
+        let meta = meta_of(&self.store, self.applied, self.node.log().conf_state());
         let changes = self.store.take_changes();
         let mut puts = Vec::with_capacity(changes.rows.len() + changes.leases.len());
         let mut deletes = Vec::new();
@@ -366,8 +358,17 @@ pub(crate) fn marker_of(snapshot: &Snapshot) -> Marker {
     Marker { index: metadata.index, term: metadata.term, conf_state: metadata.get_conf_state().clone() }
 }
 
-pub(crate) fn conf_state_bytes(conf_state: &ConfState) -> Bytes {
-    conf_state.write_to_bytes().expect("a configuration has no required fields to be missing").into()
+/// What a commit says of the store's rows. `applied` is index and term of the last entry in it.
+pub(crate) fn meta_of(store: &Store, applied: (u64, u64), conf_state: &ConfState) -> Meta {
+    let conf_state = conf_state.write_to_bytes();
+    let compaction = store.compaction();
+    Meta {
+        consistent_index: applied.0,
+        term: applied.1,
+        conf_state: conf_state.expect("a configuration has no required fields to be missing").into(),
+        scheduled_compact: compaction.scheduled,
+        finished_compact: compaction.finished,
+    }
 }
 
 /// Entries as facts name them.

@@ -10,7 +10,7 @@ use protobuf::Message as _;
 use raft::eraftpb::{ConfState, HardState};
 use record::Fact;
 
-use crate::backend::{Backend, BackendError, Loaded, Meta};
+use crate::backend::{Backend, BackendError, Loaded};
 use crate::config::Config;
 use crate::disk::{Disk, DiskError, DiskOp};
 use crate::forwarded::Forwarded;
@@ -19,7 +19,7 @@ use crate::log::Log;
 use crate::member::{Leadership, Member};
 use crate::mvcc::{Compaction, Damaged, Saved, Store};
 use crate::node::Node;
-use crate::persist::{Persistence, conf_state_bytes, described};
+use crate::persist::{Persistence, described, meta_of};
 use crate::proposals::Proposals;
 use crate::reads::Reads;
 use crate::snapshot_file::Snapshots;
@@ -178,14 +178,7 @@ fn bootstrap(config: &Config, disk: &Arc<dyn Disk>) -> Result<Found, StartError>
     let hard_state = HardState { term: BOOTSTRAP_TERM, commit: marker.index, ..HardState::default() };
     let store = Store::new();
     let (mut backend, _) = Backend::open(Arc::clone(disk), BACKEND)?;
-    let compaction = store.compaction();
-    let meta = Meta {
-        consistent_index: marker.index,
-        term: marker.term,
-        conf_state: conf_state_bytes(&conf_state),
-        scheduled_compact: compaction.scheduled,
-        finished_compact: compaction.finished,
-    };
+    let meta = meta_of(&store, (marker.index, marker.term), &conf_state);
     backend.commit(crate::backend::Batch { puts: &[], deletes: &[], meta: &meta })?;
     // The log last: where it exists, the rest is complete.
     let mut ops = Vec::new();
@@ -247,14 +240,7 @@ fn install(
     applied: (u64, u64),
     conf_state: &ConfState,
 ) -> Result<(), BackendError> {
-    let compaction = store.compaction();
-    let meta = Meta {
-        consistent_index: applied.0,
-        term: applied.1,
-        conf_state: conf_state_bytes(conf_state),
-        scheduled_compact: compaction.scheduled,
-        finished_compact: compaction.finished,
-    };
+    let meta = meta_of(store, applied, conf_state);
     let changes = store.take_changes();
     let rows: Vec<_> = changes
         .rows
