@@ -2,6 +2,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::etcdserverpb::*;
+use crate::v3electionpb::*;
+use crate::v3lockpb::*;
 
 /// Why a JSON value is not a request or a response.
 #[derive(Debug, thiserror::Error)]
@@ -173,6 +175,14 @@ calls! {
     "Auth" "RoleDelete" RoleDelete: AuthRoleDeleteRequest => AuthRoleDeleteResponse;
     "Auth" "RoleGrantPermission" RoleGrantPermission: AuthRoleGrantPermissionRequest => AuthRoleGrantPermissionResponse;
     "Auth" "RoleRevokePermission" RoleRevokePermission: AuthRoleRevokePermissionRequest => AuthRoleRevokePermissionResponse;
+
+    "Lock" "Lock" Lock: LockRequest => LockResponse;
+    "Lock" "Unlock" Unlock: UnlockRequest => UnlockResponse;
+
+    "Election" "Campaign" Campaign: CampaignRequest => CampaignResponse;
+    "Election" "Proclaim" Proclaim: ProclaimRequest => ProclaimResponse;
+    "Election" "Leader" Leader: LeaderRequest => LeaderResponse;
+    "Election" "Resign" Resign: ResignRequest => ResignResponse;
 }
 
 impl From<StatusResponse> for Response {

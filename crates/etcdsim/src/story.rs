@@ -180,7 +180,7 @@ impl Follower {
             Stop::PowerLoss => "lost power",
             Stop::Crash => "was killed",
             Stop::Graceful => "was stopped",
-            Stop::Fatal(_) | Stop::Panic(_) | Stop::Refused(_) => "ended",
+            Stop::Fatal(_) | Stop::Panic(_) | Stop::Refused(_) | Stop::Removed => "ended",
         };
         holder.ended = Some((event.time, how));
         self.keep(event);

@@ -11,6 +11,27 @@ pub struct Peer {
     pub id: u64,
     /// Its name.
     pub name: Arc<str>,
+    /// Where other members reach it.
+    pub peer_urls: Arc<[String]>,
+}
+
+/// How a member that is added gets its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ids {
+    /// The number in its first peer URL: `http://m4:2380` is member 4. The simulator's way, where a
+    /// machine is one member and never another one.
+    Numbered,
+    /// etcd's: the first eight bytes of a SHA-1 over the sorted peer URLs and the wall clock's second.
+    Hashed,
+}
+
+/// When a leader compacts by itself (`--auto-compaction-mode`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AutoCompaction {
+    /// Keeps the revisions of this many nanoseconds of the member's own clock.
+    Periodic(u64),
+    /// Keeps this many revisions; looked at every five minutes.
+    Revision(i64),
 }
 
 /// Everything a member is told at its start. Durations are nanoseconds of the member's own clock.
@@ -69,6 +90,52 @@ pub struct Config {
     pub compaction_batch: u32,
     /// Pause between two batches of a compaction's scrub. etcd: 10 ms.
     pub compaction_pause: u64,
+    /// Where clients reach this member, as it publishes it.
+    pub client_urls: Arc<[String]>,
+    /// Whether it joins a cluster that exists already (`--initial-cluster-state existing`). It then
+    /// begins with an empty log and learns everything from the leader.
+    pub join: bool,
+    /// How new members are numbered.
+    pub ids: Ids,
+    /// Whether changes of membership that would endanger the quorum are refused
+    /// (`--strict-reconfig-check`). etcd: true.
+    pub strict_reconfig: bool,
+    /// Most learners at a time. etcd: 1.
+    pub max_learners: u32,
+    /// Responses of one watch stream that may be on their way to the client; the member keeps at most
+    /// 128 more ready (`mvcc/watchable_store.go`, `chanBufLen`), then its watchers become victims.
+    pub watch_window: u32,
+    /// Most responses ready beside those, per stream. etcd: 128.
+    pub watch_buffer: u32,
+    /// Time between two passes over watchers that lag behind. etcd: 100 ms.
+    pub watch_sync_interval: u64,
+    /// Time between two attempts to serve watchers whose stream was full. etcd: 10 ms.
+    pub watch_victim_interval: u64,
+    /// Watchers handled in one pass. etcd: 512.
+    pub watch_sync_batch: u32,
+    /// Revisions sent to one watcher in one pass. etcd: 1000.
+    pub watch_batch_revisions: u32,
+    /// Time between the progress notifications of an idle watcher that asked for them, plus up to a
+    /// tenth. etcd: 10 min.
+    pub watch_progress_interval: u64,
+    /// Responses with `fragment` are split at this size. etcd: 2 MiB (1.5 MiB of request and 512 KiB).
+    pub watch_fragment_bytes: u64,
+    /// Time between the scans for leases that ran out. etcd: 500 ms.
+    pub lease_scan_interval: u64,
+    /// Time between checkpoints of what is left of long leases; `None` for no checkpoints. etcd: 5 min,
+    /// and off by default (`--experimental-enable-lease-checkpoint`).
+    pub lease_checkpoint_interval: Option<u64>,
+    /// Bytes the backend may have before the alarm NOSPACE; 0 is no limit. etcd: 2 GiB.
+    pub quota_bytes: u64,
+    /// Whether and how the leader compacts by itself. etcd: off.
+    pub auto_compaction: Option<AutoCompaction>,
+    /// Time between the leader's comparisons of hashes; `None` for none, etcd's default
+    /// (`--experimental-corrupt-check-time`).
+    pub corrupt_check_interval: Option<u64>,
+    /// How long a token is good without being used. etcd: 300 s.
+    pub auth_token_ttl: u64,
+    /// The point at which this process crashes or pauses, if one is armed.
+    pub failpoint: Option<crate::failpoint::Armed>,
     /// The defects this member is to have; none by default.
     pub flaws: Flaws,
 }
@@ -104,6 +171,26 @@ impl Config {
             max_apply_gap: 5_000,
             compaction_batch: 1_000,
             compaction_pause: 10 * MILLISECOND,
+            client_urls: Arc::new([]),
+            join: false,
+            ids: Ids::Numbered,
+            strict_reconfig: true,
+            max_learners: 1,
+            watch_window: 16,
+            watch_buffer: 128,
+            watch_sync_interval: 100 * MILLISECOND,
+            watch_victim_interval: 10 * MILLISECOND,
+            watch_sync_batch: 512,
+            watch_batch_revisions: 1_000,
+            watch_progress_interval: 600_000 * MILLISECOND,
+            watch_fragment_bytes: 2 << 20,
+            lease_scan_interval: 500 * MILLISECOND,
+            lease_checkpoint_interval: None,
+            quota_bytes: 2 << 30,
+            auto_compaction: None,
+            corrupt_check_interval: None,
+            auth_token_ttl: 300_000 * MILLISECOND,
+            failpoint: None,
             flaws: Flaws::default(),
         }
     }

@@ -1,6 +1,8 @@
 //! What goes into a member and what comes out of it.
 
+use api::etcdserverpb::{WatchRequest, WatchResponse};
 use api::{Error, Request, Response};
+use bytes::Bytes;
 use raft::eraftpb::Message;
 use record::Fact;
 
@@ -13,12 +15,41 @@ pub enum Input {
     Wake,
     /// A peer's message.
     Message(Message),
+    /// What another member says beside raft.
+    Peer {
+        /// Who, by raft id.
+        from: u64,
+        /// What.
+        message: PeerMessage,
+    },
     /// A client's request. `operation` is the caller's number for it; the answer carries it.
     Request {
-        /// The caller's number, unique among the requests of this incarnation.
+        /// The caller's number, unique among the requests of this incarnation and below 2^63.
         operation: u64,
         /// What is asked.
         request: Request,
+        /// The token it comes with (the metadata `token`); `None` without one.
+        token: Option<Bytes>,
+    },
+    /// A client's message on a stream of watchers; the first one opens the stream.
+    Watch {
+        /// The caller's number of the stream, unique in this incarnation and below 2^63.
+        stream: u64,
+        /// What the client says.
+        request: WatchRequest,
+        /// The token the stream was opened with.
+        token: Option<Bytes>,
+    },
+    /// The transport has room for one more response of this stream: one of those handed to it has
+    /// been taken by the client's side.
+    WatchTaken {
+        /// The stream.
+        stream: u64,
+    },
+    /// The client's side of a stream is gone.
+    WatchClosed {
+        /// The stream.
+        stream: u64,
     },
     /// A disk job ended. Jobs end in the order in which they were handed out.
     JobDone {
@@ -40,6 +71,38 @@ pub enum Input {
     Stop,
 }
 
+/// What members say to each other beside raft. etcd does the same by HTTP on the peer port.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PeerMessage {
+    /// Something only the other member (the leader, as a rule) can do: `LeaseKeepAlive`,
+    /// `LeaseTimeToLive`, `MemberPromote`, `HashKv`.
+    Call {
+        /// The caller's number for it.
+        id: u64,
+        /// What.
+        request: Request,
+    },
+    /// The answer to a call.
+    Answer {
+        /// The number of the call.
+        id: u64,
+        /// What became of it.
+        result: Result<Response, Error>,
+    },
+    /// "You have been removed from the cluster": the answer to whatever a removed member sends.
+    Removed,
+}
+
+/// A pause in the middle of a step, at a named point: what the step did before it happens at once,
+/// what it did after it happens `time` later, and nothing else until then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stall {
+    /// How long, in nanoseconds of true time.
+    pub time: u64,
+    /// How many messages, peer messages, replies, watch responses and jobs came before it.
+    pub before: [usize; 5],
+}
+
 /// What a member wants done after a step. The driver empties it.
 #[derive(Debug, Default)]
 pub struct Effects {
@@ -47,6 +110,13 @@ pub struct Effects {
     pub facts: Vec<Fact>,
     /// Messages to peers.
     pub messages: Vec<Message>,
+    /// Messages to peers beside raft's, with their receivers' raft ids.
+    pub peers: Vec<(u64, PeerMessage)>,
+    /// Responses on streams of watchers. At most [`crate::Config::watch_window`] of a stream are on
+    /// their way at a time; see [`Input::WatchTaken`].
+    pub watch: Vec<(u64, WatchResponse)>,
+    /// Streams that the member ends, and why.
+    pub watch_ended: Vec<(u64, Error)>,
     /// Answers to clients, by the caller's number.
     pub replies: Vec<(u64, Result<Response, Error>)>,
     /// Work for the disk.
@@ -59,4 +129,8 @@ pub struct Effects {
     pub fatal: Option<String>,
     /// A graceful stop is complete.
     pub finished: bool,
+    /// The member is no longer part of the cluster and ends itself.
+    pub removed: bool,
+    /// A pause in the middle of the step.
+    pub stall: Option<Stall>,
 }

@@ -12,6 +12,7 @@
 //! | `persist` | backend commits, snapshots of the log, snapshots from a leader |
 //! | `requests`, `proposals`, `reads`, `forwarded` | the ways of a client's request |
 //! | `apply`, [`mvcc`] | what etcd does with a request |
+//! | [`failpoint`] | named points at which a process can be made to crash or to pause |
 //! | [`wal`], [`snapshot_file`], [`backend`] | what is on the disk, and how |
 //!
 //! Architecture invariants: no threads, no sockets, no clock, no randomness of its own; it knows
@@ -22,6 +23,7 @@ pub mod backend;
 pub mod config;
 pub mod disk;
 mod envelope;
+pub mod failpoint;
 pub mod flaw;
 mod forwarded;
 pub mod io;

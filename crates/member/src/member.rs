@@ -44,6 +44,8 @@ pub struct Member {
     /// Asked to stop; gives up waiting for a successor at this time.
     pub(crate) stopping: Option<u64>,
     pub(crate) finished: bool,
+    /// The point that is armed, if one is.
+    pub(crate) failpoint: Option<crate::failpoint::Armed>,
 }
 
 /// What the member knows of who leads, for error texts.
@@ -107,7 +109,11 @@ impl Member {
         match input {
             Input::Wake => {}
             Input::Message(message) => self.message(message),
-            Input::Request { operation, request } => self.request(operation, request, effects),
+            Input::Request { operation, request, token: _ } => self.request(operation, request, effects),
+            Input::Peer { .. }
+            | Input::Watch { .. }
+            | Input::WatchTaken { .. }
+            | Input::WatchClosed { .. } => {}
             Input::JobDone { job, result } => {
                 if let Err(error) = result {
                     // etcd ends itself when its log cannot be saved: what is on the disk is unknown.

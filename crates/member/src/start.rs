@@ -143,6 +143,7 @@ impl Member {
         let _ = found.store.take_changes();
         Ok(Member {
             next_tick: now + config.heartbeat_interval,
+            failpoint: config.failpoint,
             config,
             node,
             wal: found.wal,

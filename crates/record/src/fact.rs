@@ -59,6 +59,8 @@ pub enum Stop {
     Panic(String),
     /// Refused to start, and why.
     Refused(String),
+    /// Learnt that it is no longer a member of the cluster, for good.
+    Removed,
 }
 
 /// One entry of a raft log, without its payload.
@@ -94,6 +96,14 @@ pub enum MessageKind {
     ClientRequest,
     /// A member's answer to a client.
     ClientResponse,
+    /// A client's message on a stream of watchers.
+    WatchRequest,
+    /// A member's message on a stream of watchers.
+    WatchResponse,
+    /// A call of one member to another beside raft: a lease renewed at the leader, a hash compared.
+    PeerCall,
+    /// Its answer.
+    PeerAnswer,
     Other,
 }
 
@@ -280,6 +290,43 @@ pub enum Fact {
         request: u64,
     },
 
+    /// A member proposes something that no client asked for: the end of a lease, an automatic
+    /// compaction, a step of the lock or election service.
+    ProposedInternal {
+        /// The raft request id chosen for it.
+        request: u64,
+        /// What it asks.
+        what: Box<api::Request>,
+    },
+    /// The configuration that is in force on this member from now on: after its start, a change that
+    /// it applied, or a snapshot it installed.
+    Configuration {
+        /// Index of the entry (or snapshot) that made it.
+        index: u64,
+        /// Voters, sorted; in a joint configuration the incoming ones.
+        voters: Vec<u64>,
+        /// Voters of the outgoing half of a joint configuration; empty otherwise.
+        outgoing: Vec<u64>,
+        /// Learners, sorted.
+        learners: Vec<u64>,
+    },
+    /// The member began to look after leases as their leader, or ceased to.
+    Lessor {
+        /// Whether it does now.
+        primary: bool,
+    },
+    /// The member ran into a crash or pause point that was armed, or passed one that conditions and
+    /// probes wait for.
+    Failpoint {
+        /// Its name, etcd's own.
+        name: &'static str,
+    },
+    /// The member is in a state worth reaching. Names are in `docs/coverage.md`.
+    Probe {
+        /// Its name.
+        name: &'static str,
+    },
+
     // ---- disk; told by the world ------------------------------------------------------------------
     /// A disk job ended.
     JobDone {
@@ -335,6 +382,31 @@ pub enum Fact {
         /// Digest of the answer.
         digest: u64,
     },
+    /// A client opened stream `stream` of watchers.
+    WatchOpened {
+        /// Number among the streams of the history.
+        stream: u64,
+        /// Which client.
+        client: u32,
+        /// The member at the other end.
+        to: MemberId,
+    },
+    /// A response of a stream reached its client.
+    WatchReceived {
+        /// Number among the streams of the history.
+        stream: u64,
+        /// The revision in its header.
+        revision: u64,
+        /// How many events it carries.
+        events: u32,
+        /// Digest of all of it.
+        digest: u64,
+    },
+    /// A stream is over for its client.
+    WatchEnded {
+        /// Number among the streams of the history.
+        stream: u64,
+    },
 }
 
 impl Event {
@@ -358,6 +430,7 @@ impl Event {
                 // A panic's text names places in the source; it is for people, not for the hash.
                 Stop::Panic(_) => put(2, &[4]),
                 Stop::Refused(why) => put(2, &[5, crate::hash::digest(why.as_bytes())]),
+                Stop::Removed => put(2, &[6]),
             },
             Fact::Paused => put(3, &[]),
             Fact::Resumed => put(4, &[]),
@@ -409,6 +482,19 @@ impl Event {
             Fact::ReadIndexAsked { context } => put(17, &[*context]),
             Fact::ReadIndexConfirmed { context, index } => put(18, &[*context, *index]),
             Fact::Proposed { operation, request } => put(19, &[*operation, *request]),
+            Fact::ProposedInternal { request, what } => {
+                let name = crate::hash::digest(what.rpc_name().as_bytes());
+                put(26, &[*request, name]);
+            }
+            Fact::Configuration { index, voters, outgoing, learners } => {
+                put(27, &[*index, voters.len() as u64, outgoing.len() as u64, learners.len() as u64]);
+                for half in [voters, outgoing, learners] {
+                    half.iter().for_each(|id| put(28, &[*id]));
+                }
+            }
+            Fact::Lessor { primary } => put(29, &[u64::from(*primary)]),
+            Fact::Failpoint { name } => put(30, &[crate::hash::digest(name.as_bytes())]),
+            Fact::Probe { name } => put(31, &[crate::hash::digest(name.as_bytes())]),
             Fact::JobDone { job, synced, failed } => {
                 put(20, &[*job, u64::from(*synced) | u64::from(*failed) << 1]);
             }
@@ -421,6 +507,13 @@ impl Event {
             Fact::Returned { operation, answered, digest } => {
                 put(25, &[*operation, u64::from(*answered), *digest]);
             }
+            Fact::WatchOpened { stream, client, to } => {
+                put(32, &[*stream, u64::from(*client), u64::from(*to)]);
+            }
+            Fact::WatchReceived { stream, revision, events, digest } => {
+                put(33, &[*stream, *revision, u64::from(*events), *digest]);
+            }
+            Fact::WatchEnded { stream } => put(34, &[*stream]),
         }
     }
 }

@@ -1,5 +1,8 @@
 //! The client history: what each client asked, of whom, when, and what it learnt.
 
+use std::sync::Arc;
+
+use api::etcdserverpb::{WatchRequest, WatchResponse};
 use api::{Error, Request, Response};
 
 use crate::{MemberId, Nanos};
@@ -9,6 +12,10 @@ use crate::{MemberId, Nanos};
 pub struct History {
     /// In the order of their calls; an operation's number is its place here.
     pub operations: Vec<Operation>,
+    /// Every stream of watchers, in the order of their opening.
+    pub watches: Vec<WatchStream>,
+    /// What clients that keep a copy of a part of the store saw in it, in the order of time.
+    pub caches: Vec<CacheView>,
 }
 
 /// One request of one client and what became of it.
@@ -18,6 +25,8 @@ pub struct Operation {
     pub client: u32,
     /// The endpoint it went to.
     pub member: MemberId,
+    /// The user who asked; `None` for a client that never logged in.
+    pub user: Option<Arc<str>>,
     /// What was asked.
     pub request: Request,
     /// When it was sent. Within one client, calls and returns alternate and never share a time.
@@ -50,6 +59,55 @@ pub enum Outcome {
         /// When the client gave up. No bound on when it may take effect.
         gave_up: Nanos,
     },
+}
+
+/// One stream of watchers between a client and a member, from its opening to its end. A client that
+/// goes on elsewhere opens another one, from the revision after the last it has seen; so each stream
+/// can be judged by itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WatchStream {
+    /// Who watches.
+    pub client: u32,
+    /// The member at the other end.
+    pub member: MemberId,
+    /// When the client opened it.
+    pub opened: Nanos,
+    /// What the client sent, and when, in order. Creations are answered in this order.
+    pub sent: Vec<(Nanos, WatchRequest)>,
+    /// What reached the client, and when, in order. A stream neither loses nor reorders: what is
+    /// missing at its end was under way or never sent.
+    pub received: Vec<(Nanos, WatchResponse)>,
+    /// When and how it ended; `None` where it was open at the end of the run.
+    pub ended: Option<(Nanos, StreamEnd)>,
+}
+
+/// How a stream ended, as its client learnt it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// The client closed it.
+    Closed,
+    /// The connection broke: the server's process ended, or nothing came for too long.
+    Broken,
+    /// The server ended it with this error.
+    Refused(Error),
+}
+
+/// What a client's copy of a part of the store held at one moment, by its own account.
+///
+/// Such a client lists its part once and then keeps it up to date by a watch, as an API server of
+/// Kubernetes does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CacheView {
+    /// Whose.
+    pub client: u32,
+    /// When.
+    pub at: Nanos,
+    /// The part: first key and end, as in a range request.
+    pub keys: (bytes::Bytes, bytes::Bytes),
+    /// The revision up to which the client believes to have seen everything.
+    pub revision: i64,
+    /// Key and modification revision of every pair in it, ordered by key.
+    pub pairs: Vec<(bytes::Bytes, i64)>,
 }
 
 impl Operation {

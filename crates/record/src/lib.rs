@@ -13,7 +13,7 @@ pub mod run;
 
 pub use fact::{Event, Fact, LogEntry, MessageKind, Observer, Role, Stop};
 pub use hash::TraceHash;
-pub use history::{History, Operation, Outcome};
+pub use history::{CacheView, History, Operation, Outcome, StreamEnd, WatchStream};
 pub use run::{Applied, MemberEnd, Record, Stats};
 
 /// Virtual time in nanoseconds since the start of the run, on the simulator's true clock.

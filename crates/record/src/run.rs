@@ -21,6 +21,8 @@ pub struct Record {
     pub unsettled: Vec<String>,
     /// Panics and refusals that the plan does not expect, as (time, member, what).
     pub surprises: Vec<(Nanos, MemberId, Stop)>,
+    /// When the phase of faults was over and all was made well again.
+    pub healed: Nanos,
     /// The counts.
     pub stats: Stats,
     /// The rolling hash over every event.
@@ -36,6 +38,10 @@ pub struct Applied {
     pub index: u64,
     /// The operation of the history it carries out; `None` for entries no client asked for.
     pub operation: Option<u64>,
+    /// For an entry that a member asked for itself: what it asked. The end of a lease (`LeaseRevoke`),
+    /// an automatic compaction (`Compact`), what the lock and election services do for a client.
+    /// `operation` is then `None`.
+    pub internal: Option<Box<api::Request>>,
     /// The store's revision after it.
     pub revision: u64,
     /// Whether it made that revision.
@@ -81,4 +87,8 @@ pub struct Stats {
     /// Injected faults, by kind. Counted each time one takes effect: a lost message, a torn sector,
     /// a partition that begins.
     pub faults: BTreeMap<String, u64>,
+    /// States worth reaching, by name: how often this run was in each. See `docs/coverage.md`.
+    pub probes: BTreeMap<String, u64>,
+    /// What the clients' programs did, by name: watches opened, lists made anew, conflicts met, …
+    pub work: BTreeMap<String, u64>,
 }

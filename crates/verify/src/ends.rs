@@ -41,7 +41,7 @@ pub fn surprises(record: &Record, verdict: &mut Verdict) {
             Stop::Panic(words) => ("a member panicked", Some(words)),
             Stop::Refused(words) => ("a member refused to start", Some(words)),
             Stop::Fatal(words) => ("a member ended itself", Some(words)),
-            Stop::Graceful | Stop::Crash | Stop::PowerLoss => ("a member ended", None),
+            Stop::Graceful | Stop::Crash | Stop::PowerLoss | Stop::Removed => ("a member ended", None),
         };
         let violation = Violation::new(Oracle::V2, Severity::Stuck, *time, title)
             .say(format!("Member {member} at {}: {title}.", describe::time(*time)));

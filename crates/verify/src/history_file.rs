@@ -145,7 +145,8 @@ impl HistoryFile {
             } else if probe.applied.is_some() {
                 let AppliedEntry { index, operation, revision, mutated, time } =
                     parse::<AppliedLine>(file, number, line)?.applied;
-                found.applied.push(Applied { index, operation, revision, mutated, time });
+                let internal = None;
+                found.applied.push(Applied { index, operation, internal, revision, mutated, time });
             } else {
                 let what = "expected an operation (with \"rpc\"), a fault (with \"fault\") or evidence (with \"applied\")";
                 return Err(error(file, number, 1, what));
@@ -182,7 +183,7 @@ impl HistoryFile {
         for (member, at) in &self.starts {
             writeln!(out, "{}", json!({"fault": RESTART, "member": member, "at": at}))?;
         }
-        for Applied { index, operation, revision, mutated, time } in &self.applied {
+        for Applied { index, operation, revision, mutated, time, internal: _ } in &self.applied {
             let entry = AppliedEntry {
                 index: *index,
                 operation: *operation,
@@ -246,7 +247,7 @@ fn operation(file: &str, number: usize, line: &str) -> Result<Operation, FileErr
         }
         (None, None, _) => Outcome::Unknown { gave_up: head.gave_up.unwrap_or(head.call) },
     };
-    Ok(Operation { client: head.client, member: head.member, request, call: head.call, outcome })
+    Ok(Operation { client: head.client, member: head.member, user: None, request, call: head.call, outcome })
 }
 
 /// An operation as it is written. The call's name comes before its request: a reader then knows what it reads.

@@ -95,7 +95,14 @@ fn assign(
 }
 
 fn entry(number: usize, revision: i64, mutated: bool) -> Applied {
-    Applied { index: 0, operation: Some(number as u64), revision: revision as u64, mutated, time: 0 }
+    Applied {
+        index: 0,
+        operation: Some(number as u64),
+        revision: revision as u64,
+        mutated,
+        time: 0,
+        internal: None,
+    }
 }
 
 fn is_refused(operation: &Operation) -> bool {

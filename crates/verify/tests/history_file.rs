@@ -37,7 +37,7 @@ fn foreign_histories_are_read_in_any_order() {
     ))
     .expect("a good file");
     assert_eq!((file.setup.members, &file.starts[..]), (3, &[(0, 22)][..]));
-    let History { operations } = &file.history;
+    let History { operations, .. } = &file.history;
     assert_eq!(operations.iter().map(|one| one.call).collect::<Vec<_>>(), [10, 15, 20]);
     assert!(matches!(operations[0].outcome, Outcome::Unknown { gave_up: 10 }));
     assert!(matches!(operations[1].outcome, Outcome::Error { at: 16, error: api::Error::FutureRev }));

@@ -11,11 +11,19 @@ pub(crate) struct Recorder<'a> {
     pub(crate) record: Record,
     /// Raft request ids that are under way, and the operation each carries out.
     proposed: BTreeMap<u64, u64>,
+    /// The same for what members asked for themselves.
+    internal: BTreeMap<u64, Box<api::Request>>,
 }
 
 impl<'a> Recorder<'a> {
     pub(crate) fn new(observer: &'a mut dyn Observer, keep_events: bool) -> Recorder<'a> {
-        Recorder { observer, keep_events, record: Record::default(), proposed: BTreeMap::new() }
+        Recorder {
+            observer,
+            keep_events,
+            record: Record::default(),
+            proposed: BTreeMap::new(),
+            internal: BTreeMap::new(),
+        }
     }
 
     /// One more event.
@@ -25,6 +33,9 @@ impl<'a> Recorder<'a> {
             Fact::Proposed { operation, request } => {
                 self.proposed.insert(*request, *operation);
             }
+            Fact::ProposedInternal { request, what } => {
+                self.internal.insert(*request, what.clone());
+            }
             // The first member to apply an index is the witness.
             Fact::Applied { index, request, revision, mutated, executed: true, .. }
                 if self.record.applied.last().is_none_or(|last| last.index < *index) =>
@@ -32,6 +43,7 @@ impl<'a> Recorder<'a> {
                 self.record.applied.push(Applied {
                     index: *index,
                     operation: self.proposed.get(request).copied(),
+                    internal: self.internal.get(request).cloned(),
                     revision: *revision,
                     mutated: *mutated,
                     time,

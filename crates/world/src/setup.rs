@@ -12,8 +12,7 @@ use plan::Plan;
 /// If the plan names a flaw that does not exist: whoever made the plan checks that.
 pub(crate) fn configs(plan: &Plan) -> Vec<Config> {
     let cluster = &plan.cluster;
-    let peers: Arc<[Peer]> =
-        (1..=cluster.members).map(|id| Peer { id: u64::from(id), name: format!("m{id}").into() }).collect();
+    let peers: Arc<[Peer]> = (1..=cluster.members).map(peer).collect();
     (1..=cluster.members)
         .map(|id| {
             let mut config = Config {
@@ -42,4 +41,9 @@ pub(crate) fn configs(plan: &Plan) -> Vec<Config> {
             config
         })
         .collect()
+}
+
+fn peer(id: u32) -> Peer {
+    let peer_urls = [format!("http://m{id}:2380")].into();
+    Peer { id: u64::from(id), name: format!("m{id}").into(), peer_urls }
 }

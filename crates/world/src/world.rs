@@ -609,7 +609,7 @@ impl<'a> World<'a> {
                 // Clients speak over a stream: its transport throws copies away.
                 let heard = &mut self.heard[operation as usize];
                 if !std::mem::replace(heard, true) {
-                    self.feed(packet.to, Input::Request { operation, request });
+                    self.feed(packet.to, Input::Request { operation, request, token: None });
                 }
             }
             Body::Response(operation, result) => {
@@ -684,6 +684,7 @@ impl<'a> World<'a> {
         self.history.operations.push(Operation {
             client: client as u32,
             member,
+            user: None,
             request: request.clone(),
             call: now,
             outcome: Outcome::Unknown { gave_up: now },

@@ -82,6 +82,30 @@ fn fact(fact: &Fact) -> String {
         Fact::Called { operation, client, .. } => format!("client {client} calls operation {operation}"),
         Fact::Returned { operation, answered: true, .. } => format!("operation {operation} is answered"),
         Fact::Returned { operation, answered: false, .. } => format!("operation {operation} is given up"),
+        Fact::ProposedInternal { request, what } => {
+            format!("proposes a {} of its own as request {request:x}", what.rpc_name())
+        }
+        Fact::Configuration { index, voters, outgoing, learners } => {
+            let mut text = format!("has voters {voters:?} from index {index} on");
+            if !outgoing.is_empty() {
+                text += &format!(", jointly with {outgoing:?}");
+            }
+            if !learners.is_empty() {
+                text += &format!(", learners {learners:?}");
+            }
+            text
+        }
+        Fact::Lessor { primary: true } => "looks after the leases".to_string(),
+        Fact::Lessor { primary: false } => "no longer looks after the leases".to_string(),
+        Fact::Failpoint { name } => format!("is struck at {name}"),
+        Fact::Probe { name } => format!("reaches \"{name}\""),
+        Fact::WatchOpened { stream, client, to } => {
+            format!("client {client} opens watch stream {stream} to member {to}")
+        }
+        Fact::WatchReceived { stream, revision, events, .. } => {
+            format!("watch stream {stream} brings {events} events, revision {revision}")
+        }
+        Fact::WatchEnded { stream } => format!("watch stream {stream} is over"),
     }
 }
 
@@ -93,6 +117,7 @@ fn stopped(stop: &Stop) -> String {
         Stop::Fatal(why) => format!("ends itself: {why}"),
         Stop::Panic(why) => format!("panics: {why}"),
         Stop::Refused(why) => format!("refuses to start: {why}"),
+        Stop::Removed => "leaves the cluster, which removed it".to_string(),
     }
 }
 

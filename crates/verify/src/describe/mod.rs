@@ -22,7 +22,7 @@ const KEYS_SHOWN: usize = 4;
 /// An operation on one line:
 /// `client 2  put k3="v17"  -> revision 41   12.301 s .. 12.322 s  via member 3`.
 pub fn operation(operation: &Operation) -> String {
-    let Operation { client, member, request, call, outcome } = operation;
+    let Operation { client, member, request, call, outcome, .. } = operation;
     let (result, until) = match outcome {
         Outcome::Answer { at, response } => (self::response(response), time(*at)),
         Outcome::Error { at, error } => (format!("error \"{error}\""), time(*at)),
@@ -244,7 +244,7 @@ mod tests {
             value: Bytes::from_static(b"v17"),
             ..Default::default()
         };
-        Operation { client: 2, member: 3, request: request.into(), call: 12_301_000_000, outcome }
+        Operation { client: 2, member: 3, user: None, request: request.into(), call: 12_301_000_000, outcome }
     }
 
     #[test]

@@ -327,6 +327,14 @@ impl Observer for Monitors {
             | Fact::Dropped { .. }
             | Fact::Called { .. }
             | Fact::Returned { .. }
+            | Fact::WatchOpened { .. }
+            | Fact::WatchReceived { .. }
+            | Fact::WatchEnded { .. }
+            | Fact::ProposedInternal { .. }
+            | Fact::Configuration { .. }
+            | Fact::Lessor { .. }
+            | Fact::Failpoint { .. }
+            | Fact::Probe { .. }
             | Fact::Proposed { .. }
             | Fact::Paused
             | Fact::Resumed

@@ -87,7 +87,8 @@ pub struct Story {
 
 impl Story {
     fn add(mut self, client: u32, request: Request, call: u64, outcome: Outcome) -> Story {
-        let operation = Operation { client, member: client, request, call: call * SECOND, outcome };
+        let operation =
+            Operation { client, member: client, user: None, request, call: call * SECOND, outcome };
         self.record.history.operations.push(operation);
         self
     }

@@ -199,7 +199,14 @@ fn leases_are_used_in_the_order_of_the_log() {
             Error::LeaseNotFound,
         );
         for (index, operation) in [(1, 1), (2, 0)] {
-            let entry = Applied { index, operation: Some(operation), revision: 1, mutated: false, time: 0 };
+            let entry = Applied {
+                index,
+                operation: Some(operation),
+                revision: 1,
+                mutated: false,
+                time: 0,
+                internal: None,
+            };
             story.record.applied.push(entry);
         }
         story

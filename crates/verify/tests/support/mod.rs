@@ -129,6 +129,7 @@ pub fn history(random: &mut Random, shape: &Shape) -> (History, Vec<Applied>) {
         }
         if !matches!(request, Request::Range(_)) {
             applied.push(Applied {
+                internal: None,
                 index: index as u64 + 1,
                 operation: Some(number as u64),
                 revision: model.revision() as u64,
@@ -147,12 +148,13 @@ pub fn history(random: &mut Random, shape: &Shape) -> (History, Vec<Applied>) {
         Operation {
             client: planned.client,
             member: planned.client + 1,
+            user: None,
             request: planned.request,
             call: planned.call,
             outcome,
         }
     });
-    (History { operations: operations.collect() }, applied)
+    (History { operations: operations.collect(), ..History::default() }, applied)
 }
 
 /// Ends a history with a quiet read of everything, as the world does.
@@ -168,7 +170,7 @@ pub fn read_everything(history: &mut History, applied: &[Applied]) {
     let call =
         history.operations.iter().map(|one| one.returned().unwrap_or(one.call)).max().unwrap_or(0) + 100;
     let outcome = Outcome::Answer { at: call + 1, response };
-    history.operations.push(Operation { client: 99, member: 1, request, call, outcome });
+    history.operations.push(Operation { client: 99, member: 1, user: None, request, call, outcome });
 }
 
 fn key(random: &mut Random, shape: &Shape) -> Bytes {
