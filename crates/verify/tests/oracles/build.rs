@@ -119,6 +119,7 @@ impl Story {
         let index = self.record.applied.len() as u64 + 1;
         let time = index * SECOND;
         self.record.applied.push(Applied {
+            internal: None,
             index,
             operation: Some(operation),
             revision,
