@@ -5,19 +5,21 @@
 //! the server's to fill in.
 //!
 //! Not here: auth, alarms and the quota, the size of a request (the server knows its encoding), the
-//! id of a lease that lets the server choose, and time: a lease's TTL is what was granted.
+//! id of a lease that lets the server choose, and time (both `crate::lessor`): a lease's TTL is what
+//! was granted.
 
 mod check;
 mod range;
 mod txn;
 
 use api::etcdserverpb::{
-    CompactionRequest, CompactionResponse, DeleteRangeRequest, DeleteRangeResponse, LeaseGrantRequest,
-    LeaseGrantResponse, LeaseLeasesResponse, LeaseRevokeRequest, LeaseRevokeResponse, LeaseStatus,
-    LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, PutRequest, PutResponse, ResponseHeader,
+    CompactionRequest, CompactionResponse, DeleteRangeRequest, DeleteRangeResponse, LeaseCheckpointRequest,
+    LeaseGrantRequest, LeaseGrantResponse, LeaseLeasesResponse, LeaseRevokeRequest, LeaseRevokeResponse,
+    LeaseStatus, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, PutRequest, PutResponse, ResponseHeader,
 };
 use api::{Error, Request, Response};
 
+use crate::flaw::Flaw;
 use crate::mvcc::{KeyRange, Store, Write};
 
 pub use check::check_request;
@@ -63,6 +65,27 @@ pub fn apply(store: &mut Store, request: &Request) -> Applied {
         other => panic!("{} is not for the store to answer: who sent it here?", other.rpc_name()),
     };
     Applied { result, mutated: store.revision() != before }
+}
+
+/// [`apply`] for a request that came through the log. `proposer` says whether this member proposed it
+/// and somebody here still waits for the answer: nobody reads the other members' answers.
+///
+/// # Panics
+/// As [`apply`].
+pub fn apply_as(store: &mut Store, request: &Request, proposer: bool) -> Applied {
+    match request {
+        Request::Txn(txn) if !proposer && store.flaws().has(Flaw::TxnStripRangesNonProposer) => {
+            apply(store, &txn::without_ranges(txn).into()) // M-18667
+        }
+        request => apply(store, request),
+    }
+}
+
+/// Notes what is left of leases, as their leader told. Leases that are gone are passed over.
+pub fn checkpoint(store: &mut Store, request: &LeaseCheckpointRequest) {
+    for checkpoint in &request.checkpoints {
+        store.checkpoint(checkpoint.id, checkpoint.remaining_ttl);
+    }
 }
 
 /// A header as the store fills it in.

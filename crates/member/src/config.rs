@@ -143,6 +143,11 @@ pub struct Config {
 const MILLISECOND: u64 = 1_000_000;
 
 impl Config {
+    /// The member's own name.
+    pub fn name(&self) -> &str {
+        self.peers.iter().find(|peer| peer.id == self.id).map_or("", |peer| &peer.name)
+    }
+
     /// etcd's defaults for one member of `peers`.
     pub fn new(id: u64, peers: Arc<[Peer]>) -> Config {
         Config {

@@ -1,29 +1,97 @@
-//! What a log entry carries: etcd's `InternalRaftRequest`, with the id of the request in its header.
+//! What a log entry carries: etcd's `InternalRaftRequest`, with the id of the request in its header, and
+//! the user on whose behalf it is carried out.
 
 use api::Request;
-use api::etcdserverpb::{InternalRaftRequest, RequestHeader};
+use api::etcdserverpb::{
+    InternalAuthenticateRequest, InternalRaftRequest, LeaseCheckpointRequest, RequestHeader,
+};
+use api::membershippb::ClusterMemberAttrSetRequest;
 use bytes::Bytes;
 use prost::Message;
+
+/// What an entry asks of every member.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Command {
+    /// What a client could ask, too.
+    Request(Request),
+    /// How much is left of some leases.
+    Checkpoint(LeaseCheckpointRequest),
+    /// A member publishes its name and where clients reach it.
+    Attributes(ClusterMemberAttrSetRequest),
+    /// A login whose password was found right; the token's random part is in it.
+    Authenticate(InternalAuthenticateRequest),
+}
 
 /// A decoded entry.
 pub(crate) struct Envelope {
     /// The raft request id.
     pub(crate) id: u64,
-    pub(crate) request: Request,
+    /// On whose behalf; empty for nobody's.
+    pub(crate) user: String,
+    /// The revision of users and roles when the user was known for one.
+    pub(crate) auth_revision: u64,
+    pub(crate) command: Command,
 }
 
-/// The entry's data for a request; `None` for a request that does not go through the log.
-pub(crate) fn encode(id: u64, request: &Request) -> Option<Vec<u8>> {
-    let header = Some(RequestHeader { id, ..RequestHeader::default() });
+/// The requests that go through the log: their field of `InternalRaftRequest` and their variant.
+macro_rules! logged {
+    ($($field:ident $variant:ident;)+) => {
+        fn put(internal: &mut InternalRaftRequest, request: Request) -> bool {
+            match request {
+                $(Request::$variant(request) => internal.$field = Some(request.into()),)+
+                _ => return false,
+            }
+            true
+        }
+
+        fn take(internal: &mut InternalRaftRequest) -> Option<Request> {
+            $(if let Some(request) = internal.$field.take() {
+                return Some(Request::$variant(request.into()));
+            })+
+            None
+        }
+    };
+}
+
+logged! {
+    put Put;
+    delete_range DeleteRange;
+    txn Txn;
+    compaction Compact;
+    lease_grant LeaseGrant;
+    lease_revoke LeaseRevoke;
+    alarm Alarm;
+    auth_enable AuthEnable;
+    auth_disable AuthDisable;
+    auth_status AuthStatus;
+    auth_user_add UserAdd;
+    auth_user_delete UserDelete;
+    auth_user_get UserGet;
+    auth_user_change_password UserChangePassword;
+    auth_user_grant_role UserGrantRole;
+    auth_user_revoke_role UserRevokeRole;
+    auth_user_list UserList;
+    auth_role_list RoleList;
+    auth_role_add RoleAdd;
+    auth_role_delete RoleDelete;
+    auth_role_get RoleGet;
+    auth_role_grant_permission RoleGrantPermission;
+    auth_role_revoke_permission RoleRevokePermission;
+}
+
+/// The entry's data; `None` for a request that does not go through the log.
+pub(crate) fn encode(id: u64, (user, auth_revision): (&str, u64), command: Command) -> Option<Vec<u8>> {
+    let header = Some(RequestHeader { id, username: user.to_string(), auth_revision });
     let mut internal = InternalRaftRequest { header, ..InternalRaftRequest::default() };
-    match request.clone() {
-        Request::Put(put) => internal.put = Some(put),
-        Request::DeleteRange(delete) => internal.delete_range = Some(delete),
-        Request::Txn(txn) => internal.txn = Some(txn),
-        Request::Compact(compact) => internal.compaction = Some(compact),
-        Request::LeaseGrant(grant) => internal.lease_grant = Some(grant),
-        Request::LeaseRevoke(revoke) => internal.lease_revoke = Some(revoke),
-        _ => return None,
+    match command {
+        Command::Request(request) => {
+            if !put(&mut internal, request) {
+                return None;
+            }
+        }
+        Command::Checkpoint(request) => internal.lease_checkpoint = Some(request),
+        Command::Attributes(request) => internal.cluster_member_attr_set = Some(request),
+        Command::Authenticate(request) => internal.authenticate = Some(request),
     }
     Some(internal.encode_to_vec())
 }
@@ -41,17 +109,15 @@ pub(crate) fn id_of(data: &Bytes) -> Option<u64> {
 
 /// Reads an entry's data.
 pub(crate) fn decode(data: Bytes) -> Result<Envelope, String> {
-    let internal = InternalRaftRequest::decode(data).map_err(|error| error.to_string())?;
-    let id = internal.header.as_ref().map_or(0, |header| header.id);
-    let request = None
-        .or(internal.put.map(Request::Put))
-        .or(internal.delete_range.map(Request::DeleteRange))
-        .or(internal.txn.map(Request::Txn))
-        .or(internal.compaction.map(Request::Compact))
-        .or(internal.lease_grant.map(Request::LeaseGrant))
-        .or(internal.lease_revoke.map(Request::LeaseRevoke));
-    match request {
-        Some(request) => Ok(Envelope { id, request }),
-        None => Err("it holds no request this member knows".to_string()),
-    }
+    let mut internal = InternalRaftRequest::decode(data).map_err(|error| error.to_string())?;
+    let command = take(&mut internal)
+        .map(Command::Request)
+        .or(internal.lease_checkpoint.map(Command::Checkpoint))
+        .or(internal.cluster_member_attr_set.map(Command::Attributes))
+        .or(internal.authenticate.map(Command::Authenticate));
+    let Some(command) = command else {
+        return Err("it holds no request this member knows".to_string());
+    };
+    let RequestHeader { id, username, auth_revision } = internal.header.unwrap_or_default();
+    Ok(Envelope { id, user: username, auth_revision, command })
 }

@@ -24,16 +24,22 @@ pub enum Input {
     },
     /// A client's request. `operation` is the caller's number for it; the answer carries it.
     Request {
-        /// The caller's number, unique among the requests of this incarnation and below 2^63.
+        /// The caller's number, unique among the requests of this incarnation and below 2^61.
         operation: u64,
         /// What is asked.
         request: Request,
         /// The token it comes with (the metadata `token`); `None` without one.
         token: Option<Bytes>,
     },
+    /// The client of a request does not wait for its answer any more. What is under way goes on; only a
+    /// place in the queue of a lock or an election is given up.
+    Canceled {
+        /// The caller's number.
+        operation: u64,
+    },
     /// A client's message on a stream of watchers; the first one opens the stream.
     Watch {
-        /// The caller's number of the stream, unique in this incarnation and below 2^63.
+        /// The caller's number of the stream, unique in this incarnation and below 2^61.
         stream: u64,
         /// What the client says.
         request: WatchRequest,
@@ -58,6 +64,18 @@ pub enum Input {
         /// How.
         result: Result<(), DiskError>,
     },
+    /// Several changes of the membership at once, by a joint configuration: an extra of ours, which no
+    /// call of etcd's asks for. Answered like a `MemberRemove`.
+    Reconfigure {
+        /// The caller's number.
+        operation: u64,
+        /// `MemberAdd`, `MemberRemove`, `MemberPromote`, `MemberUpdate`.
+        changes: Vec<Request>,
+    },
+    /// What the transport knows of its connections: for each other member by raft id, for how long
+    /// messages have passed both ways, in nanoseconds; absent where they do not. Given before a change
+    /// of the membership is asked for, which depends on it.
+    Connections(Vec<(u64, u64)>),
     /// All that the last synchronous section did (see [`Effects::section`]) has reached the disk.
     SectionDone,
     /// A snapshot sent to `to` arrived (or did not).

@@ -55,6 +55,11 @@ impl Log {
         &self.conf_state
     }
 
+    /// A change of the configuration was applied.
+    pub(crate) fn set_conf_state(&mut self, conf_state: ConfState) {
+        self.conf_state = conf_state;
+    }
+
     pub(crate) fn hard_state(&self) -> &HardState {
         &self.hard_state
     }

@@ -4,21 +4,35 @@
 //! then whatever time has come for. Applying is part of the step: an entry is applied in memory as
 //! soon as raft hands it out, and reaches the backend with a later commit.
 
-use api::{Error, Response};
+use api::etcdserverpb::CompactionRequest;
+use api::{Error, Request, Response};
 use raft::eraftpb::{Entry, EntryType, Message, MessageType};
 use record::Fact;
 
+use crate::auth::{AuthInfo, AuthStore};
 use crate::backend::Backend;
+use crate::cluster::Cluster;
+use crate::compactor::Compactor;
 use crate::config::Config;
+use crate::failpoint::Failpoint;
 use crate::flaw::Flaw;
 use crate::forwarded::Forwarded;
+use crate::image::Image;
 use crate::io::{Effects, Input};
+use crate::lessor::Lessor;
+use crate::maintenance::{Comparison, Transfer};
 use crate::mvcc::Store;
 use crate::node::{Node, Save, log_entry};
+use crate::peers::Calls;
 use crate::persist::Persistence;
 use crate::proposals::Proposals;
 use crate::reads::{Read, Reads};
+use crate::services::Services;
 use crate::wal::Wal;
+use crate::watch::Hub;
+
+/// The operation of what nobody asked for: its answer is dropped.
+pub(crate) const NOBODY: u64 = u64::MAX;
 
 /// A member.
 pub struct Member {
@@ -27,6 +41,27 @@ pub struct Member {
     pub(crate) wal: Wal,
     pub(crate) backend: Backend,
     pub(crate) store: Store,
+    pub(crate) cluster: Cluster,
+    pub(crate) auth: AuthStore,
+    pub(crate) lessor: Lessor,
+    pub(crate) compactor: Compactor,
+    pub(crate) hub: Hub,
+    pub(crate) services: Services,
+    pub(crate) calls: Calls,
+    pub(crate) transfers: Vec<Transfer>,
+    pub(crate) comparison: Comparison,
+    /// Renewals of leases that ran out, which wait for the leases' end: operation, lease, deadline.
+    pub(crate) expiring: Vec<(u64, i64, u64)>,
+    /// Compactions whose askers wait for the scrub: operation, revision, answer.
+    pub(crate) scrubbing: Vec<(u64, i64, Response)>,
+    /// When a flawed lessor is told that it no longer leads.
+    pub(crate) deposed: Option<u64>,
+    /// When this member ends itself, having been removed.
+    pub(crate) removal: Option<u64>,
+    /// Whether the other members know this one's name by now, or are being told it.
+    pub(crate) publication: Publication,
+    /// For how long messages pass to and from the others, as last told.
+    pub(crate) connections: Vec<(u64, u64)>,
     /// Index and term of the last entry applied.
     pub(crate) applied: (u64, u64),
     pub(crate) persistence: Persistence,
@@ -36,6 +71,9 @@ pub struct Member {
     pub(crate) forwarded: Forwarded,
     /// The member's own clock at this step.
     pub(crate) now: u64,
+    /// Its wall clock at this step, in nanoseconds since 1970. Nothing but numbers of new members may
+    /// depend on it (flaw M-12291).
+    pub(crate) wall: i64,
     pub(crate) next_tick: u64,
     pub(crate) next_job: u64,
     /// Low half of the next id of a request or a read; the high half is member and incarnation.
@@ -61,6 +99,15 @@ pub(crate) struct Leadership {
     pub(crate) heard: std::collections::BTreeMap<u64, u64>,
 }
 
+/// Whether the others know this member's name: it is "started" for them then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Publication {
+    /// It is to be told at this time of the member's clock.
+    Due(u64),
+    /// It is known.
+    Done,
+}
+
 /// A member's state in a few numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
@@ -84,8 +131,34 @@ impl Member {
             term: self.node.term(),
             applied: self.applied.0,
             revision: self.store.revision() as u64,
-            state_hash: self.store.state_hash(),
+            state_hash: self.state_hash(),
         }
+    }
+
+    /// The members of the cluster as this one knows them: voters (of both halves of a joint
+    /// configuration) and learners, by raft id.
+    pub fn configuration(&self) -> (Vec<u64>, Vec<u64>) {
+        let conf_state = self.node.log().conf_state();
+        let mut voters: Vec<u64> =
+            conf_state.voters.iter().chain(&conf_state.voters_outgoing).copied().collect();
+        voters.sort_unstable();
+        voters.dedup();
+        (voters, conf_state.learners.clone())
+    }
+
+    /// Whether this member looks after the leases, as their leader.
+    pub fn is_lessor(&self) -> bool {
+        self.lessor.is_primary()
+    }
+
+    /// The leases there are, with the seconds they were granted for.
+    pub fn leases(&self) -> impl Iterator<Item = (i64, i64)> {
+        self.store.leases().map(|(id, lease)| (id, lease.ttl))
+    }
+
+    /// The whole replicated state, as `etcdctl snapshot save` would get it.
+    pub fn image(&self) -> bytes::Bytes {
+        self.encode_image()
     }
 
     /// The time, on its own clock, at which it wants [`Input::Wake`].
@@ -93,27 +166,41 @@ impl Member {
         let stop = self.stopping.unwrap_or(u64::MAX);
         (self.next_tick.min(self.reads.wake_at()).min(self.proposals.wake_at()))
             .min(self.persistence.wake_at(self.config.backend_interval))
+            .min(self.hub.wake_at())
+            .min(self.lessor.wake_at())
+            .min(self.compactor.wake_at())
+            .min(self.comparison_at())
+            .min(self.transfers_wake_at())
+            .min(self.calls.wake_at())
+            .min(self.removal.unwrap_or(u64::MAX))
             .min(stop)
     }
 
-    /// One thing happens to the member at `now`, in nanoseconds of its own monotonic clock.
+    /// One thing happens to the member at `now`, in nanoseconds of its own monotonic clock, `wall`
+    /// nanoseconds after 1970 by its wall clock.
     ///
     /// # Panics
     /// On a bug of the member or of raft, with the values that show it.
-    pub fn step(&mut self, now: u64, input: Input, effects: &mut Effects) {
+    pub fn step(&mut self, now: u64, wall: i64, input: Input, effects: &mut Effects) {
         debug_assert!(now >= self.now, "a monotonic clock went back from {} to {now}", self.now);
         self.now = now;
+        self.wall = wall;
         if self.finished {
             return;
         }
         match input {
             Input::Wake => {}
-            Input::Message(message) => self.message(message),
-            Input::Request { operation, request, token: _ } => self.request(operation, request, effects),
-            Input::Peer { .. }
-            | Input::Watch { .. }
-            | Input::WatchTaken { .. }
-            | Input::WatchClosed { .. } => {}
+            Input::Message(message) => self.message(message, effects),
+            Input::Request { operation, request, token } => {
+                self.request(operation, request, token.as_ref(), effects);
+            }
+            Input::Canceled { operation } => self.abandon(operation, effects),
+            Input::Peer { from, message } => self.peer(from, message, effects),
+            Input::Watch { stream, request, token } => self.watch(stream, request, token.as_ref(), effects),
+            Input::WatchTaken { stream } => self.hub.taken(stream),
+            Input::WatchClosed { stream } => self.hub.closed(stream),
+            Input::Reconfigure { operation, changes } => self.reconfigure(operation, &changes, effects),
+            Input::Connections(connections) => self.connections = connections,
             Input::JobDone { job, result } => {
                 if let Err(error) = result {
                     // etcd ends itself when its log cannot be saved: what is on the disk is unknown.
@@ -153,7 +240,10 @@ impl Member {
         }
     }
 
-    fn message(&mut self, mut message: Message) {
+    fn message(&mut self, mut message: Message, effects: &mut Effects) {
+        if self.is_from_removed(message.from, effects) {
+            return;
+        }
         self.leadership.heard.insert(message.from, self.now);
         // An order to campaign at once; see `tick`.
         if message.get_msg_type() == MessageType::MsgTimeoutNow && self.persistence.awaits_snapshot() {
@@ -164,7 +254,11 @@ impl Member {
         {
             let mut entries = message.take_entries().into_vec();
             entries.retain(|entry| {
-                crate::envelope::id_of(&entry.data).is_none_or(|id| self.forwarded.is_new(id))
+                let id = match entry.get_entry_type() {
+                    EntryType::EntryNormal => crate::envelope::id_of(&entry.data),
+                    _ => crate::configuration::id_of(entry),
+                };
+                id.is_none_or(|id| self.forwarded.is_new(id))
             });
             if entries.is_empty() {
                 return;
@@ -185,6 +279,9 @@ impl Member {
             }
             let job = self.persistence.next_job(self.next_job);
             let turn = self.node.ready(job, &mut effects.facts);
+            if self.node.is_leader() {
+                self.pass(Failpoint::RaftBeforeLeaderSend, effects);
+            }
             self.send(turn.messages, effects);
             if let Some((job, save)) = turn.save {
                 self.save(job, save, effects);
@@ -193,6 +290,7 @@ impl Member {
                 self.read_index_confirmed(&state, effects);
             }
             self.apply_all(turn.committed, effects);
+            self.pass(Failpoint::RaftBeforeAdvance, effects);
             self.note_leader(effects);
         }
         self.answer_reads(effects);
@@ -219,12 +317,18 @@ impl Member {
             commit: hard_state.commit,
             last_index: self.node.log().last(),
         });
-        self.queue_save(job, save, &hard_state);
+        self.queue_save(job, save, &hard_state, effects);
+        self.pass(Failpoint::WalBeforeSync, effects);
     }
 
     fn job_done(&mut self, job: u64, effects: &mut Effects) {
+        self.pass(Failpoint::WalAfterSync, effects);
         self.persistence.job_done(job, &mut self.wal);
+        self.pass(Failpoint::RaftAfterSave, effects);
         let persisted = self.node.persisted(job);
+        if !self.node.is_leader() {
+            self.pass(Failpoint::RaftBeforeFollowerSend, effects);
+        }
         self.send(persisted.messages, effects);
         if let Some(index) = persisted.snapshot {
             self.install_snapshots(index, effects);
@@ -253,23 +357,14 @@ impl Member {
         self.applied = (entry.index, entry.term);
         let mut request = 0;
         let mut mutated = false;
-        if entry.get_entry_type() == EntryType::EntryNormal && !entry.data.is_empty() {
-            let decoded = crate::envelope::decode(entry.data).unwrap_or_else(|error| {
-                panic!(
-                    "entry {} does not decode ({error}): its checksum held, so it was encoded wrong",
-                    described.index
-                )
-            });
-            request = decoded.id;
-            let applied = crate::apply::apply(&mut self.store, &decoded.request);
-            mutated = applied.mutated;
-            if let Some(pending) = self.proposals.applied(request) {
-                let result = self.with_header(applied.result);
-                effects.replies.push((pending, result));
-            }
+        if entry.get_entry_type() != EntryType::EntryNormal {
+            request = self.apply_configuration(&entry, effects);
+        } else if !entry.data.is_empty() {
+            (request, mutated) = self.apply_entry(entry, effects);
         } else if entry.term == self.node.term() && self.node.is_leader() {
             // The first entry of an own term: from now on this leader can confirm reads.
             self.reads.retry_now();
+            self.become_lessor(effects);
         }
         self.persistence.applied(self.now);
         effects.facts.push(Fact::Applied {
@@ -278,7 +373,7 @@ impl Member {
             digest: described.digest,
             request,
             revision: self.store.revision() as u64,
-            state_hash: self.store.state_hash(),
+            state_hash: self.state_hash(),
             mutated,
             executed: true,
         });
@@ -306,8 +401,9 @@ impl Member {
         self.leadership.leader = leader;
         self.leadership.since = self.now;
         for read in self.reads.leader_changed() {
-            effects.replies.push((read.operation, Err(Error::LeaderChanged)));
+            self.reply(read.operation, Err(Error::LeaderChanged), effects);
         }
+        self.look_after_transfers(effects);
     }
 
     // ---- reads ------------------------------------------------------------------------------------
@@ -316,7 +412,10 @@ impl Member {
         if !self.reads.wants_index(self.now) {
             return;
         }
-        let context = self.fresh_id();
+        let context = match self.reads.last_context() {
+            Some(context) if self.config.flaws.has(Flaw::ReadIndexContextReused) => context, // M-20418b
+            _ => self.fresh_id(),
+        };
         self.reads.asked(context, self.now + self.config.read_index_retry);
         effects.facts.push(Fact::ReadIndexAsked { context });
         self.node.read_index(context);
@@ -342,9 +441,27 @@ impl Member {
 
     /// Answers a read from the store as it is now.
     pub(crate) fn answer_read(&mut self, read: Read, effects: &mut Effects) {
-        let applied = crate::apply::apply(&mut self.store, &read.request);
-        debug_assert!(!applied.mutated, "a read changed the store: {:?}", read.request);
-        effects.replies.push((read.operation, self.with_header(applied.result)));
+        let Read { operation, request, who, .. } = read;
+        match request {
+            Request::LeaseKeepAlive(request) => return self.renew(operation, request.id, effects),
+            Request::LeaseRevoke(request) => return self.lessor.confirmed(request.id),
+            Request::MemberList(_) => {
+                let result = self.with_header(Ok(self.member_list()));
+                return self.reply(operation, result, effects);
+            }
+            _ => {}
+        }
+        // Users and roles may have changed while the read waited.
+        let nobody = AuthInfo::default();
+        let who = who.as_ref().unwrap_or(&nobody);
+        let permitted = self.auth.permit(who, &request, &|id| self.keys_of(id));
+        let result = permitted.and_then(|()| {
+            let applied = crate::apply::apply(&mut self.store, &request);
+            debug_assert!(!applied.mutated, "a read changed the store: {request:?}");
+            applied.result
+        });
+        let result = self.with_header(result);
+        self.reply(operation, result, effects);
     }
 
     /// An id that no request and no read of any incarnation of any member had before: member,
@@ -360,8 +477,88 @@ impl Member {
     /// What time has come for: time-outs, backend commits, snapshots of the log, a stop that is done.
     fn housekeeping(&mut self, effects: &mut Effects) {
         self.expire(effects);
+        self.note_lessor(effects);
+        self.look_after_leases(effects);
+        self.look_after_calls(effects);
+        if self.transfers_wake_at() <= self.now {
+            self.look_after_transfers(effects);
+        }
+        self.look_after_watches(effects);
+        self.look_after_compaction(effects);
+        self.look_after_comparison();
+        self.publish(effects);
         self.look_after_backend(effects);
+        self.look_after_removal(effects);
         self.look_after_stop(effects);
+        self.tell_probes(effects);
+        // What was asked for meanwhile goes on its way at once.
+        if self.proposals.has_waiting() || self.reads.wants_index(self.now) {
+            self.drive(effects);
+        }
+    }
+
+    /// Compactions that the leader makes by itself, and those whose askers wait for the scrub.
+    fn look_after_compaction(&mut self, effects: &mut Effects) {
+        let leads = self.node.is_leader();
+        if let Some(revision) = self.compactor.look_after(self.now, &self.store, leads) {
+            let request = CompactionRequest { revision, physical: false };
+            self.propose_internal(request.into(), effects);
+        }
+        if self.scrubbing.is_empty() {
+            return;
+        }
+        let store = &self.store;
+        let done: Vec<_> =
+            self.scrubbing.extract_if(.., |(_, revision, _)| store.is_scrubbed(*revision)).collect();
+        for (operation, _, response) in done {
+            self.reply(operation, Ok(response), effects);
+        }
+    }
+
+    /// States worth reaching that were reached.
+    fn tell_probes(&mut self, effects: &mut Effects) {
+        let names = (self.hub.take_probes())
+            .chain(self.lessor.take_probes())
+            .chain(self.compactor.take_probes())
+            .chain(self.services.take_probes())
+            .chain(self.cluster.take_probes())
+            .chain(self.auth.take_probes());
+        effects.facts.extend(names.map(|name| Fact::Probe { name }));
+    }
+
+    /// Tells the others this member's name, until they know it (`server.go`, `publishV3`).
+    fn publish(&mut self, effects: &mut Effects) {
+        let Publication::Due(at) = self.publication else { return };
+        if at > self.now || self.node.leader() == 0 {
+            return;
+        }
+        let Some(own) = self.cluster.member(self.config.id) else { return };
+        if own.name == *self.config.name() && own.client_urls[..] == self.config.client_urls[..] {
+            self.publication = Publication::Done;
+            return;
+        }
+        self.publication = Publication::Due(self.now + self.config.request_timeout);
+        let attributes = api::membershippb::Attributes {
+            name: self.config.name().to_string(),
+            client_urls: self.config.client_urls.to_vec(),
+        };
+        let member_attributes = Some(attributes);
+        let request =
+            api::membershippb::ClusterMemberAttrSetRequest { member_id: self.config.id, member_attributes };
+        self.propose_command(crate::envelope::Command::Attributes(request), effects);
+    }
+
+    /// A snapshot from the leader replaces everything.
+    pub(crate) fn replace_state(&mut self, image: Image) {
+        self.store = image.store;
+        self.cluster = image.cluster;
+        self.auth.replace(image.auth);
+        self.store.set_flaws(self.config.flaws);
+        self.hub.replaced(&self.store);
+        self.lessor.replaced(&self.store, self.now, self.wall);
+        if self.cluster.is_removed(self.config.id) {
+            self.told_of_removal();
+        }
     }
 
     fn stop(&mut self, effects: &mut Effects) {
@@ -370,8 +567,14 @@ impl Member {
         }
         let patience = self.config.heartbeat_interval * u64::from(self.config.election_ticks);
         self.stopping = Some(self.now + patience);
-        for operation in self.proposals.take_all().into_iter().chain(self.reads.take_all()) {
-            effects.replies.push((operation, Err(Error::Stopped)));
+        let mut under_way = self.services.take_all();
+        under_way.extend(self.proposals.take_all());
+        under_way.extend(self.reads.take_all());
+        under_way.extend(self.calls.take_all());
+        for operation in under_way {
+            if !self.services.owns_request(operation) {
+                self.reply(operation, Err(Error::Stopped), effects);
+            }
         }
         // etcd hands leadership to the member connected longest; here to the one that has most of the log.
         if self.node.is_leader()

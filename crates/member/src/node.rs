@@ -14,11 +14,12 @@
 use std::collections::VecDeque;
 
 use keyed::{Domain, Keyed};
-use raft::eraftpb::{Entry, HardState, Message, MessageType, Snapshot};
+use raft::eraftpb::{ConfChangeV2, ConfState, Entry, HardState, Message, MessageType, Snapshot};
 use raft::{RawNode, ReadOnlyOption, ReadState, SnapshotStatus, StateRole};
 use record::{Fact, LogEntry, Role};
 
 use crate::config::Config;
+use crate::configuration::Proposed;
 use crate::flaw::{Flaw, Flaws};
 use crate::log::Log;
 
@@ -153,6 +154,50 @@ impl Node {
         taken
     }
 
+    /// Hands a change of the configuration to the leader's log; false where raft dropped it.
+    pub(crate) fn propose_change(&mut self, change: Proposed) -> bool {
+        // R11: raft's guard against a second change before the first is applied.
+        if self.flaws.has(Flaw::ConfChangeTwoAtOnce) {
+            self.raw.raft.pending_conf_index = 0;
+        }
+        let taken = match change {
+            Proposed::One(change) => self.raw.propose_conf_change(Vec::new(), change).is_ok(),
+            Proposed::Several(change) => self.raw.propose_conf_change(Vec::new(), change).is_ok(),
+        };
+        self.steady();
+        taken
+    }
+
+    /// Puts a committed change of the configuration in force, here and in the log's storage.
+    pub(crate) fn apply_change(&mut self, change: &ConfChangeV2) -> ConfState {
+        let applied = if self.flaws.has(Flaw::NonJointMultiChange) && change.changes.len() > 1 {
+            self.apply_one_by_one(change) // R12
+        } else {
+            self.raw.apply_conf_change(change)
+        };
+        let conf_state = applied.unwrap_or_else(|error| {
+            panic!("raft refuses a committed change of the configuration ({error}): {change:?}; was it checked before it was applied?")
+        });
+        self.raw.mut_store().set_conf_state(conf_state.clone());
+        self.steady();
+        conf_state
+    }
+
+    /// Several changes, each as if it were the only one.
+    fn apply_one_by_one(&mut self, change: &ConfChangeV2) -> raft::Result<ConfState> {
+        let mut conf_state = self.log().conf_state().clone();
+        for single in &change.changes {
+            let single = ConfChangeV2 { changes: vec![single.clone()].into(), ..ConfChangeV2::default() };
+            conf_state = self.raw.apply_conf_change(&single)?;
+        }
+        Ok(conf_state)
+    }
+
+    /// How much of the log each other member is known to have (leaders only).
+    pub(crate) fn matched(&self, member: u64) -> Option<u64> {
+        self.is_leader().then(|| self.raw.raft.prs().get(member))?.map(|progress| progress.matched)
+    }
+
     pub(crate) fn read_index(&mut self, context: u64) {
         self.raw.read_index(context.to_be_bytes().to_vec());
         self.steady();
@@ -208,7 +253,8 @@ impl Node {
     /// The follower that has most of the log: the one to hand leadership to.
     pub(crate) fn best_follower(&self) -> Option<u64> {
         let own = self.raw.raft.id;
-        let progress = self.raw.raft.prs().iter().filter(|(id, _)| **id != own);
+        let voters = &self.log().conf_state().voters;
+        let progress = self.raw.raft.prs().iter().filter(|(id, _)| **id != own && voters.contains(id));
         progress.map(|(id, progress)| (progress.matched, u64::MAX - *id)).max().map(|(_, id)| u64::MAX - id)
     }
 

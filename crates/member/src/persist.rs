@@ -9,13 +9,16 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use protobuf::Message as _;
 use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
 use record::Fact;
 
-use crate::backend::{Batch, Meta, Split};
+use crate::backend::{Backend, Batch, Meta, Split};
 use crate::disk::{DiskJob, DiskOp};
+use crate::failpoint::Failpoint;
 use crate::flaw::Flaw;
+use crate::image::Image;
 use crate::io::Effects;
 use crate::member::Member;
 use crate::mvcc::Store;
@@ -30,10 +33,16 @@ pub(crate) struct Persistence {
     dirty_since: Option<u64>,
     /// Entries applied since the last commit.
     uncommitted: u64,
-    /// The consistent index of the section under way.
-    section: Option<u64>,
+    /// The section under way.
+    section: Option<Section>,
     /// The consistent index that is durable.
     durable: u64,
+    /// The configuration at that index.
+    durable_conf: ConfState,
+    /// Defragmentations that are asked for, by operation.
+    defragment: Vec<u64>,
+    /// A copy of the backend that is to take its place.
+    copy: Option<Backend>,
     /// Index of the last snapshot of the log, marked in the WAL (or on its way there).
     last_snapshot: u64,
     /// The job that marks one, and its index.
@@ -57,10 +66,28 @@ pub(crate) struct Persistence {
     scrub_at: Option<u64>,
 }
 
+/// A synchronous use of the disk.
+#[derive(Debug)]
+enum Section {
+    /// A commit of the backend: its consistent index and the configuration at it.
+    Commit(u64, ConfState),
+    /// The backend is copied.
+    Copy,
+    /// The copy takes the backend's place.
+    Replace,
+}
+
 impl Persistence {
-    pub(crate) fn new(durable: u64, last_snapshot: u64, files: Snapshots, scrubbing: bool) -> Persistence {
+    pub(crate) fn new(
+        durable: u64,
+        durable_conf: ConfState,
+        last_snapshot: u64,
+        files: Snapshots,
+        scrubbing: bool,
+    ) -> Persistence {
         Persistence {
             durable,
+            durable_conf,
             last_snapshot,
             files,
             scrub_at: scrubbing.then_some(0),
@@ -125,7 +152,7 @@ impl Persistence {
 
     /// When to look again, on the member's clock.
     pub(crate) fn wake_at(&self, interval: u64) -> u64 {
-        let commit = match (self.section, self.dirty_since) {
+        let commit = match (&self.section, self.dirty_since) {
             (None, Some(since)) => since.saturating_add(interval),
             _ => u64::MAX,
         };
@@ -153,15 +180,18 @@ impl Member {
     }
 
     /// Queues what saves a ready, as part of job `job`.
-    pub(crate) fn queue_save(&mut self, job: u64, save: Save, hard_state: &HardState) {
+    pub(crate) fn queue_save(&mut self, job: u64, save: Save, hard_state: &HardState, effects: &mut Effects) {
         let mut ops = Vec::new();
+        self.pass(Failpoint::RaftBeforeSave, effects);
         let Save { entries, snapshot, must_sync, .. } = save;
         let position = match snapshot {
             Some(snapshot) => {
                 let marker = marker_of(&snapshot);
                 let data = snapshot.data.clone();
+                self.pass(Failpoint::RaftBeforeSaveSnap, effects);
                 self.persistence.files.save(&SnapshotFile { marker: marker.clone(), data }, &mut ops);
                 self.persistence.incoming.push_back(snapshot);
+                self.pass(Failpoint::RaftAfterSaveSnap, effects);
                 self.wal.replace(&marker, hard_state, &entries, &mut ops)
             }
             None => self.wal.append(Some(hard_state), &entries, must_sync, &mut ops),
@@ -178,9 +208,15 @@ impl Member {
 
     /// Commits the backend when its time has come, scrubs, takes snapshots of the log.
     pub(crate) fn look_after_backend(&mut self, effects: &mut Effects) {
-        self.scrub();
+        self.scrub(effects);
+        if self.persistence.section.is_some() || effects.fatal.is_some() {
+            return;
+        }
+        if self.wants_defragmentation() {
+            return self.defragment(effects);
+        }
         let persistence = &self.persistence;
-        if persistence.section.is_some() || !persistence.is_dirty() || effects.fatal.is_some() {
+        if !persistence.is_dirty() {
             return;
         }
         let due =
@@ -196,7 +232,12 @@ impl Member {
         if self.persistence.section.is_some() {
             return;
         }
-        let meta = meta_of(&self.store, self.applied, self.node.log().conf_state());
+        self.pass(Failpoint::BeforeCommit, effects);
+        self.pass(Failpoint::CommitBeforePreCommitHook, effects);
+        let conf_state = self.node.log().conf_state().clone();
+        let meta = meta_of(&self.store, self.rest(), self.applied, &conf_state);
+        self.pass(Failpoint::CommitAfterPreCommitHook, effects);
+        self.pass(Failpoint::BeforeWritebackBuf, effects);
         let changes = self.store.take_changes();
         let mut puts = Vec::with_capacity(changes.rows.len() + changes.leases.len());
         let mut deletes = Vec::new();
@@ -206,6 +247,7 @@ impl Member {
                 None => deletes.push(key),
             }
         }
+        self.pass(Failpoint::AfterWritebackBuf, effects);
         let batch = Batch { puts: &puts, deletes: &deletes, meta: &meta };
         let flaws = self.config.flaws;
         let result = if self.persistence.install {
@@ -214,6 +256,8 @@ impl Member {
             self.backend.commit_flawed(batch, Split::RowsFirst) // R19
         } else if flaws.has(Flaw::ConsistentIndexBeforeApply) {
             self.backend.commit_flawed(batch, Split::IndexFirst) // M-13766
+        } else if flaws.has(Flaw::DefragCommitWithoutHook) && self.wants_defragmentation() {
+            self.backend.commit_rows_only(batch) // M-14685
         } else {
             self.backend.commit(batch)
         };
@@ -224,21 +268,78 @@ impl Member {
         self.persistence.install = false;
         self.persistence.dirty_since = None;
         self.persistence.uncommitted = 0;
-        self.persistence.section = Some(self.applied.0);
+        self.persistence.section = Some(Section::Commit(self.backend.meta().consistent_index, conf_state));
         effects.section = true;
     }
 
     pub(crate) fn section_done(&mut self, effects: &mut Effects) {
-        let Some(consistent_index) = self.persistence.section.take() else { return };
-        self.persistence.durable = consistent_index;
-        effects.facts.push(Fact::BackendDurable { consistent_index });
-        if self.wants_log_snapshot() {
-            self.mark_log_snapshot();
+        match self.persistence.section.take() {
+            None => {}
+            Some(Section::Commit(consistent_index, conf_state)) => {
+                self.persistence.durable = consistent_index;
+                self.persistence.durable_conf = conf_state;
+                effects.facts.push(Fact::BackendDurable { consistent_index });
+                self.pass(Failpoint::AfterCommit, effects);
+                if self.wants_log_snapshot() {
+                    self.mark_log_snapshot();
+                }
+            }
+            Some(Section::Copy) => {
+                self.pass(Failpoint::DefragBeforeRename, effects);
+                // M-20271: whatever happens to the backend meanwhile, the copy replaces it later.
+                if !self.config.flaws.has(Flaw::DefragVsSnapshotSwap) {
+                    self.replace_by_copy(effects);
+                }
+            }
+            Some(Section::Replace) => {
+                for operation in std::mem::take(&mut self.persistence.defragment) {
+                    self.defragmented(operation, effects);
+                }
+            }
         }
     }
 
+    // ---- defragmentation --------------------------------------------------------------------------
+
+    /// Copies the backend and puts the copy in its place, as soon as no section is under way.
+    pub(crate) fn ask_defragmentation(&mut self, operation: u64) {
+        self.persistence.defragment.push(operation);
+    }
+
+    /// A leader's snapshot goes first: it brings a file of its own.
+    fn wants_defragmentation(&self) -> bool {
+        let persistence = &self.persistence;
+        !persistence.defragment.is_empty() && !persistence.install && persistence.marking.is_none()
+    }
+
+    /// The next of its three steps: what is pending is committed, all is copied, the copy takes over.
+    fn defragment(&mut self, effects: &mut Effects) {
+        if self.persistence.copy.is_some() {
+            return self.replace_by_copy(effects);
+        }
+        if self.persistence.is_dirty() {
+            return self.commit_backend(effects);
+        }
+        self.pass(Failpoint::DefragBeforeCopy, effects);
+        match self.backend.copy() {
+            Ok(copy) => self.persistence.copy = Some(copy),
+            Err(error) => return effects.fatal = Some(error.to_string()),
+        }
+        self.persistence.section = Some(Section::Copy);
+        effects.section = true;
+    }
+
+    fn replace_by_copy(&mut self, effects: &mut Effects) {
+        let copy = self.persistence.copy.take().expect("the backend was copied before its copy takes over");
+        if let Err(error) = self.backend.replace_by(copy) {
+            return effects.fatal = Some(error.to_string());
+        }
+        self.persistence.section = Some(Section::Replace);
+        effects.section = true;
+    }
+
     /// One batch of a compaction's scrub, if its time has come.
-    fn scrub(&mut self) {
+    fn scrub(&mut self, effects: &mut Effects) {
         let compaction = self.store.compaction();
         if compaction.scheduled == compaction.finished {
             self.persistence.scrub_at = None;
@@ -246,7 +347,13 @@ impl Member {
         }
         let at = *self.persistence.scrub_at.get_or_insert(self.now);
         if self.now >= at {
+            self.pass(Failpoint::CompactBeforeCommitBatch, effects);
+            let before = self.store.compaction().finished;
             let more = self.store.scrub_step(self.config.compaction_batch);
+            self.pass(Failpoint::CompactAfterCommitBatch, effects);
+            if self.store.compaction().finished != before {
+                self.pass(Failpoint::CompactBeforeSetFinishedCompact, effects);
+            }
             self.persistence.dirty_since.get_or_insert(self.now);
             self.persistence.scrub_at = more.then_some(self.now + self.config.compaction_pause);
         }
@@ -272,7 +379,7 @@ impl Member {
             return;
         }
         let term = log.term(index).expect("what is applied and not compacted is in the log");
-        let marker = Marker { index, term, conf_state: log.conf_state().clone() };
+        let marker = Marker { index, term, conf_state: self.persistence.durable_conf.clone() };
         let mut ops = Vec::new();
         let position = self.wal.mark_snapshot(&marker, &mut ops);
         let id = self.write(ops);
@@ -297,6 +404,7 @@ impl Member {
         self.wal.release(index, &mut ops);
         if !ops.is_empty() {
             self.write(ops);
+            self.pass(Failpoint::RaftAfterWalRelease, effects);
         }
     }
 
@@ -307,8 +415,12 @@ impl Member {
         if !self.node.log().wants_snapshot() {
             return;
         }
-        let mut snapshot = Snapshot { data: self.store.encode_snapshot(), ..Snapshot::default() };
-        let conf_state = self.node.log().conf_state().clone();
+        let mut snapshot = Snapshot { data: self.encode_image(), ..Snapshot::default() };
+        let mut conf_state = self.node.log().conf_state().clone();
+        // R13: the configuration that the member knew when it began.
+        if self.config.flaws.has(Flaw::ConfStateMissingInSnapshot) {
+            conf_state = crate::start::first_configuration(&self.config);
+        }
         let metadata = snapshot.mut_metadata();
         (metadata.index, metadata.term) = self.applied;
         metadata.set_conf_state(conf_state);
@@ -329,8 +441,10 @@ impl Member {
                 marker.index,
                 self.applied.0
             );
-            match Store::decode_snapshot(snapshot.data) {
-                Ok(store) => self.store = store,
+            self.pass(Failpoint::RaftBeforeApplySnap, effects);
+            self.pass(Failpoint::ApplyBeforeOpenSnapshot, effects);
+            match Image::decode(snapshot.data, &self.config) {
+                Ok(image) => self.replace_state(image),
                 Err(error) => {
                     effects.fatal =
                         Some(format!("the leader's snapshot at {} is damaged: {error}", marker.index));
@@ -339,12 +453,14 @@ impl Member {
             }
             self.applied = (marker.index, marker.term);
             self.node.applied_to(marker.index);
+            self.tell_configuration(effects);
             effects.facts.push(Fact::SnapshotInstalled {
                 index: marker.index,
                 term: marker.term,
                 revision: self.store.revision() as u64,
-                state_hash: self.store.state_hash(),
+                state_hash: self.state_hash(),
             });
+            self.pass(Failpoint::RaftAfterApplySnap, effects);
             self.persistence.install = true;
             self.persistence.last_snapshot = marker.index;
             self.persistence.scrub_at = None;
@@ -359,13 +475,14 @@ pub(crate) fn marker_of(snapshot: &Snapshot) -> Marker {
 }
 
 /// What a commit says of the store's rows. `applied` is index and term of the last entry in it.
-pub(crate) fn meta_of(store: &Store, applied: (u64, u64), conf_state: &ConfState) -> Meta {
+pub(crate) fn meta_of(store: &Store, state: Bytes, applied: (u64, u64), conf_state: &ConfState) -> Meta {
     let conf_state = conf_state.write_to_bytes();
     let compaction = store.compaction();
     Meta {
         consistent_index: applied.0,
         term: applied.1,
         conf_state: conf_state.expect("a configuration has no required fields to be missing").into(),
+        state,
         scheduled_compact: compaction.scheduled,
         finished_compact: compaction.finished,
     }

@@ -4,6 +4,16 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::configuration::Proposed;
+
+/// What is handed to raft.
+pub(crate) enum Payload {
+    /// A request.
+    Data(Vec<u8>),
+    /// A change of the configuration.
+    Change(Proposed),
+}
+
 /// A request that was proposed, or waits to be.
 #[derive(Debug)]
 struct Pending {
@@ -22,25 +32,30 @@ pub(crate) struct Expired {
 }
 
 /// All requests on their way.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Proposals {
     /// By raft request id.
     pending: BTreeMap<u64, Pending>,
     /// Deadlines with ids, in order: all requests have the same time. Holds answered ones, too.
     deadlines: VecDeque<(u64, u64)>,
     /// Encoded requests that wait for a leader, as etcd's proposal channel does.
-    waiting: VecDeque<(u64, Vec<u8>)>,
+    waiting: VecDeque<(u64, Payload)>,
 }
 
 impl Proposals {
-    pub(crate) fn push(&mut self, id: u64, operation: u64, started: u64, deadline: u64, data: Vec<u8>) {
+    pub(crate) fn push(&mut self, id: u64, operation: u64, started: u64, deadline: u64, payload: Payload) {
         self.pending.insert(id, Pending { operation, started });
         self.deadlines.push_back((deadline, id));
-        self.waiting.push_back((id, data));
+        self.waiting.push_back((id, payload));
+    }
+
+    /// Whether any wait for raft.
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// The next request to propose.
-    pub(crate) fn next_waiting(&mut self) -> Option<(u64, Vec<u8>)> {
+    pub(crate) fn next_waiting(&mut self) -> Option<(u64, Payload)> {
         self.waiting.pop_front()
     }
 

@@ -13,11 +13,15 @@ use std::collections::VecDeque;
 
 use api::Request;
 
+use crate::auth::AuthInfo;
+
 /// A read that waits.
 #[derive(Debug)]
 pub(crate) struct Read {
     pub(crate) operation: u64,
     pub(crate) request: Request,
+    /// On whose behalf, where users are told apart.
+    pub(crate) who: Option<AuthInfo>,
     /// When its time inside the server is over, on the member's clock.
     pub(crate) deadline: u64,
 }
@@ -50,6 +54,11 @@ impl Reads {
             Some(current) => now >= current.retry_at,
             None => !self.waiting.is_empty(),
         }
+    }
+
+    /// The context of the last attempt.
+    pub(crate) fn last_context(&self) -> Option<u64> {
+        self.current.as_ref()?.contexts.last().copied()
     }
 
     /// A ReadIndex with this fresh context is asked for: another attempt for the reads under way, or

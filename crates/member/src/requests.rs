@@ -1,75 +1,283 @@
 //! Requests of clients: which way each goes, and how those end that are never answered.
 //!
-//! Reads go through ReadIndex or, if serializable, straight to the store; writes through the log.
-//! Error texts and the attribution of time-outs are etcd's (`v3_server.go`, `parseProposeCtxErr`).
+//! Reads go through ReadIndex or, if serializable, straight to the store; writes through the log; what
+//! only the leader knows goes to the leader; what only this member knows is answered here. Error texts
+//! and the attribution of time-outs are etcd's (`v3_server.go`, `parseProposeCtxErr`).
 
-use api::{Error, Request};
+use api::etcdserverpb::{InternalAuthenticateRequest, LeaseGrantRequest, MemberListResponse, ResponseHeader};
+use api::{Error, Request, Response};
+use bytes::Bytes;
 use record::Fact;
 
 use crate::apply;
-use crate::envelope;
+use crate::auth::AuthInfo;
+use crate::cluster::Change;
+use crate::configuration;
+use crate::envelope::{self, Command};
 use crate::flaw::Flaw;
 use crate::io::Effects;
-use crate::member::Member;
+use crate::member::{Member, NOBODY};
+use crate::proposals::Payload;
 use crate::reads::Read;
+
+const SECRETS: keyed::Domain = keyed::Domain::new("member salts and tokens");
 
 impl Member {
     /// A client asks.
-    pub(crate) fn request(&mut self, operation: u64, request: Request, effects: &mut Effects) {
-        let refuse = |error: Error, effects: &mut Effects| effects.replies.push((operation, Err(error)));
+    pub(crate) fn request(
+        &mut self,
+        operation: u64,
+        request: Request,
+        token: Option<&Bytes>,
+        effects: &mut Effects,
+    ) {
         if self.stopping.is_some() {
-            return refuse(Error::Stopped, effects);
+            return self.reply(operation, Err(Error::Stopped), effects);
         }
         if let Err(error) = apply::check_request(&request, self.config.max_txn_ops) {
-            return refuse(error, effects);
+            return self.reply(operation, Err(error), effects);
         }
-        let deadline = self.now + self.config.request_timeout;
+        if self.is_learner() && !for_learners(&request) {
+            return self.reply(operation, Err(Error::NotSupportedForLearner), effects);
+        }
+        let who = match self.auth.who(token.map(|token| &token[..]), self.now) {
+            Ok(who) => who,
+            Err(error) => return self.reply(operation, Err(error), effects),
+        };
+        if let Err(error) = self.auth.admit(who.as_ref(), &request, &|id| self.keys_of(id)) {
+            return self.reply(operation, Err(error), effects);
+        }
+        match request {
+            Request::Lock(_)
+            | Request::Unlock(_)
+            | Request::Campaign(_)
+            | Request::Proclaim(_)
+            | Request::Leader(_)
+            | Request::Resign(_) => self.serve_service(operation, request, token.cloned(), effects),
+            request => self.serve(operation, request, who, effects),
+        }
+    }
+
+    /// Another member asks for something only this one can do. It has looked at the request already.
+    pub(crate) fn serve_peer(&mut self, operation: u64, request: Request, effects: &mut Effects) {
+        if self.stopping.is_some() {
+            return self.reply(operation, Err(Error::Stopped), effects);
+        }
+        match request {
+            Request::HashKv(request) => {
+                let result = self.hash_kv(request).map(Response::HashKv);
+                self.reply(operation, result, effects);
+            }
+            // Whoever asks finds the one that leads by now.
+            _ if !self.node.is_leader() => self.reply(operation, Err(Error::NotLeader), effects),
+            Request::LeaseTimeToLive(request) => {
+                self.pass(crate::failpoint::Failpoint::BeforeLookupWhenForwardLeaseTimeToLive, effects);
+                self.time_to_live(operation, request, effects);
+            }
+            request => self.serve(operation, request, None, effects),
+        }
+    }
+
+    /// The keys of a lease, or of all.
+    pub(crate) fn keys_of(&self, lease: i64) -> Vec<Bytes> {
+        let of = |(_, lease): (i64, &crate::mvcc::Lease)| lease.keys().cloned().collect::<Vec<_>>();
+        match lease {
+            0 => self.store.leases().flat_map(of).collect(),
+            id => self.store.lease(id).map(|lease| of((id, lease))).unwrap_or_default(),
+        }
+    }
+
+    /// Sends a request on its way.
+    pub(crate) fn serve(
+        &mut self,
+        operation: u64,
+        request: Request,
+        who: Option<AuthInfo>,
+        effects: &mut Effects,
+    ) {
         let read = match &request {
             Request::Range(range) => Some(range.serializable),
             Request::Txn(txn) if apply::is_read_only(txn) => Some(apply::is_serializable(txn)),
-            // 3.4 answers these from the local store, too; leases are part 2's.
-            Request::LeaseTimeToLive(_) | Request::LeaseLeases(_) => Some(true),
+            Request::LeaseLeases(_) => Some(true),
+            Request::MemberList(list) => Some(!list.linearizable),
             _ => None,
         };
-        match read {
-            Some(serializable) => {
-                let read = Read { operation, request, deadline };
-                // R5: a linearizable read is answered like a serializable one, without asking a quorum.
-                if serializable || self.config.flaws.has(Flaw::StaleReadNoQuorum) {
-                    self.answer_read(read, effects);
-                } else {
-                    self.reads.push(read);
+        if let Some(serializable) = read {
+            let read = Read { operation, request, deadline: self.now + self.config.request_timeout, who };
+            // R5: a linearizable read is answered like a serializable one, without asking a quorum.
+            return if serializable || self.config.flaws.has(Flaw::StaleReadNoQuorum) {
+                self.answer_read(read, effects)
+            } else {
+                self.reads.push(read)
+            };
+        }
+        match request {
+            Request::LeaseKeepAlive(request) => self.keep_alive(operation, request, effects),
+            Request::LeaseTimeToLive(request) => self.time_to_live(operation, request, effects),
+            Request::Status(_) => self.answer_here(operation, Ok(self.status_response()), effects),
+            Request::Hash(_) => self.answer_here(operation, Ok(self.hash_response()), effects),
+            Request::HashKv(request) => {
+                let result = self.hash_kv(request).map(Response::HashKv);
+                self.answer_here(operation, result, effects);
+            }
+            Request::Defragment(_) => self.ask_defragmentation(operation),
+            Request::MoveLeader(request) => self.move_leader(operation, request.target_id, effects),
+            Request::MemberAdd(_)
+            | Request::MemberRemove(_)
+            | Request::MemberUpdate(_)
+            | Request::MemberPromote(_) => self.change_members(operation, request, effects),
+            Request::LeaseGrant(LeaseGrantRequest { id: 0, ttl }) => {
+                let source = self.fresh_id();
+                let id = crate::lessor::fresh_lease_id(&self.store, source);
+                self.propose(operation, LeaseGrantRequest { id, ttl }.into(), who, effects);
+            }
+            Request::Authenticate(request) => {
+                let checked = self.auth.check_password(&request.name, &request.password);
+                match checked {
+                    Err(error) => self.reply(operation, Err(error), effects),
+                    Ok(_) => {
+                        let random = self.random();
+                        let simple_token = self.auth.fresh_token(random);
+                        let command = InternalAuthenticateRequest {
+                            name: request.name,
+                            password: String::new(),
+                            simple_token,
+                        };
+                        self.propose_for(operation, Command::Authenticate(command), None, effects);
+                    }
                 }
             }
-            None => {
-                if self.node.committed() > self.applied.0 + self.config.max_apply_gap {
-                    return refuse(Error::TooManyRequests, effects);
-                }
-                let id = self.fresh_id();
-                let Some(data) = envelope::encode(id, &request) else {
-                    return refuse(Error::NotCapable, effects);
-                };
-                if data.len() as u64 > self.config.max_request_bytes {
-                    return refuse(Error::RequestTooLarge, effects);
-                }
-                effects.facts.push(Fact::Proposed { operation, request: id });
-                self.proposals.push(id, operation, self.now, deadline, data);
+            Request::Downgrade(_) => self.reply(operation, Err(Error::NotCapable), effects),
+            request => {
+                let random = self.random();
+                let request = self.auth.seal(request, random);
+                self.propose(operation, request, who, effects);
             }
         }
+    }
+
+    /// A number that looks like chance: for salts and tokens (rule R2).
+    fn random(&mut self) -> u64 {
+        let nth = self.fresh_id();
+        keyed::Keyed::new(self.config.seed, SECRETS).draw(nth, 0).below(u64::MAX)
+    }
+
+    fn answer_here(&mut self, operation: u64, result: Result<Response, Error>, effects: &mut Effects) {
+        let result = self.with_header(result);
+        self.reply(operation, result, effects);
+    }
+
+    /// The members as this one knows them.
+    pub(crate) fn member_list(&self) -> Response {
+        MemberListResponse { header: Some(ResponseHeader::default()), members: self.cluster.list() }.into()
+    }
+
+    // ---- to the log -------------------------------------------------------------------------------
+
+    fn propose(&mut self, operation: u64, request: Request, who: Option<AuthInfo>, effects: &mut Effects) {
+        if self.node.committed() > self.applied.0 + self.config.max_apply_gap {
+            return self.reply(operation, Err(Error::TooManyRequests), effects);
+        }
+        if !self.has_room(&request) {
+            self.raise_no_space(effects);
+            return self.reply(operation, Err(Error::NoSpace), effects);
+        }
+        self.propose_for(operation, Command::Request(request), who, effects);
+    }
+
+    fn propose_for(
+        &mut self,
+        operation: u64,
+        command: Command,
+        who: Option<AuthInfo>,
+        effects: &mut Effects,
+    ) {
+        let id = self.fresh_id();
+        let user = who.as_ref().map_or(("", 0), |who| (&who.user[..], who.revision));
+        let internal = match (&command, operation == NOBODY || self.services.owns_request(operation)) {
+            (Command::Request(request), true) => Some(Box::new(request.clone())),
+            _ => None,
+        };
+        let Some(data) = envelope::encode(id, user, command) else {
+            return self.reply(operation, Err(Error::NotCapable), effects);
+        };
+        if data.len() as u64 > self.config.max_request_bytes {
+            return self.reply(operation, Err(Error::RequestTooLarge), effects);
+        }
+        effects.facts.push(match internal {
+            Some(what) => Fact::ProposedInternal { request: id, what },
+            None => Fact::Proposed { operation, request: id },
+        });
+        let deadline = self.now + self.config.request_timeout;
+        self.proposals.push(id, operation, self.now, deadline, Payload::Data(data));
+    }
+
+    /// Proposes something that no client asked for.
+    pub(crate) fn propose_internal(&mut self, request: Request, effects: &mut Effects) {
+        self.propose_for(NOBODY, Command::Request(request), None, effects);
+    }
+
+    /// The same for what no client could ask.
+    pub(crate) fn propose_command(&mut self, command: Command, effects: &mut Effects) {
+        self.propose_for(NOBODY, command, None, effects);
     }
 
     /// Hands waiting requests to raft while it knows a leader.
     pub(crate) fn propose_waiting(&mut self, effects: &mut Effects) {
         while self.node.leader() != 0
-            && let Some((id, data)) = self.proposals.next_waiting()
+            && let Some((id, payload)) = self.proposals.next_waiting()
         {
-            if !self.node.propose(data)
-                && let Some(operation) = self.proposals.refused(id)
-            {
-                effects.replies.push((operation, Err(Error::ProposalDropped)));
+            let taken = match payload {
+                Payload::Data(data) => self.node.propose(data),
+                Payload::Change(change) => self.node.propose_change(change),
+            };
+            if !taken && let Some(operation) = self.proposals.refused(id) {
+                self.reply(operation, Err(Error::ProposalDropped), effects);
             }
         }
     }
+
+    // ---- changes of the membership ----------------------------------------------------------------
+
+    /// A change of the membership is asked for.
+    fn change_members(&mut self, operation: u64, request: Request, effects: &mut Effects) {
+        // Only the leader knows how far a learner has come.
+        if matches!(request, Request::MemberPromote(_)) && !self.node.is_leader() {
+            return self.ask_leader(operation, request);
+        }
+        match self.checked_change(&self.cluster, &request) {
+            Ok(change) => self.propose_configuration(operation, &change, effects),
+            Err(error) => self.reply(operation, Err(error), effects),
+        }
+    }
+
+    /// Several changes at once.
+    pub(crate) fn reconfigure(&mut self, operation: u64, requests: &[Request], effects: &mut Effects) {
+        let mut cluster = self.cluster.clone();
+        let mut changes = Vec::new();
+        for request in requests {
+            let checked = self.checked_change(&cluster, request).and_then(|change| {
+                cluster.apply_change(0, &change)?;
+                Ok(change)
+            });
+            match checked {
+                Ok(change) => changes.push(change),
+                Err(error) => return self.reply(operation, Err(error), effects),
+            }
+        }
+        self.propose_configuration(operation, &Change::Joint(changes), effects);
+    }
+
+    fn propose_configuration(&mut self, operation: u64, change: &Change, effects: &mut Effects) {
+        let id = self.fresh_id();
+        let learners = &self.node.log().conf_state().learners;
+        let change = configuration::for_raft(id, change, |id| learners.contains(&id));
+        effects.facts.push(Fact::Proposed { operation, request: id });
+        let deadline = self.now + self.config.request_timeout;
+        self.proposals.push(id, operation, self.now, deadline, Payload::Change(change));
+    }
+
+    // ---- time-outs --------------------------------------------------------------------------------
 
     /// Ends the requests whose time inside the server is over.
     pub(crate) fn expire(&mut self, effects: &mut Effects) {
@@ -79,10 +287,10 @@ impl Member {
             } else {
                 Error::ContextDeadlineExceeded
             };
-            effects.replies.push((expired.operation, Err(error)));
+            self.reply(expired.operation, Err(error), effects);
         }
         for read in self.reads.expired(self.now) {
-            effects.replies.push((read.operation, Err(Error::Timeout)));
+            self.reply(read.operation, Err(Error::Timeout), effects);
         }
     }
 
@@ -94,12 +302,21 @@ impl Member {
         }
         let connected = |peer: u64| self.leadership.heard.get(&peer).is_some_and(|heard| *heard >= started);
         let cut_off = if self.node.is_leader() {
-            let peers =
-                self.config.peers.iter().filter(|peer| peer.id == self.config.id || connected(peer.id));
-            peers.count() <= self.config.peers.len() / 2
+            let voters = &self.node.log().conf_state().voters;
+            let heard = voters.iter().filter(|voter| **voter == self.config.id || connected(**voter));
+            heard.count() <= voters.len() / 2
         } else {
             !connected(self.leadership.leader)
         };
         if cut_off { Error::TimeoutDueToConnectionLost } else { Error::Timeout }
+    }
+}
+
+/// What a learner answers (`v3rpc/util.go`, `isRPCSupportedForLearner`).
+fn for_learners(request: &Request) -> bool {
+    match request {
+        Request::Status(_) => true,
+        Request::Range(range) => range.serializable,
+        _ => false,
     }
 }

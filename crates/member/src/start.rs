@@ -6,23 +6,34 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use protobuf::Message as _;
 use raft::eraftpb::{ConfState, HardState};
 use record::Fact;
 
+use crate::auth::AuthStore;
 use crate::backend::{Backend, BackendError, Loaded};
+use crate::cluster::Cluster;
+use crate::compactor::Compactor;
 use crate::config::Config;
 use crate::disk::{Disk, DiskError, DiskOp};
 use crate::forwarded::Forwarded;
+use crate::flaw::Flaws;
+use crate::image::{Image, decode_rest, encode_rest};
 use crate::io::Effects;
+use crate::lessor::Lessor;
 use crate::log::Log;
-use crate::member::{Leadership, Member};
+use crate::maintenance::Comparison;
+use crate::member::{Leadership, Member, Publication};
 use crate::mvcc::{Compaction, Damaged, Saved, Store};
 use crate::node::Node;
+use crate::peers::Calls;
 use crate::persist::{Persistence, described, meta_of};
 use crate::proposals::Proposals;
 use crate::reads::Reads;
+use crate::services::Services;
 use crate::snapshot_file::Snapshots;
+use crate::watch::Hub;
 use crate::wal::{self, Marker, Replay, Wal, WalError};
 
 /// The backend's file.
@@ -61,6 +72,9 @@ pub enum StartError {
         "the data directory is empty, but this member has already been bootstrapped: its votes and acknowledgements are gone; remove it from the cluster and add it as a new member"
     )]
     LostDisk,
+    /// The member was removed from the cluster, and knows it.
+    #[error("this member has been removed from the cluster permanently")]
+    Removed,
 }
 
 impl StartError {
@@ -70,7 +84,7 @@ impl StartError {
             StartError::Disk(_) | StartError::Wal(WalError::Disk(_)) => false,
             StartError::Backend(BackendError::Disk { .. }) => false,
             StartError::Wal(_) | StartError::Backend(_) | StartError::Store(_) => true,
-            StartError::Apart { .. } | StartError::LostDisk => true,
+            StartError::Apart { .. } | StartError::LostDisk | StartError::Removed => true,
         }
     }
 }
@@ -92,6 +106,8 @@ struct Found {
     wal: Wal,
     backend: Backend,
     store: Store,
+    cluster: Cluster,
+    auth: AuthStore,
     log: Log,
     /// Index and term of the last entry in the store.
     applied: (u64, u64),
@@ -119,6 +135,9 @@ impl Member {
             Err(error) => return Err(error.into()),
         };
         effects.section = true;
+        if found.cluster.is_removed(config.id) {
+            return Err(StartError::Removed);
+        }
         let hard_state = found.log.hard_state().clone();
         let before = found.log.before();
         effects.facts.push(Fact::Recovered {
@@ -129,11 +148,13 @@ impl Member {
             entries: described(&found.log.all()),
             consistent_index: found.applied.0,
             revision: found.store.revision() as u64,
-            state_hash: found.store.state_hash(),
+            state_hash: 0,
         });
         let compaction = found.store.compaction();
         let scrubbing = compaction.scheduled != compaction.finished;
-        let persistence = Persistence::new(found.applied.0, found.marker, found.files, scrubbing);
+        let conf_state = found.log.conf_state().clone();
+        let persistence =
+            Persistence::new(found.applied.0, conf_state, found.marker, found.files, scrubbing);
         let mut node = Node::new(&config, found.log, found.applied.0);
         // A cluster of one has nobody to wait for.
         if node.is_alone() {
@@ -141,27 +162,57 @@ impl Member {
         }
         // What recovery wrote is durable already; nothing of it is a change.
         let _ = found.store.take_changes();
-        Ok(Member {
+        let mut member = Member {
             next_tick: now + config.heartbeat_interval,
             failpoint: config.failpoint,
+            lessor: Lessor::new(&config),
+            compactor: Compactor::new(&config),
+            hub: Hub::new(&config),
+            services: Services::new(&config),
+            calls: Calls::default(),
+            transfers: Vec::new(),
+            comparison: Comparison::default(),
+            expiring: Vec::new(),
+            scrubbing: Vec::new(),
+            deposed: None,
+            removal: None,
+            publication: Publication::Due(now),
+            connections: Vec::new(),
             config,
             node,
             wal: found.wal,
             backend: found.backend,
             store: found.store,
+            cluster: found.cluster,
+            auth: found.auth,
             applied: found.applied,
             persistence,
             proposals: Proposals::default(),
             reads: Reads::default(),
             forwarded: Forwarded::default(),
             now,
+            wall: 0,
             next_job: 1,
             next_id: 0,
             leadership: Leadership::default(),
             stopping: None,
             finished: false,
-        })
+        };
+        let hash = member.state_hash();
+        for fact in &mut effects.facts {
+            if let Fact::Recovered { state_hash, .. } = fact {
+                *state_hash = hash;
+            }
+        }
+        member.tell_configuration(effects);
+        Ok(member)
     }
+}
+
+/// The configuration the cluster begins with; one that joins knows of none.
+pub(crate) fn first_configuration(config: &Config) -> ConfState {
+    let voters = if config.join { Vec::new() } else { config.peers.iter().map(|peer| peer.id).collect() };
+    ConfState { voters, ..ConfState::default() }
 }
 
 /// The first start: an empty store, and a log that begins behind the first configuration.
@@ -172,14 +223,17 @@ fn bootstrap(config: &Config, disk: &Arc<dyn Disk>) -> Result<Found, StartError>
         }
         disk.perform(&DiskOp::SyncDir { path: dir.into() })?;
     }
-    let conf_state =
-        ConfState { voters: config.peers.iter().map(|peer| peer.id).collect(), ..ConfState::default() };
-    let marker =
-        Marker { index: config.peers.len() as u64, term: BOOTSTRAP_TERM, conf_state: conf_state.clone() };
-    let hard_state = HardState { term: BOOTSTRAP_TERM, commit: marker.index, ..HardState::default() };
-    let store = Store::new();
+    let conf_state = first_configuration(config);
+    // One that joins begins with nothing at all: the leader's first word to it is a snapshot.
+    let (index, term, peers) =
+        if config.join { (0, 0, &[][..]) } else { (config.peers.len() as u64, BOOTSTRAP_TERM, &config.peers[..]) };
+    let marker = Marker { index, term, conf_state: conf_state.clone() };
+    let hard_state = HardState { term, commit: marker.index, ..HardState::default() };
+    let mut store = Store::new();
+    store.set_flaws(config.flaws);
+    let (cluster, auth) = (Cluster::bootstrap(peers, config), AuthStore::new(config));
     let (mut backend, _) = Backend::open(Arc::clone(disk), BACKEND)?;
-    let meta = meta_of(&store, (marker.index, marker.term), &conf_state);
+    let meta = meta_of(&store, encode_rest(&cluster, &auth), (marker.index, marker.term), &conf_state);
     backend.commit(crate::backend::Batch { puts: &[], deletes: &[], meta: &meta })?;
     // The log last: where it exists, the rest is complete.
     let mut ops = Vec::new();
@@ -189,7 +243,8 @@ fn bootstrap(config: &Config, disk: &Arc<dyn Disk>) -> Result<Found, StartError>
     }
     let before = (marker.index, marker.term);
     let log = Log::new(before, Vec::new(), hard_state, conf_state);
-    Ok(Found { wal, backend, store, log, applied: before, marker: marker.index, files: Snapshots::default() })
+    let (applied, marker, files) = (before, marker.index, Snapshots::default());
+    Ok(Found { wal, backend, store, cluster, auth, log, applied, marker, files })
 }
 
 fn recover(config: &Config, disk: &Arc<dyn Disk>, replay: Replay) -> Result<Found, StartError> {
@@ -197,13 +252,18 @@ fn recover(config: &Config, disk: &Arc<dyn Disk>, replay: Replay) -> Result<Foun
     let (mut backend, loaded) = Backend::open(Arc::clone(disk), BACKEND)?;
     let mut applied = (loaded.meta.consistent_index, loaded.meta.term);
     let mut conf_state = ConfState::parse_from_bytes(&loaded.meta.conf_state).unwrap_or_default();
-    let mut store = store_of(loaded)?;
+    let (mut cluster, mut auth) = decode_rest(loaded.meta.state.clone(), config)?;
+    let mut store = store_of(loaded, config.flaws)?;
     // A snapshot was saved and marked, but the backend's file was not replaced any more.
     if let Some(snapshot) = snapshot.filter(|snapshot| snapshot.marker.index > applied.0) {
-        store = Store::decode_snapshot(snapshot.data)?;
+        let image = Image::decode(snapshot.data, config)?;
+        (store, cluster) = (image.store, image.cluster);
+        store.set_flaws(config.flaws);
+        auth.replace(image.auth);
         applied = (snapshot.marker.index, snapshot.marker.term);
         conf_state = snapshot.marker.conf_state;
-        install(&mut backend, &mut store, applied, &conf_state)?;
+        let rest = encode_rest(&cluster, &auth);
+        install(&mut backend, &mut store, rest, applied, &conf_state)?;
     }
     let usable = replay.markers().iter().filter(|marker| marker.index <= applied.0);
     let Some(marker) = usable.max_by_key(|marker| marker.index).cloned() else {
@@ -223,25 +283,27 @@ fn recover(config: &Config, disk: &Arc<dyn Disk>, replay: Replay) -> Result<Foun
     // A commit index is not saved by itself. What the store holds was committed.
     hard_state.commit = hard_state.commit.max(applied.0);
     let log = Log::new((marker.index, marker.term), recovered.entries, hard_state, conf_state);
-    Ok(Found { wal: recovered.wal, backend, store, log, applied, marker: marker.index, files })
+    let (wal, marker) = (recovered.wal, marker.index);
+    Ok(Found { wal, backend, store, cluster, auth, log, applied, marker, files })
 }
 
-fn store_of(loaded: Loaded) -> Result<Store, Damaged> {
+fn store_of(loaded: Loaded, flaws: Flaws) -> Result<Store, Damaged> {
     let compaction =
         Compaction { scheduled: loaded.meta.scheduled_compact, finished: loaded.meta.finished_compact };
     // Keys of leases have 8 bytes, those of the history 17 and more.
     let (leases, rows): (Vec<_>, Vec<_>) = loaded.rows.into_iter().partition(|(key, _)| key.len() == 8);
-    Store::from_rows(Saved { rows, leases, compaction })
+    Store::from_rows_with(Saved { rows, leases, compaction }, flaws)
 }
 
 /// Puts a snapshot's state into the backend in place of what it holds.
 fn install(
     backend: &mut Backend,
     store: &mut Store,
+    rest: Bytes,
     applied: (u64, u64),
     conf_state: &ConfState,
 ) -> Result<(), BackendError> {
-    let meta = meta_of(store, applied, conf_state);
+    let meta = meta_of(store, rest, applied, conf_state);
     let changes = store.take_changes();
     let rows: Vec<_> = changes
         .rows

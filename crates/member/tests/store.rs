@@ -12,7 +12,7 @@ use api::etcdserverpb::{
 use api::mvccpb::KeyValue;
 use bytes::Bytes;
 use etcdsim_member::apply::{apply, check_request};
-use etcdsim_member::mvcc::{Changes, Compaction, KeyRange, Revision, Saved, Store};
+use etcdsim_member::mvcc::{Changes, Compaction, KeyRange, Lease, Revision, Saved, Store};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -21,6 +21,8 @@ use proptest::sample::select;
 #[derive(Clone, Debug)]
 enum Step {
     Apply(Request),
+    /// The leader tells what is left of a lease: its id, seconds.
+    Checkpoint(i64, i64),
     /// A compaction, so many revisions back from the present.
     Compact(i64),
     /// The backend commits.
@@ -77,6 +79,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => request.prop_map(Step::Apply),
         2 => (0..6_i64).prop_map(Step::Compact),
+        1 => (1..3_i64, 0..3_i64).prop_map(|(id, remaining)| Step::Checkpoint(id, remaining)),
         2 => Just(Step::Save),
         2 => (1..4_u32).prop_map(Step::Scrub),
         1 => Just(Step::Restart),
@@ -121,9 +124,17 @@ fn visible(store: &Store, from: i64) -> (Vec<Vec<KeyValue>>, Vec<(Revision, KeyV
     ((from..=store.revision()).map(pairs).collect(), changes.collect())
 }
 
-/// The leases with their TTLs and keys.
-fn leases(store: &Store) -> Vec<(i64, i64, Vec<Bytes>)> {
-    store.leases().map(|(id, lease)| (id, lease.ttl, lease.keys().cloned().collect())).collect()
+/// The leases with their TTLs, what is left of those, and their keys.
+fn leases(store: &Store) -> Vec<(i64, i64, i64, Vec<Bytes>)> {
+    let all = |(id, lease): (i64, &Lease)| (id, lease.ttl, lease.remaining, lease.keys().cloned().collect());
+    store.leases().map(all).collect()
+}
+
+/// What is replicated.
+#[derive(Clone, Debug)]
+enum Entry {
+    Request(Request),
+    Checkpoint(i64, i64),
 }
 
 /// A store of the steps, and two that show what it must be.
@@ -132,7 +143,7 @@ struct Trial {
     store: Store,
     backend: Backend,
     /// What was applied since the backend last committed.
-    log: Vec<Request>,
+    log: Vec<Entry>,
     /// Applied the same requests and nothing else happened to it.
     undisturbed: Store,
     /// The same without compactions.
@@ -147,6 +158,12 @@ impl Trial {
                 let revision = self.store.revision() - back;
                 self.apply(&CompactionRequest { revision, physical: false }.into());
             }
+            Step::Checkpoint(id, remaining) => {
+                for store in [&mut self.store, &mut self.undisturbed, &mut self.uncompacted] {
+                    store.checkpoint(*id, *remaining);
+                }
+                self.log.push(Entry::Checkpoint(*id, *remaining));
+            }
             Step::Save => {
                 self.backend.write(self.store.take_changes());
                 self.log.clear();
@@ -156,8 +173,11 @@ impl Trial {
             }
             Step::Restart => {
                 self.store = self.backend.read();
-                for request in &self.log {
-                    let _ = apply(&mut self.store, request);
+                for entry in &self.log {
+                    match entry {
+                        Entry::Request(request) => drop(apply(&mut self.store, request)),
+                        Entry::Checkpoint(id, remaining) => self.store.checkpoint(*id, *remaining),
+                    }
                 }
             }
             Step::Snapshot => self.store = Store::decode_snapshot(self.store.encode_snapshot()).unwrap(),
@@ -173,7 +193,7 @@ impl Trial {
         if !matches!(request, Request::Compact(_)) {
             assert_eq!(applied, apply(&mut self.uncompacted, request));
         }
-        self.log.push(request.clone());
+        self.log.push(Entry::Request(request.clone()));
     }
 
     fn judge(&self) {
@@ -209,6 +229,34 @@ fn a_tombstone_reaches_the_backend_even_if_compacted_at_once() {
     trial.take(&Step::Save);
     trial.take(&Step::Restart);
     trial.judge();
+}
+
+/// Members whose leases differ in nothing but a checkpoint are not equal: the next leader is one of them.
+#[test]
+fn a_checkpoint_is_part_of_the_state() {
+    let mut store = Store::new();
+    store.grant(7, 100).unwrap();
+    let before = store.state_hash();
+    store.checkpoint(7, 40);
+    store.checkpoint(8, 40);
+    assert_ne!(store.state_hash(), before);
+    assert_eq!(leases(&store), [(7, 100, 40, Vec::new())]);
+    store.checkpoint(7, 0);
+    assert_eq!(store.state_hash(), before);
+}
+
+#[test]
+fn whether_a_compaction_is_scrubbed() {
+    let mut store = Store::new();
+    for _ in 0..3 {
+        store.write().put(&"a".into(), "".into(), 0);
+    }
+    assert!(!store.is_scrubbed(3));
+    store.compact(3).unwrap();
+    assert!(!store.is_scrubbed(3));
+    while store.scrub_step(1) {}
+    assert!(store.is_scrubbed(3));
+    assert!(!store.is_scrubbed(4));
 }
 
 proptest! {

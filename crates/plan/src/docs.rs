@@ -3,12 +3,12 @@
 
 use std::fmt::Write;
 
-use crate::field::{Field, Form, Key};
+use crate::field::{Field, Form, Key, Words};
 use crate::kinds::{Family, KINDS, Kind, Lasts, Whom};
 use crate::sections::{self, Clocks, Swarm};
 use crate::units::Unit;
 use crate::words::GROUPS;
-use crate::workload::{MIX, Mix, WORKLOAD, Workload};
+use crate::workload::{MIX, Mix, NAMES, Name, WORKLOAD, Workload};
 use crate::{Client, Cluster, Disk, Expect, Link, Network, Phases, Plan, swarm, write};
 
 const BEGINS: &str = "<!-- made: ";
@@ -39,6 +39,14 @@ fn part(name: &str) -> String {
         "clocks" => fields(sections::CLOCKS, &Clocks::default()),
         "workload" => fields(WORKLOAD, &Workload::default()),
         "mix" => fields(MIX, &Mix::usual()),
+        "workloads" => {
+            let mut table = String::from("| name | what its clients do |\n|---|---|\n");
+            for (name, _, about) in NAMES {
+                let at = Name::ALL.iter().position(|other| other == name).unwrap_or_default();
+                let _ = writeln!(table, "| `{}` | {about} |", Name::NAMES[at]);
+            }
+            table
+        }
         "run" => fields(sections::RUN, &Phases::default()),
         "expect" => fields(sections::EXPECT, &Expect::default()),
         "swarm" => fields(sections::SWARM, &Swarm::default()),
@@ -60,6 +68,7 @@ fn part(name: &str) -> String {
         "disk-faults" => family(Family::Disk),
         "clock-faults" => family(Family::Clocks),
         "process-faults" => family(Family::Process),
+        "operator-faults" => family(Family::Operators),
         other => panic!("there is no table {other:?} to make"),
     }
 }

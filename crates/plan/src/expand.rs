@@ -10,7 +10,7 @@ use crate::choice::{Choice, Context, Dice, Value, Who};
 use crate::kinds::{Family, Kind, Whom};
 use crate::scenario::{FaultEntry, Scenario};
 use crate::sections::{self, Clocks, MOST_TIMES, Swarm};
-use crate::workload::{Endpoints, MIX, Mix, WORKLOAD, Workload};
+use crate::workload::{Endpoints, MIX, Mix, Setup, WORKLOAD, Workload};
 use crate::{Client, Condition, Fault, FaultKind, Link, Network, Plan, Target, Trigger, swarm};
 
 impl Scenario {
@@ -84,16 +84,28 @@ impl Expansion<'_> {
                     mix = Mix::usual();
                 }
             }
-            for client in 0..workload.clients {
-                let dice = dice.part("client").nth(client.into());
+            let dice_of = self.dice.part("operations");
+            let setup = Setup { workload: &workload, mix: &mix, members, horizon: chaos, dice: dice_of };
+            for lane in workload.lanes(&setup) {
+                // The lanes of one program are on one machine, and set up alike.
+                let machine = lane.part_of.unwrap_or(lane.number);
+                let dice = dice.part("client").nth(machine.into());
                 let mut own = workload.clone();
                 settings.draw(WORKLOAD, dice, &self.context, &mut own);
                 clients.push(Client {
-                    endpoints: endpoints(own.endpoints, client, members, dice),
+                    endpoints: match lane.pinned {
+                        Some(member) => vec![member],
+                        None => endpoints(own.endpoints, machine, members, dice),
+                    },
                     failover: own.failover,
                     timeout: own.timeout,
                     clock_rate: own.clock.unwrap_or_else(|| self.clocks(dice).clients),
-                    operations: workload.operations(client, &mix, chaos, self.dice.part("operations")),
+                    part_of: lane.part_of,
+                    user: own.user,
+                    watch_processing: own.watch_processing,
+                    keepalive: own.keepalive,
+                    keepalive_timeout: own.keepalive_timeout,
+                    operations: lane.operations,
                 });
             }
         }
@@ -298,6 +310,7 @@ impl Swarm {
             Family::Disk => self.disk,
             Family::Clocks => self.clocks,
             Family::Process => self.process,
+            Family::Operators => self.operators,
         }
     }
 }

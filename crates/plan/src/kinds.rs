@@ -1,12 +1,12 @@
 //! The kinds of fault: their fields, whom they can strike, how long they last, where their ranges
 //! come from.
 
-use record::MessageKind;
+use record::{Failpoint, MessageKind};
 
 use crate::field::{Field, Form, HOUR, Key, MS, SECOND, SHARE, Setting, Words, count, number, time, words};
 use crate::sections::{BANDWIDTH, CLOCK_RATE, LATENCY, QUEUE, link_fields};
 use crate::units::Unit;
-use crate::{DiskCall, FaultKind, Files, Link, MessageRule, RuleAction, Spread, Target};
+use crate::{DiskCall, FaultKind, Files, Link, MessageRule, PointAction, RuleAction, Spread, Target};
 
 /// One kind of fault.
 pub(crate) struct Kind {
@@ -39,6 +39,7 @@ pub(crate) enum Family {
     Disk,
     Clocks,
     Process,
+    Operators,
 }
 
 /// Whom a kind can strike.
@@ -104,6 +105,13 @@ impl FaultKind {
 
 words!(Files: "wal" = Files::Wal, "snapshot" = Files::Snapshot, "backend" = Files::Backend, "all" = Files::All);
 words!(DiskCall: "read" = DiskCall::Read, "write" = DiskCall::Write, "sync" = DiskCall::Sync);
+words!(PointAction: "crash" = PointAction::Crash, "power-loss" = PointAction::PowerLoss, "pause" = PointAction::Pause);
+
+impl Words for Failpoint {
+    const NAMES: &'static [&'static str] = Failpoint::NAMES;
+    const ALL: &'static [Failpoint] = Failpoint::ALL;
+}
+
 words!(MessageKind:
     "append" = MessageKind::Append,
     "append-response" = MessageKind::AppendResponse,
@@ -681,5 +689,125 @@ pub(crate) static KINDS: &[Kind] = &[
             "power" Form::Switch => FaultKind::CrashInRecovery { power, .. } => *power, "Whether it loses power. Left out: false.";
         },
         new: |_| FaultKind::CrashInRecovery { nth: 1, power: false },
+    },
+    Kind {
+        name: "failpoint",
+        family: Family::Process,
+        whom: Whom::Members,
+        lasts: Lasts::Down,
+        alone: Alone::No,
+        members: 1,
+        about: "The process crashes, loses power or pauses at a named point of its code. The names are etcd's own.",
+        source: "etcd's gofail points (tests/robustness/failpoint/gofail.go): panic and sleep at each.",
+        fields: of! {
+            "point" Form::Word(Failpoint::NAMES) => FaultKind::Failpoint { point, .. } => *point, "Where. Left out: raftBeforeSave.";
+            "skip" count(0, 1_000_000) => FaultKind::Failpoint { skip, .. } => *skip, "How many times the point is passed first. Left out: 0.";
+            "do" Form::Word(PointAction::NAMES) => FaultKind::Failpoint { does, .. } => *does, "What happens there. Left out: `crash`.";
+        },
+        new: |_| FaultKind::Failpoint { point: Failpoint::RaftBeforeSave, skip: 0, does: PointAction::Crash },
+    },
+    Kind {
+        name: "add-member",
+        family: Family::Operators,
+        whom: Whom::Nobody,
+        lasts: Lasts::Instant,
+        alone: Alone::No,
+        members: 1,
+        about: "An operator adds a member on a new machine and starts it.",
+        source: "etcd's robustness suite (memberAdd); Jepsen's etcd test (nemesis: grow).",
+        fields: of! {
+            "learner" Form::Switch => FaultKind::AddMember { learner, .. } => *learner, "Whether it joins as a learner. Left out: true.";
+            "promote" Form::Switch => FaultKind::AddMember { promote, .. } => *promote, "Whether a learner is promoted once it is in step. Left out: true.";
+        },
+        new: |_| FaultKind::AddMember { learner: true, promote: true },
+    },
+    Kind {
+        name: "remove-member",
+        family: Family::Operators,
+        whom: Whom::One,
+        lasts: Lasts::Instant,
+        alone: Alone::No,
+        members: 2,
+        about: "An operator removes the target from the cluster, for good.",
+        source: "Jepsen's etcd test (nemesis: shrink).",
+        fields: &[],
+        new: |_| FaultKind::RemoveMember,
+    },
+    Kind {
+        name: "replace-member",
+        family: Family::Operators,
+        whom: Whom::One,
+        lasts: Lasts::Instant,
+        alone: Alone::No,
+        members: 2,
+        about: "An operator removes the target and adds a member on a new machine in its place.",
+        source: "etcd's robustness suite (memberReplace). The joint change is ours.",
+        fields: of! {
+            "joint" Form::Switch => FaultKind::ReplaceMember { joint } => *joint, "Whether both happen in one change, by a joint configuration. Left out: false.";
+        },
+        new: |_| FaultKind::ReplaceMember { joint: false },
+    },
+    Kind {
+        name: "update-member",
+        family: Family::Operators,
+        whom: Whom::One,
+        lasts: Lasts::Instant,
+        alone: Alone::No,
+        members: 1,
+        about: "An operator changes the target's peer URL to another name of the same machine.",
+        source: "Ours; etcd issue 21737.",
+        fields: &[],
+        new: |_| FaultKind::UpdateMember,
+    },
+    Kind {
+        name: "move-leader",
+        family: Family::Operators,
+        whom: Whom::One,
+        lasts: Lasts::Instant,
+        alone: Alone::No,
+        members: 2,
+        about: "An operator asks whoever leads to hand leadership to the target.",
+        source: "Ours: what `etcdctl move-leader` does before maintenance.",
+        fields: &[],
+        new: |_| FaultKind::MoveLeader,
+    },
+    Kind {
+        name: "defragment",
+        family: Family::Operators,
+        whom: Whom::Members,
+        lasts: Lasts::Instant,
+        alone: Alone::No,
+        members: 1,
+        about: "An operator has the target defragment its backend.",
+        source: "etcd's robustness suite (traffic: Defragment).",
+        fields: &[],
+        new: |_| FaultKind::Defragment,
+    },
+    Kind {
+        name: "compact",
+        family: Family::Operators,
+        whom: Whom::Nobody,
+        lasts: Lasts::Instant,
+        alone: Alone::No,
+        members: 1,
+        about: "An operator compacts the store.",
+        source: "etcd's robustness suite (traffic: Compact); Kubernetes compacts every five minutes.",
+        fields: of! {
+            "keep" count(0, 1_000_000_000) => FaultKind::Compact { keep, .. } => *keep, "How many revisions below the newest. Left out: 10.";
+            "physical" Form::Switch => FaultKind::Compact { physical, .. } => *physical, "Whether it waits until the old revisions are gone from the disk. Left out: false.";
+        },
+        new: |_| FaultKind::Compact { keep: 10, physical: false },
+    },
+    Kind {
+        name: "reclaim-space",
+        family: Family::Operators,
+        whom: Whom::Nobody,
+        lasts: Lasts::Instant,
+        alone: Alone::No,
+        members: 1,
+        about: "An operator compacts, defragments one member after another and disarms all alarms.",
+        source: "etcd's documentation of the space quota.",
+        fields: &[],
+        new: |_| FaultKind::ReclaimSpace,
     },
 ];

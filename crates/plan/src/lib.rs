@@ -20,6 +20,7 @@
 //! are keyed (rule R2), arithmetic is of integers.
 //! Architecture invariant: no input of a person makes it panic.
 
+pub mod act;
 mod check;
 mod choice;
 mod docs;
@@ -41,6 +42,7 @@ mod words;
 mod workload;
 mod write;
 
+pub use act::{Act, LAST, SEEN};
 pub use docs::document;
 pub use mistakes::{Mistake, ScenarioErrors};
 pub use plan::*;

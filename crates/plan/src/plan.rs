@@ -8,9 +8,10 @@
 //! when a condition comes true ([`Trigger`]). Both are functions of the run, so nothing is left to
 //! chance but the keyed draws of the seed.
 
-use api::Request;
 use keyed::Ratio;
 use record::Nanos;
+
+use crate::act::Act;
 
 /// A run, fully decided.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -76,6 +77,34 @@ pub struct Cluster {
     pub compaction_pause: Nanos,
     /// A member that ended by itself is started again after this time, as a supervisor would.
     pub restart_delay: Nanos,
+    /// Bytes the backend may have before the alarm NOSPACE; 0 is no limit.
+    pub quota: u64,
+    /// The leader compacts by itself so that this many revisions are kept; 0 is never.
+    pub auto_compaction_revisions: u64,
+    /// The leader compacts by itself what is older than this; 0 is never.
+    pub auto_compaction_period: Nanos,
+    /// Time between the leader's comparisons of hashes; 0 is never.
+    pub corrupt_check_interval: Nanos,
+    /// Time between checkpoints of what is left of long leases; 0 is never.
+    pub lease_checkpoint_interval: Nanos,
+    /// Whether changes of membership that would endanger the quorum are refused.
+    pub strict_reconfig: bool,
+    /// Responses of a watch stream on their way to its client at a time.
+    pub watch_window: u32,
+    /// Responses of a watch stream that are kept ready beside those.
+    pub watch_buffer: u32,
+    /// Time between two passes over watchers that lag behind.
+    pub watch_sync_interval: Nanos,
+    /// Watchers handled in one such pass.
+    pub watch_sync_batch: u32,
+    /// Revisions sent to one watcher in one pass.
+    pub watch_batch_revisions: u32,
+    /// Time between the progress notifications of an idle watcher.
+    pub watch_progress_interval: Nanos,
+    /// Responses that may be split are split at this size, in bytes.
+    pub watch_fragment_bytes: u64,
+    /// How long an unused token is good.
+    pub auth_token_ttl: Nanos,
 }
 
 /// A distribution of durations (or of anything counted in integers).
@@ -164,7 +193,19 @@ pub struct Client {
     pub timeout: Nanos,
     /// How fast its clock runs, in parts of a million of true time (1 000 000 is exact).
     pub clock_rate: u32,
-    /// What it asks, in order.
+    /// The client (by number, one that is part of no other) whose memory it uses: two of one program,
+    /// which asks several things at once. `None`: a memory of its own.
+    pub part_of: Option<u32>,
+    /// Who it logs in as, `name:password`; `None`: it does not.
+    pub user: Option<String>,
+    /// How long it takes to process one response of a watch stream. Slow consumers make the server
+    /// keep back what it cannot send.
+    pub watch_processing: Spread,
+    /// A stream on which nothing came for this long is tested with a ping.
+    pub keepalive: Nanos,
+    /// Without an answer to the ping for this long, the stream is broken.
+    pub keepalive_timeout: Nanos,
+    /// What it does, in order.
     pub operations: Vec<PlannedOperation>,
 }
 
@@ -179,21 +220,14 @@ pub enum Failover {
     RoundRobin,
 }
 
-/// One request of a client.
+/// One act of a client, with its time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlannedOperation {
-    /// Not before this time; and not before the operation ahead of it has ended.
+    /// Not before this time; and not before the act ahead of it has ended.
     pub at: Nanos,
-    /// What to ask. A revision of -1, -2, … in a Range or Compact stands for "that many below the
-    /// newest revision this client has seen", and [`SEEN`] as the mod revision of a compare for what
-    /// the client last saw of that key.
-    pub request: Request,
+    /// What to do.
+    pub act: Act,
 }
-
-/// As the mod revision of a compare (as is any below 0): the mod revision of the compare's key as
-/// this client last saw it in an answer, 0 where it saw none. It makes a compare-and-swap of a txn
-/// that was planned before anyone could know the revision.
-pub const SEEN: i64 = -1;
 
 /// Something that goes wrong.
 #[derive(Clone, Debug, PartialEq)]
@@ -377,6 +411,38 @@ pub enum FaultKind {
     CrashAtDiskOp { nth: u64, power: bool },
     /// Crashes, and crashes again at the `nth` disk operation of its recovery.
     CrashInRecovery { nth: u64, power: bool },
+    /// Crashes or pauses at a named point of the member's code, after passing it `skip` times.
+    Failpoint { point: record::Failpoint, skip: u32, does: PointAction },
+    // ---- operators ----
+    /// A member on a new machine joins; as a learner first, and promoted once it is in step, if so said.
+    AddMember { learner: bool, promote: bool },
+    /// The target leaves the cluster for good.
+    RemoveMember,
+    /// The target leaves for good and a member on a new machine takes its place; by one change of the
+    /// configuration where `joint`, by two otherwise.
+    ReplaceMember { joint: bool },
+    /// The target's peer URL is changed to another name of the same machine.
+    UpdateMember,
+    /// Whoever leads is asked to hand leadership to the target.
+    MoveLeader,
+    /// The target is asked to defragment its backend.
+    Defragment,
+    /// The store is compacted to `keep` revisions below the newest.
+    Compact { keep: u64, physical: bool },
+    /// Somebody compacts, defragments all members, one after another, and disarms all alarms, as after
+    /// a quota that was used up.
+    ReclaimSpace,
+}
+
+/// What happens at a failpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PointAction {
+    /// The process is killed there and started again after the fault's duration.
+    Crash,
+    /// The machine loses power there.
+    PowerLoss,
+    /// The process stands still there for the fault's duration.
+    Pause,
 }
 
 /// A rule on messages between members: the first `count` that match, after `skip` that do.
@@ -440,7 +506,25 @@ pub struct FlawAt {
     pub member: Option<u32>,
 }
 
+impl Plan {
+    /// The most members there can be in a run: those of the beginning, and those that faults add. Members
+    /// that are added take the numbers after the first ones, in the order of their faults.
+    pub fn most_members(&self) -> u32 {
+        self.cluster.members + self.faults.iter().filter(|fault| fault.kind.adds_member()).count() as u32
+    }
+}
+
 impl FaultKind {
+    /// Whether a member on a new machine joins.
+    pub const fn adds_member(&self) -> bool {
+        matches!(self, FaultKind::AddMember { .. } | FaultKind::ReplaceMember { .. })
+    }
+
+    /// Whether a member leaves.
+    pub const fn removes_member(&self) -> bool {
+        matches!(self, FaultKind::RemoveMember | FaultKind::ReplaceMember { .. })
+    }
+
     /// The kind's name in a scenario; also its key in the counts of a run.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -476,6 +560,15 @@ impl FaultKind {
             FaultKind::SlowCpu { .. } => "slow-cpu",
             FaultKind::CrashAtDiskOp { .. } => "crash-at-disk-op",
             FaultKind::CrashInRecovery { .. } => "crash-in-recovery",
+            FaultKind::Failpoint { .. } => "failpoint",
+            FaultKind::AddMember { .. } => "add-member",
+            FaultKind::RemoveMember => "remove-member",
+            FaultKind::ReplaceMember { .. } => "replace-member",
+            FaultKind::UpdateMember => "update-member",
+            FaultKind::MoveLeader => "move-leader",
+            FaultKind::Defragment => "defragment",
+            FaultKind::Compact { .. } => "compact",
+            FaultKind::ReclaimSpace => "reclaim-space",
         }
     }
 }

@@ -5,19 +5,21 @@ use std::path::Path;
 use api::Request;
 use api::etcdserverpb::compare::TargetUnion;
 use api::etcdserverpb::{
-    CompactionRequest, Compare, DeleteRangeRequest, LeaseGrantRequest, PutRequest, RangeRequest, RequestOp,
+    CompactionRequest, Compare, DeleteRangeRequest, LeaseGrantRequest, LeaseKeepAliveRequest,
+    LeaseLeasesRequest, LeaseRevokeRequest, LeaseTimeToLiveRequest, PutRequest, RangeRequest, RequestOp,
     TxnRequest, request_op,
 };
 use bytes::Bytes;
 use keyed::Draw;
 use proptest::prelude::*;
 
+use crate::act::{Add, Follow, Keys, Micro, Session, Start, Verb, Watch, Which, Write};
 use crate::field::{Field, Form, Key, Words};
 use crate::kinds::{KINDS, Whom};
 use crate::sections;
 use crate::units::Unit;
 use crate::workload::{MIX, WORKLOAD};
-use crate::{Failover, Plan, PlannedOperation, Scenario, ScenarioErrors, Source, operation};
+use crate::{Act, Failover, Plan, PlannedOperation, Scenario, ScenarioErrors, Source, operation};
 
 /// Reads a text in every way there is. Whatever comes of it, it is not a panic.
 fn read(text: &str, seed: u64) {
@@ -165,13 +167,13 @@ proptest! {
 
     #[test]
     fn operations_of_any_kind_read_back(seed in any::<u64>(), at in any::<u64>()) {
-        let operation = PlannedOperation { at, request: some_request(Draw(seed)) };
+        let operation = PlannedOperation { at, act: some_act(Draw(seed)) };
         let text = operation::print(&operation);
         prop_assert_eq!(operation::parse(&text), Ok(operation), "{}", text);
     }
 
     #[test]
-    fn lines_of_any_kind_do_no_harm(line in "1s (put|get|delete|compact|txn|call|x) [ -~é]{0,60}") {
+    fn lines_of_any_kind_do_no_harm(line in "1s (put|get|delete|compact|txn|call|grant|watch|follow|update|remove|add|append|lock|campaign|rest|x) [ -~é]{0,60}") {
         if let Ok(operation) = operation::parse(&line) {
             prop_assert_eq!(operation::parse(&operation::print(&operation)), Ok(operation));
         }
@@ -191,7 +193,7 @@ fn some_scenario(draw: Draw) -> String {
     text += &some_section(draw.then(5), "[network.clients]", keys(sections::LINK), &[]);
     text += &some_section(draw.then(6), "[disk]", keys(sections::DISK), &[]);
     text += &some_section(draw.then(7), "[clocks]", keys(sections::CLOCKS), &[]);
-    let bounded = ["clients", "rate", "operations", "value-bytes"];
+    let bounded = ["clients", "rate", "operations", "value-bytes", "traffic", "nodes", "speed"];
     text += &some_section(draw.then(8), "[workload]", keys(WORKLOAD), &bounded);
     text += "clients = \"1..5\"\nrate = \"1/s..50/s\"\nvalue-bytes = { usual = \"0\", worst = \"1KiB\", tail = \"5%\" }\n";
     text += &some_section(draw.then(9), "[workload.mix]", keys(MIX), &["put"]);
@@ -303,15 +305,98 @@ fn some_value(draw: Draw, form: Form) -> String {
     }
 }
 
+/// An act of any kind.
+fn some_act(draw: Draw) -> Act {
+    let bytes = |nth: u64| some_bytes(draw.then(nth));
+    let small = |nth: u64| *draw.then(nth).pick(&[0, 0, 1, 17, u32::MAX]);
+    let on = |nth: u64| draw.then(nth).below(2) == 0;
+    let keys = || Keys { key: bytes(31), end: if on(32) { Bytes::new() } else { bytes(33) } };
+    let session =
+        || Session { name: bytes(34), lease: some_number(draw.then(35)), ttl: some_number(draw.then(36)) };
+    match draw.then(30).below(21) {
+        0 => Act::Watch(Watch {
+            keys: keys(),
+            from: *draw.then(37).pick(&[
+                Start::Now,
+                Start::Last,
+                Start::At(-3),
+                Start::At(9),
+                Start::Seen(-9),
+                Start::Seen(0),
+            ]),
+            prev_kv: on(38),
+            progress: on(39),
+            no_put: on(40),
+            no_delete: on(41),
+            fragment: on(42),
+            id: some_number(draw.then(43)),
+            name: small(44),
+            stream: small(45),
+            skip: on(46),
+        }),
+        1 => Act::Follow(Follow { keys: keys(), page: small(37), name: small(38), stream: small(39) }),
+        2 => Act::Cancel { watcher: small(37) },
+        3 => Act::Progress { stream: small(37) },
+        4 => Act::Close { stream: small(37) },
+        5 => Act::List { keys: keys(), page: small(37) },
+        6 => Act::View { keys: keys() },
+        7 => Act::Write(Write {
+            verb: *draw.then(37).pick(&[Verb::Create, Verb::Update, Verb::Remove]),
+            which: if on(38) {
+                Which::Key(bytes(31))
+            } else {
+                Which::Nth { keys: keys(), pick: draw.then(39).0 }
+            },
+            value: bytes(40),
+            lease: some_number(draw.then(41)),
+            new: bytes(42),
+            about: small(43),
+            tries: small(44),
+        }),
+        8 => Act::Add(Add {
+            key: bytes(37),
+            value: bytes(38),
+            lock: on(39).then(session),
+            hold: draw.then(40).0 >> draw.then(41).below(64),
+            fenced: on(42),
+            outside: on(43),
+        }),
+        9 => {
+            let micro = |nth: u64| match draw.then(50 + nth).below(3) {
+                0 => Micro::Append("get".into(), bytes(60 + nth)),
+                1 => Micro::Append(bytes(70 + nth), bytes(60 + nth)),
+                _ => Micro::Get(bytes(70 + nth)),
+            };
+            Act::Append((0..draw.then(37).below(4)).map(micro).collect())
+        }
+        10 => Act::Lock(session()),
+        11 => Act::Unlock { name: bytes(37) },
+        12 => Act::Campaign(session(), bytes(37)),
+        13 => Act::Proclaim { name: bytes(37), value: bytes(38) },
+        14 => Act::Resign { name: bytes(37) },
+        15 => Act::Fenced { name: bytes(37), key: bytes(38), value: bytes(39) },
+        16 => Act::Renew,
+        17 => Act::Compactor { key: bytes(37) },
+        18 => Act::Rest(draw.then(37).0),
+        _ => Act::Request(some_request(draw)),
+    }
+}
+
 /// A request, often of a kind no one should send.
 fn some_request(draw: Draw) -> Request {
-    match draw.then(0).below(6) {
+    match draw.then(0).below(10) {
         0 => some_range(draw).into(),
         1 => some_put(draw).into(),
         2 => some_delete(draw).into(),
         3 => CompactionRequest { revision: some_number(draw.then(1)), physical: draw.then(2).below(2) == 0 }
             .into(),
         4 => LeaseGrantRequest { ttl: some_number(draw.then(1)), id: some_number(draw.then(2)) }.into(),
+        5 => LeaseRevokeRequest { id: some_number(draw.then(1)) }.into(),
+        6 => LeaseKeepAliveRequest { id: some_number(draw.then(1)) }.into(),
+        7 => {
+            LeaseTimeToLiveRequest { id: some_number(draw.then(1)), keys: draw.then(2).below(2) == 0 }.into()
+        }
+        8 => LeaseLeasesRequest {}.into(),
         _ => some_txn(draw, 3).into(),
     }
 }
@@ -422,6 +507,8 @@ fn every_word_is_of_one_value() {
         assert_eq!(T::NAMES.len(), T::ALL.len());
     }
     check::<Failover>();
+    check::<crate::workload::Name>();
+    check::<crate::workload::Traffic>();
     check::<crate::Files>();
     check::<crate::DiskCall>();
     check::<record::MessageKind>();
@@ -448,7 +535,41 @@ fn operations_are_short_lines() {
         "1s compact -5 physical",
         "1s txn if [mod k3 = seen, value k* != \"a b\", create k1 > 4] then [put k3 c0o1, txn if [] then [get k1] else []] else [get k3]",
         "1s put \"\" \"\\x00\\\"\"",
-        "1s call LeaseGrant {\"TTL\":\"10\"}",
+        "1s call UserAdd {\"name\":\"alice\",\"password\":\"a\"}",
+        "1s put k3 c0o17 lease=seen",
+        "1s get k3 @seen",
+        "1s grant 1000000001 ttl=10",
+        "1s grant 0 ttl=10",
+        "1s revoke seen",
+        "1s keep-alive 7",
+        "1s time-to-live seen keys",
+        "1s leases",
+        "1s watch k*",
+        "1s watch /registry/pods/* from=seen+1 prev progress no-delete fragment id=3 as=2 stream=1 skip",
+        "1s watch w from=last",
+        "1s watch w from=5",
+        "1s follow /registry/pods/* page=7 as=1 stream=2",
+        "1s cancel 2",
+        "1s progress 0",
+        "1s close 1",
+        "1s list /registry/pods/* page=500",
+        "1s view /registry/pods/*",
+        "1s update /registry/leases/kube-node-lease/node-1 c0o1 lease=5 tries=5",
+        "1s create /registry/pods/*#17 c0o1 new=/registry/pods/default/p1 about=10",
+        "1s remove /registry/pods/*#17 c0o1",
+        "1s add a-set c0o1",
+        "1s add a-set c0o1 lock=foo lease=1000000001 ttl=2 hold=500ms fenced",
+        "1s add a-set c0o1 lock=foo lease=1000000001 ttl=2 outside",
+        "1s append [l1 += c0o1, get l2, get += c0o1-1]",
+        "1s lock foo lease=1000000001 ttl=2",
+        "1s unlock foo",
+        "1s campaign app/leader c0o1 lease=1 ttl=4",
+        "1s proclaim app/leader c0o2",
+        "1s resign app/leader",
+        "1s fenced app/leader app/data c0o3*64",
+        "1s renew",
+        "1s compactor compact_rev_key",
+        "1s rest 500ms",
     ] {
         assert_eq!(operation::print(&operation::parse(line).unwrap()), line);
     }

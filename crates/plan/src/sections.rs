@@ -37,6 +37,20 @@ pub(crate) static CLUSTER: &[Field<Cluster>] = fields! {
     "compaction-batch" count(1, 1_000_000) => compaction_batch, "Revisions a compaction scrubs in one go.";
     "compaction-pause" time(0, 60 * SECOND) => compaction_pause, "Pause between two such goes.";
     "restart-delay" time(MS, HOUR) => restart_delay, "Time after which a member that ended by itself is started again, as by a supervisor.";
+    "quota" Form::Number { unit: Unit::Size, low: 0, high: 1 << 50, zero: Some("unlimited") } => quota, "Bytes the backend may have before the alarm NOSPACE.";
+    "auto-compaction-revisions" Form::Number { unit: Unit::Count, low: 0, high: 1_000_000_000, zero: Some("off") } => auto_compaction_revisions, "The leader compacts by itself, every five minutes, so that this many revisions are kept.";
+    "auto-compaction-period" Form::Number { unit: Unit::Time, low: 0, high: 24 * HOUR, zero: Some("off") } => auto_compaction_period, "The leader compacts by itself what is older than this.";
+    "corrupt-check-interval" Form::Number { unit: Unit::Time, low: 0, high: 24 * HOUR, zero: Some("off") } => corrupt_check_interval, "Time between the leader's comparisons of all members' hashes.";
+    "lease-checkpoint-interval" Form::Number { unit: Unit::Time, low: 0, high: 24 * HOUR, zero: Some("off") } => lease_checkpoint_interval, "Time between checkpoints of what is left of leases longer than this.";
+    "strict-reconfig" BOOL => strict_reconfig, "Whether changes of the membership that would endanger the quorum are refused.";
+    "watch-window" count(1, 100_000) => watch_window, "Responses of a watch stream on their way to its client at a time.";
+    "watch-buffer" count(1, 100_000) => watch_buffer, "Responses of a watch stream that are kept ready beside those; a watcher that finds no room must wait its turn.";
+    "watch-sync-interval" time(MS, HOUR) => watch_sync_interval, "Time between two passes over watchers that lag behind.";
+    "watch-sync-batch" count(1, 1_000_000) => watch_sync_batch, "Watchers handled in one such pass.";
+    "watch-batch-revisions" count(1, 1_000_000) => watch_batch_revisions, "Revisions sent to one watcher in one pass.";
+    "watch-progress-interval" time(MS, 24 * HOUR) => watch_progress_interval, "Time between the progress notifications of an idle watcher that asked for them.";
+    "watch-fragment-bytes" number(Unit::Size, 64, 1 << 30) => watch_fragment_bytes, "Watch responses that may be split are split at this size.";
+    "auth-token-ttl" time(MS, 24 * HOUR) => auth_token_ttl, "How long a token is good without being used.";
 };
 
 /// The fields of a link, once for the network's sections and once for the fault `link`.
@@ -106,7 +120,12 @@ pub(crate) static CLIENT: &[Field<Client>] = fields! {
     "failover" FAILOVER => failover, "When it turns to the next endpoint: never, after an error or an unknown outcome, after every operation.";
     "timeout" time(MS, HOUR) => timeout, "How long it waits for an answer, by its own clock.";
     "clock" CLOCK_RATE => clock_rate, "How fast its clock runs; `100%` is exact.";
-    "operations" Form::Operations => operations, "What it asks, in order, one line an operation.";
+    "part-of" count(0, 100_000) => part_of, "The client whose memory it uses: two clients of one program, which asks several things at once. Left out: a memory of its own.";
+    "user" Form::Text => user, "Who it logs in as, `name:password`. Left out: it does not.";
+    "watch-processing" LATENCY => watch_processing, "How long it takes over one response of a watch stream. A slow consumer makes the server keep back what it cannot send.";
+    "keepalive" time(MS, HOUR) => keepalive, "A watch stream on which nothing came for this long is tested with a ping.";
+    "keepalive-timeout" time(MS, HOUR) => keepalive_timeout, "Without an answer to the ping for this long, the stream is broken.";
+    "operations" Form::Operations => operations, "What it does, in order, one line an act.";
 };
 
 pub(crate) const FAILOVER: Form = Form::Word(Failover::NAMES);
@@ -166,6 +185,7 @@ pub(crate) struct Swarm {
     pub disk: bool,
     pub clocks: bool,
     pub process: bool,
+    pub operators: bool,
     pub density: Ratio,
 }
 
@@ -175,6 +195,7 @@ pub(crate) static SWARM: &[Field<Swarm>] = fields! {
     "disk" BOOL => disk, "Whether it may choose faults of the disks.";
     "clocks" BOOL => clocks, "Whether it may choose faults of the clocks.";
     "process" BOOL => process, "Whether it may choose faults of the processes.";
+    "operators" BOOL => operators, "Whether operators may change the membership, move leadership, defragment and compact.";
     "density" SHARE => density, "How likely each family of faults is to be part of the run, times its own chance. Left out: drawn.";
 };
 
@@ -202,6 +223,20 @@ impl Default for Cluster {
             compaction_batch: 1_000,
             compaction_pause: 10 * MILLISECOND,
             restart_delay: 1_000 * MILLISECOND,
+            quota: 2 << 30,
+            auto_compaction_revisions: 0,
+            auto_compaction_period: 0,
+            corrupt_check_interval: 0,
+            lease_checkpoint_interval: 0,
+            strict_reconfig: true,
+            watch_window: 16,
+            watch_buffer: 128,
+            watch_sync_interval: 100 * MILLISECOND,
+            watch_sync_batch: 512,
+            watch_batch_revisions: 1_000,
+            watch_progress_interval: 600_000 * MILLISECOND,
+            watch_fragment_bytes: 2 << 20,
+            auth_token_ttl: 300_000 * MILLISECOND,
         }
     }
 }
@@ -252,6 +287,8 @@ impl Default for Phases {
     }
 }
 
+/// A client of etcd's Go library as Kubernetes sets it up: a ping after 30 s, a break 10 s later
+/// (`apiserver/pkg/storage/storagebackend/factory/etcd3.go`).
 impl Default for Client {
     fn default() -> Client {
         Client {
@@ -259,6 +296,11 @@ impl Default for Client {
             failover: Failover::OnTrouble,
             timeout: 2_000 * MILLISECOND,
             clock_rate: Ratio::WHOLE,
+            part_of: None,
+            user: None,
+            watch_processing: Spread::Constant(0),
+            keepalive: 30_000 * MILLISECOND,
+            keepalive_timeout: 10_000 * MILLISECOND,
             operations: Vec::new(),
         }
     }
@@ -266,6 +308,14 @@ impl Default for Client {
 
 impl Default for Swarm {
     fn default() -> Swarm {
-        Swarm { config: true, network: true, disk: true, clocks: true, process: true, density: Ratio::ALWAYS }
+        Swarm {
+            config: true,
+            network: true,
+            disk: true,
+            clocks: true,
+            process: true,
+            operators: true,
+            density: Ratio::ALWAYS,
+        }
     }
 }

@@ -7,11 +7,13 @@
 //! Architecture invariant: this crate knows nothing of members, worlds or oracles.
 
 pub mod fact;
+pub mod failpoint;
 pub mod hash;
 pub mod history;
 pub mod run;
 
 pub use fact::{Event, Fact, LogEntry, MessageKind, Observer, Role, Stop};
+pub use failpoint::Failpoint;
 pub use hash::TraceHash;
 pub use history::{CacheView, History, Operation, Outcome, StreamEnd, WatchStream};
 pub use run::{Applied, MemberEnd, Record, Stats};

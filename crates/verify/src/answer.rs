@@ -1,7 +1,8 @@
 //! Comparing an answer with the model's, field by field.
 //!
 //! Not compared: cluster, member and term of a header; the time that is left of a lease and the time it is granted
-//! for, which depends on the server's settings; the order of what has no order ([`Ties`], a lease's keys).
+//! for, which depends on the server's settings; the order of what has no order ([`Ties`], a lease's keys, alarms,
+//! permissions); the headers of the service Auth, whose revision may be read after the fact; tokens.
 
 use api::Response;
 use api::etcdserverpb::response_op::Response as Op;
@@ -53,8 +54,45 @@ pub fn difference(expected: &Response, observed: &Response, ties: &Ties) -> Opti
             };
             different("", "leases", &sorted(&expected.leases), &sorted(&observed.leases))
         }
-        _ => Some(format!("it is the answer to a {}", observed.rpc_name())),
+        (Response::LeaseKeepAlive(expected), Response::LeaseKeepAlive(observed)) => {
+            number("", "ID", expected.id, observed.id).or_else(|| number("", "TTL", expected.ttl, observed.ttl))
+        }
+        (Response::Alarm(expected), Response::Alarm(observed)) => {
+            different("", "alarms", &sorted(&expected.alarms), &sorted(&observed.alarms))
+        }
+        (expected, observed) => auth(expected, observed),
     }
+}
+
+/// The first difference in an answer of the service Auth.
+fn auth(expected: &Response, observed: &Response) -> Option<String> {
+    match (expected, observed) {
+        (Response::AuthStatus(expected), Response::AuthStatus(observed)) => {
+            different("", "enabled", &expected.enabled, &observed.enabled)
+                .or_else(|| different("", "authRevision", &expected.auth_revision, &observed.auth_revision))
+        }
+        (Response::UserGet(expected), Response::UserGet(observed)) => {
+            different("", "roles", &expected.roles, &observed.roles)
+        }
+        (Response::UserList(expected), Response::UserList(observed)) => {
+            different("", "users", &expected.users, &observed.users)
+        }
+        (Response::RoleGet(expected), Response::RoleGet(observed)) => {
+            different("", "perm", &sorted(&expected.perm), &sorted(&observed.perm))
+        }
+        (Response::RoleList(expected), Response::RoleList(observed)) => {
+            different("", "roles", &expected.roles, &observed.roles)
+        }
+        (expected, observed) => (expected.rpc_name() != observed.rpc_name())
+            .then(|| format!("it is the answer to a {}", observed.rpc_name())),
+    }
+}
+
+/// For what has no order of its own.
+fn sorted<T: Clone + std::fmt::Debug>(things: &[T]) -> Vec<T> {
+    let mut things = things.to_vec();
+    things.sort_by_key(|thing| format!("{thing:?}"));
+    things
 }
 
 /// The revision in a header; 0 where there is none.

@@ -1,8 +1,7 @@
 //! Which errors mean that nothing happened.
 //!
 //! An explicit list; every other error leaves the outcome open, and the operation may still take effect at any later
-//! time. `NoSpace` is not on it: etcd carries a request out and *then* answers so (`server/etcdserver/apply/quota.go`).
-//! Neither is any time-out, lost leader or stopped server.
+//! time. [`OPEN`] has the others, so that each of etcd's errors was thought of.
 
 use api::Error;
 use record::{Nanos, Operation, Outcome};
@@ -19,19 +18,85 @@ pub const DEFINITE: &[Error] = &[
     Error::InvalidClientApiVersion,
     Error::RequestTooLarge,
     Error::LeaseTtlTooLarge,
-    // By the load; before it was proposed.
+    Error::MemberBadUrls,
+    Error::RoleEmpty,
+    Error::PermissionNotGiven,
+    Error::WrongDowngradeVersionFormat,
+    Error::MissingLeaderKey,
+    // By the load, or by what the member or the cluster is; before it was proposed.
     Error::TooManyRequests,
+    Error::NotCapable,
+    Error::NotSupportedForLearner,
+    Error::ClusterIdMismatch,
+    Error::NotLeader,
+    Error::NotPrimaryLessor,
+    Error::BadLeaderTransferee,
+    Error::Unhealthy,
+    Error::NotEnoughStartedMembers,
+    // By an alarm, as it was applied.
+    Error::Corrupt,
     // By the state, which the error tells something of.
     Error::KeyNotFound,
     Error::Compacted,
     Error::FutureRev,
     Error::LeaseNotFound,
     Error::LeaseExists,
+    Error::WatchCanceled,
+    Error::WatchDuplicateId,
+    Error::WatchEmptyRange,
+    Error::MemberExists,
+    Error::PeerUrlExists,
+    Error::MemberNotFound,
+    Error::MemberNotLearner,
+    Error::LearnerNotReady,
+    Error::TooManyLearners,
+    Error::RootUserNotExist,
+    Error::RootRoleNotExist,
+    Error::UserAlreadyExists,
+    Error::UserNotFound,
+    Error::RoleAlreadyExists,
+    Error::RoleNotFound,
+    Error::RoleNotGranted,
+    Error::PermissionNotGranted,
+    Error::AuthNotEnabled,
+    Error::InvalidAuthManagement,
+    Error::InvalidDowngradeTargetVersion,
+    Error::ClusterVersionUnavailable,
+    Error::DowngradeInProcess,
+    Error::NoInflightDowngrade,
     // By who asks.
+    Error::AuthFailed,
     Error::PermissionDenied,
     Error::UserEmpty,
     Error::InvalidAuthToken,
     Error::AuthOldRevision,
+];
+
+/// What was asked for may have happened, or may yet happen.
+pub const OPEN: &[Error] = &[
+    // Carried out and *then* refused, where no alarm was on yet (`server/etcdserver/apply/quota.go`).
+    Error::NoSpace,
+    // The leader went, the member stopped, or raft took nothing; a proposal may be on its way all the same.
+    Error::NoLeader,
+    Error::LeaderChanged,
+    Error::Stopped,
+    Error::ProposalDropped,
+    Error::RaftStopped,
+    // Too late.
+    Error::Timeout,
+    Error::TimeoutDueToLeaderFail,
+    Error::TimeoutDueToConnectionLost,
+    Error::TimeoutWaitAppliedIndex,
+    Error::TimeoutLeaderTransfer,
+    Error::DeadlineExceeded,
+    Error::ContextDeadlineExceeded,
+    Error::Canceled,
+    Error::ContextCanceled,
+    // A service made leases and keys before it gave up.
+    Error::SessionExpired,
+    Error::Locked,
+    Error::ElectionNotLeader,
+    Error::ElectionNoLeader,
 ];
 
 /// Whether the error means that nothing happened and nothing will.
@@ -67,9 +132,44 @@ pub fn is_modelled(error: Error) -> bool {
     )
 }
 
+/// Whether the model can tell when this error is right, where it knows users and their rights.
+pub fn is_of_auth(error: Error) -> bool {
+    matches!(
+        error,
+        Error::UserEmpty
+            | Error::PermissionDenied
+            | Error::RootUserNotExist
+            | Error::RootRoleNotExist
+            | Error::UserAlreadyExists
+            | Error::UserNotFound
+            | Error::RoleAlreadyExists
+            | Error::RoleNotFound
+            | Error::RoleEmpty
+            | Error::AuthFailed
+            | Error::PermissionNotGiven
+            | Error::RoleNotGranted
+            | Error::PermissionNotGranted
+            | Error::AuthNotEnabled
+            | Error::InvalidAuthManagement
+    )
+}
+
+/// Whether both say the same. A user who is gone may be told either that it is gone or that it may not.
+pub fn is_same(one: Error, other: Error) -> bool {
+    let said = |error| if error == Error::UserNotFound { Error::PermissionDenied } else { error };
+    one == other || said(one) == said(other)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_error_was_thought_of() {
+        for error in Error::ALL {
+            assert_eq!(u8::from(DEFINITE.contains(error)) + u8::from(OPEN.contains(error)), 1, "{error:?}");
+        }
+    }
 
     #[test]
     fn an_error_is_open_unless_it_is_listed() {

@@ -1,15 +1,25 @@
 //! Histories as JSON lines: those of this simulator, and those that were recorded elsewhere.
 //!
-//! Line 1 names the set-up. Every other line is one of
+//! Line 1 names the set-up and the format. Every other line is one of
 //!
 //! - an operation, `{"client", "member", "rpc", "request", "call", "return", "response" | "error"}`: request and
 //!   response in the form of etcd's JSON gateway, times in nanoseconds of one clock. `"return": null` says that the
-//!   outcome is unknown (then there may be a `"gave_up"`); so does an error whose text is none of etcd's;
+//!   outcome is unknown (then there may be a `"gave_up"`); so does an error whose text is none of etcd's. A `"user"` is
+//!   who was logged in;
+//! - a stream of watchers, `{"stream", "client", "member", "opened"}`, and what passed on it, in order:
+//!   `{"stream", "at", "sent" | "received" | "ended"}`;
+//! - a view of a client's copy of a part of the store, `{"cache": {"client", "at", "keys", "revision", "pairs"}}`;
 //! - a fault, `{"fault", "member", "at"}`; of these only `"restart"`, a start of the member's process, is used;
-//! - evidence, `{"applied": {"index", "operation", "revision", "mutated", "time"}}`: an entry that the cluster
-//!   applied, in the order of the log; the operation is its number in the order of calls, or null.
+//! - evidence, `{"applied": {"index", "operation", "internal", "revision", "mutated", "time"}}`: an entry that the
+//!   cluster applied, in the order of the log; the operation is its number in the order of calls, or null; internal is
+//!   what a member asked for itself.
+//!
+//! Files of the first format, which had no name and only operations, faults and evidence, are read too.
 //!
 //! The order of operations in the file does not matter; they are sorted by their calls.
+
+mod streams;
+mod views;
 
 use std::borrow::Cow;
 use std::io;
@@ -24,6 +34,8 @@ use crate::Expectations;
 
 /// The fault that means that a member's process was started.
 const RESTART: &str = "restart";
+/// The names of the formats that are read; the last is what is written.
+const FORMATS: [&str; 2] = ["etcdsim-history-1", "etcdsim-history-2"];
 
 /// What line 1 says. All of it is for people.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,9 +80,24 @@ pub struct FileError {
     pub what: String,
 }
 
+#[derive(Serialize)]
+struct FirstLine<'a> {
+    format: &'static str,
+    #[serde(flatten)]
+    setup: &'a Setup,
+}
+
+#[derive(Deserialize)]
+struct Format<'a> {
+    #[serde(borrow)]
+    format: Option<Cow<'a, str>>,
+}
+
 #[derive(Deserialize)]
 struct Probe {
     rpc: Option<IgnoredAny>,
+    stream: Option<IgnoredAny>,
+    cache: Option<IgnoredAny>,
     fault: Option<IgnoredAny>,
     applied: Option<IgnoredAny>,
 }
@@ -80,6 +107,7 @@ struct Probe {
 struct OperationLine<'a> {
     client: u32,
     member: MemberId,
+    user: Option<String>,
     #[serde(borrow)]
     rpc: Cow<'a, str>,
     #[serde(rename = "request")]
@@ -119,9 +147,18 @@ struct AppliedLine {
 struct AppliedEntry {
     index: u64,
     operation: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    internal: Option<Box<Request>>,
     revision: u64,
     mutated: bool,
     time: Nanos,
+}
+
+impl From<AppliedEntry> for Applied {
+    fn from(entry: AppliedEntry) -> Applied {
+        let AppliedEntry { index, operation, internal, revision, mutated, time } = entry;
+        Applied { index, operation, internal, revision, mutated, time }
+    }
 }
 
 impl HistoryFile {
@@ -133,26 +170,36 @@ impl HistoryFile {
         let (number, line) =
             first.ok_or_else(|| error(file, 0, 1, "an empty file; line 1 should name the set-up"))?;
         found.setup = parse(file, number, line)?;
+        let Format { format } = parse(file, number, line)?;
+        if let Some(format) = format.filter(|format| !FORMATS.contains(&&**format)) {
+            let what =
+                format!("this is no format that is known here, {format:?}; expected one of {FORMATS:?}");
+            return Err(error(file, number, column_of(line, "format"), what));
+        }
+        let mut streams = streams::Streams::default();
         for (number, line) in lines {
             let probe: Probe = parse(file, number, line)?;
             if probe.rpc.is_some() {
                 found.history.operations.push(operation(file, number, line)?);
+            } else if probe.stream.is_some() {
+                streams.take(file, number, line)?;
+            } else if probe.cache.is_some() {
+                found.history.caches.push(views::read(file, number, line)?);
             } else if probe.fault.is_some() {
                 let FaultLine { fault, member, at } = parse(file, number, line)?;
                 if fault == RESTART {
                     found.starts.push((member, at));
                 }
             } else if probe.applied.is_some() {
-                let AppliedEntry { index, operation, revision, mutated, time } =
-                    parse::<AppliedLine>(file, number, line)?.applied;
-                let internal = None;
-                found.applied.push(Applied { index, operation, internal, revision, mutated, time });
+                found.applied.push(parse::<AppliedLine>(file, number, line)?.applied.into());
             } else {
-                let what = "expected an operation (with \"rpc\"), a fault (with \"fault\") or evidence (with \"applied\")";
+                let what = "expected an operation (with \"rpc\"), a stream of watchers (with \"stream\"), a client's copy (with \"cache\"), a fault (with \"fault\") or evidence (with \"applied\")";
                 return Err(error(file, number, 1, what));
             }
         }
         found.history.operations.sort_by_key(|operation| operation.call);
+        found.history.caches.sort_by_key(|view| view.at);
+        found.history.watches = streams.finish();
         found.check_evidence(file, text)?;
         Ok(found)
     }
@@ -174,19 +221,26 @@ impl HistoryFile {
 
     /// Writes the file.
     pub fn write(&self, out: &mut impl io::Write) -> io::Result<()> {
-        serde_json::to_writer(&mut *out, &self.setup)?;
+        serde_json::to_writer(&mut *out, &FirstLine { format: FORMATS[1], setup: &self.setup })?;
         writeln!(out)?;
         for operation in &self.history.operations {
             serde_json::to_writer(&mut *out, &OperationOut::from(operation))?;
             writeln!(out)?;
         }
+        for (number, stream) in self.history.watches.iter().enumerate() {
+            streams::write(out, number, stream)?;
+        }
+        for view in &self.history.caches {
+            views::write(out, view)?;
+        }
         for (member, at) in &self.starts {
             writeln!(out, "{}", json!({"fault": RESTART, "member": member, "at": at}))?;
         }
-        for Applied { index, operation, revision, mutated, time, internal: _ } in &self.applied {
+        for Applied { index, operation, internal, revision, mutated, time } in &self.applied {
             let entry = AppliedEntry {
                 index: *index,
                 operation: *operation,
+                internal: internal.clone(),
                 revision: *revision,
                 mutated: *mutated,
                 time: *time,
@@ -247,7 +301,8 @@ fn operation(file: &str, number: usize, line: &str) -> Result<Operation, FileErr
         }
         (None, None, _) => Outcome::Unknown { gave_up: head.gave_up.unwrap_or(head.call) },
     };
-    Ok(Operation { client: head.client, member: head.member, user: None, request, call: head.call, outcome })
+    let user = head.user.map(Into::into);
+    Ok(Operation { client: head.client, member: head.member, user, request, call: head.call, outcome })
 }
 
 /// An operation as it is written. The call's name comes before its request: a reader then knows what it reads.
@@ -255,6 +310,8 @@ fn operation(file: &str, number: usize, line: &str) -> Result<Operation, FileErr
 struct OperationOut<'a> {
     client: u32,
     member: MemberId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a str>,
     rpc: &'static str,
     request: serde_json::Value,
     call: Nanos,
@@ -274,19 +331,25 @@ struct ErrorOut<'a> {
     message: &'a str,
 }
 
+impl From<Error> for ErrorOut<'static> {
+    fn from(error: Error) -> Self {
+        ErrorOut { code: error.code().number(), message: error.text() }
+    }
+}
+
 impl<'a> From<&'a Operation> for OperationOut<'a> {
     fn from(operation: &'a Operation) -> OperationOut<'a> {
-        let error = |error: Error| ErrorOut { code: error.code().number(), message: error.text() };
         OperationOut {
             client: operation.client,
             member: operation.member,
+            user: operation.user.as_deref(),
             rpc: operation.request.rpc_name(),
             request: operation.request.to_json(),
             call: operation.call,
             returned: operation.returned(),
             response: operation.response().map(Response::to_json),
             error: match operation.outcome {
-                Outcome::Error { error: said, .. } => Some(error(said)),
+                Outcome::Error { error, .. } => Some(ErrorOut::from(error)),
                 _ => None,
             },
             gave_up: match operation.outcome {

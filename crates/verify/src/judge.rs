@@ -4,7 +4,8 @@ use record::{Fact, MemberId, Nanos, Record};
 
 use crate::k1::Premises;
 use crate::model::FIRST_REVISION;
-use crate::{Oracle, Verdict, ends, k1, k2, k3, k4};
+use crate::truth::Truth;
+use crate::{Oracle, Verdict, caches, ends, k1, k2, k3, k4, watch};
 
 /// What must hold beyond the oracles, and what is known beside the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +27,7 @@ impl Default for Expectations {
     }
 }
 
-/// Judges a record by K1 to K4, V1, V2 and the end of I8.
+/// Judges a record by K1 to K4, W1 to W12, C1, V1, V2 and the end of I8.
 ///
 /// The invariants I1 to I9 watch the run as it goes (`invariants`), and D1 needs two runs; their violations are added
 /// by whoever runs it.
@@ -51,7 +52,7 @@ pub fn judge(record: &Record, expectations: &Expectations) -> Verdict {
     verdict.checked(Oracle::K2, "held against earlier answers of their member", k2.compared);
     verdict.violations.extend(k2.violations);
 
-    let k3 = k3::check(history, &starts);
+    let k3 = k3::check(history, &record.applied, &starts);
     verdict.checked(Oracle::K3, "reads at a revision", k3.reads);
     verdict.violations.extend(k3.violations);
 
@@ -60,11 +61,35 @@ pub fn judge(record: &Record, expectations: &Expectations) -> Verdict {
     verdict.checked(Oracle::K4, "applied entries", k4.applied);
     verdict.violations.extend(k4.violations);
 
+    if let Some(known) = &k1.known
+        && !(history.watches.is_empty() && history.caches.is_empty())
+    {
+        let truth =
+            Truth::new(history, applied, known, expectations.start_revision, !expectations.open_world);
+        watchers(record, &truth, &mut verdict);
+    }
+
     ends::liveness(record, expectations.answered, &mut verdict);
     ends::surprises(record, &mut verdict);
     ends::equal_ends(record, &mut verdict);
     verdict.rank();
     verdict
+}
+
+/// What clients were told without asking again: by watches, and what they made of it.
+fn watchers(record: &Record, truth: &Truth, verdict: &mut Verdict) {
+    let watches = watch::check(record, truth);
+    for (oracle, what, count) in watches.looked {
+        verdict.checked(oracle, what, count);
+    }
+    verdict.violations.extend(watches.violations);
+    verdict.undecided.extend(watches.undecided);
+
+    let caches = caches::check(&record.history, truth);
+    verdict.checked(Oracle::C1, "views of clients' copies", caches.views);
+    verdict.checked(Oracle::C1, "pairs in them", caches.pairs);
+    verdict.violations.extend(caches.violations);
+    verdict.undecided.extend(caches.undecided);
 }
 
 fn starts(record: &Record) -> Vec<(MemberId, Nanos)> {

@@ -90,7 +90,7 @@ pub(crate) fn shown(operation: &Operation) -> Option<Position> {
     }
 }
 
-/// For each serializable operation the earlier answer of the same process that shows the newest revision.
+/// For each serializable operation, and each for a member's hash, the earlier answer of the same process that shows the newest revision.
 pub(crate) fn newest_before(history: &History, starts: &[(MemberId, Nanos)]) -> Vec<(usize, usize)> {
     let mut starts = starts.to_vec();
     starts.sort_unstable();
@@ -123,7 +123,7 @@ pub(crate) fn newest_before(history: &History, starts: &[(MemberId, Nanos)]) -> 
                 }
             }
             if let Some((_, by)) = newest
-                && is_local(&operation.request)
+                && (is_local(&operation.request) || matches!(operation.request, Request::HashKv(_)))
             {
                 found.push((*number, by));
             }

@@ -5,14 +5,18 @@
 //! of Compact. Both name K3 as the oracle. Here are the errors of serializable reads, which a member gives by its own
 //! state.
 //!
-//! Not checked: a serializable read at a revision that its member should have compacted by then (it may lag); errors
-//! of serializable transactions; without the times of restarts, whether a revision was the future for a member.
+//! Not checked: a serializable read at a revision that its member should have compacted by then (it may lag); which
+//! branch of a refused serializable transaction was to run (its reads at a revision count in both); without the times of
+//! restarts, whether a revision was the future for a member.
 
 use std::collections::BTreeMap;
 
+use api::etcdserverpb::RequestOp;
+use api::etcdserverpb::request_op::Request as Op;
 use api::{Error, Request};
-use record::{History, MemberId, Nanos, Operation, Outcome};
+use record::{Applied, History, MemberId, Nanos, Operation, Outcome};
 
+use crate::k1::place::is_local;
 use crate::k2::{newest_before, shown};
 use crate::{Oracle, Severity, Violation, definite, describe, model};
 
@@ -30,10 +34,10 @@ pub struct Finding {
     pub reads: usize,
 }
 
-/// Checks a history; `starts` as for K2.
-pub fn check(history: &History, starts: &[(MemberId, Nanos)]) -> Finding {
+/// Checks a history and the evidence; `starts` as for K2.
+pub fn check(history: &History, applied: &[Applied], starts: &[(MemberId, Nanos)]) -> Finding {
     let mut finding = Finding::default();
-    let compactions = compactions(history);
+    let compactions = compactions(history, applied);
     let mut known = BTreeMap::new();
     if !starts.is_empty() && history.operations.iter().any(is_refused) {
         known.extend(newest_before(history, starts));
@@ -56,20 +60,25 @@ pub fn check(history: &History, starts: &[(MemberId, Nanos)]) -> Finding {
     finding
 }
 
-/// A serializable range with an error that the model can tell something of.
+/// A serializable read with an error that the model can tell something of.
 fn is_refused(operation: &Operation) -> bool {
-    let range = matches!(&operation.request, Request::Range(range) if range.serializable);
-    range && matches!(operation.outcome, Outcome::Error { error, .. } if definite::is_modelled(error))
+    is_local(&operation.request)
+        && matches!(operation.outcome, Outcome::Error { error, .. } if definite::is_modelled(error))
 }
 
-/// The compactions that were not refused: when they were called, and to which revision.
-fn compactions(history: &History) -> Vec<(Nanos, i64)> {
+/// The compactions that were not refused: when they were called, and to which revision. One that a member asked for
+/// itself counts from when the first member carried it out.
+pub(crate) fn compactions(history: &History, applied: &[Applied]) -> Vec<(Nanos, i64)> {
     let refused = |operation: &Operation| matches!(operation.outcome, Outcome::Error { error, .. } if definite::is_definite(error));
     let compaction = |operation: &Operation| match &operation.request {
         Request::Compact(compact) if !refused(operation) => Some((operation.call, compact.revision)),
         _ => None,
     };
-    history.operations.iter().filter_map(compaction).collect()
+    let own = |entry: &Applied| match entry.internal.as_deref() {
+        Some(Request::Compact(compact)) if entry.operation.is_none() => Some((entry.time, compact.revision)),
+        _ => None,
+    };
+    history.operations.iter().filter_map(compaction).chain(applied.iter().filter_map(own)).collect()
 }
 
 /// What speaks against the error of a serializable read; `known` has for each the newest earlier answer of its
@@ -81,27 +90,41 @@ fn against(
     known: &BTreeMap<usize, usize>,
 ) -> Option<String> {
     let operation = &history.operations[number];
-    let (Request::Range(range), Outcome::Error { at, error }) = (&operation.request, &operation.outcome)
-    else {
-        return None;
-    };
-    match (model::check(&operation.request), *error) {
-        (Err(expected), error) if expected == error => None,
-        (Err(expected), _) => Some(format!("etcd answers such a request with \"{expected}\".")),
-        (Ok(()), Error::Compacted) if range.revision > 0 => {
-            let explains = |(call, to): &(Nanos, i64)| call <= at && *to > range.revision;
-            let asked_for = compactions.iter().any(explains);
-            (!asked_for).then(|| {
-                format!("No compaction beyond revision {} had been asked for by then.", range.revision)
-            })
+    let Outcome::Error { at, error } = &operation.outcome else { return None };
+    match (model::check(&operation.request), *error, revisions(&operation.request)) {
+        (Err(expected), error, _) if expected == error => None,
+        (Err(expected), ..) => Some(format!("etcd answers such a request with \"{expected}\".")),
+        (Ok(()), Error::Compacted, Some((oldest, _))) => {
+            let explains = |(call, to): &(Nanos, i64)| call <= at && *to > oldest;
+            // Below -1 is compacted from the beginning.
+            let asked_for = oldest < -1 || compactions.iter().any(explains);
+            (!asked_for)
+                .then(|| format!("No compaction beyond revision {oldest} had been asked for by then."))
         }
-        (Ok(()), Error::FutureRev) if range.revision > 0 => {
+        (Ok(()), Error::FutureRev, Some((_, newest))) => {
             let known = &history.operations[*known.get(&number)?];
-            let seen = shown(known)?.revision() >= range.revision;
+            let seen = shown(known)?.revision() >= newest;
             seen.then(|| {
                 format!("Its member had shown that revision before: {}.", describe::operation(known))
             })
         }
-        (Ok(()), _) => Some("There is no reason for that error.".to_string()),
+        (Ok(()), ..) => Some("There is no reason for that error.".to_string()),
     }
+}
+
+/// The oldest and the newest revision that it asks for. Unlike a read of its own, a transaction takes negative ones
+/// seriously.
+fn revisions(request: &Request) -> Option<(i64, i64)> {
+    let asked: Vec<i64> = match request {
+        Request::Range(range) => Some(range.revision).filter(|revision| *revision > 0).into_iter().collect(),
+        Request::Txn(txn) => {
+            let of_op = |op: &RequestOp| match &op.request {
+                Some(Op::RequestRange(range)) if range.revision != 0 => Some(range.revision),
+                _ => None,
+            };
+            txn.success.iter().chain(&txn.failure).filter_map(of_op).collect()
+        }
+        _ => return None,
+    };
+    Some((*asked.iter().min()?, *asked.iter().max()?))
 }

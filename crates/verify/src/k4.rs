@@ -239,12 +239,12 @@ fn lost(history: &History, applied: &[Applied], quiet: usize, finding: &mut Find
 struct Unseen<'a> {
     /// With the revision they made, or without where it is not known whether they made any.
     deletes: Vec<(Option<i64>, &'a Request)>,
-    /// Revisions that the cluster made of its own accord: leases that ended.
+    /// Revisions that the cluster made of its own accord, by what is not known.
     own: Vec<i64>,
 }
 
 impl<'a> Unseen<'a> {
-    fn of(history: &'a History, applied: &[Applied]) -> Unseen<'a> {
+    fn of(history: &'a History, applied: &'a [Applied]) -> Unseen<'a> {
         let mut unseen = Unseen { deletes: Vec::new(), own: Vec::new() };
         for entry in applied.iter().filter(|entry| entry.mutated) {
             match entry.operation.and_then(|number| history.operations.get(number as usize)) {
@@ -252,7 +252,10 @@ impl<'a> Unseen<'a> {
                     unseen.deletes.push((Some(entry.revision as i64), &operation.request));
                 }
                 Some(_) => {}
-                None => unseen.own.push(entry.revision as i64),
+                None => match entry.internal.as_deref() {
+                    Some(request) => unseen.deletes.push((Some(entry.revision as i64), request)),
+                    None => unseen.own.push(entry.revision as i64),
+                },
             }
         }
         if applied.is_empty() {

@@ -18,6 +18,7 @@
 //! Architecture invariant: deterministic, no input or output but the reading and writing of a history file's text.
 
 pub mod answer;
+pub mod caches;
 pub mod definite;
 pub mod describe;
 pub mod ends;
@@ -30,7 +31,9 @@ pub mod k3;
 pub mod k4;
 pub mod model;
 pub mod search;
+pub mod truth;
 mod verdict;
+pub mod watch;
 
 pub use judge::{Expectations, judge};
 pub use verdict::{Check, Oracle, Severity, Verdict, Violation};

@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 
 use keyed::{Domain, Draw, Keyed};
+use member::failpoint::{Action, Armed};
 use member::io::Input;
-use plan::{Condition, Fault, FaultKind, Plan, Target, Trigger};
+use plan::{Condition, Fault, FaultKind, Plan, PointAction, Target, Trigger};
 use record::{Fact, Nanos, Stop};
 
 use crate::clock::Swing;
@@ -46,10 +47,12 @@ pub(crate) struct Nemesis {
 impl Nemesis {
     pub(crate) fn new(plan: &Plan) -> Nemesis {
         let members = plan.cluster.members;
-        let expected = (1..=members).map(|member| plan.expect.refusals.contains(&member)).collect();
+        let expected = (1..=plan.most_members()).map(|member| plan.expect.refusals.contains(&member)).collect();
+        let removed = plan.faults.iter().filter(|fault| fault.kind.removes_member()).count() as u32;
         Nemesis {
             keyed: Keyed::new(plan.seed, TARGET),
-            atlas: Atlas::new(members),
+            // As many copies may be spoilt as the smallest cluster there can be stands.
+            atlas: Atlas::new(members.saturating_sub(removed).max(1)),
             waiting: Vec::new(),
             active: BTreeMap::new(),
             expected,
@@ -108,13 +111,16 @@ impl World<'_> {
 
     /// The members (by place) a target means now.
     fn resolve(&self, target: &Target, draw: Draw) -> Vec<usize> {
-        let all: Vec<usize> = (0..self.processes.len()).collect();
+        let all = self.members();
         let quorum = all.len() / 2 + 1;
         let leader = || self.progress.leader().unwrap_or_else(|| *draw.then(1).pick(&all));
         let mut shuffled = all.clone();
         draw.then(2).shuffle(&mut shuffled);
         match target {
-            Target::Members(members) => members.iter().map(|member| *member as usize - 1).collect(),
+            Target::Members(members) => {
+                let places = members.iter().map(|member| *member as usize - 1);
+                places.filter(|member| all.contains(member)).collect()
+            }
             Target::Leader => vec![leader()],
             Target::Followers => {
                 let leader = leader();
@@ -157,6 +163,9 @@ impl World<'_> {
         let fault: &Fault = &plan.faults[at];
         let draw = self.nemesis.draw(fault);
         let mut members = self.resolve(&fault.target, draw);
+        if members.is_empty() && matches!(&fault.target, Target::Members(_)) {
+            return; // they have left the cluster
+        }
         // The atlas keeps enough good copies: whom it does not give free, nothing happens to.
         members.retain(|member| {
             let admitted =
@@ -183,7 +192,8 @@ impl World<'_> {
         if let FaultKind::Flapping { .. } = fault.kind {
             self.queue.push(self.now(), Happening::Flap { fault: at });
         }
-        if let Some(duration) = fault.duration {
+        // A process that is struck at a failpoint starts again that long after it was struck.
+        if let Some(duration) = fault.duration.filter(|_| !matches!(fault.kind, FaultKind::Failpoint { .. })) {
             self.queue.push(self.now() + duration, Happening::FaultEnds { fault: at });
         }
     }
@@ -201,7 +211,7 @@ impl World<'_> {
         let members = active.members.clone();
         let everyone: Vec<usize> = (0..self.processes.len()).collect();
         let cut = |world: &mut Self, active: &mut Active, pairs: Vec<Pair>| {
-            world.network.cut(&pairs);
+            world.network.cut(&pairs, now);
             active.pairs = pairs;
         };
         match kind {
@@ -233,7 +243,7 @@ impl World<'_> {
             FaultKind::Flapping { .. } => {}
             FaultKind::CutClients => {
                 let clients: Vec<usize> =
-                    (0..=self.clients.len()).map(|client| everyone.len() + client).collect();
+                    (0..=self.operator()).map(|client| everyone.len() + client).collect();
                 cut(self, active, between(&clients, &members, true));
             }
             FaultKind::Clog { to } => {
@@ -313,6 +323,29 @@ impl World<'_> {
                     self.kill(member, if *power { Stop::PowerLoss } else { Stop::Crash });
                 }
             }
+            FaultKind::Failpoint { point, skip, does } => {
+                let action = match does {
+                    PointAction::Crash | PointAction::PowerLoss => Action::Crash,
+                    PointAction::Pause => Action::Sleep(self.plan.faults[at].duration.unwrap_or(SECOND)),
+                };
+                let armed = Some(Armed { point: *point, skip: *skip, action });
+                for member in members {
+                    let process = &mut self.processes[member];
+                    process.point = Some((number, *does));
+                    process.config.failpoint = armed;
+                    if let Some(running) = &mut process.member {
+                        running.arm(armed);
+                    }
+                }
+            }
+            FaultKind::AddMember { .. }
+            | FaultKind::RemoveMember
+            | FaultKind::ReplaceMember { .. }
+            | FaultKind::UpdateMember
+            | FaultKind::MoveLeader
+            | FaultKind::Defragment
+            | FaultKind::Compact { .. }
+            | FaultKind::ReclaimSpace => self.begin_task(at, kind, &members, draw),
         }
     }
 
@@ -369,7 +402,7 @@ impl World<'_> {
             let member = if *member == usize::MAX { 0 } else { *member as u32 + 1 };
             self.note(member, Fact::Fault { fault: number, what: kind.name(), begins: false });
         }
-        self.network.heal(&active.pairs);
+        self.network.heal(&active.pairs, self.now());
         for member in active.members.clone() {
             self.end_kind(number, kind, member);
         }
@@ -415,12 +448,20 @@ impl World<'_> {
                 self.processes[member].step_takes = 0;
             }
             FaultKind::CrashAtDiskOp { .. } => self.processes[member].disk.disarm(),
+            FaultKind::Failpoint { .. } => {
+                let process = &mut self.processes[member];
+                process.point = None;
+                process.config.failpoint = None;
+                if let Some(running) = &mut process.member {
+                    running.arm(None);
+                }
+            }
             _ => {}
         }
     }
 
     /// A fault no longer holds a process; if none does, it runs again.
-    fn let_go(&mut self, member: usize, fault: u32) {
+    pub(crate) fn let_go(&mut self, member: usize, fault: u32) {
         let process = &mut self.processes[member];
         process.held_by.retain(|other| *other != fault);
         let held = process.held_by.clone();
@@ -455,11 +496,11 @@ impl World<'_> {
         let Some(mut active) = self.nemesis.active.remove(&at) else { return };
         let everyone: Vec<usize> = (0..self.processes.len()).collect();
         if active.down {
-            self.network.heal(&active.pairs);
+            self.network.heal(&active.pairs, self.now());
             active.pairs.clear();
         } else {
             active.pairs = between(&active.members, &everyone, true);
-            self.network.cut(&active.pairs);
+            self.network.cut(&active.pairs, self.now());
         }
         active.down = !active.down;
         let next = self.now() + if active.down { down } else { up }.max(1_000_000);
@@ -474,7 +515,7 @@ impl World<'_> {
         let is_core = |process: usize| process >= members || core[process];
         let active: Vec<usize> = self.nemesis.active.keys().copied().collect();
         let spared: Vec<usize> =
-            (0..members + self.clients.len() + 1).filter(|process| is_core(*process)).collect();
+            (0..members + self.operator() + 1).filter(|process| is_core(*process)).collect();
         for at in active {
             if core.iter().all(|core| *core) {
                 self.fault_ends(at);
@@ -488,7 +529,7 @@ impl World<'_> {
             let healed_members: Vec<usize> =
                 fault.members.iter().copied().filter(|member| core[*member]).collect();
             fault.members.retain(|member| !core[*member]);
-            self.network.heal(&healed);
+            self.network.heal(&healed, self.now());
             for (arrival, packet) in self.network.end_among(at as u32, &spared, self.now()) {
                 self.queue.push(arrival, Happening::Arrive(packet));
             }

@@ -23,6 +23,7 @@ mod digests;
 pub mod disk;
 mod faults;
 mod network;
+mod operators;
 mod panics;
 mod process;
 mod pump;

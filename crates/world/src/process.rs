@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use member::io::{Effects, Input};
 use member::{Config, Member};
+use plan::PointAction;
 use record::{MemberId, Nanos};
 
 use crate::clock::Clock;
@@ -26,8 +27,26 @@ pub(crate) enum State {
     Paused,
 }
 
+/// Where a machine's member stands in the cluster's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// It has not been added yet.
+    Absent,
+    /// It is, or is about to become, a member.
+    Member,
+    /// It was removed, and knows.
+    Removed,
+}
+
 /// One member's process and machine.
 pub(crate) struct Process {
+    pub(crate) stage: Stage,
+    /// When it was started last.
+    pub(crate) started: Nanos,
+    /// A failpoint that is armed: the fault, and what happens there.
+    pub(crate) point: Option<(u32, PointAction)>,
+    /// A pause in the middle of a step: what came after it happens when the pause is over.
+    pub(crate) stalled: Option<Box<Effects>>,
     pub(crate) id: MemberId,
     pub(crate) incarnation: u32,
     pub(crate) state: State,
@@ -64,6 +83,10 @@ pub(crate) struct Process {
 impl Process {
     pub(crate) fn new(id: MemberId, config: Config, disk: SimDisk, clock: Clock) -> Process {
         Process {
+            stage: Stage::Member,
+            started: 0,
+            point: None,
+            stalled: None,
             id,
             incarnation: 0,
             state: State::Down,
@@ -105,12 +128,14 @@ impl Process {
         self.wake = Nanos::MAX;
         self.busy_until = 0;
         self.stopping = None;
+        self.stalled = None;
         self.effects = Effects::default();
     }
 
     /// Recovers from the disk as a new incarnation. Only the member's part; the world does the rest.
     pub(crate) fn recover(&mut self, now: Nanos) -> Result<(), member::StartError> {
         self.incarnation += 1;
+        self.started = now;
         self.config.incarnation = self.incarnation;
         self.config.bootstrap = !self.bootstrapped;
         let disk: Arc<dyn member::disk::Disk> = self.disk.attach(self.incarnation);

@@ -20,12 +20,14 @@ use keyed::{Domain, Keyed};
 use plan::Plan;
 use record::{Fact, MemberEnd, Nanos};
 
-use crate::process::{Process, State};
+use crate::process::{Process, Stage, State};
 use crate::world::{Happening, MILLISECOND, SECOND, World};
 
 const CORE: Domain = Domain::new("world core");
 /// How often the world looks whether all is well.
 const CHECK_INTERVAL: Nanos = 50 * MILLISECOND;
+/// Leases of up to this many seconds are waited for.
+const LEASES_WAITED_FOR: i64 = 20;
 
 /// Where the settle phase stands.
 pub(crate) struct Settle {
@@ -40,7 +42,7 @@ pub(crate) struct Settle {
 
 impl Settle {
     pub(crate) fn new(plan: &Plan) -> Settle {
-        let core = vec![true; plan.cluster.members as usize];
+        let core = vec![true; plan.most_members() as usize];
         Settle { begun: None, core, current: None, attempts: 0, answered: false, unsettled: Vec::new() }
     }
 
@@ -86,6 +88,7 @@ impl World<'_> {
     pub(crate) fn heal(&mut self) {
         self.note(0, Fact::Phase("heal"));
         self.settle.begun = Some(self.now());
+        self.recorder.record.healed = self.now();
         let healed = self.choose_healed();
         self.settle.core = (healed.iter().enumerate())
             .map(|(member, healed)| *healed && !self.nemesis.is_damaged(member))
@@ -109,11 +112,15 @@ impl World<'_> {
     /// disks are damaged come last, and nothing is expected of them.
     fn choose_healed(&self) -> Vec<bool> {
         let mut able: Vec<usize> =
-            (0..self.processes.len()).filter(|member| !self.processes[*member].gone).collect();
-        if let Some(wanted) = self.plan.phases.core {
-            let quorum = self.processes.len() / 2 + 1;
+            (self.members().into_iter()).filter(|member| !self.processes[*member].gone).collect();
+        // A core of a cluster that is about to change its members might not be one when it has.
+        let changing = self.progress.joint || !self.progress.configuration.2.is_empty();
+        if let Some(wanted) = self.plan.phases.core.filter(|_| !changing) {
+            let voters = &self.progress.configuration.1;
+            let quorum = voters.len() / 2 + 1;
             Keyed::new(self.plan.seed, CORE).draw(0, 0).shuffle(&mut able);
-            able.sort_by_key(|member| self.nemesis.is_damaged(*member));
+            // Voters first, and those whose disks are whole before the others.
+            able.sort_by_key(|member| (self.nemesis.is_damaged(*member), !voters.contains(member)));
             able.truncate((wanted as usize).max(quorum));
         }
         (0..self.processes.len()).map(|member| able.contains(&member)).collect()
@@ -124,7 +131,8 @@ impl World<'_> {
         let begun = self.settle.begun.expect("the settle phase has begun when it is checked");
         // A member may turn out to be damaged only when it starts.
         for member in 0..self.processes.len() {
-            self.settle.core[member] &= !self.processes[member].gone;
+            let process = &self.processes[member];
+            self.settle.core[member] &= !process.gone && process.stage == Stage::Member;
         }
         let missing = self.missing();
         if missing.is_empty() {
@@ -147,14 +155,18 @@ impl World<'_> {
             }
         }
         let core: Vec<usize> = (0..self.processes.len()).filter(|member| self.settle.core[*member]).collect();
-        let quorum = self.processes.len() / 2 + 1;
-        if core.len() < quorum {
+        let voters = &self.progress.configuration.1;
+        let quorum = voters.len() / 2 + 1;
+        let able = core.iter().filter(|member| voters.contains(member)).count();
+        if able < quorum {
             missing.push(format!(
-                "Only {} of {} members can run, too few for a quorum of {quorum}.",
-                core.len(),
-                self.processes.len()
+                "Only {able} of {} voters can run, too few for a quorum of {quorum}.",
+                voters.len()
             ));
             return missing;
+        }
+        if self.progress.joint {
+            missing.push("The cluster is still in a joint configuration.".to_string());
         }
         for member in &core {
             if self.processes[*member].state != State::Running {
@@ -178,6 +190,17 @@ impl World<'_> {
             missing.push(format!(
                 "The members do not agree on a leader: they follow {leaders:?} (0 is nobody)."
             ));
+        }
+        // Leases that nobody renews any more must end; only the leader knows when.
+        let lessor = |member: &&usize| self.processes[**member].member.as_ref().is_some_and(|it| it.is_lessor());
+        if let Some(leader) = core.iter().find(lessor) {
+            let leases = self.processes[*leader].member.as_ref().expect("it runs").leases();
+            for (id, ttl) in leases.filter(|(_, ttl)| *ttl <= LEASES_WAITED_FOR) {
+                missing.push(format!("Lease {id} of {ttl} s has not ended."));
+            }
+            if !missing.is_empty() {
+                return missing;
+            }
         }
         if !self.settle.answered {
             missing.push(format!(

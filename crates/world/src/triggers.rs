@@ -12,13 +12,19 @@ pub(crate) struct Progress {
     snapshots: Vec<u32>,
     elections: u32,
     pub(crate) operations: u64,
+    /// The newest configuration that any member applied: its index, its voters (of both halves of a
+    /// joint one) and its learners, by place.
+    pub(crate) configuration: (u64, Vec<usize>, Vec<usize>),
+    /// Whether it is a joint one.
+    pub(crate) joint: bool,
     /// Something a condition might wait for changed since it was last looked at.
     pub(crate) changed: bool,
 }
 
 impl Progress {
-    pub(crate) fn new(members: usize) -> Progress {
+    pub(crate) fn new(members: usize, voters: usize) -> Progress {
         Progress {
+            configuration: (0, (0..voters).collect(), Vec::new()),
             roles: vec![(Role::Follower, 0); members],
             applied: vec![0; members],
             snapshots: vec![0; members],
@@ -38,6 +44,16 @@ impl Progress {
             }
             Fact::Stopped(_) => {
                 self.roles[at] = (Role::Follower, 0);
+                self.changed = true;
+            }
+            Fact::Configuration { index, voters, outgoing, learners } if *index >= self.configuration.0 => {
+                let places = |ids: &[u64]| ids.iter().map(|id| *id as usize - 1).collect::<Vec<_>>();
+                let mut all = places(voters);
+                all.extend(places(outgoing));
+                all.sort_unstable();
+                all.dedup();
+                self.configuration = (*index, all, places(learners));
+                self.joint = !outgoing.is_empty();
                 self.changed = true;
             }
             Fact::Applied { index, .. } => {

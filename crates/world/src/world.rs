@@ -7,8 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use keyed::{Domain, Keyed};
 use member::StartError;
-use member::io::{Effects, Input};
-use plan::Plan;
+use member::io::{Effects, Input, PeerMessage, Stall};
+use plan::{Plan, PointAction};
 use record::fact::{DropReason, MessageHead};
 use record::{Fact, History, MemberEnd, MessageKind, Nanos, Observer, Operation, Outcome, Record, Stop};
 
@@ -18,7 +18,8 @@ use crate::context;
 use crate::disk::SimDisk;
 use crate::faults::Nemesis;
 use crate::network::{Body, Network, Packet, Sent, head_of};
-use crate::process::{Process, State};
+use crate::operators::Operators;
+use crate::process::{Process, Stage, State};
 use crate::queue::Queue;
 use crate::recorder::Recorder;
 use crate::settle::Settle;
@@ -45,6 +46,16 @@ pub(crate) enum Happening {
     Supervise { member: usize },
     /// A graceful stop took too long.
     StopOverdue { member: usize, incarnation: u32 },
+    /// A pause in the middle of a step is over.
+    StallOver { member: usize, incarnation: u32 },
+    /// A process that was struck at a failpoint may start again.
+    PointOver { member: usize, fault: u32 },
+    /// A machine that was added to the cluster is switched on.
+    Join { member: usize },
+    /// An operator goes on with a task.
+    Operate { task: usize },
+    /// An operator has waited long enough for an answer.
+    OperatorTimeout { operation: u64 },
     /// A crash armed at a disk operation.
     ArmedCrash { member: usize, incarnation: u32 },
     /// A snapshot's sender learns what became of it.
@@ -74,6 +85,7 @@ pub(crate) struct World<'a> {
     pub(crate) clients: Vec<Client>,
     pub(crate) network: Network,
     pub(crate) nemesis: Nemesis,
+    pub(crate) operators: Operators,
     pub(crate) progress: Progress,
     pub(crate) history: History,
     /// Which operations of the history have reached a member.
@@ -85,27 +97,33 @@ pub(crate) struct World<'a> {
 
 impl<'a> World<'a> {
     pub(crate) fn new(plan: &'a Plan, observer: &'a mut dyn Observer, keep_events: bool) -> World<'a> {
-        let members = plan.cluster.members as usize;
+        let members = plan.most_members() as usize;
+        let first = plan.cluster.members as usize;
         let configs = crate::setup::configs(plan);
-        let processes = configs
+        let processes: Vec<Process> = configs
             .into_iter()
             .enumerate()
             .map(|(at, config)| {
                 let id = at as u32 + 1;
                 let disk = SimDisk::new(id, Keyed::new(plan.seed, DISK), plan.disk);
-                Process::new(id, config, disk, Clock::new(crate::clock::EXACT))
+                let mut process = Process::new(id, config, disk, Clock::new(crate::clock::EXACT));
+                if at >= first {
+                    process.stage = Stage::Absent;
+                }
+                process
             })
             .collect();
         let clients: Vec<Client> = plan.clients.iter().cloned().map(Client::new).collect();
-        // The last client is the settle phase's own, which reads everything when all is quiet.
-        let network = Network::new(plan.seed, members, clients.len() + 1, plan.network.clone());
+        // The one before it reads everything when all is quiet; the very last stands for all operators.
+        let network = Network::new(plan.seed, members, clients.len() + 2, plan.network.clone());
         World {
             plan,
             queue: Queue::new(),
             recorder: Recorder::new(observer, keep_events),
             processes,
             nemesis: Nemesis::new(plan),
-            progress: Progress::new(members),
+            operators: Operators::new(plan),
+            progress: Progress::new(members, first),
             history: History::default(),
             heard: Vec::new(),
             settle: Settle::new(plan),
@@ -119,7 +137,7 @@ impl<'a> World<'a> {
     /// Puts the first events in: members start, clients call, faults are due.
     pub(crate) fn begin(&mut self) {
         self.note(0, Fact::Phase("chaos"));
-        for member in 0..self.processes.len() {
+        for member in 0..self.plan.cluster.members as usize {
             self.start(member);
         }
         for client in 0..self.clients.len() {
@@ -168,6 +186,22 @@ impl<'a> World<'a> {
                     self.kill(member, Stop::Crash);
                 }
             }
+            Happening::StallOver { member, incarnation } => {
+                if self.is_current(member, incarnation) {
+                    self.stall_over(member);
+                }
+            }
+            Happening::PointOver { member, fault } => self.let_go(member, fault),
+            Happening::Join { member } => {
+                if self.processes[member].state == State::Down {
+                    self.start(member);
+                }
+            }
+            Happening::Operate { task } => self.operate(task),
+            Happening::OperatorTimeout { operation } => {
+                let gave_up = self.now();
+                self.operator_answered(operation, Outcome::Unknown { gave_up });
+            }
             Happening::ArmedCrash { member, incarnation } => {
                 if self.is_current(member, incarnation) {
                     self.armed_crash(member);
@@ -197,7 +231,11 @@ impl<'a> World<'a> {
     pub(crate) fn note_of(&mut self, member: usize, fact: Fact) {
         let id = member as u32 + 1;
         self.progress.note(id, &fact);
+        let configured = matches!(fact, Fact::Configuration { .. });
         self.recorder.note(self.queue.now(), id, fact);
+        if configured {
+            self.look_for_joiners();
+        }
     }
 
     /// Takes note of a fact that belongs to no member, or of one that conditions never wait for.
@@ -216,7 +254,7 @@ impl<'a> World<'a> {
     /// Starts a process that is down.
     pub(crate) fn start(&mut self, member: usize) {
         let now = self.now();
-        if self.processes[member].gone {
+        if self.processes[member].gone || self.processes[member].stage != Stage::Member {
             return;
         }
         debug_assert_eq!(self.processes[member].state, State::Down, "a process is started that runs already");
@@ -246,6 +284,9 @@ impl<'a> World<'a> {
 
     /// A start that failed: for good where the disk is damaged, else a supervisor tries again.
     fn refused(&mut self, member: usize, error: StartError) {
+        if let StartError::Removed = error {
+            return self.removed(member);
+        }
         let stop = Stop::Refused(error.to_string());
         let lasting = error.is_lasting();
         let excused = if lasting {
@@ -271,6 +312,35 @@ impl<'a> World<'a> {
         process.gone |= process.panics >= 3;
         self.end_process(member, stop);
         self.supervise(member);
+    }
+
+    /// A member has learnt that it does not belong to the cluster any more.
+    fn removed(&mut self, member: usize) {
+        self.processes[member].stage = Stage::Removed;
+        self.end_process(member, Stop::Removed);
+    }
+
+    /// A process ran into a crash at a failpoint.
+    fn struck(&mut self, member: usize) {
+        let now = self.now();
+        let process = &mut self.processes[member];
+        process.config.failpoint = None;
+        let Some((fault, does)) = process.point.take() else {
+            panic!("member {} was struck at a failpoint that nobody armed", member + 1);
+        };
+        let stop = if does == PointAction::PowerLoss { Stop::PowerLoss } else { Stop::Crash };
+        process.held_by.push(fault);
+        self.recorder.count("failpoint-fired");
+        self.kill(member, stop);
+        let down = self.plan.faults[fault as usize].duration.unwrap_or(self.plan.cluster.restart_delay);
+        self.queue.push(now + down, Happening::PointOver { member, fault });
+    }
+
+    fn stall_over(&mut self, member: usize) {
+        let Some(effects) = self.processes[member].stalled.take() else { return };
+        self.processes[member].effects = *effects;
+        self.take_effects(member);
+        self.drain_inbox(member);
     }
 
     pub(crate) fn surprise(&mut self, member: usize, stop: Stop) {
@@ -377,14 +447,19 @@ impl<'a> World<'a> {
         let process = &mut self.processes[member];
         context::enter(now, member as u32 + 1, process.clock.wall(now));
         let state_machine = process.member.as_mut().expect("a process that runs has a member");
-        let own_now = process.clock.monotonic(now);
+        let (own_now, wall) = (process.clock.monotonic(now), process.clock.wall(now));
         process.disk.begin_section(now);
         let effects = &mut process.effects;
-        let stepped = catch_unwind(AssertUnwindSafe(|| state_machine.step(own_now, input, effects)));
+        let stepped = catch_unwind(AssertUnwindSafe(|| state_machine.step(own_now, wall, input, effects)));
         let section = process.disk.end_section();
         context::leave(now);
         if let Err(panic) = stepped {
-            self.panicked(member, crate::panics::text(&*panic));
+            if panic.downcast_ref::<member::failpoint::Struck>().is_some() {
+                self.take_effects(member);
+                self.struck(member);
+            } else {
+                self.panicked(member, crate::panics::text(&*panic));
+            }
             return;
         }
         if process.step_takes > 0 {
@@ -405,6 +480,9 @@ impl<'a> World<'a> {
     /// Carries out what a member wants done.
     fn take_effects(&mut self, member: usize) {
         let mut effects: Effects = std::mem::take(&mut self.processes[member].effects);
+        if let Some(stall) = effects.stall.take() {
+            self.stall(member, stall, &mut effects);
+        }
         for fact in effects.facts.drain(..) {
             self.note_of(member, fact);
         }
@@ -420,6 +498,23 @@ impl<'a> World<'a> {
                 incarnations: (incarnation, self.processes[to].incarnation),
                 head: head_of(&message),
                 body: Body::Raft(message),
+            });
+        }
+        for (to, message) in effects.peers.drain(..) {
+            let to = to as usize - 1;
+            if to >= self.processes.len() {
+                continue;
+            }
+            let kind = match message {
+                PeerMessage::Answer { .. } => MessageKind::PeerAnswer,
+                PeerMessage::Call { .. } | PeerMessage::Removed => MessageKind::PeerCall,
+            };
+            self.send(Packet {
+                from: member,
+                to,
+                incarnations: (incarnation, self.processes[to].incarnation),
+                head: client_head(kind),
+                body: Body::Peer(message),
             });
         }
         for (operation, result) in effects.replies.drain(..) {
@@ -444,6 +539,7 @@ impl<'a> World<'a> {
         }
         let fatal = effects.fatal.take();
         let finished = std::mem::take(&mut effects.finished);
+        let removed = std::mem::take(&mut effects.removed);
         effects.section = false;
         self.processes[member].effects = effects;
         if let Some(why) = fatal {
@@ -453,11 +549,36 @@ impl<'a> World<'a> {
             }
             self.end_process(member, stop);
             self.supervise(member);
+        } else if removed {
+            self.removed(member);
         } else if finished {
             self.end_process(member, Stop::Graceful);
         } else {
             self.set_wake(member);
         }
+    }
+
+    /// Puts aside what a step did after it stood still at a failpoint.
+    fn stall(&mut self, member: usize, stall: Stall, effects: &mut Effects) {
+        let [messages, peers, replies, watch, jobs] = stall.before;
+        let later = Effects {
+            messages: effects.messages.split_off(messages),
+            peers: effects.peers.split_off(peers),
+            replies: effects.replies.split_off(replies),
+            watch: effects.watch.split_off(watch.min(effects.watch.len())),
+            watch_ended: std::mem::take(&mut effects.watch_ended),
+            jobs: effects.jobs.split_off(jobs),
+            ..Effects::default()
+        };
+        self.recorder.count("failpoint-fired");
+        let over = self.now() + stall.time;
+        let process = &mut self.processes[member];
+        process.config.failpoint = None;
+        process.point = None;
+        process.stalled = Some(Box::new(later));
+        process.busy_until = process.busy_until.max(over);
+        let incarnation = process.incarnation;
+        self.queue.push(over, Happening::StallOver { member, incarnation });
     }
 
     /// Sets the member's wake-up, unless an earlier one is set already.
@@ -605,6 +726,9 @@ impl<'a> World<'a> {
         self.recorder.note(now, to, Fact::Delivered { from, head: packet.head });
         match packet.body {
             Body::Raft(message) => self.feed(packet.to, Input::Message(message)),
+            Body::Peer(message) => {
+                self.feed(packet.to, Input::Peer { from: packet.from as u64 + 1, message });
+            }
             Body::Request(operation, request) => {
                 // Clients speak over a stream: its transport throws copies away.
                 let heard = &mut self.heard[operation as usize];
@@ -667,21 +791,15 @@ impl<'a> World<'a> {
     /// A client calls.
     pub(crate) fn call(&mut self, client: usize, request: api::Request) {
         let now = self.now();
-        let operation = self.history.operations.len() as u64;
         let (member, timeout_at) = match self.clients.get_mut(client) {
             Some(state) => {
                 let member = state.member();
-                state.current = Some((operation, member));
+                state.current = Some((self.history.operations.len() as u64, member));
                 (member, state.timeout_at(now))
             }
             None => (self.settle.endpoint(), Some(now + self.settle.patience())),
         };
-        let digest = crate::digests::request(&request);
-        self.note(0, Fact::Called { operation, client: client as u32, digest });
-        self.progress.operations += 1;
-        self.progress.changed = true;
-        self.heard.push(false);
-        self.history.operations.push(Operation {
+        let operation = self.next_operation(Operation {
             client: client as u32,
             member,
             user: None,
@@ -701,6 +819,18 @@ impl<'a> World<'a> {
         });
     }
 
+    /// Enters an operation that is called now into the history; its number.
+    pub(crate) fn next_operation(&mut self, operation: Operation) -> u64 {
+        let number = self.history.operations.len() as u64;
+        let digest = crate::digests::request(&operation.request);
+        self.note(0, Fact::Called { operation: number, client: operation.client, digest });
+        self.progress.operations += 1;
+        self.progress.changed = true;
+        self.heard.push(false);
+        self.history.operations.push(operation);
+        number
+    }
+
     fn client_timeout(&mut self, client: usize, operation: u64) {
         let gave_up = self.now();
         self.operation_ended(client, operation, Outcome::Unknown { gave_up });
@@ -709,6 +839,9 @@ impl<'a> World<'a> {
     /// A client learns what became of its operation, or stops waiting. What comes later is too late.
     fn operation_ended(&mut self, client: usize, operation: u64, outcome: Outcome) {
         let now = self.now();
+        if client == self.operator() {
+            return self.operator_answered(operation, outcome);
+        }
         let settling = client >= self.clients.len();
         let current = if settling {
             self.settle.current()

@@ -49,6 +49,15 @@ pub(super) fn txn(store: &mut Store, txn: &TxnRequest) -> Result<TxnResponse, Er
     Ok(response)
 }
 
+/// What members that nobody asked keep of a transaction in etcd (`removeNeedlessRangeReqs`).
+pub(super) fn without_ranges(txn: &TxnRequest) -> TxnRequest {
+    let mut txn = txn.clone();
+    for ops in [&mut txn.success, &mut txn.failure] {
+        ops.retain(|op| !matches!(op.request, Some(Op::RequestRange(_))));
+    }
+    txn
+}
+
 /// Decides the way through `txn` and all that is nested in it, before anything is done.
 fn decide(store: &Store, txn: &TxnRequest, path: &mut Vec<bool>) {
     let succeeded = txn.compare.iter().all(|compare| holds(store, compare));

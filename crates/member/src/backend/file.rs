@@ -45,6 +45,12 @@ impl File {
         (state.disk.clone(), state.path.clone())
     }
 
+    /// The disk it is on, and its name.
+    pub(super) fn place(&self) -> (Arc<dyn Disk>, Path) {
+        let state = self.state();
+        (state.disk.clone(), state.path.clone())
+    }
+
     /// Gives the file another name, durably. It stays open, as files do.
     pub(super) fn rename(&self, to: Path) -> Result<(), DiskError> {
         let mut state = self.state();

@@ -1,14 +1,18 @@
 //! What a commit says about its rows.
 //!
-//! The row, version 1: version (1), consistent index (8), term (8), scheduled compaction (8), finished
-//! compaction (8), number of rows (8), their sum (8), the configuration. Numbers are little-endian.
+//! The row, version 2: version (1), consistent index (8), term (8), scheduled compaction (8), finished
+//! compaction (8), number of rows (8), their sum (8), bytes of the file in use (8) and in all (8), length
+//! of the configuration (4), the configuration, the rest of the replicated state. Numbers are little-endian.
 
 use std::fmt;
 
 use bytes::{Buf as _, BufMut as _, Bytes};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+const FIXED: usize = 69;
+/// What a row costs in the file beside its key and value: a guess at what bbolt's pages add.
+const ROW_OVERHEAD: u64 = 32;
 
 /// How far the rows of a commit go. etcd keeps the same in its buckets `meta` and `cluster`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +23,8 @@ pub struct Meta {
     pub term: u64,
     /// The configuration after that entry, as raft's protobuf.
     pub conf_state: Bytes,
+    /// Everything replicated beside the rows: membership, alarms, users and roles. The owner's own form.
+    pub state: Bytes,
     /// Revision of the last compaction that was asked for; 0 for none.
     pub scheduled_compact: i64,
     /// Revision of the last compaction whose scrub was finished; 0 for none.
@@ -26,8 +32,8 @@ pub struct Meta {
 }
 
 impl Meta {
-    pub(super) fn encode(&self, sum: Sum) -> Vec<u8> {
-        let mut row = Vec::with_capacity(49 + self.conf_state.len());
+    pub(super) fn encode(&self, sum: Sum, size: Size) -> Vec<u8> {
+        let mut row = Vec::with_capacity(FIXED + self.conf_state.len() + self.state.len());
         row.put_u8(VERSION);
         row.put_u64_le(self.consistent_index);
         row.put_u64_le(self.term);
@@ -35,12 +41,16 @@ impl Meta {
         row.put_i64_le(self.finished_compact);
         row.put_u64_le(sum.rows);
         row.put_u64_le(sum.sum);
+        row.put_u64_le(size.in_use);
+        row.put_u64_le(size.total);
+        row.put_u32_le(self.conf_state.len() as u32);
         row.put_slice(&self.conf_state);
+        row.put_slice(&self.state);
         row
     }
 
-    pub(super) fn decode(mut row: &[u8]) -> Option<(Meta, Sum)> {
-        if row.len() < 49 || row.get_u8() != VERSION {
+    pub(super) fn decode(mut row: &[u8]) -> Option<(Meta, Sum, Size)> {
+        if row.len() < FIXED || row.get_u8() != VERSION {
             return None;
         }
         let mut meta = Meta {
@@ -49,11 +59,41 @@ impl Meta {
             scheduled_compact: row.get_i64_le(),
             finished_compact: row.get_i64_le(),
             conf_state: Bytes::new(),
+            state: Bytes::new(),
         };
         let sum = Sum { rows: row.get_u64_le(), sum: row.get_u64_le() };
-        meta.conf_state = Bytes::copy_from_slice(row);
-        Some((meta, sum))
+        let size = Size { in_use: row.get_u64_le(), total: row.get_u64_le() };
+        let length = row.get_u32_le() as usize;
+        let (conf_state, state) = row.split_at_checked(length)?;
+        meta.conf_state = Bytes::copy_from_slice(conf_state);
+        meta.state = Bytes::copy_from_slice(state);
+        Some((meta, sum, size))
     }
+}
+
+/// The size of the database in bytes, as bbolt would have it: what rows leave behind is used again but
+/// never given back, until a defragmentation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// What the rows take.
+    pub in_use: u64,
+    /// What the file takes.
+    pub total: u64,
+}
+
+impl Size {
+    pub(super) fn add(&mut self, key: &[u8], value: &[u8]) {
+        self.in_use += row_bytes(key, value);
+        self.total = self.total.max(self.in_use);
+    }
+
+    pub(super) fn remove(&mut self, key: &[u8], value: &[u8]) {
+        self.in_use -= row_bytes(key, value);
+    }
+}
+
+fn row_bytes(key: &[u8], value: &[u8]) -> u64 {
+    (key.len() + value.len()) as u64 + ROW_OVERHEAD
 }
 
 /// A checksum of a set of rows: it does not depend on their order, so that a commit can bring it up to

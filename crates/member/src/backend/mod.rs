@@ -40,8 +40,8 @@ use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition}
 
 use crate::disk::{Disk, DiskError, DiskOp, Path};
 use file::File;
-pub use meta::Meta;
 use meta::Sum;
+pub use meta::{Meta, Size};
 
 /// The backend's directory.
 pub const DIR: &str = "db";
@@ -115,6 +115,7 @@ pub struct Backend {
     /// As last committed.
     meta: Meta,
     sum: Sum,
+    size: Size,
 }
 
 impl Backend {
@@ -127,9 +128,10 @@ impl Backend {
         let doing = "looked for its file";
         let failed = |error| BackendError::Disk { doing, error };
         let files = disk.list(DIR).map_err(failed)?;
-        let unfinished = temporary(&path);
-        if files.iter().any(|file| unfinished.strip_prefix("db/") == Some(file)) {
-            disk.perform(&DiskOp::Remove { path: unfinished }).map_err(failed)?;
+        for unfinished in [temporary(&path), copy_of(&path)] {
+            if files.iter().any(|file| unfinished.strip_prefix("db/") == Some(file)) {
+                disk.perform(&DiskOp::Remove { path: unfinished }).map_err(failed)?;
+            }
         }
         if !files.iter().any(|file| file == name) {
             let backend = Backend::create(disk, path, &[], &Meta::default())?;
@@ -145,14 +147,14 @@ impl Backend {
         let database = file.result("opened its database", database(&file))?;
         let loaded = file.result("read its rows", load(&database))?;
         let sum = Sum::of(&loaded.0);
-        let (meta, wanted) = Meta::decode(&loaded.1).ok_or_else(|| {
+        let (meta, wanted, size) = Meta::decode(&loaded.1).ok_or_else(|| {
             file.damaged("read its rows", "the row that says how far they go is not readable".into())
         })?;
         if sum != wanted {
             let what = format!("its rows add up to {sum}, the last commit said {wanted}");
             return Err(file.damaged("checked its rows", what));
         }
-        let backend = Backend { database, file, meta: meta.clone(), sum };
+        let backend = Backend { database, file, meta: meta.clone(), sum, size };
         Ok((backend, Loaded { rows: loaded.0, meta, created: false }))
     }
 
@@ -161,9 +163,9 @@ impl Backend {
     /// # Errors
     /// The disk's. The commit may then be there or not after a restart, but never in part.
     pub fn commit(&mut self, batch: Batch<'_>) -> Result<(), BackendError> {
-        let mut sum = self.sum;
-        self.file.result("committed", write(&self.database, batch, &mut sum))?;
-        self.sum = sum;
+        let (mut sum, mut size) = (self.sum, self.size);
+        self.file.result("committed", write(&self.database, batch, &mut sum, &mut size))?;
+        (self.sum, self.size) = (sum, size);
         self.meta.clone_from(batch.meta);
         Ok(())
     }
@@ -189,6 +191,44 @@ impl Backend {
         }
     }
 
+    /// The first half of a flawed commit: rows without the consistent index that belongs to them (M-14685).
+    ///
+    /// # Errors
+    /// As [`Backend::commit`].
+    pub fn commit_rows_only(&mut self, batch: Batch<'_>) -> Result<(), BackendError> {
+        let Meta { consistent_index, term, .. } = self.meta;
+        self.commit(Batch { meta: &Meta { consistent_index, term, ..batch.meta.clone() }, ..batch })
+    }
+
+    /// The first half of a defragmentation: copies what is committed into a new file beside this one,
+    /// durably. Nothing may be committed until the copy has taken this one's place.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn copy(&mut self) -> Result<Backend, BackendError> {
+        let (rows, _) = self.file.result("read its rows", load(&self.database))?;
+        let (disk, path) = self.file.place();
+        Backend::create_at(disk, copy_of(&path), &rows, &self.meta)
+    }
+
+    /// The second half: the copy takes this one's place. A crash leaves the one or the other.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn replace_by(&mut self, copy: Backend) -> Result<(), BackendError> {
+        let (_, path) = self.file.stop();
+        copy.file
+            .rename(path)
+            .map_err(|error| BackendError::Disk { doing: "put its copy in its place", error })?;
+        *self = copy;
+        Ok(())
+    }
+
+    /// How large the database is, as of the last commit.
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
     /// Replaces everything by the rows of a received snapshot: writes them to a new file, syncs it,
     /// renames it over the old one and syncs the directory. A crash leaves the one or the other.
     ///
@@ -207,15 +247,26 @@ impl Backend {
 
     fn create(disk: Arc<dyn Disk>, path: Path, rows: &[Row], meta: &Meta) -> Result<Backend, BackendError> {
         let doing = "made its file";
-        let unfinished = temporary(&path);
-        disk.perform(&DiskOp::Create { path: unfinished.clone() })
+        let backend = Backend::create_at(disk, temporary(&path), rows, meta)?;
+        backend.file.rename(path).map_err(|error| BackendError::Disk { doing, error })?;
+        Ok(backend)
+    }
+
+    fn create_at(
+        disk: Arc<dyn Disk>,
+        path: Path,
+        rows: &[Row],
+        meta: &Meta,
+    ) -> Result<Backend, BackendError> {
+        let doing = "made its file";
+        disk.perform(&DiskOp::Create { path: path.clone() })
             .map_err(|error| BackendError::Disk { doing, error })?;
-        let file = File::open(disk, unfinished);
+        let file = File::open(disk, path);
         let database = file.result(doing, database(&file))?;
-        let mut sum = Sum::default();
-        file.result(doing, write(&database, Batch { puts: rows, deletes: &[], meta }, &mut sum))?;
-        file.rename(path).map_err(|error| BackendError::Disk { doing, error })?;
-        Ok(Backend { database, file, meta: meta.clone(), sum })
+        let (mut sum, mut size) = (Sum::default(), Size::default());
+        let batch = Batch { puts: rows, deletes: &[], meta };
+        file.result(doing, write(&database, batch, &mut sum, &mut size))?;
+        Ok(Backend { database, file, meta: meta.clone(), sum, size })
     }
 }
 
@@ -236,6 +287,11 @@ fn temporary(path: &Path) -> Path {
     format!("{path}.tmp").into()
 }
 
+/// Where a defragmentation puts its copy.
+fn copy_of(path: &Path) -> Path {
+    format!("{path}.defrag").into()
+}
+
 fn database(file: &File) -> Result<Database, redb::Error> {
     let mut builder = Database::builder();
     // Without it redb follows the root of a two-phase commit before it has checked a page, and panics.
@@ -243,7 +299,12 @@ fn database(file: &File) -> Result<Database, redb::Error> {
     Ok(builder.create_with_backend(file.clone())?)
 }
 
-fn write(database: &Database, batch: Batch<'_>, sum: &mut Sum) -> Result<(), redb::Error> {
+fn write(
+    database: &Database,
+    batch: Batch<'_>,
+    sum: &mut Sum,
+    size: &mut Size,
+) -> Result<(), redb::Error> {
     let mut transaction = database.begin_write()?;
     transaction.set_two_phase_commit(true);
     {
@@ -251,15 +312,18 @@ fn write(database: &Database, batch: Batch<'_>, sum: &mut Sum) -> Result<(), red
         for key in batch.deletes {
             if let Some(old) = rows.remove(&key[..])? {
                 sum.remove(key, old.value());
+                size.remove(key, old.value());
             }
         }
         for (key, value) in batch.puts {
             if let Some(old) = rows.insert(&key[..], &value[..])? {
                 sum.remove(key, old.value());
+                size.remove(key, old.value());
             }
             sum.add(key, value);
+            size.add(key, value);
         }
-        transaction.open_table(META)?.insert((), &batch.meta.encode(*sum)[..])?;
+        transaction.open_table(META)?.insert((), &batch.meta.encode(*sum, *size)[..])?;
     }
     Ok(transaction.commit()?)
 }

@@ -9,8 +9,10 @@ use bytes::Bytes;
 use super::compaction::Compaction;
 use super::index::Modification;
 use super::key_range::KeyRange;
+use super::lease::Terms;
 use super::revision::Revision;
 use super::{Damaged, Store, lease, row};
+use crate::flaw::{Flaw, Flaws};
 
 /// What must be written to the backend, in one transaction, to bring it up to the store. No key
 /// occurs twice.
@@ -62,6 +64,9 @@ impl Store {
     /// What changed since the last call.
     pub fn take_changes(&mut self) -> Changes {
         let unsaved = mem::take(&mut self.unsaved);
+        if self.flaws.has(Flaw::WritebackDedupeBroken) {
+            self.shown_twice = unsaved.rows.first().copied(); // M-17247
+        }
         let made = unsaved.rows.into_iter().filter_map(|at| Some(row::encode(at, self.row_to_save(at)?)));
         let made = made.map(|(key, value)| (key, Some(value)));
         let removed = unsaved.removed.into_iter().map(|key| (key, None));
@@ -83,16 +88,28 @@ impl Store {
         R: IntoIterator<Item = (Bytes, Bytes)>,
         L: IntoIterator<Item = (Bytes, Bytes)>,
     {
+        Store::from_rows_with(saved, Flaws::default())
+    }
+
+    /// The same for a store with defects.
+    ///
+    /// # Errors
+    /// As [`Store::from_rows`].
+    pub fn from_rows_with<R, L>(saved: Saved<R, L>, flaws: Flaws) -> Result<Store, Damaged>
+    where
+        R: IntoIterator<Item = (Bytes, Bytes)>,
+        L: IntoIterator<Item = (Bytes, Bytes)>,
+    {
         let rows = saved.rows.into_iter().map(|(key, value)| row::decode(&key, value));
         let leases = saved.leases.into_iter().map(|(key, value)| lease::decode(&key, &value));
-        Store::restore(Saved { rows, leases, compaction: saved.compaction })
+        Store::restore(Saved { rows, leases, compaction: saved.compaction }, flaws)
     }
 
     /// Puts a store together from its parts.
-    pub(super) fn restore<R, L>(saved: Saved<R, L>) -> Result<Store, Damaged>
+    pub(super) fn restore<R, L>(saved: Saved<R, L>, flaws: Flaws) -> Result<Store, Damaged>
     where
         R: Iterator<Item = Result<(Revision, KeyValue), Damaged>>,
-        L: Iterator<Item = Result<(i64, i64), Damaged>>,
+        L: Iterator<Item = Result<(i64, Terms), Damaged>>,
     {
         let Compaction { scheduled, finished } = saved.compaction;
         if finished > scheduled || finished < -1 {
@@ -100,10 +117,13 @@ impl Store {
                 "compaction {finished} is finished, {scheduled} the last begun"
             )));
         }
-        let mut store = Store::new();
+        let mut store = Store { flaws, ..Store::new() };
         for lease in saved.leases {
-            let (id, ttl) = lease?;
-            store.grant(id, ttl).map_err(|_| Damaged::new(format!("lease {id} is there twice")))?;
+            let (id, terms) = lease?;
+            if store.leases.get(id).is_some() {
+                return Err(Damaged::new(format!("lease {id} is there twice")));
+            }
+            store.leases.insert(id, terms);
         }
         let mut last = Revision::first_of(store.revision);
         for row in saved.rows {
@@ -113,13 +133,19 @@ impl Store {
             // A tombstone may be a key's first row: an unfinished scrub took the puts before it
             // (etcd issue 19179).
             let change = Modification { at, tombstone: row::is_tombstone(&row) };
+            let lone = change.tombstone && store.index.get(&row.key).is_none();
+            if lone && flaws.has(Flaw::LoneTombstoneNotRestored) {
+                continue; // M-19179
+            }
             store.index.entry(&row.key).push(change);
             store.insert_row(at, row);
         }
         // The last revision can be one that a compaction removed every row of (etcd issue 17780).
-        store.revision = last.main.max(scheduled);
+        let known = if flaws.has(Flaw::RestoreRevFromIndex) { finished } else { scheduled }; // M-17780
+        store.revision = last.main.max(known);
         store.compaction = Compaction { scheduled: finished, finished };
-        if scheduled > finished {
+        // A revision that the flaw forgot is one of the future, to which etcd does not compact.
+        if scheduled > finished && scheduled <= store.revision {
             store.schedule(scheduled);
         }
         store.reattach()?;

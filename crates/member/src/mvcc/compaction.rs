@@ -14,6 +14,7 @@ use api::mvccpb::KeyValue;
 
 use super::revision::Revision;
 use super::{Store, row};
+use crate::flaw::Flaw;
 
 /// How far compaction has come. -1 is before the first. Invariant: `finished <= scheduled`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,13 +64,21 @@ impl Store {
         self.compaction
     }
 
+    /// Whether the scrub of a compaction to `revision` is done here, as one with `physical` waits for.
+    pub fn is_scrubbed(&self, revision: i64) -> bool {
+        self.compaction.finished >= revision
+    }
+
     /// Removes up to `batch` rows (at least one) from the backend, by way of the next
     /// [`Store::take_changes`]. Answers whether there is more to do.
     pub fn scrub_step(&mut self, batch: u32) -> bool {
         let Some(scrub) = self.scrubs.front_mut() else { return false };
-        let rows = std::iter::from_fn(|| scrub.rows.pop_first()).take(batch.max(1) as usize);
+        let batch = batch.max(1) as usize;
+        // M-17780 needs etcd's marker: with a batch of its own where the one before was full.
+        let lags = scrub.rows.len() >= batch && self.flaws.has(Flaw::RestoreRevFromIndex);
+        let rows = std::iter::from_fn(|| scrub.rows.pop_first()).take(batch);
         self.unsaved.removed.extend(rows.map(|(at, row)| at.row_key(row::is_tombstone(&row))));
-        if scrub.rows.is_empty() {
+        if scrub.rows.is_empty() && !lags {
             self.compaction.finished = scrub.revision;
             self.unsaved.compaction = true;
             self.scrubs.pop_front();
@@ -80,7 +89,11 @@ impl Store {
     /// The logical part.
     pub(super) fn schedule(&mut self, revision: i64) {
         self.compaction.scheduled = revision;
-        let dropped = self.index.compact(revision).into_iter();
+        // M-17780 shows only together with M-18089, and etcd had both then: what it removes last of a
+        // compaction must be the last revision there is.
+        let drops = [Flaw::TombstoneDroppedAtCompactRev, Flaw::RestoreRevFromIndex];
+        let tombstones = drops.iter().any(|flaw| self.flaws.has(*flaw)); // M-18089
+        let dropped = self.index.compact(revision, tombstones).into_iter();
         let rows = dropped.map(|at| (at, self.remove_row(at))).collect();
         self.scrubs.push_back(Scrub { revision, rows });
     }

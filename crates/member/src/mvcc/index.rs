@@ -49,7 +49,15 @@ impl KeyIndex {
     ///
     /// What was changed at `revision` itself all stays, tombstones too: a watch may still begin there
     /// (etcd issue 18089). Of what is older only a put that still holds at `revision` stays.
-    fn compact(&mut self, revision: i64, dropped: &mut Vec<Revision>) {
+    ///
+    /// With `tombstones` a tombstone at `revision` goes, too, and all before it (flaw M-18089).
+    fn compact(&mut self, revision: i64, tombstones: bool, dropped: &mut Vec<Revision>) {
+        if tombstones {
+            let through = self.0.partition_point(|change| change.at.main <= revision);
+            if self.0[..through].last().is_some_and(|last| last.tombstone) {
+                return dropped.extend(self.0.drain(..through).map(|change| change.at));
+            }
+        }
         let older = self.0.partition_point(|change| change.at.main < revision);
         let Some(newest) = self.0[..older].last() else { return };
         let superseded = self.0.get(older).is_some_and(|next| next.at.main == revision);
@@ -92,10 +100,10 @@ impl Index {
     }
 
     /// Forgets what a compaction at `revision` makes unreadable. Answers what that was.
-    pub(super) fn compact(&mut self, revision: i64) -> Vec<Revision> {
+    pub(super) fn compact(&mut self, revision: i64, tombstones: bool) -> Vec<Revision> {
         let mut dropped = Vec::new();
         self.keys.retain(|_, key| {
-            key.compact(revision, &mut dropped);
+            key.compact(revision, tombstones, &mut dropped);
             !key.0.is_empty()
         });
         dropped

@@ -1,7 +1,8 @@
-//! The leases of the store: which there are, for how long they were granted, which keys they hold.
+//! The leases of the store: which there are, for how long they were granted, how much of that was left
+//! at the last checkpoint, which keys they hold.
 //!
 //! What is not here: time. When a lease runs out is known to the leader alone and is no part of the
-//! replicated state (etcd's `lessor`).
+//! replicated state (`crate::lessor`).
 //!
 //! Invariant: a lease holds exactly the keys whose current pair names it.
 
@@ -17,10 +18,24 @@ use super::Damaged;
 pub struct Lease {
     /// For how long it was granted and is renewed, in seconds.
     pub ttl: i64,
+    /// What was left of it at its last checkpoint, in seconds: a new leader goes on from there. 0
+    /// where there was none since it was granted or renewed.
+    pub remaining: i64,
     keys: BTreeSet<Bytes>,
 }
 
+/// What is saved of a lease: seconds, as [`Lease`] has them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    pub(super) ttl: i64,
+    pub(super) remaining: i64,
+}
+
 impl Lease {
+    pub(super) fn terms(&self) -> Terms {
+        Terms { ttl: self.ttl, remaining: self.remaining }
+    }
+
     /// The keys it holds, sorted.
     pub fn keys(&self) -> impl ExactSizeIterator<Item = &Bytes> {
         self.keys.iter()
@@ -48,15 +63,25 @@ impl Leases {
         self.content
     }
 
-    pub(super) fn insert(&mut self, id: i64, ttl: i64) {
-        let before = self.all.insert(id, Lease { ttl, keys: BTreeSet::new() });
+    pub(super) fn insert(&mut self, id: i64, terms: Terms) {
+        let Terms { ttl, remaining } = terms;
+        let before = self.all.insert(id, Lease { ttl, remaining, keys: BTreeSet::new() });
         assert!(before.is_none(), "lease {id} is granted twice: the caller looks first whether it exists");
-        self.content = self.content.wrapping_add(digest(id, ttl));
+        self.content = self.content.wrapping_add(digest(id, terms));
+    }
+
+    /// Notes what is left of a lease; whether there is one.
+    pub(super) fn checkpoint(&mut self, id: i64, remaining: i64) -> bool {
+        let Some(lease) = self.all.get_mut(&id) else { return false };
+        self.content = self.content.wrapping_sub(digest(id, lease.terms()));
+        lease.remaining = remaining;
+        self.content = self.content.wrapping_add(digest(id, lease.terms()));
+        true
     }
 
     pub(super) fn remove(&mut self, id: i64) -> Option<Lease> {
         let lease = self.all.remove(&id)?;
-        self.content = self.content.wrapping_sub(digest(id, lease.ttl));
+        self.content = self.content.wrapping_sub(digest(id, lease.terms()));
         Some(lease)
     }
 
@@ -84,22 +109,27 @@ pub(super) fn row_key(id: i64) -> Bytes {
     Bytes::copy_from_slice(&id.to_be_bytes())
 }
 
-/// A lease as the backend has it.
+/// A lease as the backend has it: its TTL and what remains of it, both in big endian.
 pub(super) fn encode(lease: &Lease) -> Bytes {
-    Bytes::copy_from_slice(&lease.ttl.to_be_bytes())
+    Bytes::from([lease.ttl.to_be_bytes(), lease.remaining.to_be_bytes()].concat())
 }
 
-/// Id and TTL of a lease that the backend has.
-pub(super) fn decode(key: &[u8], value: &[u8]) -> Result<(i64, i64), Damaged> {
-    match (key.try_into(), value.try_into()) {
-        (Ok(id), Ok(ttl)) => Ok((i64::from_be_bytes(id), i64::from_be_bytes(ttl))),
+/// A lease that the backend has.
+pub(super) fn decode(key: &[u8], value: &[u8]) -> Result<(i64, Terms), Damaged> {
+    let number = |bytes: &[u8; 8]| i64::from_be_bytes(*bytes);
+    match (key.as_chunks(), value.as_chunks()) {
+        (([id], []), ([ttl, remaining], [])) => {
+            Ok((number(id), Terms { ttl: number(ttl), remaining: number(remaining) }))
+        }
         _ => Err(Damaged::new(format!("{key:02x?} with {value:02x?} is no lease"))),
     }
 }
 
-fn digest(id: i64, ttl: i64) -> u64 {
-    let mut bytes = [0_u8; 16];
-    bytes[..8].copy_from_slice(&id.to_le_bytes());
-    bytes[8..].copy_from_slice(&ttl.to_le_bytes());
+fn digest(id: i64, terms: Terms) -> u64 {
+    let mut bytes = [0_u8; 24];
+    let words = [id, terms.ttl, terms.remaining];
+    for (place, word) in bytes.chunks_exact_mut(8).zip(words) {
+        place.copy_from_slice(&word.to_le_bytes());
+    }
     xxh3_64(&bytes)
 }

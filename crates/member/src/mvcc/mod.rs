@@ -5,7 +5,7 @@
 //! the backend is written behind it, from [`Store::take_changes`], and read only at a restart.
 //!
 //! Not here: what requests mean (`crate::apply`), when anything is written or scrubbed (the server),
-//! time (leases have none here), watchers.
+//! time (leases have none here, but for the checkpoints of what is left of them), watchers.
 //!
 //! Invariants:
 //! - The state is a function of the applied entries alone: equal applied index, equal
@@ -18,6 +18,7 @@
 
 mod changes;
 mod compaction;
+mod hash;
 mod index;
 mod key_range;
 mod lease;
@@ -27,9 +28,12 @@ mod snapshot;
 mod write;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::iter::repeat_n;
 
 use api::mvccpb::KeyValue;
 use xxhash_rust::xxh3::xxh3_64;
+
+use crate::flaw::Flaws;
 
 pub use changes::{Changes, Saved};
 pub use compaction::Compaction;
@@ -44,7 +48,7 @@ pub use write::Write;
 pub struct Damaged(String);
 
 impl Damaged {
-    fn new(what: impl Into<String>) -> Damaged {
+    pub(crate) fn new(what: impl Into<String>) -> Damaged {
         Damaged(what.into())
     }
 }
@@ -62,6 +66,9 @@ pub struct Store {
     /// What compactions left to remove from the backend, oldest compaction first.
     scrubs: VecDeque<compaction::Scrub>,
     unsaved: changes::Unsaved,
+    flaws: Flaws,
+    /// A row that the history shows twice (flaw M-17247); none in a store without that flaw.
+    shown_twice: Option<Revision>,
 }
 
 impl Default for Store {
@@ -71,7 +78,7 @@ impl Default for Store {
 }
 
 impl Store {
-    /// An empty store, at revision 1.
+    /// An empty store, at revision 1, without flaws.
     pub fn new() -> Store {
         Store {
             revision: 1,
@@ -82,7 +89,19 @@ impl Store {
             compaction: Compaction::default(),
             scrubs: VecDeque::new(),
             unsaved: changes::Unsaved::default(),
+            flaws: Flaws::default(),
+            shown_twice: None,
         }
+    }
+
+    /// The defects the store has.
+    pub fn flaws(&self) -> Flaws {
+        self.flaws
+    }
+
+    /// Gives the store defects. Those of a restart must be known to [`Store::from_rows_with`] already.
+    pub fn set_flaws(&mut self, flaws: Flaws) {
+        self.flaws = flaws;
     }
 
     /// The revision of the last change; 1 where there was none.
@@ -128,7 +147,9 @@ impl Store {
     /// All changes from revision `from` on, in order; tombstones have version 0. `from` must not be
     /// below the compact revision: there are gaps there.
     pub fn history(&self, from: i64) -> impl Iterator<Item = (Revision, &KeyValue)> {
-        self.rows.range(Revision::first_of(from)..).map(|(at, row)| (*at, row))
+        let times = |at| 1 + usize::from(Some(at) == self.shown_twice); // M-17247
+        let rows = self.rows.range(Revision::first_of(from)..);
+        rows.flat_map(move |(at, row)| repeat_n((*at, row), times(*at)))
     }
 
     /// The lease `id`.

@@ -12,10 +12,12 @@ use prost::{DecodeError, Message as _};
 
 use super::changes::Saved;
 use super::compaction::Compaction;
+use super::lease::Terms;
 use super::revision::Revision;
 use super::{Damaged, Store};
+use crate::flaw::Flaws;
 
-const MAGIC: &[u8; 8] = b"mvccsnp1";
+const MAGIC: &[u8; 8] = b"mvccsnp2";
 const CHECKSUM_LEN: usize = 4;
 /// Room for a row without its key and value: a guess that saves growing.
 const ROW_LEN: usize = 32;
@@ -24,13 +26,14 @@ impl Store {
     /// The store as bytes.
     pub fn encode_snapshot(&self) -> Bytes {
         let contents = self.rows.values().map(|row| ROW_LEN + row.key.len() + row.value.len());
-        let mut out = Vec::with_capacity(64 + 16 * self.leases.iter().len() + contents.sum::<usize>());
+        let mut out = Vec::with_capacity(64 + 24 * self.leases.iter().len() + contents.sum::<usize>());
         out.put_slice(MAGIC);
         out.put_i64_le(self.compaction.scheduled);
         out.put_u64_le(self.leases.iter().len() as u64);
         for (id, lease) in self.leases.iter() {
             out.put_i64_le(id);
             out.put_i64_le(lease.ttl);
+            out.put_i64_le(lease.remaining);
         }
         out.put_u64_le(self.rows.len() as u64);
         for (at, row) in &self.rows {
@@ -48,16 +51,25 @@ impl Store {
     /// # Errors
     /// `Damaged` where these bytes are not what [`Store::encode_snapshot`] made.
     pub fn decode_snapshot(bytes: Bytes) -> Result<Store, Damaged> {
+        Store::decode_snapshot_with(bytes, Flaws::default())
+    }
+
+    /// The same for a store with defects.
+    ///
+    /// # Errors
+    /// As [`Store::decode_snapshot`].
+    pub fn decode_snapshot_with(bytes: Bytes, flaws: Flaws) -> Result<Store, Damaged> {
         let mut body = checked(bytes)?;
         let compacted = body.try_get_i64_le()?;
         let mut leases = Vec::new();
         for _ in 0..body.try_get_u64_le()? {
-            leases.push(Ok((body.try_get_i64_le()?, body.try_get_i64_le()?)));
+            let id = body.try_get_i64_le()?;
+            leases.push(Ok((id, Terms { ttl: body.try_get_i64_le()?, remaining: body.try_get_i64_le()? })));
         }
         let count = body.try_get_u64_le()?;
         let rows = (0..count).map(|_| next_row(&mut body));
         let compaction = Compaction { scheduled: compacted, finished: compacted };
-        let mut store = Store::restore(Saved { rows, leases: leases.into_iter(), compaction })?;
+        let mut store = Store::restore(Saved { rows, leases: leases.into_iter(), compaction }, flaws)?;
         if !body.is_empty() {
             return Err(Damaged::new(format!(
                 "{} bytes stand behind the last row of the snapshot",

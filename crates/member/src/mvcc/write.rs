@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::Store;
 use super::index::Modification;
 use super::key_range::KeyRange;
+use super::lease::Terms;
 use super::revision::Revision;
 
 /// Changes the store. All changes made through one of these share one main revision, which is taken
@@ -44,9 +45,18 @@ impl Store {
         if self.leases.get(id).is_some() {
             return Err(Error::LeaseExists);
         }
-        self.leases.insert(id, ttl);
+        self.leases.insert(id, Terms { ttl, remaining: 0 });
         self.unsaved.leases.insert(id);
         Ok(())
+    }
+
+    /// Notes that `remaining` seconds are left of lease `id`, or with 0 that it was renewed since the
+    /// last note; no revision changes. Does nothing where the lease is gone: it may have been revoked
+    /// while the note was on its way.
+    pub fn checkpoint(&mut self, id: i64, remaining: i64) {
+        if self.leases.checkpoint(id, remaining) {
+            self.unsaved.leases.insert(id);
+        }
     }
 }
 

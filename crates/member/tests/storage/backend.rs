@@ -52,6 +52,7 @@ fn meta(index: u64) -> Meta {
         conf_state: Bytes::from_static(b"conf"),
         scheduled_compact: index as i64 / 2,
         finished_compact: index as i64 / 3,
+        state: Bytes::from_static(b"state"),
     }
 }
 

@@ -6,11 +6,11 @@
 mod faults;
 
 use crate::choice::{Choice, Value};
-use crate::field::{HOUR, Settings};
+use crate::field::{HOUR, Settings, Words};
 use crate::read::Reader;
 use crate::scenario::Scenario;
 use crate::units::Unit;
-use crate::workload::{MOST_CLIENTS, Workload};
+use crate::workload::{MOST_CLIENTS, Traffic, Workload};
 use crate::{Cluster, Phases, Spread};
 
 /// Most operations of a run; more would not fit into memory.
@@ -164,7 +164,14 @@ impl<'a> Checks<'a> {
             return;
         }
         let usual = Workload::default();
-        let rate = bounds(workload, "rate", usual.rate, 0);
+        let traffic = workload.choice("traffic").map(Choice::bounds);
+        let rate = match traffic {
+            Some((low, high)) => {
+                let of = |at: i128| i128::from(Traffic::ALL[at as usize].rate());
+                (of(low), of(high))
+            }
+            None => bounds(workload, "rate", usual.rate, 0),
+        };
         let each = bounds(workload, "operations", usual.operations, 0);
         let span = |name: &str| workload.find(name).map_or(0..0, |set| set.span.clone());
         if rate.0 == 0 && each.0 == 0 {

@@ -1,7 +1,22 @@
-//! One operation of a client, as one line: `1.25s put k3 c0o17`.
+//! One act of a client, as one line: `1.25s put k3 c0o17`.
 //!
 //! ```text
-//! operation = TIME request
+//! operation = TIME act
+//! act       = request
+//!           | watch KEYS {from=START | prev | progress | no-put | no-delete | fragment | id=N
+//!                         | as=NAME | stream=N | skip}
+//!           | follow KEYS {page=N | as=NAME | stream=N}
+//!           | cancel NAME | progress N | close N                   (a watcher; a stream; a stream)
+//!           | list KEYS {page=N} | view KEYS
+//!           | create WHICH VALUE {new=KEY | about=N | lease=N | tries=N}     (as Kubernetes)
+//!           | update WHICH VALUE {new=KEY | about=N | lease=N | tries=N}
+//!           | remove WHICH VALUE {new=KEY | about=N | lease=N | tries=N}
+//!           | add KEY VALUE {lock=KEY | lease=N | ttl=N | hold=TIME | fenced | outside}
+//!           | append [KEY += VALUE | get KEY, …]
+//!           | lock KEY lease=N ttl=N | unlock KEY
+//!           | campaign KEY VALUE lease=N ttl=N | proclaim KEY VALUE | resign KEY
+//!           | fenced KEY KEY VALUE                                  (the lock or election; what to put)
+//!           | renew | compactor KEY | rest TIME
 //! request   = put KEY VALUE {prev | ignore-value | ignore-lease | lease=N}
 //!           | get KEYS {@REVISION | serializable | limit=N | keys-only | count-only
 //!                       | by=FIELD | ascend=FIELD | descend=FIELD
@@ -9,15 +24,20 @@
 //!           | delete KEYS {prev}
 //!           | compact REVISION [physical]
 //!           | txn if [compare, …] then [request, …] else [request, …]
+//!           | grant N ttl=N | revoke N | keep-alive N | time-to-live N [keys] | leases
 //!           | call RPC JSON                    (anything else, in the form of etcd's gateway)
 //! compare   = (mod | create | version | lease | value) KEYS (= | != | < | >) (N | seen | VALUE)
 //! KEYS      = KEY | KEY*  (a prefix) | KEY..KEY | KEY..  (from there on) | *  (all)
+//! WHICH     = KEY | KEYS#N                     (the N-th of the copy of these keys, round and round)
+//! START     = now | N | seen+N | seen-N | last
 //! VALUE     = TEXT | TEXT*N  (filled up with dots to N bytes)
 //! ```
 //!
 //! A key or text is bare (letters, digits, `_ - / :`) or in double quotes, with `\"`, `\\` and `\x0a`.
-//! `FIELD` is key, version, create, mod or value. What the text cannot say exactly, `call` says.
+//! `FIELD` is key, version, create, mod or value. What the text cannot say exactly, `call` says. As a
+//! lease or a revision `seen` is [`crate::LAST`].
 
+mod acts;
 mod parse;
 mod print;
 
@@ -33,7 +53,19 @@ pub(crate) const LARGEST_VALUE: usize = 2 << 20;
 /// Txns within txns; etcd's own limit is the stack.
 const DEEPEST: u32 = 16;
 
-const VERBS: &[&str] = &["put", "get", "delete", "compact", "txn", "call"];
+const VERBS: &[&str] = &[
+    "put",
+    "get",
+    "delete",
+    "compact",
+    "txn",
+    "grant",
+    "revoke",
+    "keep-alive",
+    "time-to-live",
+    "leases",
+    "call",
+];
 const SORTS: &[(&str, SortTarget)] = &[
     ("key", SortTarget::Key),
     ("version", SortTarget::Version),

@@ -4,8 +4,9 @@ use api::Request;
 use api::etcdserverpb::compare::{CompareTarget, TargetUnion};
 use api::etcdserverpb::range_request::SortOrder;
 use api::etcdserverpb::{
-    CompactionRequest, Compare, DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest,
-    request_op,
+    CompactionRequest, Compare, DeleteRangeRequest, LeaseGrantRequest, LeaseKeepAliveRequest,
+    LeaseLeasesRequest, LeaseRevokeRequest, LeaseTimeToLiveRequest, PutRequest, RangeRequest, RequestOp,
+    TxnRequest, request_op,
 };
 use bytes::Bytes;
 
@@ -13,7 +14,7 @@ use super::{COMPARES, DEEPEST, LARGEST_VALUE, RESULTS, SORTS, VERBS, is_bare};
 use crate::mistakes::suggest;
 use crate::units::Unit;
 use crate::words::{BadWords, bad};
-use crate::{PlannedOperation, SEEN};
+use crate::{LAST, PlannedOperation, SEEN};
 
 /// Reads an operation.
 pub(crate) fn parse(text: &str) -> Result<PlannedOperation, BadWords> {
@@ -22,9 +23,9 @@ pub(crate) fn parse(text: &str) -> Result<PlannedOperation, BadWords> {
     let at = Unit::Time.parse(time).ok().and_then(|at| u64::try_from(at).ok()).ok_or_else(|| {
         bad(format!("an operation begins with its time, not {time:?}"), "write it as in `1.25s put k3 v`")
     })?;
-    let request = cursor.request()?;
+    let act = cursor.act()?;
     cursor.end()?;
-    Ok(PlannedOperation { at, request })
+    Ok(PlannedOperation { at, act })
 }
 
 /// Reads a request that is not preceded by a time.
@@ -36,18 +37,18 @@ pub(super) fn request(text: &str) -> Result<Request, BadWords> {
 }
 
 /// What is left of a line.
-struct Cursor<'a> {
-    rest: &'a str,
+pub(super) struct Cursor<'a> {
+    pub(super) rest: &'a str,
     depth: u32,
 }
 
 impl<'a> Cursor<'a> {
-    fn skip_space(&mut self) {
+    pub(super) fn skip_space(&mut self) {
         self.rest = self.rest.trim_start();
     }
 
     /// The next word: up to white space, a comma or a bracket. Empty at the end.
-    fn word(&mut self) -> &'a str {
+    pub(super) fn word(&mut self) -> &'a str {
         self.skip_space();
         let end = self
             .rest
@@ -59,7 +60,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Takes `sign` if it comes next.
-    fn take(&mut self, sign: &str) -> bool {
+    pub(super) fn take(&mut self, sign: &str) -> bool {
         self.skip_space();
         match self.rest.strip_prefix(sign) {
             Some(rest) => {
@@ -70,7 +71,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn demand(&mut self, sign: &str, help: &str) -> Result<(), BadWords> {
+    pub(super) fn demand(&mut self, sign: &str, help: &str) -> Result<(), BadWords> {
         if self.take(sign) {
             Ok(())
         } else {
@@ -90,12 +91,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// Whether options may follow: not at the end of the line or of a branch.
-    fn more(&mut self) -> bool {
+    pub(super) fn more(&mut self) -> bool {
         self.skip_space();
         !self.rest.is_empty() && !self.rest.starts_with([',', ']'])
     }
 
-    fn request(&mut self) -> Result<Request, BadWords> {
+    pub(super) fn request(&mut self) -> Result<Request, BadWords> {
         let verb = self.word();
         match verb {
             "put" => self.put().map(Request::Put),
@@ -103,12 +104,41 @@ impl<'a> Cursor<'a> {
             "delete" => self.delete().map(Request::DeleteRange),
             "compact" => self.compact().map(Request::Compact),
             "txn" => self.txn().map(Request::Txn),
+            "grant" => self.grant().map(Request::LeaseGrant),
+            "revoke" => Ok(LeaseRevokeRequest { id: self.lease()? }.into()),
+            "keep-alive" => Ok(LeaseKeepAliveRequest { id: self.lease()? }.into()),
+            "time-to-live" => self.time_to_live().map(Request::LeaseTimeToLive),
+            "leases" => Ok(LeaseLeasesRequest {}.into()),
             "call" => self.call(),
             "" => Err(bad("the operation is missing", "write it as in `1.25s put k3 v`")),
-            other => {
-                Err(bad(format!("{other:?} is not an operation"), suggest(other, VERBS.iter().copied())))
-            }
+            other => Err(bad(
+                format!("{other:?} is not an operation"),
+                suggest(other, VERBS.iter().chain(super::acts::VERBS).copied()),
+            )),
         }
+    }
+
+    /// The id of a lease, or `seen`.
+    fn lease(&mut self) -> Result<i64, BadWords> {
+        lease(self.word())
+    }
+
+    fn grant(&mut self) -> Result<LeaseGrantRequest, BadWords> {
+        let mut grant = LeaseGrantRequest { id: integer(self.word())?, ttl: 0 };
+        while self.more() {
+            let (_, number) = self.option(&["ttl="])?;
+            grant.ttl = integer(number)?;
+        }
+        Ok(grant)
+    }
+
+    fn time_to_live(&mut self) -> Result<LeaseTimeToLiveRequest, BadWords> {
+        let mut request = LeaseTimeToLiveRequest { id: self.lease()?, keys: false };
+        while self.more() {
+            self.option(&["keys"])?;
+            request.keys = true;
+        }
+        Ok(request)
     }
 
     fn call(&mut self) -> Result<Request, BadWords> {
@@ -138,7 +168,7 @@ impl<'a> Cursor<'a> {
                 ("prev", _) => put.prev_kv = true,
                 ("ignore-value", _) => put.ignore_value = true,
                 ("ignore-lease", _) => put.ignore_lease = true,
-                (_, number) => put.lease = integer(number)?,
+                (_, number) => put.lease = lease(number)?,
             }
         }
         Ok(put)
@@ -181,7 +211,7 @@ impl<'a> Cursor<'a> {
         let mut range = RangeRequest { key, range_end, ..RangeRequest::default() };
         while self.more() {
             if self.take("@") {
-                range.revision = integer(self.word())?;
+                range.revision = lease(self.word())?;
                 continue;
             }
             match self.option(OPTIONS)? {
@@ -225,7 +255,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads `[item, item]`.
-    fn list(
+    pub(super) fn list(
         &mut self,
         form: &str,
         mut item: impl FnMut(&mut Self) -> Result<(), BadWords>,
@@ -294,7 +324,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn keys(&mut self) -> Result<(Bytes, Bytes), BadWords> {
+    pub(super) fn keys(&mut self) -> Result<(Bytes, Bytes), BadWords> {
         self.skip_space();
         if self.rest.starts_with('*') {
             self.take("*");
@@ -313,7 +343,7 @@ impl<'a> Cursor<'a> {
         Ok((key, end))
     }
 
-    fn value(&mut self) -> Result<Bytes, BadWords> {
+    pub(super) fn value(&mut self) -> Result<Bytes, BadWords> {
         let stem = self.piece()?;
         let Some(rest) = self.rest.strip_prefix('*') else { return Ok(stem) };
         self.rest = rest;
@@ -334,7 +364,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A key or a text.
-    fn piece(&mut self) -> Result<Bytes, BadWords> {
+    pub(super) fn piece(&mut self) -> Result<Bytes, BadWords> {
         self.skip_space();
         if let Some(rest) = self.rest.strip_prefix('"') {
             self.rest = rest;
@@ -388,7 +418,12 @@ impl<'a> Cursor<'a> {
     }
 }
 
-fn integer(text: &str) -> Result<i64, BadWords> {
+/// A number, or `seen` for [`LAST`].
+pub(super) fn lease(text: &str) -> Result<i64, BadWords> {
+    if text == "seen" { Ok(LAST) } else { integer(text) }
+}
+
+pub(super) fn integer(text: &str) -> Result<i64, BadWords> {
     text.parse().map_err(|_| bad(format!("{text:?} is not a number"), "write a whole number"))
 }
 

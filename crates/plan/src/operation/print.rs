@@ -8,23 +8,31 @@ use api::etcdserverpb::{
 };
 use bytes::Bytes;
 
+use super::acts::print as print_act;
 use super::parse::request as request_of;
 use super::{COMPARES, RESULTS, SORTS, is_bare};
 use crate::units::Unit;
-use crate::{PlannedOperation, SEEN};
+use crate::{LAST, PlannedOperation, SEEN};
 
 /// Writes an operation.
 pub(crate) fn print(operation: &PlannedOperation) -> String {
-    format!("{} {}", Unit::Time.print(operation.at.into()), print_request(&operation.request))
+    format!("{} {}", Unit::Time.print(operation.at.into()), print_act(&operation.act))
 }
 
-fn print_request(request: &Request) -> String {
+pub(super) fn print_request(request: &Request) -> String {
     let short = match request {
         Request::Range(range) => print_range(range),
         Request::Put(put) => print_put(put),
         Request::DeleteRange(delete) => print_delete(delete),
         Request::Txn(txn) => print_txn(txn),
         Request::Compact(compact) => print_compact(compact),
+        Request::LeaseGrant(grant) => format!("grant {} ttl={}", grant.id, grant.ttl),
+        Request::LeaseRevoke(revoke) => format!("revoke {}", print_lease(revoke.id)),
+        Request::LeaseKeepAlive(alive) => format!("keep-alive {}", print_lease(alive.id)),
+        Request::LeaseTimeToLive(ask) => {
+            format!("time-to-live {}{}", print_lease(ask.id), if ask.keys { " keys" } else { "" })
+        }
+        Request::LeaseLeases(_) => "leases".into(),
         _ => String::new(),
     };
     match request_of(&short) {
@@ -34,10 +42,15 @@ fn print_request(request: &Request) -> String {
     }
 }
 
+/// A number that may be [`LAST`].
+pub(super) fn print_lease(id: i64) -> String {
+    if id == LAST { "seen".into() } else { id.to_string() }
+}
+
 fn print_range(range: &RangeRequest) -> String {
     let mut text = format!("get {}", print_keys(&range.key, &range.range_end));
     if range.revision != 0 {
-        text += &format!(" @{}", range.revision);
+        text += &format!(" @{}", print_lease(range.revision));
     }
     for (word, on) in [
         ("serializable", range.serializable),
@@ -77,7 +90,7 @@ fn print_put(put: &PutRequest) -> String {
         }
     }
     if put.lease != 0 {
-        text += &format!(" lease={}", put.lease);
+        text += &format!(" lease={}", print_lease(put.lease));
     }
     text
 }
@@ -130,7 +143,7 @@ fn print_compare(compare: &Compare) -> String {
     format!("{target} {} {result} {with}", print_keys(&compare.key, &compare.range_end))
 }
 
-fn print_keys(key: &Bytes, end: &Bytes) -> String {
+pub(super) fn print_keys(key: &Bytes, end: &Bytes) -> String {
     if end.is_empty() {
         print_piece(key)
     } else if key == "\0" && end == "\0" {
@@ -144,7 +157,7 @@ fn print_keys(key: &Bytes, end: &Bytes) -> String {
     }
 }
 
-fn print_value(value: &Bytes) -> String {
+pub(super) fn print_value(value: &Bytes) -> String {
     let stem = value.iter().rposition(|byte| *byte != b'.').map_or(0, |last| last + 1);
     if stem == value.len() {
         print_piece(value)
@@ -153,7 +166,7 @@ fn print_value(value: &Bytes) -> String {
     }
 }
 
-fn print_piece(bytes: &[u8]) -> String {
+pub(super) fn print_piece(bytes: &[u8]) -> String {
     if !bytes.is_empty() && bytes.iter().all(|byte| is_bare(*byte)) {
         return String::from_utf8_lossy(bytes).into_owned();
     }

@@ -4,14 +4,17 @@ use api::Request;
 use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
 use api::etcdserverpb::range_request::{SortOrder, SortTarget};
 use api::etcdserverpb::{
-    CompactionRequest, Compare, DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest,
-    request_op,
+    CompactionRequest, Compare, DeleteRangeRequest, LeaseGrantRequest, LeaseKeepAliveRequest,
+    LeaseLeasesRequest, LeaseRevokeRequest, LeaseTimeToLiveRequest, PutRequest, RangeRequest, RequestOp,
+    TxnRequest, request_op,
 };
 use bytes::Bytes;
 use keyed::{Draw, Ratio};
 
 use super::Workload;
-use crate::SEEN;
+use super::lane::{compare, filled, op_delete, op_get, op_put};
+use crate::act::{Keys, Start, Watch};
+use crate::{Act, LAST, SEEN};
 
 /// Makes one operation.
 pub(super) struct Maker<'a> {
@@ -50,9 +53,7 @@ impl Maker<'_> {
             value += &format!("-{put}");
         }
         let length = self.workload.value_bytes.sample(self.roll(100 + put));
-        let mut value = value.into_bytes();
-        value.resize(value.len().max(length as usize), b'.');
-        value.into()
+        filled(value, length as usize)
     }
 
     fn put_request(&self) -> PutRequest {
@@ -220,7 +221,7 @@ impl Maker<'_> {
                 }),
                 2 => {
                     let delete = DeleteRangeRequest { key, prev_kv: true, ..DeleteRangeRequest::default() };
-                    RequestOp { request: Some(request_op::Request::RequestDeleteRange(delete)) }
+                    op_delete(delete)
                 }
                 _ => op_get(RangeRequest { key, ..RangeRequest::default() }),
             }
@@ -266,8 +267,7 @@ impl Maker<'_> {
             }
             6 => {
                 let delete = DeleteRangeRequest { key: put.key.clone(), ..DeleteRangeRequest::default() };
-                let delete = RequestOp { request: Some(request_op::Request::RequestDeleteRange(delete)) };
-                TxnRequest { success: vec![op_put(put), delete], ..TxnRequest::default() }.into()
+                TxnRequest { success: vec![op_put(put), op_delete(delete)], ..TxnRequest::default() }.into()
             }
             _ => {
                 // One above etcd's limit of 128.
@@ -276,29 +276,76 @@ impl Maker<'_> {
             }
         }
     }
-}
 
-fn op_put(put: PutRequest) -> RequestOp {
-    RequestOp { request: Some(request_op::Request::RequestPut(put)) }
-}
+    pub fn grant(&self) -> Request {
+        let ttl = self.roll(1).within(1, 10) as i64;
+        // An id of its own, so that no two plans' acts share one; now and then the server picks.
+        let own = (i64::from(self.client) + 1) * 1_000_000_000 + self.nth as i64;
+        let id = if self.roll(2).happens(Ratio::percent(20)) { 0 } else { own };
+        LeaseGrantRequest { ttl, id }.into()
+    }
 
-fn op_get(range: RangeRequest) -> RequestOp {
-    RequestOp { request: Some(request_op::Request::RequestRange(range)) }
-}
+    pub fn put_leased(&self) -> Request {
+        PutRequest { lease: LAST, ..self.put_request() }.into()
+    }
 
-fn compare(key: &Bytes, result: CompareResult, with: TargetUnion) -> Compare {
-    let target = match with {
-        TargetUnion::Version(_) => CompareTarget::Version,
-        TargetUnion::CreateRevision(_) => CompareTarget::Create,
-        TargetUnion::ModRevision(_) => CompareTarget::Mod,
-        TargetUnion::Value(_) => CompareTarget::Value,
-        TargetUnion::Lease(_) => CompareTarget::Lease,
-    };
-    Compare {
-        result: result as i32,
-        target: target as i32,
-        key: key.clone(),
-        range_end: Bytes::new(),
-        target_union: Some(with),
+    pub fn keep_alive(&self) -> Request {
+        LeaseKeepAliveRequest { id: LAST }.into()
+    }
+
+    pub fn revoke(&self) -> Request {
+        LeaseRevokeRequest { id: LAST }.into()
+    }
+
+    pub fn time_to_live(&self) -> Request {
+        LeaseTimeToLiveRequest { id: LAST, keys: self.roll(1).happens(Ratio::percent(50)) }.into()
+    }
+
+    pub fn leases(&self) -> Request {
+        LeaseLeasesRequest {}.into()
+    }
+
+    pub fn watch(&self) -> Act {
+        let odds = |what: u64, percent: u32| self.roll(what).happens(Ratio::percent(percent));
+        let (key, end) = if odds(1, 40) { (self.key(2), Bytes::new()) } else { self.keys(2) };
+        let from = match self.roll(3).below(8) {
+            0..3 => Start::Now,
+            3..6 => Start::Seen(-(self.roll(4).log_within(1, 100) as i64)),
+            6 => Start::Seen(self.roll(4).log_within(1, 20) as i64),
+            _ => Start::Last,
+        };
+        Act::Watch(Watch {
+            keys: Keys { key, end },
+            from,
+            prev_kv: odds(5, 50),
+            progress: odds(6, 30),
+            no_put: odds(7, 8),
+            no_delete: odds(8, 8),
+            fragment: odds(9, 10),
+            id: if odds(10, 10) { self.roll(11).within(1, 5) as i64 } else { 0 },
+            name: self.watcher(),
+            stream: self.stream(),
+            skip: odds(12, 50),
+        })
+    }
+
+    fn watcher(&self) -> u32 {
+        self.roll(13).below(4) as u32
+    }
+
+    fn stream(&self) -> u32 {
+        self.roll(14).below(2) as u32
+    }
+
+    pub fn watch_cancel(&self) -> Act {
+        Act::Cancel { watcher: self.watcher() }
+    }
+
+    pub fn watch_progress(&self) -> Act {
+        Act::Progress { stream: self.stream() }
+    }
+
+    pub fn watch_close(&self) -> Act {
+        Act::Close { stream: self.stream() }
     }
 }

@@ -1,27 +1,47 @@
-//! What the clients of a scenario ask.
+//! What the clients of a scenario ask: one file a workload, chosen by `name`.
 //!
-//! Every operation is drawn by itself, from its client's number and its own (rule R2). Every value
-//! that is written names the operation that writes it (`c2o17`; further puts of one txn `c2o17-1`,
-//! …), so that a value seen anywhere leads back to the one operation it can come from.
+//! Every act is drawn by itself, from its client's number and its own (rule R2). Every value
+//! that is written names the act that writes it (`c2o17`; further puts of one txn `c2o17-1`,
+//! …), so that a value seen anywhere leads back to the one act it can come from.
+//!
+//! A workload is a list of *lanes*: clients with all they do. Lanes beyond `clients` are those a
+//! workload needs beside: watchers, compactors, whoever renews leases. Mixes and weights are those
+//! of the systems a workload is from; [`NAMES`] names the source of each.
 
+mod append;
+mod etcd;
+mod kubernetes;
+mod kubernetes_cluster;
+mod lane;
+mod leader_election_app;
+mod lock;
+mod lock_etcd_set;
+mod lock_set;
 mod make;
+mod mixed;
+mod register;
+mod set;
+mod watch;
+mod wr;
 
-use api::Request;
 use record::Nanos;
 
-use crate::choice::Dice;
 use crate::field::{Field, Form, HOUR, MS, SECOND, Words, count, fields, time, words};
-use crate::sections::{CLOCK_RATE, FAILOVER};
+use crate::sections::{CLOCK_RATE, FAILOVER, LATENCY};
 use crate::units::Unit;
-use crate::workload::make::Maker;
-use crate::{Failover, PlannedOperation, Spread};
+use crate::{Failover, Spread};
 
-/// The `[workload]` of a scenario, decided. Timeout, failover and endpoints are drawn for each client.
+pub(crate) use lane::{Lane, Setup};
+pub(crate) use mixed::{MIX, Mix};
+
+/// The `[workload]` of a scenario, decided. What is drawn for each client says so.
 #[derive(Clone, Debug)]
 pub(crate) struct Workload {
+    pub name: Name,
     pub clients: u32,
-    /// Operations an hour, of all clients together; 0: as fast as answers come.
+    /// Acts an hour, of all clients together; 0: as fast as answers come.
     pub rate: u64,
+    pub traffic: Option<Traffic>,
     pub operations: u64,
     pub keys: u32,
     pub key_prefix: String,
@@ -30,6 +50,14 @@ pub(crate) struct Workload {
     pub failover: Failover,
     pub timeout: Nanos,
     pub clock: Option<u32>,
+    pub user: Option<String>,
+    pub watchers: Option<u32>,
+    pub watch_processing: Spread,
+    pub keepalive: Nanos,
+    pub keepalive_timeout: Nanos,
+    pub api_servers: u32,
+    pub nodes: u32,
+    pub speed: u32,
 }
 
 /// Which members a client knows.
@@ -46,23 +74,35 @@ words!(Endpoints: "all" = Endpoints::All, "one" = Endpoints::One, "some" = Endpo
 pub(crate) const MOST_CLIENTS: i128 = 1_000;
 
 pub(crate) static WORKLOAD: &[Field<Workload>] = fields! {
+    "name" Form::Word(Name::NAMES) => name, "Which workload.";
     "clients" count(0, MOST_CLIENTS) => clients, "How many clients. Client `n` begins with member `n` modulo the number of members, plus 1.";
     "rate" Form::Number { unit: Unit::Rate, low: 0, high: 3_600_000_000, zero: Some("unthrottled") } => rate, "Operations of all clients together; each client asks at its share of it, but never before its last answer. `\"unthrottled\"`: the next operation follows the answer at once.";
+    "traffic" Form::Word(Traffic::NAMES) => traffic, "The rate in a word: 10, 50, 200 or 1000 operations a second. It replaces `rate`.";
     "operations" Form::Number { unit: Unit::Count, low: 0, high: 10_000_000, zero: Some("unlimited") } => operations, "Most operations of one client; an unthrottled workload needs it.";
-    "keys" count(1, 1_000_000) => keys, "How many keys. Few are hot keys, and make conflicts.";
-    "key-prefix" Form::Text => key_prefix, "What every key begins with; its number follows.";
+    "keys" count(1, 1_000_000) => keys, "How many keys; of `mixed` and `register`, the others have their own. Few are hot keys, and make conflicts.";
+    "key-prefix" Form::Text => key_prefix, "What every key of `mixed` and `register` begins with; its number follows.";
     "value-bytes" Form::Spread { unit: Unit::Size, high: 2 << 20 } => value_bytes, "Length of a value, drawn for each; never shorter than the name of its operation.";
     "endpoints" Form::Word(Endpoints::NAMES) => endpoints, "Which members a client knows: all, one, or some of them. Drawn for each client.";
     "failover" FAILOVER => failover, "When a client turns to its next endpoint. Drawn for each client.";
     "timeout" time(MS, HOUR) => timeout, "How long a client waits for an answer, by its own clock. Drawn for each client.";
     "clock" CLOCK_RATE => clock, "How fast a client's clock runs. Drawn for each client. Left out: as in `[clocks]`.";
+    "user" Form::Text => user, "Who a client logs in as, `name:password`. Drawn for each client. Left out: nobody logs in.";
+    "watchers" count(0, 100) => watchers, "Clients that only watch, of the workloads that have such. Left out: one a member.";
+    "watch-processing" LATENCY => watch_processing, "How long a client takes over one response of a watch stream. Drawn for each client.";
+    "keepalive" time(MS, HOUR) => keepalive, "A watch stream on which nothing came for this long is tested with a ping. Drawn for each client.";
+    "keepalive-timeout" time(MS, HOUR) => keepalive_timeout, "Without an answer to the ping for this long, the stream is broken. Drawn for each client.";
+    "api-servers" count(1, 9) => api_servers, "API servers of `kubernetes-cluster`.";
+    "nodes" count(1, 100) => nodes, "Nodes of `kubernetes-cluster`.";
+    "speed" count(1, 100) => speed, "How many times faster than in a real one the clocks of `kubernetes-cluster` are: heartbeats, compactions, leases.";
 };
 
 impl Default for Workload {
     fn default() -> Workload {
         Workload {
+            name: Name::Mixed,
             clients: 5,
             rate: 20 * 3_600,
+            traffic: None,
             operations: 0,
             keys: 5,
             key_prefix: "k".into(),
@@ -71,86 +111,120 @@ impl Default for Workload {
             failover: Failover::OnTrouble,
             timeout: 2 * SECOND as Nanos,
             clock: None,
+            user: None,
+            watchers: None,
+            watch_processing: Spread::Constant(0),
+            keepalive: 30 * SECOND as Nanos,
+            keepalive_timeout: 10 * SECOND as Nanos,
+            api_servers: 2,
+            nodes: 5,
+            speed: 10,
         }
+    }
+}
+
+/// A workload by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Name {
+    Mixed,
+    EtcdPut,
+    EtcdPutDeleteLease,
+    EtcdDelete,
+    Kubernetes,
+    KubernetesCreateDelete,
+    Register,
+    Set,
+    Append,
+    Wr,
+    Watch,
+    Lock,
+    LockSet,
+    LockEtcdSet,
+    KubernetesCluster,
+    LeaderElectionApp,
+}
+
+words!(
+    Name: "mixed" = Name::Mixed,
+    "etcd-put" = Name::EtcdPut,
+    "etcd-put-delete-lease" = Name::EtcdPutDeleteLease,
+    "etcd-delete" = Name::EtcdDelete,
+    "kubernetes" = Name::Kubernetes,
+    "kubernetes-create-delete" = Name::KubernetesCreateDelete,
+    "register" = Name::Register,
+    "set" = Name::Set,
+    "append" = Name::Append,
+    "wr" = Name::Wr,
+    "watch" = Name::Watch,
+    "lock" = Name::Lock,
+    "lock-set" = Name::LockSet,
+    "lock-etcd-set" = Name::LockEtcdSet,
+    "kubernetes-cluster" = Name::KubernetesCluster,
+    "leader-election-app" = Name::LeaderElectionApp,
+);
+
+/// What makes the clients of a workload.
+type Make = fn(&Setup<'_>) -> Vec<Lane>;
+
+/// Every workload: its name, what makes it, what it is and where it is from.
+pub(crate) static NAMES: &[(Name, Make, &str)] = &[
+    (
+        Name::Mixed,
+        mixed::lanes,
+        "Every kind of request at the weights of `[workload.mix]`, leases and watchers too. Ours.",
+    ),
+    (Name::EtcdPut, etcd::put, etcd::PUT),
+    (Name::EtcdPutDeleteLease, etcd::put_delete_lease, etcd::PUT_DELETE_LEASE),
+    (Name::EtcdDelete, etcd::delete, etcd::DELETE),
+    (Name::Kubernetes, kubernetes::lanes, kubernetes::ABOUT),
+    (Name::KubernetesCreateDelete, kubernetes::create_delete, kubernetes::ABOUT_CREATE_DELETE),
+    (Name::Register, register::lanes, register::ABOUT),
+    (Name::Set, set::lanes, set::ABOUT),
+    (Name::Append, append::lanes, append::ABOUT),
+    (Name::Wr, wr::lanes, wr::ABOUT),
+    (Name::Watch, watch::lanes, watch::ABOUT),
+    (Name::Lock, lock::lanes, lock::ABOUT),
+    (Name::LockSet, lock_set::lanes, lock_set::ABOUT),
+    (Name::LockEtcdSet, lock_etcd_set::lanes, lock_etcd_set::ABOUT),
+    (Name::KubernetesCluster, kubernetes_cluster::lanes, kubernetes_cluster::ABOUT),
+    (Name::LeaderElectionApp, leader_election_app::lanes, leader_election_app::ABOUT),
+];
+
+/// How much is asked, in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Traffic {
+    VeryLow,
+    Low,
+    Medium,
+    High,
+}
+
+words!(Traffic: "very-low" = Traffic::VeryLow, "low" = Traffic::Low, "medium" = Traffic::Medium, "high" = Traffic::High);
+
+impl Traffic {
+    /// Acts an hour. `medium` and `high` are the most queries a second of etcd's `LowTraffic` (200) and
+    /// `HighTrafficProfile` (1000; `tests/robustness/traffic/traffic.go`); the others are for runs of
+    /// which many are wanted.
+    pub const fn rate(self) -> u64 {
+        3_600
+            * match self {
+                Traffic::VeryLow => 10,
+                Traffic::Low => 50,
+                Traffic::Medium => 200,
+                Traffic::High => 1_000,
+            }
     }
 }
 
 impl Workload {
-    /// When operation `nth` of client `client` may be called; `None` after the last one.
-    fn at(&self, client: u32, nth: u64, horizon: Nanos, dice: Dice) -> Option<Nanos> {
-        if self.operations != 0 && nth >= self.operations {
-            return None;
-        }
-        if self.rate == 0 {
-            return (self.operations != 0).then_some(0);
-        }
-        // One operation in each interval, at a place of its own in it.
-        let interval = u128::from(self.clients) * HOUR as u128 / u128::from(self.rate);
-        let interval = u64::try_from(interval).unwrap_or(u64::MAX).max(1);
-        let place = dice.nth(u64::from(client)).nth(nth).field("at").below(interval);
-        let at = nth.checked_mul(interval)?.checked_add(place)?;
-        // Whole microseconds: they are printed shorter, and nothing depends on the rest.
-        (at < horizon).then_some(at / 1_000 * 1_000)
+    /// Acts an hour of all clients together; 0: as fast as answers come.
+    pub fn rate(&self) -> u64 {
+        self.traffic.map_or(self.rate, Traffic::rate)
     }
 
-    /// Everything a client asks until `horizon`.
-    pub fn operations(&self, client: u32, mix: &Mix, horizon: Nanos, dice: Dice) -> Vec<PlannedOperation> {
-        let weights = mix.weights();
-        let mut operations = Vec::new();
-        while let Some(at) = self.at(client, operations.len() as u64, horizon, dice) {
-            let nth = operations.len() as u64;
-            let draw = dice.nth(u64::from(client)).nth(nth).field("what");
-            let maker = Maker { workload: self, client, nth, draw };
-            let request = MAKERS[draw.then(0).weighted(&weights)](&maker);
-            operations.push(PlannedOperation { at, request });
-        }
-        operations
+    /// All clients with all they do.
+    pub fn lanes(&self, setup: &Setup<'_>) -> Vec<Lane> {
+        let made = NAMES.iter().find(|named| named.0 == self.name).expect("every name has its workload");
+        made.1(setup)
     }
-}
-
-/// The weights of the mix, one field a kind of operation.
-macro_rules! mix {
-    ($($name:literal $field:ident = $usual:literal, $make:ident, $about:literal;)+) => {
-        /// How often each kind of operation is asked, as weights.
-        #[derive(Clone, Debug, Default)]
-        pub(crate) struct Mix {
-            $(pub $field: u32,)+
-        }
-
-        pub(crate) static MIX: &[Field<Mix>] = fields! {
-            $($name count(0, 1_000_000) => $field, $about;)+
-        };
-
-        static MAKERS: &[fn(&Maker<'_>) -> Request] = &[$(|maker| maker.$make()),+];
-
-        impl Mix {
-            /// What clients ask where a scenario does not say.
-            pub fn usual() -> Mix {
-                Mix { $($field: $usual,)+ }
-            }
-
-            pub fn weights(&self) -> Vec<u64> {
-                vec![$(self.$field.into()),+]
-            }
-        }
-    };
-}
-
-mix! {
-    "put" put = 30, put, "Put a key.";
-    "put-prev" put_prev = 3, put_prev, "Put a key and ask for its previous value.";
-    "get" get = 30, get, "Get a key.";
-    "get-serializable" get_serializable = 5, get_serializable, "Get a key from the member's own state, without a quorum.";
-    "get-at" get_at = 4, get_at, "Get a key at a revision of the past.";
-    "list" list = 5, list, "Range over keys, with all options a range has.";
-    "list-serializable" list_serializable = 2, list_serializable, "The same without a quorum.";
-    "delete" delete = 4, delete, "Delete a key, sometimes with its previous value.";
-    "delete-range" delete_range = 1, delete_range, "Delete some neighbouring keys.";
-    "cas" cas = 6, cas, "Put a key if its mod revision is what the client last saw, else get it: as Kubernetes updates.";
-    "create" create = 3, create, "Put a key if it does not exist, else get it: as Kubernetes creates.";
-    "txn" txn = 4, txn, "A txn of one to three operations a branch, with up to two compares.";
-    "txn-read" txn_read = 1, txn_read, "A txn that only reads.";
-    "txn-nested" txn_nested = 1, txn_nested, "A txn within a txn.";
-    "compact" compact = 1, compact, "Compact to a little below the newest revision the client has seen.";
-    "invalid" invalid = 1, invalid, "A request that must end in one of etcd's own errors.";
 }

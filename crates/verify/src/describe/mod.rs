@@ -1,6 +1,7 @@
 //! Operations, events, keys and times as a person reads them, each on one line.
 
 mod event;
+mod watch;
 
 use std::fmt::Write;
 
@@ -13,6 +14,7 @@ use api::{Request, Response};
 use record::{Nanos, Operation, Outcome};
 
 pub use event::event;
+pub use watch::{change, watch_response, watcher};
 
 /// Longer byte strings are cut.
 const BYTES_SHOWN: usize = 40;

@@ -36,10 +36,15 @@ enum Says {
 }
 
 struct Node {
+    /// [`NOBODY`] for a compaction that a member asked for itself.
     operation: u32,
     says: Says,
     floor: Bound,
     ceiling: Bound,
+    /// When it was called; nothing that returned before knows of it.
+    call: Nanos,
+    /// When it was surely over.
+    over: Option<Nanos>,
 }
 
 /// Checks all operations without a place of their own, and returns how many there are. `model` is never compacted
@@ -91,12 +96,22 @@ impl<'a> Graph<'a> {
                 graph.possible.push((request.revision, history.operations[window.operation as usize].call));
             }
         }
+        for compaction in order.compactions.iter().filter(|compaction| compaction.operation == NOBODY) {
+            graph.nodes.push(Node {
+                operation: NOBODY,
+                says: Says::Compacts(compaction.revision),
+                floor: Bound { position: compaction.position.settled(), by: NOBODY },
+                ceiling: Bound { position: compaction.position.settled(), by: NOBODY },
+                call: compaction.time,
+                over: None,
+            });
+        }
         // Reads at a revision have a place, but matter for the compactions; without any they need not be looked at.
         let compacted = |node: &Node| matches!(node.says, Says::Compacted(_) | Says::Compacts(_));
         if graph.nodes.iter().any(compacted) {
             graph.take_reads_of_the_past(order);
         }
-        graph.nodes.sort_by_key(|node| history.operations[node.operation as usize].call);
+        graph.nodes.sort_by_key(|node| node.call);
         graph.order_compactions(violations);
         graph
     }
@@ -120,7 +135,14 @@ impl<'a> Graph<'a> {
         }
         floor.position = floor.position.settled();
         ceiling.position = ceiling.position.settled_before();
-        self.nodes.push(Node { operation: window.operation, says, floor, ceiling });
+        let operation = window.operation;
+        let (call, over) = self.times(operation);
+        self.nodes.push(Node { operation, says, floor, ceiling, call, over });
+    }
+
+    fn times(&self, operation: u32) -> (Nanos, Option<Nanos>) {
+        let operation = &self.history.operations[operation as usize];
+        (operation.call, over_at(operation))
     }
 
     fn take_unplaced(&mut self, window: &Window, violations: &mut Vec<Violation>) {
@@ -176,9 +198,10 @@ impl<'a> Graph<'a> {
             };
             if let Some(revision) = revision {
                 let here = Bound { position, by: number as u32 };
-                let window = Window { operation: number as u32, floor: here, ceiling: here };
+                let operation = number as u32;
                 let says = Says::NotCompacted(revision);
-                self.nodes.push(Node { operation: window.operation, says, floor: here, ceiling: here });
+                let (call, over) = self.times(operation);
+                self.nodes.push(Node { operation, says, floor: here, ceiling: here, call, over });
             }
         }
     }
@@ -216,9 +239,8 @@ impl<'a> Graph<'a> {
             if at + 1 < count {
                 edges[count + at].push(count + at + 1);
             }
-            if let Some(returned) = over_at(&self.history.operations[node.operation as usize]) {
-                let called = |other: &Node| self.history.operations[other.operation as usize].call;
-                let next = self.nodes.partition_point(|other| called(other) <= returned);
+            if let Some(returned) = node.over {
+                let next = self.nodes.partition_point(|other| other.call <= returned);
                 if next < count {
                     edges[at].push(count + next);
                 }
@@ -243,8 +265,7 @@ impl<'a> Graph<'a> {
 
     /// Whether a revision below 0 is asked for, or a compaction that may have happened explains the error.
     fn may_be_compacted(&self, node: &Node, revision: i64) -> bool {
-        let returned = over_at(&self.history.operations[node.operation as usize]);
-        let explains = |(to, call): &(i64, Nanos)| *to > revision && returned.is_none_or(|at| *call <= at);
+        let explains = |(to, call): &(i64, Nanos)| *to > revision && node.over.is_none_or(|at| *call <= at);
         revision < -1 || self.possible.iter().any(explains)
     }
 
@@ -277,7 +298,8 @@ impl<'a> Graph<'a> {
         let stuck: Vec<u32> =
             (0..count).filter(|at| waiting[*at] > 0).map(|at| self.nodes[at].operation).collect();
         if !stuck.is_empty() {
-            violations.push(cycle(self.history, &stuck));
+            let own = self.nodes.iter().filter(|node| node.operation == NOBODY);
+            violations.push(cycle(self.history, &stuck, own.map(|node| node.call).max()));
         }
     }
 
@@ -347,7 +369,9 @@ fn oracle(history: &History, operation: u32) -> Oracle {
 }
 
 fn answered(history: &History, operation: u32) -> String {
-    let operation = &history.operations[operation as usize];
+    let Some(operation) = history.operations.get(operation as usize) else {
+        return "A member compacted of its own accord.".to_string();
+    };
     let who = describe::who(operation);
     match &operation.outcome {
         Outcome::Answer { at, .. } => format!("{who} was answered at {}.", describe::time(*at)),
@@ -389,17 +413,19 @@ fn never_compacted(history: &History, operation: u32, revision: i64) -> Violatio
 }
 
 fn compacted_twice(history: &History, one: u32, other: u32) -> Violation {
-    let time = history.operations[other as usize].returned().unwrap_or(0);
+    let both = || [one, other].into_iter().filter(|number| *number != NOBODY).map(|number| number as usize);
+    let time = both().filter_map(|number| history.operations[number].returned()).max().unwrap_or(0);
     Violation::new(Oracle::K3, Severity::Wrong, time, "the same compaction was accepted twice")
         .say(answered(history, one))
         .say(answered(history, other))
         .say("The second should have been refused: that revision was compacted already.")
-        .shown_by([one as usize, other as usize])
+        .shown_by(both())
 }
 
-fn cycle(history: &History, stuck: &[u32]) -> Violation {
-    let time =
-        stuck.iter().filter_map(|number| history.operations[*number as usize].returned()).max().unwrap_or(0);
+/// `own` is when a member last compacted of its own accord.
+fn cycle(history: &History, stuck: &[u32], own: Option<Nanos>) -> Violation {
+    let returned = |number: &u32| history.operations.get(*number as usize).and_then(|one| one.returned());
+    let time = stuck.iter().filter_map(returned).max().unwrap_or(0);
     let mut violation = Violation::new(
         Oracle::K3,
         Severity::Wrong,
@@ -407,8 +433,13 @@ fn cycle(history: &History, stuck: &[u32]) -> Violation {
         "compactions and reads of the past contradict each other",
     );
     let mut sorted = stuck.to_vec();
-    sorted.sort_by_key(|number| history.operations[*number as usize].returned());
-    for number in sorted.iter().take(3) {
+    if let Some(own) = own {
+        violation =
+            violation.say(format!("A member compacted of its own accord at {}.", describe::time(own)));
+    }
+    sorted.retain(|number| *number != NOBODY);
+    sorted.sort_by_key(returned);
+    for number in sorted.iter().take(2) {
         violation = violation.say(answered(history, *number));
     }
     violation
@@ -417,21 +448,24 @@ fn cycle(history: &History, stuck: &[u32]) -> Violation {
 }
 
 fn no_place(history: &History, node: &Node, earliest: &Bound) -> Violation {
-    let operation = &history.operations[node.operation as usize];
-    let time = operation.returned().unwrap_or(operation.call);
-    let mut violation = Violation::new(
-        oracle(history, node.operation),
-        Severity::Wrong,
-        time,
-        match node.says {
-            Says::Future(_) => "a revision is said to lie in the future, but was known already",
-            Says::Compacts(_) => "a compaction to a revision that did not exist yet was accepted",
-            Says::NotCompacted(_) => "a read returned a revision that was compacted already",
-            Says::Compacted(_) | Says::Refused(_) => "an answer came too early or too late",
-        },
-    )
-    .say(answered(history, node.operation))
-    .shown_by([node.operation as usize]);
+    let operation = history.operations.get(node.operation as usize);
+    let time = operation.map_or(node.call, |operation| operation.returned().unwrap_or(operation.call));
+    let title = match node.says {
+        Says::Future(_) => "a revision is said to lie in the future, but was known already",
+        Says::Compacts(_) if operation.is_none() => "a read returned a revision that was compacted already",
+        Says::Compacts(_) => "a compaction to a revision that did not exist yet was accepted",
+        Says::NotCompacted(_) => "a read returned a revision that was compacted already",
+        Says::Compacted(_) | Says::Refused(_) => "an answer came too early or too late",
+    };
+    let oracle = operation.map_or(Oracle::K3, |_| oracle(history, node.operation));
+    let mut violation = Violation::new(oracle, Severity::Wrong, time, title).say(match (operation, node.says) {
+        (None, Says::Compacts(revision)) => format!(
+            "A member compacted to revision {revision} of its own accord, when the newest was {}.",
+            node.ceiling.position.revision()
+        ),
+        _ => answered(history, node.operation),
+    });
+    violation = violation.shown_by(operation.map(|_| node.operation as usize));
     for (bound, when) in [(earliest, "It comes after"), (&node.ceiling, "It comes before")] {
         if bound.by != NOBODY && bound.by != node.operation {
             let other = describe::operation(&history.operations[bound.by as usize]);

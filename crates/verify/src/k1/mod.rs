@@ -10,21 +10,28 @@
 //! 3. `gaps`: every revision is made by somebody. Without evidence, a search over the writes without an answer.
 //! 4. `replay`: in that order each answer, whole, is what the model says.
 //! 5. `loose`: errors and compactions, which carry no revision, fit in somewhere between call and answer.
+//! 6. `rights`: users may do what they did, and may not do what they were refused.
+//!
+//! What a member asks for itself (the end of a lease, a compaction, the steps of the lock and election services) is
+//! in the evidence too, and is replayed with the rest: an entry that made a revision must explain it, one that made
+//! none must make none in the model.
 //!
 //! The same replay serves K2 and K3: a mismatch of a serializable read is theirs, as is one of a read at a revision.
 //!
 //! Not checked: what a lease's time does (L1 to L3); the order of lease operations among each other, and anything at
-//! all about leases without evidence; the header of a Compact (etcd reads it after the fact); errors that the model
-//! does not know (size, load, permission) beyond that they have no effect; calls that [`Model::covers`](crate::model::Model::covers)
+//! all about leases, users and alarms without evidence; the header of a Compact (etcd reads it after the fact); errors
+//! that the model does not know (size, load, quota) beyond that they have no effect; calls that [`Model::covers`](crate::model::Model::covers)
 //! does not know; cluster id, member id and term of headers. Evidence is believed where no answer contradicts it: that all
 //! members applied the same is I4 and I8.
 
 mod gaps;
+mod known;
 mod loose;
 mod order;
 pub(crate) mod place;
 mod realtime;
 pub(crate) mod replay;
+mod rights;
 
 use record::{Applied, History};
 
@@ -32,6 +39,7 @@ use crate::model::FIRST_REVISION;
 use crate::{Oracle, Severity, Violation};
 use crate::{definite, describe};
 use gaps::Filled;
+pub use known::Known;
 use order::{NOBODY, Order, Step};
 use realtime::Window;
 use replay::Replay;
@@ -69,8 +77,14 @@ pub struct Finding {
     pub resolved: usize,
     /// How many errors and compactions were fitted in.
     pub loose: usize,
+    /// How many answers and errors were held against the rights of who asked, beside those in the replay.
+    pub rights: usize,
+    /// How many entries that members asked for themselves were replayed.
+    pub own: usize,
     /// How many revisions were made.
     pub revisions: usize,
+    /// What was in the store at each of them.
+    pub known: Option<Known>,
 }
 
 /// Checks a history.
@@ -88,24 +102,31 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Finding {
     if premises.applied.is_none()
         && !fill_gaps(history, premises, &mut order.steps, &open, order.leases, &mut finding)
     {
+        finding.known = Some(Known::of_answers(history, &order, start));
         return finding;
     }
     let guessed = order.steps.len() > known;
 
-    let mut replay = Replay::new(history, start);
-    replay_all(&mut replay, history, &order.steps, premises, &mut finding);
+    let mut replay =
+        Replay::new(history, start).by_evidence(premises.applied.unwrap_or_default(), order.rights);
+    let until = replay_all(&mut replay, history, &order.steps, premises, &mut finding);
+    let finished = premises.closed && (premises.applied.is_some() || open.is_empty());
     if replay.lost_track {
         finding.undecided.push(
             "A lease ended of its own accord while several had keys; which one it was is not in the evidence."
                 .to_string(),
         );
         finding.violations.clear();
+        finding.known = Some(Known::of_replay(&order, replay.model, until, finished));
         return finding;
     }
     finding.placed = order.steps.iter().filter(|step| step.operation != NOBODY).count();
     let answered = |step: &&Step| definite::over_at(&history.operations[step.operation as usize]).is_some();
     let of_clients = order.steps.iter().filter(|step| step.operation != NOBODY);
     finding.resolved = finding.placed - of_clients.filter(answered).count();
+    finding.own = order.steps.iter().filter(|step| step.operation == NOBODY && step.rank > 0).count();
+    let closed = premises.closed && start == FIRST_REVISION;
+    finding.rights = rights::check(history, premises.applied, &order, closed, &mut finding.violations);
     finding.revisions = order.steps.iter().filter(|step| step.position.makes_revision()).count();
     if order.loose {
         let model = &replay.model;
@@ -121,6 +142,7 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Finding {
             finding.violations.extend(wrong);
         }
     }
+    finding.known = Some(Known::of_replay(&order, replay.model, until, finished));
     finding
 }
 
@@ -172,17 +194,20 @@ fn fill_gaps(
     hopeless.is_none()
 }
 
+/// Takes all steps, and returns the revision up to which every write made what it says it made.
 fn replay_all(
     replay: &mut Replay<'_>,
     history: &History,
     steps: &[Step],
     premises: &Premises<'_>,
     finding: &mut Finding,
-) {
+) -> i64 {
     let mut wrong = 0;
     let mut explained = true;
+    let mut until = i64::MAX;
     for step in steps {
         if let Some(revision) = replay.missing(step) {
+            until = until.min(revision - 1);
             if explained {
                 finding.violations.push(unexplained(history, step, revision, premises));
                 explained = false;
@@ -190,10 +215,19 @@ fn replay_all(
             let before = step.position.revision() - i64::from(step.position.makes_revision());
             replay.model.skip_to(before);
         }
-        if let Err(mismatch) = replay.take(step) {
+        let taken = replay.take(step);
+        if replay.lost_track || taken.is_err() && step.position.makes_revision() {
+            until = until.min(step.position.revision() - 1);
+        }
+        if let Err(mismatch) = taken {
             wrong += 1;
             if wrong <= MISMATCHES_SHOWN {
-                finding.violations.push(mismatch.violation(history, steps, &replay.model));
+                finding.violations.push(mismatch.violation(
+                    history,
+                    premises.applied.unwrap_or_default(),
+                    steps,
+                    &replay.model,
+                ));
             }
         }
     }
@@ -202,6 +236,7 @@ fn replay_all(
     {
         last.sentences.push(format!("{} more answers do not fit either.", wrong - MISMATCHES_SHOWN));
     }
+    until
 }
 
 fn unexplained(history: &History, step: &Step, revision: i64, premises: &Premises<'_>) -> Violation {

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use api::etcdserverpb::RequestOp;
 use api::etcdserverpb::request_op::Request as Op;
+use api::etcdserverpb::{CompactionRequest, RequestOp};
 use api::{Error, Request};
-use record::{Applied, History, Operation, Outcome};
+use record::{Applied, History, Nanos, Operation, Outcome};
 
-use super::place::{Place, Position, place};
+use super::place::{Place, Position, is_beside_the_store, place};
+use crate::definite::{is_definite, is_modelled, is_of_auth};
 use crate::describe;
+use crate::model::auth;
 use crate::{Oracle, Severity, Violation};
 
 /// Stands for "no operation" where one is numbered.
@@ -19,19 +21,25 @@ pub const NOBODY: u32 = u32::MAX;
 pub struct Step {
     /// Where.
     pub position: Position,
-    /// Orders lease operations between two revisions, as they were applied; 0 for everything else.
+    /// Orders what is beside the store, and what depends on it, between two revisions, as they were applied: the
+    /// place in the evidence, counted from 1. 0 where that is of no consequence.
     pub rank: u32,
-    /// Which operation; [`NOBODY`] for what the cluster did of its own accord.
+    /// Which operation; [`NOBODY`] for what the cluster did of its own accord, of which only the entry with this
+    /// rank, if any, knows what it was.
     pub operation: u32,
 }
 
 /// A compaction without an answer that is known to have taken effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compaction {
-    /// Which operation.
+    /// Which operation; [`NOBODY`] where a member asked for it itself.
     pub operation: u32,
     /// To which revision.
     pub revision: i64,
+    /// Where it was applied.
+    pub position: Position,
+    /// When the first member applied it: nobody can have known of it before.
+    pub time: Nanos,
 }
 
 /// What the operations and the evidence say of the order.
@@ -47,6 +55,10 @@ pub struct Order {
     pub loose: bool,
     /// Whether leases are granted or revoked.
     pub leases: bool,
+    /// Whether users and their rights are known at every entry.
+    pub rights: bool,
+    /// The first revision that two writes claim.
+    pub disputed: i64,
 }
 
 impl Order {
@@ -57,9 +69,10 @@ impl Order {
         start: i64,
         violations: &mut Vec<Violation>,
     ) -> Order {
-        let mut order = Order::default();
+        let mut order = Order { disputed: i64::MAX, ..Order::default() };
         order.take_answers(history, applied.is_some(), start, violations);
         if let Some(applied) = applied {
+            order.rights = knows_rights(history, applied);
             order.take_evidence(history, applied, start, violations);
         }
         order.steps.sort_unstable();
@@ -111,41 +124,60 @@ impl Order {
             if made < Position::during(start) {
                 continue;
             }
+            let rank = at as u32 + 1;
             let step = |rank, operation| Step { position: made, rank, operation };
+            let compacts = |request: &CompactionRequest| {
+                request.revision > compacted && request.revision <= entry.revision as i64
+            };
             let Some(number) = entry.operation else {
-                self.steps.extend(entry.mutated.then(|| step(0, NOBODY)));
+                match entry.internal.as_deref() {
+                    Some(Request::Compact(request)) if !entry.mutated => {
+                        if compacts(request) {
+                            compacted = request.revision;
+                            self.compactions.push(Compaction {
+                                operation: NOBODY,
+                                revision: compacted,
+                                position: made,
+                                time: entry.time,
+                            });
+                        }
+                    }
+                    Some(_) => self.steps.push(step(rank, NOBODY)),
+                    None => self.steps.extend(entry.mutated.then(|| step(0, NOBODY))),
+                }
                 continue;
             };
             let Some(operation) = history.operations.get(number as usize) else { continue };
             match &operation.request {
                 Request::Compact(request) => {
-                    if request.revision > compacted && request.revision <= entry.revision as i64 {
+                    if compacts(request) {
                         compacted = request.revision;
-                        self.take_compaction(number as u32, request.revision);
+                        if self.places[number as usize] == Place::Open {
+                            self.compactions.push(Compaction {
+                                operation: number as u32,
+                                revision: compacted,
+                                position: made,
+                                time: entry.time,
+                            });
+                        }
                     }
                 }
-                Request::LeaseGrant(_) | Request::LeaseRevoke(_) => {
+                request if is_beside_the_store(request) => {
                     if self.places[number as usize] == Place::Somewhere && entry.mutated {
                         violations.push(refused_and_done(operation, entry));
                     }
-                    // A revoke's answer does not say whether it made a revision.
-                    self.places[number as usize] = Place::At(made);
-                    self.steps.push(step(at as u32 + 1, number as u32));
-                    leases.insert(number as usize);
+                    if was_carried_out(operation) && (self.rights || !auth::changes_auth(request)) {
+                        // A revoke's answer does not say whether it made a revision.
+                        self.places[number as usize] = Place::At(made);
+                        self.steps.push(step(rank, number as u32));
+                        leases.insert(number as usize);
+                    }
                 }
-                _ => {
-                    self.take_entry(operation, entry, step(at as u32 + 1, number as u32), applied, violations)
-                }
+                _ => self.take_entry(operation, entry, step(rank, number as u32), applied, violations),
             }
         }
         if self.leases {
             self.place_other_leases(history, &leases);
-        }
-    }
-
-    fn take_compaction(&mut self, operation: u32, revision: i64) {
-        if self.places[operation as usize] == Place::Open {
-            self.compactions.push(Compaction { operation, revision });
         }
     }
 
@@ -179,7 +211,7 @@ impl Order {
                 self.steps.push(step);
                 violations.push(refused_and_done(operation, entry));
             }
-            Place::Somewhere if is_about_leases(operation) => {
+            Place::Somewhere if is_about_leases(operation) || self.rights && is_about_rights(operation) => {
                 *place = Place::At(step.position);
                 self.steps.push(ranked);
             }
@@ -206,9 +238,11 @@ impl Order {
             let operation = history.operations.get(step.operation as usize);
             operation.is_some_and(|operation| operation.response().is_some())
         };
+        let disputed = &mut self.disputed;
         self.steps.dedup_by(|next, kept| {
             let twins = next.position == kept.position && kept.position.makes_revision();
             if twins {
+                *disputed = (*disputed).min(kept.position.revision());
                 violations.push(made_twice(history, kept, next));
                 if !answered(kept) && answered(next) {
                     *kept = *next;
@@ -217,6 +251,30 @@ impl Order {
             twins
         });
     }
+}
+
+/// Whether the evidence has every change of users and rights that was acknowledged, and there is any.
+fn knows_rights(history: &History, applied: &[Applied]) -> bool {
+    let applied: BTreeSet<u64> = applied.iter().filter_map(|entry| entry.operation).collect();
+    let mut changes = (0..)
+        .zip(&history.operations)
+        .filter(|(_, operation)| auth::changes_auth(&operation.request))
+        .peekable();
+    changes.peek().is_some()
+        && changes.all(|(number, operation)| operation.response().is_none() || applied.contains(&number))
+}
+
+/// Whether the model is to say what became of the entry: not of one refused for a reason that it does not know.
+fn was_carried_out(operation: &Operation) -> bool {
+    match operation.outcome {
+        Outcome::Error { error, .. } => !is_definite(error) || is_modelled(error) || is_of_auth(error),
+        _ => true,
+    }
+}
+
+/// Whether it was refused because of who asked.
+fn is_about_rights(operation: &Operation) -> bool {
+    matches!(operation.outcome, Outcome::Error { error: Error::UserEmpty | Error::PermissionDenied, .. })
 }
 
 fn made_by(entry: &Applied) -> Position {

@@ -116,6 +116,13 @@ pub fn is_write(request: &Request) -> bool {
     }
 }
 
+/// Whether it goes through the log and changes something that is not the store: leases, users, alarms. Such operations
+/// stand in the order in which they were applied, and nowhere else.
+pub fn is_beside_the_store(request: &Request) -> bool {
+    matches!(request, Request::LeaseGrant(_) | Request::LeaseRevoke(_) | Request::Alarm(_))
+        || model::auth::changes_auth(request)
+}
+
 /// Whether the answer says that a revision was made. A revoke's answer does not tell: it counts as no.
 fn mutates(response: &Response) -> bool {
     match response {

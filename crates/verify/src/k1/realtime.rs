@@ -73,9 +73,9 @@ pub fn sweep(
     (somewhere, open)
 }
 
-/// Lease operations between two revisions stand in the order in which they were applied; that must be theirs in time.
+/// What is beside the store stands, between two revisions, in the order in which it was applied; that must be its order in time.
 fn check_leases(history: &History, order: &Order, violations: &mut Vec<Violation>) {
-    let ranked = || order.steps.iter().filter(|step| step.rank > 0);
+    let ranked = || order.steps.iter().filter(|step| step.rank > 0 && step.operation != NOBODY);
     let mut returns: Vec<(Nanos, u32, u32)> = ranked()
         .filter_map(|step| {
             Some((over_at(&history.operations[step.operation as usize])?, step.rank, step.operation))

@@ -5,17 +5,23 @@
 
 use std::borrow::Cow;
 
-use api::Request;
-use record::{History, Operation, Outcome};
+use api::etcdserverpb::LeaseGrantRequest;
+use api::{Error, Request, Response};
+use record::{Applied, History, Operation, Outcome};
 
 use super::order::{NOBODY, Step};
-use crate::model::{Model, Ties};
+use super::place::{is_beside_the_store, is_write};
+use crate::model::{Model, Ties, auth};
 use crate::{Oracle, Severity, Violation};
 use crate::{answer, definite, describe, k2, k3};
 
 /// The replay on its way.
 pub struct Replay<'a> {
     history: &'a History,
+    /// What the cluster applied; the rank of a step is a place in it, counted from 1.
+    applied: &'a [Applied],
+    /// Whether users are held to their rights.
+    rights: bool,
     /// The state after the last step.
     pub model: Model,
     ties: Ties,
@@ -26,7 +32,16 @@ pub struct Replay<'a> {
 impl<'a> Replay<'a> {
     /// At the start.
     pub fn new(history: &'a History, start: i64) -> Replay<'a> {
-        Replay { history, model: Model::starting_at(start), ties: Ties::default(), lost_track: false }
+        let mut model = Model::starting_at(start);
+        model.keep_changes();
+        let (ties, lost_track) = (Ties::default(), false);
+        Replay { history, applied: &[], rights: false, model, ties, lost_track }
+    }
+
+    /// With the evidence by which the steps were ordered, and whether it tells users and their rights.
+    pub fn by_evidence(mut self, applied: &'a [Applied], rights: bool) -> Replay<'a> {
+        (self.applied, self.rights) = (applied, rights);
+        self
     }
 
     /// The first revision that must have been made before this step, but was not.
@@ -40,8 +55,13 @@ impl<'a> Replay<'a> {
     pub fn take(&mut self, step: &Step) -> Result<(), Mismatch> {
         let revision = step.position.revision();
         let outcome = if step.operation == NOBODY {
-            self.expire();
-            Ok(())
+            match self.entry(step).and_then(|entry| entry.internal.as_deref()) {
+                Some(request) => self.take_own(request, step),
+                None => {
+                    self.expire();
+                    Ok(())
+                }
+            }
         } else {
             let operation = &self.history.operations[step.operation as usize];
             self.compare(operation, step)
@@ -55,21 +75,45 @@ impl<'a> Replay<'a> {
         outcome
     }
 
+    fn entry(&self, step: &Step) -> Option<&'a Applied> {
+        self.applied.get((step.rank as usize).checked_sub(1)?)
+    }
+
+    /// What a member asked for itself changes the store if and only if it changes the model's.
+    fn take_own(&mut self, request: &Request, step: &Step) -> Result<(), Mismatch> {
+        let before = self.model.revision();
+        let result = self.model.apply(request);
+        let difference = match (step.position.makes_revision(), self.model.revision() > before) {
+            (true, false) => match result {
+                Ok(_) => "there was nothing for it to change",
+                Err(error) => error.text(),
+            },
+            (false, true) => "it should have made a revision",
+            _ => return Ok(()),
+        };
+        Err(Mismatch { operation: NOBODY, rank: step.rank, difference: difference.to_string() })
+    }
+
     #[inline]
     fn compare(&mut self, operation: &Operation, step: &Step) -> Result<(), Mismatch> {
-        let request = granted(operation);
-        let result = self.model.apply_noting(&request, &mut self.ties);
+        let mut request = granted(operation);
+        if let (Request::LeaseGrant(grant), Some(entry)) = (&*request, self.entry(step))
+            && grant.id == 0
+        {
+            request = Cow::Owned(LeaseGrantRequest { id: chosen_id(entry), ..*grant }.into());
+        }
+        let result = self.carry_out(operation, &request, step);
         let difference = match (&operation.outcome, &result) {
             (Outcome::Answer { response, .. }, Ok(expected)) => {
                 answer::difference(expected, response, &self.ties)
             }
             (Outcome::Answer { .. }, Err(error)) => Some(format!("it should be the error \"{error}\"")),
-            (Outcome::Error { error, .. }, Err(expected)) if error == expected => None,
+            (Outcome::Error { error, .. }, Err(expected)) if definite::is_same(*error, *expected) => None,
             (Outcome::Error { .. } | Outcome::Unknown { .. }, _) if step.position.makes_revision() => {
                 let fits = self.model.revision() == step.position.revision();
                 (!fits).then(|| "it could not have made that revision".to_string())
             }
-            // What else has an error and a place is about leases.
+            // What else has an error and a place is about leases, rights or alarms.
             (Outcome::Error { error, .. }, result) if definite::is_definite(*error) => Some(match result {
                 Ok(_) => "there was no reason for that error".to_string(),
                 Err(expected) => format!("it should be the error \"{expected}\""),
@@ -78,7 +122,37 @@ impl<'a> Replay<'a> {
         };
         match difference {
             None => Ok(()),
-            Some(difference) => Err(Mismatch { operation: step.operation, difference }),
+            Some(difference) => Err(Mismatch { operation: step.operation, rank: step.rank, difference }),
+        }
+    }
+
+    /// Does what the operation asks for. The rights of who asks were asked at the entry of whatever goes through the
+    /// log; the rest is for `rights`.
+    #[inline]
+    fn carry_out(&mut self, operation: &Operation, request: &Request, step: &Step) -> Result<Response, Error> {
+        if !self.rights || !(is_write(request) || is_beside_the_store(request)) {
+            return self.model.apply_noting(request, &mut self.ties);
+        }
+        let keys = match request {
+            Request::LeaseRevoke(revoke) => self.model.lease_keys(revoke.id),
+            _ => Vec::new(),
+        };
+        let refused = match operation.outcome {
+            Outcome::Error { error: error @ (Error::UserEmpty | Error::PermissionDenied), .. } => Some(error),
+            // It may have been refused for its token, and nobody was told.
+            Outcome::Unknown { .. } if !keys.is_empty() && !step.position.makes_revision() => {
+                Some(Error::AuthOldRevision)
+            }
+            _ => None,
+        };
+        match refused {
+            Some(error) if auth::versions_differ(request) && (keys.is_empty() || auth::any_time(error)) => {
+                Err(error)
+            }
+            None if auth::versions_differ(request) && keys.is_empty() => {
+                self.model.apply_noting(request, &mut self.ties)
+            }
+            _ => self.model.apply_noting_as(operation.user.as_deref(), request, &mut self.ties),
         }
     }
 
@@ -108,20 +182,39 @@ pub(crate) fn granted(operation: &Operation) -> Cow<'_, Request> {
     }
 }
 
+/// The id of a lease that the server chose and that no client was told: by the entry, where it has the request as it
+/// was proposed, else one that no lease has.
+fn chosen_id(entry: &Applied) -> i64 {
+    match entry.internal.as_deref() {
+        Some(Request::LeaseGrant(grant)) if grant.id != 0 => grant.id,
+        _ => i64::MIN + entry.index as i64,
+    }
+}
+
 /// An answer that is not the model's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mismatch {
-    /// Whose.
+    /// Whose; [`NOBODY`] for an entry that a member asked for itself.
     pub operation: u32,
+    /// The place of the entry in the evidence, counted from 1; 0 where that is of no consequence.
+    pub rank: u32,
     /// In what.
     pub difference: String,
 }
 
 impl Mismatch {
     /// As a violation of the oracle whose kind of operation it is.
-    pub fn violation(&self, history: &History, steps: &[Step], model: &Model) -> Violation {
+    pub fn violation(
+        &self,
+        history: &History,
+        applied: &[Applied],
+        steps: &[Step],
+        model: &Model,
+    ) -> Violation {
         let number = self.operation as usize;
-        let operation = &history.operations[number];
+        let Some(operation) = history.operations.get(number) else {
+            return self.of_own(&applied[self.rank as usize - 1]);
+        };
         let time = operation.returned().unwrap_or(operation.call);
         let (oracle, title) = match &operation.request {
             request if k3::reads_the_past(request) => {
@@ -153,6 +246,20 @@ impl Mismatch {
             violation = violation.say(format!("The last write there: {line}.")).shown_by([writer]);
         }
         violation
+    }
+}
+
+impl Mismatch {
+    fn of_own(&self, entry: &Applied) -> Violation {
+        let what = entry.internal.as_deref().map_or_else(String::new, describe::request);
+        let made = if entry.mutated { "made" } else { "was applied at" };
+        let title = "what a member did of its own accord does not fit";
+        Violation::new(Oracle::K1, Severity::Wrong, entry.time, title)
+            .say(format!(
+                "Entry {}, `{what}`, which a member asked for itself, {made} revision {}.",
+                entry.index, entry.revision
+            ))
+            .say(format!("By all that was applied before: {}.", self.difference))
     }
 }
 

@@ -1,14 +1,16 @@
 //! The sequential model of etcd: what one etcd would answer to one request after another.
 //!
-//! It has the key-value store with all its versions, transactions, compaction and leases. It is written from the
-//! description of etcd's answers (the sections of `etcd-semantics.md` are named at each rule) and proven on the
+//! It has the key-value store with all its versions, transactions, compaction, leases, users with their rights, and
+//! alarms. It is written from the description of etcd's answers (the sections of `etcd-semantics.md` are named at each rule) and proven on the
 //! recorded answers of a real one (`tests/conformance.rs`). It shares nothing with the store of `member`.
 //!
-//! Not modelled: time (leases never expire), auth, alarms and quotas, watches, membership, maintenance, the
-//! size of requests; and what of a header names a server: cluster, member and term are always 0.
+//! Not modelled: time (leases never expire, nor do tokens), quotas, watches, membership, maintenance, the size of
+//! requests; and what of a header names a server: cluster, member and term are always 0.
 //!
 //! Architecture invariant: deterministic, and knows nothing of histories or oracles.
 
+pub mod alarm;
+pub mod auth;
 mod check;
 mod lease;
 mod range;
@@ -19,7 +21,10 @@ mod txn;
 use api::etcdserverpb::*;
 use api::mvccpb::KeyValue;
 use api::{Error, Request, Response};
+use bytes::Bytes;
 
+use alarm::Alarms;
+use auth::Auth;
 pub use check::{MAX_LEASE_TTL, MAX_TXN_OPS, check};
 use lease::{Leases, NO_LEASE};
 pub use store::FIRST_REVISION;
@@ -35,6 +40,8 @@ pub const MIN_LEASE_TTL: i64 = 2;
 pub struct Model {
     store: Store,
     leases: Leases,
+    auth: Auth,
+    alarms: Alarms,
 }
 
 impl Model {
@@ -43,6 +50,17 @@ impl Model {
         let mut model = Model::default();
         model.store.revision = revision;
         model
+    }
+
+    /// Keeps every change from now on, for [`Model::changes`].
+    pub fn keep_changes(&mut self) {
+        self.store.keep_changes();
+    }
+
+    /// The changes that were kept, in the order in which they were made, those of one transaction in the order of
+    /// its operations: the pair then, and whether it was deleted. A deletion has only the key and the revision.
+    pub fn changes(&self) -> impl Iterator<Item = (KeyValue, bool)> {
+        self.store.changes()
     }
 
     /// The newest revision.
@@ -61,12 +79,38 @@ impl Model {
                 | Request::Compact(_)
                 | Request::LeaseGrant(_)
                 | Request::LeaseRevoke(_)
+                | Request::LeaseKeepAlive(_)
                 | Request::LeaseTimeToLive(_)
                 | Request::LeaseLeases(_)
-        )
+                | Request::Alarm(_)
+        ) || auth::is_about_auth(request)
     }
 
-    /// Carries out a request and answers it.
+    /// Carries out a request of a client, who holds a token of `user` or none, and answers it. What it is refused for
+    /// comes in etcd's order: its form, alarms, the rights of the user, the state.
+    ///
+    /// # Panics
+    /// As [`Model::apply`].
+    pub fn apply_as(&mut self, user: Option<&str>, request: &Request) -> Result<Response, Error> {
+        self.apply_noting_as(user, request, &mut Ties::default())
+    }
+
+    /// [`Model::apply_as`], noting in `ties` what of the answer has no defined order.
+    pub fn apply_noting_as(
+        &mut self,
+        user: Option<&str>,
+        request: &Request,
+        ties: &mut Ties,
+    ) -> Result<Response, Error> {
+        if self.auth.is_enabled() {
+            check(request)?;
+            self.alarms.check(request)?;
+            self.auth.permits(user, request, &|id| self.lease_keys(id))?;
+        }
+        self.apply_noting(request, ties)
+    }
+
+    /// Carries out a request without asking for anybody's rights, as the cluster does its own, and answers it.
     ///
     /// Of a header only the revision is filled in. Keys in sorted ranges that the sort target does not tell apart
     /// come in the order of keys, where etcd promises no order; [`Model::apply_noting`] says where.
@@ -82,6 +126,7 @@ impl Model {
     pub fn apply_noting(&mut self, request: &Request, ties: &mut Ties) -> Result<Response, Error> {
         ties.clear();
         check(request)?;
+        self.alarms.check(request)?;
         match request {
             Request::Range(request) => self.range(request, ties).map(Response::Range),
             Request::Put(request) => self.put(request).map(Response::Put),
@@ -92,6 +137,9 @@ impl Model {
             Request::LeaseRevoke(request) => self.revoke(request).map(Response::LeaseRevoke),
             Request::LeaseTimeToLive(request) => Ok(Response::LeaseTimeToLive(self.time_to_live(request))),
             Request::LeaseLeases(_) => Ok(Response::LeaseLeases(self.all_leases())),
+            Request::LeaseKeepAlive(request) => Ok(Response::LeaseKeepAlive(self.keep_alive(request))),
+            Request::Alarm(request) => Ok(Response::Alarm(self.alarms.apply(request))),
+            request if auth::is_about_auth(request) => self.auth.apply(request, self.store.revision),
             other => panic!("the model has no {}: ask Model::covers first", other.rpc_name()),
         }
     }
@@ -123,6 +171,21 @@ impl Model {
         self.store.scan(Span::new(key, range_end), at)
     }
 
+    /// The keys that hang on a lease, in order; none where it does not exist.
+    pub fn lease_keys(&self, id: i64) -> Vec<Bytes> {
+        self.leases.get(id).map(|lease| lease.keys.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Seconds for which a lease was granted; `None` where it does not exist.
+    pub fn lease_ttl(&self, id: i64) -> Option<i64> {
+        self.leases.get(id).map(|lease| lease.ttl)
+    }
+
+    /// The users and their rights.
+    pub fn auth(&self) -> &Auth {
+        &self.auth
+    }
+
     /// The leases that have keys.
     pub fn leases_with_keys(&self) -> impl Iterator<Item = i64> {
         self.leases.iter().filter(|(_, lease)| !lease.keys.is_empty()).map(|(id, _)| id)
@@ -134,7 +197,7 @@ impl Model {
     }
 
     /// Goes back to an earlier revision, in time that grows with the number of keys. Nothing may have been
-    /// compacted since. Leases granted since stay, and those revoked since stay away.
+    /// compacted since. Leases granted since stay, and those revoked since stay away; so do users and alarms.
     pub fn rewind(&mut self, revision: i64) {
         self.store.rewind(revision);
         let keys = self.store.scan(Span::From(b""), revision).filter(|kv| kv.lease != NO_LEASE);
@@ -225,6 +288,12 @@ impl Model {
             }
         }
         response
+    }
+
+    /// A lease that does not exist is not an error, but has no time left.
+    fn keep_alive(&self, request: &LeaseKeepAliveRequest) -> LeaseKeepAliveResponse {
+        let ttl = self.lease_ttl(request.id).unwrap_or(0);
+        LeaseKeepAliveResponse { header: header(self.store.revision), id: request.id, ttl }
     }
 
     fn all_leases(&self) -> LeaseLeasesResponse {

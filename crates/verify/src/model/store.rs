@@ -51,11 +51,13 @@ pub struct Store {
     pub revision: i64,
     /// Reads below this revision are refused. -1 before the first compaction, so that 0 can be compacted once.
     pub compacted: i64,
+    /// Every change in the order in which it was made, where it is asked for.
+    changes: Option<Vec<(Bytes, Version)>>,
 }
 
 impl Default for Store {
     fn default() -> Store {
-        Store { keys: BTreeMap::new(), revision: FIRST_REVISION, compacted: -1 }
+        Store { keys: BTreeMap::new(), revision: FIRST_REVISION, compacted: -1, changes: None }
     }
 }
 
@@ -101,17 +103,34 @@ impl Store {
             Some(last) if last.number > 0 => (last.created, last.number + 1),
             _ => (revision, 1),
         };
-        set(versions, Version { modified: revision, created, number, lease, value });
+        let version = Version { modified: revision, created, number, lease, value };
+        if let Some(changes) = &mut self.changes {
+            changes.push((key.clone(), version.clone()));
+        }
+        set(versions, version);
     }
 
     /// Deletes a key that exists, as part of revision `revision`, which is not finished yet.
-    pub fn delete(&mut self, key: &[u8], revision: i64) {
+    pub fn delete(&mut self, key: &Bytes, revision: i64) {
         if let Some(versions) = self.keys.get_mut(key) {
-            set(
-                versions,
-                Version { modified: revision, created: 0, number: 0, lease: 0, value: Bytes::new() },
-            );
+            let version =
+                Version { modified: revision, created: 0, number: 0, lease: 0, value: Bytes::new() };
+            if let Some(changes) = &mut self.changes {
+                changes.push((key.clone(), version.clone()));
+            }
+            set(versions, version);
         }
+    }
+
+    /// Keeps every change from now on.
+    pub fn keep_changes(&mut self) {
+        self.changes.get_or_insert_default();
+    }
+
+    /// The changes that were kept, in the order in which they were made: what the key was then, and whether it was
+    /// deleted. A deletion has only the key and the revision.
+    pub fn changes(&self) -> impl Iterator<Item = (KeyValue, bool)> {
+        self.changes.iter().flatten().map(|(key, version)| (key_value(key, version), version.number == 0))
     }
 
     /// Forgets what no read at `revision` or later can see.
@@ -128,6 +147,9 @@ impl Store {
     /// Forgets everything after `revision`. Takes time in the number of keys; nothing may have been compacted since.
     pub fn rewind(&mut self, revision: i64) {
         self.revision = revision;
+        if let Some(changes) = &mut self.changes {
+            changes.truncate(changes.partition_point(|(_, version)| version.modified <= revision));
+        }
         self.keys.retain(|_, versions| {
             versions.truncate(versions.partition_point(|version| version.modified <= revision));
             !versions.is_empty()

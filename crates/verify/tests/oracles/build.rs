@@ -1,11 +1,12 @@
 //! Histories written by hand: times are seconds, the client's number is also its member's unless said otherwise.
 
+use api::etcdserverpb::watch_request::RequestUnion;
 use api::etcdserverpb::*;
-use api::mvccpb::KeyValue;
+use api::mvccpb::{Event, KeyValue};
 use api::{Error, Request, Response};
 use bytes::Bytes;
 use etcdsim_verify::{Expectations, Oracle, Verdict, Violation, judge};
-use record::{Applied, MemberEnd, Nanos, Operation, Outcome, Record};
+use record::{Applied, CacheView, MemberEnd, Nanos, Operation, Outcome, Record, StreamEnd, WatchStream};
 
 const SECOND: Nanos = 1_000_000_000;
 
@@ -169,5 +170,138 @@ impl Story {
         let found = found.unwrap_or_else(|| panic!("no {oracle} {title:?} in {:#?}", verdict)).clone();
         assert!((1..=4).contains(&found.sentences.len()), "{:#?}", found.sentences);
         found
+    }
+}
+
+/// A put as a watcher is told of it: key, value, create revision, mod revision, version.
+pub fn was_put(key: &str, value: &str, create: i64, modified: i64, version: i64) -> Event {
+    Event { r#type: 0, kv: Some(kv(key, value, create, modified, version)), prev_kv: None }
+}
+
+/// A deletion as a watcher is told of it.
+pub fn was_deleted(key: &str, revision: i64) -> Event {
+    let kv = KeyValue { key: bytes(key), mod_revision: revision, ..KeyValue::default() };
+    Event { r#type: 1, kv: Some(kv), prev_kv: None }
+}
+
+/// The same event with what was before.
+pub fn after(event: Event, before: KeyValue) -> Event {
+    Event { prev_kv: Some(before), ..event }
+}
+
+/// The creation of a watcher of the keys from `key` to `end`.
+pub fn from(key: &str, end: &str, start_revision: i64) -> WatchCreateRequest {
+    let (key, range_end) = (bytes(key), bytes(end));
+    WatchCreateRequest { key, range_end, start_revision, ..WatchCreateRequest::default() }
+}
+
+/// A response for a watcher.
+pub fn response(watch_id: i64, revision: i64, events: &[Event]) -> WatchResponse {
+    let (header, events) = (header(revision), events.to_vec());
+    WatchResponse { header, watch_id, events, ..WatchResponse::default() }
+}
+
+/// A stream of watchers between client and member 1, written down as it goes.
+pub struct Stream {
+    stream: WatchStream,
+    now: u64,
+}
+
+impl Default for Stream {
+    fn default() -> Stream {
+        let (sent, received) = (Vec::new(), Vec::new());
+        Stream {
+            stream: WatchStream { client: 1, member: 1, opened: 0, sent, received, ended: None },
+            now: 0,
+        }
+    }
+}
+
+impl Stream {
+    /// What follows happens at this time, until said otherwise.
+    pub fn at(mut self, now: u64) -> Stream {
+        self.now = now;
+        self
+    }
+
+    fn send(mut self, request: RequestUnion) -> Stream {
+        self.stream.sent.push((self.now * SECOND, WatchRequest { request_union: Some(request) }));
+        self
+    }
+
+    pub fn create(self, request: WatchCreateRequest) -> Stream {
+        self.send(RequestUnion::CreateRequest(request))
+    }
+
+    pub fn cancel(self, watch_id: i64) -> Stream {
+        self.send(RequestUnion::CancelRequest(WatchCancelRequest { watch_id }))
+    }
+
+    /// A response arrives.
+    pub fn takes(mut self, response: WatchResponse) -> Stream {
+        self.stream.received.push((self.now * SECOND, response));
+        self
+    }
+
+    pub fn created(self, watch_id: i64, revision: i64) -> Stream {
+        self.takes(WatchResponse { created: true, ..response(watch_id, revision, &[]) })
+    }
+
+    pub fn refused(self, revision: i64, cancel_reason: &str) -> Stream {
+        let cancel_reason = cancel_reason.to_string();
+        let created =
+            WatchResponse { created: true, canceled: true, cancel_reason, ..response(-1, revision, &[]) };
+        self.takes(created)
+    }
+
+    /// A watcher is told of changes.
+    pub fn told(self, watch_id: i64, revision: i64, events: &[Event]) -> Stream {
+        self.takes(response(watch_id, revision, events))
+    }
+
+    pub fn progress(self, watch_id: i64, revision: i64) -> Stream {
+        self.takes(response(watch_id, revision, &[]))
+    }
+
+    pub fn cancelled(self, watch_id: i64, compact_revision: i64) -> Stream {
+        let cancelled = WatchResponse { canceled: true, compact_revision, ..response(watch_id, 0, &[]) };
+        self.takes(cancelled)
+    }
+
+    pub fn closed(mut self) -> Stream {
+        self.stream.ended = Some((self.now * SECOND, StreamEnd::Closed));
+        self
+    }
+}
+
+impl Story {
+    /// A stream of watchers.
+    pub fn watch(mut self, stream: Stream) -> Story {
+        self.record.history.watches.push(stream.stream);
+        self
+    }
+
+    /// The cluster applied an operation, which made no revision.
+    pub fn applied_idly(self, operation: u64, revision: u64) -> Story {
+        let mut story = self.applied(operation, revision);
+        story.record.applied.last_mut().expect("just pushed").mutated = false;
+        story
+    }
+
+    /// A client's copy of the keys from `a` to `z`: key and revision of each.
+    pub fn copy(mut self, client: u32, at: u64, revision: i64, pairs: &[(&str, i64)]) -> Story {
+        let pairs = pairs.iter().map(|(key, revision)| (bytes(key), *revision)).collect();
+        let keys = (bytes("a"), bytes("z"));
+        self.record.history.caches.push(CacheView { client, at: at * SECOND, keys, revision, pairs });
+        self
+    }
+
+    /// All was well again at `healed`; at `end` member 1 was at this revision.
+    pub fn settled(mut self, healed: u64, end: u64, revision: u64) -> Story {
+        self.record.healed = healed * SECOND;
+        self.record.stats.virtual_ns = end * SECOND;
+        let member = MemberEnd { member: 1, running: true, core: true, applied: 9, revision, state_hash: 1 };
+        self.record.members.push(member);
+        self
     }
 }

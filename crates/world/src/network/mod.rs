@@ -13,6 +13,7 @@ mod partitions;
 mod rules;
 
 use api::{Error, Request, Response};
+use member::io::PeerMessage;
 use plan::{Link, Network as Setup, RuleAction};
 use protobuf::Message as _;
 use raft::eraftpb::{Message, MessageType};
@@ -29,6 +30,8 @@ use rules::ActiveRule;
 #[derive(Clone, Debug)]
 pub(crate) enum Body {
     Raft(Message),
+    /// What members say to each other beside raft.
+    Peer(PeerMessage),
     /// A client's request, with its number in the history.
     Request(u64, Request),
     /// A member's answer.
@@ -69,6 +72,8 @@ pub(crate) struct Network {
     setup: Setup,
     links: Vec<LinkState>,
     cuts: Cuts,
+    /// When each ordered pair was cut or joined last.
+    changed: Vec<Nanos>,
     clogs: Cuts,
     rules: Vec<ActiveRule>,
     /// Packets that wait for a clog or a rule's fault to end, with that fault.
@@ -95,6 +100,7 @@ impl Network {
             setup,
             links,
             cuts: Cuts::new(processes),
+            changed: vec![0; processes * processes],
             clogs: Cuts::new(processes),
             rules: Vec::new(),
             held: Vec::new(),
@@ -170,12 +176,26 @@ impl Network {
             .any(|(from, to)| self.cuts.is_cut(*from, *to) || self.clogs.is_cut(*from, *to))
     }
 
-    pub(crate) fn cut(&mut self, pairs: &[Pair]) {
+    pub(crate) fn cut(&mut self, pairs: &[Pair], now: Nanos) {
         self.cuts.cut(pairs);
+        self.note_change(pairs, now);
     }
 
-    pub(crate) fn heal(&mut self, pairs: &[Pair]) {
+    pub(crate) fn heal(&mut self, pairs: &[Pair], now: Nanos) {
         self.cuts.heal(pairs);
+        self.note_change(pairs, now);
+    }
+
+    fn note_change(&mut self, pairs: &[Pair], now: Nanos) {
+        for (from, to) in pairs {
+            self.changed[from * self.processes + to] = now;
+        }
+    }
+
+    /// Since when messages pass both ways between two processes; `None` where they do not.
+    pub(crate) fn joined_since(&self, a: usize, b: usize) -> Option<Nanos> {
+        let pass = !self.cuts.is_cut(a, b) && !self.cuts.is_cut(b, a);
+        pass.then(|| self.changed[a * self.processes + b].max(self.changed[b * self.processes + a]))
     }
 
     pub(crate) fn overlay(&mut self, fault: u32, pairs: &[Pair], link: Link) {

@@ -1,0 +1,196 @@
+//! The ranges of keys that a user may read and write: those of all its roles together, merged
+//! (`server/auth/range_perm_cache.go`).
+
+use std::collections::BTreeMap;
+
+use api::authpb::Permission;
+use api::authpb::permission::Type;
+use bytes::Bytes;
+
+use super::{State, User};
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    Read,
+    Write,
+}
+
+/// Keys from the first, included, to the second, excluded; without a second, all from the first on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Interval {
+    start: Bytes,
+    end: Option<Bytes>,
+}
+
+/// What one user may do. Intervals are sorted and do not touch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Permissions {
+    read: Vec<Interval>,
+    write: Vec<Interval>,
+}
+
+/// Whether a role may be given these keys: one, a range that is not empty, or all from `key` on.
+pub(super) fn is_valid_range(key: &[u8], range_end: &[u8]) -> bool {
+    !key.is_empty() && (range_end.is_empty() || range_end == [0] || key < range_end)
+}
+
+impl State {
+    /// What every user may do.
+    pub(super) fn permissions(&self) -> BTreeMap<String, Permissions> {
+        let of = |user: &User| {
+            let roles = user.roles.iter().filter_map(|role| self.roles.get(role)).flatten();
+            Permissions::of(roles)
+        };
+        self.users.iter().map(|(name, user)| (name.clone(), of(user))).collect()
+    }
+}
+
+impl Permissions {
+    fn of<'a>(permissions: impl Iterator<Item = &'a Permission>) -> Permissions {
+        let (mut read, mut write) = (Vec::new(), Vec::new());
+        for permission in permissions {
+            let interval = || Interval::new(&permission.key, &permission.range_end);
+            match Type::try_from(permission.perm_type) {
+                Ok(Type::Read) => read.push(interval()),
+                Ok(Type::Write) => write.push(interval()),
+                Ok(Type::Readwrite) => {
+                    read.push(interval());
+                    write.push(interval());
+                }
+                Err(_) => {} // etcd stores it, and it permits nothing
+            }
+        }
+        Permissions { read: merged(read), write: merged(write) }
+    }
+
+    /// Whether all keys of a range, in a request's form, are the user's.
+    pub(super) fn allow(&self, need: Need, key: &[u8], range_end: &[u8]) -> bool {
+        let mut intervals = match need {
+            Need::Read => self.read.iter(),
+            Need::Write => self.write.iter(),
+        };
+        intervals.any(|interval| interval.covers(key, range_end))
+    }
+}
+
+impl Interval {
+    fn new(key: &Bytes, range_end: &[u8]) -> Interval {
+        let end = match range_end {
+            [] => Some([&key[..], &[0]].concat().into()),
+            [0] => None,
+            _ => Some(Bytes::copy_from_slice(range_end)),
+        };
+        Interval { start: key.clone(), end }
+    }
+
+    fn contains(&self, key: &[u8]) -> bool {
+        self.start <= key && self.end.as_ref().is_none_or(|end| key < end)
+    }
+
+    /// A range that ends before it begins holds no key; it is covered where both its ends are, as in
+    /// etcd's interval tree.
+    fn covers(&self, key: &[u8], range_end: &[u8]) -> bool {
+        match range_end {
+            [] => self.contains(key),
+            [0] => self.contains(key) && self.end.is_none(),
+            _ => {
+                let ends_within = self.end.as_ref().is_none_or(|end| range_end <= end);
+                self.contains(key) && self.start < range_end && ends_within
+            }
+        }
+    }
+}
+
+/// The same keys in as few intervals as there can be.
+fn merged(mut intervals: Vec<Interval>) -> Vec<Interval> {
+    intervals.sort_unstable_by(|a, b| a.start.cmp(&b.start));
+    let mut merged: Vec<Interval> = Vec::new();
+    for next in intervals {
+        match merged.last_mut() {
+            Some(last) if last.end.as_ref().is_none_or(|end| next.start <= end) => {
+                // Without an end it has all keys already.
+                if let Some(end) = &last.end
+                    && next.end.as_ref().is_none_or(|later| later > end)
+                {
+                    last.end = next.end;
+                }
+            }
+            _ => merged.push(next),
+        }
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn permissions(ranges: &[(&'static str, &'static str)]) -> Permissions {
+        let permission = |(key, range_end): &(&'static str, &'static str)| Permission {
+            perm_type: Type::Read as i32,
+            key: (*key).into(),
+            range_end: (*range_end).into(),
+        };
+        let all: Vec<_> = ranges.iter().map(permission).collect();
+        Permissions::of(all.iter())
+    }
+
+    #[test]
+    fn neighbours_are_one() {
+        let starts = |ranges| permissions(ranges).read.len();
+        assert_eq!(starts(&[("a", "c"), ("c", "e")]), 1);
+        assert_eq!(starts(&[("b", "d"), ("a", "c"), ("a", "b")]), 1);
+        assert_eq!(starts(&[("a", ""), ("a\0", "")]), 1);
+        assert_eq!(starts(&[("a", ""), ("b", "")]), 2);
+        assert_eq!(starts(&[("a", "\0"), ("b", "d"), ("z", "")]), 1);
+    }
+
+    #[test]
+    fn which_ranges_are_covered() {
+        let mine = permissions(&[("b", "d"), ("d", "f"), ("k", ""), ("x", "\0")]);
+        for (key, range_end, allowed) in [
+            ("b", "", true),
+            ("f", "", false),
+            ("e", "", true),
+            ("b", "f", true),
+            ("c", "e", true),
+            ("b", "g", false),
+            ("a", "c", false),
+            ("k", "", true),
+            ("k", "k\0", true),
+            ("k", "l", false),
+            ("x", "\0", true),
+            ("z", "\0", true),
+            ("b", "\0", false),
+            ("w", "\0", false),
+            // Empty ranges.
+            ("e", "c", true),
+            ("e", "b", false),
+            ("c", "c", true),
+            ("h", "g", false),
+        ] {
+            assert_eq!(
+                mine.allow(Need::Read, key.as_bytes(), range_end.as_bytes()),
+                allowed,
+                "{key} {range_end}"
+            );
+            assert!(!mine.allow(Need::Write, key.as_bytes(), range_end.as_bytes()));
+        }
+        assert!(permissions(&[("\0", "\0")]).allow(Need::Read, b"\0", b"\0"));
+    }
+
+    #[test]
+    fn which_ranges_may_be_granted() {
+        for (key, range_end, valid) in [
+            ("a", "", true),
+            ("a", "b", true),
+            ("a", "\0", true),
+            ("b", "a", false),
+            ("a", "a", false),
+            ("", "a", false),
+        ] {
+            assert_eq!(is_valid_range(key.as_bytes(), range_end.as_bytes()), valid, "{key:?} {range_end:?}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The saved form of users and roles: one protobuf message, its lists sorted, so that equal states have
+//! equal bytes. Users and roles are etcd's own messages.
+
+use std::collections::BTreeMap;
+
+use api::authpb;
+use bytes::Bytes;
+use prost::Message as _;
+
+use super::{State, User};
+
+const VERSION: u32 = 1;
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Row {
+    #[prost(uint32, tag = "1")]
+    version: u32,
+    #[prost(bool, tag = "2")]
+    enabled: bool,
+    #[prost(uint64, tag = "3")]
+    revision: u64,
+    #[prost(message, repeated, tag = "4")]
+    users: Vec<authpb::User>,
+    #[prost(message, repeated, tag = "5")]
+    roles: Vec<authpb::Role>,
+}
+
+/// What is saved, with `revision` for the state's own.
+pub(super) fn encode(state: &State, revision: u64) -> Vec<u8> {
+    let user = |(name, user): (&String, &User)| authpb::User {
+        name: Bytes::copy_from_slice(name.as_bytes()),
+        password: user.password.clone(),
+        roles: user.roles.iter().cloned().collect(),
+        options: Some(authpb::UserAddOptions { no_password: user.no_password }),
+    };
+    let role = |(name, permissions): (&String, &Vec<authpb::Permission>)| authpb::Role {
+        name: Bytes::copy_from_slice(name.as_bytes()),
+        key_permission: permissions.clone(),
+    };
+    let row = Row {
+        version: VERSION,
+        enabled: state.enabled,
+        revision,
+        users: state.users.iter().map(user).collect(),
+        roles: state.roles.iter().map(role).collect(),
+    };
+    row.encode_to_vec()
+}
+
+/// Reads what [`encode`] wrote.
+pub(super) fn decode(bytes: Bytes) -> Result<State, String> {
+    let row = Row::decode(bytes).map_err(|error| format!("no users and roles: {error}"))?;
+    if row.version != VERSION {
+        return Err(format!("users and roles in version {}, not {VERSION}", row.version));
+    }
+    let name = |name: Bytes| String::from_utf8(name.into()).map_err(|error| format!("a name: {error}"));
+    let (mut users, mut roles) = (BTreeMap::new(), BTreeMap::new());
+    for user in row.users {
+        let kept = User {
+            password: user.password,
+            no_password: user.options.is_some_and(|options| options.no_password),
+            roles: user.roles.into_iter().collect(),
+        };
+        if users.insert(name(user.name)?, kept).is_some() {
+            return Err("a user twice".to_string());
+        }
+    }
+    for role in row.roles {
+        if roles.insert(name(role.name)?, role.key_permission).is_some() {
+            return Err("a role twice".to_string());
+        }
+    }
+    Ok(State { enabled: row.enabled, revision: row.revision, users, roles })
+}

@@ -1,0 +1,129 @@
+//! Simple tokens (`server/auth/simple_token.go`): random letters, a dot, and the index of the log entry
+//! that made the token.
+//!
+//! Every member knows all of them, but lets them run out by its own clock and its own use: they are no
+//! part of what is replicated.
+
+use std::collections::BTreeMap;
+
+use keyed::Draw;
+
+const LETTERS: &[u8; 52] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+/// Length of the random part, in letters (`defaultSimpleTokenLength`).
+const LENGTH: u64 = 16;
+
+/// Tokens that ran out are looked for once in this time, in nanoseconds (`simpleTokenTTLResolution`).
+const RESOLUTION: u64 = 1_000_000_000;
+
+/// How long a token lives where the settings say 0, in nanoseconds (`simpleTokenTTLDefault`).
+const TTL_DEFAULT: u64 = 300_000_000_000;
+
+#[derive(Clone, Debug)]
+struct Token {
+    user: String,
+    /// When it runs out, on the member's clock.
+    ends: u64,
+}
+
+/// The tokens this member knows.
+#[derive(Clone, Debug)]
+pub(super) struct Tokens {
+    all: BTreeMap<String, Token>,
+    ttl: u64,
+}
+
+/// The random part of a token.
+pub(super) fn random_part(random: u64) -> String {
+    (0..LENGTH).map(|nth| char::from(*Draw(random).then(nth).pick(LETTERS))).collect()
+}
+
+/// Index of the log entry that made a token; `None` for what is no token.
+pub fn token_index(token: &[u8]) -> Option<u64> {
+    let (_, index) = str::from_utf8(token).ok()?.split_once('.')?;
+    // Not parse alone, which takes a sign.
+    index.bytes().all(|byte| byte.is_ascii_digit()).then(|| index.parse().ok()).flatten()
+}
+
+impl Tokens {
+    pub(super) fn new(ttl: u64) -> Tokens {
+        Tokens { all: BTreeMap::new(), ttl: if ttl == 0 { TTL_DEFAULT } else { ttl } }
+    }
+
+    pub(super) fn assign(&mut self, token: &str, user: &str, now: u64) {
+        let token_of_user = Token { user: user.to_string(), ends: now.saturating_add(self.ttl) };
+        self.all.insert(token.to_string(), token_of_user);
+    }
+
+    /// The user of a token, which lives on from `now`.
+    pub(super) fn renew(&mut self, token: &[u8], now: u64) -> Option<String> {
+        let token = self.all.get_mut(str::from_utf8(token).ok()?)?;
+        token.ends = now.saturating_add(self.ttl);
+        Some(token.user.clone())
+    }
+
+    /// Takes away what had run out at the last full second of the member's clock: until then a token
+    /// is good, and may be renewed. Whether any had.
+    pub(super) fn sweep(&mut self, now: u64) -> bool {
+        let looked = now / RESOLUTION * RESOLUTION;
+        let before = self.all.len();
+        self.all.retain(|_, token| token.ends >= looked);
+        self.all.len() != before
+    }
+
+    pub(super) fn forget(&mut self, user: &str) {
+        self.retain(|other| other != user);
+    }
+
+    pub(super) fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        self.all.retain(|_, token| keep(&token.user));
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.all.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_form_of_a_token() {
+        let random = random_part(1);
+        assert!(random.len() == 16 && random.bytes().all(|letter| letter.is_ascii_alphabetic()), "{random}");
+        assert_ne!(random, random_part(2));
+        for (token, index) in [
+            ("abc.17", Some(17)),
+            ("abc", None),
+            ("abc.x", None),
+            ("a.b.1", None),
+            ("abc.", None),
+            ("abc.+1", None),
+        ] {
+            assert_eq!(token_index(token.as_bytes()), index, "{token:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_lives_by_use_and_goes_at_a_full_second() {
+        const MS: u64 = 1_000_000;
+        let mut tokens = Tokens::new(10_000 * MS);
+        tokens.assign("t.1", "u", 500 * MS);
+        let mut at = |ms: u64| {
+            let swept = tokens.sweep(ms * MS);
+            (swept, tokens.renew(b"t.1", ms * MS))
+        };
+        let user = || Some("u".to_string());
+        assert_eq!(at(10_400), (false, user()));
+        assert_eq!(at(20_999), (false, user()), "over since 20.4 s, but nobody has looked");
+        assert_eq!(at(31_000), (true, None));
+    }
+
+    #[test]
+    fn no_time_is_the_default_time() {
+        let mut tokens = Tokens::new(0);
+        tokens.assign("t.1", "u", 0);
+        assert!(!tokens.sweep(TTL_DEFAULT) && tokens.sweep(TTL_DEFAULT + RESOLUTION));
+    }
+}

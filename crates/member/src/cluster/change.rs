@@ -1,0 +1,191 @@
+//! A change of the membership: its form in a log entry, and what it does.
+//!
+//! What may be proposed at all is `check`'s; what is decided here is decided by every member alike when
+//! the change is applied, from the membership alone.
+
+use std::slice;
+
+use api::Error;
+use api::etcdserverpb::Member;
+use bytes::Buf;
+use prost::Message as _;
+
+use super::{Members, Rules};
+use crate::flaw::Flaw;
+
+/// A change of the membership.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A new member, a learner or a voter as it says.
+    Add(Member),
+    /// This one leaves for ever.
+    Remove(u64),
+    /// The peer URLs of this one.
+    Update(u64, Vec<String>),
+    /// This learner votes from now on.
+    Promote(u64),
+    /// All of these at once or none, in this order. An extra of ours: etcd's API has single changes.
+    Joint(Vec<Change>),
+}
+
+const VERSION: u32 = 1;
+
+/// Several single changes; `joint` tells one from a joint one of length one.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Context {
+    #[prost(uint32, tag = "1")]
+    version: u32,
+    #[prost(bool, tag = "2")]
+    joint: bool,
+    #[prost(message, repeated, tag = "3")]
+    steps: Vec<Step>,
+}
+
+/// A single change.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Step {
+    #[prost(oneof = "Kind", tags = "1, 2, 3, 4")]
+    kind: Option<Kind>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+enum Kind {
+    #[prost(message, tag = "1")]
+    Add(Member),
+    #[prost(uint64, tag = "2")]
+    Remove(u64),
+    /// Id and peer URLs count.
+    #[prost(message, tag = "3")]
+    Update(Member),
+    #[prost(uint64, tag = "4")]
+    Promote(u64),
+}
+
+impl Change {
+    /// The single changes it is made of, in order.
+    pub fn steps(&self) -> &[Change] {
+        match self {
+            Change::Joint(steps) => steps,
+            single => slice::from_ref(single),
+        }
+    }
+
+    /// The form in the context of a log entry.
+    ///
+    /// # Panics
+    /// If a joint change holds another one.
+    pub fn encode(&self) -> Vec<u8> {
+        let kind = |step: &Change| match step {
+            Change::Add(member) => Kind::Add(member.clone()),
+            Change::Remove(id) => Kind::Remove(*id),
+            Change::Update(id, urls) => {
+                Kind::Update(Member { id: *id, peer_urls: urls.clone(), ..Member::default() })
+            }
+            Change::Promote(id) => Kind::Promote(*id),
+            Change::Joint(_) => panic!("a joint change within {self:?}: whoever made it can flatten it"),
+        };
+        let joint = matches!(self, Change::Joint(_));
+        let steps = self.steps().iter().map(|step| Step { kind: Some(kind(step)) }).collect();
+        Context { version: VERSION, joint, steps }.encode_to_vec()
+    }
+
+    /// Reads that form.
+    ///
+    /// # Errors
+    /// What about the bytes no [`Change::encode`] can have written.
+    pub fn decode(bytes: impl Buf) -> Result<Change, String> {
+        let context = Context::decode(bytes).map_err(|error| format!("no change of members: {error}"))?;
+        if context.version != VERSION {
+            return Err(format!("a change of members in version {}, not {VERSION}", context.version));
+        }
+        let change = |step: Step| match step.kind {
+            Some(Kind::Add(member)) => Ok(Change::Add(member)),
+            Some(Kind::Remove(id)) => Ok(Change::Remove(id)),
+            Some(Kind::Update(member)) => Ok(Change::Update(member.id, member.peer_urls)),
+            Some(Kind::Promote(id)) => Ok(Change::Promote(id)),
+            None => Err("a change of members of no kind".to_string()),
+        };
+        let mut steps: Vec<Change> = context.steps.into_iter().map(change).collect::<Result<_, _>>()?;
+        match (context.joint, steps.len()) {
+            (true, _) => Ok(Change::Joint(steps)),
+            (false, 1) => Ok(steps.remove(0)),
+            (false, length) => Err(format!("a single change of members made of {length}")),
+        }
+    }
+}
+
+impl Members {
+    /// The members after a change. Errors are those of [`super::Cluster::apply_change`].
+    pub(super) fn after(&self, change: &Change, rules: &Rules) -> Result<Members, Error> {
+        let mut members = self.clone();
+        change.steps().iter().try_for_each(|step| members.apply(step, rules))?;
+        if members.voters().next().is_none() {
+            return Err(Error::NotEnoughStartedMembers);
+        }
+        Ok(members)
+    }
+
+    fn apply(&mut self, step: &Change, rules: &Rules) -> Result<(), Error> {
+        match step {
+            Change::Add(member) => {
+                self.never_removed(member.id)?;
+                if self.now.contains_key(&member.id) {
+                    return Err(Error::MemberExists);
+                }
+                self.urls_are_free(&member.peer_urls, member.id)?;
+                let learners = self.now.values().filter(|member| member.is_learner).count();
+                if member.is_learner && learners as u64 >= u64::from(rules.max_learners) {
+                    return Err(Error::TooManyLearners);
+                }
+                self.now.insert(member.id, member.clone());
+            }
+            Change::Remove(id) => {
+                self.never_removed(*id)?;
+                self.now.remove(id).ok_or(Error::MemberNotFound)?;
+                self.removed.insert(*id);
+            }
+            Change::Update(id, urls) => {
+                self.never_removed(*id)?;
+                if !self.now.contains_key(id) {
+                    return Err(Error::MemberNotFound);
+                }
+                self.urls_are_free(urls, *id)?;
+                let member = self.now.get_mut(id).ok_or(Error::MemberNotFound)?;
+                member.peer_urls.clone_from(urls);
+                // M-21737: the change replaces everything raft has to know of a member by what it
+                // carries, and it says nothing of learners.
+                if rules.flaws.has(Flaw::MemberUpdatePromotesLearner) {
+                    member.is_learner = false;
+                }
+            }
+            Change::Promote(id) => {
+                self.never_removed(*id)?;
+                let member = self.now.get_mut(id).ok_or(Error::MemberNotFound)?;
+                if !member.is_learner {
+                    return Err(Error::MemberNotLearner);
+                }
+                member.is_learner = false;
+            }
+            Change::Joint(_) => panic!("a joint change within a joint change: decode lets none through"),
+        }
+        Ok(())
+    }
+
+    /// Those who vote, by id.
+    pub(super) fn voters(&self) -> impl Iterator<Item = &Member> {
+        self.now.values().filter(|member| !member.is_learner)
+    }
+
+    fn never_removed(&self, id: u64) -> Result<(), Error> {
+        if self.removed.contains(&id) { Err(Error::MemberNotFound) } else { Ok(()) }
+    }
+
+    /// No member but `id` itself has one of `urls`.
+    fn urls_are_free(&self, urls: &[String], id: u64) -> Result<(), Error> {
+        let mut others = self.now.values().filter(|member| member.id != id);
+        match others.any(|member| member.peer_urls.iter().any(|url| urls.contains(url))) {
+            true => Err(Error::PeerUrlExists),
+            false => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! What a server refuses before it proposes a change of the membership: etcd's `mayAddMember`,
+//! `mayRemoveMember`, `mayPromoteMember` and `isLearnerReady` (`server/etcdserver/server.go`), in their
+//! order, with the rule for additions that 3.5.30 and late 3.6 have.
+//!
+//! These are the views of one server at one moment. What holds for all is decided when the change is
+//! applied (`change`): that an id or URL is taken, that there are too many learners.
+
+use std::collections::BTreeMap;
+
+use api::Error;
+use api::etcdserverpb::{
+    Member, MemberAddRequest, MemberPromoteRequest, MemberRemoveRequest, MemberUpdateRequest,
+};
+
+use super::change::Change;
+use super::{Cluster, Members, identity};
+
+/// How long a connection must have stood to count, in nanoseconds (`server.go`, `HealthInterval`).
+pub const HEALTH_INTERVAL: u64 = 5_000_000_000;
+
+/// What a server knows of its connections. Times are nanoseconds of its own clock.
+#[derive(Clone, Debug, Default)]
+pub struct Health {
+    /// The server itself.
+    pub own: u64,
+    /// Now.
+    pub now: u64,
+    /// Since when it has been connected to each other member; absent for one it is not connected to.
+    pub connected: BTreeMap<u64, u64>,
+}
+
+/// What a leader knows of logs, as indexes up to which they are known to agree with its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// The leader's own, as far as it is durable.
+    pub leader: u64,
+    /// That of the member in question; `None` where raft knows no such member.
+    pub member: Option<u64>,
+}
+
+impl Health {
+    /// How many of `members` are the server itself or have been connected for [`HEALTH_INTERVAL`].
+    fn active<'a>(&self, members: impl Iterator<Item = &'a Member>) -> usize {
+        let stands = |id: u64| match self.connected.get(&id) {
+            Some(since) => since.saturating_add(HEALTH_INTERVAL) < self.now,
+            None => false,
+        };
+        members.filter(|member| member.id == self.own || stands(member.id)).count()
+    }
+}
+
+/// Fewest of `members` that are more than half.
+fn quorum(members: usize) -> usize {
+    members / 2 + 1
+}
+
+/// A member is started once its name is known.
+fn is_started(member: &&Member) -> bool {
+    !member.name.is_empty()
+}
+
+impl Members {
+    /// How many vote and how many of those are started, without `id`.
+    fn voting(&self, without: Option<u64>) -> (usize, usize) {
+        let voters = || self.voters().filter(|member| Some(member.id) != without);
+        (voters().count(), voters().filter(is_started).count())
+    }
+}
+
+impl Cluster {
+    /// What to propose to add a member. `second` is the wall clock's, since 1970: part of a hashed id.
+    ///
+    /// # Errors
+    /// `MemberBadUrls`; `NotEnoughStartedMembers` where, with one voter more, fewer than a quorum were
+    /// started; `Unhealthy` where this server is connected to fewer than a quorum of that.
+    pub fn check_add(
+        &self,
+        request: &MemberAddRequest,
+        second: u64,
+        health: &Health,
+    ) -> Result<Change, Error> {
+        let peer_urls = identity::peer_urls(&request.peer_urls)?;
+        let id = identity::id_of_new(self.rules.ids, &request.peer_urls, second)?;
+        let is_learner = request.is_learner;
+        if self.rules.strict_reconfig {
+            let (voters, started) = self.members.voting(None);
+            // A single started member may be extended: so a cluster is restored from one survivor.
+            let grows_from_one = voters == 1 && started == 1;
+            if !is_learner && !grows_from_one && started < quorum(voters + 1) {
+                return Err(Error::NotEnoughStartedMembers);
+            }
+            let active = health.active(self.members.voters());
+            if voters != 1 && active < quorum(voters + 1) {
+                self.probes.reached("change-refused-unhealthy");
+                return Err(Error::Unhealthy);
+            }
+        }
+        Ok(Change::Add(Member { id, peer_urls, is_learner, ..Member::default() }))
+    }
+
+    /// What to propose to remove a member.
+    ///
+    /// # Errors
+    /// `NotEnoughStartedMembers` where fewer than a quorum of those who remain were started; `Unhealthy`
+    /// where the member is up and too few of the others are connected to this server.
+    pub fn check_remove(&self, request: &MemberRemoveRequest, health: &Health) -> Result<Change, Error> {
+        let id = request.id;
+        let is_learner = self.member(id).is_some_and(|member| member.is_learner);
+        if self.rules.strict_reconfig && !is_learner {
+            let (others, started) = self.members.voting(Some(id));
+            if started < quorum(others) {
+                return Err(Error::NotEnoughStartedMembers);
+            }
+            // One that is down is no part of the active quorum.
+            let is_down = id != health.own && !health.connected.contains_key(&id);
+            let voters = self.members.voters().count();
+            let active = health.active(self.members.voters());
+            if !is_down && active.saturating_sub(1) < quorum(voters.saturating_sub(1)) {
+                self.probes.reached("change-refused-unhealthy");
+                return Err(Error::Unhealthy);
+            }
+        }
+        Ok(Change::Remove(id))
+    }
+
+    /// What to propose to give a member other peer URLs.
+    ///
+    /// # Errors
+    /// `MemberBadUrls`. etcd proposes them as they are, and every member that applies the change panics
+    /// (`rafthttp/transport.go`, `UpdatePeer`).
+    pub fn check_update(&self, request: &MemberUpdateRequest) -> Result<Change, Error> {
+        Ok(Change::Update(request.id, identity::peer_urls(&request.peer_urls)?))
+    }
+
+    /// What to propose to make a learner vote. `progress` is `None` on a server that does not lead.
+    ///
+    /// # Errors
+    /// `NotLeader` (the server asks the leader then); `MemberNotFound` for one that raft does not know;
+    /// `LearnerNotReady` below nine tenths of the leader's log; `NotEnoughStartedMembers`.
+    pub fn check_promote(
+        &self,
+        request: &MemberPromoteRequest,
+        progress: Option<Progress>,
+    ) -> Result<Change, Error> {
+        let Progress { leader, member } = progress.ok_or(Error::NotLeader)?;
+        // etcd 3.4.23 took a learner that raft does not know for one that is ready.
+        let learner = member.ok_or(Error::MemberNotFound)?;
+        if u128::from(learner) * 10 < u128::from(leader) * 9 {
+            self.probes.reached("promotion-refused-not-ready");
+            return Err(Error::LearnerNotReady);
+        }
+        if self.rules.strict_reconfig {
+            let (voters, started) = self.members.voting(None);
+            // The learner counts as started, since it has the log.
+            if started + 1 < quorum(voters + 1) {
+                return Err(Error::NotEnoughStartedMembers);
+            }
+        }
+        Ok(Change::Promote(request.id))
+    }
+}

@@ -1,0 +1,117 @@
+//! Peer URLs, and the ids of members that come of them (`membership/member.go`, `pkg/types/urls.go`).
+
+use api::Error;
+
+use super::sha1::sha1;
+use crate::config::Ids;
+
+/// The peer URLs of a request in the form that etcd stores: trimmed and sorted.
+///
+/// # Errors
+/// `MemberBadUrls` for none at all, for a scheme other than `http`, `https`, `unix` and `unixs`, and for
+/// an address that is not `host:port` without a path.
+pub(super) fn peer_urls(urls: &[String]) -> Result<Vec<String>, Error> {
+    let mut urls: Vec<String> = urls.iter().map(|url| url.trim().to_string()).collect();
+    if urls.is_empty() || !urls.iter().all(|url| is_peer_url(url)) {
+        return Err(Error::MemberBadUrls);
+    }
+    urls.sort_unstable();
+    Ok(urls)
+}
+
+fn is_peer_url(url: &str) -> bool {
+    match url.split_once("://") {
+        Some(("http" | "https", address)) => is_address(address),
+        Some(("unix" | "unixs", path)) => !path.is_empty(),
+        _ => false,
+    }
+}
+
+/// Whether it is a host, a colon and a port; a host with colons of its own stands in brackets.
+fn is_address(address: &str) -> bool {
+    let Some((host, port)) = address.rsplit_once(':') else { return false };
+    let host_is_whole = match host.strip_prefix('[') {
+        Some(inside) => inside.strip_suffix(']').is_some_and(|inside| !inside.contains(['[', ']'])),
+        None => !host.contains([':', '[', ']']),
+    };
+    let plain = !host.contains(|byte: char| byte.is_whitespace() || "/?#@\\".contains(byte));
+    host_is_whole && plain && port.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The id of a member that is to be added with `urls`.
+///
+/// # Errors
+/// `MemberBadUrls` where ids are numbers in URLs and the first one has none, or 0.
+pub(super) fn id_of_new(ids: Ids, urls: &[String], second: u64) -> Result<u64, Error> {
+    match ids {
+        Ids::Numbered => urls.first().and_then(|url| number_in(url)).ok_or(Error::MemberBadUrls),
+        // No token: the cluster's goes only into the ids of its first members.
+        Ids::Hashed => Ok(member_id(urls, "", Some(second))),
+    }
+}
+
+/// The last number in the host of a URL: 4 in `http://m4:2380`.
+fn number_in(url: &str) -> Option<u64> {
+    let (_, address) = url.split_once("://")?;
+    let (host, _) = address.rsplit_once(':')?;
+    let digits = host.split(|byte: char| !byte.is_ascii_digit()).rfind(|digits| !digits.is_empty())?;
+    digits.parse().ok().filter(|id| *id != 0)
+}
+
+/// etcd's id of a member: the first eight bytes, big endian, of a SHA-1 over its sorted peer URLs, the
+/// cluster's token and, for one that is added later, the wall clock's second since 1970 in decimal.
+pub fn member_id(peer_urls: &[String], token: &str, second: Option<u64>) -> u64 {
+    let mut urls: Vec<&str> = peer_urls.iter().map(|url| url.trim()).collect();
+    urls.sort_unstable();
+    let mut text = urls.concat() + token;
+    if let Some(second) = second {
+        text += &second.to_string();
+    }
+    let digest = sha1(text.as_bytes());
+    u64::from_be_bytes(digest[..8].try_into().expect("a SHA-1 has twenty bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strings(urls: &[&str]) -> Vec<String> {
+        urls.iter().map(|url| url.to_string()).collect()
+    }
+
+    #[test]
+    fn which_urls_are_taken() {
+        for good in ["http://m4:2380", "https://10.0.0.1:1", "http://[::1]:2380", " unix://a:1 ", "http://:1"]
+        {
+            assert_eq!(peer_urls(&strings(&[good])), Ok(strings(&[good.trim()])), "{good:?}");
+        }
+        for bad in
+            ["", "m4:2380", "ftp://m4:2380", "http://m4", "http://m4:2380/", "http://::1:2380", "http://m:x"]
+        {
+            assert_eq!(peer_urls(&strings(&["http://a:1", bad])), Err(Error::MemberBadUrls), "{bad:?}");
+        }
+        assert_eq!(peer_urls(&[]), Err(Error::MemberBadUrls));
+        let sorted = strings(&["http://a:1", "http://b:1"]);
+        assert_eq!(peer_urls(&strings(&["http://b:1", "http://a:1"])), Ok(sorted));
+    }
+
+    #[test]
+    fn numbered_ids_are_in_the_host() {
+        let id = |url: &str| id_of_new(Ids::Numbered, &strings(&[url, "http://m9:1"]), 0);
+        assert_eq!(id("http://m4:2380"), Ok(4));
+        assert_eq!(id("http://10.0.0.12:2380"), Ok(12));
+        for none in ["http://localhost:2380", "http://m0:2380", "http://m99999999999999999999:1"] {
+            assert_eq!(id(none), Err(Error::MemberBadUrls), "{none:?}");
+        }
+    }
+
+    #[test]
+    fn hashed_ids_are_those_of_etcd() {
+        // Seen at an etcd 3.4.23.
+        let urls = strings(&["http://127.0.0.1:23801"]);
+        assert_eq!(member_id(&urls, "etcd-cluster", None), 0xbdae_9bbc_11dd_390d);
+        let added = |second| id_of_new(Ids::Hashed, &urls, second);
+        assert_ne!(added(1), added(2));
+        assert_eq!(added(1), Ok(member_id(&urls, "1", None)));
+    }
+}

@@ -1,0 +1,72 @@
+//! The saved form of the membership: one protobuf message, its lists sorted, so that equal memberships
+//! have equal bytes.
+
+use std::collections::BTreeMap;
+
+use api::etcdserverpb::{AlarmMember, Member};
+use bytes::Bytes;
+use prost::Message as _;
+
+use super::alarms::Alarms;
+use super::{Cluster, Members, Rules};
+use crate::flaw::Flaw;
+
+const VERSION: u32 = 1;
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Row {
+    #[prost(uint32, tag = "1")]
+    version: u32,
+    #[prost(message, repeated, tag = "2")]
+    members: Vec<Member>,
+    #[prost(uint64, repeated, tag = "3")]
+    removed: Vec<u64>,
+    #[prost(message, repeated, tag = "4")]
+    alarms: Vec<AlarmMember>,
+    #[prost(string, tag = "5")]
+    cluster_version: String,
+}
+
+/// What is saved of a cluster.
+pub(super) fn encode(cluster: &Cluster) -> Bytes {
+    let mut members = cluster.list();
+    // M-20797: a promotion is carried out but not saved, so that a restart or a snapshot makes a learner
+    // of the voter again.
+    if cluster.rules.flaws.has(Flaw::PromotionNotPersisted) {
+        members.iter_mut().for_each(|member| member.is_learner |= cluster.promoted.contains(&member.id));
+    }
+    encode_members(cluster, members).into()
+}
+
+/// The form of a cluster that has `members`.
+pub(super) fn encode_members(cluster: &Cluster, members: Vec<Member>) -> Vec<u8> {
+    let row = Row {
+        version: VERSION,
+        members,
+        removed: cluster.members.removed.iter().copied().collect(),
+        alarms: cluster.alarms.iter().collect(),
+        cluster_version: cluster.version.clone(),
+    };
+    row.encode_to_vec()
+}
+
+/// Reads what [`encode`] wrote.
+pub(super) fn decode(bytes: Bytes, rules: Rules) -> Result<Cluster, String> {
+    let row = Row::decode(bytes).map_err(|error| format!("no membership: {error}"))?;
+    if row.version != VERSION {
+        return Err(format!("a membership in version {}, not {VERSION}", row.version));
+    }
+    let mut now = BTreeMap::new();
+    for member in row.members {
+        let id = member.id;
+        if id == 0 || row.removed.contains(&id) || now.insert(id, member).is_some() {
+            return Err(format!("a membership in which {id} is a member twice, or removed, or no id"));
+        }
+    }
+    let mut alarms = Alarms::default();
+    if !row.alarms.iter().all(|alarm| alarms.insert(alarm)) {
+        return Err("a membership with an alarm that is on twice".to_string());
+    }
+    let members = Members { now, removed: row.removed.into_iter().collect() };
+    Ok(Cluster::of(members, alarms, row.cluster_version, rules))
+}

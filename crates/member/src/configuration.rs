@@ -1,0 +1,209 @@
+//! Changes of the cluster's configuration on their way through raft.
+//!
+//! A change is one entry of the log. Its context carries the id of the request and what is to become of
+//! the members ([`crate::cluster::Change`]); what raft itself must do follows from that. Every member
+//! looks again at the change when it applies it, as etcd does (`membership/cluster.go`,
+//! `ValidateConfigurationChange`): one that is no longer right changes nothing.
+//!
+//! One change at a time goes by raft's simple rule; several at once by a joint configuration, which the
+//! leader leaves by itself.
+//!
+//! A member that learns of its own removal goes on for a second, so that others learn of it from it, and
+//! ends then.
+
+use api::etcdserverpb::{
+    Member as Listed, MemberAddResponse, MemberPromoteResponse, MemberRemoveResponse, MemberUpdateResponse,
+    ResponseHeader,
+};
+use api::Response;
+use bytes::{Buf as _, Bytes};
+use protobuf::Message as _;
+use raft::eraftpb::{
+    ConfChange, ConfChangeSingle, ConfChangeType, ConfChangeV2, Entry, EntryType,
+};
+use record::Fact;
+
+use crate::cluster::Change;
+use crate::failpoint::Failpoint;
+use crate::io::{Effects, PeerMessage};
+use crate::member::Member;
+
+/// How long a removed member goes on (`server.go`, `stopWithDelay`): ten times 100 ms.
+const GOES_ON: u64 = 1_000_000_000;
+
+/// A change as raft takes it.
+pub(crate) enum Proposed {
+    /// By the simple rule.
+    One(ConfChange),
+    /// By a joint configuration.
+    Several(ConfChangeV2),
+}
+
+/// What a change of the members means for raft's configuration.
+pub(crate) fn for_raft(id: u64, change: &Change, is_learner: impl Fn(u64) -> bool) -> Proposed {
+    let mut context = id.to_be_bytes().to_vec();
+    context.extend(change.encode());
+    let context = Bytes::from(context);
+    let mut singles = Vec::new();
+    collect(change, &is_learner, &mut singles);
+    match (change, &singles[..]) {
+        (Change::Joint(_), _) => {
+            Proposed::Several(ConfChangeV2 { changes: singles.into(), context, ..ConfChangeV2::default() })
+        }
+        (_, [single]) => Proposed::One(ConfChange {
+            change_type: single.change_type,
+            node_id: single.node_id,
+            context,
+            ..ConfChange::default()
+        }),
+        (change, singles) => {
+            panic!("{change:?} became {} changes of raft's configuration: only a joint one may", singles.len())
+        }
+    }
+}
+
+fn collect(change: &Change, is_learner: &impl Fn(u64) -> bool, singles: &mut Vec<ConfChangeSingle>) {
+    let (node_id, change_type) = match change {
+        Change::Add(member) if member.is_learner => (member.id, ConfChangeType::AddLearnerNode),
+        Change::Add(member) => (member.id, ConfChangeType::AddNode),
+        Change::Promote(id) => (*id, ConfChangeType::AddNode),
+        Change::Remove(id) => (*id, ConfChangeType::RemoveNode),
+        // raft has no word for a change that is none: the member is added as what it is.
+        Change::Update(id, _) if is_learner(*id) => (*id, ConfChangeType::AddLearnerNode),
+        Change::Update(id, _) => (*id, ConfChangeType::AddNode),
+        Change::Joint(all) => {
+            all.iter().for_each(|change| collect(change, is_learner, singles));
+            return;
+        }
+    };
+    singles.push(ConfChangeSingle { node_id, change_type, ..ConfChangeSingle::default() });
+}
+
+/// The id of the request in an entry that changes the configuration; `None` where nobody asked for it.
+pub(crate) fn id_of(entry: &Entry) -> Option<u64> {
+    let context = match entry.get_entry_type() {
+        EntryType::EntryConfChange => ConfChange::parse_from_bytes(&entry.data).ok()?.context,
+        EntryType::EntryConfChangeV2 => ConfChangeV2::parse_from_bytes(&entry.data).ok()?.context,
+        EntryType::EntryNormal => return None,
+    };
+    (context.len() >= 8).then(|| (&context[..]).get_u64())
+}
+
+impl Member {
+    /// Applies an entry that changes the configuration. Gives the id of its request; 0 for none.
+    pub(crate) fn apply_configuration(&mut self, entry: &Entry, effects: &mut Effects) -> u64 {
+        self.pass(Failpoint::BeforeApplyOneConfChange, effects);
+        let (mut change, mut context) = parts(entry);
+        if context.len() < 8 {
+            // The leader leaves a joint configuration.
+            self.node.apply_change(&change);
+            self.tell_configuration(effects);
+            return 0;
+        }
+        let id = context.get_u64();
+        let wanted = Change::decode(context).unwrap_or_else(|error| {
+            panic!("entry {} holds no change of the members ({error}): it was encoded wrong", entry.index)
+        });
+        let result = self.cluster.apply_change(entry.index, &wanted);
+        if result.is_err() {
+            // raft must be told that the change is over, but nothing changes.
+            change = simple(ConfChangeSingle::default());
+        }
+        self.node.apply_change(&change);
+        self.tell_configuration(effects);
+        if self.cluster.is_removed(self.config.id) {
+            self.removal.get_or_insert(self.now + GOES_ON);
+        }
+        if let Some(operation) = self.proposals.applied(id) {
+            let answer = result.map(|members| answer(&wanted, members));
+            self.reply(operation, self.with_header(answer), effects);
+        }
+        id
+    }
+
+    /// Tells which configuration is in force.
+    pub(crate) fn tell_configuration(&mut self, effects: &mut Effects) {
+        let conf_state = self.node.log().conf_state();
+        let sorted = |ids: &[u64]| {
+            let mut ids = ids.to_vec();
+            ids.sort_unstable();
+            ids
+        };
+        effects.facts.push(Fact::Configuration {
+            index: self.applied.0,
+            voters: sorted(&conf_state.voters),
+            outgoing: sorted(&conf_state.voters_outgoing),
+            learners: sorted(&conf_state.learners),
+        });
+    }
+
+    /// Whether this member has no vote.
+    pub(crate) fn is_learner(&self) -> bool {
+        self.node.log().conf_state().learners.contains(&self.config.id)
+    }
+
+    /// Whether a message of raft comes from one who was removed; who is told so, then, and not heard.
+    pub(crate) fn is_from_removed(&self, from: u64, effects: &mut Effects) -> bool {
+        let removed = self.cluster.is_removed(from);
+        if removed {
+            effects.peers.push((from, PeerMessage::Removed));
+        }
+        removed
+    }
+
+    /// Ends this member if it was removed and has gone on for long enough.
+    pub(crate) fn look_after_removal(&mut self, effects: &mut Effects) {
+        if self.removal.is_some_and(|at| at <= self.now) {
+            self.finished = true;
+            effects.removed = true;
+        }
+    }
+
+    /// A member that was removed learns it from another one.
+    pub(crate) fn told_of_removal(&mut self) {
+        self.removal.get_or_insert(self.now);
+    }
+}
+
+/// One change by the simple rule; of member 0, who is nobody, if there is nothing to change.
+fn simple(single: ConfChangeSingle) -> ConfChangeV2 {
+    ConfChangeV2 { changes: vec![single].into(), ..ConfChangeV2::default() }
+}
+
+/// What raft is to do, and the context.
+fn parts(entry: &Entry) -> (ConfChangeV2, Bytes) {
+    let damaged = |error: protobuf::ProtobufError| -> ! {
+        panic!("entry {} is no change of the configuration ({error}): its checksum held", entry.index)
+    };
+    match entry.get_entry_type() {
+        EntryType::EntryConfChange => {
+            let change = ConfChange::parse_from_bytes(&entry.data).unwrap_or_else(|error| damaged(error));
+            let context = change.context.clone();
+            let single = ConfChangeSingle {
+                change_type: change.change_type,
+                node_id: change.node_id,
+                ..ConfChangeSingle::default()
+            };
+            (simple(single), context)
+        }
+        _ => {
+            let change = ConfChangeV2::parse_from_bytes(&entry.data).unwrap_or_else(|error| damaged(error));
+            let context = change.context.clone();
+            (change, context)
+        }
+    }
+}
+
+/// The answer to whoever asked for the change.
+fn answer(change: &Change, members: Vec<Listed>) -> Response {
+    let header = Some(ResponseHeader::default());
+    match change {
+        Change::Add(added) => {
+            let member = members.iter().find(|member| member.id == added.id).cloned();
+            MemberAddResponse { header, member, members }.into()
+        }
+        Change::Remove(_) | Change::Joint(_) => MemberRemoveResponse { header, members }.into(),
+        Change::Update(..) => MemberUpdateResponse { header, members }.into(),
+        Change::Promote(_) => MemberPromoteResponse { header, members }.into(),
+    }
+}

@@ -1,0 +1,129 @@
+//! Applying what the log holds: which part of the replicated state an entry is for, and whether the user
+//! on whose behalf it comes may have it (`apply_auth.go`: looked at here and nowhere earlier, because
+//! users and roles may have changed since it was asked).
+
+use api::etcdserverpb::{LeaseGrantRequest, LeaseRevokeRequest};
+use api::{Error, Request, Response};
+use raft::eraftpb::Entry;
+
+use crate::apply::Applied;
+use crate::auth::AuthInfo;
+use crate::envelope::{self, Command, Envelope};
+use crate::failpoint::Failpoint;
+use crate::io::Effects;
+use crate::member::Member;
+
+impl Member {
+    /// Applies an entry with a request. Gives the request's id and whether a revision was made.
+    pub(crate) fn apply_entry(&mut self, entry: Entry, effects: &mut Effects) -> (u64, bool) {
+        let index = entry.index;
+        let Envelope { id, user, auth_revision, command } =
+            envelope::decode(entry.data).unwrap_or_else(|error| {
+                panic!("entry {index} does not decode ({error}): its checksum held, so it was encoded wrong")
+            });
+        self.pass(Failpoint::BeforeApplyOneEntryNormal, effects);
+        let waiting = self.proposals.applied(id);
+        let Applied { result, mutated } = match &command {
+            Command::Request(request) => {
+                let who = (!user.is_empty()).then_some(AuthInfo { user, revision: auth_revision });
+                self.apply_request(request, who.as_ref(), waiting.is_some(), effects)
+            }
+            Command::Checkpoint(request) => {
+                self.apply_checkpoints(request, effects);
+                self.pass_nobody()
+            }
+            Command::Attributes(request) => {
+                if let Some(attributes) = &request.member_attributes {
+                    self.cluster.apply_attributes(
+                        request.member_id,
+                        &attributes.name,
+                        &attributes.client_urls,
+                    );
+                }
+                self.pass_nobody()
+            }
+            Command::Authenticate(request) => {
+                let result = self.auth.authenticated(request, index, self.now).map(Response::Authenticate);
+                Applied { result, mutated: false }
+            }
+        };
+        if mutated {
+            self.hub.changed(&self.store);
+        }
+        self.pass(Failpoint::AfterApplyOneEntryNormal, effects);
+        if let Some(operation) = waiting {
+            let result = self.with_header(result);
+            match (&command, result) {
+                (Command::Request(Request::Compact(request)), Ok(response)) if request.physical => {
+                    self.scrubbing.push((operation, request.revision, response));
+                }
+                (_, result) => self.reply(operation, result, effects),
+            }
+        }
+        (id, mutated)
+    }
+
+    fn pass_nobody(&self) -> Applied {
+        Applied { result: Err(Error::NotCapable), mutated: false }
+    }
+
+    fn apply_request(
+        &mut self,
+        request: &Request,
+        who: Option<&AuthInfo>,
+        proposer: bool,
+        effects: &mut Effects,
+    ) -> Applied {
+        let refused = |error| Applied { result: Err(error), mutated: false };
+        if let Err(error) = self.may_apply(request, who) {
+            return refused(error);
+        }
+        if let Some(error) = self.cluster.refuses(request) {
+            return refused(error);
+        }
+        match request {
+            Request::Alarm(request) => {
+                let response = self.cluster.alarm(request);
+                Applied { result: Ok(response.into()), mutated: false }
+            }
+            request if self.auth.covers(request) => {
+                let result = self.auth.apply(request);
+                Applied { result, mutated: false }
+            }
+            request => {
+                let has_room = self.has_room(request);
+                if let Request::Compact(_) = request {
+                    self.pass(Failpoint::CompactBeforeCommitScheduledCompact, effects);
+                }
+                let applied = crate::apply::apply_as(&mut self.store, request, proposer);
+                match (request, &applied.result) {
+                    (Request::LeaseGrant(LeaseGrantRequest { .. }), Ok(Response::LeaseGrant(granted))) => {
+                        self.lessor.granted(granted.id, granted.ttl, self.now, self.wall);
+                    }
+                    (Request::LeaseRevoke(LeaseRevokeRequest { id }), _) => self.lease_gone(*id, effects),
+                    (Request::Compact(_), _) => {
+                        self.pass(Failpoint::CompactAfterCommitScheduledCompact, effects);
+                    }
+                    _ => {}
+                }
+                if !has_room && applied.result.is_ok() && proposer {
+                    // It took effect, and is answered with an error all the same (`apply.go`, `quotaApplierV3`).
+                    self.raise_no_space(effects);
+                    return Applied { result: Err(Error::NoSpace), ..applied };
+                }
+                applied
+            }
+        }
+    }
+
+    fn may_apply(&self, request: &Request, who: Option<&AuthInfo>) -> Result<(), Error> {
+        match (who, request) {
+            // The end of a lease that ran out comes without a user.
+            (None, Request::LeaseRevoke(_)) => Ok(()),
+            (who, request) => {
+                let nobody = AuthInfo::default();
+                self.auth.permit(who.unwrap_or(&nobody), request, &|id| self.keys_of(id))
+            }
+        }
+    }
+}

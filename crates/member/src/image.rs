@@ -1,0 +1,102 @@
+//! Everything that is replicated, in one piece: the store, the members of the cluster and its alarms,
+//! users and roles. What a snapshot between members carries, and what the backend keeps beside the rows.
+//!
+//! A snapshot's form: length of the rest (4, little-endian), the rest, the store (`mvcc`, with its own
+//! checksum). The rest's form: length of the cluster (4), the cluster, users and roles; a CRC32C in
+//! front of it.
+
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::auth::AuthStore;
+use crate::cluster::Cluster;
+use crate::config::Config;
+use crate::member::Member;
+use crate::mvcc::{Damaged, Store};
+
+/// What a snapshot holds.
+pub(crate) struct Image {
+    pub(crate) store: Store,
+    pub(crate) cluster: Cluster,
+    pub(crate) auth: AuthStore,
+}
+
+impl Image {
+    /// Reads a snapshot.
+    ///
+    /// # Errors
+    /// `Damaged` where these bytes are not what [`Member::encode_image`] made.
+    pub(crate) fn decode(mut bytes: Bytes, config: &Config) -> Result<Image, Damaged> {
+        if bytes.len() < 4 {
+            return Err(Damaged::new(format!("{} bytes are no snapshot", bytes.len())));
+        }
+        let length = bytes.get_u32_le() as usize;
+        if bytes.len() < length {
+            return Err(Damaged::new("a snapshot ends too early".to_string()));
+        }
+        let rest = bytes.split_to(length);
+        let (cluster, auth) = decode_rest(rest, config)?;
+        Ok(Image { store: Store::decode_snapshot(bytes)?, cluster, auth })
+    }
+}
+
+/// What stands beside the rows, as bytes.
+pub(crate) fn encode_rest(cluster: &Cluster, auth: &AuthStore) -> Bytes {
+    let (cluster, auth) = (cluster.encode(), auth.encode());
+    let mut body = BytesMut::with_capacity(8 + cluster.len() + auth.len());
+    body.put_u32_le(0);
+    body.put_u32_le(cluster.len() as u32);
+    body.put_slice(&cluster);
+    body.put_slice(&auth);
+    let checksum = crc32c::crc32c(&body[4..]);
+    (&mut body[..4]).put_u32_le(checksum);
+    body.freeze()
+}
+
+/// The way back.
+pub(crate) fn decode_rest(mut bytes: Bytes, config: &Config) -> Result<(Cluster, AuthStore), Damaged> {
+    if bytes.len() < 8 {
+        return Err(Damaged::new(format!("{} bytes hold no cluster and no users", bytes.len())));
+    }
+    let stated = bytes.get_u32_le();
+    let actual = crc32c::crc32c(&bytes);
+    if stated != actual {
+        let what = format!("members and users have the checksum {actual:08x}, {stated:08x} is stated");
+        return Err(Damaged::new(what));
+    }
+    let length = bytes.get_u32_le() as usize;
+    if bytes.len() < length {
+        return Err(Damaged::new("the members of the cluster end too early".to_string()));
+    }
+    let cluster = bytes.split_to(length);
+    let cluster = Cluster::decode(cluster, config).map_err(Damaged::new)?;
+    let auth = AuthStore::decode(bytes, config).map_err(Damaged::new)?;
+    Ok((cluster, auth))
+}
+
+impl Member {
+    /// A hash over everything that is replicated. Costs no more for a larger store.
+    pub(crate) fn state_hash(&self) -> u64 {
+        let words = [self.store.state_hash(), self.cluster.hash(), self.auth.hash()];
+        let mut bytes = [0_u8; 24];
+        for (place, word) in bytes.chunks_exact_mut(8).zip(words) {
+            place.copy_from_slice(&word.to_le_bytes());
+        }
+        xxh3_64(&bytes)
+    }
+
+    /// What the backend keeps beside the rows.
+    pub(crate) fn rest(&self) -> Bytes {
+        encode_rest(&self.cluster, &self.auth)
+    }
+
+    /// The snapshot for a follower, or for an operator who keeps it.
+    pub(crate) fn encode_image(&self) -> Bytes {
+        let (rest, store) = (self.rest(), self.store.encode_snapshot());
+        let mut image = BytesMut::with_capacity(4 + rest.len() + store.len());
+        image.put_u32_le(rest.len() as u32);
+        image.put_slice(&rest);
+        image.put_slice(&store);
+        image.freeze()
+    }
+}

@@ -1,0 +1,185 @@
+//! Leases between the log, the clock and the clients: what the leader's lessor wants done goes to the
+//! log, what the log did goes to the lessor.
+//!
+//! A leader confirms that it leads before it renews a lease or proposes its end, by a read index: a
+//! member that was stopped for a while still believes to lead when it goes on (etcd issues 12528, 15247;
+//! flaw M-15247).
+
+use api::etcdserverpb::{
+    LeaseCheckpoint, LeaseCheckpointRequest, LeaseKeepAliveRequest, LeaseKeepAliveResponse,
+    LeaseRevokeRequest, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, ResponseHeader,
+};
+use api::{Error, Request};
+use record::Fact;
+
+use crate::failpoint::Failpoint;
+use crate::flaw::Flaw;
+use crate::io::Effects;
+use crate::lessor::Renewed;
+use crate::member::{Member, NOBODY};
+use crate::reads::Read;
+
+impl Member {
+    /// A client, or another member for one, renews a lease.
+    pub(crate) fn keep_alive(&mut self, operation: u64, request: LeaseKeepAliveRequest, effects: &mut Effects) {
+        if !self.node.is_leader() && !self.lessor.is_primary() {
+            return self.ask_leader(operation, request.into());
+        }
+        if self.config.flaws.has(Flaw::StalledLeaderRevokes) {
+            return self.renew(operation, request.id, effects); // M-15247
+        }
+        let deadline = self.now + self.config.request_timeout;
+        self.reads.push(Read { operation, request: request.into(), deadline, who: None });
+    }
+
+    /// This member leads for sure, or did a moment ago: renews the lease.
+    pub(crate) fn renew(&mut self, operation: u64, id: i64, effects: &mut Effects) {
+        let revision = self.store.revision();
+        let header = Some(ResponseHeader { revision, ..ResponseHeader::default() });
+        self.pass(Failpoint::BeforeCheckpointInLeaseRenew, effects);
+        match self.lessor.renew(&self.store, id, self.now, self.wall) {
+            Renewed::Renewed { ttl } => {
+                let response = LeaseKeepAliveResponse { header, id, ttl };
+                let result = self.with_header(Ok(response.into()));
+                self.reply(operation, result, effects);
+            }
+            Renewed::NotFound => {
+                let response = LeaseKeepAliveResponse { header, id, ttl: 0 };
+                let result = self.with_header(Ok(response.into()));
+                self.reply(operation, result, effects);
+            }
+            // It ran out: its end is on the way, and the answer waits for it.
+            Renewed::Expiring => self.expiring.push((operation, id, self.now + self.config.request_timeout)),
+            Renewed::Checkpointed => {
+                self.propose_checkpoints(vec![(id, 0)], effects);
+                self.expiring.push((operation, id, self.now + self.config.request_timeout));
+            }
+            Renewed::NotPrimary => self.ask_leader(operation, LeaseKeepAliveRequest { id }.into()),
+        }
+    }
+
+    /// What is left of a lease. Only the leader knows.
+    pub(crate) fn time_to_live(
+        &mut self,
+        operation: u64,
+        request: LeaseTimeToLiveRequest,
+        effects: &mut Effects,
+    ) {
+        if !self.lessor.is_primary() {
+            return self.ask_leader(operation, request.into());
+        }
+        self.pass(Failpoint::BeforeLookupWhenLeaseTimeToLive, effects);
+        let revision = self.store.revision();
+        let mut response = LeaseTimeToLiveResponse {
+            header: Some(ResponseHeader { revision, ..ResponseHeader::default() }),
+            id: request.id,
+            ttl: -1,
+            ..LeaseTimeToLiveResponse::default()
+        };
+        if let Some(lease) = self.store.lease(request.id) {
+            response.granted_ttl = lease.ttl;
+            response.ttl = self.lessor.remaining(request.id, self.now, self.wall).unwrap_or(lease.ttl);
+            if request.keys {
+                response.keys = lease.keys().cloned().collect();
+            }
+        }
+        let result = self.with_header(Ok(response.into()));
+        self.reply(operation, result, effects);
+    }
+
+    /// The first entry of an own term is applied: from now on this member looks after the leases.
+    pub(crate) fn become_lessor(&mut self, effects: &mut Effects) {
+        self.lessor.promote(&self.store, self.now, self.wall);
+        effects.facts.push(Fact::Lessor { primary: true });
+    }
+
+    /// Notices that this member does not lead any more.
+    pub(crate) fn note_lessor(&mut self, effects: &mut Effects) {
+        if !self.lessor.is_primary() || self.node.is_leader() {
+            self.deposed = None;
+            return;
+        }
+        // M-15247: it is told only some time after raft knows.
+        if self.config.flaws.has(Flaw::StalledLeaderRevokes) {
+            let told = *self.deposed.get_or_insert(self.now + 2 * self.config.lease_scan_interval);
+            if self.now < told {
+                return;
+            }
+        }
+        self.deposed = None;
+        self.lessor.demote();
+        effects.facts.push(Fact::Lessor { primary: false });
+        for (operation, id, _) in std::mem::take(&mut self.expiring) {
+            self.ask_leader(operation, LeaseKeepAliveRequest { id }.into());
+        }
+    }
+
+    /// Leases whose time is over, and checkpoints.
+    pub(crate) fn look_after_leases(&mut self, effects: &mut Effects) {
+        if self.lessor.wake_at() <= self.now {
+            for id in self.lessor.due(self.now, self.wall) {
+                let revoke = Request::LeaseRevoke(LeaseRevokeRequest { id });
+                if self.config.flaws.has(Flaw::StalledLeaderRevokes) {
+                    self.lessor.confirmed(id); // M-15247
+                } else {
+                    let deadline = self.now + self.config.request_timeout;
+                    self.reads.push(Read { operation: NOBODY, request: revoke, deadline, who: None });
+                }
+            }
+            let checkpoints = self.lessor.checkpoints(&self.store, self.now, self.wall);
+            if !checkpoints.is_empty() {
+                self.propose_checkpoints(checkpoints, effects);
+            }
+        }
+        self.end_leases(effects);
+        if self.expiring.iter().any(|(.., deadline)| *deadline <= self.now) {
+            let now = self.now;
+            let over: Vec<_> = self.expiring.extract_if(.., |(.., deadline)| *deadline <= now).collect();
+            for (operation, ..) in over {
+                self.reply(operation, Err(Error::Timeout), effects);
+            }
+        }
+    }
+
+    /// Proposes the end of leases that ran out, a few at a time.
+    fn end_leases(&mut self, effects: &mut Effects) {
+        while self.lessor.is_primary()
+            && let Some(id) = self.lessor.next_revocation(self.now, self.wall)
+        {
+            self.propose_internal(LeaseRevokeRequest { id }.into(), effects);
+        }
+    }
+
+    /// What is left of some leases is noted.
+    pub(crate) fn apply_checkpoints(&mut self, request: &LeaseCheckpointRequest, effects: &mut Effects) {
+        crate::apply::checkpoint(&mut self.store, request);
+        for checkpoint in &request.checkpoints {
+            let waited: Vec<_> = self.expiring.extract_if(.., |(_, id, _)| *id == checkpoint.id).collect();
+            for (operation, id, _) in waited {
+                self.renew(operation, id, effects);
+            }
+        }
+    }
+
+    fn propose_checkpoints(&mut self, checkpoints: Vec<(i64, i64)>, effects: &mut Effects) {
+        let checkpoints = checkpoints.into_iter().map(|(id, remaining)| LeaseCheckpoint { id, remaining_ttl: remaining });
+        let request = LeaseCheckpointRequest { checkpoints: checkpoints.collect() };
+        self.propose_command(crate::envelope::Command::Checkpoint(request), effects);
+    }
+
+    /// A lease is gone: whoever tried to renew it after its time is answered.
+    pub(crate) fn lease_gone(&mut self, id: i64, effects: &mut Effects) {
+        self.lessor.revoked(id);
+        if self.expiring.is_empty() {
+            return;
+        }
+        let waited: Vec<_> = self.expiring.extract_if(.., |(_, expiring, _)| *expiring == id).collect();
+        for (operation, ..) in waited {
+            let revision = self.store.revision();
+            let header = Some(ResponseHeader { revision, ..ResponseHeader::default() });
+            let response = LeaseKeepAliveResponse { header, id, ttl: 0 };
+            let result = self.with_header(Ok(response.into()));
+            self.reply(operation, result, effects);
+        }
+    }
+}

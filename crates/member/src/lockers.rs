@@ -1,0 +1,79 @@
+//! The lock and election services between this member and their clients: what they ask goes the way of
+//! any client's request.
+
+use api::etcdserverpb::WatchResponse;
+use api::{Error, Request, Response};
+use bytes::Bytes;
+
+use crate::io::Effects;
+use crate::member::Member;
+use crate::services::Ask;
+
+impl Member {
+    /// A client calls one of the services.
+    pub(crate) fn serve_service(
+        &mut self,
+        operation: u64,
+        request: Request,
+        token: Option<Bytes>,
+        effects: &mut Effects,
+    ) {
+        let mut asks = Vec::new();
+        self.services.begin(operation, request, token, &mut asks);
+        self.serve_asks(asks, effects);
+    }
+
+    /// What a service asked for was answered.
+    pub(crate) fn service_answered(
+        &mut self,
+        inner: u64,
+        result: Result<Response, Error>,
+        effects: &mut Effects,
+    ) {
+        let mut asks = Vec::new();
+        self.services.answered(inner, result, &mut asks);
+        self.serve_asks(asks, effects);
+    }
+
+    /// The client of a call is gone.
+    pub(crate) fn abandon(&mut self, operation: u64, effects: &mut Effects) {
+        let mut asks = Vec::new();
+        self.services.abandon(operation, &mut asks);
+        self.serve_asks(asks, effects);
+    }
+
+    /// A stream is not served.
+    pub(crate) fn refuse_stream(&mut self, stream: u64, error: Error, effects: &mut Effects) {
+        self.hub.closed(stream);
+        if self.services.owns_stream(stream) {
+            let mut asks = Vec::new();
+            self.services.watch_ended(stream, error, &mut asks);
+            self.serve_asks(asks, effects);
+        } else {
+            effects.watch_ended.push((stream, error));
+        }
+    }
+
+    /// Something came on a stream of a service.
+    pub(crate) fn service_watched(&mut self, stream: u64, response: WatchResponse, effects: &mut Effects) {
+        let mut asks = Vec::new();
+        self.services.watched(stream, response, &mut asks);
+        self.serve_asks(asks, effects);
+    }
+
+    fn serve_asks(&mut self, asks: Vec<Ask>, effects: &mut Effects) {
+        for ask in asks {
+            match ask {
+                Ask::Request { inner, request, token } => {
+                    self.request(inner, request, token.as_ref(), effects);
+                }
+                Ask::Watch { stream, request, token } => self.watch(stream, request, token.as_ref(), effects),
+                Ask::CloseWatch { stream } => self.hub.closed(stream),
+                Ask::Reply { operation, result } => {
+                    let result = self.with_header(result);
+                    self.reply(operation, result, effects);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What an operator asks of one member: its status, hashes, a defragmentation, another leader; and what
+//! it does about its health by itself: the space quota and the comparison of hashes.
+
+use api::etcdserverpb::{
+    AlarmRequest, AlarmType, DefragmentResponse, HashKvRequest, HashKvResponse, HashResponse,
+    MoveLeaderResponse, ResponseHeader, StatusResponse, alarm_request::AlarmAction,
+};
+use api::{Error, Request, Response};
+use record::Fact;
+
+use crate::io::Effects;
+use crate::member::Member;
+
+/// The version this member answers with: the protocol it speaks.
+pub const VERSION: &str = "3.6.0";
+
+/// A transfer of leadership that a client waits for.
+#[derive(Debug)]
+pub(crate) struct Transfer {
+    operation: u64,
+    to: u64,
+    deadline: u64,
+}
+
+/// A comparison of hashes that is under way: what this leader has, and whose answers are missing.
+#[derive(Debug, Default)]
+pub(crate) struct Comparison {
+    /// When the next one begins, on the member's clock.
+    next: u64,
+    own: HashKvResponse,
+    /// The operations that stand for the questions, and whom each went to.
+    asked: Vec<(u64, u64)>,
+}
+
+impl Member {
+    fn header(&self) -> Option<ResponseHeader> {
+        Some(ResponseHeader { revision: self.store.revision(), ..ResponseHeader::default() })
+    }
+
+    pub(crate) fn status_response(&self) -> Response {
+        let size = self.backend.size();
+        let mut errors = Vec::new();
+        if self.node.leader() == 0 {
+            errors.push(Error::NoLeader.text().to_string());
+        }
+        errors.extend(self.cluster.alarms().map(|alarm| {
+            format!("memberID:{} alarm:{} ", alarm.member_id, alarm.alarm().as_str_name())
+        }));
+        StatusResponse {
+            header: self.header(),
+            version: VERSION.to_string(),
+            db_size: size.total as i64,
+            leader: self.node.leader(),
+            raft_index: self.node.committed(),
+            raft_term: self.node.term(),
+            raft_applied_index: self.applied.0,
+            errors,
+            db_size_in_use: size.in_use as i64,
+            is_learner: self.is_learner(),
+            ..StatusResponse::default()
+        }
+        .into()
+    }
+
+    /// The hash over the whole store. Only equality between members of this kind means anything.
+    pub(crate) fn hash_response(&self) -> Response {
+        let revision = self.store.revision();
+        let hash = self.store.hash_at(revision).unwrap_or(0);
+        HashResponse { header: self.header(), hash }.into()
+    }
+
+    /// The hash over everything up to a revision.
+    pub(crate) fn hash_kv(&self, request: HashKvRequest) -> Result<HashKvResponse, Error> {
+        let revision = if request.revision <= 0 { self.store.revision() } else { request.revision };
+        let hash = self.store.hash_at(revision)?;
+        let compact_revision = self.store.compact_revision();
+        Ok(HashKvResponse { header: self.header(), hash, compact_revision, hash_revision: revision })
+    }
+
+    pub(crate) fn defragmented(&mut self, operation: u64, effects: &mut Effects) {
+        effects.facts.push(Fact::Probe { name: "backend-defragmented" });
+        self.reply(operation, Ok(DefragmentResponse { header: None }.into()), effects);
+    }
+
+    // ---- leadership -------------------------------------------------------------------------------
+
+    pub(crate) fn move_leader(&mut self, operation: u64, to: u64, effects: &mut Effects) {
+        if !self.node.is_leader() {
+            return self.reply(operation, Err(Error::NotLeader), effects);
+        }
+        if !self.node.log().conf_state().voters.contains(&to) {
+            return self.reply(operation, Err(Error::BadLeaderTransferee), effects);
+        }
+        self.node.transfer_leader(to);
+        let deadline = self.now + self.config.request_timeout;
+        self.transfers.push(Transfer { operation, to, deadline });
+    }
+
+    pub(crate) fn look_after_transfers(&mut self, effects: &mut Effects) {
+        if self.transfers.is_empty() {
+            return;
+        }
+        let (now, leader) = (self.now, self.node.leader());
+        let over = self.transfers.extract_if(.., |transfer| transfer.to == leader || transfer.deadline <= now);
+        for Transfer { operation, to, .. } in over.collect::<Vec<_>>() {
+            let done = MoveLeaderResponse { header: None }.into();
+            let result = if to == leader { Ok(done) } else { Err(Error::TimeoutLeaderTransfer) };
+            self.reply(operation, result, effects);
+        }
+    }
+
+    /// When to look again at transfers, on the member's clock.
+    pub(crate) fn transfers_wake_at(&self) -> u64 {
+        self.transfers.iter().map(|transfer| transfer.deadline).min().unwrap_or(u64::MAX)
+    }
+
+    // ---- space ------------------------------------------------------------------------------------
+
+    /// Whether the backend has room for what a request will add.
+    pub(crate) fn has_room(&self, request: &Request) -> bool {
+        let cost = crate::cluster::cost(request);
+        self.config.quota_bytes == 0
+            || cost == 0
+            || self.backend.size().total + cost < self.config.quota_bytes
+    }
+
+    /// Asks everybody to take note that this member is out of space.
+    pub(crate) fn raise_no_space(&mut self, effects: &mut Effects) {
+        self.raise(self.config.id, AlarmType::Nospace, effects);
+    }
+
+    fn raise(&mut self, member_id: u64, alarm: AlarmType, effects: &mut Effects) {
+        let request =
+            AlarmRequest { action: AlarmAction::Activate as i32, member_id, alarm: alarm as i32 };
+        self.propose_internal(request.into(), effects);
+    }
+
+    // ---- comparison of hashes ---------------------------------------------------------------------
+
+    /// When the next comparison begins, on the member's clock.
+    pub(crate) fn comparison_at(&self) -> u64 {
+        match self.config.corrupt_check_interval {
+            Some(_) if self.node.is_leader() => self.comparison.next,
+            _ => u64::MAX,
+        }
+    }
+
+    /// The leader asks all others for the hash of what it has itself (`corrupt.go`, `PeriodicCheck`).
+    pub(crate) fn look_after_comparison(&mut self) {
+        let Some(interval) = self.config.corrupt_check_interval else { return };
+        if !self.node.is_leader() || self.comparison.next > self.now {
+            return;
+        }
+        self.comparison.next = self.now + interval;
+        let revision = self.store.revision();
+        let Ok(own) = self.hash_kv(HashKvRequest { revision }) else { return };
+        self.comparison.own = own;
+        self.comparison.asked.clear();
+        let others: Vec<u64> = self.cluster.ids().filter(|id| *id != self.config.id).collect();
+        for member in others {
+            let operation = crate::peers::OWN | self.fresh_id() & 0xffff_ffff;
+            self.comparison.asked.push((operation, member));
+            self.ask_member(member, operation, HashKvRequest { revision }.into());
+        }
+    }
+
+    /// Another member's hash came in.
+    pub(crate) fn compared(&mut self, operation: u64, result: Result<Response, Error>, effects: &mut Effects) {
+        let Some(at) = self.comparison.asked.iter().position(|(asked, _)| *asked == operation) else { return };
+        let (_, member) = self.comparison.asked.swap_remove(at);
+        // One that lags behind, or has compacted meanwhile, is not comparable.
+        let Ok(Response::HashKv(other)) = result else { return };
+        let own = &self.comparison.own;
+        if other.compact_revision == own.compact_revision
+            && other.hash_revision == own.hash_revision
+            && other.hash != own.hash
+        {
+            self.raise(member, AlarmType::Corrupt, effects);
+        }
+    }
+}

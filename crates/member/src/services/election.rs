@@ -1,0 +1,219 @@
+//! `Campaign`, `Proclaim`, `Leader` and `Resign` (`api/v3election/election.go`,
+//! `client/v3/concurrency/election.go`).
+//!
+//! An election is a queue like a lock's, whose keys have values. Unlike a lock, and as in etcd, a campaign
+//! does not look whether its own key is still there when those before it are gone: who wins must guard
+//! what it does by the create revision of its key.
+
+use api::etcdserverpb::request_op::Request as Op;
+use api::etcdserverpb::{ResponseHeader, TxnResponse};
+use api::v3electionpb::{
+    CampaignRequest, CampaignResponse, LeaderKey, LeaderRequest, LeaderResponse, ProclaimRequest,
+    ProclaimResponse, ResignRequest, ResignResponse,
+};
+use api::{Error, Request, Response};
+use bytes::Bytes;
+
+use super::{Call, Probes, Turn, mismatch, queue};
+
+/// Puts a new value, as long as this is the key of whoever proclaims it.
+fn proclaim(own: &LeaderKey, value: &Bytes) -> Request {
+    let put = Op::RequestPut(queue::put(&own.key, value, own.lease));
+    queue::if_created_at(own.rev, &own.key, [put], [])
+}
+
+fn resign(own: &LeaderKey) -> Request {
+    queue::if_created_at(own.rev, &own.key, [Op::RequestDeleteRange(queue::delete(&own.key))], [])
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// For its lease.
+    Session,
+    /// For its place in the queue.
+    Enter,
+    /// For its new value, as it stood there before.
+    Proclaim,
+    /// To learn who is before it, and for the end of that one.
+    Wait,
+    /// For its own key to be deleted, as it failed.
+    Leave(Error),
+}
+
+/// Somebody who wants to lead.
+#[derive(Debug)]
+pub(super) struct Campaign {
+    prefix: Bytes,
+    value: Bytes,
+    /// The place in the queue, as far as it is known.
+    own: LeaderKey,
+    /// Of the answer when it took its place, and of the campaign's.
+    header: Option<ResponseHeader>,
+    /// What it waits for.
+    stage: Stage,
+}
+
+impl Campaign {
+    pub(super) fn begin(request: CampaignRequest) -> (Campaign, Turn) {
+        let CampaignRequest { name, lease, value } = request;
+        let prefix = queue::prefix(&name);
+        let own = LeaderKey { name, ..LeaderKey::default() };
+        let mut campaign = Campaign { prefix, value, own, header: None, stage: Stage::Session };
+        let turn = if lease == 0 { queue::session() } else { campaign.enter(lease) };
+        (campaign, turn)
+    }
+
+    fn enter(&mut self, lease: i64) -> Turn {
+        self.stage = Stage::Enter;
+        self.own.lease = lease;
+        self.own.key = queue::key_of(&self.prefix, lease);
+        let put = Op::RequestPut(queue::put(&self.own.key, &self.value, lease));
+        let get = Op::RequestRange(queue::get(&self.own.key));
+        Turn::Ask(queue::if_created_at(0, &self.own.key, [put], [get]))
+    }
+
+    fn entered(&mut self, txn: &TxnResponse) -> Turn {
+        self.header = txn.header;
+        if txn.succeeded {
+            self.own.rev = queue::revision(txn.header.as_ref());
+            return self.look();
+        }
+        // The lease's holder campaigned before.
+        let before = &queue::found(txn, 0).kvs[0];
+        self.own.rev = before.create_revision;
+        if before.value == self.value {
+            return self.look();
+        }
+        self.stage = Stage::Proclaim;
+        Turn::Ask(proclaim(&self.own, &self.value))
+    }
+
+    fn look(&mut self) -> Turn {
+        self.stage = Stage::Wait;
+        Turn::Ask(queue::last_before(&self.prefix, self.own.rev).into())
+    }
+}
+
+impl Call for Campaign {
+    fn answered(&mut self, result: Result<Response, Error>, probes: &mut Probes) -> Turn {
+        match (&self.stage, result) {
+            (Stage::Session, Ok(Response::LeaseGrant(granted))) => self.enter(granted.id),
+            (Stage::Enter, Ok(Response::Txn(txn))) => self.entered(&txn),
+            (Stage::Proclaim, Ok(Response::Txn(txn))) if txn.succeeded => {
+                probes.insert("campaign-again-with-another-value");
+                self.look()
+            }
+            (Stage::Proclaim, Ok(Response::Txn(_))) => Turn::End(Err(Error::ElectionNotLeader)),
+            (Stage::Proclaim, Err(error)) => {
+                self.stage = Stage::Leave(error);
+                Turn::Ask(resign(&self.own))
+            }
+            (Stage::Wait, Ok(Response::Range(found))) => match found.kvs.first() {
+                Some(before) => {
+                    probes.insert("campaign-waited");
+                    Turn::AwaitEnd { key: before.key.clone(), since: queue::revision(found.header.as_ref()) }
+                }
+                None => {
+                    let leader = Some(self.own.clone());
+                    Turn::End(Ok(CampaignResponse { header: self.header, leader }.into()))
+                }
+            },
+            // In etcd, too, who fails to wait goes on standing in the queue, unless the client is gone.
+            (Stage::Session | Stage::Enter | Stage::Wait, Err(error)) => Turn::End(Err(error)),
+            (Stage::Leave(error), _) => Turn::End(Err(*error)),
+            (_, Ok(response)) => mismatch("a step of a campaign", &response),
+        }
+    }
+
+    fn ended(&mut self, ended: Result<(), Error>) -> Turn {
+        match ended {
+            Ok(()) => self.look(),
+            Err(error) => Turn::End(Err(error)),
+        }
+    }
+
+    fn abandoned(&self) -> Option<Request> {
+        matches!(self.stage, Stage::Wait).then(|| resign(&self.own))
+    }
+}
+
+/// A leader that says something new, or goes.
+#[derive(Debug)]
+pub(super) struct Resume {
+    own: LeaderKey,
+    /// What it proclaims; `None` if it resigns.
+    value: Option<Bytes>,
+}
+
+impl Resume {
+    pub(super) fn proclaim(request: ProclaimRequest) -> (Resume, Turn) {
+        Resume::begin(request.leader, Some(request.value))
+    }
+
+    pub(super) fn resign(request: ResignRequest) -> (Resume, Turn) {
+        Resume::begin(request.leader, None)
+    }
+
+    fn begin(leader: Option<LeaderKey>, value: Option<Bytes>) -> (Resume, Turn) {
+        let missing = leader.is_none();
+        let resume = Resume { own: leader.unwrap_or_default(), value };
+        let turn = match resume.own.lease {
+            _ if missing => Turn::End(Err(Error::MissingLeaderKey)),
+            0 => queue::session(),
+            _ => resume.ask(),
+        };
+        (resume, turn)
+    }
+
+    fn ask(&self) -> Turn {
+        Turn::Ask(match &self.value {
+            Some(value) => proclaim(&self.own, value),
+            None => resign(&self.own),
+        })
+    }
+}
+
+impl Call for Resume {
+    fn answered(&mut self, result: Result<Response, Error>, _: &mut Probes) -> Turn {
+        match result {
+            Ok(Response::LeaseGrant(granted)) => {
+                self.own.lease = granted.id;
+                self.ask()
+            }
+            // To resign from what is not held, or not any more, is no error.
+            Ok(Response::Txn(TxnResponse { header, .. })) if self.value.is_none() => {
+                Turn::End(Ok(ResignResponse { header }.into()))
+            }
+            Ok(Response::Txn(TxnResponse { header, succeeded: true, .. })) => {
+                Turn::End(Ok(ProclaimResponse { header }.into()))
+            }
+            Ok(Response::Txn(_)) => Turn::End(Err(Error::ElectionNotLeader)),
+            Ok(response) => mismatch("a step of a leader", &response),
+            Err(error) => Turn::End(Err(error)),
+        }
+    }
+}
+
+/// Who leads?
+#[derive(Debug)]
+pub(super) struct Leader;
+
+impl Leader {
+    pub(super) fn begin(request: LeaderRequest) -> (Leader, Turn) {
+        (Leader, Turn::Ask(queue::first(&queue::prefix(&request.name)).into()))
+    }
+}
+
+impl Call for Leader {
+    fn answered(&mut self, result: Result<Response, Error>, _: &mut Probes) -> Turn {
+        let found = match result {
+            Ok(Response::Range(found)) => found,
+            Ok(response) => mismatch("a look for the leader", &response),
+            Err(error) => return Turn::End(Err(error)),
+        };
+        Turn::End(match found.kvs.into_iter().next() {
+            Some(kv) => Ok(LeaderResponse { header: found.header, kv: Some(kv) }.into()),
+            None => Err(Error::ElectionNoLeader),
+        })
+    }
+}

@@ -1,0 +1,144 @@
+//! `Lock` and `Unlock` (`api/v3lock/lock.go`, `client/v3/concurrency/mutex.go`).
+//!
+//! Each in the queue waits for the end of the key right before its own, so that an end wakes one only.
+
+use api::etcdserverpb::request_op::Request as Op;
+use api::etcdserverpb::{ResponseHeader, TxnResponse};
+use api::v3lockpb::{LockRequest, LockResponse, UnlockRequest, UnlockResponse};
+use api::{Error, Request, Response};
+use bytes::Bytes;
+
+use super::{Call, Probes, Turn, mismatch, queue};
+use crate::flaw::{Flaw, Flaws};
+
+#[derive(Debug)]
+enum Stage {
+    /// For its lease.
+    Session,
+    /// For its place in the queue.
+    Enter,
+    /// To learn who is before it, and for the end of that one.
+    Wait,
+    /// To learn whether its own key is still there.
+    Check,
+    /// For its own key to be deleted, as it failed.
+    Leave(Error),
+}
+
+/// A lock that is asked for.
+#[derive(Debug)]
+pub(super) struct Lock {
+    prefix: Bytes,
+    key: Bytes,
+    /// When its key was created.
+    revision: i64,
+    /// What it waits for.
+    stage: Stage,
+    flaws: Flaws,
+}
+
+impl Lock {
+    pub(super) fn begin(request: LockRequest, flaws: Flaws) -> (Lock, Turn) {
+        let prefix = queue::prefix(&request.name);
+        let mut lock = Lock { prefix, key: Bytes::new(), revision: 0, stage: Stage::Session, flaws };
+        let turn = if request.lease == 0 { queue::session() } else { lock.enter(request.lease) };
+        (lock, turn)
+    }
+
+    fn enter(&mut self, lease: i64) -> Turn {
+        self.stage = Stage::Enter;
+        self.key = queue::key_of(&self.prefix, lease);
+        let owner = Op::RequestRange(queue::first(&self.prefix));
+        let put = Op::RequestPut(queue::put(&self.key, &Bytes::new(), lease));
+        let get = Op::RequestRange(queue::get(&self.key));
+        Turn::Ask(queue::if_created_at(0, &self.key, [put, owner.clone()], [get, owner]))
+    }
+
+    fn entered(&mut self, txn: &TxnResponse) -> Turn {
+        self.revision = match txn.succeeded {
+            true => queue::revision(txn.header.as_ref()),
+            // The lease's holder asked before.
+            false => queue::found(txn, 0).kvs[0].create_revision,
+        };
+        match queue::found(txn, 1).kvs.first() {
+            Some(owner) if owner.create_revision != self.revision => self.look(),
+            _ => self.held(txn.header),
+        }
+    }
+
+    fn look(&mut self) -> Turn {
+        self.stage = Stage::Wait;
+        Turn::Ask(queue::last_before(&self.prefix, self.revision).into())
+    }
+
+    fn leave(&mut self, error: Error) -> Turn {
+        self.stage = Stage::Leave(error);
+        Turn::Ask(queue::delete(&self.key).into())
+    }
+
+    fn held(&self, header: Option<ResponseHeader>) -> Turn {
+        Turn::End(Ok(LockResponse { header, key: self.key.clone() }.into()))
+    }
+}
+
+impl Call for Lock {
+    fn answered(&mut self, result: Result<Response, Error>, probes: &mut Probes) -> Turn {
+        match (&self.stage, result) {
+            (Stage::Session, Ok(Response::LeaseGrant(granted))) => self.enter(granted.id),
+            (Stage::Enter, Ok(Response::Txn(txn))) => self.entered(&txn),
+            (Stage::Session | Stage::Enter, Err(error)) => Turn::End(Err(error)),
+            (Stage::Wait, Ok(Response::Range(found))) => {
+                if let Some(before) = found.kvs.first() {
+                    probes.insert("lock-waited");
+                    return Turn::AwaitEnd {
+                        key: before.key.clone(),
+                        since: queue::revision(found.header.as_ref()),
+                    };
+                }
+                if self.flaws.has(Flaw::LockHeldAfterExpiry) {
+                    return self.held(found.header); // M-lock-expired
+                }
+                self.stage = Stage::Check;
+                Turn::Ask(queue::get(&self.key).into())
+            }
+            (Stage::Check, Ok(Response::Range(own))) if own.kvs.is_empty() => {
+                probes.insert("lock-session-expired-while-waiting");
+                Turn::End(Err(Error::SessionExpired))
+            }
+            (Stage::Check, Ok(Response::Range(own))) => self.held(own.header),
+            (Stage::Wait | Stage::Check, Err(error)) => self.leave(error),
+            (Stage::Leave(error), _) => Turn::End(Err(*error)),
+            (_, Ok(response)) => mismatch("a step of a lock", &response),
+        }
+    }
+
+    fn ended(&mut self, ended: Result<(), Error>) -> Turn {
+        match ended {
+            Ok(()) => self.look(),
+            Err(error) => self.leave(error),
+        }
+    }
+
+    fn abandoned(&self) -> Option<Request> {
+        matches!(self.stage, Stage::Wait | Stage::Check).then(|| queue::delete(&self.key).into())
+    }
+}
+
+/// A lock that is given back.
+#[derive(Debug)]
+pub(super) struct Unlock;
+
+impl Unlock {
+    pub(super) fn begin(request: UnlockRequest) -> (Unlock, Turn) {
+        (Unlock, Turn::Ask(queue::delete(&request.key).into()))
+    }
+}
+
+impl Call for Unlock {
+    fn answered(&mut self, result: Result<Response, Error>, _: &mut Probes) -> Turn {
+        Turn::End(result.map(|response| match response {
+            Response::DeleteRange(deleted) => UnlockResponse { header: deleted.header }.into(),
+            other => mismatch("an unlock", &other),
+        }))
+    }
+}

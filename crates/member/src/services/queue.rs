@@ -1,0 +1,103 @@
+//! The requests that locks and elections are made of. Who wants something puts a key with a lease under
+//! a common prefix; whose key was created first has it.
+
+use api::Request;
+use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
+use api::etcdserverpb::range_request::{SortOrder, SortTarget};
+use api::etcdserverpb::request_op::Request as Op;
+use api::etcdserverpb::response_op::Response as OpResponse;
+use api::etcdserverpb::{
+    Compare, DeleteRangeRequest, LeaseGrantRequest, PutRequest, RangeRequest, RangeResponse, RequestOp,
+    ResponseHeader, TxnRequest, TxnResponse,
+};
+use api::key_range::prefix_end;
+use bytes::Bytes;
+
+use super::Turn;
+
+/// Seconds that the lease of a session lives (`defaultSessionTTL`).
+const SESSION_TTL: i64 = 60;
+
+/// Asks for the lease of a session.
+pub(super) fn session() -> Turn {
+    Turn::Ask(LeaseGrantRequest { id: 0, ttl: SESSION_TTL }.into())
+}
+
+/// What all keys of one queue begin with.
+pub(super) fn prefix(name: &[u8]) -> Bytes {
+    [name, b"/"].concat().into()
+}
+
+/// The key of whoever holds `lease`: its id as Go writes it in hexadecimal.
+pub(super) fn key_of(prefix: &[u8], lease: i64) -> Bytes {
+    let sign = if lease < 0 { "-" } else { "" };
+    [prefix, format!("{sign}{:x}", lease.unsigned_abs()).as_bytes()].concat().into()
+}
+
+pub(super) fn get(key: &Bytes) -> RangeRequest {
+    RangeRequest { key: key.clone(), ..RangeRequest::default() }
+}
+
+pub(super) fn put(key: &Bytes, value: &Bytes, lease: i64) -> PutRequest {
+    PutRequest { key: key.clone(), value: value.clone(), lease, ..PutRequest::default() }
+}
+
+pub(super) fn delete(key: &Bytes) -> DeleteRangeRequest {
+    DeleteRangeRequest { key: key.clone(), ..DeleteRangeRequest::default() }
+}
+
+/// The one that has it.
+pub(super) fn first(prefix: &Bytes) -> RangeRequest {
+    sorted(prefix, SortOrder::Ascend)
+}
+
+/// The last one in the queue before the one created at `revision`.
+pub(super) fn last_before(prefix: &Bytes, revision: i64) -> RangeRequest {
+    RangeRequest { max_create_revision: revision - 1, ..sorted(prefix, SortOrder::Descend) }
+}
+
+fn sorted(prefix: &Bytes, order: SortOrder) -> RangeRequest {
+    RangeRequest {
+        key: prefix.clone(),
+        range_end: prefix_end(prefix),
+        limit: 1,
+        sort_order: order as i32,
+        sort_target: SortTarget::Create as i32,
+        ..RangeRequest::default()
+    }
+}
+
+/// A transaction on the condition that `key` was created at `revision`; at 0, that it is not there.
+pub(super) fn if_created_at<const N: usize, const M: usize>(
+    revision: i64,
+    key: &Bytes,
+    success: [Op; N],
+    failure: [Op; M],
+) -> Request {
+    let compare = Compare {
+        key: key.clone(),
+        target: CompareTarget::Create as i32,
+        result: CompareResult::Equal as i32,
+        target_union: Some(TargetUnion::CreateRevision(revision)),
+        ..Compare::default()
+    };
+    let op = |op| RequestOp { request: Some(op) };
+    TxnRequest {
+        compare: vec![compare],
+        success: success.map(op).to_vec(),
+        failure: failure.map(op).to_vec(),
+    }
+    .into()
+}
+
+/// What the `place`-th operation of a transaction, a range, found.
+pub(super) fn found(txn: &TxnResponse, place: usize) -> &RangeResponse {
+    match txn.responses.get(place).and_then(|op| op.response.as_ref()) {
+        Some(OpResponse::ResponseRange(range)) => range,
+        other => panic!("operation {place} of a transaction was a range, its answer is {other:?}"),
+    }
+}
+
+pub(super) fn revision(header: Option<&ResponseHeader>) -> i64 {
+    header.map_or(0, |header| header.revision)
+}

@@ -1,0 +1,37 @@
+//! Splitting a large response (`sendFragments` in etcd's `api/v3rpc/watch.go`).
+
+use std::collections::VecDeque;
+
+use api::etcdserverpb::WatchResponse;
+use prost::Message as _;
+use prost::encoding::encoded_len_varint;
+
+/// Bytes that the member adds to a response header after this: two ids and a term, each a number of
+/// up to ten bytes behind a tag of one.
+const HEADER_BYTES: u64 = 33;
+
+/// The response in as few parts as keep each below `limit` bytes, where the events allow that: they
+/// are not split. All parts but the last say that more follows.
+pub(super) fn split(mut response: WatchResponse, limit: u64) -> VecDeque<WatchResponse> {
+    let mut parts = VecDeque::new();
+    if response.events.len() > 1 && response.encoded_len() as u64 + HEADER_BYTES >= limit {
+        let events = std::mem::take(&mut response.events);
+        let part = || WatchResponse { fragment: true, ..response.clone() };
+        let empty = part().encoded_len() as u64 + HEADER_BYTES;
+        let (mut current, mut size) = (part(), empty);
+        for event in events {
+            // A tag, the length, the event.
+            let len = event.encoded_len() as u64;
+            let added = 1 + encoded_len_varint(len) as u64 + len;
+            if !current.events.is_empty() && size + added >= limit {
+                parts.push_back(std::mem::replace(&mut current, part()));
+                size = empty;
+            }
+            current.events.push(event);
+            size += added;
+        }
+        response = WatchResponse { fragment: false, ..current };
+    }
+    parts.push_back(response);
+    parts
+}

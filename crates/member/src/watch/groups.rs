@@ -1,0 +1,111 @@
+//! Which watcher is in which group, and the way into a stream's queues.
+
+use std::ops::Bound;
+
+use api::etcdserverpb::WatchResponse;
+
+use super::outbox::Notice;
+use super::watcher::{Group, Watcher};
+use super::{Hub, Name, probe};
+
+impl Hub {
+    /// The watcher of this name, which a group holds.
+    pub(super) fn watcher(&self, name: Name) -> &Watcher {
+        let stream = self.streams.get(&name.stream);
+        let watcher = stream.and_then(|open| open.watchers.get(&name.id));
+        watcher.unwrap_or_else(|| panic!("a group holds {name:?}, which was closed or cancelled"))
+    }
+
+    /// The same, to be changed.
+    pub(super) fn watcher_mut(&mut self, name: Name) -> &mut Watcher {
+        let stream = self.streams.get_mut(&name.stream);
+        let watcher = stream.and_then(|open| open.watchers.get_mut(&name.id));
+        watcher.unwrap_or_else(|| panic!("a group holds {name:?}, which was closed or cancelled"))
+    }
+
+    /// Puts a watcher that is in no group into `group`. A victim has its notice already.
+    pub(super) fn join(&mut self, name: Name, group: Group) {
+        self.watcher_mut(name).group = group;
+        match group {
+            Group::Synced => {
+                let range = self.watcher(name).range.clone();
+                self.synced.insert(range, name);
+            }
+            Group::Unsynced => {
+                if self.unsynced.is_empty() {
+                    self.sync_at = None;
+                }
+                self.unsynced.insert(name);
+            }
+            Group::Victim | Group::Cancelled => {}
+        }
+    }
+
+    /// Takes a watcher out of its group.
+    pub(super) fn leave(&mut self, name: Name) {
+        let watcher = self.watcher(name);
+        match watcher.group {
+            Group::Synced => {
+                let range = watcher.range.clone();
+                self.synced.remove(range, name);
+            }
+            Group::Unsynced => {
+                self.unsynced.remove(&name);
+            }
+            Group::Victim => {
+                self.victims.remove(&name);
+            }
+            Group::Cancelled => {}
+        }
+    }
+
+    /// Moves a watcher to another group.
+    pub(super) fn regroup(&mut self, name: Name, group: Group) {
+        self.leave(name);
+        self.join(name, group);
+    }
+
+    /// Makes a watcher wait with a notice for which its channel had no room.
+    pub(super) fn make_victim(&mut self, name: Name, notice: Notice) {
+        self.probes.hit(probe::VICTIM);
+        if self.victims.is_empty() {
+            self.victims_at = None;
+        }
+        self.regroup(name, Group::Victim);
+        self.victims.insert(name, notice);
+    }
+
+    /// Puts a notice into the stream's channel, or gives it back if that is full.
+    pub(super) fn offer(&mut self, stream: u64, notice: Notice) -> Result<(), Notice> {
+        let open = self.streams.get_mut(&stream);
+        let open = open.unwrap_or_else(|| panic!("{notice:?} is for stream {stream}, which is not open"));
+        open.outbox.offer(notice, self.limits.buffer)?;
+        self.to_drain.insert(stream);
+        Ok(())
+    }
+
+    /// Puts a response before whatever the stream's channel has.
+    pub(super) fn control(&mut self, stream: u64, response: WatchResponse) {
+        let open = self.streams.get_mut(&stream).expect("the request opened the stream");
+        open.outbox.control(response);
+        self.to_drain.insert(stream);
+    }
+
+    /// Whether some victim's channel has room by now.
+    pub(super) fn victim_has_room(&self) -> bool {
+        let mut first = self.victims.first_key_value();
+        while let Some((name, _)) = first {
+            if self.has_room(name.stream) {
+                return true;
+            }
+            let rest = Bound::Excluded(Name { stream: name.stream, id: i64::MAX });
+            first = self.victims.range((rest, Bound::Unbounded)).next();
+        }
+        false
+    }
+
+    /// Whether the channel of `stream` has room.
+    pub(super) fn has_room(&self, stream: u64) -> bool {
+        self.streams.get(&stream).is_some_and(|open| open.outbox.has_room(self.limits.buffer))
+    }
+}

@@ -1,0 +1,333 @@
+//! The watch hub: every watcher of this member, and what each is still to be told.
+//!
+//! It models etcd's `mvcc/watchable_store.go` and the server's side of a stream,
+//! `api/v3rpc/watch.go`. A watcher is in one of three groups. *Synced* ones are told of each change
+//! as it is applied. *Unsynced* ones have history to catch up with and are served by a pass every
+//! `watch_sync_interval`. *Victims* hold one response that found its stream's channel full and try
+//! again every `watch_victim_interval`. A stream's responses wait in its channel (`watch_buffer`)
+//! until the transport has room (`watch_window`); see [`outbox`].
+//!
+//! | file | job |
+//! |---|---|
+//! | `request` | what clients say: create, cancel, ask for progress |
+//! | `watcher`, `interests` | what one watcher wants; who wants a key |
+//! | `groups` | who is in which group |
+//! | `outbox`, `fragment` | a stream's channel and its way to the transport |
+//! | `resync` | passes over unsynced watchers, victims, compaction |
+//! | `progress` | progress, on request and periodic |
+//! | `probe` | names of the states that a search should have reached |
+//!
+//! Not here: who may watch what (the caller knows), ids of cluster and member and the term in response
+//! headers, streams that end because there is no leader.
+//!
+//! Where this differs from etcd: a pass takes its watchers in turn, where Go's maps give them in any
+//! order; control responses go before the channel, where Go's `select` draws; the periodic progress
+//! of each watcher has a timer of its own, not one for its stream; the next pass always comes with the
+//! next interval, where etcd goes on at once if the last one brought some watchers up to date; a
+//! watcher cancelled by compaction does not hold back the progress of its stream, as it does there
+//! until the client cancels it, too.
+//!
+//! Invariants:
+//! - A watcher is in the group it names ([`Group`]), and in no other.
+//! - Synced watchers know everything up to `told`, the revision of the last change.
+//! - An unsynced watcher's next revision is not in the future, unless a snapshot moved it there.
+//! - Each watcher learns of the changes it wants in order, each once, until it is cancelled.
+//! - A stream has at most `watch_window` responses on their way and `watch_buffer` in its channel.
+
+mod fragment;
+mod groups;
+mod interests;
+mod outbox;
+mod probe;
+mod progress;
+mod request;
+mod resync;
+#[cfg(test)]
+mod tests;
+mod watcher;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use api::etcdserverpb::{ResponseHeader, WatchResponse};
+use api::mvccpb::Event;
+use keyed::Keyed;
+
+use crate::config::Config;
+use crate::flaw::{Flaw, Flaws};
+use crate::mvcc::Store;
+pub(crate) use probe::PROBES;
+
+use interests::Interests;
+use outbox::{Notice, Outbox};
+use probe::Probes;
+use watcher::{Group, Watcher};
+
+/// The watch id of what concerns no watcher in particular (`clientv3.InvalidWatchID`).
+const NO_WATCHER: i64 = -1;
+
+/// A watcher's name: its stream's number and its own on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Name {
+    stream: u64,
+    id: i64,
+}
+
+/// One stream of watchers.
+#[derive(Debug, Default)]
+struct Stream {
+    watchers: BTreeMap<i64, Watcher>,
+    /// The first id that was not given out yet.
+    next_id: i64,
+    outbox: Outbox,
+}
+
+/// Numbers of the configuration; see [`Config`]. Those that must not be 0 are not.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    window: usize,
+    buffer: usize,
+    sync_interval: u64,
+    victim_interval: u64,
+    sync_batch: usize,
+    batch_revisions: u32,
+    progress_interval: u64,
+    fragment_bytes: u64,
+}
+
+/// How many there are of what; for status and tests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Open streams.
+    pub(crate) streams: usize,
+    /// Watchers up to date, those that wait for a future revision among them.
+    pub(crate) synced: usize,
+    /// Watchers with history to catch up with.
+    pub(crate) unsynced: usize,
+    /// Watchers whose next response found the channel full.
+    pub(crate) victims: usize,
+}
+
+/// All watchers of a member.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    limits: Limits,
+    flaws: Flaws,
+    jitter: Keyed,
+    /// The member's clock, as it was told last.
+    now: u64,
+    streams: BTreeMap<u64, Stream>,
+    synced: Interests,
+    unsynced: BTreeSet<Name>,
+    /// Each with what it could not be told.
+    victims: BTreeMap<Name, Notice>,
+    /// When watchers with periodic progress are looked at, soonest first.
+    timers: BTreeSet<(u64, Name)>,
+    /// Streams that may have something for the transport, and room there.
+    to_drain: BTreeSet<u64>,
+    /// The revision of the last change; says nothing while nobody is synced.
+    told: i64,
+    /// How many watchers were created.
+    births: u64,
+    /// The last watcher that a pass took.
+    cursor: Name,
+    /// When the next pass is, if somebody is unsynced; `None` has the next look set it.
+    sync_at: Option<u64>,
+    /// When victims are looked at next, if there are some; `None` has the next look set it.
+    victims_at: Option<u64>,
+    probes: Probes,
+}
+
+/// The next multiple of `interval` after `now`. Loops of etcd run whether or not there is something to
+/// do, so their phase has nothing to do with what happens to a watcher.
+fn next_turn(now: u64, interval: u64) -> u64 {
+    (now / interval + 1).saturating_mul(interval)
+}
+
+fn header(revision: i64) -> Option<ResponseHeader> {
+    Some(ResponseHeader { revision, ..ResponseHeader::default() })
+}
+
+impl Hub {
+    /// A hub without streams.
+    pub(crate) fn new(config: &Config) -> Hub {
+        let limits = Limits {
+            window: config.watch_window.max(1) as usize,
+            buffer: config.watch_buffer.max(1) as usize,
+            sync_interval: config.watch_sync_interval.max(1),
+            victim_interval: config.watch_victim_interval.max(1),
+            sync_batch: config.watch_sync_batch.max(1) as usize,
+            batch_revisions: config.watch_batch_revisions.max(1),
+            progress_interval: config.watch_progress_interval.max(progress::SHORTEST_INTERVAL),
+            fragment_bytes: config.watch_fragment_bytes,
+        };
+        Hub {
+            limits,
+            flaws: config.flaws,
+            jitter: Keyed::new(config.seed, progress::JITTER).split(config.id),
+            now: 0,
+            streams: BTreeMap::new(),
+            synced: Interests::default(),
+            unsynced: BTreeSet::new(),
+            victims: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            to_drain: BTreeSet::new(),
+            told: 0,
+            births: 0,
+            cursor: Name::default(),
+            sync_at: None,
+            victims_at: None,
+            probes: Probes::default(),
+        }
+    }
+
+    /// The transport has room for one more response of `stream`.
+    pub(crate) fn taken(&mut self, stream: u64) {
+        // A stream may have been closed while its responses were on their way.
+        if let Some(open) = self.streams.get_mut(&stream) {
+            open.outbox.taken(stream);
+            self.to_drain.insert(stream);
+        }
+    }
+
+    /// An entry was applied; if it made a revision, synced watchers are told of it. To be called after
+    /// each entry: a compaction in the next one may take away what this one has to tell.
+    ///
+    /// # Panics
+    /// If revisions were made without a call.
+    pub(crate) fn changed(&mut self, store: &Store) {
+        let revision = store.revision();
+        let before = std::mem::replace(&mut self.told, revision);
+        if before == revision || self.synced.is_empty() {
+            return;
+        }
+        assert_eq!(
+            before + 1,
+            revision,
+            "synced watchers know revision {before} and the store is at {revision}: an entry was applied, or \
+             a snapshot installed, without the hub being told"
+        );
+        for (name, events) in self.interested(store, revision) {
+            self.tell(name, revision, events);
+        }
+    }
+
+    /// Who of the synced watchers is to know of the changes at `revision`, and which of them each wants.
+    fn interested(&self, store: &Store, revision: i64) -> BTreeMap<Name, Vec<Event>> {
+        let mut events: BTreeMap<Name, Vec<Event>> = BTreeMap::new();
+        for (_, row) in store.history(revision) {
+            self.synced.for_each(&row.key, |name| {
+                let watcher = &self.streams[&name.stream].watchers[&name.id];
+                if revision >= watcher.next {
+                    let events = events.entry(name).or_default();
+                    events.extend(watcher.event(row));
+                }
+            });
+        }
+        events
+    }
+
+    /// Tells a synced watcher of the changes at `revision`.
+    fn tell(&mut self, name: Name, revision: i64, events: Vec<Event>) {
+        // M-15271: what was told is not noted, and after a snapshot it is told again.
+        let noted = !self.flaws.has(Flaw::SyncedMinRevStale);
+        let watcher = self.watcher_mut(name);
+        if noted {
+            watcher.next = revision + 1;
+        }
+        if events.is_empty() {
+            return;
+        }
+        let notice = Notice::events(name.id, watcher.birth, revision, events);
+        if std::mem::take(&mut watcher.future) {
+            self.probes.hit(probe::FUTURE_REACHED);
+        }
+        if let Err(notice) = self.offer(name.stream, notice) {
+            self.watcher_mut(name).next = revision + 1;
+            self.make_victim(name, notice);
+        }
+    }
+
+    /// A snapshot took the store's place. What lies between is not known change by change, so that
+    /// synced watchers have to find it in the history.
+    pub(crate) fn replaced(&mut self, store: &Store) {
+        self.told = store.revision();
+        if !self.victims.is_empty() {
+            self.probes.hit(probe::VICTIM_AT_SNAPSHOT);
+        }
+        if !self.unsynced.is_empty() {
+            self.probes.hit(probe::UNSYNCED_AT_SNAPSHOT);
+        }
+        for name in self.synced.names() {
+            let watcher = self.watcher_mut(name);
+            watcher.restored = true;
+            if watcher.next > store.revision() + 1 {
+                self.probes.hit(probe::FUTURE_AT_SNAPSHOT);
+            }
+            self.regroup(name, Group::Unsynced);
+        }
+    }
+
+    /// Whatever time has come for: victims, a pass over unsynced watchers, periodic progress. To be
+    /// called in each step, before [`Hub::drain`].
+    pub(crate) fn look_after(&mut self, store: &Store, now: u64) {
+        self.now = now;
+        let (next_try, next_pass) =
+            (next_turn(now, self.limits.victim_interval), next_turn(now, self.limits.sync_interval));
+        if self.victims_at.is_some_and(|at| now >= at) {
+            self.retry_victims(store);
+            self.victims_at = Some(next_try);
+        }
+        if self.sync_at.is_some_and(|at| now >= at) {
+            self.resync(store);
+            self.sync_at = Some(next_pass);
+        }
+        // Groups that were empty until now wait for the next turn.
+        self.victims_at.get_or_insert(next_try);
+        self.sync_at.get_or_insert(next_pass);
+        self.periodic_progress(store);
+    }
+
+    /// When to look after it next, on the member's clock; `u64::MAX` if nothing waits. It may be over: then
+    /// a step should follow at once.
+    pub(crate) fn wake_at(&self) -> u64 {
+        if !self.to_drain.is_empty() {
+            return self.now;
+        }
+        let sync = if self.unsynced.is_empty() { u64::MAX } else { self.sync_at.unwrap_or(self.now) };
+        let victims = if self.victim_has_room() { self.victims_at.unwrap_or(self.now) } else { u64::MAX };
+        let progress = self.timers.first().map_or(u64::MAX, |(due, _)| *due);
+        sync.min(victims).min(progress)
+    }
+
+    /// Moves what the transport has room for to `out`: the stream and the response. Headers have a
+    /// revision and nothing else; that of 0 in a cancellation by compaction is meant so.
+    pub(crate) fn drain(&mut self, store: &Store, out: &mut Vec<(u64, WatchResponse)>) {
+        while let Some(number) = self.to_drain.pop_first() {
+            let Some(stream) = self.streams.get_mut(&number) else { continue };
+            let Stream { watchers, outbox, .. } = stream;
+            while let Some(response) = outbox.next(watchers, store, &self.limits, &mut self.probes) {
+                out.push((number, response));
+            }
+        }
+    }
+
+    /// Whether there is no stream, and therefore nothing to look after or to drain.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.streams.is_empty()
+    }
+
+    /// How many there are of what.
+    pub(crate) fn counts(&self) -> Counts {
+        Counts {
+            streams: self.streams.len(),
+            synced: self.synced.len(),
+            unsynced: self.unsynced.len(),
+            victims: self.victims.len(),
+        }
+    }
+
+    /// The names of the states reached since the last call, each once; [`PROBES`] are all there are.
+    pub(crate) fn take_probes(&mut self) -> impl Iterator<Item = &'static str> {
+        self.probes.take()
+    }
+}

@@ -1,0 +1,45 @@
+//! Names of the states that a search should have reached.
+
+use std::collections::BTreeSet;
+
+macro_rules! probes {
+    ($($name:ident = $text:literal;)+) => {
+        $(pub(super) const $name: &str = $text;)+
+
+        /// Every probe of the hub.
+        pub(crate) const PROBES: &[&str] = &[$($name),+];
+    };
+}
+
+probes! {
+    VICTIM = "watch-victim";
+    VICTIM_AT_SNAPSHOT = "watch-victim-at-snapshot";
+    VICTIM_STILL_LAGS = "watch-victim-still-lags";
+    UNSYNCED_AT_SNAPSHOT = "watch-unsynced-at-snapshot";
+    FUTURE_AT_SNAPSHOT = "watch-future-at-snapshot";
+    FUTURE_REACHED = "watch-future-reached";
+    CANCELLED_BY_COMPACTION = "watch-cancelled-by-compaction";
+    COMPACTION_CANCEL_DELAYED = "watch-compaction-cancel-delayed";
+    SEVERAL_BATCHES = "watch-several-batches";
+    SEVERAL_PASSES = "watch-several-passes";
+    FRAGMENTED = "watch-fragmented";
+    PREV_KV_COMPACTED = "watch-prev-kv-compacted";
+    DROPPED_AFTER_CANCEL = "watch-dropped-after-cancel";
+    PROGRESS_HELD_BACK = "watch-progress-held-back";
+    PROGRESS_BEFORE_START = "watch-progress-before-start";
+    PROGRESS_PERIODIC = "watch-progress-periodic";
+}
+
+/// Those reached since they were last taken.
+#[derive(Debug, Default)]
+pub(super) struct Probes(BTreeSet<&'static str>);
+
+impl Probes {
+    pub(super) fn hit(&mut self, probe: &'static str) {
+        self.0.insert(probe);
+    }
+
+    pub(super) fn take(&mut self) -> impl Iterator<Item = &'static str> {
+        std::mem::take(&mut self.0).into_iter()
+    }
+}

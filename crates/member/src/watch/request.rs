@@ -1,0 +1,123 @@
+//! What a client says on a stream, and what it is answered at once.
+
+use api::Error;
+use api::etcdserverpb::watch_request::RequestUnion;
+use api::etcdserverpb::{WatchCreateRequest, WatchRequest, WatchResponse};
+
+use super::watcher::Watcher;
+use super::{Hub, NO_WATCHER, Name, header};
+use crate::flaw::Flaw;
+use crate::mvcc::Store;
+
+impl Hub {
+    /// A client says something on a stream; the first time that opens it. `permitted` is whether the
+    /// client may read the range that it wants to watch; it matters for creations alone.
+    pub(crate) fn request(
+        &mut self,
+        store: &Store,
+        now: u64,
+        stream: u64,
+        request: WatchRequest,
+        permitted: bool,
+    ) {
+        self.now = now;
+        self.streams.entry(stream).or_default();
+        match request.request_union {
+            Some(RequestUnion::CreateRequest(create)) => {
+                let (watch_id, refused) = match self.create(store, stream, create, permitted) {
+                    Ok(id) => (id, None),
+                    Err(reason) => (NO_WATCHER, Some(reason)),
+                };
+                let answer = WatchResponse {
+                    header: header(store.revision()),
+                    watch_id,
+                    created: true,
+                    canceled: refused.is_some(),
+                    cancel_reason: refused.map(|reason| reason.to_string()).unwrap_or_default(),
+                    ..WatchResponse::default()
+                };
+                self.control(stream, answer);
+            }
+            Some(RequestUnion::CancelRequest(cancel)) => {
+                let name = Name { stream, id: cancel.watch_id };
+                if !self.forget(name) {
+                    return; // etcd says nothing about ids it does not know.
+                }
+                let answer = WatchResponse {
+                    header: header(store.revision()),
+                    watch_id: name.id,
+                    canceled: true,
+                    ..WatchResponse::default()
+                };
+                self.control(stream, answer);
+            }
+            Some(RequestUnion::ProgressRequest(_)) => self.progress_requested(store, stream),
+            None => {}
+        }
+    }
+
+    /// The client of `stream` is gone, and with it all its watchers.
+    pub(crate) fn closed(&mut self, stream: u64) {
+        let Some(open) = self.streams.get(&stream) else { return };
+        for id in open.watchers.keys().copied().collect::<Vec<_>>() {
+            self.forget(Name { stream, id });
+        }
+        self.streams.remove(&stream);
+        self.to_drain.remove(&stream);
+    }
+
+    /// Makes a watcher. Its id, or why there is none; the checks come in the order of etcd's.
+    fn create(
+        &mut self,
+        store: &Store,
+        stream: u64,
+        request: WatchCreateRequest,
+        permitted: bool,
+    ) -> Result<i64, Error> {
+        // M-20693: accepted, where nothing was compacted.
+        if request.start_revision < 0 && !self.flaws.has(Flaw::WatchRevMinusOne) {
+            return Err(Error::Compacted);
+        }
+        if !permitted {
+            return Err(Error::PermissionDenied);
+        }
+        let current = store.revision();
+        self.births += 1;
+        let watcher = Watcher::new(&request, self.births, current)?;
+        let open = self.streams.get_mut(&stream).expect("the request opened the stream");
+        let id = match request.watch_id {
+            0 => {
+                while open.watchers.contains_key(&open.next_id) {
+                    open.next_id += 1;
+                }
+                open.next_id += 1;
+                open.next_id - 1
+            }
+            taken if open.watchers.contains_key(&taken) => return Err(Error::WatchDuplicateId),
+            free => free,
+        };
+        let name = Name { stream, id };
+        let group = watcher.group_at(current);
+        open.watchers.insert(id, watcher);
+        if request.progress_notify {
+            self.watch_progress(name);
+        }
+        if self.synced.is_empty() {
+            self.told = current;
+        }
+        self.join(name, group);
+        Ok(id)
+    }
+
+    /// Takes a watcher away; whether there was one. What its channel still has for it is dropped there.
+    fn forget(&mut self, name: Name) -> bool {
+        if !self.streams.get(&name.stream).is_some_and(|open| open.watchers.contains_key(&name.id)) {
+            return false;
+        }
+        self.stop_progress(name);
+        self.leave(name);
+        let open = self.streams.get_mut(&name.stream).expect("it was there a moment ago");
+        open.watchers.remove(&name.id);
+        true
+    }
+}

@@ -1,0 +1,197 @@
+//! Watchers that are not up to date: passes over the unsynced ones, and another try for victims.
+//!
+//! A pass takes a number of watchers, cancels those whose history was compacted away, reads the
+//! history once from the oldest revision that the others want, and hands each its part, up to a
+//! number of revisions. Watchers are taken in turn, pass after pass, or those that cannot be helped
+//! (their cancellation finds no room) would keep the others from ever being reached.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use api::mvccpb::{Event, KeyValue};
+
+use super::interests::Interests;
+use super::outbox::Notice;
+use super::watcher::{Group, Watcher};
+use super::{Hub, Name, probe};
+use crate::flaw::Flaw;
+use crate::mvcc::Store;
+
+/// One watcher's part of the history. Changes of one revision are never apart.
+#[derive(Debug, Default)]
+struct Batch {
+    events: Vec<Event>,
+    /// The last revision in it; what the watcher filters counts, too.
+    last: i64,
+    revisions: u32,
+    /// The first revision for the watcher that did not fit.
+    more: Option<i64>,
+}
+
+impl Batch {
+    fn add(&mut self, watcher: &Watcher, row: &KeyValue, limit: u32) {
+        if row.mod_revision < watcher.next || self.more.is_some() {
+            return;
+        }
+        if row.mod_revision > self.last {
+            if self.revisions == limit {
+                self.more = Some(row.mod_revision);
+                return;
+            }
+            self.revisions += 1;
+            self.last = row.mod_revision;
+        }
+        self.events.extend(watcher.event(row));
+    }
+}
+
+impl Hub {
+    /// One pass.
+    pub(super) fn resync(&mut self, store: &Store) {
+        let whole = self.unsynced.len() < self.limits.sync_batch;
+        let mut lagging = Vec::new();
+        for name in self.choose() {
+            let watcher = self.watcher(name);
+            assert!(
+                watcher.next <= store.revision() || watcher.restored,
+                "{name:?} is unsynced, waits for revision {} and the store is at {}: no snapshot moved it, so it \
+                 should have stayed synced",
+                watcher.next,
+                store.revision()
+            );
+            if watcher.next < store.compact_revision() {
+                self.cancel_compacted(name, store, whole);
+            } else {
+                lagging.push(name);
+            }
+        }
+        let mut batches = self.read_history(store, &lagging);
+        if self.flaws.has(Flaw::EventBufferReuse) {
+            self.overwrite_waiting(&batches);
+        }
+        for name in lagging {
+            self.catch_up(name, batches.remove(&name).unwrap_or_default(), store.revision());
+        }
+    }
+
+    /// The watchers of this pass: those after the last one's, and then from the first.
+    fn choose(&mut self) -> Vec<Name> {
+        // M-22264: always from the first.
+        if self.flaws.has(Flaw::SyncWatchersStall) {
+            self.cursor = Name::default();
+        }
+        let later = self.unsynced.range((Bound::Excluded(self.cursor), Bound::Unbounded));
+        let earlier = self.unsynced.range(..=self.cursor);
+        let mut chosen: Vec<Name> = later.chain(earlier).take(self.limits.sync_batch).copied().collect();
+        if chosen.len() < self.unsynced.len() {
+            self.probes.hit(probe::SEVERAL_PASSES);
+        }
+        self.cursor = chosen.last().copied().unwrap_or_default();
+        chosen.sort_unstable();
+        chosen
+    }
+
+    /// Cancels a watcher that wants what was compacted away. Without room it is tried again next time.
+    /// `whole` is whether the pass takes all unsynced watchers.
+    fn cancel_compacted(&mut self, name: Name, store: &Store, whole: bool) {
+        let notice = Notice::compacted(name.id, self.watcher(name).birth, store.compact_revision());
+        if self.offer(name.stream, notice).is_err() {
+            self.probes.hit(probe::COMPACTION_CANCEL_DELAYED);
+            // M-17529: taken for a watcher that knows everything.
+            if self.flaws.has(Flaw::CompactedWatcherSkipped) {
+                self.watcher_mut(name).next = store.revision() + 1;
+                self.regroup(name, Group::Synced);
+            }
+            return;
+        }
+        self.probes.hit(probe::CANCELLED_BY_COMPACTION);
+        // M-21174: etcd takes it out of a copy of the group, if the pass is not over all of it.
+        if whole || !self.flaws.has(Flaw::CompactedWatchersLeak) {
+            self.stop_progress(name);
+            self.regroup(name, Group::Cancelled);
+        }
+    }
+
+    /// What the history has for these watchers, from what each waits for on.
+    fn read_history(&self, store: &Store, lagging: &[Name]) -> BTreeMap<Name, Batch> {
+        let mut interests = Interests::default();
+        let mut from = i64::MAX;
+        for name in lagging {
+            let watcher = self.watcher(*name);
+            interests.insert(watcher.range.clone(), *name);
+            from = from.min(watcher.next);
+        }
+        // M-20693: in the backend's order, where revisions have no sign, a negative one is behind all others.
+        if from < 0 && self.flaws.has(Flaw::WatchRevMinusOne) {
+            from = i64::MAX;
+        }
+        let mut batches: BTreeMap<Name, Batch> = BTreeMap::new();
+        let mut open = lagging.len();
+        for (_, row) in store.history(from) {
+            if open == 0 {
+                break;
+            }
+            interests.for_each(&row.key, |name| {
+                let batch = batches.entry(name).or_default();
+                let was_open = batch.more.is_none();
+                batch.add(self.watcher(name), row, self.limits.batch_revisions);
+                open -= usize::from(was_open && batch.more.is_some());
+            });
+        }
+        batches
+    }
+
+    /// Hands a watcher its part of the history.
+    fn catch_up(&mut self, name: Name, batch: Batch, current: i64) {
+        // M-20221b: a watcher that a snapshot moved here may wait for the future.
+        let lowers = self.flaws.has(Flaw::RestoreLowersFutureMinRev);
+        let watcher = self.watcher_mut(name);
+        watcher.next = match batch.more {
+            Some(more) => more,
+            None if lowers => current + 1,
+            None => watcher.next.max(current + 1),
+        };
+        watcher.restored = false;
+        let (birth, next) = (watcher.birth, watcher.next);
+        if batch.more.is_some() {
+            self.probes.hit(probe::SEVERAL_BATCHES);
+        }
+        if !batch.events.is_empty() {
+            let notice = Notice::events(name.id, birth, current, batch.events).catching_up();
+            if let Err(mut notice) = self.offer(name.stream, notice) {
+                // By the time it is sent this one may be far behind.
+                notice.revision = next - 1;
+                return self.make_victim(name, notice);
+            }
+        }
+        if batch.more.is_none() {
+            self.regroup(name, Group::Synced);
+        }
+    }
+
+    /// M-21355: the events of a pass are read into the memory of those of the last one, while
+    /// responses to slow clients still use it.
+    fn overwrite_waiting(&mut self, batches: &BTreeMap<Name, Batch>) {
+        let buffer: Vec<Event> = batches.values().flat_map(|batch| &batch.events).cloned().collect();
+        let channels = self.streams.values_mut().flat_map(|open| open.outbox.channel_mut());
+        for notice in channels.chain(self.victims.values_mut()).filter(|notice| notice.catch_up) {
+            notice.events.iter_mut().zip(&buffer).for_each(|(old, new)| old.clone_from(new));
+        }
+    }
+
+    /// Tries to send what victims wait with. Those who could go on are unsynced or synced again.
+    pub(super) fn retry_victims(&mut self, store: &Store) {
+        for name in self.victims.keys().copied().collect::<Vec<_>>() {
+            if !self.has_room(name.stream) {
+                continue;
+            }
+            let group = self.watcher(name).group_at(store.revision());
+            if group == Group::Unsynced {
+                self.probes.hit(probe::VICTIM_STILL_LAGS);
+            }
+            let notice = self.victims.remove(&name).expect("the key was there");
+            self.offer(name.stream, notice).expect("the channel has room");
+            self.join(name, group);
+        }
+    }
+}

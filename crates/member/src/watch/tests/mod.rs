@@ -1,0 +1,215 @@
+//! A small store, a hub, and clients that read what they are sent or do not.
+
+mod delivery;
+mod every_change;
+mod progress;
+mod resync;
+mod stream;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use api::etcdserverpb::watch_request::RequestUnion;
+use api::etcdserverpb::{
+    WatchCancelRequest, WatchCreateRequest, WatchProgressRequest, WatchRequest, WatchResponse,
+};
+use api::mvccpb::Event;
+use api::mvccpb::event::EventType;
+
+use super::Hub;
+use crate::config::Config;
+use crate::flaw::Flaw;
+use crate::mvcc::{KeyRange, Store, Write};
+
+const MS: u64 = 1_000_000;
+
+struct Rig {
+    store: Store,
+    hub: Hub,
+    now: u64,
+    /// Streams whose clients read nothing.
+    stalled: BTreeSet<u64>,
+    /// Responses on their way to them.
+    unread: BTreeMap<u64, usize>,
+    received: Vec<(u64, WatchResponse)>,
+}
+
+impl Rig {
+    fn new() -> Rig {
+        Rig::with(|_| {})
+    }
+
+    fn flawed(flaw: Option<Flaw>) -> Rig {
+        Rig::flawed_with(flaw, |_| {})
+    }
+
+    fn with(set: impl FnOnce(&mut Config)) -> Rig {
+        Rig::flawed_with(None, set)
+    }
+
+    fn flawed_with(flaw: Option<Flaw>, set: impl FnOnce(&mut Config)) -> Rig {
+        let mut config = Config::new(1, Arc::new([]));
+        flaw.into_iter().for_each(|flaw| config.flaws.insert(flaw));
+        set(&mut config);
+        Rig {
+            store: Store::new(),
+            hub: Hub::new(&config),
+            now: 0,
+            stalled: BTreeSet::new(),
+            unread: BTreeMap::new(),
+            received: Vec::new(),
+        }
+    }
+
+    // ---- the store ------------------------------------------------------------------------------
+
+    fn write(&mut self, write: impl FnOnce(&mut Write<'_>)) {
+        write(&mut self.store.write());
+        self.hub.changed(&self.store);
+    }
+
+    fn put(&mut self, key: &str, value: impl ToString) {
+        self.write(|write| put(write, key, value));
+    }
+
+    fn delete(&mut self, key: &str) {
+        self.write(|write| delete(write, key));
+    }
+
+    fn compact(&mut self, revision: i64) {
+        self.store.compact(revision).unwrap();
+    }
+
+    /// What `write` does is not seen here but comes with a snapshot.
+    fn snapshot(&mut self, write: impl FnOnce(&mut Store)) {
+        write(&mut self.store);
+        self.hub.replaced(&self.store);
+    }
+
+    // ---- the clients ----------------------------------------------------------------------------
+
+    fn say(&mut self, stream: u64, request: RequestUnion, permitted: bool) {
+        let request = WatchRequest { request_union: Some(request) };
+        self.hub.request(&self.store, self.now, stream, request, permitted);
+    }
+
+    fn create(&mut self, stream: u64, create: WatchCreateRequest) {
+        self.say(stream, RequestUnion::CreateRequest(create), true);
+    }
+
+    fn cancel(&mut self, stream: u64, watch_id: i64) {
+        self.say(stream, RequestUnion::CancelRequest(WatchCancelRequest { watch_id }), true);
+    }
+
+    fn ask_progress(&mut self, stream: u64) {
+        self.say(stream, RequestUnion::ProgressRequest(WatchProgressRequest {}), true);
+    }
+
+    fn stall(&mut self, stream: u64) {
+        self.stalled.insert(stream);
+    }
+
+    /// The client reads what it was sent, and goes on reading.
+    fn resume(&mut self, stream: u64) {
+        self.stalled.remove(&stream);
+        for _ in 0..self.unread.remove(&stream).unwrap_or_default() {
+            self.hub.taken(stream);
+        }
+    }
+
+    /// The end of a step.
+    fn step(&mut self) {
+        self.hub.look_after(&self.store, self.now);
+        loop {
+            let mut out = Vec::new();
+            self.hub.drain(&self.store, &mut out);
+            if out.is_empty() {
+                return;
+            }
+            for (stream, response) in out {
+                if self.stalled.contains(&stream) {
+                    *self.unread.entry(stream).or_default() += 1;
+                } else {
+                    self.hub.taken(stream);
+                }
+                self.received.push((stream, response));
+            }
+        }
+    }
+
+    /// Time goes by; the hub is woken when it wants to be. Answers how often.
+    fn wait(&mut self, time: u64) -> usize {
+        let end = self.now + time;
+        let mut wakes = 0;
+        self.step();
+        while self.hub.wake_at() <= end {
+            assert!(self.hub.wake_at() > self.now || wakes == 0, "the hub wants to be woken in the past");
+            self.now = self.now.max(self.hub.wake_at());
+            self.step();
+            wakes += 1;
+        }
+        self.now = end;
+        wakes
+    }
+
+    /// What was received since the last call, all streams together, in a short form.
+    fn seen(&mut self) -> Vec<String> {
+        self.step();
+        std::mem::take(&mut self.received).iter().map(|(_, response)| show(response)).collect()
+    }
+
+    fn probes(&mut self) -> Vec<&'static str> {
+        self.hub.take_probes().collect()
+    }
+}
+
+fn put(write: &mut Write<'_>, key: &str, value: impl ToString) {
+    write.put(&key.to_owned().into(), value.to_string().into(), 0);
+}
+
+fn delete(write: &mut Write<'_>, key: &str) {
+    write.delete(KeyRange::Single(key.as_bytes()));
+}
+
+/// A watch of one key from now on.
+fn on(key: &str) -> WatchCreateRequest {
+    WatchCreateRequest { key: key.to_owned().into(), ..WatchCreateRequest::default() }
+}
+
+/// A watch of `[key, end)` from now on.
+fn between(key: &str, end: &str) -> WatchCreateRequest {
+    WatchCreateRequest { range_end: end.to_owned().into(), ..on(key) }
+}
+
+/// The same from a revision on.
+fn from(start_revision: i64, create: WatchCreateRequest) -> WatchCreateRequest {
+    WatchCreateRequest { start_revision, ..create }
+}
+
+/// `ID @REVISION`, what it is, `KEY=VALUE@REVISION` for puts and `KEY-@REVISION` for deletions, with
+/// `^VALUE` for the value before, and `...` where fragments follow.
+fn show(response: &WatchResponse) -> String {
+    let mut text = format!("{} @{}", response.watch_id, response.header.as_ref().unwrap().revision);
+    for (is, word) in [(response.created, " created"), (response.canceled, " canceled")] {
+        text += if is { word } else { "" };
+    }
+    if response.compact_revision != 0 {
+        text += &format!(" compacted {}", response.compact_revision);
+    }
+    if !response.cancel_reason.is_empty() {
+        text += &format!(": {}", response.cancel_reason);
+    }
+    response.events.iter().for_each(|event| text += &format!(" {}", show_event(event)));
+    text + if response.fragment { " ..." } else { "" }
+}
+
+fn show_event(event: &Event) -> String {
+    let kv = event.kv.as_ref().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let change = match event.r#type() {
+        EventType::Put => format!("{}={}", text(&kv.key), text(&kv.value)),
+        EventType::Delete => format!("{}-", text(&kv.key)),
+    };
+    let before = event.prev_kv.as_ref().map(|kv| format!("^{}", text(&kv.value))).unwrap_or_default();
+    format!("{change}@{}{before}", kv.mod_revision)
+}

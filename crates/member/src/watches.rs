@@ -1,0 +1,65 @@
+//! Streams of watchers between the hub and the transport.
+
+use api::etcdserverpb::WatchRequest;
+use api::etcdserverpb::watch_request::RequestUnion;
+use api::Error;
+use bytes::Bytes;
+use crate::failpoint::Failpoint;
+use crate::io::Effects;
+use crate::member::Member;
+
+impl Member {
+    /// A client says something on a stream.
+    pub(crate) fn watch(
+        &mut self,
+        stream: u64,
+        request: WatchRequest,
+        token: Option<&Bytes>,
+        effects: &mut Effects,
+    ) {
+        if self.stopping.is_some() {
+            return self.refuse_stream(stream, Error::Stopped, effects);
+        }
+        if self.is_learner() {
+            return self.refuse_stream(stream, Error::NotSupportedForLearner, effects);
+        }
+        let permitted = match &request.request_union {
+            Some(RequestUnion::CreateRequest(create)) => {
+                self.may_read(token, &create.key, &create.range_end)
+            }
+            _ => true,
+        };
+        self.hub.request(&self.store, self.now, stream, request, permitted);
+    }
+
+    fn may_read(&mut self, token: Option<&Bytes>, key: &Bytes, end: &Bytes) -> bool {
+        let who = self.auth.who(token.map(|token| &token[..]), self.now);
+        who.is_ok_and(|who| self.auth.permit_range(&who.unwrap_or_default(), key, end).is_ok())
+    }
+
+    /// What the hub has for the transport, and for the member's own services.
+    pub(crate) fn look_after_watches(&mut self, effects: &mut Effects) {
+        if self.hub.is_idle() {
+            return;
+        }
+        self.hub.look_after(&self.store, self.now);
+        let before = effects.watch.len();
+        self.hub.drain(&self.store, &mut effects.watch);
+        for (_, response) in &mut effects.watch[before..] {
+            if let Some(header) = &mut response.header {
+                header.cluster_id = self.config.cluster_id;
+                header.member_id = self.config.id;
+                header.raft_term = self.applied.1;
+            }
+        }
+        if effects.watch.len() > before {
+            self.pass_before(Failpoint::BeforeSendWatchResponse, before, effects);
+        }
+        let own: Vec<_> =
+            effects.watch.extract_if(before.., |(stream, _)| self.services.owns_stream(*stream)).collect();
+        for (stream, response) in own {
+            self.hub.taken(stream);
+            self.service_watched(stream, response, effects);
+        }
+    }
+}

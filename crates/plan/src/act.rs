@@ -1,0 +1,310 @@
+//! What one step of a client does. Most are one request; the others are a few requests that depend on
+//! what the client saw before: all of it a function of the plan and of the answers.
+//!
+//! What they leave behind for later acts (revisions, copies of parts of the store, leases, locks,
+//! watchers) is the client's *memory*. Clients of one program share one ([`crate::Client::part_of`]).
+//!
+//! Their text form is in `operation`, what they do request by request in `world/src/clients`.
+
+use api::Request;
+use bytes::Bytes;
+use record::Nanos;
+
+/// As the mod revision of a compare (as is any below 0): the mod revision of the compare's key as
+/// this client last saw it in an answer, 0 where it saw none. It makes a compare-and-swap of a txn
+/// that was planned before anyone could know the revision.
+pub const SEEN: i64 = -1;
+
+/// As the revision of a range: the newest revision this client has seen. As a lease of a put,
+/// a keep-alive, a revocation or a time-to-live: the lease this client was granted last, 0 where there was none.
+pub const LAST: i64 = i64::MIN;
+
+/// One step of a client.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Act {
+    /// One request. A revision of -1, -2, … in a Range or Compact stands for "that many below the
+    /// newest revision this client has seen"; [`SEEN`] and [`LAST`] stand for what they say.
+    Request(Request),
+    /// Opens a watcher.
+    Watch(Watch),
+    /// Lists keys, then keeps a copy of them up to date by a watch, as a reflector of Kubernetes does.
+    /// Where history was compacted away it lists anew.
+    Follow(Follow),
+    /// Cancels a watcher, by the name it was opened with. Nothing where there is none.
+    Cancel {
+        /// The watcher.
+        watcher: u32,
+    },
+    /// Asks a stream how far it is. Nothing where it is not open.
+    Progress {
+        /// The stream, by the client's own number.
+        stream: u32,
+    },
+    /// Closes a stream with all its watchers. Nothing where it is not open.
+    Close {
+        /// The stream, by the client's own number.
+        stream: u32,
+    },
+    /// Lists keys page by page, all pages at the revision of the first, into the copy of these keys.
+    /// Where that revision is compacted meanwhile, it begins anew.
+    List {
+        /// What to list.
+        keys: Keys,
+        /// Pairs a page; 0 for all in one.
+        page: u32,
+    },
+    /// Records what the copy of these keys holds.
+    View {
+        /// The copy.
+        keys: Keys,
+    },
+    /// Creates, updates or removes an object as Kubernetes does: a txn guarded by the mod revision
+    /// that the client's copy shows.
+    Write(Write),
+    /// Adds a value to a list of values in one key, or outside of etcd.
+    Add(Add),
+    /// Reads and appends to lists in one txn. Keys that are appended to are read first, and the txn is
+    /// guarded by their mod revisions (Jepsen's `append`).
+    Append(Vec<Micro>),
+    /// Takes a lock with a lease of its own.
+    Lock(Session),
+    /// Gives a lock and its lease back. Nothing where it is not held.
+    Unlock {
+        /// The lock.
+        name: Bytes,
+    },
+    /// Stands for election with a lease of its own.
+    Campaign(Session, Bytes),
+    /// Proclaims a value as leader. Nothing where the client does not believe to lead.
+    Proclaim {
+        /// The election.
+        name: Bytes,
+        /// The value.
+        value: Bytes,
+    },
+    /// Gives leadership and its lease back. Nothing where the client does not believe to lead.
+    Resign {
+        /// The election.
+        name: Bytes,
+    },
+    /// Puts a value if the lock or leadership that the client believes to have is still there: the txn
+    /// compares the create revision of its key. Nothing where the client believes to have none.
+    Fenced {
+        /// The lock or the election.
+        name: Bytes,
+        /// What to put.
+        key: Bytes,
+        /// The value.
+        value: Bytes,
+    },
+    /// Renews every lease of a lock, a leadership or an attempt at one, one after the other.
+    Renew,
+    /// One round of a compactor of Kubernetes: whoever moves this key on compacts to the revision of
+    /// the round before (`apiserver/pkg/storage/etcd3/compact.go`).
+    Compactor {
+        /// The key the compactors race for.
+        key: Bytes,
+    },
+    /// Does nothing for this long, by the client's clock.
+    Rest(Nanos),
+}
+
+/// A key, or keys from one to another, as in a range request.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Keys {
+    /// The first.
+    pub key: Bytes,
+    /// The end: empty for one key.
+    pub end: Bytes,
+}
+
+/// Where a watcher begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// With what comes after its creation.
+    Now,
+    /// With this revision.
+    At(i64),
+    /// That far from the newest revision the client has seen; never before revision 1.
+    Seen(i64),
+    /// After the last revision that a watcher of this name has seen; with the first where there was none.
+    Last,
+}
+
+/// A watcher to open.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Watch {
+    /// What to watch.
+    pub keys: Keys,
+    /// Where to begin.
+    pub from: Start,
+    /// Ask for the pair before each change.
+    pub prev_kv: bool,
+    /// Ask for an answer now and then when nothing changes.
+    pub progress: bool,
+    /// Leave puts out.
+    pub no_put: bool,
+    /// Leave deletions out.
+    pub no_delete: bool,
+    /// Let large answers be split.
+    pub fragment: bool,
+    /// The id on its stream; 0 lets the server choose.
+    pub id: i64,
+    /// The client's own name for it, for later acts. A newer one takes the name over.
+    pub name: u32,
+    /// On which stream, by the client's own number; opened where it is not open.
+    pub stream: u32,
+    /// Go on behind a compaction that overtook it. Else it is given up.
+    pub skip: bool,
+}
+
+/// Keys to keep a copy of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Follow {
+    /// Which.
+    pub keys: Keys,
+    /// Pairs a page of the list; 0 for all in one.
+    pub page: u32,
+    /// The client's own name for the watcher.
+    pub name: u32,
+    /// On which stream.
+    pub stream: u32,
+}
+
+/// Which object a write is about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Which {
+    /// This one.
+    Key(Bytes),
+    /// The `pick`-th of the copy of these keys, counted round and round.
+    Nth {
+        /// The copy.
+        keys: Keys,
+        /// How many-th.
+        pick: u64,
+    },
+}
+
+/// What to do with an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Create [`Write::new`].
+    Create,
+    /// Give it another value.
+    Update,
+    /// Remove it.
+    Remove,
+}
+
+/// A write as Kubernetes does it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Write {
+    /// What.
+    pub verb: Verb,
+    /// To which.
+    pub which: Which,
+    /// The value.
+    pub value: Bytes,
+    /// The lease of the value.
+    pub lease: i64,
+    /// The key that is created, where one is.
+    pub new: Bytes,
+    /// How many objects there should be: below half of it one is created, above three halves one is
+    /// removed, whatever the verb says (`tests/robustness/traffic/kubernetes.go` of etcd). 0: as the verb says.
+    pub about: u32,
+    /// How often it is tried, each time with what the failed txn showed.
+    pub tries: u32,
+}
+
+/// A value to add to a list of values.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Add {
+    /// The key that holds the list.
+    pub key: Bytes,
+    /// The value.
+    pub value: Bytes,
+    /// Under this lock; without one by compare-and-swap, tried again until it succeeds.
+    pub lock: Option<Session>,
+    /// How long the client thinks between the read and the write.
+    pub hold: Nanos,
+    /// Under a lock: write only if the lock's key is still there with its create revision.
+    pub fenced: bool,
+    /// The list is not in etcd but in the clients' own memory, which no lock service can guard.
+    pub outside: bool,
+}
+
+/// A lock or an election, and the lease to take part with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The lock or the election.
+    pub name: Bytes,
+    /// The id of the lease, granted with the act and revoked with its end.
+    pub lease: i64,
+    /// Its time to live in seconds.
+    pub ttl: i64,
+}
+
+/// One operation of an append txn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Micro {
+    /// Read a list.
+    Get(Bytes),
+    /// Append a value to a list.
+    Append(Bytes, Bytes),
+}
+
+impl Keys {
+    /// All keys that begin with this.
+    pub fn prefix(prefix: impl Into<Bytes>) -> Keys {
+        let key = prefix.into();
+        let end = api::key_range::prefix_end(&key);
+        Keys { key, end }
+    }
+
+    /// Whether a key is one of them.
+    pub fn contains(&self, key: &[u8]) -> bool {
+        if self.end.is_empty() {
+            return key == self.key;
+        }
+        key >= &self.key[..] && (self.end == "\0" || key < &self.end[..])
+    }
+}
+
+impl Default for Watch {
+    fn default() -> Watch {
+        Watch {
+            keys: Keys { key: Bytes::new(), end: Bytes::new() },
+            from: Start::Now,
+            prev_kv: false,
+            progress: false,
+            no_put: false,
+            no_delete: false,
+            fragment: false,
+            id: 0,
+            name: 0,
+            stream: 0,
+            skip: false,
+        }
+    }
+}
+
+impl Write {
+    /// An update of one object, made where it does not exist.
+    pub fn update(key: impl Into<Bytes>, value: Bytes) -> Write {
+        Write {
+            verb: Verb::Update,
+            which: Which::Key(key.into()),
+            value,
+            lease: 0,
+            new: Bytes::new(),
+            about: 0,
+            tries: 1,
+        }
+    }
+}
+
+impl From<Request> for Act {
+    fn from(request: Request) -> Act {
+        Act::Request(request)
+    }
+}

@@ -1,0 +1,372 @@
+//! Acts other than single requests, from text and to text.
+
+use bytes::Bytes;
+
+use super::parse::{Cursor, integer, lease};
+use super::print::{print_keys, print_lease, print_piece, print_request, print_value};
+use crate::act::{Add, Follow, Keys, Micro, Session, Start, Verb, Watch, Which, Write};
+use crate::mistakes::suggest;
+use crate::units::Unit;
+use crate::words::{BadWords, bad};
+use crate::{Act, LAST};
+
+/// The first words of acts that are no single request.
+pub(super) const VERBS: &[&str] = &[
+    "watch",
+    "follow",
+    "cancel",
+    "progress",
+    "close",
+    "list",
+    "view",
+    "create",
+    "update",
+    "remove",
+    "add",
+    "append",
+    "lock",
+    "unlock",
+    "campaign",
+    "proclaim",
+    "resign",
+    "fenced",
+    "renew",
+    "compactor",
+    "rest",
+];
+
+impl Cursor<'_> {
+    pub(super) fn act(&mut self) -> Result<Act, BadWords> {
+        let before = self.rest;
+        Ok(match self.word() {
+            "watch" => Act::Watch(self.watch()?),
+            "follow" => Act::Follow(self.follow()?),
+            "cancel" => Act::Cancel { watcher: self.number()? },
+            "progress" => Act::Progress { stream: self.number()? },
+            "close" => Act::Close { stream: self.number()? },
+            "list" => {
+                let keys = self.part()?;
+                let mut page = 0;
+                while self.flag(&["page="])?.is_some() {
+                    page = self.number()?;
+                }
+                Act::List { keys, page }
+            }
+            "view" => Act::View { keys: self.part()? },
+            "create" => Act::Write(self.write(Verb::Create)?),
+            "update" => Act::Write(self.write(Verb::Update)?),
+            "remove" => Act::Write(self.write(Verb::Remove)?),
+            "add" => Act::Add(self.add()?),
+            "append" => Act::Append(self.append()?),
+            "lock" => {
+                let name = self.piece()?;
+                Act::Lock(self.session(name)?)
+            }
+            "unlock" => Act::Unlock { name: self.piece()? },
+            "campaign" => {
+                let (name, value) = (self.piece()?, self.value()?);
+                Act::Campaign(self.session(name)?, value)
+            }
+            "proclaim" => Act::Proclaim { name: self.piece()?, value: self.value()? },
+            "resign" => Act::Resign { name: self.piece()? },
+            "fenced" => Act::Fenced { name: self.piece()?, key: self.piece()?, value: self.value()? },
+            "renew" => Act::Renew,
+            "compactor" => Act::Compactor { key: self.piece()? },
+            "rest" => Act::Rest(self.duration()?),
+            _ => {
+                self.rest = before;
+                Act::Request(self.request()?)
+            }
+        })
+    }
+
+    /// The next option, one of `names`; those that end in `=` have a value behind them. `None` at the end.
+    fn flag(&mut self, names: &[&'static str]) -> Result<Option<&'static str>, BadWords> {
+        if !self.more() {
+            return Ok(None);
+        }
+        let before = self.rest;
+        for name in names {
+            if self.take(name) {
+                if name.ends_with('=')
+                    || !self.rest.starts_with(|c: char| c.is_ascii_graphic() && c != ',' && c != ']')
+                {
+                    return Ok(Some(name));
+                }
+                self.rest = before;
+            }
+        }
+        let word = self.word();
+        Err(bad(format!("{word:?} is not an option here"), suggest(word, names.iter().copied())))
+    }
+
+    fn number<T: TryFrom<u64>>(&mut self) -> Result<T, BadWords> {
+        let word = self.word();
+        let number = word.parse::<u64>().ok().and_then(|number| T::try_from(number).ok());
+        number.ok_or_else(|| bad(format!("{word:?} is not such a number"), "write a whole number from 0 on"))
+    }
+
+    fn duration(&mut self) -> Result<u64, BadWords> {
+        let word = self.word();
+        let time = Unit::Time.parse(word).map_err(|amount| bad(amount.message, amount.help))?;
+        u64::try_from(time)
+            .map_err(|_| bad(format!("{word:?} is no length of time"), "write a duration such as `500ms`"))
+    }
+
+    fn part(&mut self) -> Result<Keys, BadWords> {
+        let (key, end) = self.keys()?;
+        Ok(Keys { key, end })
+    }
+
+    fn which(&mut self) -> Result<Which, BadWords> {
+        let keys = self.part()?;
+        if self.rest.starts_with('#') {
+            self.take("#");
+            return Ok(Which::Nth { keys, pick: self.number()? });
+        }
+        if keys.end.is_empty() {
+            return Ok(Which::Key(keys.key));
+        }
+        Err(bad("which of these keys is not said", "write `/registry/pods/*#3` for the third of their copy"))
+    }
+
+    fn watch(&mut self) -> Result<Watch, BadWords> {
+        const OPTIONS: &[&str] = &[
+            "from=",
+            "prev",
+            "progress",
+            "no-put",
+            "no-delete",
+            "fragment",
+            "id=",
+            "as=",
+            "stream=",
+            "skip",
+        ];
+        let mut watch = Watch { keys: self.part()?, ..Watch::default() };
+        while let Some(option) = self.flag(OPTIONS)? {
+            match option {
+                "from=" => watch.from = self.start()?,
+                "prev" => watch.prev_kv = true,
+                "progress" => watch.progress = true,
+                "no-put" => watch.no_put = true,
+                "no-delete" => watch.no_delete = true,
+                "fragment" => watch.fragment = true,
+                "id=" => watch.id = integer(self.word())?,
+                "as=" => watch.name = self.number()?,
+                "stream=" => watch.stream = self.number()?,
+                _ => watch.skip = true,
+            }
+        }
+        Ok(watch)
+    }
+
+    fn start(&mut self) -> Result<Start, BadWords> {
+        let word = self.word();
+        Ok(match (word, word.strip_prefix("seen")) {
+            ("now", _) => Start::Now,
+            ("last", _) => Start::Last,
+            (_, Some(offset)) if offset.starts_with(['+', '-']) => Start::Seen(integer(offset)?),
+            _ => Start::At(word.parse().map_err(|_| {
+                bad(
+                    format!("{word:?} is no revision to begin with"),
+                    "write `now`, a revision, `seen+1`, `seen-5` or `last`",
+                )
+            })?),
+        })
+    }
+
+    fn follow(&mut self) -> Result<Follow, BadWords> {
+        let mut follow = Follow { keys: self.part()?, page: 0, name: 0, stream: 0 };
+        while let Some(option) = self.flag(&["page=", "as=", "stream="])? {
+            match option {
+                "page=" => follow.page = self.number()?,
+                "as=" => follow.name = self.number()?,
+                _ => follow.stream = self.number()?,
+            }
+        }
+        Ok(follow)
+    }
+
+    fn write(&mut self, verb: Verb) -> Result<Write, BadWords> {
+        let (which, value) = (self.which()?, self.value()?);
+        let mut write = Write { verb, which, value, lease: 0, new: Bytes::new(), about: 0, tries: 1 };
+        while let Some(option) = self.flag(&["new=", "about=", "lease=", "tries="])? {
+            match option {
+                "new=" => write.new = self.piece()?,
+                "about=" => write.about = self.number()?,
+                "lease=" => write.lease = lease(self.word())?,
+                _ => write.tries = self.number()?,
+            }
+        }
+        Ok(write)
+    }
+
+    fn add(&mut self) -> Result<Add, BadWords> {
+        let (key, value) = (self.piece()?, self.value()?);
+        let mut add = Add { key, value, lock: None, hold: 0, fenced: false, outside: false };
+        let mut session = Session { name: Bytes::new(), lease: 0, ttl: 0 };
+        while let Some(option) = self.flag(&["lock=", "lease=", "ttl=", "hold=", "fenced", "outside"])? {
+            match option {
+                "lock=" => {
+                    session.name = self.piece()?;
+                    add.lock = Some(session.clone());
+                }
+                "lease=" => session.lease = integer(self.word())?,
+                "ttl=" => session.ttl = integer(self.word())?,
+                "hold=" => add.hold = self.duration()?,
+                "fenced" => add.fenced = true,
+                _ => add.outside = true,
+            }
+        }
+        if add.lock.is_some() {
+            add.lock = Some(session);
+        }
+        Ok(add)
+    }
+
+    fn append(&mut self) -> Result<Vec<Micro>, BadWords> {
+        const FORM: &str = "an append is `append [k1 += c0o5, get k2]`";
+        let mut all = Vec::new();
+        self.list(FORM, |cursor| {
+            let first = cursor.piece()?;
+            all.push(if first == "get" && !cursor.take("+=") {
+                Micro::Get(cursor.piece()?)
+            } else {
+                if first != "get" {
+                    cursor.demand("+=", FORM)?;
+                }
+                Micro::Append(first, cursor.value()?)
+            });
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    fn session(&mut self, name: Bytes) -> Result<Session, BadWords> {
+        let mut session = Session { name, lease: 0, ttl: 0 };
+        while let Some(option) = self.flag(&["lease=", "ttl="])? {
+            match option {
+                "lease=" => session.lease = integer(self.word())?,
+                _ => session.ttl = integer(self.word())?,
+            }
+        }
+        Ok(session)
+    }
+}
+
+/// Writes an act so that it is read back the same.
+pub(super) fn print(act: &Act) -> String {
+    match act {
+        Act::Request(request) => print_request(request),
+        Act::Watch(watch) => print_watch(watch),
+        Act::Follow(follow) => {
+            format!("follow {}", keys(&follow.keys))
+                + &number("page", follow.page.into())
+                + &number("as", follow.name.into())
+                + &number("stream", follow.stream.into())
+        }
+        Act::Cancel { watcher } => format!("cancel {watcher}"),
+        Act::Progress { stream } => format!("progress {stream}"),
+        Act::Close { stream } => format!("close {stream}"),
+        Act::List { keys: part, page } => format!("list {}", keys(part)) + &number("page", (*page).into()),
+        Act::View { keys: part } => format!("view {}", keys(part)),
+        Act::Write(write) => print_write(write),
+        Act::Add(add) => print_add(add),
+        Act::Append(all) => {
+            let micro = |one: &Micro| match one {
+                Micro::Get(key) => format!("get {}", print_piece(key)),
+                Micro::Append(key, value) => format!("{} += {}", print_piece(key), print_value(value)),
+            };
+            format!("append [{}]", all.iter().map(micro).collect::<Vec<_>>().join(", "))
+        }
+        Act::Lock(of) => format!("lock {}{}", print_piece(&of.name), session(of)),
+        Act::Unlock { name } => format!("unlock {}", print_piece(name)),
+        Act::Campaign(of, value) => {
+            format!("campaign {} {}{}", print_piece(&of.name), print_value(value), session(of))
+        }
+        Act::Proclaim { name, value } => format!("proclaim {} {}", print_piece(name), print_value(value)),
+        Act::Resign { name } => format!("resign {}", print_piece(name)),
+        Act::Fenced { name, key, value } => {
+            format!("fenced {} {} {}", print_piece(name), print_piece(key), print_value(value))
+        }
+        Act::Renew => "renew".into(),
+        Act::Compactor { key } => format!("compactor {}", print_piece(key)),
+        Act::Rest(time) => format!("rest {}", Unit::Time.print((*time).into())),
+    }
+}
+
+fn keys(keys: &Keys) -> String {
+    print_keys(&keys.key, &keys.end)
+}
+
+/// An option that is left out where it is 0.
+fn number(name: &str, number: i128) -> String {
+    if number == 0 { String::new() } else { format!(" {name}={number}") }
+}
+
+fn word(word: &str, on: bool) -> String {
+    if on { format!(" {word}") } else { String::new() }
+}
+
+fn session(session: &Session) -> String {
+    format!(" lease={} ttl={}", session.lease, session.ttl)
+}
+
+fn print_watch(watch: &Watch) -> String {
+    let from = match watch.from {
+        Start::Now => String::new(),
+        Start::At(revision) => format!(" from={revision}"),
+        Start::Seen(offset) => format!(" from=seen{offset:+}"),
+        Start::Last => " from=last".into(),
+    };
+    format!("watch {}{from}", keys(&watch.keys))
+        + &word("prev", watch.prev_kv)
+        + &word("progress", watch.progress)
+        + &word("no-put", watch.no_put)
+        + &word("no-delete", watch.no_delete)
+        + &word("fragment", watch.fragment)
+        + &number("id", watch.id.into())
+        + &number("as", watch.name.into())
+        + &number("stream", watch.stream.into())
+        + &word("skip", watch.skip)
+}
+
+fn print_write(write: &Write) -> String {
+    let verb = match write.verb {
+        Verb::Create => "create",
+        Verb::Update => "update",
+        Verb::Remove => "remove",
+    };
+    let which = match &write.which {
+        Which::Key(key) => print_piece(key),
+        Which::Nth { keys: part, pick } => format!("{}#{pick}", keys(part)),
+    };
+    let mut text = format!("{verb} {which} {}", print_value(&write.value));
+    if !write.new.is_empty() {
+        text += &format!(" new={}", print_piece(&write.new));
+    }
+    text += &number("about", write.about.into());
+    if write.lease == LAST {
+        text += &format!(" lease={}", print_lease(LAST));
+    } else {
+        text += &number("lease", write.lease.into());
+    }
+    if write.tries != 1 {
+        text += &format!(" tries={}", write.tries);
+    }
+    text
+}
+
+fn print_add(add: &Add) -> String {
+    let lock = add.lock.as_ref().map_or(String::new(), |of| {
+        format!(" lock={}", print_piece(&of.name))
+            + &number("lease", of.lease.into())
+            + &number("ttl", of.ttl.into())
+    });
+    let hold =
+        if add.hold == 0 { String::new() } else { format!(" hold={}", Unit::Time.print(add.hold.into())) };
+    format!("add {} {}{lock}{hold}", print_piece(&add.key), print_value(&add.value))
+        + &word("fenced", add.fenced)
+        + &word("outside", add.outside)
+}

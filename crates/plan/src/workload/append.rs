@@ -1,0 +1,39 @@
+//! Jepsen's `append`: txns that read lists and append to them (`jepsen-io/etcd`, `append.clj`): three
+//! keys, up to four operations. What is appended to is read first, and the txn is guarded by that.
+
+use super::{Lane, Setup};
+use crate::Act;
+use crate::act::Micro;
+
+pub(super) const ABOUT: &str = "Txns that read lists and append to them: a read, then a guarded write of the longer lists. Three keys, up to four operations. Jepsen's etcd tests, `append`.";
+
+/// `:key-count`.
+pub(super) const KEYS: u64 = 3;
+/// `:max-txn-length`.
+pub(super) const LENGTH: u64 = 4;
+
+pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
+    (0..setup.workload.clients).map(|client| lane(setup, client)).collect()
+}
+
+fn lane(setup: &Setup<'_>, client: u32) -> Lane {
+    let mut lane = Lane::new(client);
+    for turn in setup.turns(client, setup.workload.clients) {
+        let mut written = Vec::new();
+        let micro = |nth: u64| {
+            let draw = turn.draw.then(nth);
+            let number = draw.then(1).below(KEYS);
+            let key = format!("l{number}").into();
+            // etcd refuses two puts of one key in a txn.
+            if draw.below(2) == 0 || written.contains(&number) {
+                return Micro::Get(key);
+            }
+            written.push(number);
+            let more = if nth == 0 { String::new() } else { format!("-{nth}") };
+            Micro::Append(key, format!("c{client}o{}{more}", lane.operations.len()).into())
+        };
+        let all = (0..turn.draw.then(9).within(1, LENGTH)).map(micro).collect();
+        lane.act(turn.at, Act::Append(all));
+    }
+    lane
+}

@@ -1,0 +1,101 @@
+//! The Kubernetes traffic of etcd's robustness tests (`tests/robustness/traffic/kubernetes.go`): about
+//! ten pods, listed page by page and watched for a second by one half of each client, created, updated
+//! and deleted by the other half from the copy the first one keeps.
+//!
+//! Each client is two lanes with one memory. Beside them watch clients as in `etcd`, and a compactor as
+//! Kubernetes has it.
+
+use api::etcdserverpb::RangeRequest;
+use bytes::Bytes;
+use keyed::Draw;
+use record::Nanos;
+
+use super::lane::{get, get_prefix};
+use super::{Lane, Setup, etcd};
+use crate::act::{Follow, Keys, Verb, Which, Write};
+use crate::{Act, LAST};
+
+pub(super) const ABOUT: &str = "About ten pods: one half of each client lists them page by page and watches, the other half writes from the copy. etcd `tests/robustness/traffic/kubernetes.go`, `Kubernetes`: update 90, delete 5, create 5; of the reads get 5, stale get 2, current revision 8, stale list 5, list and watch 80.";
+pub(super) const ABOUT_CREATE_DELETE: &str =
+    "The same, but pods come and go. `KubernetesCreateDelete`: create 60, delete 40.";
+
+const PREFIX: &str = "/registry/pods/";
+/// What the current revision is read from.
+const ROOT: &str = "/registry/pods";
+/// `averageKeyCount`.
+const ABOUT_KEYS: u32 = 10;
+/// Names of pods. Fewer than there are creations, so that some come again.
+const NAMES: u64 = 30;
+const SECOND: Nanos = 1_000_000_000;
+
+pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
+    all(setup, [90, 5, 5])
+}
+
+pub(super) fn create_delete(setup: &Setup<'_>) -> Vec<Lane> {
+    all(setup, [0, 40, 60])
+}
+
+fn all(setup: &Setup<'_>, weights: [u64; 3]) -> Vec<Lane> {
+    let clients = setup.workload.clients;
+    let mut lanes: Vec<Lane> = (0..clients).map(|client| reader(setup, client)).collect();
+    lanes.extend((0..clients).map(|client| writer(setup, clients + client, client, &weights)));
+    for nth in 0..setup.watchers() {
+        lanes.push(etcd::watcher(setup, lanes.len() as u32, nth, Keys::prefix(PREFIX), ROOT));
+    }
+    let number = lanes.len() as u32;
+    let mut compactor = Lane::new(number);
+    for turn in setup.every(number, SECOND) {
+        compactor.act(turn.at, Act::Compactor { key: Bytes::from_static(b"compact_rev_key") });
+    }
+    lanes.push(compactor);
+    lanes
+}
+
+fn pod(draw: Draw) -> String {
+    format!("{PREFIX}default/p{}", draw.below(NAMES))
+}
+
+fn reader(setup: &Setup<'_>, number: u32) -> Lane {
+    let mut lane = Lane::new(number);
+    let keys = Keys::prefix(PREFIX);
+    for turn in setup.every(number, SECOND) {
+        let (at, draw) = (turn.at, turn.draw);
+        let pod = pod(draw.then(1));
+        match draw.weighted(&[5, 2, 8, 5, 80]) {
+            0 => lane.ask(at, RangeRequest { limit: 1, ..get(pod) }),
+            1 => lane.ask(at, RangeRequest { limit: 1, revision: LAST, ..get(pod) }),
+            2 => lane.ask(at, RangeRequest { limit: 1, ..get(ROOT) }),
+            3 => {
+                let page = RangeRequest { limit: ABOUT_KEYS.into(), revision: LAST, ..get_prefix(PREFIX) };
+                lane.ask(at, page);
+            }
+            _ => {
+                // The watch before it ends with its time (`WatchTimeout`), which is a second there too.
+                lane.act(at, Act::Close { stream: 0 });
+                let follow = Follow { keys: keys.clone(), page: ABOUT_KEYS / 2, name: 0, stream: 0 };
+                lane.act(at, Act::Follow(follow));
+            }
+        }
+        lane.act(at, Act::View { keys: keys.clone() });
+    }
+    lane
+}
+
+fn writer(setup: &Setup<'_>, number: u32, reader: u32, weights: &[u64]) -> Lane {
+    let mut lane = Lane::part_of(number, reader);
+    for turn in setup.turns(number, setup.workload.clients) {
+        let verb = [Verb::Update, Verb::Remove, Verb::Create][turn.draw.weighted(weights)];
+        let write = Write {
+            verb,
+            which: Which::Nth { keys: Keys::prefix(PREFIX), pick: turn.draw.then(1).below(1_000) },
+            value: lane.value(setup, turn.draw),
+            lease: 0,
+            new: pod(turn.draw.then(2)).into(),
+            about: ABOUT_KEYS,
+            tries: 1,
+        };
+        lane.act(turn.at, Act::Write(write));
+    }
+    lane
+}

@@ -1,0 +1,202 @@
+//! One client of a workload and all it does, and what workloads are made with.
+
+use api::Request;
+use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
+use api::etcdserverpb::{
+    Compare, DeleteRangeRequest, LeaseGrantRequest, PutRequest, RangeRequest, RequestOp, TxnRequest,
+    request_op,
+};
+use bytes::Bytes;
+use keyed::Draw;
+use record::Nanos;
+
+use super::{Mix, Workload};
+use crate::choice::Dice;
+use crate::field::HOUR;
+use crate::{Act, PlannedOperation, SEEN};
+
+/// Most acts of one lane; nothing but a very long run with a very fast clock gets there.
+const MOST_ACTS: usize = 1_000_000;
+
+/// What a workload is made of.
+pub(crate) struct Setup<'a> {
+    pub workload: &'a Workload,
+    pub mix: &'a Mix,
+    pub members: u32,
+    /// The end of the chaos phase.
+    pub horizon: Nanos,
+    pub dice: Dice,
+}
+
+/// One client and all it does.
+pub(crate) struct Lane {
+    /// Its number among the clients.
+    pub number: u32,
+    pub operations: Vec<PlannedOperation>,
+    /// The client whose memory it uses.
+    pub part_of: Option<u32>,
+    /// The one member it talks to, where the workload says so.
+    pub pinned: Option<u32>,
+}
+
+/// One turn of a client: how many-th, not before when, its draw.
+pub(crate) struct Turn {
+    pub nth: u64,
+    pub at: Nanos,
+    pub draw: Draw,
+}
+
+impl Setup<'_> {
+    /// When turn `nth` of client `client` of `clients` that share the rate is; `None` after the last one.
+    fn at(&self, client: u32, clients: u32, nth: u64) -> Option<Nanos> {
+        let workload = self.workload;
+        if workload.operations != 0 && nth >= workload.operations {
+            return None;
+        }
+        if workload.rate() == 0 {
+            return (workload.operations != 0).then_some(0);
+        }
+        // One turn in each interval, at a place of its own in it.
+        let interval = u128::from(clients) * HOUR as u128 / u128::from(workload.rate());
+        let interval = u64::try_from(interval).unwrap_or(u64::MAX).max(1);
+        let place = self.dice.nth(u64::from(client)).nth(nth).field("at").below(interval);
+        self.in_time(nth.checked_mul(interval)?.checked_add(place)?)
+    }
+
+    fn in_time(&self, at: Nanos) -> Option<Nanos> {
+        // Whole microseconds: they are printed shorter, and nothing depends on the rest.
+        (at < self.horizon).then_some(at / 1_000 * 1_000)
+    }
+
+    fn draw(&self, client: u32, nth: u64) -> Draw {
+        self.dice.nth(u64::from(client)).nth(nth).field("what")
+    }
+
+    /// The turns of a client at its share of the rate, which `clients` clients have.
+    pub fn turns(&self, client: u32, clients: u32) -> impl Iterator<Item = Turn> {
+        let turn = move |nth| {
+            let at = self.at(client, clients, nth)?;
+            Some(Turn { nth, at, draw: self.draw(client, nth) })
+        };
+        (0..).map_while(turn)
+    }
+
+    /// Turns of about one a period, each at a place of its own in it.
+    pub fn every(&self, client: u32, period: Nanos) -> impl Iterator<Item = Turn> {
+        let period = period.max(1_000_000).max(self.horizon / MOST_ACTS as u64);
+        let turn = move |nth: u64| {
+            let place = self.dice.nth(u64::from(client)).nth(nth).field("at").below(period);
+            let at = self.in_time(nth.checked_mul(period)?.checked_add(place)?)?;
+            Some(Turn { nth, at, draw: self.draw(client, nth) })
+        };
+        (0..).map_while(turn)
+    }
+
+    /// Clients that only watch.
+    pub fn watchers(&self) -> u32 {
+        self.workload.watchers.unwrap_or(self.members)
+    }
+}
+
+impl Lane {
+    pub fn new(number: u32) -> Lane {
+        Lane { number, operations: Vec::new(), part_of: None, pinned: None }
+    }
+
+    pub fn part_of(number: u32, other: u32) -> Lane {
+        Lane { part_of: Some(other), ..Lane::new(number) }
+    }
+
+    /// Talks only to the `nth` of the members, counted round and round.
+    pub fn pinned(number: u32, nth: u32, members: u32) -> Lane {
+        Lane { pinned: Some(nth % members + 1), ..Lane::new(number) }
+    }
+
+    pub fn act(&mut self, at: Nanos, act: Act) {
+        self.operations.push(PlannedOperation { at, act });
+    }
+
+    pub fn ask(&mut self, at: Nanos, request: impl Into<Request>) {
+        self.act(at, Act::Request(request.into()));
+    }
+
+    /// The value of the next act: its name, filled up to a length.
+    pub fn value(&self, setup: &Setup<'_>, draw: Draw) -> Bytes {
+        let length = setup.workload.value_bytes.sample(draw.then(100)) as usize;
+        filled(format!("c{}o{}", self.number, self.operations.len()), length)
+    }
+
+    /// The id of a lease that the next act grants: no other act of the plan has it.
+    pub fn lease(&self) -> i64 {
+        (i64::from(self.number) + 1) * 1_000_000_000 + self.operations.len() as i64
+    }
+}
+
+/// A text, filled up with dots.
+pub(super) fn filled(text: String, length: usize) -> Bytes {
+    let mut bytes = text.into_bytes();
+    bytes.resize(bytes.len().max(length), b'.');
+    bytes.into()
+}
+
+pub(super) fn get(key: impl Into<Bytes>) -> RangeRequest {
+    RangeRequest { key: key.into(), ..RangeRequest::default() }
+}
+
+pub(super) fn get_prefix(prefix: &str) -> RangeRequest {
+    let range_end = api::key_range::prefix_end(prefix.as_bytes());
+    RangeRequest { key: Bytes::from(prefix.to_string()), range_end, ..RangeRequest::default() }
+}
+
+pub(super) fn put(key: impl Into<Bytes>, value: Bytes) -> PutRequest {
+    PutRequest { key: key.into(), value, ..PutRequest::default() }
+}
+
+pub(super) fn delete(key: impl Into<Bytes>) -> DeleteRangeRequest {
+    DeleteRangeRequest { key: key.into(), ..DeleteRangeRequest::default() }
+}
+
+pub(super) fn grant(id: i64, ttl: i64) -> LeaseGrantRequest {
+    LeaseGrantRequest { id, ttl }
+}
+
+pub(super) fn op_put(put: PutRequest) -> RequestOp {
+    RequestOp { request: Some(request_op::Request::RequestPut(put)) }
+}
+
+pub(super) fn op_get(range: RangeRequest) -> RequestOp {
+    RequestOp { request: Some(request_op::Request::RequestRange(range)) }
+}
+
+pub(super) fn op_delete(delete: DeleteRangeRequest) -> RequestOp {
+    RequestOp { request: Some(request_op::Request::RequestDeleteRange(delete)) }
+}
+
+pub(super) fn compare(key: &Bytes, result: CompareResult, with: TargetUnion) -> Compare {
+    let target = match with {
+        TargetUnion::Version(_) => CompareTarget::Version,
+        TargetUnion::CreateRevision(_) => CompareTarget::Create,
+        TargetUnion::ModRevision(_) => CompareTarget::Mod,
+        TargetUnion::Value(_) => CompareTarget::Value,
+        TargetUnion::Lease(_) => CompareTarget::Lease,
+    };
+    Compare {
+        result: result as i32,
+        target: target as i32,
+        key: key.clone(),
+        range_end: Bytes::new(),
+        target_union: Some(with),
+    }
+}
+
+/// Puts if the key is as the client last saw it, else does `or`.
+pub(super) fn put_if_seen(put: PutRequest, or: Vec<RequestOp>) -> TxnRequest {
+    let unchanged = compare(&put.key, CompareResult::Equal, TargetUnion::ModRevision(SEEN));
+    TxnRequest { compare: vec![unchanged], success: vec![op_put(put)], failure: or }
+}
+
+/// Puts if the key does not exist, as Kubernetes creates: nothing else.
+pub(super) fn create(put: PutRequest) -> TxnRequest {
+    let absent = compare(&put.key, CompareResult::Equal, TargetUnion::ModRevision(0));
+    TxnRequest { compare: vec![absent], success: vec![op_put(put)], failure: Vec::new() }
+}

@@ -1,0 +1,61 @@
+//! Services that elect a leader by the server's election service, and write only while they lead:
+//! every write compares the create revision of the leader's key. Ours; the pattern is that of etcd's
+//! `client/v3/concurrency` examples and of controllers that run in several copies.
+//!
+//! Each service is two lanes with one memory: one leads, one renews. One more client watches the
+//! election's keys and asks who leads.
+
+use api::v3electionpb::LeaderRequest;
+use bytes::Bytes;
+use record::Nanos;
+
+use super::lane::get;
+use super::lock::renewers;
+use super::{Lane, Setup};
+use crate::Act;
+use crate::act::{Keys, Session, Start, Watch};
+
+pub(super) const ABOUT: &str = "Services that campaign, proclaim and resign by the server's election service, and write values fenced by the create revision of the leader's key; one more client watches. Ours.";
+
+const ELECTION: Bytes = Bytes::from_static(b"app/leader");
+const DATA: Bytes = Bytes::from_static(b"app/data");
+const SECOND: Nanos = 1_000_000_000;
+/// Time to live of a service's lease, in seconds.
+const TTL: i64 = 4;
+
+pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
+    let clients = setup.workload.clients;
+    let mut lanes: Vec<Lane> = (0..clients).map(|client| service(setup, client)).collect();
+    renewers(setup, &mut lanes, TTL as Nanos * SECOND / 3);
+    let observer = observer(setup, lanes.len() as u32);
+    lanes.push(observer);
+    lanes
+}
+
+fn service(setup: &Setup<'_>, client: u32) -> Lane {
+    let mut lane = Lane::new(client);
+    for turn in setup.turns(client, setup.workload.clients) {
+        let value = lane.value(setup, turn.draw);
+        let act = match turn.draw.weighted(&[20, 55, 15, 10]) {
+            0 => Act::Campaign(Session { name: ELECTION, lease: lane.lease(), ttl: TTL }, value),
+            1 => Act::Fenced { name: ELECTION, key: DATA, value },
+            2 => Act::Proclaim { name: ELECTION, value },
+            _ => Act::Resign { name: ELECTION },
+        };
+        lane.act(turn.at, act);
+    }
+    lane
+}
+
+fn observer(setup: &Setup<'_>, number: u32) -> Lane {
+    let mut lane = Lane::new(number);
+    let keys = Keys::prefix("app/");
+    lane.act(0, Act::Watch(Watch { keys, from: Start::At(1), prev_kv: true, ..Watch::default() }));
+    for turn in setup.every(number, SECOND) {
+        match turn.draw.below(2) {
+            0 => lane.ask(turn.at, LeaderRequest { name: ELECTION }),
+            _ => lane.ask(turn.at, get(DATA)),
+        }
+    }
+    lane
+}

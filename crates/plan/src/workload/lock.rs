@@ -1,0 +1,56 @@
+//! Jepsen's `lock`: one lock of the server's lock service, taken and given back at random, with a lease
+//! of two seconds that is kept alive beside (`jepsen-io/etcd`, `lock.clj`). Without a fence it excludes
+//! nobody once a lease ends unseen.
+//!
+//! Each client is two lanes with one memory: one takes and gives back, one renews.
+
+use bytes::Bytes;
+use record::Nanos;
+
+use super::{Lane, Setup};
+use crate::Act;
+use crate::act::Session;
+
+pub(super) const ABOUT: &str = "One lock of the server's lock service, taken and given back at random, with a lease of two seconds that is kept alive. Jepsen's etcd tests, `lock`.";
+
+const LOCK: Bytes = Bytes::from_static(b"foo");
+/// `lease-ttl`, in seconds.
+const TTL: i64 = 2;
+/// A third of it, as clientv3 renews (`lease.go`).
+pub(super) const RENEW: Nanos = TTL as Nanos * 1_000_000_000 / 3;
+
+pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
+    let clients = setup.workload.clients;
+    let mut lanes: Vec<Lane> = (0..clients).map(|client| lane(setup, client)).collect();
+    renewers(setup, &mut lanes, RENEW);
+    lanes
+}
+
+/// One lane for each of those that are there, to renew its leases.
+pub(super) fn renewers(setup: &Setup<'_>, lanes: &mut Vec<Lane>, period: Nanos) {
+    for client in 0..lanes.len() as u32 {
+        let number = lanes.len() as u32;
+        let mut lane = Lane::part_of(number, client);
+        for turn in setup.every(number, period) {
+            lane.act(turn.at, Act::Renew);
+        }
+        lanes.push(lane);
+    }
+}
+
+/// A session for the next act of a lane.
+pub(super) fn session(lane: &Lane) -> Session {
+    Session { name: LOCK, lease: lane.lease(), ttl: TTL }
+}
+
+fn lane(setup: &Setup<'_>, client: u32) -> Lane {
+    let mut lane = Lane::new(client);
+    for turn in setup.turns(client, setup.workload.clients) {
+        let act = match turn.draw.below(2) {
+            0 => Act::Lock(session(&lane)),
+            _ => Act::Unlock { name: LOCK },
+        };
+        lane.act(turn.at, act);
+    }
+    lane
+}

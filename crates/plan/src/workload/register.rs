@@ -1,0 +1,27 @@
+//! Jepsen's `register`: reads, writes and compare-and-sets of single keys, half of the clients only
+//! read (`jepsen-io/etcd`, `register.clj`). Jepsen writes values 0 to 4; here every value is new and a
+//! compare-and-set is about the mod revision, so that a value says which act wrote it.
+
+use super::lane::{get, op_get, put, put_if_seen};
+use super::{Lane, Setup};
+
+pub(super) const ABOUT: &str = "Reads by one half of the clients, writes and compare-and-sets by the other, on independent keys. Jepsen's etcd tests, `register`.";
+
+pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
+    (0..setup.workload.clients).map(|client| lane(setup, client)).collect()
+}
+
+fn lane(setup: &Setup<'_>, client: u32) -> Lane {
+    let mut lane = Lane::new(client);
+    for turn in setup.turns(client, setup.workload.clients) {
+        let key =
+            format!("{}{}", setup.workload.key_prefix, turn.draw.then(1).below(setup.workload.keys.into()));
+        let value = lane.value(setup, turn.draw);
+        match (client % 2, turn.draw.below(2)) {
+            (0, _) => lane.ask(turn.at, get(key)),
+            (_, 0) => lane.ask(turn.at, put(key, value)),
+            _ => lane.ask(turn.at, put_if_seen(put(key.clone(), value), vec![op_get(get(key))])),
+        }
+    }
+    lane
+}

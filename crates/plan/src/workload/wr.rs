@@ -1,0 +1,35 @@
+//! Jepsen's `wr`: txns that read and write registers (`jepsen-io/etcd`, `wr.clj`): three keys, up to four
+//! operations, no guards.
+
+use api::etcdserverpb::TxnRequest;
+
+use super::append::{KEYS, LENGTH};
+use super::lane::{get, op_get, op_put, put};
+use super::{Lane, Setup};
+
+pub(super) const ABOUT: &str = "Txns that read and write registers, without guards. Three keys, up to four operations. Jepsen's etcd tests, `wr`.";
+
+pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
+    (0..setup.workload.clients).map(|client| lane(setup, client)).collect()
+}
+
+fn lane(setup: &Setup<'_>, client: u32) -> Lane {
+    let mut lane = Lane::new(client);
+    for turn in setup.turns(client, setup.workload.clients) {
+        let mut written = Vec::new();
+        let op = |nth: u64| {
+            let draw = turn.draw.then(nth);
+            let number = draw.then(1).below(KEYS);
+            let key = format!("r{number}");
+            if draw.below(2) == 0 || written.contains(&number) {
+                return op_get(get(key));
+            }
+            written.push(number);
+            let more = if nth == 0 { String::new() } else { format!("-{nth}") };
+            op_put(put(key, format!("c{client}o{}{more}", lane.operations.len()).into()))
+        };
+        let success = (0..turn.draw.then(9).within(1, LENGTH)).map(op).collect();
+        lane.ask(turn.at, TxnRequest { success, ..TxnRequest::default() });
+    }
+    lane
+}

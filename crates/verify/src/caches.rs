@@ -1,0 +1,152 @@
+//! C1: a client's copy of a part of the store is that part at its revision.
+//!
+//! Such a client lists its keys and keeps the list up to date by a watch, as an API server of Kubernetes does. By each
+//! view that it gives of its copy: the copy has exactly the keys that the store had at that revision, each at its
+//! modification revision; and one client's views of one part never go back, since also the list that begins a copy anew
+//! is linearizable.
+//!
+//! Not checked: values (a modification revision stands for one); how old a view is; views of a revision at which it is
+//! not known what the store held; views of different parts, or of different clients, against each other.
+
+use std::collections::BTreeMap;
+
+use api::mvccpb::KeyValue;
+use bytes::Bytes;
+use record::{CacheView, History};
+
+use crate::truth::{Keys, Truth};
+use crate::{Oracle, Severity, Violation, describe};
+
+/// More violations than this are only counted.
+const SHOWN: usize = 5;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Finding {
+    /// What does not hold.
+    pub violations: Vec<Violation>,
+    /// What could not be decided, and why; a sentence each.
+    pub undecided: Vec<String>,
+    /// How many views were compared.
+    pub views: usize,
+    /// How many pairs they had.
+    pub pairs: usize,
+}
+
+/// Checks the views of a history.
+pub fn check(history: &History, truth: &Truth) -> Finding {
+    let mut finding = Finding::default();
+    let mut newest: BTreeMap<(u32, &(Bytes, Bytes)), &CacheView> = BTreeMap::new();
+    let mut views: Vec<&CacheView> = history.caches.iter().collect();
+    views.sort_by_key(|view| view.at);
+    let (mut unknown, mut wrong) = (0, 0);
+    for view in views {
+        let known = newest.entry((view.client, &view.keys)).or_insert(view);
+        let back = view.revision < known.revision;
+        let mut found = back.then(|| went_back(known, view));
+        if !back {
+            *known = view;
+        }
+        if truth.knows(view.revision) {
+            finding.views += 1;
+            finding.pairs += view.pairs.len();
+            found = found.or_else(|| compare(history, truth, view));
+        } else {
+            unknown += 1;
+        }
+        wrong += usize::from(found.is_some());
+        finding.violations.extend(found.filter(|_| wrong <= SHOWN));
+    }
+    if let Some(last) = finding.violations.last_mut()
+        && wrong > SHOWN
+    {
+        last.sentences.push(format!("{} more views are wrong.", wrong - SHOWN));
+    }
+    if unknown > 0 {
+        finding.undecided.push(format!(
+            "{unknown} views of clients' copies were not compared: what was in the store after revision {} is not known.",
+            truth.until()
+        ));
+    }
+    finding
+}
+
+/// Both in the order of keys, side by side.
+fn compare(history: &History, truth: &Truth, view: &CacheView) -> Option<Violation> {
+    if let Some(newest) = truth.newest()
+        && view.revision > newest
+    {
+        let violation = broken(view, "a copy claims a revision that was never made");
+        return Some(violation.say(format!("The newest revision of all is {newest}.")));
+    }
+    let keys = Keys { key: &view.keys.0, end: &view.keys.1 };
+    let mut expected = truth.pairs(keys, view.revision).peekable();
+    for (key, revision) in &view.pairs {
+        let Some(there) = expected.next_if(|kv| kv.key <= *key) else {
+            return Some(too_much(history, truth, view, key, *revision));
+        };
+        if there.key != *key {
+            return Some(missing(history, truth, view, there));
+        }
+        if there.mod_revision != *revision {
+            return Some(other(history, truth, view, there, *revision));
+        }
+    }
+    expected.next().map(|there| missing(history, truth, view, there))
+}
+
+fn broken(view: &CacheView, title: &str) -> Violation {
+    Violation::new(Oracle::C1, Severity::Wrong, view.at, title).say(format!(
+        "At {} client {} had a copy of {} as of revision {}.",
+        describe::time(view.at),
+        view.client,
+        describe::span(&view.keys.0, &view.keys.1),
+        view.revision
+    ))
+}
+
+fn missing(history: &History, truth: &Truth, view: &CacheView, there: &KeyValue) -> Violation {
+    let violation = broken(view, "a copy misses a key")
+        .say(format!("It did not have {}, which the store had.", describe::key_value(there)));
+    made_by(history, truth, there.mod_revision, violation)
+}
+
+fn too_much(history: &History, truth: &Truth, view: &CacheView, key: &Bytes, revision: i64) -> Violation {
+    let keys = Keys { key, end: b"" };
+    let deletes = truth.between(keys, revision, view.revision);
+    let violation = broken(view, "a copy has a key that was not there")
+        .say(format!("It had {} as of revision {revision}.", describe::key(key)));
+    match deletes.last().map(|number| truth.event(*number)) {
+        Some(event) if event.deleted => {
+            let at = event.kv.mod_revision;
+            made_by(history, truth, at, violation.say(format!("Revision {at} had deleted it.")))
+        }
+        _ => violation.say("No write had put it there, or the copy is not in the order of keys."),
+    }
+}
+
+fn other(history: &History, truth: &Truth, view: &CacheView, there: &KeyValue, revision: i64) -> Violation {
+    let violation = broken(view, "a copy has an old or wrong version of a key").say(format!(
+        "It had {} as of revision {revision}; the store had {}.",
+        describe::key(&there.key),
+        describe::key_value(there)
+    ));
+    made_by(history, truth, there.mod_revision, violation)
+}
+
+fn made_by(history: &History, truth: &Truth, revision: i64, violation: Violation) -> Violation {
+    match truth.maker(revision).and_then(|number| Some((number, history.operations.get(number)?))) {
+        Some((number, operation)) => violation
+            .say(format!("Revision {revision} was made by: {}.", describe::operation(operation)))
+            .shown_by([number]),
+        None => violation,
+    }
+}
+
+fn went_back(known: &CacheView, view: &CacheView) -> Violation {
+    broken(view, "a client's copy went back").say(format!(
+        "At {} it had been at revision {}.",
+        describe::time(known.at),
+        known.revision
+    ))
+}

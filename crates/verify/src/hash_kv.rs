@@ -1,0 +1,120 @@
+//! HashKV: at one revision, compacted equally far, all members have one hash; as the run goes and at its end. A part
+//! of I8, as clients can see it. The errors are K3's.
+//!
+//! An answer is of the revision that it names (`hash_revision`), or that was asked for, or that its header names where
+//! neither does.
+//!
+//! Not checked: that the hash is that of the keys (there is nothing to compute it from); answers of members that had
+//! compacted differently far; without the times of restarts, whether a revision was the future for a member.
+
+use std::collections::BTreeMap;
+
+use api::{Error, Request, Response};
+use record::{Applied, History, MemberId, Nanos, Operation, Outcome};
+
+use crate::k3::compactions;
+use crate::{Oracle, Severity, Violation, answer, describe, k2};
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Finding {
+    /// What does not hold; of I8 and K3.
+    pub violations: Vec<Violation>,
+    /// How many hashes there are.
+    pub hashes: usize,
+    /// How many of them were held against that of another answer.
+    pub compared: usize,
+}
+
+/// Checks a history and the evidence; `starts` as for K2.
+pub fn check(history: &History, applied: &[Applied], starts: &[(MemberId, Nanos)]) -> Finding {
+    let mut finding = Finding::default();
+    if !history.operations.iter().any(|operation| matches!(operation.request, Request::HashKv(_))) {
+        return finding;
+    }
+    let mut first: BTreeMap<(i64, i64), (u32, usize)> = BTreeMap::new();
+    for (number, operation) in history.operations.iter().enumerate() {
+        let (Request::HashKv(request), Some(Response::HashKv(response))) =
+            (&operation.request, operation.response())
+        else {
+            continue;
+        };
+        finding.hashes += 1;
+        let named = [response.hash_revision, request.revision, answer::revision(response.header.as_ref())];
+        let revision = named.into_iter().find(|revision| *revision > 0).unwrap_or(0);
+        match first.get(&(revision, response.compact_revision)) {
+            Some((hash, witness)) => {
+                finding.compared += 1;
+                if *hash != response.hash {
+                    finding.violations.push(differ(history, *witness, number, revision));
+                }
+            }
+            None => {
+                first.insert((revision, response.compact_revision), (response.hash, number));
+            }
+        }
+    }
+    refused(history, applied, starts, &mut finding.violations);
+    finding
+}
+
+fn refused(
+    history: &History,
+    applied: &[Applied],
+    starts: &[(MemberId, Nanos)],
+    violations: &mut Vec<Violation>,
+) {
+    let compactions = compactions(history, applied);
+    let known: BTreeMap<usize, usize> = if starts.is_empty() {
+        BTreeMap::new()
+    } else {
+        k2::newest_before(history, starts).into_iter().collect()
+    };
+    for (number, operation) in history.operations.iter().enumerate() {
+        let (Request::HashKv(request), Outcome::Error { at, error }) =
+            (&operation.request, &operation.outcome)
+        else {
+            continue;
+        };
+        let (title, reason) = match error {
+            Error::Compacted if !compactions.iter().any(|(call, to)| call <= at && *to > request.revision) => (
+                "a hash was refused as compacted, but never was",
+                format!("No compaction beyond revision {} had been asked for by then.", request.revision),
+            ),
+            Error::FutureRev => {
+                let shown = known.get(&number).map(|witness| &history.operations[*witness]);
+                let seen = |one: &&Operation| k2::shown(one).is_some_and(|at| at.revision() >= request.revision);
+                let Some(witness) = shown.filter(seen) else { continue };
+                let line = describe::operation(witness);
+                (
+                    "a hash was refused as of the future, but its revision was known already",
+                    format!("Its member had shown that revision before: {line}."),
+                )
+            }
+            _ => continue,
+        };
+        let violation = Violation::new(Oracle::K3, Severity::Wrong, *at, title)
+            .say(format!("It was refused: {}.", describe::operation(operation)))
+            .say(reason)
+            .shown_by([number]);
+        violations.push(violation);
+    }
+}
+
+fn differ(history: &History, one: usize, other: usize, revision: i64) -> Violation {
+    let said = |number: usize| {
+        let operation = &history.operations[number];
+        let Some(Response::HashKv(response)) = operation.response() else {
+            unreachable!("only answers are compared");
+        };
+        let at = describe::time(operation.returned().unwrap_or(operation.call));
+        format!("Member {} answered {:08x} at {at}.", operation.member, response.hash)
+    };
+    let operation = &history.operations[other];
+    let time = operation.returned().unwrap_or(operation.call);
+    Violation::new(Oracle::I8, Severity::Wrong, time, format!("two hashes of the keys at revision {revision}"))
+        .say(said(one))
+        .say(said(other))
+        .say("Both are of the same revision, compacted equally far.")
+        .shown_by([one, other])
+}

@@ -1,0 +1,238 @@
+//! Who may do what: the answers and errors that depend on users and their rights, and are not in the replay.
+//!
+//! Changes of users and rights carry no revision; the evidence has them in the order of the log. They depend on
+//! nothing else, so the auth store of every entry is known beforehand. What goes through the log and changes something
+//! is held against its own entry, in the replay. Here are reads, password checks, and what was refused before it got
+//! an entry: some auth store of the time between call and answer must fit; for what a member answers by itself,
+//! some store of the past.
+//!
+//! Not checked: rights to a lease that depend on its keys, but for revokes and puts in the log; how old a token is,
+//! and what revision it carries; requests for which etcd's versions want different rights
+//! ([`versions_differ`](crate::model::auth::versions_differ)). Without the evidence for every acknowledged change of
+//! users and rights: anything.
+
+use api::etcdserverpb::RequestOp;
+use api::etcdserverpb::request_op::Request as Op;
+use api::{Error, Request};
+use record::{Applied, History, Nanos, Operation, Outcome};
+
+use super::order::Order;
+use super::place::{is_beside_the_store, is_local, is_write};
+use crate::model::auth::{self, Auth};
+use crate::model::{self, Ties};
+use crate::{Oracle, Severity, Violation};
+use crate::{answer, definite, describe};
+
+/// The auth stores of a run.
+struct Timeline<'a> {
+    history: &'a History,
+    /// Each with the rank of the entry that made it.
+    stores: Vec<(u32, Auth)>,
+    /// When the first member applied each entry; by rank, less one.
+    times: Vec<Nanos>,
+    /// Which entry made each revision: revision and rank, in order.
+    makers: Vec<(i64, u32)>,
+    /// The entry of each operation, where it has one.
+    entries: Vec<Option<u32>>,
+}
+
+/// Checks a history, and returns how many operations it looked at. `closed` is whether nobody else changed users, and
+/// there were none at first.
+pub fn check(
+    history: &History,
+    applied: Option<&[Applied]>,
+    order: &Order,
+    closed: bool,
+    violations: &mut Vec<Violation>,
+) -> usize {
+    let changes = history.operations.iter().any(|operation| auth::changes_auth(&operation.request));
+    let refused = |operation: &Operation| {
+        matches!(operation.outcome, Outcome::Error { error, .. } if definite::is_of_auth(error) || auth::any_time(error))
+    };
+    if !closed || changes && !order.rights || !changes && !history.operations.iter().any(refused) {
+        return 0;
+    }
+    let timeline = Timeline::new(history, applied.unwrap_or_default());
+    let floors = timeline.floors();
+    let mut count = 0;
+    for (number, operation) in history.operations.iter().enumerate() {
+        if let Some(verdict) = timeline.judge(number, operation, floors[number]) {
+            count += 1;
+            violations.extend(verdict.err().map(|reason| wrong(operation, number, reason)));
+        }
+    }
+    // Where nobody ever had to be anybody, nothing was looked at.
+    if changes { count } else { 0 }
+}
+
+impl<'a> Timeline<'a> {
+    fn new(history: &'a History, applied: &[Applied]) -> Timeline<'a> {
+        let mut timeline = Timeline {
+            history,
+            stores: vec![(0, Auth::default())],
+            times: applied.iter().map(|entry| entry.time).collect(),
+            makers: Vec::new(),
+            entries: vec![None; history.operations.len()],
+        };
+        let mut store = Auth::default();
+        for (rank, entry) in (1..).zip(applied) {
+            if entry.mutated {
+                timeline.makers.push((entry.revision as i64, rank));
+            }
+            let Some(number) = entry.operation.map(|number| number as usize) else { continue };
+            let Some(operation) = history.operations.get(number) else { continue };
+            timeline.entries[number].get_or_insert(rank);
+            let request = &operation.request;
+            let unknown = matches!(operation.outcome, Outcome::Error { error, .. } if auth::any_time(error));
+            if auth::changes_auth(request)
+                && !unknown
+                && store.permits(operation.user.as_deref(), request, &|_| Vec::new()).is_ok()
+                && store.apply(request, 0).is_ok()
+            {
+                timeline.stores.push((rank, store.clone()));
+            }
+        }
+        timeline
+    }
+
+    /// The entry that made this revision, or the last before it.
+    fn maker(&self, revision: i64) -> u32 {
+        let after = self.makers.partition_point(|(made, _)| *made <= revision);
+        after.checked_sub(1).map_or(0, |last| self.makers[last].1)
+    }
+
+    /// For each operation the last entry that is known to have been applied when it was called.
+    fn floors(&self) -> Vec<u32> {
+        let mut returns: Vec<(Nanos, u32)> = Vec::new();
+        for (number, operation) in self.history.operations.iter().enumerate() {
+            if let Some(at) = definite::over_at(operation) {
+                let entry = self.entries[number].filter(|_| operation.response().is_some());
+                returns.push((at, entry.unwrap_or(0).max(self.seen(operation))));
+            }
+        }
+        returns.sort_unstable();
+        let mut next = returns.into_iter().peekable();
+        let mut floor = 0;
+        let before = |operation: &Operation| {
+            while let Some((_, rank)) = next.next_if(|(at, _)| *at < operation.call) {
+                floor = floor.max(rank);
+            }
+            floor
+        };
+        self.history.operations.iter().map(before).collect()
+    }
+
+    /// The last entry that an answer shows to have been applied.
+    fn seen(&self, operation: &Operation) -> u32 {
+        self.maker(operation.response().map_or(0, |response| answer::revision(response.header())))
+    }
+
+    /// The auth stores by which the operation may have been judged.
+    fn stores(&self, number: usize, operation: &Operation, floor: u32) -> impl Iterator<Item = &Auth> {
+        let (from, until) = match self.entries[number] {
+            Some(rank) if !matches!(operation.request, Request::Authenticate(_)) => (rank, rank),
+            _ => {
+                let local = is_local(&operation.request) || matches!(operation.request, Request::HashKv(_));
+                let floor = if local { 0 } else { floor };
+                let returned = operation.returned().unwrap_or(Nanos::MAX);
+                let until = self.times.partition_point(|time| *time <= returned) as u32;
+                (floor.max(self.seen(operation)), until)
+            }
+        };
+        let first = self.stores.partition_point(|(rank, _)| *rank <= from) - 1;
+        let last = self.stores.partition_point(|(rank, _)| *rank <= until.max(from));
+        self.stores[first..last].iter().map(|(_, store)| store)
+    }
+
+    /// Whether what became of the operation fits; `None` where that is not for this oracle to say.
+    fn judge(&self, number: usize, operation: &Operation, floor: u32) -> Option<Result<(), String>> {
+        let request = &operation.request;
+        let logged = is_write(request) || is_beside_the_store(request);
+        let placed = logged && self.entries[number].is_some();
+        if placed || auth::versions_differ(request) || names_lease(request) {
+            return self.judge_token(operation);
+        }
+        let fits = |store: &Auth| match &operation.outcome {
+            Outcome::Answer { response, .. } if auth::is_about_auth(request) => {
+                let user = operation.user.as_deref();
+                store.permits(user, request, &|_| Vec::new()).is_ok()
+                    && store
+                        .clone()
+                        .apply(request, 0)
+                        .is_ok_and(|expected| answer::difference(&expected, response, &Ties::default()).is_none())
+            }
+            Outcome::Answer { .. } => self.refused(store, operation).is_none(),
+            Outcome::Error { error, .. } => {
+                self.refused(store, operation).is_some_and(|expected| definite::is_same(*error, expected))
+            }
+            Outcome::Unknown { .. } => true,
+        };
+        let judged = match operation.outcome {
+            Outcome::Answer { .. } => !logged && (auth::is_about_auth(request) || model::Model::covers(request)),
+            Outcome::Error { error, .. } => {
+                definite::is_of_auth(error) && model::check(request) != Err(error)
+            }
+            Outcome::Unknown { .. } => false,
+        };
+        if !judged {
+            return self.judge_token(operation);
+        }
+        let mut stores = self.stores(number, operation, floor);
+        if stores.any(fits) {
+            return Some(Ok(()));
+        }
+        let reason = "By the users and rights of that time it should have been answered otherwise.";
+        Some(Err(reason.to_string()))
+    }
+
+    /// What this store refuses the operation for.
+    fn refused(&self, store: &Auth, operation: &Operation) -> Option<Error> {
+        let request = &operation.request;
+        let refused = store.permits(operation.user.as_deref(), request, &|_| Vec::new()).err();
+        let about = auth::is_about_auth(request);
+        refused.or_else(|| if about { store.clone().apply(request, 0).err() } else { None })
+    }
+
+    /// An error that blames the token needs one, and one that calls it old needs a change.
+    fn judge_token(&self, operation: &Operation) -> Option<Result<(), String>> {
+        let Outcome::Error { at, error } = operation.outcome else { return None };
+        if !auth::any_time(error) {
+            return None;
+        }
+        if operation.user.is_none() {
+            return Some(Err("It was sent without a token.".to_string()));
+        }
+        let called = |other: &Operation| other.call <= at && auth::changes_auth(&other.request);
+        let changed = error != Error::AuthOldRevision || self.history.operations.iter().any(called);
+        Some(if changed { Ok(()) } else { Err("Nobody had changed users or rights by then.".to_string()) })
+    }
+}
+
+/// Whether the rights to it depend on the keys of a lease.
+fn names_lease(request: &Request) -> bool {
+    fn any(ops: &[RequestOp]) -> bool {
+        ops.iter().any(|op| match &op.request {
+            Some(Op::RequestPut(put)) => put.lease != 0,
+            Some(Op::RequestTxn(txn)) => any(&txn.success) || any(&txn.failure),
+            _ => false,
+        })
+    }
+    match request {
+        Request::Put(put) => put.lease != 0,
+        Request::Txn(txn) => any(&txn.success) || any(&txn.failure),
+        _ => false,
+    }
+}
+
+fn wrong(operation: &Operation, number: usize, reason: String) -> Violation {
+    let time = operation.returned().unwrap_or(operation.call);
+    let title = match operation.outcome {
+        Outcome::Answer { .. } => "an answer against the rights of who asked",
+        _ => "an error against the rights of who asked",
+    };
+    let who = operation.user.as_deref().map_or("Nobody in particular".to_string(), |user| format!("User {user:?}"));
+    Violation::new(Oracle::K1, Severity::Wrong, time, title)
+        .say(format!("{who} asked: {}.", describe::operation(operation)))
+        .say(reason)
+        .shown_by([number])
+}

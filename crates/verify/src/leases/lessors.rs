@@ -1,0 +1,66 @@
+//! When somebody looked after the leases, by the facts of a run.
+
+use record::{Event, Fact, MemberId, Nanos, Observer};
+
+/// The times in which a member looked after the leases as their leader. Watches a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lessors {
+    ended: Vec<(Nanos, Nanos)>,
+    /// Whose time it is, since when.
+    now: Option<(MemberId, Nanos)>,
+}
+
+impl Lessors {
+    /// Begin and end of each time, in order. One ends where its member says so, stops, is paused, or where the next
+    /// one begins; the last may be open, and then ends with time itself.
+    pub fn spans(&self) -> Vec<(Nanos, Nanos)> {
+        let open = self.now.map(|(_, since)| (since, Nanos::MAX));
+        self.ended.iter().copied().chain(open).collect()
+    }
+
+    fn end(&mut self, at: Nanos) {
+        if let Some((_, since)) = self.now.take() {
+            self.ended.push((since, at));
+        }
+    }
+}
+
+impl Observer for Lessors {
+    #[inline]
+    fn event(&mut self, event: &Event) {
+        let its = |lessors: &Lessors| lessors.now.is_some_and(|(member, _)| member == event.member);
+        match event.fact {
+            Fact::Lessor { primary: true } if !its(self) => {
+                self.end(event.time);
+                self.now = Some((event.member, event.time));
+            }
+            Fact::Lessor { primary: false } | Fact::Stopped(_) | Fact::Paused if its(self) => {
+                self.end(event.time);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use record::Stop;
+
+    #[test]
+    fn a_time_ends_with_its_member_or_with_the_next() {
+        let mut lessors = Lessors::default();
+        let facts = [
+            (1, 1, Fact::Lessor { primary: true }),
+            (2, 2, Fact::Stopped(Stop::Crash)),
+            (3, 2, Fact::Lessor { primary: true }),
+            (4, 1, Fact::Lessor { primary: false }),
+            (5, 2, Fact::Paused),
+            (8, 1, Fact::Lessor { primary: true }),
+        ];
+        for (time, member, fact) in facts {
+            lessors.event(&Event { time, member, fact });
+        }
+        assert_eq!(lessors.spans(), [(1, 3), (3, 5), (8, Nanos::MAX)]);
+    }
+}

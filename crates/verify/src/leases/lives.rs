@@ -1,0 +1,180 @@
+//! The life of every lease by the evidence: what granted it, what renewed it, what ended it.
+//!
+//! A time here is that of the first member to apply the entry: nobody can have acted on it before.
+
+use std::collections::BTreeMap;
+
+use api::etcdserverpb::LeaseGrantRequest;
+use api::{Error, Request, Response};
+use record::{Applied, History, Nanos, Operation, Outcome};
+
+use crate::definite::is_definite;
+use crate::model::{MAX_LEASE_TTL, MIN_LEASE_TTL};
+
+/// One lease from its grant to its end. An id can have several, one after another.
+#[derive(Clone, Debug)]
+pub struct Life {
+    /// Seconds, as granted.
+    pub ttl: i64,
+    /// The place of the grant in the evidence, counted from 1.
+    pub rank: u32,
+    /// When it was granted.
+    pub granted: Nanos,
+    /// Whether the grant may have been refused for want of space, which nobody was told.
+    pub doubtful: bool,
+    /// What ended it.
+    pub end: Option<End>,
+    /// Keep-alives that were answered with time left: call, return and number.
+    pub renewals: Vec<(Nanos, Nanos, usize)>,
+    /// The last moment at which a keep-alive without an answer can have renewed it, as far as clients know.
+    pub maybe_renewed: Nanos,
+}
+
+/// The end of a life.
+#[derive(Clone, Copy, Debug)]
+pub struct End {
+    /// Its place in the evidence, counted from 1.
+    pub rank: u32,
+    /// When.
+    pub time: Nanos,
+    /// Whether the cluster ended it of its own accord, because its time was over.
+    pub expired: bool,
+}
+
+/// All lives.
+#[derive(Debug, Default)]
+pub struct Lives {
+    by_id: BTreeMap<i64, Vec<Life>>,
+    /// Grants whose id no client was told, and the evidence has not.
+    pub nameless: usize,
+}
+
+impl Lives {
+    /// By the evidence, and by what clients were told of their keep-alives. A keep-alive without an answer is allowed
+    /// to renew until `slack` after its client gave up.
+    pub fn new(history: &History, applied: &[Applied], slack: Nanos) -> Lives {
+        let mut lives = Lives::default();
+        let scarce = space_is_scarce(history, applied);
+        for (rank, entry) in (1..).zip(applied) {
+            let operation = entry.operation.and_then(|number| history.operations.get(number as usize));
+            if operation.is_some_and(was_refused) {
+                continue;
+            }
+            let own = entry.internal.as_deref();
+            match operation.map(|operation| &operation.request).or(own) {
+                Some(Request::LeaseGrant(grant)) => lives.grant(grant, operation, entry, rank, scarce),
+                Some(Request::LeaseRevoke(revoke)) => {
+                    let end = End { rank, time: entry.time, expired: operation.is_none() };
+                    lives.end(revoke.id, end);
+                }
+                _ => {}
+            }
+        }
+        lives.take_renewals(history, slack);
+        lives
+    }
+
+    fn grant(
+        &mut self,
+        grant: &LeaseGrantRequest,
+        operation: Option<&Operation>,
+        entry: &Applied,
+        rank: u32,
+        scarce: bool,
+    ) {
+        let answer = match operation.and_then(Operation::response) {
+            Some(Response::LeaseGrant(answer)) => Some(answer),
+            _ => None,
+        };
+        let proposed = match entry.internal.as_deref() {
+            Some(Request::LeaseGrant(proposed)) => proposed.id,
+            _ => 0,
+        };
+        let ids = [grant.id, answer.map_or(0, |answer| answer.id), proposed];
+        let Some(id) = ids.into_iter().find(|id| *id != 0) else {
+            self.nameless += 1;
+            return;
+        };
+        let lives = self.by_id.entry(id).or_default();
+        let taken = lives.last().is_some_and(|life| life.end.is_none() && !life.doubtful);
+        if taken || grant.ttl > MAX_LEASE_TTL {
+            return;
+        }
+        lives.push(Life {
+            ttl: answer.map_or(grant.ttl.max(MIN_LEASE_TTL), |answer| answer.ttl),
+            rank,
+            granted: entry.time,
+            doubtful: scarce && answer.is_none(),
+            end: None,
+            renewals: Vec::new(),
+            maybe_renewed: 0,
+        });
+    }
+
+    fn end(&mut self, id: i64, end: End) {
+        if let Some(life) = self.by_id.get_mut(&id).and_then(|lives| lives.last_mut())
+            && life.end.is_none()
+        {
+            life.end = Some(end);
+        }
+    }
+
+    fn take_renewals(&mut self, history: &History, slack: Nanos) {
+        for (number, operation) in history.operations.iter().enumerate() {
+            let Request::LeaseKeepAlive(request) = &operation.request else { continue };
+            let Some(lives) = self.by_id.get_mut(&request.id) else { continue };
+            let renewed = match &operation.outcome {
+                Outcome::Answer { at, response: Response::LeaseKeepAlive(answer) } => {
+                    (answer.ttl > 0).then_some((*at, true))
+                }
+                Outcome::Error { error, .. } if is_definite(*error) => None,
+                Outcome::Answer { at, .. } | Outcome::Error { at, .. } => Some((at + slack, false)),
+                Outcome::Unknown { gave_up } => Some((gave_up + slack, false)),
+            };
+            let Some((until, known)) = renewed else { continue };
+            for life in lives.iter_mut().filter(|life| life.overlaps(operation.call, until)) {
+                if known {
+                    life.renewals.push((operation.call, until, number));
+                } else {
+                    life.maybe_renewed = life.maybe_renewed.max(until);
+                }
+            }
+        }
+    }
+
+    /// The lives of a lease, in order.
+    pub fn of(&self, id: i64) -> &[Life] {
+        self.by_id.get(&id).map_or(&[], |lives| &lives[..])
+    }
+
+    /// All lives, by id.
+    pub fn iter(&self) -> impl Iterator<Item = (i64, &Life)> {
+        self.by_id.iter().flat_map(|(id, lives)| lives.iter().map(move |life| (*id, life)))
+    }
+}
+
+impl Life {
+    /// Whether it existed at some moment of this time.
+    pub fn overlaps(&self, from: Nanos, until: Nanos) -> bool {
+        self.granted <= until && self.end.is_none_or(|end| end.time >= from)
+    }
+
+    /// Whether it existed all this time, beyond doubt.
+    pub fn covers(&self, from: Nanos, until: Nanos) -> bool {
+        !self.doubtful && self.granted < from && self.end.is_none_or(|end| end.time > until)
+    }
+}
+
+/// An error after which nothing happened.
+fn was_refused(operation: &Operation) -> bool {
+    matches!(operation.outcome, Outcome::Error { error, .. } if is_definite(error))
+}
+
+fn space_is_scarce(history: &History, applied: &[Applied]) -> bool {
+    let told = |operation: &Operation| {
+        matches!(operation.request, Request::Alarm(_))
+            || matches!(operation.outcome, Outcome::Error { error: Error::NoSpace, .. })
+    };
+    let own = |entry: &Applied| matches!(entry.internal.as_deref(), Some(Request::Alarm(_)));
+    history.operations.iter().any(told) || applied.iter().any(own)
+}

@@ -1,0 +1,187 @@
+//! L1 to L3: leases over time.
+//!
+//! * L1: none ends of its own accord before its time is over by the fastest clock, counted from its grant or from the
+//!   *call* of the last keep-alive that was confirmed before: the renewal lay somewhere between call and answer.
+//! * L2: none stays, after healing, longer than its time by the slowest clock, counted from the last moment at which
+//!   it may have been renewed or a new leader began to look after leases (it gives each its whole time anew, or what
+//!   the last checkpoint left of it), and what a new leader adds, and the bound.
+//! * L3 (`told`): what keep-alives, time-to-live and lists say is so.
+//!
+//! That the keys of a lease go with it in one revision, and that nothing else makes one go, is K1's replay.
+//!
+//! Needs the evidence. Not checked: that the time a lease has left is right to the second; leases whose id nobody was
+//! told; lateness before healing; without the times of lessors, what a change of leader adds. What L3 leaves out,
+//! its own header says.
+
+mod lessors;
+mod lives;
+mod told;
+
+use record::{Applied, History, Nanos};
+
+use crate::k1::Known;
+use crate::{Oracle, Severity, Violation, describe};
+pub use lessors::Lessors;
+use lives::{End, Life, Lives};
+
+/// More violations of one kind than this are only counted.
+const SHOWN: usize = 5;
+const SECOND: u128 = 1_000_000_000;
+const MILLION: u128 = 1_000_000;
+
+/// What is known of a run's clocks and members, beside its record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Rates of the slowest and the fastest clock of any member, in millionths of true time. The slowest is not 0.
+    pub clock_rates: (u32, u32),
+    /// How long after its time a lease may stay in a cluster that is well: until a scan finds it, and its end is
+    /// proposed and applied.
+    pub bound: Nanos,
+    /// What a new leader adds to the time of every lease: an election timeout.
+    pub extension: Nanos,
+    /// How often the time that is left is agreed on, where it is; a new leader then goes on from there.
+    pub checkpoint: Option<Nanos>,
+    /// When somebody looked after the leases ([`Lessors::spans`]); empty where it is not known.
+    pub lessors: Vec<(Nanos, Nanos)>,
+    /// When all was made well again; 0 where it never was, and then nothing is said of lateness.
+    pub healed: Nanos,
+    /// The end of the run.
+    pub end: Nanos,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Finding {
+    /// What does not hold.
+    pub violations: Vec<Violation>,
+    /// How many leases ended because their time was over.
+    pub expired: usize,
+    /// How many leases were held against the latest moment at which they had to end.
+    pub timed: usize,
+    /// How many answers about leases were compared.
+    pub told: usize,
+}
+
+/// Checks a history by its evidence. `known` is the store, for the keys of leases.
+pub fn check(history: &History, applied: &[Applied], known: Option<&Known>, terms: &Terms) -> Finding {
+    let mut finding = Finding::default();
+    let lives = Lives::new(history, applied, terms.bound);
+    for (id, life) in lives.iter() {
+        if let Some(end) = life.end.filter(|end| end.expired) {
+            finding.expired += 1;
+            finding.violations.extend(too_early(id, life, end, terms));
+        }
+        if let Some(due) = latest_end(life, terms) {
+            finding.timed += 1;
+            let ended = life.end.map_or(terms.end, |end| end.time);
+            if ended > due {
+                finding.violations.push(too_late(id, life, due, terms));
+            }
+        }
+    }
+    told::check(history, applied, &lives, known, terms, &mut finding);
+    crowd(&mut finding.violations);
+    finding
+}
+
+/// How long a lease lives by a clock of this rate; the whole nanoseconds of it.
+fn by_clock(ttl: i64, rate: u32) -> Nanos {
+    let nanos = ttl.max(0) as u128 * SECOND * MILLION / u128::from(rate.max(1));
+    Nanos::try_from(nanos).unwrap_or(Nanos::MAX)
+}
+
+/// The earliest moment at which the time of the lease can be over, where that is asked at `at`.
+fn earliest_end(life: &Life, at: Nanos, terms: &Terms) -> (Nanos, Option<usize>) {
+    let confirmed = life.renewals.iter().filter(|(_, returned, _)| *returned <= at);
+    let last = confirmed.max_by_key(|(call, ..)| *call).filter(|(call, ..)| *call > life.granted);
+    let since = last.map_or(life.granted, |(call, ..)| *call);
+    (since.saturating_add(by_clock(life.ttl, terms.clock_rates.1)), last.map(|(.., number)| *number))
+}
+
+/// The latest moment at which the lease has to be gone; `None` where that cannot be told.
+fn latest_end(life: &Life, terms: &Terms) -> Option<Nanos> {
+    let ended = life.end.map_or(terms.end, |end| end.time);
+    let asked = life.end.is_some_and(|end| !end.expired);
+    if terms.healed == 0 || life.doubtful || asked || ended < terms.healed {
+        return None;
+    }
+    let renewed = life.renewals.iter().map(|(_, returned, _)| *returned).max().unwrap_or(0);
+    let last = life.granted.max(renewed).max(life.maybe_renewed);
+    let before: Vec<_> = terms.lessors.iter().filter(|(from, _)| *from <= ended).collect();
+    let whole = by_clock(life.ttl, terms.clock_rates.0);
+    let (since, left) = match (before.split_last(), terms.checkpoint) {
+        (None, _) => (last, whole),
+        (Some(((from, _), _)), None) => ((*from).max(last), whole),
+        (Some(((from, _), earlier)), Some(checkpoint)) => {
+            // What of the time was agreed to be over when the last leader began.
+            let slack = checkpoint.saturating_add(terms.bound);
+            let counted =
+                |(from, to): &&(Nanos, Nanos)| to.saturating_sub((*from).max(last)).saturating_sub(slack);
+            let over: Nanos = earlier.iter().copied().map(|span| counted(&span)).sum();
+            ((*from).max(last), whole.saturating_sub(over))
+        }
+    };
+    let late = terms.extension.saturating_add(terms.bound);
+    Some(since.max(terms.healed).saturating_add(left).saturating_add(late))
+}
+
+fn too_early(id: i64, life: &Life, end: End, terms: &Terms) -> Option<Violation> {
+    let (due, renewal) = earliest_end(life, end.time, terms);
+    if end.time >= due {
+        return None;
+    }
+    let since = match renewal {
+        Some(_) => "a keep-alive of it that was confirmed was called",
+        None => "it was granted",
+    };
+    let from = due - by_clock(life.ttl, terms.clock_rates.1);
+    let violation = Violation::new(Oracle::L1, Severity::Lost, end.time, "a lease ended before its time")
+        .say(format!(
+            "Lease {id} of {} s ended at {}; at {} {since}.",
+            life.ttl,
+            describe::time(end.time),
+            describe::time(from)
+        ))
+        .say(format!("By the fastest clock it may end at {}, no earlier.", describe::time(due)));
+    Some(violation.shown_by(renewal))
+}
+
+fn too_late(id: i64, life: &Life, due: Nanos, terms: &Terms) -> Violation {
+    let last = life.renewals.iter().max_by_key(|(_, returned, _)| *returned);
+    let state = match life.end {
+        Some(end) => format!("It ended at {}.", describe::time(end.time)),
+        None => format!("At the end of the run, at {}, it was still there.", describe::time(terms.end)),
+    };
+    let renewed = match last {
+        Some((_, returned, _)) => format!("last renewed by {}", describe::time(*returned)),
+        None => "never renewed for sure".to_string(),
+    };
+    let time = life.end.map_or(terms.end, |end| end.time);
+    Violation::new(Oracle::L2, Severity::Stuck, time, "a lease stayed after its time")
+        .say(format!(
+            "Lease {id} of {} s was granted at {} and {renewed}.",
+            life.ttl,
+            describe::time(life.granted)
+        ))
+        .say(format!("All was well from {} on; it had to be gone by {}.", describe::time(terms.healed), describe::time(due)))
+        .say(state)
+        .shown_by(last.map(|(.., number)| *number))
+}
+
+/// Shows the first few of each oracle and counts the rest.
+fn crowd(violations: &mut Vec<Violation>) {
+    for oracle in [Oracle::L1, Oracle::L2, Oracle::L3] {
+        let count = violations.iter().filter(|one| one.oracle == oracle).count();
+        let mut seen = 0;
+        violations.retain_mut(|one| {
+            if one.oracle != oracle {
+                return true;
+            }
+            seen += 1;
+            if seen == SHOWN && count > SHOWN {
+                one.sentences.push(format!("{} more leases or answers are like that.", count - SHOWN));
+            }
+            seen <= SHOWN
+        });
+    }
+}

@@ -1,0 +1,245 @@
+//! L3: what clients are told of leases.
+//!
+//! * A keep-alive is confirmed only while the lease exists, with the time it was granted for; it has no time left
+//!   only where the lease did not exist all along, or its time can have been over. The leader makes sure that it
+//!   leads, so this holds at some moment between call and answer.
+//! * A time-to-live is of a lease that exists, with the time it was granted for, no more time left than that and what
+//!   a new leader adds, and the keys that hung on it. A leader does not make sure that it leads for this one, so the
+//!   moment may lie in the past; once all is well and the bound has passed, it may not.
+//! * A list has the leases that the member had at the revision of the answer.
+//!
+//! Not checked: that a lease is said not to exist where it does, by a leader that may be deposed; how much time is
+//! left; the order of lists.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use api::etcdserverpb::{LeaseKeepAliveResponse, LeaseLeasesResponse, LeaseTimeToLiveResponse};
+use api::{Request, Response};
+use bytes::Bytes;
+use record::{Applied, History, Nanos, Operation};
+
+use super::lives::{Life, Lives};
+use super::{Finding, Terms, earliest_end};
+use crate::k1::Known;
+use crate::{Oracle, Severity, Violation, answer, describe};
+
+/// Checks L3.
+pub fn check(
+    history: &History,
+    applied: &[Applied],
+    lives: &Lives,
+    known: Option<&Known>,
+    terms: &Terms,
+    finding: &mut Finding,
+) {
+    let wants_keys = |operation: &Operation| matches!(&operation.request, Request::LeaseTimeToLive(asked) if asked.keys);
+    let keys = known.filter(|_| history.operations.iter().any(wants_keys)).map(Keys::of);
+    let judge = Judge { applied, lives, keys, terms };
+    for (number, operation) in history.operations.iter().enumerate() {
+        let (Some(at), Some(response)) = (operation.returned(), operation.response()) else { continue };
+        let wrong = match response {
+            Response::LeaseKeepAlive(answer) => judge.keep_alive(operation, at, answer),
+            Response::LeaseTimeToLive(answer) => judge.time_to_live(operation, at, answer),
+            Response::LeaseLeases(answer) => judge.list(at, answer),
+            _ => continue,
+        };
+        finding.told += 1;
+        if let Some((title, reason)) = wrong {
+            let violation = Violation::new(Oracle::L3, Severity::Wrong, at, title)
+                .say(format!("So it was told: {}.", describe::operation(operation)))
+                .say(reason)
+                .shown_by([number]);
+            finding.violations.push(violation);
+        }
+    }
+}
+
+/// What is wrong: in a few words, and in a sentence.
+type Wrong = Option<(&'static str, String)>;
+
+struct Judge<'a> {
+    applied: &'a [Applied],
+    lives: &'a Lives,
+    keys: Option<Keys>,
+    terms: &'a Terms,
+}
+
+impl Judge<'_> {
+    fn keep_alive(&self, operation: &Operation, at: Nanos, answer: &LeaseKeepAliveResponse) -> Wrong {
+        let lives = self.lives.of(answer.id);
+        if answer.ttl <= 0 {
+            let life = self.certainly_there(lives, operation.call, at)?;
+            return Some((
+                "a keep-alive found no lease where there was one",
+                format!("{} Nothing ended it by then, nor can its time have been over.", granted(answer.id, life)),
+            ));
+        }
+        if lives.is_empty() && self.lives.nameless > 0 {
+            return None;
+        }
+        let mut there = lives.iter().filter(|life| life.overlaps(operation.call, at)).peekable();
+        match there.peek() {
+            None => Some(("a keep-alive was confirmed without its lease", self.absence(answer.id, lives, operation.call))),
+            Some(life) if !there.clone().any(|life| life.ttl == answer.ttl) => Some((
+                "a keep-alive was confirmed for another time than granted",
+                format!("{} The answer says {} s.", granted(answer.id, life), answer.ttl),
+            )),
+            _ => None,
+        }
+    }
+
+    fn time_to_live(&self, operation: &Operation, at: Nanos, answer: &LeaseTimeToLiveResponse) -> Wrong {
+        let lives = self.lives.of(answer.id);
+        let calm = self.terms.healed > 0
+            && operation.call >= self.terms.healed.saturating_add(self.terms.bound);
+        if answer.ttl < 0 {
+            let life = self.certainly_there(lives, operation.call, at).filter(|_| calm)?;
+            return Some((
+                "a lease is said not to exist",
+                format!("{} Nothing ended it by then, nor can its time have been over.", granted(answer.id, life)),
+            ));
+        }
+        if lives.is_empty() && self.lives.nameless > 0 {
+            return None;
+        }
+        let from = if calm { operation.call } else { 0 };
+        let Some(life) = lives.iter().rfind(|life| life.overlaps(from, at)) else {
+            return Some(("time is left of a lease that does not exist", self.absence(answer.id, lives, from)));
+        };
+        let most = life.ttl.saturating_add(self.terms.extension.div_ceil(1_000_000_000) as i64);
+        let fits = |life: &Life| life.overlaps(from, at) && life.ttl == answer.granted_ttl;
+        if !lives.iter().any(fits) || answer.ttl > most {
+            return Some((
+                "the time of a lease is told wrongly",
+                format!(
+                    "{} The answer says {} of {} s.",
+                    granted(answer.id, life),
+                    answer.ttl,
+                    answer.granted_ttl
+                ),
+            ));
+        }
+        let asked = matches!(&operation.request, Request::LeaseTimeToLive(asked) if asked.keys);
+        self.never_hung(answer, asked, from, at).then_some(())?;
+        Some((
+            "keys are said to hang on a lease that never hung there together",
+            format!("{} At no revision of that time were these its keys.", granted(answer.id, life)),
+        ))
+    }
+
+    /// Whether the keys in the answer were *not* those of the lease at any moment of this time.
+    fn never_hung(&self, answer: &LeaseTimeToLiveResponse, asked: bool, from: Nanos, at: Nanos) -> bool {
+        if !asked {
+            return !answer.keys.is_empty();
+        }
+        let Some(keys) = &self.keys else { return false };
+        let revision = |entries: usize| {
+            entries.checked_sub(1).map_or(0, |last| self.applied[last].revision as i64)
+        };
+        let first = revision(self.applied.partition_point(|entry| entry.time < from));
+        let last = revision(self.applied.partition_point(|entry| entry.time <= at));
+        let seen: BTreeSet<&Bytes> = answer.keys.iter().collect();
+        last <= keys.until && !keys.were(answer.id, &seen, first, last)
+    }
+
+    fn list(&self, at: Nanos, answer: &LeaseLeasesResponse) -> Wrong {
+        let seen: BTreeSet<i64> = answer.leases.iter().map(|lease| lease.id).collect();
+        let revision = answer::revision(answer.header.as_ref());
+        let of_revision = |entry: &Applied| entry.revision as i64 <= revision && entry.time <= at;
+        let last = self.applied.iter().take_while(|entry| of_revision(entry)).count() as u32;
+        let making = |entry: &&Applied| entry.mutated && entry.revision as i64 <= revision;
+        let first = self.applied.iter().rposition(|entry| making(&entry)).map_or(0, |at| at as u32 + 1);
+        // Whatever came or went in between may or may not be in it.
+        let (mut always, mut sometimes) = (BTreeSet::new(), BTreeSet::new());
+        for (id, life) in self.lives.iter() {
+            let ended = life.end.map_or(u32::MAX, |end| end.rank);
+            if life.rank <= first && ended > last && !life.doubtful {
+                always.insert(id);
+            }
+            if life.rank <= last && ended > first {
+                sometimes.insert(id);
+            }
+        }
+        if let Some(id) = always.difference(&seen).next() {
+            return Some((
+                "a lease is missing in the list",
+                format!("Lease {id} existed all the time in which revision {revision} was the newest."),
+            ));
+        }
+        let strange = seen.iter().find(|id| !sometimes.contains(*id) && self.lives.nameless == 0)?;
+        Some((
+            "a lease is listed that does not exist",
+            format!("At no moment at which revision {revision} was the newest did lease {strange} exist."),
+        ))
+    }
+
+    /// The life that spans all this time, if its own time cannot have been over before the end.
+    fn certainly_there<'l>(&self, lives: &'l [Life], from: Nanos, until: Nanos) -> Option<&'l Life> {
+        let life = lives.iter().find(|life| life.covers(from, until))?;
+        (earliest_end(life, until, self.terms).0 > until).then_some(life)
+    }
+
+    fn absence(&self, id: i64, lives: &[Life], from: Nanos) -> String {
+        let ended = lives.iter().filter_map(|life| life.end).rfind(|end| end.time < from);
+        match ended {
+            Some(end) => format!("Lease {id} had ended at {}, before it was asked for.", describe::time(end.time)),
+            None => format!("Lease {id} had not been granted by then."),
+        }
+    }
+}
+
+fn granted(id: i64, life: &Life) -> String {
+    format!("Lease {id} was granted for {} s at {}.", life.ttl, describe::time(life.granted))
+}
+
+/// Which keys hung on which lease when.
+struct Keys {
+    /// For each lease: the revision, the key, and whether it came or went.
+    changes: BTreeMap<i64, Vec<(i64, Bytes, bool)>>,
+    until: i64,
+}
+
+impl Keys {
+    fn of(known: &Known) -> Keys {
+        let mut changes: BTreeMap<i64, Vec<(i64, Bytes, bool)>> = BTreeMap::new();
+        let mut now: BTreeMap<Bytes, i64> = BTreeMap::new();
+        for (kv, deleted) in known.model.changes() {
+            let lease = if deleted { 0 } else { kv.lease };
+            let before = now.insert(kv.key.clone(), lease).unwrap_or(0);
+            if before == lease {
+                continue;
+            }
+            for (lease, comes) in [(before, false), (lease, true)] {
+                if lease != 0 {
+                    changes.entry(lease).or_default().push((kv.mod_revision, kv.key.clone(), comes));
+                }
+            }
+        }
+        Keys { changes, until: known.until }
+    }
+
+    /// Whether these were the keys of the lease at some revision from `first` to `last`.
+    fn were(&self, id: i64, seen: &BTreeSet<&Bytes>, first: i64, last: i64) -> bool {
+        let mut keys: BTreeSet<&Bytes> = BTreeSet::new();
+        let mut at = 0;
+        for change in self.changes.get(&id).map_or(&[][..], |changes| &changes[..]) {
+            let (revision, key, comes) = change;
+            // All of one revision come and go together.
+            if *revision > at {
+                if *revision > first && keys == *seen {
+                    return true;
+                }
+                if *revision > last {
+                    return false;
+                }
+                at = *revision;
+            }
+            if *comes {
+                keys.insert(key);
+            } else {
+                keys.remove(key);
+            }
+        }
+        keys == *seen
+    }
+}

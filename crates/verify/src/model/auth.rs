@@ -1,0 +1,654 @@
+//! Users, roles and what they may do (`etcd-semantics.md`, 1.6 and 1.9).
+//!
+//! A machine of its own: what becomes of it depends on who asks for what, not on the store; only the rights to a
+//! lease depend on the keys that hang on it, which the caller tells.
+//!
+//! Not modelled: tokens, their age and their revision ([`any_time`] has the errors that come of it); users known by
+//! their certificate; passwords that arrive hashed already.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use api::authpb::Permission;
+use api::authpb::permission::Type;
+use api::etcdserverpb::request_op::Request as Op;
+use api::etcdserverpb::*;
+use api::{Error, Request, Response};
+use bytes::Bytes;
+
+use super::header;
+
+/// The user without whom auth cannot be enabled, and the role that may do everything.
+pub const ROOT: &str = "root";
+
+/// The error says something of the caller's token and nothing of the state: it may come at any time to a caller with
+/// a token. Tokens expire, belong to a user that changed, or carry an auth revision that is not the newest any more.
+pub fn any_time(error: Error) -> bool {
+    matches!(error, Error::InvalidAuthToken | Error::AuthOldRevision)
+}
+
+/// Whether it is one of the service Auth.
+pub fn is_about_auth(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::AuthEnable(_)
+            | Request::AuthDisable(_)
+            | Request::AuthStatus(_)
+            | Request::Authenticate(_)
+            | Request::UserAdd(_)
+            | Request::UserGet(_)
+            | Request::UserList(_)
+            | Request::UserDelete(_)
+            | Request::UserChangePassword(_)
+            | Request::UserGrantRole(_)
+            | Request::UserRevokeRole(_)
+            | Request::RoleAdd(_)
+            | Request::RoleGet(_)
+            | Request::RoleList(_)
+            | Request::RoleDelete(_)
+            | Request::RoleGrantPermission(_)
+            | Request::RoleRevokePermission(_)
+    )
+}
+
+/// Whether it may change who may do what.
+pub fn changes_auth(request: &Request) -> bool {
+    let reads = matches!(
+        request,
+        Request::AuthStatus(_)
+            | Request::Authenticate(_)
+            | Request::UserGet(_)
+            | Request::UserList(_)
+            | Request::RoleGet(_)
+            | Request::RoleList(_)
+    );
+    is_about_auth(request) && !reads
+}
+
+/// Whether etcd's versions differ in who may ask for it: some hold no rights against it, or only want a token (3.4 up
+/// to 3.6.8), later ones more. Either answer is right.
+pub fn versions_differ(request: &Request) -> bool {
+    match request {
+        Request::Compact(_)
+        | Request::LeaseGrant(_)
+        | Request::LeaseRevoke(_)
+        | Request::LeaseKeepAlive(_)
+        | Request::LeaseTimeToLive(_)
+        | Request::LeaseLeases(_)
+        | Request::Alarm(_)
+        | Request::Status(_)
+        | Request::MoveLeader(_)
+        | Request::MemberList(_)
+        | Request::AuthStatus(_) => true,
+        Request::Txn(txn) => txn.compare.is_empty() && txn.success.is_empty() && txn.failure.is_empty(),
+        _ => false,
+    }
+}
+
+/// A user.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct User {
+    /// `None` for a user that has none and cannot authenticate with any.
+    password: Option<String>,
+    roles: BTreeSet<String>,
+}
+
+/// The keys of a permission: first key and end, as in a range request.
+type Keys = (Bytes, Bytes);
+
+/// The auth store. The default is disabled and empty.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Auth {
+    enabled: bool,
+    revision: u64,
+    users: BTreeMap<String, User>,
+    roles: BTreeMap<String, BTreeMap<Keys, i32>>,
+}
+
+impl Default for Auth {
+    fn default() -> Auth {
+        // etcd counts the making of the empty store.
+        Auth { enabled: false, revision: 1, users: BTreeMap::new(), roles: BTreeMap::new() }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Right {
+    Read,
+    Write,
+}
+
+impl Auth {
+    /// Whether anybody is held to their rights.
+    pub fn is_enabled(&self) -> bool {
+        self.enabled
+    }
+
+    /// Counts the changes.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Whether `user` may ask for this. `keys_of` are the keys that hang on a lease.
+    pub fn permits(
+        &self,
+        user: Option<&str>,
+        request: &Request,
+        keys_of: &dyn Fn(i64) -> Vec<Bytes>,
+    ) -> Result<(), Error> {
+        if !self.enabled {
+            return Ok(());
+        }
+        match request {
+            Request::Authenticate(_) => return Ok(()),
+            Request::UserGet(get) if user == Some(&get.name) => return Ok(()),
+            Request::RoleGet(get) if user.is_some_and(|user| self.has_role(user, &get.role)) => {
+                return Ok(());
+            }
+            request if is_about_auth(request) => return self.admin(user),
+            Request::MemberAdd(_)
+            | Request::MemberRemove(_)
+            | Request::MemberUpdate(_)
+            | Request::MemberPromote(_)
+            | Request::Defragment(_)
+            | Request::Hash(_)
+            | Request::HashKv(_) => return self.admin(user),
+            _ => {}
+        }
+        let user = user.ok_or(Error::UserEmpty)?;
+        match request {
+            Request::Range(range) => self.may(user, Right::Read, &range.key, &range.range_end),
+            Request::Put(put) => self.may_put(user, put, keys_of),
+            Request::DeleteRange(delete) => self.may_delete(user, delete),
+            Request::Txn(txn) => self.may_txn(user, txn, keys_of),
+            Request::LeaseRevoke(revoke) => self.may_all(user, Right::Write, &keys_of(revoke.id)),
+            Request::LeaseTimeToLive(asked) if asked.keys => {
+                self.may_all(user, Right::Read, &keys_of(asked.id))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn has_role(&self, user: &str, role: &str) -> bool {
+        self.users.get(user).is_some_and(|user| user.roles.contains(role))
+    }
+
+    fn admin(&self, user: Option<&str>) -> Result<(), Error> {
+        match user {
+            None => Err(Error::UserEmpty),
+            Some(user) if self.has_role(user, ROOT) => Ok(()),
+            Some(_) => Err(Error::PermissionDenied),
+        }
+    }
+
+    fn may_put(&self, user: &str, put: &PutRequest, keys_of: &dyn Fn(i64) -> Vec<Bytes>) -> Result<(), Error> {
+        self.may(user, Right::Write, &put.key, b"")?;
+        if put.prev_kv {
+            self.may(user, Right::Read, &put.key, b"")?;
+        }
+        // Who could not revoke the lease may not hang more on it.
+        if put.lease == 0 { Ok(()) } else { self.may_all(user, Right::Write, &keys_of(put.lease)) }
+    }
+
+    fn may_delete(&self, user: &str, delete: &DeleteRangeRequest) -> Result<(), Error> {
+        self.may(user, Right::Write, &delete.key, &delete.range_end)?;
+        if delete.prev_kv { self.may(user, Right::Read, &delete.key, &delete.range_end) } else { Ok(()) }
+    }
+
+    /// Both branches, and what is nested in them, whichever will run.
+    fn may_txn(&self, user: &str, txn: &TxnRequest, keys_of: &dyn Fn(i64) -> Vec<Bytes>) -> Result<(), Error> {
+        for compare in &txn.compare {
+            self.may(user, Right::Read, &compare.key, &compare.range_end)?;
+        }
+        for op in txn.success.iter().chain(&txn.failure) {
+            match &op.request {
+                Some(Op::RequestRange(range)) => self.may(user, Right::Read, &range.key, &range.range_end)?,
+                Some(Op::RequestPut(put)) => self.may_put(user, put, keys_of)?,
+                Some(Op::RequestDeleteRange(delete)) => self.may_delete(user, delete)?,
+                Some(Op::RequestTxn(nested)) => self.may_txn(user, nested, keys_of)?,
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn may_all(&self, user: &str, right: Right, keys: &[Bytes]) -> Result<(), Error> {
+        keys.iter().try_for_each(|key| self.may(user, right, key, b""))
+    }
+
+    /// Whether the permissions of all roles of the user, laid side by side, cover these keys without a hole.
+    fn may(&self, user: &str, right: Right, key: &[u8], end: &[u8]) -> Result<(), Error> {
+        let roles = &self.users.get(user).ok_or(Error::PermissionDenied)?.roles;
+        if roles.contains(ROOT) {
+            return Ok(());
+        }
+        let grants = roles.iter().filter_map(|role| self.roles.get(role)).flatten();
+        let mut parts: Vec<Span> = grants
+            .filter(|(_, kind)| gives(**kind, right))
+            .map(|((key, end), _)| Span::new(key, end))
+            .collect();
+        parts.sort();
+        let asked = Span::new(key, end);
+        let mut reached: Option<&Limit> = None;
+        for part in parts.iter().filter(|part| part.end > Limit::At(asked.key.clone()) && asked.end > Limit::At(part.key.clone())) {
+            let goes_on = match reached {
+                None => part.key <= asked.key,
+                Some(reached) => Limit::At(part.key.clone()) <= *reached,
+            };
+            if !goes_on {
+                return Err(Error::PermissionDenied);
+            }
+            reached = reached.max(Some(&part.end));
+        }
+        if reached.is_some_and(|reached| *reached >= asked.end) { Ok(()) } else { Err(Error::PermissionDenied) }
+    }
+
+    /// Carries out a request of the service Auth, for a user who [may](Auth::permits) ask for it. `revision` is the
+    /// newest of the store, for the headers.
+    ///
+    /// # Panics
+    /// If it is [about](is_about_auth) something else.
+    pub fn apply(&mut self, request: &Request, revision: i64) -> Result<Response, Error> {
+        let header = header(revision);
+        let response = match request {
+            Request::AuthEnable(_) => {
+                self.enable()?;
+                AuthEnableResponse { header }.into()
+            }
+            Request::AuthDisable(_) => {
+                if self.enabled {
+                    self.enabled = false;
+                    self.revision += 1;
+                }
+                AuthDisableResponse { header }.into()
+            }
+            Request::AuthStatus(_) => {
+                AuthStatusResponse { header, enabled: self.enabled, auth_revision: self.revision }.into()
+            }
+            Request::Authenticate(asked) => {
+                self.authenticate(&asked.name, &asked.password)?;
+                AuthenticateResponse { header, token: String::new() }.into()
+            }
+            Request::UserAdd(add) => {
+                self.add_user(add)?;
+                AuthUserAddResponse { header }.into()
+            }
+            Request::UserGet(get) => {
+                let roles = self.user(&get.name)?.roles.iter().cloned().collect();
+                AuthUserGetResponse { header, roles }.into()
+            }
+            Request::UserList(_) => {
+                AuthUserListResponse { header, users: self.users.keys().cloned().collect() }.into()
+            }
+            Request::UserDelete(delete) => {
+                if self.enabled && delete.name == ROOT {
+                    return Err(Error::InvalidAuthManagement);
+                }
+                self.users.remove(&delete.name).ok_or(Error::UserNotFound)?;
+                self.revision += 1;
+                AuthUserDeleteResponse { header }.into()
+            }
+            Request::UserChangePassword(change) => {
+                let user = self.user(&change.name)?;
+                if user.password.is_some() {
+                    user.password = Some(change.password.clone());
+                }
+                self.revision += 1;
+                AuthUserChangePasswordResponse { header }.into()
+            }
+            Request::UserGrantRole(grant) => {
+                self.grant_role(&grant.user, &grant.role)?;
+                AuthUserGrantRoleResponse { header }.into()
+            }
+            Request::UserRevokeRole(revoke) => {
+                self.revoke_role(&revoke.name, &revoke.role)?;
+                AuthUserRevokeRoleResponse { header }.into()
+            }
+            Request::RoleAdd(add) => {
+                self.add_role(&add.name)?;
+                AuthRoleAddResponse { header }.into()
+            }
+            Request::RoleGet(get) => AuthRoleGetResponse { header, perm: self.permissions(&get.role)? }.into(),
+            Request::RoleList(_) => {
+                AuthRoleListResponse { header, roles: self.roles.keys().cloned().collect() }.into()
+            }
+            Request::RoleDelete(delete) => {
+                self.delete_role(&delete.role)?;
+                AuthRoleDeleteResponse { header }.into()
+            }
+            Request::RoleGrantPermission(grant) => {
+                self.grant(&grant.name, grant.perm.as_ref())?;
+                AuthRoleGrantPermissionResponse { header }.into()
+            }
+            Request::RoleRevokePermission(revoke) => {
+                let role = self.roles.get_mut(&revoke.role).ok_or(Error::RoleNotFound)?;
+                let keys = (revoke.key.clone(), revoke.range_end.clone());
+                role.remove(&keys).ok_or(Error::PermissionNotGranted)?;
+                self.revision += 1;
+                AuthRoleRevokePermissionResponse { header }.into()
+            }
+            other => panic!("{} is no call of the service Auth", other.rpc_name()),
+        };
+        Ok(response)
+    }
+
+    fn user(&mut self, name: &str) -> Result<&mut User, Error> {
+        self.users.get_mut(name).ok_or(Error::UserNotFound)
+    }
+
+    /// Does not count as a change.
+    fn enable(&mut self) -> Result<(), Error> {
+        if !self.enabled {
+            let root = self.users.get(ROOT).ok_or(Error::RootUserNotExist)?;
+            if !root.roles.contains(ROOT) {
+                return Err(Error::RootRoleNotExist);
+            }
+            self.enabled = true;
+        }
+        Ok(())
+    }
+
+    fn authenticate(&self, name: &str, password: &str) -> Result<(), Error> {
+        if !self.enabled {
+            return Err(Error::AuthNotEnabled);
+        }
+        let known = self.users.get(name).and_then(|user| user.password.as_deref());
+        if known == Some(password) { Ok(()) } else { Err(Error::AuthFailed) }
+    }
+
+    fn add_user(&mut self, add: &AuthUserAddRequest) -> Result<(), Error> {
+        if add.name.is_empty() {
+            return Err(Error::UserEmpty);
+        }
+        if self.users.contains_key(&add.name) {
+            return Err(Error::UserAlreadyExists);
+        }
+        let without = add.options.as_ref().is_some_and(|options| options.no_password);
+        let password = (!without).then(|| add.password.clone());
+        self.users.insert(add.name.clone(), User { password, roles: BTreeSet::new() });
+        self.revision += 1;
+        Ok(())
+    }
+
+    /// The role `root` needs not exist. A role that the user has already is no change.
+    fn grant_role(&mut self, user: &str, role: &str) -> Result<(), Error> {
+        self.user(user)?;
+        if role != ROOT && !self.roles.contains_key(role) {
+            return Err(Error::RoleNotFound);
+        }
+        self.revision += u64::from(self.user(user)?.roles.insert(role.to_string()));
+        Ok(())
+    }
+
+    fn revoke_role(&mut self, user: &str, role: &str) -> Result<(), Error> {
+        if self.enabled && user == ROOT && role == ROOT {
+            return Err(Error::InvalidAuthManagement);
+        }
+        if !self.user(user)?.roles.remove(role) {
+            return Err(Error::RoleNotGranted);
+        }
+        self.revision += 1;
+        Ok(())
+    }
+
+    fn add_role(&mut self, name: &str) -> Result<(), Error> {
+        if name.is_empty() {
+            return Err(Error::RoleEmpty);
+        }
+        if self.roles.contains_key(name) {
+            return Err(Error::RoleAlreadyExists);
+        }
+        self.roles.insert(name.to_string(), BTreeMap::new());
+        self.revision += 1;
+        Ok(())
+    }
+
+    /// Nobody has it any more.
+    fn delete_role(&mut self, role: &str) -> Result<(), Error> {
+        if self.enabled && role == ROOT {
+            return Err(Error::InvalidAuthManagement);
+        }
+        self.roles.remove(role).ok_or(Error::RoleNotFound)?;
+        for user in self.users.values_mut() {
+            user.roles.remove(role);
+        }
+        self.revision += 1;
+        Ok(())
+    }
+
+    /// A permission for the same keys is replaced.
+    fn grant(&mut self, role: &str, permission: Option<&Permission>) -> Result<(), Error> {
+        let permission = permission.ok_or(Error::PermissionNotGiven)?;
+        let (key, end) = (&permission.key, &permission.range_end);
+        let sensible = !key.is_empty() && (end.is_empty() || &end[..] == b"\0" || key < end);
+        if !sensible {
+            return Err(Error::InvalidAuthManagement);
+        }
+        let role = self.roles.get_mut(role).ok_or(Error::RoleNotFound)?;
+        role.insert((key.clone(), end.clone()), permission.perm_type);
+        self.revision += 1;
+        Ok(())
+    }
+
+    fn permissions(&self, role: &str) -> Result<Vec<Permission>, Error> {
+        let granted = self.roles.get(role).ok_or(Error::RoleNotFound)?;
+        if role == ROOT {
+            let range_end = Bytes::from_static(b"\0");
+            return Ok(vec![Permission { perm_type: Type::Readwrite as i32, key: Bytes::new(), range_end }]);
+        }
+        let permission = |((key, end), kind): (&Keys, &i32)| Permission {
+            perm_type: *kind,
+            key: key.clone(),
+            range_end: end.clone(),
+        };
+        Ok(granted.iter().map(permission).collect())
+    }
+}
+
+fn gives(kind: i32, right: Right) -> bool {
+    match Type::try_from(kind) {
+        Ok(Type::Read) => right == Right::Read,
+        Ok(Type::Write) => right == Right::Write,
+        Ok(Type::Readwrite) => true,
+        Err(_) => false,
+    }
+}
+
+/// The keys of a permission or of a request, from the first (in) to the last (out).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Span {
+    key: Vec<u8>,
+    end: Limit,
+}
+
+/// The end of a span.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Limit {
+    At(Vec<u8>),
+    Open,
+}
+
+impl Span {
+    fn new(key: &[u8], end: &[u8]) -> Span {
+        let end = match end {
+            [] => Limit::At([key, b"\0"].concat()),
+            [0] => Limit::Open,
+            end => Limit::At(end.to_vec()),
+        };
+        Span { key: key.to_vec(), end }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(name: &str) -> Request {
+        AuthUserAddRequest { name: name.into(), password: format!("pw-{name}"), ..Default::default() }.into()
+    }
+
+    fn gets(user: &str, role: &str) -> Request {
+        AuthUserGrantRoleRequest { user: user.into(), role: role.into() }.into()
+    }
+
+    fn role(name: &str) -> Request {
+        AuthRoleAddRequest { name: name.into() }.into()
+    }
+
+    fn may(role: &str, kind: Type, key: &'static str, end: &'static str) -> Request {
+        let perm = Permission { perm_type: kind as i32, key: key.into(), range_end: end.into() };
+        AuthRoleGrantPermissionRequest { name: role.into(), perm: Some(perm) }.into()
+    }
+
+    fn range(key: &'static str, end: &'static str) -> Request {
+        RangeRequest { key: key.into(), range_end: end.into(), ..Default::default() }.into()
+    }
+
+    fn put(key: &'static str) -> PutRequest {
+        PutRequest { key: key.into(), ..Default::default() }
+    }
+
+    /// Alice may read b to d, twice in parts, and write c.
+    fn enabled() -> Auth {
+        let mut auth = Auth::default();
+        let steps = [
+            user(ROOT),
+            gets(ROOT, ROOT),
+            user("alice"),
+            role("reader"),
+            role("writer"),
+            may("reader", Type::Read, "b", "c"),
+            may("reader", Type::Read, "c", "d"),
+            may("writer", Type::Write, "c", ""),
+            gets("alice", "reader"),
+            gets("alice", "writer"),
+            AuthEnableRequest {}.into(),
+        ];
+        for step in steps {
+            auth.apply(&step, 1).unwrap_or_else(|error| panic!("{step:?}: {error}"));
+        }
+        auth
+    }
+
+    fn permits(auth: &Auth, user: Option<&str>, request: impl Into<Request>) -> Result<(), Error> {
+        auth.permits(user, &request.into(), &|id| if id == 7 { vec!["a".into()] } else { Vec::new() })
+    }
+
+    const DENIED: Result<(), Error> = Err(Error::PermissionDenied);
+
+    #[test]
+    fn permissions_side_by_side_are_one() {
+        let auth = enabled();
+        let alice = Some("alice");
+        assert_eq!(permits(&auth, alice, range("b", "d")), Ok(()));
+        assert_eq!(permits(&auth, alice, range("b", "")), Ok(()));
+        for (key, end) in [("a", "c"), ("b", "e"), ("d", ""), ("b", "\0"), ("\0", "\0")] {
+            assert_eq!(permits(&auth, alice, range(key, end)), DENIED, "{key} to {end}");
+        }
+        assert_eq!(permits(&auth, None, range("b", "")), Err(Error::UserEmpty));
+        assert_eq!(permits(&auth, Some(ROOT), range("\0", "\0")), Ok(()));
+        assert_eq!(permits(&Auth::default(), None, range("b", "")), Ok(()));
+    }
+
+    #[test]
+    fn what_is_shown_must_be_readable() {
+        let auth = enabled();
+        let alice = Some("alice");
+        assert_eq!(permits(&auth, alice, put("c")), Ok(()));
+        assert_eq!(permits(&auth, alice, PutRequest { prev_kv: true, ..put("c") }), Ok(()));
+        assert_eq!(permits(&auth, alice, put("b")), DENIED);
+        let delete = DeleteRangeRequest { key: "c".into(), range_end: "d".into(), prev_kv: false };
+        assert_eq!(permits(&auth, alice, delete), DENIED);
+    }
+
+    #[test]
+    fn a_transaction_needs_the_rights_of_all_its_branches() {
+        let auth = enabled();
+        let op = |request| RequestOp { request: Some(request) };
+        let otherwise = |key| TxnRequest { failure: vec![op(Op::RequestPut(put(key)))], ..Default::default() };
+        assert_eq!(permits(&auth, Some("alice"), otherwise("c")), Ok(()));
+        assert_eq!(permits(&auth, Some("alice"), otherwise("b")), DENIED);
+        let nested = TxnRequest { success: vec![op(Op::RequestTxn(otherwise("b")))], ..Default::default() };
+        assert_eq!(permits(&auth, Some("alice"), nested), DENIED);
+        let compare = vec![Compare { key: "a".into(), ..Default::default() }];
+        assert_eq!(permits(&auth, Some("alice"), TxnRequest { compare, ..Default::default() }), DENIED);
+    }
+
+    #[test]
+    fn a_lease_belongs_to_who_may_write_its_keys() {
+        let auth = enabled();
+        assert_eq!(permits(&auth, Some("alice"), LeaseRevokeRequest { id: 7 }), DENIED);
+        assert_eq!(permits(&auth, Some("alice"), LeaseRevokeRequest { id: 8 }), Ok(()));
+        assert_eq!(permits(&auth, Some("alice"), PutRequest { lease: 7, ..put("c") }), DENIED);
+        assert_eq!(permits(&auth, Some("alice"), PutRequest { lease: 8, ..put("c") }), Ok(()));
+    }
+
+    #[test]
+    fn only_root_manages_and_everybody_sees_oneself() {
+        let auth = enabled();
+        let get = |name: &str| AuthUserGetRequest { name: name.into() };
+        assert_eq!(permits(&auth, Some("alice"), get("alice")), Ok(()));
+        assert_eq!(permits(&auth, Some("alice"), get(ROOT)), DENIED);
+        assert_eq!(permits(&auth, Some("alice"), AuthRoleGetRequest { role: "reader".into() }), Ok(()));
+        assert_eq!(permits(&auth, Some("alice"), AuthRoleListRequest {}), DENIED);
+        assert_eq!(permits(&auth, None, AuthDisableRequest {}), Err(Error::UserEmpty));
+        assert_eq!(permits(&auth, Some(ROOT), AuthDisableRequest {}), Ok(()));
+    }
+
+    #[test]
+    fn root_keeps_its_key_while_auth_is_enabled() {
+        let mut auth = enabled();
+        let lose = |auth: &mut Auth| -> Vec<Option<Error>> {
+            let requests: [Request; 3] = [
+                AuthUserRevokeRoleRequest { name: ROOT.into(), role: ROOT.into() }.into(),
+                AuthRoleDeleteRequest { role: ROOT.into() }.into(),
+                AuthUserDeleteRequest { name: ROOT.into() }.into(),
+            ];
+            requests.iter().map(|request| auth.apply(request, 1).err()).collect()
+        };
+        assert_eq!(lose(&mut auth), [Some(Error::InvalidAuthManagement); 3]);
+        auth.apply(&AuthDisableRequest {}.into(), 1).unwrap();
+        assert_eq!(lose(&mut auth), [None, Some(Error::RoleNotFound), None]);
+        let enable: Request = AuthEnableRequest {}.into();
+        assert_eq!(auth.apply(&enable, 1), Err(Error::RootUserNotExist));
+        auth.apply(&user(ROOT), 1).unwrap();
+        assert_eq!(auth.apply(&enable, 1), Err(Error::RootRoleNotExist));
+    }
+
+    #[test]
+    fn each_change_counts_and_what_changes_nothing_does_not() {
+        let mut auth = enabled();
+        let before = auth.revision();
+        let ignored = [gets("alice", "reader"), AuthEnableRequest {}.into(), AuthStatusRequest {}.into()];
+        ignored.iter().for_each(|request| drop(auth.apply(request, 1).unwrap()));
+        let refused: [(Request, Error); 8] = [
+            (user("alice"), Error::UserAlreadyExists),
+            (user(""), Error::UserEmpty),
+            (role("reader"), Error::RoleAlreadyExists),
+            (role(""), Error::RoleEmpty),
+            (gets("bob", "reader"), Error::UserNotFound),
+            (gets("alice", "none"), Error::RoleNotFound),
+            (may("reader", Type::Read, "b", "a"), Error::InvalidAuthManagement),
+            (AuthRoleGrantPermissionRequest { name: "reader".into(), perm: None }.into(), Error::PermissionNotGiven),
+        ];
+        for (request, error) in refused {
+            assert_eq!(auth.apply(&request, 1), Err(error), "{request:?}");
+        }
+        assert_eq!(auth.revision(), before);
+        auth.apply(&AuthRoleDeleteRequest { role: "writer".into() }.into(), 1).unwrap();
+        assert_eq!(auth.revision(), before + 1);
+        assert_eq!(permits(&auth, Some("alice"), put("c")), DENIED);
+    }
+
+    #[test]
+    fn a_password_opens_what_auth_has_closed() {
+        let mut auth = enabled();
+        let enter = |auth: &mut Auth, name: &str, password: &str| {
+            let request = AuthenticateRequest { name: name.into(), password: password.into() };
+            auth.apply(&request.into(), 1).err()
+        };
+        assert_eq!(enter(&mut auth, "alice", "pw-alice"), None);
+        assert_eq!(enter(&mut auth, "alice", "pw-root"), Some(Error::AuthFailed));
+        assert_eq!(enter(&mut auth, "bob", ""), Some(Error::AuthFailed));
+        assert_eq!(enter(&mut Auth::default(), "alice", "pw-alice"), Some(Error::AuthNotEnabled));
+    }
+}

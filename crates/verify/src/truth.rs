@@ -1,0 +1,381 @@
+//! What really was in the store: every change at its revision, and when what was compacted.
+//!
+//! Built from K1's replay ([`Known`]), so it holds what the answers and the evidence say happened, and never what a
+//! watcher says. Up to [`Truth::until`] all is known; beyond it nothing is, unless the history is complete: then nothing
+//! happened beyond it.
+//!
+//! Not here: which member had applied what at which moment. A time in here is that of the first member; others may be
+//! arbitrarily late.
+//!
+//! Invariant: `events` is in the order in which the changes were made, so that a number of an event can be compared.
+
+use std::collections::BTreeMap;
+
+use api::Request;
+use api::mvccpb::KeyValue;
+use bytes::Bytes;
+use record::{Applied, History, Nanos, Outcome};
+
+use crate::definite::is_definite;
+use crate::k1::Known;
+use crate::model::FIRST_REVISION;
+
+/// One change of one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Whether it deleted the key.
+    pub deleted: bool,
+    /// The pair after it; of a deletion only the key and the revision.
+    pub kv: KeyValue,
+    /// The number of the event that made the pair as it was one revision before; `None` where the key was not there.
+    previous: Option<u32>,
+}
+
+impl Event {
+    /// Whether it brought the key to life.
+    pub fn is_create(&self) -> bool {
+        !self.deleted && self.kv.create_revision == self.kv.mod_revision
+    }
+}
+
+/// A compaction that took effect, or may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compaction {
+    /// Revisions below this one can no longer be read.
+    pub revision: i64,
+    /// No member had carried it out before.
+    pub earliest: Nanos,
+    /// The first member had carried it out by then; `None` where it may never have happened.
+    pub latest: Option<Nanos>,
+    /// The newest revision when it was carried out, where that is known.
+    pub after: Option<i64>,
+}
+
+/// The keys from a first one to an end, as a request says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keys<'a> {
+    /// The first.
+    pub key: &'a [u8],
+    /// Empty for the one key, one zero byte for no end.
+    pub end: &'a [u8],
+}
+
+impl Keys<'_> {
+    /// Whether the key is one of them.
+    pub fn contain(&self, key: &[u8]) -> bool {
+        match self.end {
+            [] => key == self.key,
+            [0] => key >= self.key,
+            end => key >= self.key && key < end,
+        }
+    }
+
+    /// Whether an end is given that leaves no key.
+    pub fn are_none(&self) -> bool {
+        !matches!(self.end, [] | [0]) && self.end <= self.key
+    }
+}
+
+/// All of it.
+#[derive(Debug)]
+pub struct Truth {
+    events: Vec<Event>,
+    /// The numbers of the events of each key, in order.
+    keys: BTreeMap<Bytes, Vec<u32>>,
+    start: i64,
+    until: i64,
+    complete: bool,
+    /// Whether no other compactions can have happened than those in the list.
+    sure_of_compactions: bool,
+    /// In the order of `earliest`.
+    compactions: Vec<Compaction>,
+    makers: Vec<(i64, u32)>,
+    /// When the first member had each revision; empty without evidence.
+    times: Vec<(i64, Nanos)>,
+    /// Whether it comes from the simulator.
+    evidence: bool,
+}
+
+impl Truth {
+    /// From what K1 found; `start` is the revision at which the history began, `closed` says whether it has everybody
+    /// who wrote or compacted.
+    pub fn new(
+        history: &History,
+        applied: Option<&[Applied]>,
+        known: &Known,
+        start: i64,
+        closed: bool,
+    ) -> Truth {
+        let mut truth = Truth {
+            events: Vec::new(),
+            keys: BTreeMap::new(),
+            start,
+            until: known.until,
+            complete: known.complete,
+            sure_of_compactions: closed || applied.is_some(),
+            compactions: compactions(history, applied),
+            makers: known.makers.clone(),
+            times: Vec::new(),
+            evidence: applied.is_some(),
+        };
+        for (kv, deleted) in known.model.changes().take_while(|(kv, _)| kv.mod_revision <= known.until) {
+            truth.take(kv, deleted);
+        }
+        for entry in applied.unwrap_or_default().iter().filter(|entry| entry.mutated) {
+            truth.times.push((entry.revision as i64, entry.time));
+        }
+        truth.times.sort_unstable();
+        truth
+    }
+
+    fn take(&mut self, kv: KeyValue, deleted: bool) {
+        let number = u32::try_from(self.events.len()).expect("a run makes fewer changes than that");
+        let of_key = self.keys.entry(kv.key.clone()).or_default();
+        let earlier = |number: &&u32| self.events[**number as usize].kv.mod_revision < kv.mod_revision;
+        let previous = of_key.iter().rev().find(earlier).copied();
+        let previous = previous.filter(|number| !self.events[*number as usize].deleted);
+        of_key.push(number);
+        self.events.push(Event { deleted, kv, previous });
+    }
+
+    /// The last revision of which all is known.
+    pub fn until(&self) -> i64 {
+        self.until
+    }
+
+    /// The newest revision there is, where that is known.
+    pub fn newest(&self) -> Option<i64> {
+        self.complete.then_some(self.until)
+    }
+
+    /// Whether it is known what a revision did. Of one that was never made it is: nothing.
+    pub fn knows(&self, revision: i64) -> bool {
+        (revision > self.start || revision <= FIRST_REVISION) && (revision <= self.until || self.complete)
+    }
+
+    /// Whether it rests on what the cluster applied, that is, on a simulated run.
+    pub fn has_evidence(&self) -> bool {
+        self.evidence
+    }
+
+    /// The changes of one revision, in the order in which they were made.
+    pub fn events(&self, revision: i64) -> &[Event] {
+        let from = self.events.partition_point(|event| event.kv.mod_revision < revision);
+        let count = self.events[from..].partition_point(|event| event.kv.mod_revision == revision);
+        &self.events[from..from + count]
+    }
+
+    /// The event of a number.
+    pub fn event(&self, number: u32) -> &Event {
+        &self.events[number as usize]
+    }
+
+    /// The pair as it was one revision before an event.
+    pub fn before(&self, event: &Event) -> Option<&KeyValue> {
+        event.previous.map(|number| &self.events[number as usize].kv)
+    }
+
+    /// The numbers of the events of one revision on one key, of one kind. Seldom more than one: a transaction can
+    /// delete, put and delete again.
+    pub fn find(&self, key: &[u8], revision: i64, deleted: bool) -> impl Iterator<Item = u32> + Clone {
+        let of_key = self.keys.get(key).map_or(&[][..], Vec::as_slice);
+        let from = of_key.partition_point(|number| self.event(*number).kv.mod_revision < revision);
+        let there = of_key[from..].iter().copied();
+        there
+            .take_while(move |number| self.event(*number).kv.mod_revision == revision)
+            .filter(move |number| self.event(*number).deleted == deleted)
+    }
+
+    /// The numbers of the events of some keys from one revision to another, both included, in order.
+    pub fn between(&self, keys: Keys<'_>, from: i64, to: i64) -> Vec<u32> {
+        let mut found = Vec::new();
+        for (_, of_key) in self.range(keys) {
+            let first = of_key.partition_point(|number| self.event(*number).kv.mod_revision < from);
+            let after = of_key.partition_point(|number| self.event(*number).kv.mod_revision <= to);
+            found.extend_from_slice(of_key.get(first..after).unwrap_or_default());
+        }
+        found.sort_unstable();
+        found
+    }
+
+    /// The pairs of some keys at a revision, in the order of keys.
+    pub fn pairs(&self, keys: Keys<'_>, at: i64) -> impl Iterator<Item = &KeyValue> {
+        self.range(keys).filter_map(move |(_, of_key)| {
+            let after = of_key.partition_point(|number| self.event(*number).kv.mod_revision <= at);
+            let last = self.event(of_key[after.checked_sub(1)?]);
+            (!last.deleted).then_some(&last.kv)
+        })
+    }
+
+    fn range(&self, keys: Keys<'_>) -> impl Iterator<Item = (&Bytes, &Vec<u32>)> {
+        use std::ops::Bound::{Excluded, Included, Unbounded};
+        let end = match keys.end {
+            [] => Included(keys.key),
+            [0] => Unbounded,
+            end => Excluded(end.max(keys.key)),
+        };
+        self.keys.range::<[u8], _>((Included(keys.key), end))
+    }
+
+    /// The operation that made a revision, where a client's did.
+    pub fn maker(&self, revision: i64) -> Option<usize> {
+        let at = self.makers.binary_search_by_key(&revision, |(revision, _)| *revision).ok()?;
+        Some(self.makers[at].1 as usize)
+    }
+
+    /// When the first member had a revision; only with evidence.
+    pub fn made_at(&self, revision: i64) -> Option<Nanos> {
+        let at = self.times.partition_point(|(made, _)| *made < revision);
+        self.times.get(at).filter(|(made, _)| *made == revision).map(|(_, time)| *time)
+    }
+
+    /// The compactions, in the order in which they may have happened.
+    pub fn compactions(&self) -> &[Compaction] {
+        &self.compactions
+    }
+
+    /// Whether a compaction that is not listed cannot have happened.
+    pub fn is_sure_of_compactions(&self) -> bool {
+        self.sure_of_compactions
+    }
+
+    /// The compactions that can have happened by a moment.
+    pub fn compactions_by(&self, at: Nanos) -> impl Iterator<Item = &Compaction> {
+        self.compactions.iter().take_while(move |compaction| compaction.earliest <= at)
+    }
+
+    /// Whether a revision can have been compacted away by a moment.
+    pub fn may_be_compacted(&self, revision: i64, at: Nanos) -> bool {
+        !self.sure_of_compactions || self.compactions_by(at).any(|compaction| compaction.revision > revision)
+    }
+}
+
+fn compactions(history: &History, applied: Option<&[Applied]>) -> Vec<Compaction> {
+    let mut found = match applied {
+        Some(applied) => by_evidence(history, applied),
+        None => by_answers(history),
+    };
+    found.sort_by_key(|compaction| compaction.earliest);
+    found
+}
+
+fn by_evidence(history: &History, applied: &[Applied]) -> Vec<Compaction> {
+    let mut found = Vec::new();
+    // Before the first one even 0 can be compacted to.
+    let mut compacted = -1;
+    for entry in applied {
+        let asked = entry.operation.and_then(|number| history.operations.get(number as usize));
+        let request = asked.map(|operation| &operation.request).or(entry.internal.as_deref());
+        let Some(Request::Compact(request)) = request else { continue };
+        let newest = entry.revision as i64;
+        if request.revision > compacted && request.revision <= newest {
+            compacted = request.revision;
+            let (revision, time) = (request.revision, entry.time);
+            found.push(Compaction { revision, earliest: time, latest: Some(time), after: Some(newest) });
+        }
+    }
+    found
+}
+
+fn by_answers(history: &History) -> Vec<Compaction> {
+    let compaction = |operation: &record::Operation| {
+        let Request::Compact(request) = &operation.request else { return None };
+        let latest = match operation.outcome {
+            Outcome::Answer { at, .. } => Some(at),
+            Outcome::Error { error, .. } if is_definite(error) => return None,
+            Outcome::Error { .. } | Outcome::Unknown { .. } => None,
+        };
+        Some(Compaction { revision: request.revision, earliest: operation.call, latest, after: None })
+    };
+    history.operations.iter().filter_map(compaction).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::k1::{self, Premises};
+    use api::etcdserverpb::request_op::Request as Op;
+    use api::etcdserverpb::{DeleteRangeRequest, PutRequest, RequestOp, TxnRequest};
+    use record::Operation;
+
+    fn put(key: &'static str, value: &'static str) -> PutRequest {
+        PutRequest { key: key.into(), value: value.into(), ..PutRequest::default() }
+    }
+
+    /// The requests, of which the cluster applied each; nobody got an answer.
+    fn truth(requests: Vec<Request>) -> Truth {
+        let outcome = Outcome::Unknown { gave_up: 9 };
+        let operation = |request| Operation {
+            client: 1,
+            member: 1,
+            user: None,
+            request,
+            call: 0,
+            outcome: outcome.clone(),
+        };
+        let operations: Vec<Operation> = requests.into_iter().map(operation).collect();
+        let mut revision = 1;
+        let mut applied = Vec::new();
+        for (number, operation) in operations.iter().enumerate() {
+            let mutated = !matches!(operation.request, Request::Compact(_));
+            revision += u64::from(mutated);
+            let (index, time) = (number as u64 + 1, 10 * (number as u64 + 1));
+            let operation = Some(number as u64);
+            applied.push(Applied { index, operation, internal: None, revision, mutated, time });
+        }
+        let history = History { operations, ..History::default() };
+        let premises = Premises { applied: Some(&applied), ..Premises::default() };
+        let known = k1::check(&history, &premises).known.expect("it was replayed");
+        Truth::new(&history, Some(&applied), &known, FIRST_REVISION, true)
+    }
+
+    #[test]
+    fn changes_of_a_transaction_are_in_the_order_of_its_operations() {
+        let op = |op| RequestOp { request: Some(op) };
+        let delete = DeleteRangeRequest { key: "b".into(), range_end: "\0".into(), prev_kv: false };
+        let success = vec![
+            op(Op::RequestPut(put("z", "1"))),
+            op(Op::RequestDeleteRange(delete)),
+            op(Op::RequestPut(put("c", "2"))),
+        ];
+        let txn = TxnRequest { success, ..TxnRequest::default() };
+        let truth = truth(vec![put("c", "1").into(), put("a", "1").into(), txn.into()]);
+        let events = truth.events(4);
+        let seen: Vec<(&[u8], bool)> =
+            events.iter().map(|event| (&event.kv.key[..], event.deleted)).collect();
+        assert_eq!(
+            seen,
+            [(&b"z"[..], false), (&b"c"[..], true), (&b"z"[..], true), (&b"c"[..], false)],
+            "put z, delete c and z, put c again"
+        );
+        // One revision before, c was there; what the transaction itself had made was not.
+        let before: Vec<Option<i64>> =
+            events.iter().map(|event| Some(truth.before(event)?.mod_revision)).collect();
+        assert_eq!(before, [None, Some(2), None, Some(2)]);
+        assert!(events[3].is_create() && !events[1].is_create());
+        let everything = Keys { key: b"\0", end: b"\0" };
+        let pairs: Vec<i64> = truth.pairs(everything, 4).map(|kv| kv.mod_revision).collect();
+        assert_eq!(pairs, [3, 4]);
+        assert_eq!(truth.between(Keys { key: b"c", end: b"" }, 3, 9).len(), 2);
+        assert_eq!((truth.newest(), truth.maker(4), truth.made_at(4)), (Some(4), Some(2), Some(30)));
+    }
+
+    #[test]
+    fn a_compaction_counts_from_when_it_was_carried_out() {
+        let compact = |revision| api::etcdserverpb::CompactionRequest { revision, physical: false }.into();
+        // The last one is not above the first.
+        let truth = truth(vec![put("a", "1").into(), put("a", "2").into(), compact(3), compact(2)]);
+        assert_eq!(truth.compactions().len(), 1);
+        assert!(truth.may_be_compacted(2, 30) && !truth.may_be_compacted(2, 29));
+        assert!(!truth.may_be_compacted(3, 30));
+    }
+
+    #[test]
+    fn a_range_is_as_in_a_request() {
+        let keys = |key: &'static str, end: &'static str| Keys { key: key.as_bytes(), end: end.as_bytes() };
+        assert!(keys("a", "").contain(b"a") && !keys("a", "").contain(b"ab"));
+        assert!(keys("a", "c").contain(b"b") && !keys("a", "c").contain(b"c"));
+        assert!(keys("b", "\0").contain(b"z") && !keys("b", "\0").contain(b"a"));
+        assert!(keys("b", "b").are_none() && !keys("b", "").are_none() && !keys("b", "\0").are_none());
+    }
+}

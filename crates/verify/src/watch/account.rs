@@ -1,0 +1,224 @@
+//! One watcher's account: what it was owed, and what it got of it.
+//!
+//! Owed are the changes of its keys, of the kinds it did not filter out, from its first revision on, as far as the truth
+//! is known and as the watcher's last word goes: a closed stream owes nothing after it. Each event that arrived is
+//! looked up in the truth by its key, its revision and its kind; that it says of them what is so is for W7 to W9.
+//!
+//! Not here: events of revisions of which the truth is not known. They are in `deliveries` without a number.
+
+use std::collections::BTreeSet;
+
+use api::etcdserverpb::watch_create_request::FilterType;
+use api::mvccpb::Event;
+use api::mvccpb::event::EventType;
+use record::Nanos;
+
+use super::stream::{Batch, Reply, Watcher};
+use crate::truth::{self, Truth};
+
+/// One event that arrived.
+#[derive(Debug)]
+pub struct Delivery<'a> {
+    /// It.
+    pub event: &'a Event,
+    /// Its revision, by its own word; 0 where it has no pair.
+    pub revision: i64,
+    /// Its number in the truth.
+    pub number: Option<u32>,
+    /// Whether it had arrived before.
+    pub again: bool,
+    /// Its reply's place among those of the watcher.
+    pub reply: usize,
+    /// When.
+    pub at: Nanos,
+    /// Which response of the stream.
+    pub response: usize,
+}
+
+impl Delivery<'_> {
+    /// Its key.
+    pub fn key(&self) -> &[u8] {
+        self.event.kv.as_ref().map_or(&[], |kv| &kv.key)
+    }
+}
+
+/// A change that is owed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owed {
+    /// Its number in the truth.
+    pub number: u32,
+    /// Its revision.
+    pub revision: i64,
+    /// Which of the deliveries brought it first.
+    pub got: Option<u32>,
+}
+
+/// The account.
+#[derive(Debug)]
+pub struct Account<'a> {
+    /// Whose.
+    pub watcher: &'a Watcher<'a>,
+    /// The first revision it is to be told of. For a watcher from now on, the one after that at its creation.
+    pub first: i64,
+    /// What it is owed, in order.
+    pub owed: Vec<Owed>,
+    /// What it got, in order.
+    pub deliveries: Vec<Delivery<'a>>,
+}
+
+impl<'a> Account<'a> {
+    /// Draws it up.
+    pub fn new(watcher: &'a Watcher<'a>, truth: &Truth) -> Account<'a> {
+        let first = first(watcher, truth);
+        let owed = owed(watcher, truth, first);
+        let mut account = Account { watcher, first, owed, deliveries: Vec::new() };
+        let mut taken = Taken::default();
+        for (reply, said) in watcher.replies.iter().enumerate() {
+            if let Reply::Batch(batch) = said {
+                for event in &batch.events {
+                    account.deliver(batch, reply, event, truth, &mut taken);
+                }
+            }
+        }
+        account
+    }
+
+    fn deliver(
+        &mut self,
+        batch: &Batch<'a>,
+        reply: usize,
+        event: &'a Event,
+        truth: &Truth,
+        taken: &mut Taken<'a>,
+    ) {
+        let place = u32::try_from(self.deliveries.len()).expect("a watcher gets fewer events than that");
+        let revision = event.kv.as_ref().map_or(0, |kv| kv.mod_revision);
+        let mut delivery = Delivery {
+            event,
+            revision,
+            number: None,
+            again: false,
+            reply,
+            at: batch.at,
+            response: batch.response,
+        };
+        match self.owed.get(taken.next) {
+            Some(next) if next.got.is_none() && names(event, truth.event(next.number)) => {
+                delivery.number = Some(next.number);
+            }
+            _ => self.look_up(&mut delivery, truth, taken),
+        }
+        if let Some(number) = delivery.number
+            && let Ok(at) = self.owed.binary_search_by_key(&number, |owed| owed.number)
+            && self.owed[at].got.is_none()
+        {
+            self.owed[at].got = Some(place);
+            taken.next = at + 1;
+        }
+        self.deliveries.push(delivery);
+    }
+
+    /// An event that is not the next one owed.
+    fn look_up(&self, delivery: &mut Delivery<'a>, truth: &Truth, taken: &mut Taken<'a>) {
+        let Some(kv) = &delivery.event.kv else { return };
+        let mut found = truth.find(&kv.key, kv.mod_revision, is_delete(delivery.event)).peekable();
+        if found.peek().is_none() {
+            delivery.again = !taken.unknown.insert((kv.mod_revision, &kv.key, delivery.event.r#type));
+            return;
+        }
+        let fresh = found.clone().find(|number| !self.has(*number) && !taken.beside.contains(number));
+        delivery.again = fresh.is_none();
+        delivery.number = fresh.or_else(|| found.next());
+        let owed = |number: u32| self.owed.binary_search_by_key(&number, |owed| owed.number).is_ok();
+        if let Some(number) = fresh.filter(|number| !owed(*number)) {
+            taken.beside.insert(number);
+        }
+    }
+
+    fn has(&self, number: u32) -> bool {
+        let owed = self.owed.binary_search_by_key(&number, |owed| owed.number);
+        owed.is_ok_and(|at| self.owed[at].got.is_some())
+    }
+
+    /// The place of the last owed change that arrived; what is owed before it and did not is lost.
+    pub fn reached(&self) -> usize {
+        self.owed.iter().rposition(|owed| owed.got.is_some()).map_or(0, |at| at + 1)
+    }
+
+    /// The highest revision that arrived.
+    pub fn newest(&self) -> Option<i64> {
+        self.deliveries.iter().map(|delivery| delivery.revision).max()
+    }
+
+    /// The owed changes of one revision, from the place of any of them.
+    pub fn of_revision(&self, at: usize) -> &[Owed] {
+        let revision = self.owed[at].revision;
+        let from = self.owed.partition_point(|owed| owed.revision < revision);
+        let count = self.owed[from..].partition_point(|owed| owed.revision == revision);
+        &self.owed[from..from + count]
+    }
+}
+
+/// What of the account is settled while it is drawn up.
+#[derive(Default)]
+struct Taken<'a> {
+    /// The place of the change that should come next.
+    next: usize,
+    /// Changes that arrived though they are not owed.
+    beside: BTreeSet<u32>,
+    /// Events that the truth does not have: revision, key, kind.
+    unknown: BTreeSet<(i64, &'a [u8], i32)>,
+}
+
+/// Whether an event is about that change.
+fn names(event: &Event, change: &truth::Event) -> bool {
+    let same =
+        |kv: &api::mvccpb::KeyValue| kv.mod_revision == change.kv.mod_revision && kv.key == change.kv.key;
+    is_delete(event) == change.deleted && event.kv.as_ref().is_some_and(same)
+}
+
+/// Whether the event says that a key was deleted.
+pub fn is_delete(event: &Event) -> bool {
+    event.r#type == EventType::Delete as i32
+}
+
+/// Whether the watcher did not want events of this kind.
+pub fn is_filtered(watcher: &Watcher<'_>, deleted: bool) -> bool {
+    let filter = if deleted { FilterType::Nodelete } else { FilterType::Noput };
+    watcher.request.filters.contains(&(filter as i32))
+}
+
+fn first(watcher: &Watcher<'_>, truth: &Truth) -> i64 {
+    let revisions = watcher.replies.iter().filter_map(|reply| match reply {
+        Reply::Batch(batch) => batch.events.first()?.kv.as_ref().map(|kv| kv.mod_revision),
+        Reply::Progress { .. } => None,
+    });
+    let delivered = || revisions.clone().min().unwrap_or(i64::MAX);
+    match watcher.request.start_revision {
+        0 if truth.has_evidence() => watcher.revision + 1,
+        // A real server reads the revision for its answer a moment after it takes the watcher in.
+        0 => delivered().min(watcher.revision + 1),
+        // What etcd makes of it differs from version to version.
+        ..0 => delivered(),
+        start => start,
+    }
+}
+
+fn owed(watcher: &Watcher<'_>, truth: &Truth, first: i64) -> Vec<Owed> {
+    let lasts = watcher.end.is_none() && watcher.stream.ended.is_none();
+    let last = |reply: &Reply<'_>| match reply {
+        Reply::Batch(batch) => {
+            batch.events.iter().filter_map(|event| event.kv.as_ref()).map(|kv| kv.mod_revision).max()
+        }
+        Reply::Progress { revision, .. } => Some(*revision),
+    };
+    let said = || watcher.replies.iter().filter_map(last).max().unwrap_or(0);
+    let upto = if lasts { truth.until() } else { said().min(truth.until()) };
+    let numbers = truth.between(watcher.keys(), first, upto).into_iter();
+    let wanted = numbers.filter(|number| !is_filtered(watcher, truth.event(*number).deleted));
+    let owed = wanted.map(|number| {
+        let revision = truth.event(number).kv.mod_revision;
+        Owed { number, revision, got: None }
+    });
+    owed.collect()
+}

@@ -1,0 +1,76 @@
+//! Changes that a watcher was passed over with: owed, never delivered, though later ones were.
+//!
+//! Which promise that breaks depends on where it is: W6 and W10 before the first event, W7 between events, W12 where the
+//! missing revisions can have been compacted, of which the watcher should have been told. Of a revision that came in part
+//! nothing is said here (W4).
+
+use super::account::{Account, Delivery};
+use crate::truth::Truth;
+
+/// Where something is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Where {
+    /// Before the first event.
+    Before,
+    /// Between two events.
+    Between,
+    /// Where it can have been compacted by then.
+    Compacted,
+}
+
+/// The first change missing somewhere.
+#[derive(Clone, Copy, Debug)]
+pub struct Gap<'a, 'b> {
+    /// Its number in the truth.
+    pub number: u32,
+    /// Its revision.
+    pub revision: i64,
+    /// How many are missing there.
+    pub count: usize,
+    /// The first event that came though this one had not.
+    pub jump: &'b Delivery<'a>,
+}
+
+/// The first gap of a kind.
+pub fn find<'a, 'b>(account: &'b Account<'a>, truth: &Truth, kind: Where) -> Option<Gap<'a, 'b>> {
+    let reached = account.reached();
+    let first_got = account.owed.iter().position(|owed| owed.got.is_some()).unwrap_or(reached);
+    let missing = account.owed[..reached].iter().enumerate().filter(|(_, owed)| owed.got.is_none());
+    let mut jumps: Option<Vec<u32>> = None;
+    let mut found: Option<Gap<'a, 'b>> = None;
+    for (at, owed) in missing {
+        if account.of_revision(at).iter().any(|owed| owed.got.is_some()) {
+            continue;
+        }
+        let highest = jumps.get_or_insert_with(|| highest(account));
+        let jump = &account.deliveries[highest.partition_point(|number| *number <= owed.number)];
+        let compacted = truth.compactions_by(jump.at).any(|compaction| compaction.revision > owed.revision);
+        let here = match compacted {
+            true => Where::Compacted,
+            false if at < first_got => Where::Before,
+            false => Where::Between,
+        };
+        if here == kind {
+            let gap =
+                found.get_or_insert(Gap { number: owed.number, revision: owed.revision, count: 0, jump });
+            gap.count += 1;
+        }
+    }
+    found
+}
+
+/// For each delivery the highest number up to there of those that are owed.
+fn highest(account: &Account<'_>) -> Vec<u32> {
+    let mut got = vec![0; account.deliveries.len()];
+    for owed in &account.owed {
+        if let Some(place) = owed.got {
+            got[place as usize] = owed.number;
+        }
+    }
+    let mut highest = 0;
+    for number in &mut got {
+        highest = highest.max(*number);
+        *number = highest;
+    }
+    got
+}

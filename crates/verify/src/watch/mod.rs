@@ -1,0 +1,206 @@
+//! W1 to W12: what watchers are told.
+//!
+//! The names are those of etcd's own promises: filtered, ordered, unique, atomic, bookmarkable, resumable, reliable. The
+//! streams are taken apart (`stream`), each watcher's account is drawn up against what really happened (`account`,
+//! [`Truth`]), and each oracle looks at the accounts.
+//!
+//! One cause is told once for a watcher and oracle; a watcher that missed a hundred events is one violation.
+//!
+//! Not checked, by any of them: how late an event is while faults last; what was under way when a stream broke; a
+//! watcher's events against those of another (each is held against the truth alone); member, cluster and term of headers;
+//! whether a user may watch what he watches. Where the truth is not known, only what a stream says against itself.
+
+mod account;
+mod gaps;
+pub mod stream;
+mod w10_from_now_on;
+mod w11_delivery;
+mod w12_reasons;
+mod w1_filter;
+mod w2_ordered;
+mod w3_unique;
+mod w4_atomic;
+mod w5_bookmarkable;
+mod w6_resumable;
+mod w7_reliable;
+mod w8_prev_kv;
+mod w9_is_create;
+
+use std::collections::BTreeMap;
+
+use record::{Nanos, Record, WatchStream};
+
+use crate::truth::Truth;
+use crate::{Oracle, Severity, Violation, describe};
+use account::{Account, Delivery};
+use stream::Watcher;
+
+/// More violations of one oracle than this are only counted.
+const SHOWN: usize = 5;
+
+/// What the oracles look at.
+struct Look<'a> {
+    record: &'a Record,
+    truth: &'a Truth,
+}
+
+/// What an oracle does with one account: how many things it looked at it adds to the count.
+type Check = fn(&Look<'_>, &Account<'_>, &mut usize) -> Option<Violation>;
+
+/// The oracles over accounts, and what each looks at.
+const CHECKS: [(Oracle, &str, Check); 12] = [
+    (Oracle::W1, "events held against keys and filters", w1_filter::check),
+    (Oracle::W2, "events in their order", w2_ordered::check),
+    (Oracle::W3, "events, whether they came before", w3_unique::check),
+    (Oracle::W4, "revisions of several events", w4_atomic::check),
+    (Oracle::W5, "progress responses and headers", w5_bookmarkable::check),
+    (Oracle::W6, "watchers from a revision", w6_resumable::check),
+    (Oracle::W7, "events compared with what happened", w7_reliable::check),
+    (Oracle::W8, "events with what was before", w8_prev_kv::check),
+    (Oracle::W9, "puts", w9_is_create::check),
+    (Oracle::W10, "watchers from now on", w10_from_now_on::check),
+    (Oracle::W11, "events owed at the end", w11_delivery::check),
+    (Oracle::W12, "watchers that met a compaction", w12_reasons::check),
+];
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Finding {
+    /// What does not hold.
+    pub violations: Vec<Violation>,
+    /// What could not be decided, and why; a sentence each.
+    pub undecided: Vec<String>,
+    /// What was looked at, and at how many.
+    pub looked: Vec<(Oracle, &'static str, usize)>,
+    /// How many watchers there were.
+    pub watchers: usize,
+}
+
+/// Checks all streams of a record.
+pub fn check(record: &Record, truth: &Truth) -> Finding {
+    let look = Look { record, truth };
+    let mut finding = Finding::default();
+    let mut report = Report::default();
+    let mut looked = [0; CHECKS.len()];
+    let (mut creations, mut cancellations, mut unknown) = (0, 0, 0);
+    for (number, stream) in record.history.watches.iter().enumerate() {
+        let transcript = stream::read(number, stream);
+        creations += transcript.creations;
+        cancellations += transcript.cancellations;
+        finding.watchers += transcript.watchers.len();
+        report.take(w4_atomic::slips(stream, &transcript));
+        report.take(w12_reasons::slips(&look, stream, &transcript));
+        report.take(w11_delivery::unanswered(&look, stream, &transcript));
+        for watcher in &transcript.watchers {
+            let account = Account::new(watcher, truth);
+            unknown += account.deliveries.iter().filter(|one| !truth.knows(one.revision)).count();
+            for ((.., check), looked) in CHECKS.iter().zip(&mut looked) {
+                report.take(check(&look, &account, looked));
+            }
+        }
+    }
+    for ((oracle, what, _), looked) in CHECKS.iter().zip(looked) {
+        finding.looked.push((*oracle, what, looked));
+    }
+    finding.looked.push((Oracle::W12, "creations answered", creations));
+    finding.looked.push((Oracle::W12, "cancellations", cancellations));
+    finding.violations = report.violations();
+    if unknown > 0 {
+        finding.undecided.push(format!(
+            "Of {unknown} events that watchers were told of only the order was judged: what was in the store after revision {} is not known.",
+            truth.until()
+        ));
+    }
+    finding
+}
+
+/// The violations, the first few of each oracle.
+#[derive(Default)]
+struct Report {
+    found: BTreeMap<Oracle, (Vec<Violation>, usize)>,
+}
+
+impl Report {
+    fn take(&mut self, violations: impl IntoIterator<Item = Violation>) {
+        for violation in violations {
+            let (shown, more) = self.found.entry(violation.oracle).or_default();
+            if shown.len() < SHOWN {
+                shown.push(violation);
+            } else {
+                *more += 1;
+            }
+        }
+    }
+
+    fn violations(self) -> Vec<Violation> {
+        let mut all = Vec::new();
+        for (mut shown, more) in self.found.into_values() {
+            if let Some(last) = shown.last_mut()
+                && more > 0
+            {
+                last.sentences.push(format!("There are {more} more of this kind."));
+            }
+            all.extend(shown);
+        }
+        all
+    }
+}
+
+/// A violation that a watcher saw, with the responses that show it.
+fn seen(
+    watcher: &Watcher<'_>,
+    oracle: Oracle,
+    severity: Severity,
+    at: Nanos,
+    title: &str,
+    responses: &[usize],
+) -> Violation {
+    let asked = format!(
+        "Client {} watched {} by member {} (stream {}, watcher {}, created at {} with revision {}).",
+        watcher.stream.client,
+        describe::watcher(watcher.request),
+        watcher.stream.member,
+        watcher.number,
+        watcher.id,
+        describe::time(watcher.created),
+        watcher.revision
+    );
+    Violation::new(oracle, severity, at, title).say(asked).seen_in(lines(watcher.stream, responses))
+}
+
+/// Responses of a stream, a line each.
+fn lines(stream: &WatchStream, responses: &[usize]) -> Vec<String> {
+    let line = |number: &usize| {
+        let (at, response) = stream.received.get(*number)?;
+        Some(describe::watch_response(*at, response))
+    };
+    responses.iter().filter_map(line).collect()
+}
+
+/// What an event says, to stand in a sentence.
+fn told(delivery: &Delivery<'_>) -> String {
+    match &delivery.event.kv {
+        Some(kv) => format!("`{}`", describe::change(account::is_delete(delivery.event), kv)),
+        None => "an event without a pair".to_string(),
+    }
+}
+
+impl Look<'_> {
+    /// What a change was, and who made it.
+    fn made(&self, number: u32) -> String {
+        let event = self.truth.event(number);
+        let change = describe::change(event.deleted, &event.kv);
+        match self.maker(event.kv.mod_revision) {
+            Some(maker) => {
+                let line = describe::operation(&self.record.history.operations[maker]);
+                format!("`{change}` was made by: {line}")
+            }
+            None => format!("`{change}` was made by no client"),
+        }
+    }
+
+    /// The operation that made a revision.
+    fn maker(&self, revision: i64) -> Option<usize> {
+        self.truth.maker(revision).filter(|number| *number < self.record.history.operations.len())
+    }
+}

@@ -1,0 +1,91 @@
+//! W11: what a watcher is owed arrives after healing.
+//!
+//! A watcher whose stream is open at the end of the run has been told of every change up to the revision its member ended
+//! at; a creation on such a stream has been answered. The bound is the settle phase, which must not end before, unless it
+//! gives up; [`DELIVERY`] is what is allowed for what happened in its last moments.
+//!
+//! Not checked: streams to members that do not run at the end, or that are not in the part of the cluster that was
+//! healed; histories from elsewhere, which do not say how their members ended; changes after which others came (W6, W7,
+//! W10); what can have been compacted (W12).
+
+use record::{Nanos, WatchStream};
+
+use super::account::Account;
+use super::stream::Transcript;
+use super::{Look, lines, seen};
+use crate::{Oracle, Severity, Violation, describe};
+
+/// How long before the end of the run a change must have been made, its watcher created and the cluster healed, so that
+/// it must have arrived: twenty rounds of etcd's slowest watch loop (100 ms; `etcd-semantics.md`, 3.2).
+pub const DELIVERY: Nanos = 2_000_000_000;
+
+pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
+    let watcher = account.watcher;
+    if watcher.end.is_some() || !look.is_due(watcher.stream, watcher.created) {
+        return None;
+    }
+    let member = look.revision_of(watcher.stream)?;
+    let end = look.record.stats.virtual_ns;
+    let due = |revision: i64| {
+        let in_time = look.truth.made_at(revision).is_some_and(|made| made + DELIVERY <= end);
+        revision <= member && in_time && !look.truth.may_be_compacted(revision, end)
+    };
+    *looked += account.owed.iter().filter(|owed| owed.revision <= member).count();
+    let late: Vec<_> = account.owed[account.reached()..].iter().filter(|owed| due(owed.revision)).collect();
+    let first = late.first()?;
+    let title = "a watcher was never told of a change";
+    let last = watcher.stream.received.len().saturating_sub(1);
+    let violation = seen(watcher, Oracle::W11, Severity::Stuck, end, title, &[last]);
+    Some(
+        violation
+            .say(format!(
+                "All was well again at {}, and by the end, at {}, {} changes had not come.",
+                describe::time(look.record.healed),
+                describe::time(end),
+                late.len()
+            ))
+            .say(format!("The first of these: {}.", look.made(first.number)))
+            .shown_by(look.maker(first.revision)),
+    )
+}
+
+/// Creations that nobody answered.
+pub fn unanswered(look: &Look<'_>, stream: &WatchStream, transcript: &Transcript<'_>) -> Option<Violation> {
+    let (sent, request) = transcript.unanswered.iter().find(|(sent, _)| look.is_due(stream, *sent))?;
+    let end = look.record.stats.virtual_ns;
+    let violation = Violation::new(Oracle::W11, Severity::Stuck, end, "a watcher was never created");
+    Some(
+        violation
+            .say(format!(
+                "Client {} asked member {} at {} to watch {}.",
+                stream.client,
+                stream.member,
+                describe::time(*sent),
+                describe::watcher(request)
+            ))
+            .say(format!(
+                "All was well again at {}, and by the end, at {}, there was no answer.",
+                describe::time(look.record.healed),
+                describe::time(end)
+            ))
+            .seen_in(lines(stream, &[stream.received.len().saturating_sub(1)])),
+    )
+}
+
+impl Look<'_> {
+    /// Whether what was asked of this stream at `since` must be there at the end of the run.
+    pub(super) fn is_due(&self, stream: &WatchStream, since: Nanos) -> bool {
+        let from = since.max(self.record.healed);
+        stream.ended.is_none()
+            && self.record.healed > 0
+            && from + DELIVERY <= self.record.stats.virtual_ns
+            && self.revision_of(stream).is_some()
+    }
+
+    /// The revision of the member at the other end when the run ended, if it was alive and well.
+    pub(super) fn revision_of(&self, stream: &WatchStream) -> Option<i64> {
+        let mut members = self.record.members.iter();
+        let member = members.find(|end| end.member == stream.member && end.running && end.core)?;
+        Some(member.revision as i64)
+    }
+}

@@ -1,0 +1,159 @@
+//! W12: watchers are created and cancelled in order, and for the right reasons.
+//!
+//! * Creations are answered in the order in which they were asked for, each with the id that follows from what was sent;
+//!   what must be refused is (`mvcc: watcher range is empty`, `mvcc: duplicate watch ID provided on the WatchStream`, a
+//!   negative start as compacted), and nothing else, unless by who asks.
+//! * Nothing is for a watcher that does not exist yet, or no longer.
+//! * A watcher is cancelled because its client asked, or because it needed revisions below one that was compacted to by
+//!   then, which is named.
+//! * A watcher that needs compacted revisions is cancelled, and not passed over with them.
+//!
+//! Not checked: that a cancellation is answered; which users may watch what, beyond that nobody is refused before
+//! authentication can have been switched on; the header of a cancellation; whether an id is free again after its watcher
+//! met a compaction, which versions of etcd take differently; where others wrote too, which compactions there were.
+
+use api::{Error, Request};
+use record::{Nanos, Outcome, WatchStream};
+
+use super::account::Account;
+use super::gaps::{self, Where};
+use super::stream::{End, Transcript, Wrong};
+use super::{Look, lines, seen, told};
+use crate::definite::is_definite;
+use crate::{Oracle, Severity, Violation, describe};
+
+pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
+    let found = cancelled(look, account, looked).or_else(|| kept(look, account, looked));
+    found.or_else(|| passed_over(look, account))
+}
+
+/// A watcher that was cancelled by a compaction.
+fn cancelled(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
+    let Some(End::Compacted { at, revision, response }) = account.watcher.end else { return None };
+    *looked += 1;
+    let broken = |title: &str| {
+        seen(account.watcher, Oracle::W12, Severity::Wrong, at, title, &[response])
+            .say(format!("At {} it was cancelled: compacted at {revision}.", describe::time(at)))
+    };
+    let happened = look.truth.compactions_by(at).any(|compaction| compaction.revision == revision);
+    if look.truth.is_sure_of_compactions() && !happened {
+        let violation = broken("a watcher was cancelled by a compaction that never was");
+        return Some(violation.say(format!("Nothing had been compacted at revision {revision} by then.")));
+    }
+    let needs = account.newest().map_or(account.first, |newest| account.first.max(newest + 1));
+    let knows_first = account.watcher.request.start_revision >= 0;
+    (knows_first && needs >= revision).then(|| {
+        broken("a watcher was cancelled by a compaction that took nothing from it")
+            .say(format!("It needed nothing before revision {needs}."))
+    })
+}
+
+/// A watcher that was led past compacted revisions.
+fn passed_over(look: &Look<'_>, account: &Account<'_>) -> Option<Violation> {
+    let gap = gaps::find(account, look.truth, Where::Compacted)?;
+    let title = "a watcher was passed over compacted revisions without a word";
+    let responses = [gap.jump.response];
+    let violation = seen(account.watcher, Oracle::W12, Severity::Lost, gap.jump.at, title, &responses);
+    Some(
+        violation
+            .say(format!("It was told of {}; {} before that never came.", told(gap.jump), gap.count))
+            .say(format!("The first of these: {}.", look.made(gap.number)))
+            .say("They can have been compacted by then; it should have been cancelled with that reason.")
+            .shown_by(look.maker(gap.revision)),
+    )
+}
+
+/// A watcher that should have been cancelled at once, and was not.
+fn kept(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
+    let watcher = account.watcher;
+    let start = watcher.request.start_revision;
+    if start <= 0 || watcher.end.is_some() {
+        return None;
+    }
+    let reached = account.newest().unwrap_or(0);
+    let gone = |compaction: &&crate::truth::Compaction| {
+        // Its member had gone on since, so it had compacted.
+        compaction.after.is_some_and(|after| after < watcher.revision) && compaction.revision > start
+    };
+    let compaction = look.truth.compactions().iter().filter(gone).max_by_key(|one| one.revision)?;
+    if !look.is_due(watcher.stream, watcher.created) && reached < compaction.revision {
+        return None;
+    }
+    *looked += 1;
+    let title = "a watcher that needs compacted revisions was not cancelled";
+    let at = watcher.stream.received.last().map_or(watcher.created, |(at, _)| *at);
+    Some(
+        seen(watcher, Oracle::W12, Severity::Wrong, at, title, &[])
+            .say(format!(
+                "Its member was at revision {} then; at revision {} it had compacted to {}.",
+                watcher.revision,
+                compaction.after.unwrap_or(0),
+                compaction.revision
+            ))
+            .say("It was never told that what it asked for is gone."),
+    )
+}
+
+/// What of a stream is out of order.
+pub fn slips(look: &Look<'_>, stream: &WatchStream, transcript: &Transcript<'_>) -> Option<Violation> {
+    transcript.slips.iter().find_map(|slip| {
+        let (at, response) = &stream.received[slip.response];
+        let (title, sentence) = words(look, *at, &response.cancel_reason, &slip.what)?;
+        let violation = Violation::new(Oracle::W12, Severity::Wrong, *at, title);
+        let who = format!("Client {} had a stream of watchers with member {}.", stream.client, stream.member);
+        Some(violation.say(who).say(sentence).seen_in(lines(stream, &[slip.response])))
+    })
+}
+
+fn words(look: &Look<'_>, at: Nanos, reason: &str, wrong: &Wrong<'_>) -> Option<(&'static str, String)> {
+    let asked = |request| format!("It had asked to watch {}", describe::watcher(request));
+    Some(match wrong {
+        Wrong::NotAsked => {
+            ("a watcher was created that nobody had asked for", "Every creation had its answer.".to_string())
+        }
+        Wrong::Id(id, request) => (
+            "a watcher has the wrong id",
+            format!("{}; by what was sent before, its id is {id}.", asked(request)),
+        ),
+        Wrong::Accepted(reason, request) => (
+            "a watcher was created that should have been refused",
+            format!("{}, which etcd refuses with \"{reason}\".", asked(request)),
+        ),
+        Wrong::Refused(request) => (
+            "a watcher was refused without a reason",
+            format!("{}; \"{reason}\" is not a reason to refuse that.", asked(request)),
+        ),
+        Wrong::RefusedUser(request) => {
+            if !look.truth.is_sure_of_compactions() || may_ask_for_users(look, at) {
+                return None;
+            }
+            (
+                "a watcher was refused without a reason",
+                format!("{}; nobody had switched authentication on.", asked(request)),
+            )
+        }
+        Wrong::NoWatcher => (
+            "a response is for a watcher that does not exist",
+            "It was not created yet, or had ended.".to_string(),
+        ),
+        Wrong::Cancelled => (
+            "a watcher was cancelled without a reason",
+            "Its client had not asked for that, and no compaction is named.".to_string(),
+        ),
+        Wrong::Mixed => (
+            "a response is two things at once",
+            "It creates and carries events, or names a compaction and does not cancel.".to_string(),
+        ),
+        Wrong::Fragment | Wrong::Between => return None,
+    })
+}
+
+/// Whether authentication can have been on.
+fn may_ask_for_users(look: &Look<'_>, at: Nanos) -> bool {
+    let refused = |outcome: &Outcome| matches!(outcome, Outcome::Error { error, .. } if is_definite(*error) || *error == Error::RootUserNotExist);
+    look.record.history.operations.iter().any(|operation| {
+        matches!(operation.request, Request::AuthEnable(_))
+            && operation.call <= at
+            && !refused(&operation.outcome)
+    })
+}

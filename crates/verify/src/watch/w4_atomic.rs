@@ -1,0 +1,100 @@
+//! W4: all changes of one revision come to a watcher in one response.
+//!
+//! If the watcher asked for it a response may come in fragments, one right after another, with a mark on all but the
+//! last; they count as one response.
+//!
+//! Not checked: how large a response must be before it is split; a response of which the last fragments were still under
+//! way when the stream ended; where the truth is not known, whether all of a revision came.
+
+use std::collections::BTreeMap;
+
+use record::WatchStream;
+
+use super::account::Account;
+use super::stream::{Reply, Transcript, Wrong};
+use super::{Look, lines, seen};
+use crate::{Oracle, Severity, Violation};
+
+pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
+    split(account).or_else(|| torn(look, account, looked))
+}
+
+/// A revision in two responses.
+fn split(account: &Account<'_>) -> Option<Violation> {
+    let mut place: BTreeMap<i64, usize> = BTreeMap::new();
+    let mut last = None;
+    for (at, delivery) in account.deliveries.iter().enumerate() {
+        if delivery.again || last == Some((delivery.revision, delivery.reply)) {
+            continue;
+        }
+        last = Some((delivery.revision, delivery.reply));
+        let first = &account.deliveries[*place.entry(delivery.revision).or_insert(at)];
+        if first.reply != delivery.reply {
+            let title = "the changes of one revision came in two responses";
+            let responses = [first.response, delivery.response];
+            let violation =
+                seen(account.watcher, Oracle::W4, Severity::Wrong, delivery.at, title, &responses);
+            let revision = delivery.revision;
+            return Some(violation.say(format!("Revision {revision} is one write, and is told as one.")));
+        }
+    }
+    None
+}
+
+/// A revision that came in part.
+fn torn(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
+    for revision in account.owed.chunk_by(|one, next| one.revision == next.revision) {
+        let mut got = revision.iter().filter_map(|owed| owed.got).peekable();
+        *looked += usize::from(revision.len() > 1 && got.peek().is_some());
+        let Some(delivery) = got.next().map(|place| &account.deliveries[place as usize]) else { continue };
+        let missing = revision.iter().find(|owed| owed.got.is_none());
+        if let Some(missing) = missing
+            && matches!(&account.watcher.replies[delivery.reply], Reply::Batch(batch) if batch.whole)
+        {
+            let title = "a watcher was told of a part of a revision";
+            let responses = [delivery.response];
+            let violation =
+                seen(account.watcher, Oracle::W4, Severity::Wrong, delivery.at, title, &responses);
+            let count = revision.iter().filter(|owed| owed.got.is_some()).count();
+            return Some(
+                violation
+                    .say(format!(
+                        "Of the {} changes of revision {} it was told of {count}.",
+                        revision.len(),
+                        missing.revision
+                    ))
+                    .say(format!("Missing: {}.", look.made(missing.number)))
+                    .shown_by(look.maker(missing.revision)),
+            );
+        }
+    }
+    None
+}
+
+/// What is wrong with a stream's fragments.
+pub fn slips(stream: &WatchStream, transcript: &Transcript<'_>) -> Option<Violation> {
+    transcript.slips.iter().find_map(|slip| {
+        let (title, sentence) = match slip.what {
+            Wrong::Fragment => {
+                ("a response was split unasked", "The watcher had not asked for fragments, and got one.")
+            }
+            Wrong::Between => (
+                "something came between the fragments of a response",
+                "The response before was a fragment, and this is not the next one.",
+            ),
+            _ => return None,
+        };
+        let at = stream.received[slip.response].0;
+        let around = [slip.response.saturating_sub(1), slip.response];
+        let violation = Violation::new(Oracle::W4, Severity::Wrong, at, title);
+        Some(
+            violation
+                .say(format!(
+                    "Client {} had a stream of watchers with member {}.",
+                    stream.client, stream.member
+                ))
+                .say(sentence)
+                .seen_in(lines(stream, &around)),
+        )
+    })
+}

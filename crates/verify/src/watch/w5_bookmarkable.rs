@@ -1,0 +1,145 @@
+//! W5: a revision at which a watcher can go on elsewhere: after a progress response of revision R nothing of R or before
+//! is still to come.
+//!
+//! So a progress response comes after all that is owed up to its revision, does not go back behind an earlier one or
+//! behind an event, and is not of a revision before the one below the watcher's first. A header's revision is one that
+//! was made, and not below that of the events under it.
+//!
+//! The header of a response with events is no such promise: catching up, etcd sends at most 1000 revisions at once under
+//! the newest revision (`etcd-semantics.md`, 1.2).
+//!
+//! Not checked: that progress is told when it was asked for, or in time; changes that had been passed over before (W6,
+//! W7, W10).
+
+use super::account::Account;
+use super::stream::Reply;
+use super::{Look, seen, told};
+use crate::{Oracle, Severity, Violation};
+
+pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
+    let watcher = account.watcher;
+    if let Some(newest) = look.truth.newest()
+        && watcher.revision > newest
+    {
+        let title = "a watcher was created at a revision that was never made";
+        let violation = seen(watcher, Oracle::W5, Severity::Wrong, watcher.created, title, &[]);
+        return Some(violation.say(format!("The newest revision of all is {newest}.")));
+    }
+    let mut walk = Walk { account, next: 0, delivered: 0, newest: None, promised: None };
+    for (at, reply) in watcher.replies.iter().enumerate() {
+        *looked += 1;
+        let found = match reply {
+            Reply::Batch(_) => walk.batch(look, at),
+            Reply::Progress { .. } => walk.progress(look, at),
+        };
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
+}
+
+/// On the way through the replies.
+struct Walk<'a, 'b> {
+    account: &'b Account<'a>,
+    /// The place of the first owed change that has not come, nor been passed over.
+    next: usize,
+    /// How many events have come.
+    delivered: usize,
+    /// The highest revision of an event.
+    newest: Option<i64>,
+    /// The highest revision of a progress response, and which response of the stream that was.
+    promised: Option<(i64, usize)>,
+}
+
+impl Walk<'_, '_> {
+    fn batch(&mut self, look: &Look<'_>, reply: usize) -> Option<Violation> {
+        let Reply::Batch(batch) = &self.account.watcher.replies[reply] else { return None };
+        let watcher = self.account.watcher;
+        let broken = |title: &str, responses: &[usize]| {
+            seen(watcher, Oracle::W5, Severity::Wrong, batch.at, title, responses)
+        };
+        let deliveries = &self.account.deliveries[self.delivered..self.delivered + batch.events.len()];
+        self.delivered += deliveries.len();
+        for delivery in deliveries {
+            if let Some((promised, response)) = self.promised
+                && delivery.revision <= promised
+                && !delivery.again
+            {
+                let violation = broken(
+                    "an event came after a progress response that covers it",
+                    &[response, delivery.response],
+                );
+                return Some(violation.say(format!(
+                    "It had been told that it had everything up to revision {promised}; then came {}.",
+                    told(delivery)
+                )));
+            }
+            self.newest = self.newest.max(Some(delivery.revision));
+            let owed = &self.account.owed;
+            let place =
+                delivery.number.and_then(|number| owed.binary_search_by_key(&number, |one| one.number).ok());
+            self.next = self.next.max(place.map_or(0, |place| place + 1));
+        }
+        let last = deliveries.iter().map(|delivery| delivery.revision).max().unwrap_or(0);
+        if last > batch.revision {
+            let violation = broken("a response is of an older revision than its events", &[batch.response]);
+            return Some(violation.say(format!(
+                "Its header names revision {}, and it carries an event of revision {last}.",
+                batch.revision
+            )));
+        }
+        if let Some(newest) = look.truth.newest()
+            && batch.revision > newest
+        {
+            let violation = broken("a response names a revision that was never made", &[batch.response]);
+            return Some(violation.say(format!("The newest revision of all is {newest}.")));
+        }
+        None
+    }
+
+    fn progress(&mut self, look: &Look<'_>, reply: usize) -> Option<Violation> {
+        let Reply::Progress { at, revision, response } = self.account.watcher.replies[reply] else {
+            return None;
+        };
+        let watcher = self.account.watcher;
+        let broken = |title: &str| seen(watcher, Oracle::W5, Severity::Wrong, at, title, &[response]);
+        if let Some((promised, before)) = self.promised
+            && revision < promised
+        {
+            let title = "progress went back";
+            let responses = [before, response];
+            let violation = seen(watcher, Oracle::W5, Severity::Wrong, at, title, &responses);
+            return Some(violation.say(format!(
+                "It had been told of progress up to revision {promised}, and then of progress up to revision {revision}."
+            )));
+        }
+        self.promised = Some((revision, response));
+        if let Some(newest) = self.newest.filter(|newest| revision < *newest) {
+            return Some(broken("progress is behind what was delivered").say(format!(
+                "An event of revision {newest} had come; then it was told of progress up to revision {revision}."
+            )));
+        }
+        let start = watcher.request.start_revision;
+        if start > 0 && revision < start - 1 {
+            return Some(broken("progress is told before the watcher's first revision").say(format!(
+                "It wants nothing before revision {start}; that it had everything up to {revision} sends it back."
+            )));
+        }
+        if let Some(newest) = look.truth.newest()
+            && revision > newest
+        {
+            return Some(
+                broken("progress is told up to a revision that was never made")
+                    .say(format!("The newest revision of all is {newest}.")),
+            );
+        }
+        let owed = self.account.owed.get(self.next).filter(|owed| owed.revision <= revision)?;
+        Some(
+            broken("progress was told before an event that it covers")
+                .say(format!("It was told that it had everything up to revision {revision}."))
+                .say(format!("It had not been told of this: {}.", look.made(owed.number)))
+                .shown_by(look.maker(owed.revision)),
+        )
+    }
+}

@@ -1,0 +1,44 @@
+//! W6: a watcher from a revision is told of everything from that revision on, and of nothing before it.
+//!
+//! It is what lets a client go on by another member: it asks for the revision after the last it has seen.
+//!
+//! Not checked: watchers from now on (W10); what is missing after the first event (W7), or where it can have been
+//! compacted (W12); a watcher that gets nothing at all (W11, at the end); negative revisions, which versions of etcd take
+//! differently.
+
+use super::account::Account;
+use super::gaps::{self, Where};
+use super::{Look, seen, told};
+use crate::{Oracle, Severity, Violation};
+
+pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
+    let watcher = account.watcher;
+    *looked += usize::from(watcher.request.start_revision > 0);
+    if let Some(early) = account.deliveries.iter().find(|delivery| delivery.revision < account.first) {
+        let title = "a watcher was told of a change before its first revision";
+        let responses = [early.response];
+        let violation = seen(watcher, Oracle::W6, Severity::Wrong, early.at, title, &responses);
+        return Some(violation.say(format!(
+            "Its first revision is {}; it was told of {}.",
+            account.first,
+            told(early)
+        )));
+    }
+    if watcher.request.start_revision <= 0 {
+        return None;
+    }
+    let gap = gaps::find(account, look.truth, Where::Before)?;
+    let title = "a watcher from a revision missed the first changes";
+    let responses = [gap.jump.response];
+    let violation = seen(watcher, Oracle::W6, Severity::Lost, gap.jump.at, title, &responses);
+    Some(
+        violation
+            .say(format!(
+                "The first it was told of is {}; {} before it are missing.",
+                told(gap.jump),
+                gap.count
+            ))
+            .say(format!("The first of these: {}.", look.made(gap.number)))
+            .shown_by(look.maker(gap.revision)),
+    )
+}

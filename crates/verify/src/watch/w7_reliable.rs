@@ -1,0 +1,79 @@
+//! W7: a watcher is told of every change, and of each as it was.
+//!
+//! Between two events that it got there is none that it did not get. Each is of a change that happened, and has its
+//! value, version and lease; of a deletion it has the key and the revision and nothing else.
+//!
+//! Not checked: what is missing before the first event (W6, W10), after the last one (W5 under a progress response, W11
+//! at the end), in part of a revision (W4), where it can have been compacted (W12); the create revision (W9) and what was
+//! before (W8).
+
+use api::mvccpb::KeyValue;
+
+use super::account::{Account, Delivery};
+use super::gaps::{self, Where};
+use super::{Look, seen, told};
+use crate::{Oracle, Severity, Violation};
+
+pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
+    *looked += account.deliveries.iter().filter(|delivery| delivery.number.is_some()).count();
+    account
+        .deliveries
+        .iter()
+        .find_map(|delivery| against(look, account, delivery))
+        .or_else(|| missing(look, account))
+}
+
+fn against(look: &Look<'_>, account: &Account<'_>, delivery: &Delivery<'_>) -> Option<Violation> {
+    let broken = |title: &str| {
+        seen(account.watcher, Oracle::W7, Severity::Wrong, delivery.at, title, &[delivery.response])
+    };
+    let Some(number) = delivery.number else {
+        if !look.truth.knows(delivery.revision) {
+            return None;
+        }
+        let violation = broken("a watcher was told of a change that never happened")
+            .say(format!("It was told of {}.", told(delivery)))
+            .say(format!("Revision {} did no such thing.", delivery.revision));
+        return Some(violation.shown_by(look.maker(delivery.revision)));
+    };
+    let kv = delivery.event.kv.as_ref()?;
+    let happened = look.truth.event(number);
+    let field = difference(kv, &happened.kv, happened.deleted)?;
+    Some(
+        broken("a watcher was told of a change otherwise than it was")
+            .say(format!("It was told of {}; its {field} is wrong.", told(delivery)))
+            .say(format!("{}.", look.made(number)))
+            .shown_by(look.maker(delivery.revision)),
+    )
+}
+
+/// The first field that is not as it should be.
+fn difference(told: &KeyValue, happened: &KeyValue, deleted: bool) -> Option<&'static str> {
+    if told == happened {
+        return None;
+    }
+    if told.value != happened.value {
+        Some("value")
+    } else if told.version != happened.version {
+        Some("version")
+    } else if told.lease != happened.lease {
+        Some("lease")
+    } else if deleted {
+        Some("create revision")
+    } else {
+        None
+    }
+}
+
+fn missing(look: &Look<'_>, account: &Account<'_>) -> Option<Violation> {
+    let gap = gaps::find(account, look.truth, Where::Between)?;
+    let title = "a watcher was not told of a change";
+    let responses = [gap.jump.response];
+    let violation = seen(account.watcher, Oracle::W7, Severity::Lost, gap.jump.at, title, &responses);
+    Some(
+        violation
+            .say(format!("It was told of {}; {} before that never came.", told(gap.jump), gap.count))
+            .say(format!("The first of these: {}.", look.made(gap.number)))
+            .shown_by(look.maker(gap.revision)),
+    )
+}

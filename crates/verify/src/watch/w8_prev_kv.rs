@@ -1,0 +1,45 @@
+//! W8: where a watcher asked for it, an event has the pair as it was one revision before.
+//!
+//! It is absent where there was none; of a put that creates the key, even if the same transaction deleted it before; and
+//! where it can have been compacted by the time it was sent (etcd looks it up then). A watcher that did not ask gets none.
+//!
+//! Not checked: whether it was really compacted where it is absent and can have been.
+
+use super::account::{Account, Delivery};
+use super::{Look, seen, told};
+use crate::{Oracle, Severity, Violation, describe};
+
+pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
+    account.deliveries.iter().find_map(|delivery| against(look, account, delivery, looked))
+}
+
+fn against(
+    look: &Look<'_>,
+    account: &Account<'_>,
+    delivery: &Delivery<'_>,
+    looked: &mut usize,
+) -> Option<Violation> {
+    let got = delivery.event.prev_kv.as_ref();
+    let broken = |title: &str| {
+        let responses = [delivery.response];
+        seen(account.watcher, Oracle::W8, Severity::Wrong, delivery.at, title, &responses)
+            .say(format!("It was told of {}.", told(delivery)))
+            .shown_by(look.maker(delivery.revision))
+    };
+    if !account.watcher.request.prev_kv {
+        return got.map(|_| broken("an event has what was before, unasked"));
+    }
+    let happened = look.truth.event(delivery.number?);
+    let expected = if happened.is_create() { None } else { look.truth.before(happened) };
+    *looked += usize::from(expected.is_some());
+    let gone = got.is_none() && look.truth.may_be_compacted(delivery.revision - 1, delivery.at);
+    if got == expected || gone {
+        return None;
+    }
+    let text = |kv: Option<&_>| kv.map_or("nothing".to_string(), describe::key_value);
+    Some(broken("an event has the wrong pair as what was before").say(format!(
+        "Before that there was {}; it says {}.",
+        text(expected),
+        text(got)
+    )))
+}

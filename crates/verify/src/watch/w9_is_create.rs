@@ -1,0 +1,38 @@
+//! W9: an event's create revision is that of the first put of the key since it was last deleted. By it clients tell a new
+//! key from a changed one.
+//!
+//! Not checked: deletions, which have none (W7).
+
+use super::account::Account;
+use super::{Look, seen, told};
+use crate::{Oracle, Severity, Violation};
+
+pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
+    account.deliveries.iter().find_map(|delivery| {
+        let happened = look.truth.event(delivery.number?);
+        let kv = delivery.event.kv.as_ref()?;
+        if happened.deleted {
+            return None;
+        }
+        *looked += 1;
+        if kv.create_revision == happened.kv.create_revision {
+            return None;
+        }
+        let title = match (kv.create_revision == kv.mod_revision, happened.is_create()) {
+            (true, false) => "an event calls a changed key a new one",
+            (false, true) => "an event calls a new key a changed one",
+            _ => "an event has a wrong create revision",
+        };
+        let responses = [delivery.response];
+        let violation = seen(account.watcher, Oracle::W9, Severity::Wrong, delivery.at, title, &responses);
+        Some(
+            violation
+                .say(format!(
+                    "It was told of {}; the key was created at revision {}.",
+                    told(delivery),
+                    happened.kv.create_revision
+                ))
+                .shown_by(look.maker(happened.kv.create_revision)),
+        )
+    })
+}

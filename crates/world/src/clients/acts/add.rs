@@ -1,0 +1,177 @@
+//! Adds a value to a list of values (Jepsen's sets): by compare-and-swap, or under a lock, or under a
+//! lock to a list outside of etcd. See `plan::act::Add`.
+//!
+//! Under a lock: grant a lease, lock, learn the create revision of the lock's key where the write is
+//! fenced by it, read, think, write, unlock, revoke. Whatever fails on the way, the lease is revoked.
+
+use api::v3lockpb::{LockRequest, UnlockRequest};
+use api::Response;
+use bytes::Bytes;
+use plan::act::{Add, Session};
+
+use super::{
+    Context, Heard, Script, Step, created, get, grant, longer, op_put, put, revoke, txn, unchanged,
+};
+
+/// Most attempts of a compare-and-swap.
+const ATTEMPTS: u32 = 10;
+
+/// An addition under way.
+pub(super) struct Adding {
+    plan: Add,
+    state: State,
+    /// The key that stands for the lock, and its create revision.
+    lock: (Bytes, i64),
+    /// What was read: the list and the modification revision of its key.
+    read: (Bytes, i64),
+    /// What was read outside of etcd.
+    outside: Vec<Bytes>,
+    attempts: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Begun,
+    Granting,
+    Locking,
+    Fencing,
+    Reading,
+    Thinking,
+    Writing,
+    Unlocking,
+    Revoking,
+}
+
+impl Adding {
+    pub(super) fn new(plan: Add) -> Adding {
+        Adding {
+            plan,
+            state: State::Begun,
+            lock: (Bytes::new(), 0),
+            read: (Bytes::new(), 0),
+            outside: Vec::new(),
+            attempts: 0,
+        }
+    }
+
+    fn to(&mut self, state: State, step: Step) -> Step {
+        self.state = state;
+        step
+    }
+
+    fn begin(&mut self, context: &mut Context<'_>) -> Step {
+        match self.plan.lock.clone() {
+            None => self.read(context),
+            Some(Session { lease, ttl, .. }) => self.to(State::Granting, grant(lease, ttl)),
+        }
+    }
+
+    fn read(&mut self, context: &mut Context<'_>) -> Step {
+        if self.plan.outside {
+            self.outside = context.outside.entry(self.plan.key.clone()).or_default().values.clone();
+            return self.think(context);
+        }
+        self.to(State::Reading, Step::Ask(get(&self.plan.key).into()))
+    }
+
+    fn think(&mut self, context: &mut Context<'_>) -> Step {
+        if self.plan.hold == 0 {
+            return self.write(context);
+        }
+        self.to(State::Thinking, Step::Rest(self.plan.hold))
+    }
+
+    fn write(&mut self, context: &mut Context<'_>) -> Step {
+        if self.plan.outside {
+            let mut values = std::mem::take(&mut self.outside);
+            values.push(self.plan.value.clone());
+            let list = context.outside.entry(self.plan.key.clone()).or_default();
+            list.values = values;
+            list.added.push(self.plan.value.clone());
+            context.count("adds");
+            return self.release(context);
+        }
+        let key = &self.plan.key;
+        let put = put(key, longer(&self.read.0, &self.plan.value));
+        let step = match &self.plan.lock {
+            None => txn(unchanged(key, self.read.1), op_put(put), Vec::new()),
+            Some(_) if self.plan.fenced => txn(created(&self.lock.0, self.lock.1), op_put(put), Vec::new()),
+            Some(_) => Step::Ask(put.into()),
+        };
+        self.to(State::Writing, step)
+    }
+
+    fn written(&mut self, response: &Response, context: &mut Context<'_>) -> Step {
+        let succeeded = !matches!(response, Response::Txn(txn) if !txn.succeeded);
+        if succeeded {
+            context.count("adds");
+        } else if self.plan.lock.is_some() {
+            context.count("fenced-off");
+        } else {
+            context.count("conflicts");
+            self.attempts += 1;
+            if self.attempts < ATTEMPTS {
+                return self.read(context);
+            }
+        }
+        self.release(context)
+    }
+
+    /// Gives the lock back, where there is one.
+    fn release(&mut self, context: &mut Context<'_>) -> Step {
+        let Some(session) = &self.plan.lock else { return Step::Done };
+        context.memory.let_lease_go(session.lease);
+        if self.lock.0.is_empty() {
+            return self.revoke();
+        }
+        let unlock = UnlockRequest { key: self.lock.0.clone() };
+        self.to(State::Unlocking, Step::Ask(unlock.into()))
+    }
+
+    fn revoke(&mut self) -> Step {
+        let Some(session) = &self.plan.lock else { return Step::Done };
+        let step = revoke(session.lease);
+        self.to(State::Revoking, step)
+    }
+}
+
+impl Script for Adding {
+    fn next(&mut self, heard: Heard<'_>, context: &mut Context<'_>) -> Step {
+        match (self.state, heard) {
+            (State::Begun, _) => self.begin(context),
+            (State::Granting, Heard::Answer(_)) => {
+                let Some(session) = &self.plan.lock else { return Step::Done };
+                context.memory.alive.push(session.lease);
+                let lock = LockRequest { name: session.name.clone(), lease: session.lease };
+                self.to(State::Locking, Step::Ask(lock.into()))
+            }
+            (State::Locking, Heard::Answer(Response::Lock(lock))) => {
+                context.count("locks");
+                self.lock.0 = lock.key.clone();
+                if self.plan.fenced {
+                    let step = Step::Ask(get(&self.lock.0).into());
+                    return self.to(State::Fencing, step);
+                }
+                self.read(context)
+            }
+            (State::Fencing, Heard::Answer(Response::Range(range))) => match range.kvs.first() {
+                Some(kv) => {
+                    self.lock.1 = kv.create_revision;
+                    self.read(context)
+                }
+                // Lost already.
+                None => self.release(context),
+            },
+            (State::Reading, Heard::Answer(Response::Range(range))) => {
+                self.read =
+                    range.kvs.first().map_or((Bytes::new(), 0), |kv| (kv.value.clone(), kv.mod_revision));
+                self.think(context)
+            }
+            (State::Thinking, _) => self.write(context),
+            (State::Writing, Heard::Answer(response)) => self.written(response, context),
+            (State::Unlocking, _) => self.revoke(),
+            (State::Granting | State::Revoking, _) => Step::Done,
+            (State::Locking | State::Fencing | State::Reading | State::Writing, _) => self.release(context),
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Reads and appends to lists in one txn (Jepsen's `append`): first the lists that are appended to are
+//! read, in one txn, then they are written longer, guarded by their modification revisions.
+
+use std::collections::BTreeMap;
+
+use api::Response;
+use api::etcdserverpb::TxnRequest;
+use bytes::Bytes;
+use plan::act::Micro;
+
+use super::{Context, Heard, Script, Step, longer, op_get, op_put, put, ranges, unchanged};
+
+/// An append under way.
+pub(super) struct Appending {
+    micros: Vec<Micro>,
+    state: State,
+}
+
+#[derive(Clone, Copy)]
+enum State {
+    Begun,
+    Reading,
+    Writing,
+}
+
+impl Appending {
+    pub(super) fn new(micros: Vec<Micro>) -> Appending {
+        Appending { micros, state: State::Begun }
+    }
+
+    /// The keys that are appended to, each once, in order.
+    fn written(&self) -> Vec<Bytes> {
+        let mut keys: Vec<Bytes> = Vec::new();
+        for micro in &self.micros {
+            if let Micro::Append(key, _) = micro
+                && !keys.contains(key)
+            {
+                keys.push(key.clone());
+            }
+        }
+        keys
+    }
+
+    /// The second txn. Several appends to one key are several puts of it, which etcd refuses.
+    fn write(&mut self, lists: BTreeMap<Bytes, (Bytes, i64)>) -> Step {
+        self.state = State::Writing;
+        let compare = lists.iter().map(|(key, (_, revision))| unchanged(key, *revision)).collect();
+        let mut lists = lists;
+        let op = |micro: &Micro| match micro {
+            Micro::Get(key) => op_get(key),
+            Micro::Append(key, value) => {
+                let (list, _) = lists.entry(key.clone()).or_default();
+                *list = longer(list, value);
+                op_put(put(key, list.clone()))
+            }
+        };
+        let success = self.micros.iter().map(op).collect();
+        Step::Ask(TxnRequest { compare, success, failure: Vec::new() }.into())
+    }
+}
+
+impl Script for Appending {
+    fn next(&mut self, heard: Heard<'_>, context: &mut Context<'_>) -> Step {
+        match (self.state, heard) {
+            (State::Begun, _) => {
+                let keys = self.written();
+                if keys.is_empty() {
+                    return self.write(BTreeMap::new());
+                }
+                self.state = State::Reading;
+                let success = keys.iter().map(op_get).collect();
+                Step::Ask(TxnRequest { success, ..TxnRequest::default() }.into())
+            }
+            (State::Reading, Heard::Answer(Response::Txn(answer))) => {
+                let read = |range: &api::etcdserverpb::RangeResponse| {
+                    range.kvs.first().map_or((Bytes::new(), 0), |kv| (kv.value.clone(), kv.mod_revision))
+                };
+                let lists = self.written().into_iter().zip(ranges(answer).map(read)).collect();
+                self.write(lists)
+            }
+            (State::Writing, Heard::Answer(Response::Txn(answer))) => {
+                context.count(if answer.succeeded { "appends" } else { "conflicts" });
+                Step::Done
+            }
+            _ => Step::Done,
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Lists keys page by page, all pages at the revision of the first one, and makes a copy of what it
+//! saw; then watches them, where it is to follow them.
+//!
+//! As `apiserver/pkg/storage/etcd3/store.go`: a page begins after the last key of the one before; there
+//! are more where the count is above what came. Where the revision is compacted meanwhile it begins
+//! anew. One that follows tries until it succeeds, as a reflector of client-go (which waits 0.8 s and more).
+
+use std::collections::BTreeMap;
+
+use api::etcdserverpb::RangeRequest;
+use api::{Error, Response};
+use bytes::Bytes;
+use plan::act::{Follow, Keys};
+use record::Nanos;
+
+use super::{Command, Context, Heard, Script, Step, revision};
+use crate::clients::memory::Copy;
+
+/// Wait before a reflector lists again.
+const AGAIN: Nanos = 800_000_000;
+/// Most attempts of a reflector, so that one whose endpoint is gone for good comes to an end.
+const ATTEMPTS: u32 = 20;
+
+/// A list under way.
+pub(crate) struct List {
+    keys: Keys,
+    page: u32,
+    follow: Option<Follow>,
+    attempts: u32,
+    from: Bytes,
+    /// That of the first page; 0 before it.
+    revision: i64,
+    pairs: BTreeMap<Bytes, i64>,
+}
+
+impl List {
+    pub(crate) fn new(keys: Keys, page: u32) -> List {
+        let from = keys.key.clone();
+        List { keys, page, follow: None, attempts: 0, from, revision: 0, pairs: BTreeMap::new() }
+    }
+
+    pub(crate) fn follow(follow: Follow) -> List {
+        List { follow: Some(follow.clone()), ..List::new(follow.keys, follow.page) }
+    }
+
+    fn ask(&self) -> Step {
+        let range = RangeRequest {
+            key: self.from.clone(),
+            range_end: self.keys.end.clone(),
+            limit: self.page.into(),
+            revision: self.revision,
+            ..RangeRequest::default()
+        };
+        Step::Ask(range.into())
+    }
+
+    fn anew(&mut self) {
+        (self.from, self.revision) = (self.keys.key.clone(), 0);
+        self.pairs.clear();
+        self.attempts += 1;
+    }
+
+    fn failed(&mut self, context: &mut Context<'_>) -> Step {
+        self.anew();
+        if self.follow.is_none() {
+            return Step::Done;
+        }
+        if self.attempts < ATTEMPTS {
+            return Step::Rest(AGAIN);
+        }
+        context.count("reflectors-given-up");
+        Step::Done
+    }
+}
+
+impl Script for List {
+    fn next(&mut self, heard: Heard<'_>, context: &mut Context<'_>) -> Step {
+        match heard {
+            Heard::Begin | Heard::Rested => self.ask(),
+            Heard::Answer(response @ Response::Range(range)) => {
+                context.count("pages");
+                if self.revision == 0 {
+                    self.revision = revision(response);
+                }
+                self.pairs.extend(range.kvs.iter().map(|kv| (kv.key.clone(), kv.mod_revision)));
+                if let Some(last) = range.kvs.last().filter(|_| range.count > range.kvs.len() as i64) {
+                    self.from = [&last.key[..], b"\0"].concat().into();
+                    return self.ask();
+                }
+                context.count("lists");
+                let pairs = std::mem::take(&mut self.pairs);
+                let copy = Copy { revision: self.revision, pairs, doubtful: false };
+                match context.memory.copies.get_mut(&self.keys) {
+                    // A list beside a watch may be behind it.
+                    Some(known) if self.follow.is_none() && known.revision > copy.revision => {
+                        known.doubtful = false;
+                    }
+                    _ => {
+                        context.memory.copies.insert(self.keys.clone(), copy);
+                    }
+                }
+                match self.follow.take() {
+                    Some(follow) => Step::Stream(Command::Follow(follow, self.revision + 1)),
+                    None => Step::Done,
+                }
+            }
+            Heard::Error(Error::Compacted) if self.revision != 0 && self.attempts < ATTEMPTS => {
+                context.count("lists-compacted");
+                self.anew();
+                self.ask()
+            }
+            Heard::Answer(_) | Heard::Error(_) | Heard::Unknown => self.failed(context),
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Acts, request by request: each a small state machine that says what to ask next, from what it was
+//! told. Everything is a function of the plan and of the answers.
+//!
+//! Invariant: a write is never repeated where its outcome is not known; what is tried again failed for
+//! certain. No value is written by two requests.
+
+mod add;
+mod append;
+mod compactor;
+mod election;
+mod list;
+mod lock;
+mod renew;
+mod write;
+
+use std::collections::BTreeMap;
+
+use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
+use api::etcdserverpb::{
+    Compare, DeleteRangeRequest, LeaseGrantRequest, LeaseRevokeRequest, PutRequest, RangeRequest,
+    RangeResponse, RequestOp, TxnRequest, TxnResponse, request_op, response_op,
+};
+use api::{Error, Request, Response};
+use bytes::Bytes;
+use plan::Act;
+use plan::act::{Follow, Watch};
+use record::Nanos;
+
+use crate::clients::memory::Memory;
+
+pub(crate) use list::List;
+
+/// What an act is told.
+pub(crate) enum Heard<'a> {
+    /// It begins.
+    Begin,
+    /// The answer to what it asked.
+    Answer(&'a Response),
+    /// An error. What it means for a write, nobody says.
+    Error(Error),
+    /// No answer.
+    Unknown,
+    /// The rest is over.
+    Rested,
+}
+
+/// What an act does next.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Asks.
+    Ask(Request),
+    /// Waits, by the client's clock.
+    Rest(Nanos),
+    /// Does something with a watch, and is over.
+    Stream(Command),
+    /// Records what a copy holds, and is over.
+    View(plan::act::Keys),
+    /// Is over.
+    Done,
+}
+
+/// What is done with watches.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Watch(Watch),
+    /// Watches what was listed, from this revision on.
+    Follow(Follow, i64),
+    Cancel(u32),
+    Progress(u32),
+    Close(u32),
+}
+
+/// A list of values outside of etcd, for the lock workloads.
+#[derive(Default)]
+pub(crate) struct Outside {
+    /// What it holds now.
+    pub(crate) values: Vec<Bytes>,
+    /// What was added for certain, as far as those who added it know.
+    pub(crate) added: Vec<Bytes>,
+}
+
+/// What acts work with.
+pub(crate) struct Context<'a> {
+    pub(crate) memory: &'a mut Memory,
+    pub(crate) outside: &'a mut BTreeMap<Bytes, Outside>,
+    pub(crate) work: &'a mut BTreeMap<String, u64>,
+}
+
+impl Context<'_> {
+    /// Counts something the program did.
+    fn count(&mut self, what: &str) {
+        match self.work.get_mut(what) {
+            Some(count) => *count += 1,
+            None => {
+                self.work.insert(what.to_string(), 1);
+            }
+        }
+    }
+}
+
+/// An act under way.
+pub(crate) trait Script {
+    /// What comes next.
+    fn next(&mut self, heard: Heard<'_>, context: &mut Context<'_>) -> Step;
+}
+
+/// The state machine of an act.
+pub(crate) fn script(act: Act) -> Box<dyn Script> {
+    match act {
+        Act::Request(request) => Box::new(Once(Some(Step::Ask(request)))),
+        Act::Rest(time) => Box::new(Once(Some(Step::Rest(time)))),
+        Act::Watch(watch) => Box::new(Once(Some(Step::Stream(Command::Watch(watch))))),
+        Act::Cancel { watcher } => Box::new(Once(Some(Step::Stream(Command::Cancel(watcher))))),
+        Act::Progress { stream } => Box::new(Once(Some(Step::Stream(Command::Progress(stream))))),
+        Act::Close { stream } => Box::new(Once(Some(Step::Stream(Command::Close(stream))))),
+        Act::View { keys } => Box::new(Once(Some(Step::View(keys)))),
+        Act::Follow(follow) => Box::new(List::follow(follow)),
+        Act::List { keys, page } => Box::new(List::new(keys, page)),
+        Act::Write(write) => Box::new(write::Writing::new(write)),
+        Act::Add(add) => Box::new(add::Adding::new(add)),
+        Act::Append(micros) => Box::new(append::Appending::new(micros)),
+        Act::Lock(session) => Box::new(lock::Locking::new(session)),
+        Act::Unlock { name } => Box::new(lock::Unlocking::new(name)),
+        Act::Campaign(session, value) => Box::new(election::Campaigning::new(session, value)),
+        Act::Proclaim { name, value } => Box::new(election::Proclaiming::new(name, value)),
+        Act::Resign { name } => Box::new(election::Resigning::new(name)),
+        Act::Fenced { name, key, value } => Box::new(election::Fenced::new(name, key, value)),
+        Act::Renew => Box::new(renew::Renewing::default()),
+        Act::Compactor { key } => Box::new(compactor::Compacting::new(key)),
+    }
+}
+
+/// One step, and no more.
+struct Once(Option<Step>);
+
+impl Script for Once {
+    fn next(&mut self, _: Heard<'_>, _: &mut Context<'_>) -> Step {
+        self.0.take().unwrap_or(Step::Done)
+    }
+}
+
+// ---- requests --------------------------------------------------------------------------------------
+
+fn get(key: &Bytes) -> RangeRequest {
+    RangeRequest { key: key.clone(), ..RangeRequest::default() }
+}
+
+fn put(key: &Bytes, value: Bytes) -> PutRequest {
+    PutRequest { key: key.clone(), value, ..PutRequest::default() }
+}
+
+fn grant(lease: i64, ttl: i64) -> Step {
+    Step::Ask(LeaseGrantRequest { ttl, id: lease }.into())
+}
+
+fn revoke(lease: i64) -> Step {
+    Step::Ask(LeaseRevokeRequest { id: lease }.into())
+}
+
+fn op_put(put: PutRequest) -> RequestOp {
+    RequestOp { request: Some(request_op::Request::RequestPut(put)) }
+}
+
+fn op_get(key: &Bytes) -> RequestOp {
+    RequestOp { request: Some(request_op::Request::RequestRange(get(key))) }
+}
+
+fn op_delete(key: &Bytes) -> RequestOp {
+    let delete = DeleteRangeRequest { key: key.clone(), ..DeleteRangeRequest::default() };
+    RequestOp { request: Some(request_op::Request::RequestDeleteRange(delete)) }
+}
+
+fn compare(key: &Bytes, target: CompareTarget, with: TargetUnion) -> Compare {
+    Compare {
+        result: CompareResult::Equal as i32,
+        target: target as i32,
+        key: key.clone(),
+        range_end: Bytes::new(),
+        target_union: Some(with),
+    }
+}
+
+/// The key has this modification revision; 0: it does not exist.
+fn unchanged(key: &Bytes, revision: i64) -> Compare {
+    compare(key, CompareTarget::Mod, TargetUnion::ModRevision(revision))
+}
+
+/// The key is the one that was created then.
+fn created(key: &Bytes, revision: i64) -> Compare {
+    compare(key, CompareTarget::Create, TargetUnion::CreateRevision(revision))
+}
+
+fn txn(compare: Compare, success: RequestOp, failure: Vec<RequestOp>) -> Step {
+    Step::Ask(TxnRequest { compare: vec![compare], success: vec![success], failure }.into())
+}
+
+// ---- answers ---------------------------------------------------------------------------------------
+
+fn revision(response: &Response) -> i64 {
+    response.header().map_or(0, |header| header.revision)
+}
+
+/// The ranges of a txn's answer, in order.
+fn ranges(response: &TxnResponse) -> impl Iterator<Item = &RangeResponse> {
+    response.responses.iter().filter_map(|op| match &op.response {
+        Some(response_op::Response::ResponseRange(range)) => Some(range),
+        _ => None,
+    })
+}
+
+/// A list of values as it stands in a key, with one more.
+fn longer(list: &[u8], value: &Bytes) -> Bytes {
+    if list.is_empty() { value.clone() } else { [list, b",", value].concat().into() }
+}

@@ -1,0 +1,37 @@
+//! Renews every lease that is to be kept alive, one after the other.
+
+use api::Response;
+use api::etcdserverpb::LeaseKeepAliveRequest;
+
+use super::{Context, Heard, Script, Step};
+
+/// One round.
+#[derive(Default)]
+pub(super) struct Renewing {
+    /// What is still to be renewed, last first; `None` before the round.
+    left: Option<Vec<i64>>,
+    asked: i64,
+}
+
+impl Script for Renewing {
+    fn next(&mut self, heard: Heard<'_>, context: &mut Context<'_>) -> Step {
+        let alive = context.memory.alive.iter().rev().copied();
+        let left = self.left.get_or_insert_with(|| alive.collect());
+        if let Heard::Answer(Response::LeaseKeepAlive(answer)) = heard {
+            context.count("renewals");
+            // A time to live of 0: there is no such lease any more.
+            if answer.ttl <= 0 {
+                context.count("leases-lost");
+                context.memory.let_lease_go(self.asked);
+            }
+        }
+        while let Some(lease) = left.pop() {
+            // It may have been given up meanwhile.
+            if context.memory.alive.contains(&lease) {
+                self.asked = lease;
+                return Step::Ask(LeaseKeepAliveRequest { id: lease }.into());
+            }
+        }
+        Step::Done
+    }
+}

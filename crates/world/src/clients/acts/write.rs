@@ -1,0 +1,168 @@
+//! Creates, updates or removes an object as Kubernetes does (`apiserver/pkg/storage/etcd3/store.go`,
+//! `GuaranteedUpdate`): a txn guarded by the modification revision that the copy shows; where that was
+//! out of date, again with what the failed txn showed.
+//!
+//! After a write whose outcome is not known the keys are listed before the next one of them: never two
+//! failed writes in a row (`tests/robustness/traffic/kubernetes.go`).
+
+use api::Response;
+use bytes::Bytes;
+use plan::act::{Verb, Which, Write};
+
+use super::{
+    Context, Heard, List, Script, Step, get, op_delete, op_get, op_put, put, ranges, txn, unchanged,
+};
+
+/// A write under way.
+pub(super) struct Writing {
+    plan: Write,
+    attempts: u32,
+    state: State,
+}
+
+enum State {
+    Begun,
+    /// Lists first.
+    Listing(List),
+    /// Asked for the object, which no copy shows.
+    Getting,
+    /// Sent the txn.
+    Sent(Verb, Bytes),
+}
+
+impl Writing {
+    pub(super) fn new(plan: Write) -> Writing {
+        Writing { plan, attempts: 0, state: State::Begun }
+    }
+
+    /// Decides what to write, now that the copy is there.
+    fn decide(&mut self, context: &mut Context<'_>) -> Step {
+        match self.plan.which.clone() {
+            Which::Key(key) => match context.memory.copied(&key) {
+                Some(revision) => self.write(self.plan.verb, key, revision),
+                None => {
+                    self.state = State::Getting;
+                    Step::Ask(get(&key).into())
+                }
+            },
+            Which::Nth { keys, pick } => {
+                let Some(copy) = context.memory.copies.get(&keys) else { return Step::Done };
+                let count = copy.pairs.len() as u64;
+                let about = u64::from(self.plan.about);
+                let verb = match self.plan.verb {
+                    _ if count < about / 2 => Verb::Create,
+                    _ if about > 0 && count * 2 > about * 3 => Verb::Remove,
+                    verb => verb,
+                };
+                if verb == Verb::Create {
+                    return match self.plan.new.is_empty() {
+                        true => Step::Done,
+                        false => self.write(verb, self.plan.new.clone(), 0),
+                    };
+                }
+                let picked = copy.pairs.iter().nth((pick % count.max(1)) as usize);
+                match picked.map(|(key, revision)| (key.clone(), *revision)) {
+                    Some((key, revision)) => self.write(verb, key, revision),
+                    None => Step::Done,
+                }
+            }
+        }
+    }
+
+    /// Sends the txn. An object that does not exist is made by an update of it by name.
+    fn write(&mut self, verb: Verb, key: Bytes, revision: i64) -> Step {
+        if verb == Verb::Remove && revision == 0 {
+            return Step::Done;
+        }
+        let revision = if verb == Verb::Create { 0 } else { revision };
+        self.attempts += 1;
+        let mut value = self.plan.value.clone();
+        if self.attempts > 1 {
+            value = [&value[..], format!("~{}", self.attempts).as_bytes()].concat().into();
+        }
+        let success = match verb {
+            Verb::Remove => op_delete(&key),
+            Verb::Create | Verb::Update => {
+                let mut put = put(&key, value);
+                put.lease = self.plan.lease;
+                op_put(put)
+            }
+        };
+        let failure = if verb == Verb::Create { Vec::new() } else { vec![op_get(&key)] };
+        self.state = State::Sent(verb, key.clone());
+        txn(unchanged(&key, revision), success, failure)
+    }
+
+    fn sent(&mut self, verb: Verb, key: Bytes, response: &Response, context: &mut Context<'_>) -> Step {
+        let Response::Txn(answer) = response else { return Step::Done };
+        if answer.succeeded {
+            context.count(match verb {
+                Verb::Create => "objects-created",
+                Verb::Update => "objects-updated",
+                Verb::Remove => "objects-removed",
+            });
+            return Step::Done;
+        }
+        context.count("conflicts");
+        if verb == Verb::Create || self.attempts >= self.plan.tries {
+            return Step::Done;
+        }
+        let found = ranges(answer).find_map(|range| range.kvs.first());
+        match (found, &self.plan.which) {
+            (Some(kv), _) => self.write(verb, key, kv.mod_revision),
+            (None, Which::Key(_)) => self.write(verb, key, 0),
+            // Somebody else removed it.
+            (None, Which::Nth { .. }) => Step::Done,
+        }
+    }
+
+    fn failed(&self, context: &mut Context<'_>) -> Step {
+        if let Which::Nth { keys, .. } = &self.plan.which
+            && let Some(copy) = context.memory.copies.get_mut(keys)
+        {
+            copy.doubtful = true;
+        }
+        Step::Done
+    }
+}
+
+impl Script for Writing {
+    fn next(&mut self, heard: Heard<'_>, context: &mut Context<'_>) -> Step {
+        match std::mem::replace(&mut self.state, State::Begun) {
+            State::Begun => {
+                let Which::Nth { keys, .. } = &self.plan.which else { return self.decide(context) };
+                if context.memory.copies.get(keys).is_some_and(|copy| !copy.doubtful) {
+                    return self.decide(context);
+                }
+                let mut list = List::new(keys.clone(), 0);
+                let step = list.next(Heard::Begin, context);
+                self.state = State::Listing(list);
+                step
+            }
+            State::Listing(mut list) => match list.next(heard, context) {
+                Step::Done => match &self.plan.which {
+                    Which::Nth { keys, .. } if context.memory.copies.get(keys).is_some_and(|copy| !copy.doubtful) => {
+                        self.decide(context)
+                    }
+                    _ => Step::Done,
+                },
+                step => {
+                    self.state = State::Listing(list);
+                    step
+                }
+            },
+            State::Getting => match (heard, &self.plan.which) {
+                (Heard::Answer(Response::Range(range)), Which::Key(key)) => {
+                    let revision = range.kvs.first().map_or(0, |kv| kv.mod_revision);
+                    let key = key.clone();
+                    self.write(self.plan.verb, key, revision)
+                }
+                _ => Step::Done,
+            },
+            State::Sent(verb, key) => match heard {
+                Heard::Answer(response) => self.sent(verb, key, response, context),
+                _ => self.failed(context),
+            },
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The clients: closed loops over the acts of the plan.
+//!
+//! * `acts`: what each act asks, request by request; `memory`: what clients remember for later acts.
+//! * `turns`: whose turn it is, calls and returns, logging in.
+//! * `transport`: one direction of a stream of watchers, reliable and in order; `streams`: both ends of
+//!   all streams; `watchers`: what a client does with what its streams bring.
+//!
+//! A client has one operation under way. It waits for an answer by its own clock, turns to another
+//! endpoint as its plan says, and never repeats a write whose outcome it does not know: that is recorded
+//! as unknown and stays open to the end of the history. Clients that share a memory are the several
+//! things that one program asks at once.
+//!
+//! Not modelled: retries inside a client library (etcd's Go client repeats reads), connection set-up, a
+//! client that crashes.
+
+mod acts;
+mod memory;
+mod streams;
+mod transport;
+mod turns;
+mod watchers;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use api::Request;
+use bytes::Bytes;
+use plan::act::Follow;
+use plan::{Failover, Plan};
+use record::Nanos;
+
+use crate::clock::Clock;
+
+use acts::{Outside, Script};
+use memory::Memory;
+use watchers::Watchers;
+
+pub(crate) use streams::{Segment, Streams};
+
+/// One client.
+pub(crate) struct Client {
+    pub(crate) plan: plan::Client,
+    pub(crate) clock: Clock,
+    /// Next act of the plan.
+    next: usize,
+    /// The operation under way: its number in the history, and the member it went to.
+    pub(crate) current: Option<(u64, u32)>,
+    /// Place in the list of endpoints.
+    endpoint: usize,
+    /// No call before this, so that a return and the next call never share a time.
+    not_before: Nanos,
+    /// When its next turn is; `Nanos::MAX` for none.
+    turn: Nanos,
+    /// Which of the memories is its own.
+    memory: usize,
+    /// The act under way.
+    act: Option<Box<dyn Script>>,
+    /// What the act wants to ask next.
+    ready: Option<Request>,
+    /// Until when the act rests.
+    resting: Nanos,
+    /// What has to be listed anew, before the plan's next act.
+    chores: VecDeque<Follow>,
+    login: Option<Login>,
+    watchers: Watchers,
+}
+
+/// Who a client logs in as, and how far it is.
+struct Login {
+    user: Arc<str>,
+    password: String,
+    /// What it is known by; `None` before it has logged in.
+    token: Option<Bytes>,
+    state: Door,
+}
+
+/// Where a login stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Door {
+    /// It asks for a token before its next request.
+    Outside,
+    /// It has asked.
+    Knocking,
+    /// It asks its requests, with a token or without one.
+    Inside,
+    /// It has logged in anew for the request under way, and does so once only.
+    Again,
+}
+
+/// What clients have in common: memories, streams, lists outside of etcd.
+pub(crate) struct Programs {
+    memories: Vec<Memory>,
+    outside: BTreeMap<Bytes, Outside>,
+    streams: Streams,
+}
+
+impl Programs {
+    pub(crate) fn new(plan: &Plan, members: usize) -> Programs {
+        Programs {
+            memories: plan.clients.iter().map(|_| Memory::default()).collect(),
+            outside: BTreeMap::new(),
+            streams: Streams::new(plan.seed, members),
+        }
+    }
+}
+
+/// The clients of a plan.
+pub(crate) fn clients(plan: &Plan) -> Vec<Client> {
+    let memory = |at: usize| {
+        let other = plan.clients[at].part_of.map(|other| other as usize);
+        // A shrinker may have taken the other one away.
+        other.filter(|other| *other < plan.clients.len()).unwrap_or(at)
+    };
+    plan.clients.iter().enumerate().map(|(at, client)| Client::new(client.clone(), memory(at))).collect()
+}
+
+impl Client {
+    fn new(plan: plan::Client, memory: usize) -> Client {
+        let clock = Clock::new(plan.clock_rate);
+        let login = plan.user.as_deref().map(|user| {
+            let (user, password) = user.split_once(':').unwrap_or((user, ""));
+            Login { user: user.into(), password: password.into(), token: None, state: Door::Outside }
+        });
+        Client {
+            plan,
+            clock,
+            next: 0,
+            current: None,
+            endpoint: 0,
+            not_before: 0,
+            turn: Nanos::MAX,
+            memory,
+            act: None,
+            ready: None,
+            resting: 0,
+            chores: VecDeque::new(),
+            login,
+            watchers: Watchers::default(),
+        }
+    }
+
+    /// The member it asks next.
+    pub(crate) fn member(&self) -> u32 {
+        self.plan.endpoints[self.endpoint % self.plan.endpoints.len()]
+    }
+
+    /// An operation ended; `well` if it was answered without an error.
+    fn ended(&mut self, well: bool, now: Nanos) {
+        self.current = None;
+        self.not_before = now + 1_000;
+        let moves = match self.plan.failover {
+            Failover::Pinned => false,
+            Failover::OnTrouble => !well,
+            Failover::RoundRobin => true,
+        };
+        self.endpoint += usize::from(moves);
+    }
+
+    /// A stream broke: its client turns elsewhere, unless it is pinned.
+    fn stream_broke(&mut self) {
+        self.endpoint += usize::from(self.plan.failover != Failover::Pinned);
+    }
+
+    /// When a time that begins now is over by its clock, in true time; `Nanos::MAX` while that stands still.
+    fn after(&self, now: Nanos, time: Nanos) -> Nanos {
+        self.clock.true_time_of(self.clock.monotonic(now).saturating_add(time)).unwrap_or(Nanos::MAX)
+    }
+
+    /// The token it asks with.
+    fn token(&self) -> Option<Bytes> {
+        self.login.as_ref().and_then(|login| login.token.clone())
+    }
+}

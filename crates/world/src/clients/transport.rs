@@ -1,0 +1,245 @@
+//! One direction of a stream of watchers, as over TCP: numbered, delivered in order, sent again until it
+//! is acknowledged, copies thrown away.
+//!
+//! What is lost is sent again after a time-out that doubles from 200 ms up to two minutes
+//! (`TCP_RTO_MIN`, `TCP_RTO_MAX` of Linux) and begins anew with every acknowledgement that says something
+//! new. The receiver acknowledges what has arrived and what its application has taken; where only the
+//! second is missing, the sender asks for it with probes, as TCP does when a window is closed.
+//!
+//! Not here: the round-trip estimate, fast retransmission, congestion. When a connection is given up, the
+//! keepalive of the stream decides.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use record::Nanos;
+
+/// First time-out.
+const LEAST: Nanos = 200_000_000;
+/// Longest time-out.
+const MOST: Nanos = 120_000_000_000;
+/// Most items that are sent again at once.
+const BURST: usize = 16;
+
+/// The sending end.
+#[derive(Debug)]
+pub(crate) struct Sender<T> {
+    /// Sent and not yet known to have arrived, oldest first.
+    under_way: VecDeque<T>,
+    /// How many were sent; an item's number is its place, from 1.
+    sent: u64,
+    /// How many are known to have arrived.
+    received: u64,
+    /// How many are known to have been taken.
+    taken: u64,
+    timeout: Nanos,
+    /// When to do something if nothing is heard; `Nanos::MAX` while there is nothing to wait for.
+    due: Nanos,
+}
+
+/// What a sender does when its time-out is over.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Overdue<T> {
+    /// Nothing: it is not over.
+    Nothing,
+    /// Sends these again, with their numbers.
+    Again(Vec<(u64, T)>),
+    /// Asks how much has been taken.
+    Probe,
+}
+
+impl<T: Clone> Sender<T> {
+    pub(crate) fn new() -> Sender<T> {
+        Sender { under_way: VecDeque::new(), sent: 0, received: 0, taken: 0, timeout: LEAST, due: Nanos::MAX }
+    }
+
+    /// Takes an item; it goes out with this number.
+    pub(crate) fn push(&mut self, now: Nanos, item: T) -> u64 {
+        self.sent += 1;
+        self.under_way.push_back(item);
+        if self.due == Nanos::MAX {
+            self.due = now + self.timeout;
+        }
+        self.sent
+    }
+
+    /// When it is overdue; `Nanos::MAX` for never.
+    pub(crate) fn due(&self) -> Nanos {
+        self.due
+    }
+
+    /// An acknowledgement: how many have arrived in order, and how many of them were taken. Gives how
+    /// many more that are than was known.
+    pub(crate) fn heard(&mut self, now: Nanos, received: u64, taken: u64) -> u64 {
+        let (received, taken) = (received.min(self.sent), taken.min(self.sent));
+        let more = taken.saturating_sub(self.taken);
+        if received > self.received || more > 0 {
+            let arrived = received.saturating_sub(self.received);
+            self.under_way.drain(..arrived as usize);
+            self.received = self.received.max(received);
+            self.taken += more;
+            self.timeout = LEAST;
+            self.due = if self.taken == self.sent { Nanos::MAX } else { now + self.timeout };
+        }
+        more
+    }
+
+    /// What to do at `now`, if the time-out is over by then.
+    pub(crate) fn overdue(&mut self, now: Nanos) -> Overdue<T> {
+        if now < self.due {
+            return Overdue::Nothing;
+        }
+        self.timeout = (self.timeout * 2).min(MOST);
+        self.due = now + self.timeout;
+        if self.under_way.is_empty() {
+            return Overdue::Probe;
+        }
+        let again = self.under_way.iter().take(BURST).cloned();
+        Overdue::Again((self.received + 1..).zip(again).collect())
+    }
+
+    /// Nobody is there to send to.
+    pub(crate) fn stop(&mut self) {
+        self.under_way.clear();
+        self.due = Nanos::MAX;
+    }
+}
+
+/// The receiving end.
+#[derive(Debug)]
+pub(crate) struct Receiver<T> {
+    /// How many have arrived in order.
+    received: u64,
+    /// How many of them the application has taken.
+    taken: u64,
+    /// What overtook others.
+    ahead: BTreeMap<u64, T>,
+}
+
+impl<T> Receiver<T> {
+    pub(crate) fn new() -> Receiver<T> {
+        Receiver { received: 0, taken: 0, ahead: BTreeMap::new() }
+    }
+
+    /// An item arrives. Gives what is now in order.
+    pub(crate) fn arrive(&mut self, number: u64, item: T) -> Vec<T> {
+        let mut in_order = Vec::new();
+        if number > self.received {
+            self.ahead.insert(number, item);
+            while let Some(item) = self.ahead.remove(&(self.received + 1)) {
+                self.received += 1;
+                in_order.push(item);
+            }
+        }
+        in_order
+    }
+
+    /// The application has taken `more` of what arrived.
+    pub(crate) fn take(&mut self, more: u64) {
+        self.taken += more;
+        debug_assert!(
+            self.taken <= self.received,
+            "{} were taken of {} that arrived",
+            self.taken,
+            self.received
+        );
+    }
+
+    /// What to acknowledge: how many have arrived, how many were taken.
+    pub(crate) fn acknowledged(&self) -> (u64, u64) {
+        (self.received, self.taken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keyed::{Domain, Keyed, Ratio};
+
+    use super::*;
+
+    const TEST: Domain = Domain::new("test of the transport of watch streams");
+
+    /// Sends 200 items over a link that loses, doubles and reorders. Gives what came out, and when the
+    /// sender had nothing left to wait for.
+    fn run(seed: u64, loss: Ratio, cut: std::ops::Range<Nanos>) -> (Vec<u64>, u64, Nanos) {
+        let keyed = Keyed::new(seed, TEST);
+        let (mut sender, mut receiver) = (Sender::new(), Receiver::new());
+        let mut wire: BTreeMap<(Nanos, u64), Result<(u64, u64), (u64, u64)>> = BTreeMap::new();
+        let (mut out, mut taken, mut packets, mut now) = (Vec::new(), 0, 0, 0);
+        let mut send = |wire: &mut BTreeMap<_, _>, now: Nanos, what| {
+            packets += 1;
+            let draw = keyed.draw(0, packets);
+            if cut.contains(&now) || draw.happens(loss) {
+                return;
+            }
+            for copy in 0..1 + draw.then(1).below(2) {
+                let at = now + 1_000_000 + draw.then(2 + copy).below(50_000_000);
+                wire.insert((at, packets * 2 + copy), what);
+            }
+        };
+        let mut next = 0;
+        loop {
+            let pushes = if next < 200 { next * 10_000_000 } else { Nanos::MAX };
+            let arrives = wire.first_key_value().map_or(Nanos::MAX, |((at, _), _)| *at);
+            now = pushes.min(arrives).min(sender.due()).max(now);
+            if pushes == Nanos::MAX && arrives == Nanos::MAX && sender.due() == Nanos::MAX {
+                return (out, taken, now);
+            }
+            if now == pushes {
+                let number = sender.push(now, next);
+                send(&mut wire, now, Ok((number, next)));
+                next += 1;
+            } else if now == arrives {
+                let (_, packet) = wire.pop_first().unwrap();
+                match packet {
+                    Ok((number, item)) => {
+                        let more = if number == 0 { Vec::new() } else { receiver.arrive(number, item) };
+                        receiver.take(more.len() as u64);
+                        out.extend(more);
+                        send(&mut wire, now, Err(receiver.acknowledged()));
+                    }
+                    Err((received, known)) => taken += sender.heard(now, received, known),
+                }
+            } else {
+                match sender.overdue(now) {
+                    Overdue::Nothing => {}
+                    Overdue::Again(items) => {
+                        items.into_iter().for_each(|(number, item)| send(&mut wire, now, Ok((number, item))));
+                    }
+                    Overdue::Probe => send(&mut wire, now, Ok((0, 0))),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn everything_arrives_once_and_in_order_over_a_bad_link() {
+        for seed in 0..20 {
+            let (out, taken, _) = run(seed, Ratio::percent(30), 0..0);
+            assert_eq!(out, (0..200).collect::<Vec<_>>(), "seed {seed}");
+            assert_eq!(taken, 200, "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn a_cut_costs_at_most_as_long_again() {
+        const CUT: Nanos = 20_000_000_000;
+        let (out, _, over) = run(1, Ratio::NEVER, 500_000_000..CUT);
+        assert_eq!(out.len(), 200);
+        assert!(over > CUT && over < 2 * CUT + MOST / 100, "{over}");
+    }
+
+    #[test]
+    fn what_is_not_taken_is_asked_for_again_and_again() {
+        let mut sender = Sender::new();
+        assert_eq!(sender.push(0, 'a'), 1);
+        assert_eq!(sender.heard(10, 1, 0), 0);
+        assert_eq!(sender.overdue(11), Overdue::Nothing);
+        let due = sender.due();
+        assert_eq!(sender.overdue(due), Overdue::Probe);
+        assert!(sender.due() - due > due, "probes back off");
+        assert_eq!(sender.heard(due + 5, 1, 1), 1);
+        assert_eq!(sender.due(), Nanos::MAX);
+        // An old acknowledgement says nothing new.
+        assert_eq!(sender.heard(due + 6, 1, 0), 0);
+    }
+}

@@ -1,0 +1,273 @@
+//! Turns of clients: whose it is and what comes of it; calls and returns; logging in.
+//!
+//! Between two requests of an act, as between two acts, a client's turn comes by the queue, so that a
+//! return and the next call never share a time. In the settle phase no act of the plan begins; what is
+//! under way goes on to its end, and so do chores.
+
+use std::sync::Arc;
+
+use api::etcdserverpb::AuthenticateRequest;
+use api::{Error, Request, Response};
+use record::{CacheView, Fact, MessageKind, Nanos, Operation, Outcome};
+
+use super::Door;
+use super::acts::{self, Context, Heard, Step};
+use crate::network::{Body, Packet};
+use crate::world::{Happening, World, client_head};
+
+impl World<'_> {
+    /// Sets the time of a client's next turn, unless an earlier one is set already.
+    pub(crate) fn client_turn_later(&mut self, client: usize) {
+        let settling = self.settle.has_begun();
+        let now = self.now();
+        let state = &mut self.clients[client];
+        if state.current.is_some() {
+            return;
+        }
+        let at = if state.ready.is_some() {
+            0
+        } else if state.act.is_some() {
+            state.resting
+        } else if !state.chores.is_empty() {
+            0
+        } else {
+            match state.plan.operations.get(state.next) {
+                Some(next) if !settling => next.at,
+                _ => return,
+            }
+        };
+        let at = at.max(state.not_before).max(now);
+        if at < state.turn {
+            state.turn = at;
+            self.queue.push(at, Happening::ClientTurn { client });
+        }
+    }
+
+    pub(crate) fn client_turn(&mut self, client: usize) {
+        let now = self.now();
+        let settling = self.settle.has_begun();
+        let state = &mut self.clients[client];
+        // One of several that were set, for a time that no longer counts.
+        if state.turn != now {
+            return;
+        }
+        state.turn = Nanos::MAX;
+        if state.current.is_some() {
+            return;
+        }
+        if state.ready.is_some() {
+            return self.ask(client);
+        }
+        if state.act.is_some() {
+            return match now >= state.resting {
+                true => self.carry_on(client, Heard::Rested),
+                false => self.client_turn_later(client),
+            };
+        }
+        if let Some(follow) = state.chores.pop_front() {
+            state.act = Some(Box::new(acts::List::follow(follow)));
+            return self.carry_on(client, Heard::Begin);
+        }
+        match state.plan.operations.get(state.next) {
+            Some(next) if !settling && now >= next.at => {
+                state.act = Some(acts::script(next.act.clone()));
+                state.next += 1;
+                self.carry_on(client, Heard::Begin);
+            }
+            _ => self.client_turn_later(client),
+        }
+    }
+
+    /// Tells the act under way what it waited for, and does what it wants next.
+    fn carry_on(&mut self, client: usize, heard: Heard<'_>) {
+        let state = &mut self.clients[client];
+        let Some(act) = state.act.as_mut() else { return };
+        let mut context = Context {
+            memory: &mut self.programs.memories[state.memory],
+            outside: &mut self.programs.outside,
+            work: &mut self.recorder.record.stats.work,
+        };
+        match act.next(heard, &mut context) {
+            Step::Ask(request) => state.ready = Some(request),
+            Step::Rest(time) => state.resting = state.after(self.queue.now(), time),
+            Step::Done => state.act = None,
+            Step::View(keys) => {
+                state.act = None;
+                self.view(client, &keys);
+            }
+            Step::Stream(command) => {
+                state.act = None;
+                self.command(client, command);
+            }
+        }
+        // Another microsecond for each step that asked nobody, so that a chain of them cannot stop time.
+        let state = &mut self.clients[client];
+        state.not_before = state.not_before.max(self.queue.now() + 1_000);
+        self.client_turn_later(client);
+    }
+
+    /// Records what a client's copy of these keys holds; nothing where there is no copy.
+    fn view(&mut self, client: usize, keys: &plan::act::Keys) {
+        let at = self.now();
+        let memory = self.clients[client].memory;
+        if let Some(copy) = self.programs.memories[memory].copies.get(keys) {
+            let pairs = copy.pairs.iter().map(|(key, revision)| (key.clone(), *revision)).collect();
+            self.history.caches.push(CacheView {
+                client: memory as u32,
+                at,
+                keys: (keys.key.clone(), keys.end.clone()),
+                revision: copy.revision,
+                pairs,
+            });
+        }
+    }
+
+    /// What every copy holds at the end, and what the lists outside of etcd have lost.
+    pub(crate) fn last_views(&mut self) {
+        for memory in 0..self.programs.memories.len() {
+            let keys: Vec<_> = self.programs.memories[memory].copies.keys().cloned().collect();
+            keys.iter().for_each(|keys| self.view(memory, keys));
+        }
+        let lost: usize = (self.programs.outside.values())
+            .map(|list| list.added.iter().filter(|value| !list.values.contains(value)).count())
+            .sum();
+        if !self.programs.outside.is_empty() {
+            self.recorder.record.stats.work.insert("lost-adds".into(), lost as u64);
+        }
+    }
+
+    /// A client asks what it is ready to ask; first for a token, where it needs one.
+    fn ask(&mut self, client: usize) {
+        let state = &mut self.clients[client];
+        if let Some(login) = state.login.as_mut().filter(|login| login.state == Door::Outside) {
+            login.state = Door::Knocking;
+            let request =
+                AuthenticateRequest { name: login.user.to_string(), password: login.password.clone() };
+            self.count_work("logins");
+            return self.call(client, request.into());
+        }
+        if let Some(request) = state.ready.take() {
+            let request = self.programs.memories[state.memory].resolve(request);
+            self.call(client, request);
+        }
+    }
+
+    /// A client calls.
+    pub(crate) fn call(&mut self, client: usize, request: Request) {
+        let now = self.now();
+        let operation = self.history.operations.len() as u64;
+        let (member, timeout_at, token, user) = match self.clients.get_mut(client) {
+            Some(state) => {
+                let member = state.member();
+                state.current = Some((operation, member));
+                let token = state.token();
+                let user = state.login.as_ref().filter(|_| token.is_some()).map(|login| &login.user);
+                (member, state.after(now, state.plan.timeout), token, user.map(Arc::clone))
+            }
+            None => (self.settle.endpoint(), now + self.settle.patience(), None, None),
+        };
+        let operation = self.next_operation(Operation {
+            client: client as u32,
+            member,
+            user,
+            request: request.clone(),
+            call: now,
+            outcome: Outcome::Unknown { gave_up: now },
+        });
+        let at = timeout_at.min(Nanos::MAX / 2);
+        self.queue.push(at, Happening::ClientTimeout { client, operation });
+        let to = member as usize - 1;
+        self.send(Packet {
+            from: self.processes.len() + client,
+            to,
+            incarnations: (0, self.processes[to].incarnation),
+            head: client_head(MessageKind::ClientRequest),
+            body: Body::Request(operation, request, token),
+        });
+    }
+
+    pub(crate) fn client_timeout(&mut self, client: usize, operation: u64) {
+        let gave_up = self.now();
+        self.operation_ended(client, operation, Outcome::Unknown { gave_up });
+    }
+
+    /// A client learns what became of its operation, or stops waiting. What comes later is too late.
+    pub(crate) fn operation_ended(&mut self, client: usize, operation: u64, outcome: Outcome) {
+        let now = self.now();
+        if client == self.operator() {
+            return self.operator_answered(operation, outcome);
+        }
+        let settling = client >= self.clients.len();
+        let current = if settling {
+            self.settle.current()
+        } else {
+            self.clients[client].current.map(|(current, _)| current)
+        };
+        if current != Some(operation) {
+            return;
+        }
+        let well = matches!(outcome, Outcome::Answer { .. });
+        let digest = crate::digests::outcome(&outcome);
+        let answered = !matches!(outcome, Outcome::Unknown { .. });
+        self.note(0, Fact::Returned { operation, answered, digest });
+        self.recorder.record.stats.answered += u64::from(well);
+        let place = operation as usize;
+        if settling {
+            self.settle.ended(well);
+            self.history.operations[place].outcome = outcome;
+            return;
+        }
+        let state = &mut self.clients[client];
+        state.ended(well, now);
+        if !self.logged_in(client, place, &outcome) {
+            match &outcome {
+                Outcome::Answer { response, .. } => {
+                    let request = &self.history.operations[place].request;
+                    let memory = self.clients[client].memory;
+                    self.programs.memories[memory].learn(request, response);
+                    self.carry_on(client, Heard::Answer(response));
+                }
+                Outcome::Error { error, .. } => self.carry_on(client, Heard::Error(*error)),
+                Outcome::Unknown { .. } => self.carry_on(client, Heard::Unknown),
+            }
+        }
+        self.history.operations[place].outcome = outcome;
+        self.client_turn_later(client);
+    }
+
+    /// Whether an outcome is about logging in, which the act under way does not hear of: the answer to a
+    /// login, or an error that says to log in anew and to ask the same again, as etcd's Go client does
+    /// (`client/v3/retry_interceptor.go`). Those errors mean that nothing happened.
+    fn logged_in(&mut self, client: usize, operation: usize, outcome: &Outcome) -> bool {
+        let Some(login) = &mut self.clients[client].login else { return false };
+        if login.state == Door::Knocking {
+            login.token = match outcome {
+                Outcome::Answer { response: Response::Authenticate(answer), .. } => {
+                    Some(answer.token.clone().into())
+                }
+                // Auth is not enabled, or the login failed: the request itself will tell.
+                _ => None,
+            };
+            login.state = Door::Inside;
+            return true;
+        }
+        let error = match outcome {
+            Outcome::Error { error, .. } => *error,
+            _ => Error::Timeout,
+        };
+        let refused = matches!(error, Error::InvalidAuthToken | Error::AuthOldRevision | Error::UserEmpty);
+        if !refused || login.state == Door::Again {
+            login.state = Door::Inside;
+            return false;
+        }
+        login.token = None;
+        login.state = Door::Outside;
+        self.clients[client].ready = Some(self.history.operations[operation].request.clone());
+        true
+    }
+
+    /// Counts something the clients' programs did.
+    pub(super) fn count_work(&mut self, what: &str) {
+        *self.recorder.record.stats.work.entry(what.to_string()).or_default() += 1;
+    }
+}

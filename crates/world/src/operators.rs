@@ -1,0 +1,289 @@
+//! The operators: people and their tools who change the membership, move leadership, compact and
+//! defragment.
+//!
+//! A task is a row of requests, one after another. An operator asks one member after another until one
+//! serves it, as `etcdctl` with several endpoints does, and asks again where the answer is only "not now".
+//! What it asks and learns is part of the history, like any client's.
+//!
+//! A machine that was added is switched on as soon as some member knows of it, as by a tool that looks at
+//! the member list. Operators stop when the chaos phase is over; what they began is left as it is.
+
+use api::etcdserverpb::{
+    AlarmRequest, CompactionRequest, DefragmentRequest, MemberAddRequest, MemberPromoteRequest,
+    MemberRemoveRequest, MemberUpdateRequest, MoveLeaderRequest, RangeRequest, alarm_request::AlarmAction,
+};
+use api::{Error, Request, Response};
+use keyed::Draw;
+use member::io::Input;
+use plan::{FaultKind, Plan};
+use record::{Fact, MessageKind, Nanos, Operation, Outcome};
+
+use crate::network::{Body, Packet};
+use crate::process::Stage;
+use crate::world::{Happening, MILLISECOND, SECOND, World, client_head};
+
+/// How long an operator waits for an answer (`etcdctl`, `--command-timeout`).
+const PATIENCE: Nanos = 5 * SECOND;
+/// Pause before it tries again.
+const PAUSE: Nanos = 500 * MILLISECOND;
+/// A machine that was added is switched on this long after it became a member.
+const SWITCH_ON: Nanos = 200 * MILLISECOND;
+/// How often a step is tried.
+const ATTEMPTS: u32 = 30;
+
+/// One thing an operator does.
+#[derive(Clone, Debug)]
+enum Step {
+    /// Asks this of anybody.
+    Ask(Request),
+    /// Asks this of one member.
+    AskMember(usize, Request),
+    /// Asks this of whoever leads.
+    AskLeader(Request),
+    /// Changes the membership in several ways at once.
+    Reconfigure(Vec<Request>),
+    /// Learns the newest revision, and compacts below it.
+    Compact { keep: u64, physical: bool, revision: Option<i64> },
+}
+
+struct Task {
+    /// Not yet done, in order.
+    steps: std::collections::VecDeque<Step>,
+    attempts: u32,
+    /// The operation under way.
+    current: Option<u64>,
+    /// Whom it asks next, by place.
+    endpoint: usize,
+}
+
+/// All operators of a run.
+pub(crate) struct Operators {
+    tasks: Vec<Task>,
+    /// The places of members that faults will add, by fault.
+    joiners: std::collections::BTreeMap<usize, usize>,
+}
+
+impl Operators {
+    pub(crate) fn new(plan: &Plan) -> Operators {
+        let first = plan.cluster.members as usize;
+        let adding = plan.faults.iter().enumerate().filter(|(_, fault)| fault.kind.adds_member());
+        let joiners = adding.enumerate().map(|(nth, (fault, _))| (fault, first + nth)).collect();
+        Operators { tasks: Vec::new(), joiners }
+    }
+}
+
+/// Where other members reach a member.
+pub(crate) fn peer_url(member: usize) -> String {
+    format!("http://m{}:2380", member + 1)
+}
+
+impl World<'_> {
+    /// The number under which operators ask.
+    pub(crate) fn operator(&self) -> usize {
+        self.clients.len() + 1
+    }
+
+    /// An operator gets something to do. Members are given by place.
+    pub(crate) fn begin_task(&mut self, fault: usize, kind: &FaultKind, members: &[usize], draw: Draw) {
+        let id = |member: usize| member as u64 + 1;
+        let target = members.first().copied().unwrap_or(0);
+        let joiner = self.operators.joiners.get(&fault).copied();
+        let add = |member: usize, is_learner: bool| {
+            Request::MemberAdd(MemberAddRequest { peer_urls: vec![peer_url(member)], is_learner })
+        };
+        let remove = |member: usize| Request::MemberRemove(MemberRemoveRequest { id: id(member) });
+        let steps: Vec<Step> = match (kind, joiner) {
+            (FaultKind::AddMember { learner, promote }, Some(joiner)) => {
+                let mut steps = vec![Step::Ask(add(joiner, *learner))];
+                if *learner && *promote {
+                    steps.push(Step::Ask(MemberPromoteRequest { id: id(joiner) }.into()));
+                }
+                steps
+            }
+            (FaultKind::RemoveMember, _) => vec![Step::Ask(remove(target))],
+            (FaultKind::ReplaceMember { joint: false }, Some(joiner)) => {
+                vec![Step::Ask(remove(target)), Step::Ask(add(joiner, false))]
+            }
+            (FaultKind::ReplaceMember { joint: true }, Some(joiner)) => {
+                vec![Step::Reconfigure(vec![add(joiner, false), remove(target)])]
+            }
+            (FaultKind::UpdateMember, _) => {
+                let peer_ur_ls = vec![peer_url(target), format!("http://m{}.other:2380", target + 1)];
+                vec![Step::Ask(MemberUpdateRequest { id: id(target), peer_ur_ls }.into())]
+            }
+            (FaultKind::MoveLeader, _) => {
+                vec![Step::AskLeader(MoveLeaderRequest { target_id: id(target) }.into())]
+            }
+            (FaultKind::Defragment, _) => {
+                members.iter().map(|member| Step::AskMember(*member, DefragmentRequest {}.into())).collect()
+            }
+            (FaultKind::Compact { keep, physical }, _) => {
+                vec![Step::Compact { keep: *keep, physical: *physical, revision: None }]
+            }
+            (FaultKind::ReclaimSpace, _) => {
+                let mut steps = vec![Step::Compact { keep: 0, physical: true, revision: None }];
+                let all = self.members();
+                steps.extend(all.iter().map(|member| Step::AskMember(*member, DefragmentRequest {}.into())));
+                let action = AlarmAction::Deactivate as i32;
+                // NOSPACE of every member; 0 is none in particular.
+                steps.extend(all.iter().map(|member| {
+                    Step::Ask(AlarmRequest { action, member_id: id(*member), alarm: 1 }.into())
+                }));
+                steps
+            }
+            _ => panic!("{} is nothing an operator does, or nobody is left to join", kind.name()),
+        };
+        let endpoint = draw.then(20).below(self.processes.len() as u64) as usize;
+        let task = Task { steps: steps.into(), attempts: 0, current: None, endpoint };
+        self.operators.tasks.push(task);
+        self.operate(self.operators.tasks.len() - 1);
+    }
+
+    /// The machines that are members now, by place.
+    pub(crate) fn members(&self) -> Vec<usize> {
+        let is_member = |member: &usize| self.processes[*member].stage == Stage::Member;
+        (0..self.processes.len()).filter(is_member).collect()
+    }
+
+    /// An operator goes on with its task.
+    pub(crate) fn operate(&mut self, at: usize) {
+        if self.nemesis.over || self.operators.tasks[at].current.is_some() {
+            return;
+        }
+        let Some(step) = self.operators.tasks[at].steps.front().cloned() else { return };
+        let members = self.members();
+        let task = &mut self.operators.tasks[at];
+        task.attempts += 1;
+        task.endpoint += 1;
+        if task.attempts > ATTEMPTS {
+            task.steps.clear();
+            return;
+        }
+        let anyone = members[task.endpoint % members.len()];
+        let (member, request) = match step {
+            Step::Ask(request) => (anyone, request),
+            Step::AskMember(member, request) => (member, request),
+            Step::AskLeader(request) => (self.progress.leader().unwrap_or(anyone), request),
+            Step::Reconfigure(changes) => return self.ask_to_reconfigure(at, anyone, changes),
+            Step::Compact { revision: None, .. } => {
+                let key = bytes::Bytes::from_static(b"\0");
+                (anyone, RangeRequest { key, limit: 1, ..RangeRequest::default() }.into())
+            }
+            Step::Compact { keep, physical, revision: Some(revision) } => {
+                let revision = (revision - keep as i64).max(1);
+                (anyone, CompactionRequest { revision, physical }.into())
+            }
+        };
+        let operation = self.note_call(member, request.clone());
+        self.operators.tasks[at].current = Some(operation);
+        let to = self.processes[member].incarnation;
+        self.send(Packet {
+            from: self.processes.len() + self.operator(),
+            to: member,
+            incarnations: (0, to),
+            head: client_head(MessageKind::ClientRequest),
+            body: Body::Request(operation, request, None),
+        });
+    }
+
+    /// A change that no call of etcd's asks for goes straight to the member.
+    fn ask_to_reconfigure(&mut self, at: usize, member: usize, changes: Vec<Request>) {
+        // In the history it stands as its last part: the removal.
+        let operation = self.note_call(member, changes[changes.len() - 1].clone());
+        self.operators.tasks[at].current = Some(operation);
+        self.feed_connections(member);
+        self.feed(member, Input::Reconfigure { operation, changes });
+    }
+
+    fn note_call(&mut self, member: usize, request: Request) -> u64 {
+        let now = self.now();
+        let client = self.operator() as u32;
+        let operation = self.next_operation(Operation {
+            client,
+            member: member as u32 + 1,
+            user: None,
+            request,
+            call: now,
+            outcome: Outcome::Unknown { gave_up: now },
+        });
+        self.queue.push(now + PATIENCE, Happening::OperatorTimeout { operation });
+        operation
+    }
+
+    /// An operator has an answer, or gives up waiting for it.
+    pub(crate) fn operator_answered(&mut self, operation: u64, outcome: Outcome) {
+        let Some(at) = self.operators.tasks.iter().position(|task| task.current == Some(operation)) else {
+            return;
+        };
+        let digest = crate::digests::outcome(&outcome);
+        let answered = !matches!(outcome, Outcome::Unknown { .. });
+        self.note(0, Fact::Returned { operation, answered, digest });
+        let task = &mut self.operators.tasks[at];
+        task.current = None;
+        let done = match &outcome {
+            Outcome::Answer { response, .. } => match task.steps.front_mut() {
+                Some(Step::Compact { revision: revision @ None, .. }) => {
+                    *revision = match response {
+                        Response::Range(range) => range.header.as_ref().map(|header| header.revision),
+                        _ => None,
+                    };
+                    false
+                }
+                _ => true,
+            },
+            Outcome::Error { error, .. } => is_done(*error),
+            Outcome::Unknown { .. } => false,
+        };
+        if done {
+            task.steps.pop_front();
+            task.attempts = 0;
+        }
+        self.history.operations[operation as usize].outcome = outcome;
+        self.queue.push(self.now() + PAUSE, Happening::Operate { task: at });
+    }
+
+    /// Switches on the machines of members that joined.
+    pub(crate) fn look_for_joiners(&mut self) {
+        let (_, voters, learners) = &self.progress.configuration;
+        let joined: Vec<usize> = voters.iter().chain(learners).copied().collect();
+        for member in &joined {
+            if self.processes[*member].stage != Stage::Absent {
+                continue;
+            }
+            let peers: Vec<member::config::Peer> =
+                joined.iter().map(|member| crate::setup::peer(*member as u32 + 1)).collect();
+            let process = &mut self.processes[*member];
+            process.stage = Stage::Member;
+            process.config.join = true;
+            process.config.peers = peers.into();
+            self.queue.push(self.now() + SWITCH_ON, Happening::Join { member: *member });
+        }
+    }
+
+    /// Tells a member for how long it has been connected to each other one, as its transport knows.
+    pub(crate) fn feed_connections(&mut self, member: usize) {
+        let now = self.now();
+        let connected = (0..self.processes.len()).filter(|other| *other != member).filter_map(|other| {
+            let process = &self.processes[other];
+            let since = self.network.joined_since(member, other)?;
+            let since = since.max(process.started).max(self.processes[member].started);
+            (process.is_up() && process.stage == Stage::Member).then(|| (other as u64 + 1, now - since))
+        });
+        let connections = connected.collect();
+        self.feed(member, Input::Connections(connections));
+    }
+}
+
+/// Whether an error says that there is nothing left to do.
+fn is_done(error: Error) -> bool {
+    matches!(
+        error,
+        Error::MemberExists
+            | Error::PeerUrlExists
+            | Error::MemberNotFound
+            | Error::MemberNotLearner
+            | Error::BadLeaderTransferee
+            | Error::Compacted
+            | Error::FutureRev
+    )
+}
