@@ -4,13 +4,17 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use plan::Plan;
+use plan::{FaultKind, Plan};
 use record::{Event, Fact, MemberId, Nanos, Observer, Record};
 use verify::invariants::{Broken, Monitors};
+use verify::leases::Lessors;
 use verify::{Expectations, Oracle, Severity, Verdict, Violation};
 
 use crate::show::event;
 use crate::stopwatch::Stopwatch;
+
+/// The rate of a clock that is right.
+const EXACT: u32 = 1_000_000;
 
 /// A run and its judgement.
 #[derive(Clone, Debug)]
@@ -47,24 +51,54 @@ pub fn run_plan_told(
 ) -> Result<Outcome, HarnessFailure> {
     let stopwatch = Stopwatch::start();
     let (record, verdict, starts, check) = guarded(|| {
-        let mut watch = Watch { monitors: Monitors::new(plan.cluster.members), starts: Vec::new(), observer };
-        let record = world::run(plan, &mut watch, options);
+        let monitors = Monitors::new(plan.most_members());
+        let mut watch = Watch { monitors, lessors: Lessors::default(), starts: Vec::new(), observer };
+        let mut record = world::run(plan, &mut watch, options);
         let checking = Stopwatch::start();
-        let Watch { monitors, starts, .. } = watch;
-        let verdict = judge(plan, &record, monitors, &starts);
+        let Watch { monitors, lessors, starts, .. } = watch;
+        for (name, count) in monitors.probes().named() {
+            *record.stats.probes.entry(name).or_default() += count;
+        }
+        let verdict = judge(plan, &record, monitors, &lessors, &starts);
         (record, verdict, starts, checking.elapsed())
     })?;
     Ok(Outcome { record, verdict, starts, wall: stopwatch.elapsed(), check })
 }
 
 /// Both views on a run in one verdict.
-fn judge(plan: &Plan, record: &Record, monitors: Monitors, starts: &[(MemberId, Nanos)]) -> Verdict {
-    let expectations =
-        Expectations { answered: plan.expect.answered, starts: starts.to_vec(), ..Expectations::default() };
+fn judge(
+    plan: &Plan,
+    record: &Record,
+    monitors: Monitors,
+    lessors: &Lessors,
+    starts: &[(MemberId, Nanos)],
+) -> Verdict {
+    let cluster = &plan.cluster;
+    let checkpoint = cluster.lease_checkpoint_interval;
+    let expectations = Expectations {
+        answered: plan.expect.answered,
+        starts: starts.to_vec(),
+        clock_rates: clock_rates(plan),
+        lease_extension: cluster.heartbeat_interval * u64::from(cluster.election_ticks),
+        lease_checkpoint: (checkpoint != 0).then_some(checkpoint),
+        lessors: lessors.spans(),
+        quota: cluster.quota != 0,
+        ..Expectations::default()
+    };
     let mut verdict = verify::judge(record, &expectations);
     verdict.violations.extend(monitors.into_violations().into_iter().map(violation));
     verdict.rank();
     verdict
+}
+
+/// How slow and how fast the members' clocks may run in a plan, in parts of a million of true time. A clock
+/// that stands still does so for a while; what that does to leases is within their bound.
+fn clock_rates(plan: &Plan) -> (u32, u32) {
+    let rates = plan.faults.iter().filter_map(|fault| match fault.kind {
+        FaultKind::ClockRate { rate } => Some(rate),
+        _ => None,
+    });
+    rates.fold((EXACT, EXACT), |(slowest, fastest), rate| (slowest.min(rate), fastest.max(rate)))
 }
 
 /// A broken invariant in the judge's words. No client has seen it yet; what one saw of it the judge says.
@@ -79,6 +113,8 @@ fn violation(broken: Broken) -> Violation {
 /// Those who are told every event as it happens.
 struct Watch<'a> {
     monitors: Monitors,
+    /// Who looked after the leases, and when (L2).
+    lessors: Lessors,
     /// When each process began: it may forget then what it has answered before (K2).
     starts: Vec<(MemberId, Nanos)>,
     observer: &'a mut dyn Observer,
@@ -91,6 +127,7 @@ impl Observer for Watch<'_> {
             self.starts.push((event.member, event.time));
         }
         self.monitors.event(event);
+        self.lessors.event(event);
         self.observer.event(event);
     }
 }

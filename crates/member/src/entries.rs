@@ -52,6 +52,13 @@ impl Member {
         }
         self.pass(Failpoint::AfterApplyOneEntryNormal, effects);
         if let Some(operation) = waiting {
+            // Users changed while the login was under way: its password is looked at again.
+            if let Some((login, revision)) = self.logins.remove(&operation)
+                && revision != self.auth.revision()
+            {
+                self.serve(operation, login.into(), None, effects);
+                return (id, mutated);
+            }
             let result = self.with_header(result);
             match (&command, result) {
                 (Command::Request(Request::Compact(request)), Ok(response)) if request.physical => {
@@ -75,10 +82,10 @@ impl Member {
         effects: &mut Effects,
     ) -> Applied {
         let refused = |error| Applied { result: Err(error), mutated: false };
-        if let Err(error) = self.may_apply(request, who) {
+        if let Some(error) = self.cluster.refuses(request) {
             return refused(error);
         }
-        if let Some(error) = self.cluster.refuses(request) {
+        if let Err(error) = self.may_apply(request, who) {
             return refused(error);
         }
         match request {

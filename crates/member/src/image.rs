@@ -36,7 +36,7 @@ impl Image {
         }
         let rest = bytes.split_to(length);
         let (cluster, auth) = decode_rest(rest, config)?;
-        Ok(Image { store: Store::decode_snapshot(bytes)?, cluster, auth })
+        Ok(Image { store: Store::decode_snapshot_with(bytes, config.flaws)?, cluster, auth })
     }
 }
 

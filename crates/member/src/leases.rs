@@ -34,6 +34,10 @@ impl Member {
 
     /// This member leads for sure, or did a moment ago: renews the lease.
     pub(crate) fn renew(&mut self, operation: u64, id: i64, effects: &mut Effects) {
+        // The lessor hears of a deposition only at the end of a step.
+        if !self.node.is_leader() && !self.config.flaws.has(Flaw::StalledLeaderRevokes) {
+            return self.ask_leader(operation, LeaseKeepAliveRequest { id }.into());
+        }
         let revision = self.store.revision();
         let header = Some(ResponseHeader { revision, ..ResponseHeader::default() });
         self.pass(Failpoint::BeforeCheckpointInLeaseRenew, effects);

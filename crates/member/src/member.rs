@@ -54,6 +54,10 @@ pub struct Member {
     pub(crate) expiring: Vec<(u64, i64, u64)>,
     /// Compactions whose askers wait for the scrub: operation, revision, answer.
     pub(crate) scrubbing: Vec<(u64, i64, Response)>,
+    /// Logins under way, by operation, and the revision of users at which the password was right.
+    pub(crate) logins: std::collections::BTreeMap<u64, (api::etcdserverpb::AuthenticateRequest, u64)>,
+    /// Requests whose tokens this member does not know yet: operation, request, token, deadline.
+    pub(crate) early: Vec<(u64, Request, Option<bytes::Bytes>, u64)>,
     /// When a flawed lessor is told that it no longer leads.
     pub(crate) deposed: Option<u64>,
     /// When this member ends itself, having been removed.
@@ -477,6 +481,7 @@ impl Member {
     /// What time has come for: time-outs, backend commits, snapshots of the log, a stop that is done.
     fn housekeeping(&mut self, effects: &mut Effects) {
         self.expire(effects);
+        self.look_after_early(effects);
         self.note_lessor(effects);
         self.look_after_leases(effects);
         self.look_after_calls(effects);
@@ -507,9 +512,8 @@ impl Member {
         if self.scrubbing.is_empty() {
             return;
         }
-        let store = &self.store;
-        let done: Vec<_> =
-            self.scrubbing.extract_if(.., |(_, revision, _)| store.is_scrubbed(*revision)).collect();
+        let finished = self.backend.meta().finished_compact;
+        let done: Vec<_> = self.scrubbing.extract_if(.., |(_, revision, _)| finished >= *revision).collect();
         for (operation, _, response) in done {
             self.reply(operation, Ok(response), effects);
         }

@@ -179,6 +179,12 @@ impl Node {
             panic!("raft refuses a committed change of the configuration ({error}): {change:?}; was it checked before it was applied?")
         });
         self.raw.mut_store().set_conf_state(conf_state.clone());
+        // A leader that has left the cluster steps down, as etcd's raft does on request
+        // (`StepDownOnRemoval`): raft 0.7 would panic over its next durable entry (`docs/findings.md`).
+        if self.is_leader() && self.matched(self.raw.raft.id).is_none() {
+            let term = self.term();
+            self.raw.raft.become_follower(term, raft::INVALID_ID);
+        }
         self.steady();
         conf_state
     }

@@ -222,7 +222,9 @@ impl Member {
         let due =
             persistence.dirty_since.is_some_and(|since| self.now >= since + self.config.backend_interval);
         let full = persistence.uncommitted >= self.config.backend_limit;
-        if due || full || persistence.install || self.wants_log_snapshot() {
+        // Whoever compacts physically waits for a commit that says it is done.
+        let scrubbed = self.scrubbing.iter().any(|(_, revision, _)| self.store.is_scrubbed(*revision));
+        if due || full || scrubbed || persistence.install || self.wants_log_snapshot() {
             self.commit_backend(effects);
         }
     }

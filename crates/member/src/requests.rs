@@ -42,6 +42,11 @@ impl Member {
         }
         let who = match self.auth.who(token.map(|token| &token[..]), self.now) {
             Ok(who) => who,
+            // A login that this member has not applied yet.
+            Err(Error::InvalidAuthToken) if self.is_early(token) => {
+                let (token, until) = (token.cloned(), self.now + self.config.request_timeout);
+                return self.early.push((operation, request, token, until));
+            }
             Err(error) => return self.reply(operation, Err(error), effects),
         };
         if let Err(error) = self.auth.admit(who.as_ref(), &request, &|id| self.keys_of(id)) {
@@ -75,6 +80,28 @@ impl Member {
                 self.time_to_live(operation, request, effects);
             }
             request => self.serve(operation, request, None, effects),
+        }
+    }
+
+    /// Whether a token was made by an entry that is still to be applied here.
+    fn is_early(&self, token: Option<&Bytes>) -> bool {
+        let index = token.and_then(|token| crate::auth::token_index(token));
+        index.is_some_and(|index| index > self.applied.0)
+    }
+
+    /// Lets requests go on whose tokens have become known, and ends those that waited for too long.
+    pub(crate) fn look_after_early(&mut self, effects: &mut Effects) {
+        if self.early.is_empty() {
+            return;
+        }
+        for (operation, request, token, until) in std::mem::take(&mut self.early) {
+            if !self.is_early(token.as_ref()) {
+                self.request(operation, request, token.as_ref(), effects);
+            } else if until <= self.now {
+                self.reply(operation, Err(Error::InvalidAuthToken), effects);
+            } else {
+                self.early.push((operation, request, token, until));
+            }
         }
     }
 
@@ -135,7 +162,8 @@ impl Member {
                 let checked = self.auth.check_password(&request.name, &request.password);
                 match checked {
                     Err(error) => self.reply(operation, Err(error), effects),
-                    Ok(_) => {
+                    Ok(revision) => {
+                        self.logins.insert(operation, (request.clone(), revision));
                         let random = self.random();
                         let simple_token = self.auth.fresh_token(random);
                         let command = InternalAuthenticateRequest {
@@ -194,8 +222,12 @@ impl Member {
     ) {
         let id = self.fresh_id();
         let user = who.as_ref().map_or(("", 0), |who| (&who.user[..], who.revision));
-        let internal = match (&command, operation == NOBODY || self.services.owns_request(operation)) {
-            (Command::Request(request), true) => Some(Box::new(request.clone())),
+        let own = operation == NOBODY || self.services.owns_request(operation);
+        let internal = match &command {
+            // Of a grant it is told, too, which id the lease has: the client may have left that open.
+            Command::Request(request) if own || matches!(request, Request::LeaseGrant(_)) => {
+                Some(Box::new(request.clone()))
+            }
             _ => None,
         };
         let Some(data) = envelope::encode(id, user, command) else {
@@ -204,10 +236,10 @@ impl Member {
         if data.len() as u64 > self.config.max_request_bytes {
             return self.reply(operation, Err(Error::RequestTooLarge), effects);
         }
-        effects.facts.push(match internal {
-            Some(what) => Fact::ProposedInternal { request: id, what },
-            None => Fact::Proposed { operation, request: id },
-        });
+        if !own {
+            effects.facts.push(Fact::Proposed { operation, request: id });
+        }
+        effects.facts.extend(internal.map(|what| Fact::ProposedInternal { request: id, what }));
         let deadline = self.now + self.config.request_timeout;
         self.proposals.push(id, operation, self.now, deadline, Payload::Data(data));
     }
@@ -271,7 +303,9 @@ impl Member {
     fn propose_configuration(&mut self, operation: u64, change: &Change, effects: &mut Effects) {
         let id = self.fresh_id();
         let learners = &self.node.log().conf_state().learners;
-        let change = configuration::for_raft(id, change, |id| learners.contains(&id));
+        // M-21737: what a learner is called matters more than what it is.
+        let forgets = self.config.flaws.has(Flaw::MemberUpdatePromotesLearner);
+        let change = configuration::for_raft(id, change, |id| learners.contains(&id) && !forgets);
         effects.facts.push(Fact::Proposed { operation, request: id });
         let deadline = self.now + self.config.request_timeout;
         self.proposals.push(id, operation, self.now, deadline, Payload::Change(change));
@@ -282,6 +316,7 @@ impl Member {
     /// Ends the requests whose time inside the server is over.
     pub(crate) fn expire(&mut self, effects: &mut Effects) {
         for expired in self.proposals.expired(self.now) {
+            self.logins.remove(&expired.operation);
             let error = if expired.proposed {
                 self.why_late(expired.started)
             } else {

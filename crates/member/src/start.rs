@@ -174,6 +174,8 @@ impl Member {
             comparison: Comparison::default(),
             expiring: Vec::new(),
             scrubbing: Vec::new(),
+            logins: std::collections::BTreeMap::new(),
+            early: Vec::new(),
             deposed: None,
             removal: None,
             publication: Publication::Due(now),

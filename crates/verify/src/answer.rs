@@ -55,7 +55,8 @@ pub fn difference(expected: &Response, observed: &Response, ties: &Ties) -> Opti
             different("", "leases", &sorted(&expected.leases), &sorted(&observed.leases))
         }
         (Response::LeaseKeepAlive(expected), Response::LeaseKeepAlive(observed)) => {
-            number("", "ID", expected.id, observed.id).or_else(|| number("", "TTL", expected.ttl, observed.ttl))
+            number("", "ID", expected.id, observed.id)
+                .or_else(|| number("", "TTL", expected.ttl, observed.ttl))
         }
         (Response::Alarm(expected), Response::Alarm(observed)) => {
             different("", "alarms", &sorted(&expected.alarms), &sorted(&observed.alarms))

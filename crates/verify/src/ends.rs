@@ -7,7 +7,8 @@
 //! Not checked: how long anything took within the bound of the settle phase; memory (the runner bounds that);
 //! members whose applied index differs at the end, which I8 compares as the run goes.
 
-use record::{MemberEnd, Record, Stop};
+use api::{Error, Request};
+use record::{MemberEnd, Operation, Outcome, Record, Stop};
 
 use crate::describe;
 use crate::{Oracle, Severity, Verdict, Violation};
@@ -49,6 +50,22 @@ pub fn surprises(record: &Record, verdict: &mut Verdict) {
             Some(words) => violation.say(words.clone()),
             None => violation,
         });
+    }
+}
+
+/// Checks, for V2, that nobody is refused for want of space where there is enough.
+pub fn space(record: &Record, quota: bool, verdict: &mut Verdict) {
+    let refused =
+        |operation: &&Operation| matches!(operation.outcome, Outcome::Error { error: Error::NoSpace, .. });
+    let operations = || record.history.operations.iter();
+    let asked = operations().any(|one| matches!(one.request, Request::Alarm(_)));
+    if let Some(operation) = operations().find(refused).filter(|_| !quota && !asked) {
+        let title = "a write was refused for want of space";
+        let time = operation.returned().unwrap_or(operation.call);
+        let violation = Violation::new(Oracle::V2, Severity::Wrong, time, title)
+            .say(format!("It was refused: {}.", describe::operation(operation)))
+            .say("No member's space is bounded, and nobody raised an alarm.");
+        verdict.violations.push(violation);
     }
 }
 

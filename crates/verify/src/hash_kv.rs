@@ -77,13 +77,18 @@ fn refused(
             continue;
         };
         let (title, reason) = match error {
-            Error::Compacted if !compactions.iter().any(|(call, to)| call <= at && *to > request.revision) => (
-                "a hash was refused as compacted, but never was",
-                format!("No compaction beyond revision {} had been asked for by then.", request.revision),
-            ),
+            Error::Compacted
+                if !compactions.iter().any(|(call, to)| call <= at && *to > request.revision) =>
+            {
+                (
+                    "a hash was refused as compacted, but never was",
+                    format!("No compaction beyond revision {} had been asked for by then.", request.revision),
+                )
+            }
             Error::FutureRev => {
                 let shown = known.get(&number).map(|witness| &history.operations[*witness]);
-                let seen = |one: &&Operation| k2::shown(one).is_some_and(|at| at.revision() >= request.revision);
+                let seen =
+                    |one: &&Operation| k2::shown(one).is_some_and(|at| at.revision() >= request.revision);
                 let Some(witness) = shown.filter(seen) else { continue };
                 let line = describe::operation(witness);
                 (
@@ -112,9 +117,14 @@ fn differ(history: &History, one: usize, other: usize, revision: i64) -> Violati
     };
     let operation = &history.operations[other];
     let time = operation.returned().unwrap_or(operation.call);
-    Violation::new(Oracle::I8, Severity::Wrong, time, format!("two hashes of the keys at revision {revision}"))
-        .say(said(one))
-        .say(said(other))
-        .say("Both are of the same revision, compacted equally far.")
-        .shown_by([one, other])
+    Violation::new(
+        Oracle::I8,
+        Severity::Wrong,
+        time,
+        format!("two hashes of the keys at revision {revision}"),
+    )
+    .say(said(one))
+    .say(said(other))
+    .say("Both are of the same revision, compacted equally far.")
+    .shown_by([one, other])
 }

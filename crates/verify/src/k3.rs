@@ -43,7 +43,7 @@ pub fn check(history: &History, applied: &[Applied], starts: &[(MemberId, Nanos)
         known.extend(newest_before(history, starts));
     }
     for (number, operation) in history.operations.iter().enumerate() {
-        let past = reads_the_past(&operation.request);
+        let past = reads_the_past(&operation.request) || is_refused(operation);
         finding.reads += usize::from(past && operation.returned().is_some());
         if is_refused(operation)
             && let Some(reason) = against(history, number, &compactions, &known)

@@ -7,10 +7,12 @@
 //! * [`model`]: what one etcd would answer.
 //! * [`k1`] to [`k4`]: the oracles over the history; `k1` is the revision engine. [`search`] is the other engine,
 //!   which needs nothing but the history, for small ones; the two are held against each other (`tests/cross_check.rs`).
-//! * [`invariants`]: I1 to I9, which watch a run as it goes. [`ends`]: V1, V2 and the end of I8.
+//! * [`watch`], [`caches`]: W1 to W12 and C1, against the [`truth`] that `k1` replayed.
+//! * [`leases`], [`locks`], [`hash_kv`]: L1 to L3, M1, and what clients see of I8.
+//! * [`invariants`]: I1 to I10, which watch a run as it goes. [`ends`]: V1, V2 and the end of I8.
 //! * [`Verdict`]: what comes out. [`describe`]: operations, events and times in words.
 //!
-//! Not here: watches, leases over time, membership (their oracles come with them), and D1, which needs two runs.
+//! Not here: D1, which needs two runs.
 //!
 //! Architecture invariant: knows `api` and `record` and nothing else of this workspace; above all not the member. The
 //! model and the member's store are written apart, so that they do not share their mistakes.
@@ -22,6 +24,7 @@ pub mod caches;
 pub mod definite;
 pub mod describe;
 pub mod ends;
+pub mod hash_kv;
 pub mod history_file;
 pub mod invariants;
 mod judge;
@@ -29,6 +32,8 @@ pub mod k1;
 pub mod k2;
 pub mod k3;
 pub mod k4;
+pub mod leases;
+pub mod locks;
 pub mod model;
 pub mod search;
 pub mod truth;

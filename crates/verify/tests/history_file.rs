@@ -2,8 +2,11 @@
 
 mod support;
 
+use api::etcdserverpb::watch_request::RequestUnion;
+use api::etcdserverpb::*;
+use api::mvccpb::{Event, KeyValue};
 use etcdsim_verify::history_file::{FileError, HistoryFile, Setup};
-use record::{History, Outcome};
+use record::{Applied, CacheView, History, Outcome, StreamEnd, WatchStream};
 use support::{Random, Shape};
 
 const SETUP: &str = r#"{"server": "etcd", "version": "3.4.23", "members": 3, "clients": 8, "seed": 1}"#;
@@ -24,6 +27,129 @@ fn what_is_written_is_read_back() {
         let text = String::from_utf8(text).expect("JSON is text");
         assert_eq!(HistoryFile::read("run.jsonl", &text), Ok(written));
     }
+}
+
+/// Streams with everything that can be on them.
+fn streams() -> Vec<WatchStream> {
+    let request = |request| WatchRequest { request_union: Some(request) };
+    let create = WatchCreateRequest {
+        key: "a".into(),
+        range_end: "\0".into(),
+        start_revision: -3,
+        filters: vec![1, 7],
+        prev_kv: true,
+        watch_id: 9,
+        ..WatchCreateRequest::default()
+    };
+    let sent = vec![
+        (3, request(RequestUnion::CreateRequest(create))),
+        (3, request(RequestUnion::ProgressRequest(WatchProgressRequest {}))),
+        (7, request(RequestUnion::CancelRequest(WatchCancelRequest { watch_id: 0 }))),
+        (9, request(RequestUnion::CreateRequest(WatchCreateRequest::default()))),
+    ];
+    let kv = KeyValue { key: "a".into(), value: vec![0, 255].into(), lease: i64::MIN, ..KeyValue::default() };
+    let event = Event { r#type: 1, kv: Some(kv.clone()), prev_kv: Some(kv) };
+    let header = Some(ResponseHeader { revision: 7, member_id: u64::MAX, ..ResponseHeader::default() });
+    let reason = "mvcc: watcher range is empty".to_string();
+    let received = vec![
+        (
+            4,
+            WatchResponse {
+                created: true,
+                canceled: true,
+                cancel_reason: reason,
+                ..WatchResponse::default()
+            },
+        ),
+        (
+            4,
+            WatchResponse {
+                header,
+                watch_id: -1,
+                fragment: true,
+                events: vec![event],
+                ..WatchResponse::default()
+            },
+        ),
+        (8, WatchResponse { compact_revision: 5, ..WatchResponse::default() }),
+    ];
+    let ends = [
+        None,
+        Some((10, StreamEnd::Closed)),
+        Some((10, StreamEnd::Broken)),
+        Some((10, StreamEnd::Refused(api::Error::NoLeader))),
+    ];
+    let stream = |ended| WatchStream {
+        client: 3,
+        member: 2,
+        opened: 2,
+        sent: sent.clone(),
+        received: received.clone(),
+        ended,
+    };
+    ends.into_iter().map(stream).collect()
+}
+
+#[test]
+fn streams_copies_and_users_are_read_back() {
+    let mut written = HistoryFile::default();
+    let shape = Shape { operations: 5, ..Shape::default() };
+    (written.history, written.applied) = support::history(&mut Random(1), &shape);
+    written.history.operations[0].user = Some("alice".into());
+    written.history.watches = streams();
+    let keys = ("a".into(), "\0".into());
+    let pairs = vec![("a".into(), 3), (vec![0, 255].into(), i64::MAX)];
+    written.history.caches.push(CacheView { client: 1, at: 5, keys: keys.clone(), revision: 3, pairs });
+    written.history.caches.push(CacheView { client: 1, at: 6, keys, revision: 3, pairs: Vec::new() });
+    let internal = Some(Box::new(CompactionRequest { revision: 2, physical: false }.into()));
+    written.applied.push(Applied {
+        index: 99,
+        operation: None,
+        internal,
+        revision: 9,
+        mutated: false,
+        time: 7,
+    });
+    let mut text = Vec::new();
+    written.write(&mut text).expect("a vector takes everything");
+    let text = String::from_utf8(text).expect("JSON is text");
+    assert!(text.starts_with(r#"{"format":"etcdsim-history-2","#), "{text}");
+    assert_eq!(HistoryFile::read("run.jsonl", &text), Ok(written));
+}
+
+#[test]
+fn a_malformed_stream_is_shown_where_it_is() {
+    let opened = r#"{"stream": 4, "client": 1, "member": 1, "opened": 5}"#;
+    let sent = r#"{"stream": 4, "at": 6, "sent": {"create_request": {"key": "YQ=="}}}"#;
+    let cases = [
+        (sent.to_string(), "run.jsonl:2:2: this stream was not opened"),
+        (format!("{opened}\n{opened}"), "run.jsonl:3:2: this stream was opened before"),
+        (format!("{opened}\n{}", sent.replace("6", "4")), "run.jsonl:3:"),
+        (
+            format!("{opened}\n{}", sent.replace("\"at\": 6", "\"at\": 4")),
+            "run.jsonl:3:15: this comes before",
+        ),
+        (format!("{opened}\n{}", sent.replace("create_request", "creat_request")), "run.jsonl:3:"),
+        (format!("{opened}\n{}", r#"{"stream": 4, "at": 6}"#), "run.jsonl:3:2: expected one of \"opened\""),
+        (
+            format!("{opened}\n{}", r#"{"stream": 4, "at": 6, "ended": "gone"}"#),
+            "run.jsonl:3:24: expected \"closed\"",
+        ),
+        (r#"{"cache": {"client": 1, "at": 2}}"#.to_string(), "run.jsonl:2:"),
+    ];
+    for (lines, expected) in cases {
+        let error = read(&lines).expect_err(&lines).to_string();
+        assert!(error.starts_with(expected), "{error}\nshould start with\n{expected}\nfor {lines}");
+    }
+    let file = format!(
+        "{opened}\n{sent}\n{}",
+        r#"{"stream": 4, "at": 6, "ended": "refused", "error": {"message": "gone"}}"#
+    );
+    let read = read(&file).expect("a good file");
+    assert_eq!(read.history.watches[0].ended, Some((6, StreamEnd::Broken)), "the transport's own words");
+    let error =
+        HistoryFile::read("run.jsonl", r#"{"format": "etcdsim-history-9"}"#).expect_err("a later one");
+    assert!(error.to_string().starts_with("run.jsonl:1:2: this is no format that is known here"), "{error}");
 }
 
 #[test]

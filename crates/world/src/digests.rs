@@ -51,6 +51,10 @@ pub(crate) fn request(request: &Request) -> u64 {
     of(request)
 }
 
+pub(crate) fn watch(response: &api::etcdserverpb::WatchResponse) -> u64 {
+    of(response)
+}
+
 pub(crate) fn outcome(outcome: &Outcome) -> u64 {
     match outcome {
         Outcome::Answer { response, .. } => of(response),

@@ -108,8 +108,8 @@ impl World<'_> {
                 vec![Step::Reconfigure(vec![add(joiner, false), remove(target)])]
             }
             (FaultKind::UpdateMember, _) => {
-                let peer_ur_ls = vec![peer_url(target), format!("http://m{}.other:2380", target + 1)];
-                vec![Step::Ask(MemberUpdateRequest { id: id(target), peer_ur_ls }.into())]
+                let peer_urls = vec![peer_url(target), format!("http://m{}.other:2380", target + 1)];
+                vec![Step::Ask(MemberUpdateRequest { id: id(target), peer_urls }.into())]
             }
             (FaultKind::MoveLeader, _) => {
                 vec![Step::AskLeader(MoveLeaderRequest { target_id: id(target) }.into())]

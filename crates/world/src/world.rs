@@ -12,7 +12,7 @@ use plan::{Plan, PointAction};
 use record::fact::{DropReason, MessageHead};
 use record::{Fact, History, MemberEnd, MessageKind, Nanos, Observer, Operation, Outcome, Record, Stop};
 
-use crate::clients::Client;
+use crate::clients::{Client, Programs, Segment};
 use crate::clock::Clock;
 use crate::context;
 use crate::disk::SimDisk;
@@ -64,6 +64,14 @@ pub(crate) enum Happening {
     ClientTurn { client: usize },
     /// A client's patience is over.
     ClientTimeout { client: usize, operation: u64 },
+    /// What was sent on a stream of watchers (by its client or by its member) is not acknowledged.
+    StreamDue { stream: u64, up: bool },
+    /// A slow client is done with a response of a stream.
+    StreamTake { stream: u64 },
+    /// A client looks whether a stream still lives.
+    StreamKeepalive { stream: u64 },
+    /// A client opens a stream again, by its own number.
+    StreamResume { client: usize, number: u32 },
     /// A fault begins.
     FaultBegins { fault: usize },
     /// A fault ends.
@@ -83,6 +91,8 @@ pub(crate) struct World<'a> {
     pub(crate) recorder: Recorder<'a>,
     pub(crate) processes: Vec<Process>,
     pub(crate) clients: Vec<Client>,
+    /// What clients have in common.
+    pub(crate) programs: Programs,
     pub(crate) network: Network,
     pub(crate) nemesis: Nemesis,
     pub(crate) operators: Operators,
@@ -113,7 +123,7 @@ impl<'a> World<'a> {
                 process
             })
             .collect();
-        let clients: Vec<Client> = plan.clients.iter().cloned().map(Client::new).collect();
+        let clients = crate::clients::clients(plan);
         // The one before it reads everything when all is quiet; the very last stands for all operators.
         let network = Network::new(plan.seed, members, clients.len() + 2, plan.network.clone());
         World {
@@ -128,6 +138,7 @@ impl<'a> World<'a> {
             heard: Vec::new(),
             settle: Settle::new(plan),
             clients,
+            programs: Programs::new(plan, members),
             network,
             events: 0,
             done: false,
@@ -214,6 +225,10 @@ impl<'a> World<'a> {
             }
             Happening::ClientTurn { client } => self.client_turn(client),
             Happening::ClientTimeout { client, operation } => self.client_timeout(client, operation),
+            Happening::StreamDue { stream, up } => self.stream_due(stream, up),
+            Happening::StreamTake { stream } => self.stream_take(stream),
+            Happening::StreamKeepalive { stream } => self.stream_keepalive(stream),
+            Happening::StreamResume { client, number } => self.stream_resume(client, number),
             Happening::FaultBegins { fault } => self.fault_begins(fault),
             Happening::FaultEnds { fault } => self.fault_ends(fault),
             Happening::Flap { fault } => self.flap(fault),
@@ -378,6 +393,7 @@ impl<'a> World<'a> {
         if !power {
             self.reset_connections(member);
         }
+        self.reset_streams(member, power);
     }
 
     /// The machine lives, the process does not: its clients' connections break.
@@ -516,6 +532,12 @@ impl<'a> World<'a> {
                 head: client_head(kind),
                 body: Body::Peer(message),
             });
+        }
+        for (stream, response) in effects.watch.drain(..) {
+            self.watch_response(member, stream, response);
+        }
+        for (stream, error) in effects.watch_ended.drain(..) {
+            self.watch_refused(member, stream, error);
         }
         for (operation, result) in effects.replies.drain(..) {
             let client = self.client_of(operation);
@@ -706,7 +728,7 @@ impl<'a> World<'a> {
         };
         let refused = if !self.network.reaches(&packet) {
             Some(DropReason::CutAtArrival)
-        } else if matches!(packet.body, Body::Reset(_))
+        } else if matches!(packet.body, Body::Reset(_) | Body::Stream(_, Segment::Reset))
             || alive(packet.from, packet.incarnations.0) && alive(packet.to, packet.incarnations.1)
         {
             None
@@ -718,8 +740,14 @@ impl<'a> World<'a> {
         }
         if let Some(why) = refused {
             self.recorder.note(now, from, Fact::Dropped { to, kind, why });
-            if let (Body::Request(operation, _), DropReason::Dead) = (&packet.body, why) {
-                self.refuse_connection(&packet, *operation);
+            match (&packet.body, why) {
+                (Body::Request(operation, ..), DropReason::Dead) => {
+                    self.refuse_connection(&packet, *operation);
+                }
+                (Body::Stream(stream, segment), DropReason::Dead) => {
+                    self.stream_unheard(packet.to, *stream, segment);
+                }
+                _ => {}
             }
             return;
         }
@@ -729,11 +757,11 @@ impl<'a> World<'a> {
             Body::Peer(message) => {
                 self.feed(packet.to, Input::Peer { from: packet.from as u64 + 1, message });
             }
-            Body::Request(operation, request) => {
+            Body::Request(operation, request, token) => {
                 // Clients speak over a stream: its transport throws copies away.
                 let heard = &mut self.heard[operation as usize];
                 if !std::mem::replace(heard, true) {
-                    self.feed(packet.to, Input::Request { operation, request, token: None });
+                    self.feed(packet.to, Input::Request { operation, request, token });
                 }
             }
             Body::Response(operation, result) => {
@@ -748,6 +776,7 @@ impl<'a> World<'a> {
                 let client = packet.to - members;
                 self.operation_ended(client, operation, Outcome::Unknown { gave_up: now });
             }
+            Body::Stream(stream, segment) => self.stream_arrives(packet.to, stream, segment),
         }
     }
 
@@ -768,57 +797,6 @@ impl<'a> World<'a> {
         self.history.operations[operation as usize].client as usize
     }
 
-    /// Sets the time at which a client may call its next operation.
-    pub(crate) fn client_turn_later(&mut self, client: usize) {
-        let state = &self.clients[client];
-        if let Some(next) = state.plan.operations.get(state.next) {
-            let at = next.at.max(state.not_before);
-            self.queue.push(at, Happening::ClientTurn { client });
-        }
-    }
-
-    fn client_turn(&mut self, client: usize) {
-        if self.settle.has_begun() {
-            return;
-        }
-        let state = &mut self.clients[client];
-        let Some(planned) = state.plan.operations.get(state.next) else { return };
-        let request = state.resolve(planned.request.clone());
-        state.next += 1;
-        self.call(client, request);
-    }
-
-    /// A client calls.
-    pub(crate) fn call(&mut self, client: usize, request: api::Request) {
-        let now = self.now();
-        let (member, timeout_at) = match self.clients.get_mut(client) {
-            Some(state) => {
-                let member = state.member();
-                state.current = Some((self.history.operations.len() as u64, member));
-                (member, state.timeout_at(now))
-            }
-            None => (self.settle.endpoint(), Some(now + self.settle.patience())),
-        };
-        let operation = self.next_operation(Operation {
-            client: client as u32,
-            member,
-            user: None,
-            request: request.clone(),
-            call: now,
-            outcome: Outcome::Unknown { gave_up: now },
-        });
-        let at = timeout_at.unwrap_or(Nanos::MAX / 2);
-        self.queue.push(at, Happening::ClientTimeout { client, operation });
-        let to = member as usize - 1;
-        self.send(Packet {
-            from: self.processes.len() + client,
-            to,
-            incarnations: (0, self.processes[to].incarnation),
-            head: client_head(MessageKind::ClientRequest),
-            body: Body::Request(operation, request),
-        });
-    }
-
     /// Enters an operation that is called now into the history; its number.
     pub(crate) fn next_operation(&mut self, operation: Operation) -> u64 {
         let number = self.history.operations.len() as u64;
@@ -831,49 +809,12 @@ impl<'a> World<'a> {
         number
     }
 
-    fn client_timeout(&mut self, client: usize, operation: u64) {
-        let gave_up = self.now();
-        self.operation_ended(client, operation, Outcome::Unknown { gave_up });
-    }
-
-    /// A client learns what became of its operation, or stops waiting. What comes later is too late.
-    fn operation_ended(&mut self, client: usize, operation: u64, outcome: Outcome) {
-        let now = self.now();
-        if client == self.operator() {
-            return self.operator_answered(operation, outcome);
-        }
-        let settling = client >= self.clients.len();
-        let current = if settling {
-            self.settle.current()
-        } else {
-            self.clients[client].current.map(|(current, _)| current)
-        };
-        if current != Some(operation) {
-            return;
-        }
-        let well = matches!(outcome, Outcome::Answer { .. });
-        let digest = crate::digests::outcome(&outcome);
-        let answered = !matches!(outcome, Outcome::Unknown { .. });
-        self.note(0, Fact::Returned { operation, answered, digest });
-        self.recorder.record.stats.answered += u64::from(well);
-        if !settling && let Outcome::Answer { response, .. } = &outcome {
-            let request = &self.history.operations[operation as usize].request;
-            self.clients[client].learn(request, response);
-        }
-        self.history.operations[operation as usize].outcome = outcome;
-        if settling {
-            self.settle.ended(well);
-        } else {
-            self.clients[client].ended(well, now);
-            self.client_turn_later(client);
-        }
-    }
-
     // ---- the end --------------------------------------------------------------------------------
 
     /// The record of the run.
     pub(crate) fn finish(mut self) -> Record {
         self.note(0, Fact::Phase("end"));
+        self.last_views();
         let members: Vec<MemberEnd> =
             self.processes.iter().map(|process| self.settle.end_of(process)).collect();
         let now = self.now();

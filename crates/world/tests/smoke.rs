@@ -31,7 +31,7 @@ fn plan(members: u32, seconds: u64, faults: Vec<Fault>) -> Plan {
         } else {
             RangeRequest { key: key.into(), ..RangeRequest::default() }.into()
         };
-        PlannedOperation { at: nth * 200 * MILLISECOND, request }
+        PlannedOperation { at: nth * 200 * MILLISECOND, act: plan::Act::Request(request) }
     };
     let client = |client: u64| Client {
         endpoints: (1..=members).collect(),
@@ -39,6 +39,7 @@ fn plan(members: u32, seconds: u64, faults: Vec<Fault>) -> Plan {
         timeout: 2_000 * MILLISECOND,
         clock_rate: 1_000_000,
         operations: (0..seconds * 5).map(|nth| operation(client, nth)).collect(),
+        ..Client::default()
     };
     Plan {
         title: "smoke".into(),
@@ -62,6 +63,7 @@ fn plan(members: u32, seconds: u64, faults: Vec<Fault>) -> Plan {
             compaction_batch: 1_000,
             compaction_pause: 10 * MILLISECOND,
             restart_delay: 1_000 * MILLISECOND,
+            ..Cluster::default()
         },
         network: Network { peers: link, clients: link, checksums: true },
         disk: Disk {

@@ -150,8 +150,7 @@ fn a_learner_is_promoted_by_a_leader_that_knows_it_to_be_in_step() {
     assert_eq!(check(progress(Some(899))), Err(LearnerNotReady));
     assert_eq!(check(progress(Some(900))), Ok(Change::Promote(4)));
 
-    // With its learner a cluster of two started voters and one other has a quorum of four; with one
-    // started voter and two others it has not.
+    // With the learner, two started voters of three are a quorum of the four to be; one is not.
     for (started, answer) in [(2, Ok(Change::Promote(4))), (1, Err(NotEnoughStartedMembers))] {
         let others = (started + 1..=3).map(|id| new_member(id, false));
         let changes: Vec<_> = others.chain([new_member(4, true)]).collect();

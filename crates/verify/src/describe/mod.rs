@@ -105,6 +105,15 @@ pub fn request(request: &Request) -> String {
         Request::Compact(request) => format!("compact {}", request.revision),
         Request::LeaseGrant(request) => format!("grant lease {} for {} s", request.id, request.ttl),
         Request::LeaseRevoke(request) => format!("revoke lease {}", request.id),
+        Request::LeaseKeepAlive(request) => format!("keep lease {} alive", request.id),
+        Request::LeaseTimeToLive(request) => format!("time left of lease {}", request.id),
+        Request::HashKv(request) => format!("hash of the keys at revision {}", request.revision),
+        Request::Lock(request) => format!("lock {} with lease {}", key(&request.name), request.lease),
+        Request::Unlock(request) => format!("unlock {}", key(&request.key)),
+        Request::Campaign(request) => {
+            format!("campaign for {} with lease {}", key(&request.name), request.lease)
+        }
+        Request::Leader(request) => format!("leader of {}", key(&request.name)),
         other => other.rpc_name().to_string(),
     }
 }
@@ -202,6 +211,12 @@ fn response(response: &Response) -> String {
         Response::DeleteRange(delete) => format!("deleted {}", delete.deleted),
         Response::Txn(txn) => branch(txn),
         Response::LeaseGrant(grant) => format!("lease {}", grant.id),
+        Response::LeaseKeepAlive(answer) => format!("{} s", answer.ttl),
+        Response::LeaseTimeToLive(answer) => format!("{} of {} s", answer.ttl, answer.granted_ttl),
+        Response::Lock(answer) => format!("held by {}", key(&answer.key)),
+        Response::Leader(answer) => {
+            answer.kv.as_ref().map_or(String::new(), |kv| format!("leader is {}", key_value(kv)))
+        }
         _ => String::new(),
     };
     let separator = if detail.is_empty() { "" } else { ": " };

@@ -1,25 +1,29 @@
-//! I5: a committed entry is durable on a quorum at the moment it is first committed.
+//! I5: a committed entry is durable on a quorum of the configuration in force at the moment it is first committed.
 //!
 //! Raft paper, figure 2 ("persistent state … updated on stable storage before responding to RPCs"),
 //! and section 10.2.1 of the thesis: a leader may send entries in parallel with its own write, but
 //! counts itself only once that write is durable (etcd raft issue 14413, zoo R3; for a single member
 //! etcd issue 14370).
 //!
+//! In force is what the member that commits goes by, or its leader where it does not lead; in a joint configuration
+//! each half needs a quorum of its own (section 4.3). Where no configuration was told, all members vote.
+//!
 //! One comparison is enough, at the furthest index: whoever has it durable has everything before.
 //! A member that is down counts with what its disk held. One whose disk the plan damaged counts as
 //! holding the entry: its acknowledgement was honest when it gave it.
 //!
 //! Not checked: that the leader *knew* of the quorum; the rule that only entries of the current term
-//! are committed by counting (section 5.4.2; I3 sees what comes of breaking it); configurations other
-//! than the one the cluster began with. A recovered log counts as durable even where a killed process
+//! are committed by counting (section 5.4.2; I3 sees what comes of breaking it); whether the configuration was the
+//! right one (I10). A recovered log counts as durable even where a killed process
 //! left it in the page cache only (see `disk.rs`).
 
 use record::Event;
 
+use super::configuration::halves;
 use super::member::Member;
 use super::{Account, Findings, Probes};
 
-/// The commit index reached `index` for the first time anywhere. `members` are all voters.
+/// The commit index reached `index` for the first time anywhere.
 pub(super) fn committed(
     event: &Event,
     (index, term): (u64, u64),
@@ -27,25 +31,35 @@ pub(super) fn committed(
     findings: &mut Findings,
     probes: &mut Probes,
 ) {
-    let has = |member: &&Member| member.damage.is_some() || member.holds(index, term);
-    let (holders, quorum) = (members.iter().filter(has).count(), members.len() / 2 + 1);
-    if holders == quorum {
-        probes.committed_by_bare_quorum += 1;
+    let has = |member: &&&Member| member.damage.is_some() || member.holds(index, term);
+    let member = &members[event.member as usize - 1];
+    let halves = halves(member, members);
+    for (at, voters) in halves.iter().enumerate() {
+        let (holders, quorum) = (voters.iter().filter(has).count(), voters.len() / 2 + 1);
+        if holders == quorum && at == 0 {
+            probes.committed_by_bare_quorum += 1;
+        }
+        if holders >= quorum {
+            continue;
+        }
+        findings.add("I5", event, || {
+            let lacking: Vec<&&Member> = voters.iter().filter(|member| !has(member)).collect();
+            let who = match (halves.len(), at) {
+                (1, _) if voters.len() == members.len() => "members",
+                (1, _) => "voters",
+                (_, 0) => "incoming voters",
+                _ => "outgoing voters",
+            };
+            let account = Account::new(format!("Entry {index} was committed before a quorum had it on disk"))
+                .say(format!(
+                    "Member {} committed entry {index} of term {term} when {} of {} {who} had it on their disks; a quorum is {quorum}.",
+                    event.member, holders, voters.len(),
+                ));
+            lacking.into_iter().fold(account, |account, member| {
+                account.say(lack(member, index, term)).prove(member.disk.log_evidence(member.id, index))
+            })
+        });
     }
-    if holders >= quorum {
-        return;
-    }
-    findings.add("I5", event, || {
-        let lacking: Vec<&Member> = members.iter().filter(|member| !has(member)).collect();
-        let account = Account::new(format!("Entry {index} was committed before a quorum had it on disk"))
-            .say(format!(
-                "Member {} committed entry {index} of term {term} when {} of {} members had it on their disks; a quorum is {quorum}.",
-                event.member, holders, members.len(),
-            ));
-        lacking.into_iter().fold(account, |account, member| {
-            account.say(lack(member, index, term)).prove(member.disk.log_evidence(member.id, index))
-        })
-    });
 }
 
 fn lack(member: &Member, index: u64, term: u64) -> String {
@@ -121,6 +135,46 @@ mod tests {
         run.holds();
         let probes = run.monitors.probes();
         assert_eq!((probes.commits, probes.committed_by_bare_quorum), (1, 1));
+    }
+
+    /// Members 1 and 2 of five have the entry on disk; member 1 leads.
+    fn on_two_of_five() -> Script {
+        let mut run = Script::new(5);
+        run.leads(1, 1);
+        (1..=2).for_each(|member| run.write(member, &[(1, 1)]));
+        run
+    }
+
+    #[test]
+    fn only_voters_count() {
+        let mut run = on_two_of_five();
+        run.configure(1, 0, &[1, 2, 3], &[], &[4, 5]);
+        run.commit(1, 1, 1);
+        run.holds();
+        let mut run = on_two_of_five();
+        run.configure(1, 0, &[1, 4, 5], &[], &[2, 3]);
+        run.commit(1, 1, 1);
+        run.broke(
+            "I5",
+            "Member 1 committed entry 1 of term 1 when 1 of 3 voters had it on their disks; a quorum is 2. \
+             The log of member 4 ends at 0. The log of member 5 ends at 0.",
+        );
+    }
+
+    #[test]
+    fn both_halves_of_a_joint_configuration_count() {
+        let mut run = on_two_of_five();
+        run.configure(1, 0, &[1, 2, 3], &[1, 2], &[]);
+        run.commit(1, 1, 1);
+        run.holds();
+        let mut run = on_two_of_five();
+        run.configure(1, 0, &[1, 2, 3], &[1, 4, 5], &[]);
+        run.commit(1, 1, 1);
+        run.broke(
+            "I5",
+            "Member 1 committed entry 1 of term 1 when 1 of 3 outgoing voters had it on their disks; a quorum is 2. \
+             The log of member 4 ends at 0. The log of member 5 ends at 0.",
+        );
     }
 
     #[test]

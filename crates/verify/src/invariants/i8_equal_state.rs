@@ -1,13 +1,13 @@
-//! I8: members that have applied up to the same index have the same store: the same revision and the
-//! same content hash (the white-box form of etcd's HashKV check).
+//! I8: members that have applied up to the same index have the same state: the same revision and the
+//! same hash of keys, leases, membership and users (the white-box form of etcd's HashKV check, and more).
 //!
 //! The first member to execute an index is the witness. Compared with it are every other execution
 //! of that index, a store found at a restart (its consistent index names the index: etcd issues
 //! 13766 and 14685 show here, before anything is applied), and a store that came with a snapshot.
 //!
-//! Which of two stores is the wrong one is not known here: the sentences only say that they differ.
+//! Which of two stores is the wrong one, and what in it, is not known here: there is one hash of all.
 //!
-//! Not checked: leases and the member list, of which the facts hold no hash; entries passed but not
+//! Not checked: the time that leases have left, and tokens, which are no part of the state; entries passed but not
 //! executed in a replay, when the store is ahead of the index; indexes below the window.
 
 use record::Event;

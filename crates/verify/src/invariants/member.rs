@@ -5,6 +5,7 @@
 use record::fact::MessageHead;
 use record::{Event, Fact, LogEntry, MemberId, Nanos, Role};
 
+use super::configuration::Configuration;
 use super::disk::{Disk, Held};
 use super::i4_state_machine_safety::Witness;
 use super::log::TermLog;
@@ -32,6 +33,8 @@ pub(super) struct Member {
     pub state: Standing,
     /// The last vote that left, its own included: when, to whom, in what, for whom.
     pub voted: Option<(Nanos, MemberId, MessageHead, u64)>,
+    /// What it goes by; `None` while nothing was told.
+    pub configuration: Option<Configuration>,
     /// The log in memory.
     pub log: TermLog,
     /// First index that changed since the last write was handed over.
@@ -81,6 +84,7 @@ impl Member {
             power_lost: false,
             state: Standing::recovered(0, 0, 0),
             voted: None,
+            configuration: None,
             log: TermLog::default(),
             changed: u64::MAX,
             commit: 0,

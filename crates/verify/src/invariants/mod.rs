@@ -1,4 +1,4 @@
-//! The invariants I1 to I9, checked as a run goes, at the event that breaks them.
+//! The invariants I1 to I10, checked as a run goes, at the event that breaks them.
 //!
 //! [`Monitors`] watches the facts of a run. It is told nothing else: what it knows of a member, its
 //! log and its disk it has from the facts before. `event` below is the table of which invariant looks
@@ -17,10 +17,12 @@
 //! holds them, all of a step's facts before the messages it sends, `JobDone` before what follows from
 //! it. A snapshot's `Saving` and `SnapshotInstalled` may come in either order.
 //!
-//! Not modelled: changes of the configuration; every member is a voter.
+//! Members may join late, with an empty log, and may be removed. Until a configuration is told, all are voters.
 
 mod commits;
+mod configuration;
 mod disk;
+mod i10_configurations;
 mod i1_election_safety;
 mod i2_log_matching;
 mod i3_leader_completeness;
@@ -34,6 +36,7 @@ mod log;
 mod member;
 #[cfg(test)]
 mod script;
+mod sights;
 #[cfg(test)]
 mod twin;
 mod window;
@@ -43,19 +46,22 @@ use record::fact::MessageHead;
 use record::{Event, Fact, LogEntry, MemberId, Nanos, Observer, Role, Stop};
 
 use commits::{Commit, Commits};
+use configuration::Configuration;
 use disk::Held;
 use i1_election_safety::ElectionSafety;
 use i2_log_matching::LogMatching;
 use i4_state_machine_safety::{Applied, StateMachineSafety, Witness};
 use i8_equal_state::{Origin, Store};
 use i9_read_index::ReadIndex;
+use i10_configurations::Configurations;
 use log::TermLog;
 use member::Member;
+use sights::Sights;
 
 /// A broken invariant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Broken {
-    /// Its number in the design: "I1" to "I9".
+    /// Its number in the design: "I1" to "I10".
     pub invariant: &'static str,
     /// What is wrong, in a few words.
     pub title: String,
@@ -83,6 +89,11 @@ macro_rules! probes {
             /// Names and counts.
             pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
                 [$((stringify!($name), self.$name)),+].into_iter()
+            }
+
+            /// Names as reports have them, in kebab case, and counts.
+            pub fn named(&self) -> impl Iterator<Item = (String, u64)> {
+                self.iter().map(|(name, count)| (name.replace('_', "-"), count))
             }
         }
     };
@@ -115,6 +126,50 @@ probes! {
     reads_confirmed,
     /// Members excused because the plan damaged their disk.
     disks_damaged,
+    /// Configurations that nobody had gone by before.
+    configurations_changed,
+    /// Of these, joint ones.
+    joint_configurations,
+    /// Leaders elected that went by a joint configuration.
+    leaders_elected_in_joint,
+    /// Changes of the configuration that were made under one leader and first applied under another.
+    leaders_elected_while_change_pending,
+    /// Leaders that applied their own removal from the voters.
+    leaders_removed_by_themselves,
+    /// Learners that became voters.
+    learners_promoted,
+    /// Voters that left.
+    voters_removed,
+    /// Processes that ended because their member had been removed.
+    removed_members_stopped,
+    /// Members that started for the first time after something was committed.
+    members_joined,
+    /// Of these, while nobody led.
+    members_joined_without_leader,
+    /// Times when a second member was sent a snapshot before the first had dealt with its own.
+    two_members_receiving_snapshots,
+    /// Snapshots installed by learners.
+    snapshots_installed_by_learners,
+    /// Snapshots installed while the newest configuration was joint.
+    snapshots_installed_in_joint,
+    /// Starts of processes that go by a joint configuration.
+    restarts_in_joint,
+    /// Leaders that were paused.
+    leaders_paused,
+    /// Members that were paused while they looked after leases.
+    lessors_paused,
+    /// Times when another member than the last began to look after leases.
+    lessors_changed,
+    /// Times when a member began to look after leases while another thought that it did.
+    two_lessors_at_once,
+    /// Leases whose end a member asked for because their time was over.
+    leases_due,
+    /// Of these, while another member that thought it looked after them was paused.
+    leases_due_while_an_old_lessor_is_paused,
+    /// Compactions that members asked for themselves.
+    compactions_of_their_own,
+    /// Steps that members asked for on behalf of the lock and election services.
+    steps_for_locks_and_elections,
 }
 
 /// Watches a run.
@@ -122,29 +177,30 @@ probes! {
 pub struct Monitors {
     /// By number, less one.
     members: Vec<Member>,
-    /// Whether there is but one.
-    only_one: bool,
     commits: Commits,
+    configurations: Configurations,
     elections: ElectionSafety,
     logs: LogMatching,
     machine: StateMachineSafety,
     reads: ReadIndex,
     findings: Findings,
+    sights: Sights,
     probes: Probes,
 }
 
 impl Monitors {
-    /// For a cluster of members 1 to `members`, all of them voters.
+    /// For a cluster that never has others than the members 1 to `members`; those that join later count too.
     pub fn new(members: u32) -> Monitors {
         Monitors {
             members: (1..=members).map(Member::new).collect(),
-            only_one: members == 1,
             commits: Commits::default(),
+            configurations: Configurations::default(),
             elections: ElectionSafety::default(),
             logs: LogMatching::new(),
             machine: StateMachineSafety::new(),
             reads: ReadIndex::default(),
             findings: Findings::default(),
+            sights: Sights::new(),
             probes: Probes::default(),
         }
     }
@@ -176,8 +232,10 @@ impl Monitors {
         i7_no_going_back::state(event, term, vote, member, &mut self.findings);
         let leads = role == Role::Leader && (member.state.role, member.state.term) != (Role::Leader, term);
         member.state = member::Standing { time: event.time, told: true, term, vote, role, leader };
+        self.sights.leads(event.member, role == Role::Leader);
         if leads {
             self.probes.leaders_elected += 1;
+            self.sights.elected(member.configuration.as_ref(), &mut self.probes);
             self.elections.leads(event, term, member, &mut self.findings);
             i3_leader_completeness::leads(event, term, member, &self.commits, &mut self.findings);
         }
@@ -191,7 +249,18 @@ impl Monitors {
             member.append(entry);
             let previous = member.log.term_at(entry.index.wrapping_sub(1));
             self.logs.entry(event, member, entry, previous, &mut self.findings);
+            self.sights.made(event.member, entry.index, self.probes.leaders_elected);
         }
+    }
+
+    fn configured(&mut self, event: &Event, now: Configuration) {
+        let before = self.configurations.newest().cloned();
+        let new = self.configurations.told(event, &now, &mut self.findings);
+        self.sights.configured(event.member, &now, before.as_ref(), new, &mut self.probes);
+        let member = &mut self.members[place(event)];
+        let restarted = member.incarnation > 1 && member.next.is_none();
+        self.probes.restarts_in_joint += u64::from(restarted && now.is_joint());
+        member.configuration = Some(now);
     }
 
     #[inline]
@@ -232,6 +301,7 @@ impl Monitors {
         let index = store.index;
         let member = &mut self.members[place(event)];
         self.probes.snapshots_installed += 1;
+        self.sights.installed(event.member, self.configurations.newest(), &mut self.probes);
         i7_no_going_back::installed(event, index, member, &mut self.findings);
         let (findings, probes) = (&mut self.findings, &mut self.probes);
         i8_equal_state::store(event, member, store, &self.machine, findings, probes);
@@ -255,12 +325,15 @@ impl Monitors {
     fn sent(&mut self, event: &Event, to: MemberId, head: &MessageHead) {
         if i6_durable_before_promised::promises(head) && event.member != 0 {
             self.probes.promises += 1;
+            self.sights.acknowledged(event.member);
             let member = &mut self.members[place(event)];
             i6_durable_before_promised::sent(event, to, head, member, &mut self.findings);
         }
     }
 
     fn stopped(&mut self, event: &Event, stop: &Stop) {
+        self.sights.stopped(event.member);
+        self.probes.removed_members_stopped += u64::from(*stop == Stop::Removed);
         let member = &mut self.members[place(event)];
         member.stopped = Some(event.clone());
         member.power_lost |= *stop == Stop::PowerLoss;
@@ -268,10 +341,17 @@ impl Monitors {
 
     /// Drops what no member can speak of any more.
     fn forget(&mut self) {
-        let logs = self.members.iter().map(|member| member.log.before()).min();
+        // Who has not joined yet, or is removed, will speak of nothing old: it gets a snapshot or comes no more.
+        let removed = |member: &&Member| {
+            matches!(&member.stopped, Some(Event { fact: Fact::Stopped(Stop::Removed), .. }))
+        };
+        let speaks = |member: &&Member| member.incarnation > 0 && !removed(member);
+        let logs = self.members.iter().filter(speaks).map(|member| member.log.before()).min();
         self.logs.forget_below(logs.unwrap_or(0));
-        let stores = self.members.iter().map(|member| member.backend.0).min();
+        let stores = self.members.iter().filter(speaks).map(|member| member.backend.0).min();
         self.machine.forget_below(stores.unwrap_or(0));
+        // What is committed may still have to be applied.
+        self.sights.forget_below(self.commits.index().saturating_sub(1_000));
     }
 }
 
@@ -285,9 +365,14 @@ struct Recovery<'a> {
 
 impl Monitors {
     fn recovered(&mut self, event: &Event, found: &Recovery<'_>) {
+        let only_one = self.members.len() == 1;
         let member = &mut self.members[place(event)];
         let mut log = TermLog::after(found.before.0, found.before.1);
-        if self.only_one {
+        let alone = match &member.configuration {
+            Some(configuration) => configuration.is_only(u64::from(member.id)),
+            None => only_one,
+        };
+        if alone {
             self.elections.forget_after(found.hard_state.term);
             self.logs.forget_after(found.before.0 + found.entries.len() as u64);
         }
@@ -323,21 +408,16 @@ impl Observer for Monitors {
     fn event(&mut self, event: &Event) {
         match &event.fact {
             Fact::Sent { to, head } => self.sent(event, *to, head),
-            Fact::Delivered { .. }
-            | Fact::Dropped { .. }
+            Fact::Delivered { head, .. } => self.sights.delivered(event.member, head, &mut self.probes),
+            Fact::Dropped { .. }
             | Fact::Called { .. }
             | Fact::Returned { .. }
             | Fact::WatchOpened { .. }
             | Fact::WatchReceived { .. }
             | Fact::WatchEnded { .. }
-            | Fact::ProposedInternal { .. }
-            | Fact::Configuration { .. }
-            | Fact::Lessor { .. }
             | Fact::Failpoint { .. }
             | Fact::Probe { .. }
             | Fact::Proposed { .. }
-            | Fact::Paused
-            | Fact::Resumed
             | Fact::Phase(_) => {}
             Fact::Appended(entries) => self.appended(event, entries),
             Fact::Saving { job, term, vote, commit, last_index } => {
@@ -373,7 +453,19 @@ impl Observer for Monitors {
                 let store = Store { index, revision, state_hash, origin: Origin::Snapshot };
                 self.installed(event, *term, &store);
             }
-            Fact::Started { incarnation } => self.members[place(event)].start(event, *incarnation),
+            Fact::Started { incarnation } => {
+                let begun = self.commits.index() > 0;
+                self.sights.started(event.member, *incarnation, begun, &mut self.probes);
+                self.members[place(event)].start(event, *incarnation);
+            }
+            Fact::Paused => self.sights.paused(event.member, &mut self.probes),
+            Fact::Resumed => self.sights.resumed(event.member),
+            Fact::Lessor { primary } => self.sights.lessor(event.member, *primary, &mut self.probes),
+            Fact::ProposedInternal { what, .. } => self.sights.asked(event.member, what, &mut self.probes),
+            Fact::Configuration { index, voters, outgoing, learners } => {
+                let (voters, outgoing, learners) = (voters.clone(), outgoing.clone(), learners.clone());
+                self.configured(event, Configuration { index: *index, voters, outgoing, learners });
+            }
             Fact::Stopped(stop) => self.stopped(event, stop),
             // A fault that names nobody strikes nobody's disk.
             Fact::Fault { what, begins: true, .. } if event.member != 0 => self.fault(event, what),

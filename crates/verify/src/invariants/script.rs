@@ -157,6 +157,19 @@ impl Script {
         self.tell(member, Fact::Sent { to, head });
     }
 
+    /// The member goes by this configuration from `index` on.
+    pub fn configure(
+        &mut self,
+        member: MemberId,
+        index: u64,
+        voters: &[u64],
+        outgoing: &[u64],
+        learners: &[u64],
+    ) {
+        let (voters, outgoing, learners) = (voters.to_vec(), outgoing.to_vec(), learners.to_vec());
+        self.tell(member, Fact::Configuration { index, voters, outgoing, learners });
+    }
+
     pub fn commit(&mut self, member: MemberId, index: u64, term: u64) {
         self.told(member).commit = index;
         self.tell(member, Fact::Committed { index, term });

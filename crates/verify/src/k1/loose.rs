@@ -458,13 +458,14 @@ fn no_place(history: &History, node: &Node, earliest: &Bound) -> Violation {
         Says::Compacted(_) | Says::Refused(_) => "an answer came too early or too late",
     };
     let oracle = operation.map_or(Oracle::K3, |_| oracle(history, node.operation));
-    let mut violation = Violation::new(oracle, Severity::Wrong, time, title).say(match (operation, node.says) {
-        (None, Says::Compacts(revision)) => format!(
-            "A member compacted to revision {revision} of its own accord, when the newest was {}.",
-            node.ceiling.position.revision()
-        ),
-        _ => answered(history, node.operation),
-    });
+    let mut violation =
+        Violation::new(oracle, Severity::Wrong, time, title).say(match (operation, node.says) {
+            (None, Says::Compacts(revision)) => format!(
+                "A member compacted to revision {revision} of its own accord, when the newest was {}.",
+                node.ceiling.position.revision()
+            ),
+            _ => answered(history, node.operation),
+        });
     violation = violation.shown_by(operation.map(|_| node.operation as usize));
     for (bound, when) in [(earliest, "It comes after"), (&node.ceiling, "It comes before")] {
         if bound.by != NOBODY && bound.by != node.operation {

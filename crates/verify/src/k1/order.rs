@@ -10,7 +10,7 @@ use record::{Applied, History, Nanos, Operation, Outcome};
 use super::place::{Place, Position, is_beside_the_store, place};
 use crate::definite::{is_definite, is_modelled, is_of_auth};
 use crate::describe;
-use crate::model::auth;
+use crate::model::{Model, auth};
 use crate::{Oracle, Severity, Violation};
 
 /// Stands for "no operation" where one is numbered.
@@ -142,8 +142,8 @@ impl Order {
                             });
                         }
                     }
-                    Some(_) => self.steps.push(step(rank, NOBODY)),
-                    None => self.steps.extend(entry.mutated.then(|| step(0, NOBODY))),
+                    Some(request) if Model::covers(request) => self.steps.push(step(rank, NOBODY)),
+                    _ => self.steps.extend(entry.mutated.then(|| step(0, NOBODY))),
                 }
                 continue;
             };

@@ -129,7 +129,12 @@ impl<'a> Replay<'a> {
     /// Does what the operation asks for. The rights of who asks were asked at the entry of whatever goes through the
     /// log; the rest is for `rights`.
     #[inline]
-    fn carry_out(&mut self, operation: &Operation, request: &Request, step: &Step) -> Result<Response, Error> {
+    fn carry_out(
+        &mut self,
+        operation: &Operation,
+        request: &Request,
+        step: &Step,
+    ) -> Result<Response, Error> {
         if !self.rights || !(is_write(request) || is_beside_the_store(request)) {
             return self.model.apply_noting(request, &mut self.ties);
         }

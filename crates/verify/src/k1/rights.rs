@@ -46,9 +46,7 @@ pub fn check(
     violations: &mut Vec<Violation>,
 ) -> usize {
     let changes = history.operations.iter().any(|operation| auth::changes_auth(&operation.request));
-    let refused = |operation: &Operation| {
-        matches!(operation.outcome, Outcome::Error { error, .. } if definite::is_of_auth(error) || auth::any_time(error))
-    };
+    let refused = |operation: &Operation| matches!(operation.outcome, Outcome::Error { error, .. } if definite::is_of_auth(error) || auth::any_time(error));
     if !closed || changes && !order.rights || !changes && !history.operations.iter().any(refused) {
         return 0;
     }
@@ -149,17 +147,18 @@ impl<'a> Timeline<'a> {
         let request = &operation.request;
         let logged = is_write(request) || is_beside_the_store(request);
         let placed = logged && self.entries[number].is_some();
-        if placed || auth::versions_differ(request) || names_lease(request) {
+        let differ = auth::versions_differ(request);
+        let status = matches!(request, Request::AuthStatus(_)) && operation.response().is_some();
+        if placed || differ && !status || names_lease(request) {
             return self.judge_token(operation);
         }
         let fits = |store: &Auth| match &operation.outcome {
             Outcome::Answer { response, .. } if auth::is_about_auth(request) => {
                 let user = operation.user.as_deref();
-                store.permits(user, request, &|_| Vec::new()).is_ok()
-                    && store
-                        .clone()
-                        .apply(request, 0)
-                        .is_ok_and(|expected| answer::difference(&expected, response, &Ties::default()).is_none())
+                (differ || store.permits(user, request, &|_| Vec::new()).is_ok())
+                    && store.clone().apply(request, 0).is_ok_and(|expected| {
+                        answer::difference(&expected, response, &Ties::default()).is_none()
+                    })
             }
             Outcome::Answer { .. } => self.refused(store, operation).is_none(),
             Outcome::Error { error, .. } => {
@@ -168,7 +167,9 @@ impl<'a> Timeline<'a> {
             Outcome::Unknown { .. } => true,
         };
         let judged = match operation.outcome {
-            Outcome::Answer { .. } => !logged && (auth::is_about_auth(request) || model::Model::covers(request)),
+            Outcome::Answer { .. } => {
+                !logged && (auth::is_about_auth(request) || model::Model::covers(request))
+            }
             Outcome::Error { error, .. } => {
                 definite::is_of_auth(error) && model::check(request) != Err(error)
             }
@@ -230,7 +231,8 @@ fn wrong(operation: &Operation, number: usize, reason: String) -> Violation {
         Outcome::Answer { .. } => "an answer against the rights of who asked",
         _ => "an error against the rights of who asked",
     };
-    let who = operation.user.as_deref().map_or("Nobody in particular".to_string(), |user| format!("User {user:?}"));
+    let who =
+        operation.user.as_deref().map_or("Nobody in particular".to_string(), |user| format!("User {user:?}"));
     Violation::new(Oracle::K1, Severity::Wrong, time, title)
         .say(format!("{who} asked: {}.", describe::operation(operation)))
         .say(reason)

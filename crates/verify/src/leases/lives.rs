@@ -20,6 +20,8 @@ pub struct Life {
     pub rank: u32,
     /// When it was granted.
     pub granted: Nanos,
+    /// Whether a member asked for it itself, for a service, and may renew it where no client sees it.
+    pub own: bool,
     /// Whether the grant may have been refused for want of space, which nobody was told.
     pub doubtful: bool,
     /// What ended it.
@@ -104,6 +106,7 @@ impl Lives {
             ttl: answer.map_or(grant.ttl.max(MIN_LEASE_TTL), |answer| answer.ttl),
             rank,
             granted: entry.time,
+            own: operation.is_none(),
             doubtful: scarce && answer.is_none(),
             end: None,
             renewals: Vec::new(),

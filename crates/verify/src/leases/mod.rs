@@ -10,7 +10,7 @@
 //! That the keys of a lease go with it in one revision, and that nothing else makes one go, is K1's replay.
 //!
 //! Needs the evidence. Not checked: that the time a lease has left is right to the second; leases whose id nobody was
-//! told; lateness before healing; without the times of lessors, what a change of leader adds. What L3 leaves out,
+//! told; lateness of leases that the lock and election services made for themselves; lateness before healing; without the times of lessors, what a change of leader adds. What L3 leaves out,
 //! its own header says.
 
 mod lessors;
@@ -102,7 +102,7 @@ fn earliest_end(life: &Life, at: Nanos, terms: &Terms) -> (Nanos, Option<usize>)
 fn latest_end(life: &Life, terms: &Terms) -> Option<Nanos> {
     let ended = life.end.map_or(terms.end, |end| end.time);
     let asked = life.end.is_some_and(|end| !end.expired);
-    if terms.healed == 0 || life.doubtful || asked || ended < terms.healed {
+    if terms.healed == 0 || life.doubtful || life.own || asked || ended < terms.healed {
         return None;
     }
     let renewed = life.renewals.iter().map(|(_, returned, _)| *returned).max().unwrap_or(0);
@@ -163,7 +163,11 @@ fn too_late(id: i64, life: &Life, due: Nanos, terms: &Terms) -> Violation {
             life.ttl,
             describe::time(life.granted)
         ))
-        .say(format!("All was well from {} on; it had to be gone by {}.", describe::time(terms.healed), describe::time(due)))
+        .say(format!(
+            "All was well from {} on; it had to be gone by {}.",
+            describe::time(terms.healed),
+            describe::time(due)
+        ))
         .say(state)
         .shown_by(last.map(|(.., number)| *number))
 }

@@ -32,7 +32,8 @@ pub fn check(
     terms: &Terms,
     finding: &mut Finding,
 ) {
-    let wants_keys = |operation: &Operation| matches!(&operation.request, Request::LeaseTimeToLive(asked) if asked.keys);
+    let wants_keys =
+        |operation: &Operation| matches!(&operation.request, Request::LeaseTimeToLive(asked) if asked.keys);
     let keys = known.filter(|_| history.operations.iter().any(wants_keys)).map(Keys::of);
     let judge = Judge { applied, lives, keys, terms };
     for (number, operation) in history.operations.iter().enumerate() {
@@ -71,32 +72,39 @@ impl Judge<'_> {
             let life = self.certainly_there(lives, operation.call, at)?;
             return Some((
                 "a keep-alive found no lease where there was one",
-                format!("{} Nothing ended it by then, nor can its time have been over.", granted(answer.id, life)),
+                format!(
+                    "{} Nothing ended it by then, nor can its time have been over.",
+                    granted(answer.id, life)
+                ),
             ));
         }
         if lives.is_empty() && self.lives.nameless > 0 {
             return None;
         }
-        let mut there = lives.iter().filter(|life| life.overlaps(operation.call, at)).peekable();
-        match there.peek() {
-            None => Some(("a keep-alive was confirmed without its lease", self.absence(answer.id, lives, operation.call))),
-            Some(life) if !there.clone().any(|life| life.ttl == answer.ttl) => Some((
-                "a keep-alive was confirmed for another time than granted",
-                format!("{} The answer says {} s.", granted(answer.id, life), answer.ttl),
-            )),
-            _ => None,
-        }
+        let there: Vec<&Life> = lives.iter().filter(|life| life.overlaps(operation.call, at)).collect();
+        let Some(life) = there.first() else {
+            let absence = self.absence(answer.id, lives, operation.call);
+            return Some(("a keep-alive was confirmed without its lease", absence));
+        };
+        let right = there.iter().any(|life| life.ttl == answer.ttl);
+        (!right).then(|| {
+            let reason = format!("{} The answer says {} s.", granted(answer.id, life), answer.ttl);
+            ("a keep-alive was confirmed for another time than granted", reason)
+        })
     }
 
     fn time_to_live(&self, operation: &Operation, at: Nanos, answer: &LeaseTimeToLiveResponse) -> Wrong {
         let lives = self.lives.of(answer.id);
-        let calm = self.terms.healed > 0
-            && operation.call >= self.terms.healed.saturating_add(self.terms.bound);
+        let calm =
+            self.terms.healed > 0 && operation.call >= self.terms.healed.saturating_add(self.terms.bound);
         if answer.ttl < 0 {
             let life = self.certainly_there(lives, operation.call, at).filter(|_| calm)?;
             return Some((
                 "a lease is said not to exist",
-                format!("{} Nothing ended it by then, nor can its time have been over.", granted(answer.id, life)),
+                format!(
+                    "{} Nothing ended it by then, nor can its time have been over.",
+                    granted(answer.id, life)
+                ),
             ));
         }
         if lives.is_empty() && self.lives.nameless > 0 {
@@ -104,7 +112,10 @@ impl Judge<'_> {
         }
         let from = if calm { operation.call } else { 0 };
         let Some(life) = lives.iter().rfind(|life| life.overlaps(from, at)) else {
-            return Some(("time is left of a lease that does not exist", self.absence(answer.id, lives, from)));
+            return Some((
+                "time is left of a lease that does not exist",
+                self.absence(answer.id, lives, from),
+            ));
         };
         let most = life.ttl.saturating_add(self.terms.extension.div_ceil(1_000_000_000) as i64);
         let fits = |life: &Life| life.overlaps(from, at) && life.ttl == answer.granted_ttl;
@@ -133,9 +144,8 @@ impl Judge<'_> {
             return !answer.keys.is_empty();
         }
         let Some(keys) = &self.keys else { return false };
-        let revision = |entries: usize| {
-            entries.checked_sub(1).map_or(0, |last| self.applied[last].revision as i64)
-        };
+        let revision =
+            |entries: usize| entries.checked_sub(1).map_or(0, |last| self.applied[last].revision as i64);
         let first = revision(self.applied.partition_point(|entry| entry.time < from));
         let last = revision(self.applied.partition_point(|entry| entry.time <= at));
         let seen: BTreeSet<&Bytes> = answer.keys.iter().collect();
@@ -145,6 +155,9 @@ impl Judge<'_> {
     fn list(&self, at: Nanos, answer: &LeaseLeasesResponse) -> Wrong {
         let seen: BTreeSet<i64> = answer.leases.iter().map(|lease| lease.id).collect();
         let revision = answer::revision(answer.header.as_ref());
+        if revision == 0 {
+            return None;
+        }
         let of_revision = |entry: &Applied| entry.revision as i64 <= revision && entry.time <= at;
         let last = self.applied.iter().take_while(|entry| of_revision(entry)).count() as u32;
         let making = |entry: &&Applied| entry.mutated && entry.revision as i64 <= revision;
@@ -182,7 +195,9 @@ impl Judge<'_> {
     fn absence(&self, id: i64, lives: &[Life], from: Nanos) -> String {
         let ended = lives.iter().filter_map(|life| life.end).rfind(|end| end.time < from);
         match ended {
-            Some(end) => format!("Lease {id} had ended at {}, before it was asked for.", describe::time(end.time)),
+            Some(end) => {
+                format!("Lease {id} had ended at {}, before it was asked for.", describe::time(end.time))
+            }
             None => format!("Lease {id} had not been granted by then."),
         }
     }

@@ -180,7 +180,12 @@ impl Auth {
         }
     }
 
-    fn may_put(&self, user: &str, put: &PutRequest, keys_of: &dyn Fn(i64) -> Vec<Bytes>) -> Result<(), Error> {
+    fn may_put(
+        &self,
+        user: &str,
+        put: &PutRequest,
+        keys_of: &dyn Fn(i64) -> Vec<Bytes>,
+    ) -> Result<(), Error> {
         self.may(user, Right::Write, &put.key, b"")?;
         if put.prev_kv {
             self.may(user, Right::Read, &put.key, b"")?;
@@ -195,7 +200,12 @@ impl Auth {
     }
 
     /// Both branches, and what is nested in them, whichever will run.
-    fn may_txn(&self, user: &str, txn: &TxnRequest, keys_of: &dyn Fn(i64) -> Vec<Bytes>) -> Result<(), Error> {
+    fn may_txn(
+        &self,
+        user: &str,
+        txn: &TxnRequest,
+        keys_of: &dyn Fn(i64) -> Vec<Bytes>,
+    ) -> Result<(), Error> {
         for compare in &txn.compare {
             self.may(user, Right::Read, &compare.key, &compare.range_end)?;
         }
@@ -229,7 +239,10 @@ impl Auth {
         parts.sort();
         let asked = Span::new(key, end);
         let mut reached: Option<&Limit> = None;
-        for part in parts.iter().filter(|part| part.end > Limit::At(asked.key.clone()) && asked.end > Limit::At(part.key.clone())) {
+        for part in parts
+            .iter()
+            .filter(|part| part.end > Limit::At(asked.key.clone()) && asked.end > Limit::At(part.key.clone()))
+        {
             let goes_on = match reached {
                 None => part.key <= asked.key,
                 Some(reached) => Limit::At(part.key.clone()) <= *reached,
@@ -239,7 +252,11 @@ impl Auth {
             }
             reached = reached.max(Some(&part.end));
         }
-        if reached.is_some_and(|reached| *reached >= asked.end) { Ok(()) } else { Err(Error::PermissionDenied) }
+        if reached.is_some_and(|reached| *reached >= asked.end) {
+            Ok(())
+        } else {
+            Err(Error::PermissionDenied)
+        }
     }
 
     /// Carries out a request of the service Auth, for a user who [may](Auth::permits) ask for it. `revision` is the
@@ -307,7 +324,9 @@ impl Auth {
                 self.add_role(&add.name)?;
                 AuthRoleAddResponse { header }.into()
             }
-            Request::RoleGet(get) => AuthRoleGetResponse { header, perm: self.permissions(&get.role)? }.into(),
+            Request::RoleGet(get) => {
+                AuthRoleGetResponse { header, perm: self.permissions(&get.role)? }.into()
+            }
             Request::RoleList(_) => {
                 AuthRoleListResponse { header, roles: self.roles.keys().cloned().collect() }.into()
             }
@@ -564,7 +583,8 @@ mod tests {
     fn a_transaction_needs_the_rights_of_all_its_branches() {
         let auth = enabled();
         let op = |request| RequestOp { request: Some(request) };
-        let otherwise = |key| TxnRequest { failure: vec![op(Op::RequestPut(put(key)))], ..Default::default() };
+        let otherwise =
+            |key| TxnRequest { failure: vec![op(Op::RequestPut(put(key)))], ..Default::default() };
         assert_eq!(permits(&auth, Some("alice"), otherwise("c")), Ok(()));
         assert_eq!(permits(&auth, Some("alice"), otherwise("b")), DENIED);
         let nested = TxnRequest { success: vec![op(Op::RequestTxn(otherwise("b")))], ..Default::default() };
@@ -628,7 +648,10 @@ mod tests {
             (gets("bob", "reader"), Error::UserNotFound),
             (gets("alice", "none"), Error::RoleNotFound),
             (may("reader", Type::Read, "b", "a"), Error::InvalidAuthManagement),
-            (AuthRoleGrantPermissionRequest { name: "reader".into(), perm: None }.into(), Error::PermissionNotGiven),
+            (
+                AuthRoleGrantPermissionRequest { name: "reader".into(), perm: None }.into(),
+                Error::PermissionNotGiven,
+            ),
         ];
         for (request, error) in refused {
             assert_eq!(auth.apply(&request, 1), Err(error), "{request:?}");

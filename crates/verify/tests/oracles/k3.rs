@@ -1,5 +1,5 @@
 use api::Error;
-use api::etcdserverpb::RangeRequest;
+use api::etcdserverpb::{RangeRequest, RequestOp, TxnRequest, request_op};
 use etcdsim_verify::Oracle::K3;
 
 use crate::build::*;
@@ -109,4 +109,18 @@ fn a_member_refuses_by_its_own_state() {
     written().unknown(1, compact(3), 7).error(2, local(2), (8, 9), Error::Compacted).holds(K3);
     let late = written().error(2, local(2), (7, 8), Error::Compacted).unknown(1, compact(3), 9);
     late.breaks(K3, "refused without a reason");
+}
+
+#[test]
+fn a_member_refuses_a_transaction_by_its_own_state() {
+    let local = |revision| -> api::Request {
+        let read = RangeRequest { key: "a".into(), revision, serializable: true, ..RangeRequest::default() };
+        let op = RequestOp { request: Some(request_op::Request::RequestRange(read)) };
+        TxnRequest { success: vec![op], ..TxnRequest::default() }.into()
+    };
+    written().error(2, local(4), (7, 8), Error::FutureRev).starts(&[]).holds(K3);
+    written().error(1, local(4), (7, 8), Error::FutureRev).starts(&[]).breaks(K3, "refused without a reason");
+    written().error(2, local(2), (7, 8), Error::Compacted).breaks(K3, "refused without a reason");
+    let asked_for = written().unknown(1, compact(3), 7).error(2, local(2), (8, 9), Error::Compacted);
+    assert!(asked_for.verdict().holds());
 }

@@ -2,9 +2,15 @@
 
 mod build;
 mod caches;
+mod evidence;
+mod hash_kv;
 mod k1;
 mod k2;
 mod k3;
 mod k4;
+mod leases;
+mod locks;
+mod own;
+mod rights;
 mod run;
 mod watch;

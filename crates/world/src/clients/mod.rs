@@ -72,6 +72,8 @@ struct Login {
     /// What it is known by; `None` before it has logged in.
     token: Option<Bytes>,
     state: Door,
+    /// It has logged in anew for the request under way, and does so once only.
+    again: bool,
 }
 
 /// Where a login stands.
@@ -83,8 +85,6 @@ enum Door {
     Knocking,
     /// It asks its requests, with a token or without one.
     Inside,
-    /// It has logged in anew for the request under way, and does so once only.
-    Again,
 }
 
 /// What clients have in common: memories, streams, lists outside of etcd.
@@ -119,7 +119,13 @@ impl Client {
         let clock = Clock::new(plan.clock_rate);
         let login = plan.user.as_deref().map(|user| {
             let (user, password) = user.split_once(':').unwrap_or((user, ""));
-            Login { user: user.into(), password: password.into(), token: None, state: Door::Outside }
+            Login {
+                user: user.into(),
+                password: password.into(),
+                token: None,
+                state: Door::Outside,
+                again: false,
+            }
         });
         Client {
             plan,
@@ -164,6 +170,11 @@ impl Client {
     /// When a time that begins now is over by its clock, in true time; `Nanos::MAX` while that stands still.
     fn after(&self, now: Nanos, time: Nanos) -> Nanos {
         self.clock.true_time_of(self.clock.monotonic(now).saturating_add(time)).unwrap_or(Nanos::MAX)
+    }
+
+    /// When its clock will show this, in true time; `Nanos::MAX` while it stands still.
+    fn when(&self, reading: Nanos) -> Nanos {
+        self.clock.true_time_of(reading).unwrap_or(Nanos::MAX)
     }
 
     /// The token it asks with.

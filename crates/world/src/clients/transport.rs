@@ -100,6 +100,7 @@ impl<T: Clone> Sender<T> {
     /// Nobody is there to send to.
     pub(crate) fn stop(&mut self) {
         self.under_way.clear();
+        (self.received, self.taken) = (self.sent, self.sent);
         self.due = Nanos::MAX;
     }
 }
@@ -180,10 +181,11 @@ mod tests {
         loop {
             let pushes = if next < 200 { next * 10_000_000 } else { Nanos::MAX };
             let arrives = wire.first_key_value().map_or(Nanos::MAX, |((at, _), _)| *at);
-            now = pushes.min(arrives).min(sender.due()).max(now);
-            if pushes == Nanos::MAX && arrives == Nanos::MAX && sender.due() == Nanos::MAX {
+            let first = pushes.min(arrives).min(sender.due());
+            if first == Nanos::MAX {
                 return (out, taken, now);
             }
+            now = first.max(now);
             if now == pushes {
                 let number = sender.push(now, next);
                 send(&mut wire, now, Ok((number, next)));
@@ -241,5 +243,10 @@ mod tests {
         assert_eq!(sender.due(), Nanos::MAX);
         // An old acknowledgement says nothing new.
         assert_eq!(sender.heard(due + 6, 1, 0), 0);
+        // Nor does one that comes when nobody is there any more.
+        sender.push(due + 7, 'b');
+        sender.stop();
+        assert_eq!(sender.heard(due + 8, 2, 2), 0);
+        assert_eq!(sender.due(), Nanos::MAX);
     }
 }

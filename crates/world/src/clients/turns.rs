@@ -55,8 +55,14 @@ impl World<'_> {
         if state.current.is_some() {
             return;
         }
-        if state.ready.is_some() {
-            return self.ask(client);
+        let begins = state.ready.is_some() || state.act.is_none();
+        if begins && self.log_in(client) {
+            return;
+        }
+        let state = &mut self.clients[client];
+        if let Some(request) = state.ready.take() {
+            let request = self.programs.memories[state.memory].resolve(request);
+            return self.call(client, request);
         }
         if state.act.is_some() {
             return match now >= state.resting {
@@ -136,20 +142,17 @@ impl World<'_> {
         }
     }
 
-    /// A client asks what it is ready to ask; first for a token, where it needs one.
-    fn ask(&mut self, client: usize) {
+    /// Asks for a token, where the client needs one before it goes on.
+    fn log_in(&mut self, client: usize) -> bool {
         let state = &mut self.clients[client];
-        if let Some(login) = state.login.as_mut().filter(|login| login.state == Door::Outside) {
-            login.state = Door::Knocking;
-            let request =
-                AuthenticateRequest { name: login.user.to_string(), password: login.password.clone() };
-            self.count_work("logins");
-            return self.call(client, request.into());
-        }
-        if let Some(request) = state.ready.take() {
-            let request = self.programs.memories[state.memory].resolve(request);
-            self.call(client, request);
-        }
+        let Some(login) = state.login.as_mut().filter(|login| login.state == Door::Outside) else {
+            return false;
+        };
+        login.state = Door::Knocking;
+        let request = AuthenticateRequest { name: login.user.to_string(), password: login.password.clone() };
+        self.count_work("logins");
+        self.call(client, request.into());
+        true
     }
 
     /// A client calls.
@@ -256,10 +259,11 @@ impl World<'_> {
             _ => Error::Timeout,
         };
         let refused = matches!(error, Error::InvalidAuthToken | Error::AuthOldRevision | Error::UserEmpty);
-        if !refused || login.state == Door::Again {
-            login.state = Door::Inside;
+        if !refused || login.again {
+            login.again = false;
             return false;
         }
+        login.again = true;
         login.token = None;
         login.state = Door::Outside;
         self.clients[client].ready = Some(self.history.operations[operation].request.clone());

@@ -13,6 +13,7 @@ mod partitions;
 mod rules;
 
 use api::{Error, Request, Response};
+use bytes::Bytes;
 use member::io::PeerMessage;
 use plan::{Link, Network as Setup, RuleAction};
 use protobuf::Message as _;
@@ -21,6 +22,8 @@ use record::fact::{DropReason, MessageHead};
 use record::{MessageKind, Nanos};
 
 pub(crate) use partitions::{Pair, between, bridge, majorities_ring};
+
+use crate::clients::Segment;
 
 use links::{Fate, LinkState};
 use partitions::Cuts;
@@ -32,12 +35,14 @@ pub(crate) enum Body {
     Raft(Message),
     /// What members say to each other beside raft.
     Peer(PeerMessage),
-    /// A client's request, with its number in the history.
-    Request(u64, Request),
+    /// A client's request, with its number in the history and the token it comes with.
+    Request(u64, Request, Option<Bytes>),
     /// A member's answer.
     Response(u64, Result<Response, Error>),
     /// The connection of this operation broke: its server's process ended.
     Reset(u64),
+    /// A packet of a stream of watchers, with its number in the history.
+    Stream(u64, Segment),
 }
 
 /// A message under way.
@@ -269,10 +274,11 @@ fn size(body: &Body) -> u64 {
     use prost::Message as _;
     let encoded = match body {
         Body::Raft(message) => message.compute_size() as usize,
-        Body::Request(_, Request::Put(put)) => put.encoded_len(),
+        Body::Request(_, Request::Put(put), _) => put.encoded_len(),
         Body::Response(_, Ok(Response::Range(range))) => range.encoded_len(),
+        Body::Stream(_, segment) => segment.size(),
         // Other calls are small; their exact size would not change what a limit does.
-        Body::Request(..) | Body::Response(..) | Body::Reset(_) => 64,
+        Body::Request(..) | Body::Response(..) | Body::Reset(_) | Body::Peer(_) => 64,
     };
     encoded as u64 + 40
 }

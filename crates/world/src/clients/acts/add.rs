@@ -4,14 +4,12 @@
 //! Under a lock: grant a lease, lock, learn the create revision of the lock's key where the write is
 //! fenced by it, read, think, write, unlock, revoke. Whatever fails on the way, the lease is revoked.
 
-use api::v3lockpb::{LockRequest, UnlockRequest};
 use api::Response;
+use api::v3lockpb::{LockRequest, UnlockRequest};
 use bytes::Bytes;
 use plan::act::{Add, Session};
 
-use super::{
-    Context, Heard, Script, Step, created, get, grant, longer, op_put, put, revoke, txn, unchanged,
-};
+use super::{Context, Heard, Script, Step, created, get, grant, longer, op_put, put, revoke, txn, unchanged};
 
 /// Most attempts of a compare-and-swap.
 const ATTEMPTS: u32 = 10;

@@ -3,8 +3,8 @@
 //! version they find.
 
 use api::Response;
-use api::etcdserverpb::compare::{CompareTarget, TargetUnion};
 use api::etcdserverpb::CompactionRequest;
+use api::etcdserverpb::compare::{CompareTarget, TargetUnion};
 use bytes::Bytes;
 
 use super::{Context, Heard, Script, Step, compare, op_get, op_put, put, ranges, revision, txn};

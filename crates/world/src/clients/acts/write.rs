@@ -141,7 +141,9 @@ impl Script for Writing {
             }
             State::Listing(mut list) => match list.next(heard, context) {
                 Step::Done => match &self.plan.which {
-                    Which::Nth { keys, .. } if context.memory.copies.get(keys).is_some_and(|copy| !copy.doubtful) => {
+                    Which::Nth { keys, .. }
+                        if context.memory.copies.get(keys).is_some_and(|copy| !copy.doubtful) =>
+                    {
                         self.decide(context)
                     }
                     _ => Step::Done,

@@ -1,0 +1,71 @@
+//! The configuration that a member goes by: who votes, who only learns.
+
+use record::Role;
+
+use super::member::Member;
+
+/// A configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Configuration {
+    /// Index of the entry or snapshot that made it.
+    pub index: u64,
+    /// Sorted; in a joint configuration the incoming half.
+    pub voters: Vec<u64>,
+    /// The outgoing half of a joint configuration, else empty.
+    pub outgoing: Vec<u64>,
+    /// Sorted.
+    pub learners: Vec<u64>,
+}
+
+impl Configuration {
+    /// Whether two halves have to agree.
+    pub fn is_joint(&self) -> bool {
+        !self.outgoing.is_empty()
+    }
+
+    /// Whether the member votes in it.
+    pub fn has_voter(&self, id: u64) -> bool {
+        self.voters.contains(&id) || self.outgoing.contains(&id)
+    }
+
+    /// Whether there is nobody but this one.
+    pub fn is_only(&self, id: u64) -> bool {
+        self.voters == [id] && self.outgoing.is_empty() && self.learners.is_empty()
+    }
+
+    /// Whether the members are the same, whatever made it.
+    pub fn equals(&self, other: &Configuration) -> bool {
+        (&self.voters, &self.outgoing, &self.learners) == (&other.voters, &other.outgoing, &other.learners)
+    }
+
+    /// The members, for a sentence.
+    pub fn words(&self) -> String {
+        let list = |ids: &[u64]| ids.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+        let mut words = format!("voters {}", list(&self.voters));
+        for (name, ids) in [("outgoing voters", &self.outgoing), ("learners", &self.learners)] {
+            if !ids.is_empty() {
+                words.push_str(&format!(", {name} {}", list(ids)));
+            }
+        }
+        words
+    }
+}
+
+/// The halves that each need a quorum to commit what `member` commits: those of the configuration that it goes by, or
+/// its leader where it does not lead; all members where nothing was told.
+pub(super) fn halves<'a>(member: &Member, members: &'a [Member]) -> Vec<Vec<&'a Member>> {
+    let of = |id: u64| members.get((id as usize).wrapping_sub(1));
+    let leads = member.state.role == Role::Leader;
+    let leader = if leads { None } else { of(member.state.leader) };
+    let Some(configuration) =
+        leader.and_then(|one| one.configuration.as_ref()).or(member.configuration.as_ref())
+    else {
+        return vec![members.iter().collect()];
+    };
+    let half = |ids: &[u64]| ids.iter().filter_map(|id| of(*id)).collect::<Vec<_>>();
+    let mut halves = vec![half(&configuration.voters)];
+    if configuration.is_joint() {
+        halves.push(half(&configuration.outgoing));
+    }
+    halves
+}

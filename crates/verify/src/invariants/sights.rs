@@ -1,0 +1,252 @@
+//! States worth reaching that facts alone tell: counted, never judged.
+
+use std::collections::BTreeSet;
+
+use record::fact::MessageHead;
+use record::{MemberId, MessageKind};
+
+use super::Probes;
+use super::configuration::Configuration;
+use super::window::Window;
+
+/// What has to be remembered to see them.
+#[derive(Debug)]
+pub(super) struct Sights {
+    leaders: BTreeSet<MemberId>,
+    lessors: BTreeSet<MemberId>,
+    paused: BTreeSet<MemberId>,
+    /// To whom a snapshot was delivered that is not installed yet.
+    receiving: BTreeSet<MemberId>,
+    /// For each entry how many leaders had been elected when one of them made it.
+    made_during: Window<u64>,
+    /// The member that looked after leases last.
+    last_lessor: MemberId,
+}
+
+impl Sights {
+    pub fn new() -> Sights {
+        Sights {
+            leaders: BTreeSet::new(),
+            lessors: BTreeSet::new(),
+            paused: BTreeSet::new(),
+            receiving: BTreeSet::new(),
+            made_during: Window::new(),
+            last_lessor: 0,
+        }
+    }
+
+    /// A member leads now, or does not.
+    pub fn leads(&mut self, member: MemberId, leads: bool) {
+        if leads {
+            self.leaders.insert(member);
+        } else {
+            self.leaders.remove(&member);
+        }
+    }
+
+    /// A member began to lead by this configuration.
+    pub fn elected(&self, configuration: Option<&Configuration>, probes: &mut Probes) {
+        probes.leaders_elected_in_joint += u64::from(configuration.is_some_and(Configuration::is_joint));
+    }
+
+    /// A leader put an entry of its own into its log.
+    #[inline]
+    pub fn made(&mut self, member: MemberId, index: u64, elections: u64) {
+        if self.leaders.contains(&member) {
+            self.made_during.put(index, elections);
+        }
+    }
+
+    /// Everything below is applied somewhere and needs no more watching.
+    pub fn forget_below(&mut self, index: u64) {
+        self.made_during.forget_below(index);
+    }
+
+    /// A member goes by this configuration; `before` is the newest that was known, `new` whether this one is newer.
+    pub fn configured(
+        &self,
+        member: MemberId,
+        now: &Configuration,
+        before: Option<&Configuration>,
+        new: bool,
+        probes: &mut Probes,
+    ) {
+        let Some(before) = before.filter(|_| new) else { return };
+        probes.configurations_changed += 1;
+        probes.joint_configurations += u64::from(now.is_joint());
+        let promoted = |id: &&u64| before.learners.contains(id);
+        probes.learners_promoted += now.voters.iter().filter(promoted).count() as u64;
+        let removed = |id: &&u64| !now.has_voter(**id) && !now.learners.contains(id);
+        probes.voters_removed += before.voters.iter().filter(removed).count() as u64;
+        let pending = self.made_during.get(now.index).is_some_and(|then| *then < probes.leaders_elected);
+        probes.leaders_elected_while_change_pending += u64::from(pending);
+        let itself = self.leaders.contains(&member) && !now.has_voter(u64::from(member));
+        probes.leaders_removed_by_themselves += u64::from(itself);
+    }
+
+    /// A member began to look after leases, or ceased to.
+    pub fn lessor(&mut self, member: MemberId, primary: bool, probes: &mut Probes) {
+        if !primary {
+            self.lessors.remove(&member);
+            return;
+        }
+        probes.two_lessors_at_once += u64::from(self.lessors.iter().any(|other| *other != member));
+        probes.lessors_changed += u64::from(self.last_lessor != 0 && self.last_lessor != member);
+        self.last_lessor = member;
+        self.lessors.insert(member);
+    }
+
+    /// A process stopped running for a while.
+    pub fn paused(&mut self, member: MemberId, probes: &mut Probes) {
+        self.paused.insert(member);
+        probes.leaders_paused += u64::from(self.leaders.contains(&member));
+        probes.lessors_paused += u64::from(self.lessors.contains(&member));
+    }
+
+    /// It runs again.
+    pub fn resumed(&mut self, member: MemberId) {
+        self.paused.remove(&member);
+    }
+
+    /// A process began; the cluster had committed something, or not.
+    pub fn started(&mut self, member: MemberId, incarnation: u32, begun: bool, probes: &mut Probes) {
+        self.stopped(member);
+        let joins = incarnation == 1 && begun;
+        probes.members_joined += u64::from(joins);
+        probes.members_joined_without_leader += u64::from(joins && self.leaders.is_empty());
+    }
+
+    /// A process is gone.
+    pub fn stopped(&mut self, member: MemberId) {
+        for of in [&mut self.leaders, &mut self.lessors, &mut self.paused, &mut self.receiving] {
+            of.remove(&member);
+        }
+    }
+
+    /// A member asks the cluster to end a lease or to compact.
+    pub fn asked(&self, member: MemberId, what: &api::Request, probes: &mut Probes) {
+        match what {
+            api::Request::LeaseRevoke(_) => {
+                probes.leases_due += 1;
+                let other = |lessor: &MemberId| *lessor != member && self.paused.contains(lessor);
+                probes.leases_due_while_an_old_lessor_is_paused += u64::from(self.lessors.iter().any(other));
+            }
+            api::Request::Compact(_) => probes.compactions_of_their_own += 1,
+            _ => probes.steps_for_locks_and_elections += 1,
+        }
+    }
+
+    /// A message arrived.
+    #[inline]
+    pub fn delivered(&mut self, member: MemberId, head: &MessageHead, probes: &mut Probes) {
+        if head.kind == MessageKind::Snapshot && member != 0 {
+            self.receiving.insert(member);
+            probes.two_members_receiving_snapshots += u64::from(self.receiving.len() == 2);
+        }
+    }
+
+    /// A member answers to its leader: it has dealt with what it was sent.
+    #[inline]
+    pub fn acknowledged(&mut self, member: MemberId) {
+        if !self.receiving.is_empty() {
+            self.receiving.remove(&member);
+        }
+    }
+
+    /// A member installed a snapshot; `newest` is the newest configuration.
+    pub fn installed(&mut self, member: MemberId, newest: Option<&Configuration>, probes: &mut Probes) {
+        self.receiving.remove(&member);
+        let learns = |newest: &Configuration| newest.learners.contains(&u64::from(member));
+        probes.snapshots_installed_by_learners += u64::from(newest.is_some_and(learns));
+        probes.snapshots_installed_in_joint += u64::from(newest.is_some_and(Configuration::is_joint));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use api::etcdserverpb::LeaseRevokeRequest;
+    use record::fact::MessageHead;
+    use record::{Fact, MessageKind, Role, Stop};
+
+    use super::super::script::Script;
+
+    fn run() -> Script {
+        let mut run = Script::new(4);
+        (1..=3).for_each(|member| run.configure(member, 0, &[1, 2, 3], &[], &[]));
+        run.leads(1, 1);
+        run
+    }
+
+    #[test]
+    fn a_leader_changes_in_the_middle_of_a_change() {
+        let mut run = run();
+        for member in 1..=3 {
+            run.write(member, &[(1, 1), (2, 1)]);
+        }
+        run.leads(2, 2);
+        run.configure(2, 2, &[1, 2, 4], &[1, 2, 3], &[]);
+        run.leads(1, 3);
+        let probes = run.monitors.probes();
+        assert_eq!((probes.leaders_elected_while_change_pending, probes.leaders_elected_in_joint), (1, 0));
+        run.configure(3, 2, &[1, 2, 4], &[1, 2, 3], &[]);
+        run.leads(3, 4);
+        assert_eq!(run.monitors.probes().leaders_elected_in_joint, 1);
+        run.holds();
+    }
+
+    #[test]
+    fn a_leader_removes_itself() {
+        let mut run = run();
+        run.configure(2, 3, &[2, 3], &[], &[]);
+        assert_eq!(run.monitors.probes().leaders_removed_by_themselves, 0);
+        run.leads(2, 2);
+        run.configure(2, 4, &[3], &[], &[]);
+        let probes = run.monitors.probes();
+        assert_eq!((probes.leaders_removed_by_themselves, probes.voters_removed), (1, 2));
+    }
+
+    #[test]
+    fn a_lease_is_due_while_its_old_lessor_is_paused() {
+        let mut run = run();
+        run.tell(1, Fact::Lessor { primary: true });
+        run.tell(1, Fact::Paused);
+        run.tell(2, Fact::Lessor { primary: true });
+        let what: api::Request = LeaseRevokeRequest { id: 7 }.into();
+        run.tell(2, Fact::ProposedInternal { request: 1, what: Box::new(what.clone()) });
+        run.tell(1, Fact::Resumed);
+        run.tell(2, Fact::ProposedInternal { request: 2, what: Box::new(what) });
+        let probes = run.monitors.probes();
+        assert_eq!((probes.leases_due, probes.leases_due_while_an_old_lessor_is_paused), (2, 1));
+        assert_eq!((probes.lessors_paused, probes.leaders_paused, probes.two_lessors_at_once), (1, 1, 1));
+    }
+
+    #[test]
+    fn snapshots_for_two_at_once_and_for_a_learner() {
+        let mut run = run();
+        run.configure(1, 1, &[1, 2, 3], &[], &[4]);
+        let kind = MessageKind::Snapshot;
+        let head = MessageHead { kind, term: 1, index: 5, log_term: 1, commit: 0, reject: false, entries: 0 };
+        run.tell(3, Fact::Delivered { from: 1, head });
+        run.tell(4, Fact::Delivered { from: 1, head });
+        run.install(4, 5, 1);
+        run.install(3, 5, 1);
+        let probes = run.monitors.probes();
+        assert_eq!((probes.two_members_receiving_snapshots, probes.snapshots_installed_by_learners), (1, 1));
+    }
+
+    #[test]
+    fn a_member_joins_while_nobody_leads() {
+        let mut run = Script::without_members(3);
+        (1..=2).for_each(|member| run.start(member, 0));
+        run.leads(1, 1);
+        (1..=2).for_each(|member| run.write(member, &[(1, 1)]));
+        run.configure(1, 0, &[1, 2], &[], &[]);
+        run.commit(1, 1, 1);
+        run.stop(1, Stop::Crash);
+        run.start(3, 0);
+        run.state(2, 2, 2, Role::Candidate);
+        let probes = run.monitors.probes();
+        assert_eq!((probes.members_joined, probes.members_joined_without_leader), (1, 1));
+        run.holds();
+    }
+}

@@ -1,0 +1,346 @@
+//! M1: locks and elections exclude each other by their fencing tokens.
+//!
+//! A lock is a key in a queue, a prefix; it is held by the key with the lowest create revision there, and that revision
+//! is the token. What the services Lock and Election answer must be so in the store: whoever is told to hold it is
+//! first in the queue, whoever is told of a leader is told of the first. And a write that is guarded by a token, a
+//! transaction that compares the create revision of a key of the queue, succeeds only for the first. Queues are those
+//! of the services, and those of clients that keep them by the same recipe: a range over a prefix for its oldest key,
+//! or for the youngest older than one's own.
+//!
+//! Without tokens nothing excludes anything: a lease ends while its holder is slow. How often two held a lock at once
+//! by the clock is counted, and is no violation: it is a demonstration.
+//!
+//! Needs the store over the history, as K1 knows it. Not checked: writes without a guard; that a queue moves on (V1,
+//! L2); fairness beyond the order of the queue; without evidence, errors of the services.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
+use api::etcdserverpb::range_request::{SortOrder, SortTarget};
+use api::etcdserverpb::request_op::Request as Op;
+use api::etcdserverpb::{RangeRequest, RequestOp, TxnRequest};
+use api::key_range::prefix_end;
+use api::mvccpb::KeyValue;
+use api::v3electionpb::LeaderKey;
+use api::{Error, Request, Response};
+use bytes::Bytes;
+use record::{Applied, History, Nanos, Operation, Outcome};
+
+use crate::k1::Known;
+use crate::k1::place::{Place, place};
+use crate::{Oracle, Severity, Violation, answer, describe};
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Finding {
+    /// What does not hold.
+    pub violations: Vec<Violation>,
+    /// How many answers of the services were held against the store.
+    pub answers: usize,
+    /// How many writes were guarded by a token.
+    pub guarded: usize,
+    /// How many times a lock was held from an answer to the call that gave it back.
+    pub held: usize,
+    /// How many of these began while another held the same lock, by the clock.
+    pub beside: usize,
+}
+
+/// Checks a history; `applied` is the evidence, empty where there is none.
+pub fn check(history: &History, applied: &[Applied], known: &Known) -> Finding {
+    let mut finding = Finding::default();
+    let queues = queues(history);
+    if queues.is_empty() {
+        return finding;
+    }
+    let judge = Judge { applied, known, queues };
+    for (number, operation) in history.operations.iter().enumerate() {
+        let wrong = if let Request::Txn(txn) = &operation.request {
+            let Some((key, token)) = judge.guard(operation, txn) else { continue };
+            finding.guarded += 1;
+            judge.guarded(operation, key, token)
+        } else {
+            let Some(wrong) = judge.service(operation) else { continue };
+            finding.answers += 1;
+            wrong
+        };
+        if let Some((title, reason)) = wrong {
+            let time = operation.returned().unwrap_or(operation.call);
+            let violation = Violation::new(Oracle::M1, Severity::Wrong, time, title)
+                .say(format!("So it was: {}.", describe::operation(operation)))
+                .say(reason)
+                .shown_by([number]);
+            finding.violations.push(violation);
+        }
+    }
+    (finding.held, finding.beside) = by_the_clock(history);
+    finding
+}
+
+/// A prefix: first key and end, as in a range request.
+type Queue = (Bytes, Bytes);
+
+/// What is wrong: in a few words, and in a sentence.
+type Wrong = Option<(&'static str, String)>;
+
+fn queue_of(name: &[u8]) -> Queue {
+    let prefix = Bytes::from([name, b"/"].concat());
+    let end = prefix_end(&prefix);
+    (prefix, end)
+}
+
+/// All queues that somebody stands in or asks for.
+fn queues(history: &History) -> BTreeSet<Queue> {
+    let mut queues = BTreeSet::new();
+    for operation in &history.operations {
+        let leader = |leader: &Option<LeaderKey>| leader.as_ref().map(|leader| queue_of(&leader.name));
+        match &operation.request {
+            Request::Lock(request) => drop(queues.insert(queue_of(&request.name))),
+            Request::Campaign(request) => drop(queues.insert(queue_of(&request.name))),
+            Request::Leader(request) => drop(queues.insert(queue_of(&request.name))),
+            Request::Proclaim(request) => queues.extend(leader(&request.leader)),
+            Request::Resign(request) => queues.extend(leader(&request.leader)),
+            Request::Range(range) => queues.extend(asked_for(range)),
+            Request::Txn(txn) => in_txn(txn, &mut queues),
+            _ => {}
+        }
+    }
+    queues
+}
+
+fn in_txn(txn: &TxnRequest, queues: &mut BTreeSet<Queue>) {
+    for op in txn.success.iter().chain(&txn.failure) {
+        match &op.request {
+            Some(Op::RequestRange(range)) => queues.extend(asked_for(range)),
+            Some(Op::RequestTxn(nested)) => in_txn(nested, queues),
+            _ => {}
+        }
+    }
+}
+
+/// The recipe's range: the oldest key, or the youngest of those that are older than one's own.
+fn asked_for(range: &RangeRequest) -> Option<Queue> {
+    let oldest = range.sort_order == SortOrder::Ascend as i32;
+    let before = range.sort_order == SortOrder::Descend as i32 && range.max_create_revision > 0;
+    let asks = range.limit == 1
+        && range.sort_target == SortTarget::Create as i32
+        && (oldest || before)
+        && !range.range_end.is_empty();
+    asks.then(|| (range.key.clone(), range.range_end.clone()))
+}
+
+fn holds_key(queue: &Queue, key: &[u8]) -> bool {
+    let (from, end) = queue;
+    key >= &from[..] && (&end[..] == b"\0" || key < &end[..])
+}
+
+struct Judge<'a> {
+    applied: &'a [Applied],
+    known: &'a Known,
+    queues: BTreeSet<Queue>,
+}
+
+impl Judge<'_> {
+    /// The first in the queue at a revision.
+    fn first(&self, queue: &Queue, at: i64) -> Option<KeyValue> {
+        self.known.model.scan(&queue.0, &queue.1, at).min_by_key(|kv| kv.create_revision)
+    }
+
+    fn is_known(&self, at: i64) -> bool {
+        (1..=self.known.until).contains(&at)
+    }
+
+    /// The newest revision by the evidence at the call, and the newest at the return.
+    fn window(&self, operation: &Operation, at: Nanos) -> Option<(i64, i64)> {
+        let revision = |entries: usize| Some(self.applied[entries.checked_sub(1)?].revision as i64);
+        let until = revision(self.applied.partition_point(|entry| entry.time <= at))?;
+        let from = revision(self.applied.partition_point(|entry| entry.time < operation.call)).unwrap_or(1);
+        self.is_known(until).then_some((from, until))
+    }
+
+    /// The guard of a transaction that succeeded and wrote something outside of the queue: key and token.
+    fn guard<'t>(&self, operation: &Operation, txn: &'t TxnRequest) -> Option<(&'t Bytes, i64)> {
+        let Response::Txn(response) = operation.response()? else { return None };
+        if !response.succeeded || !self.is_known(answer::revision(response.header.as_ref()) - 1) {
+            return None;
+        }
+        txn.compare.iter().find_map(|compare| {
+            let Some(TargetUnion::CreateRevision(token)) = compare.target_union else { return None };
+            let guards = compare.target == CompareTarget::Create as i32
+                && compare.result == CompareResult::Equal as i32
+                && compare.range_end.is_empty()
+                && token > 0;
+            let queue = self.queues.iter().find(|queue| holds_key(queue, &compare.key))?;
+            let writes = |op: &RequestOp| match &op.request {
+                Some(Op::RequestPut(put)) => !holds_key(queue, &put.key),
+                Some(Op::RequestDeleteRange(delete)) => !holds_key(queue, &delete.key),
+                _ => false,
+            };
+            (guards && txn.success.iter().any(writes)).then_some((&compare.key, token))
+        })
+    }
+
+    /// Whoever writes by a token was first in the queue then.
+    fn guarded(&self, operation: &Operation, key: &Bytes, token: i64) -> Wrong {
+        let revision = answer::revision(operation.response().and_then(|response| response.header()));
+        let made = matches!(place(operation), Place::At(position) if position.makes_revision());
+        let before = revision - i64::from(made);
+        let mut standing = self.queues.iter().filter(|queue| holds_key(queue, key));
+        let first = standing.find_map(|queue| self.first(queue, before));
+        if first.as_ref().is_some_and(|first| (&first.key, first.create_revision) == (key, token)) {
+            return None;
+        }
+        let reason = format!("At revision {before} {}", self.told(first.as_ref()));
+        Some(("a write was guarded by a token that was not first in its queue", reason))
+    }
+
+    fn told(&self, first: Option<&KeyValue>) -> String {
+        match first {
+            Some(first) => format!("the first in the queue was {}.", describe::key_value(first)),
+            None => "the queue was empty.".to_string(),
+        }
+    }
+
+    /// What an answer or error of the services says, against the store; `None` where it says nothing that is known.
+    fn service(&self, operation: &Operation) -> Option<Wrong> {
+        let response = match &operation.outcome {
+            Outcome::Answer { response, .. } => response,
+            Outcome::Error { at, error } => return self.refused(operation, *at, *error),
+            Outcome::Unknown { .. } => return None,
+        };
+        let at = answer::revision(response.header());
+        if !self.is_known(at) {
+            return None;
+        }
+        let get = |key: &[u8]| self.known.model.get(key, at);
+        let wrong = match (&operation.request, response) {
+            (Request::Lock(request), Response::Lock(response)) => {
+                let first = self.first(&queue_of(&request.name), at);
+                let right = first.as_ref().is_some_and(|first| first.key == response.key);
+                (!right).then(|| {
+                    let key = describe::key(&response.key);
+                    let reason = format!(
+                        "It is said to be held by {key}; at revision {at} {}",
+                        self.told(first.as_ref())
+                    );
+                    ("a lock was given to one who was not first in its queue", reason)
+                })
+            }
+            (Request::Unlock(request), Response::Unlock(_)) => {
+                let still = get(&request.key);
+                still.map(|kv| ("a lock was given back and is still there", describe::key_value(&kv)))
+            }
+            (Request::Campaign(request), Response::Campaign(response)) => {
+                let leader = response.leader.clone().unwrap_or_default();
+                return Some(self.campaign(operation, &queue_of(&request.name), &leader, at));
+            }
+            (Request::Leader(request), Response::Leader(response)) => {
+                let first = self.first(&queue_of(&request.name), at);
+                (first != response.kv).then(|| {
+                    let told = response.kv.as_ref().map_or("nobody".to_string(), describe::key_value);
+                    let reason =
+                        format!("It was told {told}; at revision {at} {}", self.told(first.as_ref()));
+                    ("another leader was told than the first in the queue", reason)
+                })
+            }
+            (Request::Proclaim(request), Response::Proclaim(_)) => {
+                let leader = request.leader.clone().unwrap_or_default();
+                let kv = get(&leader.key);
+                let right = kv.as_ref().is_some_and(|kv| {
+                    kv.create_revision == leader.rev && kv.mod_revision == at && kv.value == request.value
+                });
+                (!right).then(|| {
+                    let there = kv.as_ref().map_or("nothing".to_string(), describe::key_value);
+                    (
+                        "a leader's word was acknowledged and not written",
+                        format!("At revision {at} its key is {there}."),
+                    )
+                })
+            }
+            (Request::Resign(request), Response::Resign(_)) => {
+                let leader = request.leader.clone().unwrap_or_default();
+                let still = get(&leader.key).filter(|kv| kv.create_revision == leader.rev);
+                still.map(|kv| ("a leader resigned and its key is still there", describe::key_value(&kv)))
+            }
+            _ => return None,
+        };
+        Some(wrong)
+    }
+
+    /// The revision in the answer may be that of the entry into the queue; the leader was first then or at some
+    /// revision from there up to the answer.
+    fn campaign(&self, operation: &Operation, queue: &Queue, leader: &LeaderKey, entered: i64) -> Wrong {
+        let returned = operation.returned().unwrap_or(operation.call);
+        let until = self.window(operation, returned).map_or(self.known.until, |(_, until)| until);
+        let changes = self.known.model.changes();
+        let of_queue = changes.filter(|(kv, _)| holds_key(queue, &kv.key)).map(|(kv, _)| kv.mod_revision);
+        let mut moments = of_queue.filter(|revision| *revision > entered && *revision <= until);
+        let leads = |at: i64| {
+            self.first(queue, at).is_some_and(|first| {
+                (&first.key, first.create_revision, first.lease) == (&leader.key, leader.rev, leader.lease)
+            })
+        };
+        if leads(entered) || moments.any(leads) {
+            return None;
+        }
+        let reason = format!(
+            "Its key is {} of revision {}, which was first in the queue at no revision from {entered} to {until}.",
+            describe::key(&leader.key),
+            leader.rev
+        );
+        Some(("an election was won by one who was not first in its queue", reason))
+    }
+
+    fn refused(&self, operation: &Operation, at: Nanos, error: Error) -> Option<Wrong> {
+        let (from, until) = self.window(operation, at)?;
+        let somewhen = |holds: &dyn Fn(i64) -> bool| (from..=until).any(holds);
+        let wrong = match (&operation.request, error) {
+            (Request::Leader(request), Error::ElectionNoLeader) => {
+                let queue = queue_of(&request.name);
+                let reason = format!("From revision {from} to {until} there was one all along.");
+                (!somewhen(&|at| self.first(&queue, at).is_none()))
+                    .then_some(("nobody is said to lead where somebody did", reason))
+            }
+            (Request::Proclaim(request), Error::ElectionNotLeader) => {
+                let leader = request.leader.clone().unwrap_or_default();
+                let gone = |at: i64| {
+                    self.known.model.get(&leader.key, at).is_none_or(|kv| kv.create_revision != leader.rev)
+                };
+                let reason = format!("From revision {from} to {until} its key was there all along.");
+                (!somewhen(&gone)).then_some(("a leader was refused as none", reason))
+            }
+            _ => return None,
+        };
+        Some(wrong)
+    }
+}
+
+/// How often locks were held, from the answer that gave it to the call that gave it back, and how often that began
+/// while another held the same.
+fn by_the_clock(history: &History) -> (usize, usize) {
+    let mut back: BTreeMap<&Bytes, Vec<Nanos>> = BTreeMap::new();
+    for operation in &history.operations {
+        if let Request::Unlock(request) = &operation.request {
+            back.entry(&request.key).or_default().push(operation.call);
+        }
+    }
+    let mut held: BTreeMap<&Bytes, Vec<(Nanos, Nanos)>> = BTreeMap::new();
+    for operation in &history.operations {
+        if let (Request::Lock(request), Outcome::Answer { at, response: Response::Lock(response) }) =
+            (&operation.request, &operation.outcome)
+            && let Some(until) =
+                back.get(&response.key).and_then(|calls| calls.iter().find(|call| *call >= at))
+        {
+            held.entry(&request.name).or_default().push((*at, *until));
+        }
+    }
+    let mut beside = 0;
+    for spans in held.values_mut() {
+        spans.sort_unstable();
+        let mut last = 0;
+        for (from, until) in &*spans {
+            beside += usize::from(*from < last);
+            last = last.max(*until);
+        }
+    }
+    (held.values().map(Vec::len).sum(), beside)
+}

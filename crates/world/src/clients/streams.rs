@@ -1,0 +1,578 @@
+//! Both ends of every stream of watchers, and the way between them.
+//!
+//! A stream is a connection of its own: ordered and reliable in both directions (`transport`) until it
+//! breaks. It breaks when the member's process ends (the client learns it at once if the machine lives,
+//! else from its keepalive), when a ping stays unanswered, or when one side ends it. Whatever comes for an
+//! end that is gone is answered with a reset, as TCP does. Each stream is of one incarnation of its
+//! member (rule R5).
+//!
+//! What the kernel does goes on while a process is paused: it acknowledges what arrives and sends again.
+//! Answers to pings are the process's own.
+//!
+//! The client takes responses one by one, each after its processing time; what it has taken makes room
+//! in the member's window (`Input::WatchTaken`).
+//!
+//! Not modelled: connection set-up, several streams on one connection, a server that pings (etcd's does
+//! after two hours).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use api::Error;
+use api::etcdserverpb::{WatchRequest, WatchResponse};
+use bytes::Bytes;
+use keyed::{Domain, Keyed};
+use member::io::Input;
+use record::{Fact, MessageKind, Nanos, StreamEnd, WatchStream};
+
+use super::transport::{Overdue, Receiver, Sender};
+use crate::network::{Body, Packet};
+use crate::process::State;
+use crate::world::{Happening, SECOND, World, client_head};
+
+const PROCESSING: Domain = Domain::new("world watch processing");
+
+/// What a client sends.
+#[derive(Clone, Debug)]
+pub(crate) enum Up {
+    Request(WatchRequest),
+    /// The client is done.
+    Close,
+}
+
+/// What a member sends.
+#[derive(Clone, Debug)]
+pub(crate) enum Down {
+    Response(Arc<WatchResponse>),
+    /// The member ends the stream.
+    Refused(Error),
+}
+
+/// One packet of a stream.
+#[derive(Clone, Debug)]
+pub(crate) enum Segment {
+    /// An item with its number.
+    Up(u64, Up),
+    /// An item with its number.
+    Down(u64, Down),
+    /// How many items have arrived and how many of them were taken, in the other direction.
+    Ack(u64, u64),
+    /// Asks for an `Ack`.
+    Probe,
+    /// Asks the process whether it lives.
+    Ping,
+    Pong,
+    /// The other end is gone.
+    Reset,
+}
+
+impl Segment {
+    /// Bytes on the wire, without the packet's head.
+    pub(crate) fn size(&self) -> usize {
+        use prost::Message as _;
+        match self {
+            Segment::Down(_, Down::Response(response)) => response.encoded_len(),
+            _ => 32,
+        }
+    }
+}
+
+/// One stream.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    client: usize,
+    member: usize,
+    incarnation: u32,
+    /// The client's own number of it.
+    number: u32,
+    token: Option<Bytes>,
+    // ---- the client's end ----
+    /// Not ended by its client, nor known to it to be broken.
+    open: bool,
+    up: Sender<Up>,
+    /// For when its time-out is set; `Nanos::MAX` for none.
+    up_armed: Nanos,
+    down_in: Receiver<Down>,
+    /// Arrived and not yet taken.
+    inbox: VecDeque<Down>,
+    /// The client processes the first of these.
+    busy: bool,
+    /// When something of the process came last, by the client's clock.
+    heard: Nanos,
+    /// When the first ping went out that is not answered, by the client's clock.
+    pinged: Option<Nanos>,
+    // ---- the member's end ----
+    /// The member's process knows it.
+    served: bool,
+    /// It has heard of it.
+    known: bool,
+    down: Sender<Down>,
+    /// For when its time-out is set; `Nanos::MAX` for none.
+    down_armed: Nanos,
+    up_in: Receiver<Up>,
+}
+
+/// All streams of a run, by their number in the history.
+pub(crate) struct Streams {
+    all: Vec<Stream>,
+    processing: Keyed,
+    /// Responses that clients have begun to process, for the draws of how long.
+    processed: Vec<u64>,
+    /// The incarnation of each member that lost its power last: the machine is dark until the next one.
+    dark: Vec<u32>,
+}
+
+impl Streams {
+    pub(super) fn new(seed: u64, members: usize) -> Streams {
+        Streams {
+            all: Vec::new(),
+            processing: Keyed::new(seed, PROCESSING),
+            processed: Vec::new(),
+            dark: vec![u32::MAX; members],
+        }
+    }
+
+    fn get(&self, stream: u64) -> &Stream {
+        &self.all[stream as usize]
+    }
+
+    fn get_mut(&mut self, stream: u64) -> &mut Stream {
+        &mut self.all[stream as usize]
+    }
+
+    /// Whether its client takes it for open.
+    pub(super) fn is_open(&self, stream: u64) -> bool {
+        self.get(stream).open
+    }
+
+    /// The member at the other end, by place.
+    pub(super) fn member(&self, stream: u64) -> usize {
+        self.get(stream).member
+    }
+}
+
+impl World<'_> {
+    // ---- the client's end -------------------------------------------------------------------------
+
+    /// Opens a stream to the client's present endpoint; the first request goes with it.
+    pub(super) fn open_stream(&mut self, client: usize, number: u32) -> u64 {
+        let now = self.now();
+        let stream = self.history.watches.len() as u64;
+        let state = &self.clients[client];
+        let (to, token) = (state.member(), state.token());
+        let (heard, keepalive) = (state.clock.monotonic(now), state.after(now, state.plan.keepalive));
+        let member = to as usize - 1;
+        self.note(0, Fact::WatchOpened { stream, client: client as u32, to });
+        self.history.watches.push(WatchStream {
+            client: client as u32,
+            member: to,
+            opened: now,
+            sent: Vec::new(),
+            received: Vec::new(),
+            ended: None,
+        });
+        self.programs.streams.processed.push(0);
+        self.programs.streams.all.push(Stream {
+            client,
+            member,
+            incarnation: self.processes[member].incarnation,
+            number,
+            token,
+            open: true,
+            up: Sender::new(),
+            up_armed: Nanos::MAX,
+            down_in: Receiver::new(),
+            inbox: VecDeque::new(),
+            busy: false,
+            heard,
+            pinged: None,
+            served: true,
+            known: false,
+            down: Sender::new(),
+            down_armed: Nanos::MAX,
+            up_in: Receiver::new(),
+        });
+        self.count_work("streams");
+        if keepalive != Nanos::MAX {
+            self.queue.push(keepalive, Happening::StreamKeepalive { stream });
+        }
+        stream
+    }
+
+    /// A client says something on a stream.
+    pub(super) fn stream_say(&mut self, stream: u64, request: WatchRequest) {
+        let now = self.now();
+        self.history.watches[stream as usize].sent.push((now, request.clone()));
+        self.push_up(stream, Up::Request(request));
+    }
+
+    fn push_up(&mut self, stream: u64, item: Up) {
+        let now = self.now();
+        let state = self.programs.streams.get_mut(stream);
+        let number = state.up.push(now, item.clone());
+        self.arm(stream, true);
+        self.send_up(stream, Segment::Up(number, item));
+    }
+
+    fn send_up(&mut self, stream: u64, segment: Segment) {
+        let state = self.programs.streams.get(stream);
+        let packet = Packet {
+            from: self.processes.len() + state.client,
+            to: state.member,
+            incarnations: (0, state.incarnation),
+            head: client_head(MessageKind::WatchRequest),
+            body: Body::Stream(stream, segment),
+        };
+        self.send(packet);
+    }
+
+    /// A client closes a stream.
+    pub(super) fn close_stream(&mut self, stream: u64) {
+        if self.programs.streams.is_open(stream) {
+            self.end_stream(stream, StreamEnd::Closed);
+            self.push_up(stream, Up::Close);
+        }
+    }
+
+    /// A stream is over for its client.
+    fn end_stream(&mut self, stream: u64, end: StreamEnd) {
+        let now = self.now();
+        let state = self.programs.streams.get_mut(stream);
+        state.open = false;
+        state.inbox.clear();
+        if end != StreamEnd::Closed {
+            state.up.stop();
+        }
+        self.history.watches[stream as usize].ended = Some((now, end));
+        self.note(0, Fact::WatchEnded { stream });
+    }
+
+    /// A stream broke, as its client sees it.
+    fn break_stream(&mut self, stream: u64, end: StreamEnd) {
+        let state = self.programs.streams.get(stream);
+        if !state.open {
+            return;
+        }
+        let (client, number) = (state.client, state.number);
+        self.end_stream(stream, end);
+        self.count_work(if end == StreamEnd::Broken { "streams-broken" } else { "streams-refused" });
+        self.clients[client].stream_broke();
+        let error = if let StreamEnd::Refused(error) = end { Some(error) } else { None };
+        self.stream_lost(client, number, stream, error);
+    }
+
+    /// A packet arrives at a client.
+    fn stream_at_client(&mut self, stream: u64, segment: Segment) {
+        let now = self.now();
+        let state = self.programs.streams.get_mut(stream);
+        let open = state.open;
+        let heard = self.clients[state.client].clock.monotonic(now);
+        match segment {
+            Segment::Ack(received, taken) => {
+                state.up.heard(now, received, taken);
+                self.arm(stream, true);
+            }
+            Segment::Reset => {
+                state.up.stop();
+                self.break_stream(stream, StreamEnd::Broken);
+            }
+            Segment::Down(number, item) if open => {
+                state.heard = heard;
+                state.pinged = None;
+                let items = state.down_in.arrive(number, item);
+                state.inbox.extend(items);
+                self.take_ready(stream);
+                self.acknowledge_down(stream);
+            }
+            Segment::Probe if open => self.acknowledge_down(stream),
+            Segment::Pong if open => {
+                state.heard = heard;
+                state.pinged = None;
+            }
+            // Nobody is there any more; a client that closed has said so already.
+            Segment::Down(..) | Segment::Probe => {
+                if !matches!(self.history.watches[stream as usize].ended, Some((_, StreamEnd::Closed))) {
+                    self.send_up(stream, Segment::Reset);
+                }
+            }
+            Segment::Pong | Segment::Up(..) | Segment::Ping => {}
+        }
+    }
+
+    fn acknowledge_down(&mut self, stream: u64) {
+        let (received, taken) = self.programs.streams.get(stream).down_in.acknowledged();
+        self.send_up(stream, Segment::Ack(received, taken));
+    }
+
+    /// Takes what has arrived, as far as the client is quick enough.
+    fn take_ready(&mut self, stream: u64) {
+        loop {
+            let streams = &mut self.programs.streams;
+            let state = &streams.all[stream as usize];
+            if state.busy || state.inbox.is_empty() {
+                return;
+            }
+            let processed = &mut streams.processed[stream as usize];
+            *processed += 1;
+            let draw = streams.processing.draw(stream, *processed);
+            let time = self.clients[state.client].plan.watch_processing.sample(draw);
+            if time > 0 {
+                streams.get_mut(stream).busy = true;
+                let at = self.queue.now() + time;
+                self.queue.push(at, Happening::StreamTake { stream });
+                return;
+            }
+            self.take(stream);
+        }
+    }
+
+    /// A slow client is done with a response.
+    pub(crate) fn stream_take(&mut self, stream: u64) {
+        self.programs.streams.get_mut(stream).busy = false;
+        if self.programs.streams.is_open(stream) {
+            self.take(stream);
+            self.take_ready(stream);
+            self.acknowledge_down(stream);
+        }
+    }
+
+    /// The client takes the first of what has arrived.
+    fn take(&mut self, stream: u64) {
+        let now = self.now();
+        let state = self.programs.streams.get_mut(stream);
+        let Some(item) = state.inbox.pop_front() else { return };
+        state.down_in.take(1);
+        let client = state.client;
+        match item {
+            Down::Response(response) => {
+                self.note(
+                    0,
+                    Fact::WatchReceived {
+                        stream,
+                        revision: response.header.as_ref().map_or(0, |header| header.revision as u64),
+                        events: response.events.len() as u32,
+                        digest: crate::digests::watch(&response),
+                    },
+                );
+                self.history.watches[stream as usize].received.push((now, (*response).clone()));
+                self.watch_heard(client, stream, &response);
+            }
+            Down::Refused(error) => self.break_stream(stream, StreamEnd::Refused(error)),
+        }
+    }
+
+    /// Tests a stream on which nothing came for long.
+    pub(crate) fn stream_keepalive(&mut self, stream: u64) {
+        let now = self.now();
+        let state = self.programs.streams.get(stream);
+        if !state.open {
+            return;
+        }
+        let client = &self.clients[state.client];
+        let reading = client.clock.monotonic(now);
+        let quiet_until = client.when(state.heard + client.plan.keepalive);
+        let next = match state.pinged {
+            _ if now < quiet_until => quiet_until,
+            Some(pinged) if reading >= pinged + client.plan.keepalive_timeout => {
+                self.break_stream(stream, StreamEnd::Broken);
+                self.send_up(stream, Segment::Reset);
+                return;
+            }
+            // What the link loses, the transport sends again.
+            _ => now + SECOND.min(client.plan.keepalive_timeout),
+        };
+        if now >= quiet_until {
+            self.programs.streams.get_mut(stream).pinged.get_or_insert(reading);
+            self.send_up(stream, Segment::Ping);
+        }
+        if next != Nanos::MAX {
+            self.queue.push(next, Happening::StreamKeepalive { stream });
+        }
+    }
+
+    // ---- the member's end -------------------------------------------------------------------------
+
+    /// A member answers on a stream.
+    pub(crate) fn watch_response(&mut self, member: usize, stream: u64, response: WatchResponse) {
+        self.push_down(member, stream, Down::Response(Arc::new(response)));
+    }
+
+    /// A member ends a stream.
+    pub(crate) fn watch_refused(&mut self, member: usize, stream: u64, error: Error) {
+        self.push_down(member, stream, Down::Refused(error));
+        self.programs.streams.get_mut(stream).served = false;
+    }
+
+    fn push_down(&mut self, member: usize, stream: u64, item: Down) {
+        let now = self.now();
+        let incarnation = self.processes[member].incarnation;
+        let state = self.programs.streams.get_mut(stream);
+        if !state.served || state.incarnation != incarnation {
+            return;
+        }
+        let number = state.down.push(now, item.clone());
+        self.arm(stream, false);
+        self.send_down(stream, Segment::Down(number, item));
+    }
+
+    fn send_down(&mut self, stream: u64, segment: Segment) {
+        let state = self.programs.streams.get(stream);
+        // A reset is the kernel's, whose process may be gone.
+        let incarnation = if matches!(segment, Segment::Reset) { 0 } else { state.incarnation };
+        let packet = Packet {
+            from: state.member,
+            to: self.processes.len() + state.client,
+            incarnations: (incarnation, 0),
+            head: client_head(MessageKind::WatchResponse),
+            body: Body::Stream(stream, segment),
+        };
+        self.send(packet);
+    }
+
+    /// A packet arrives at a member that runs.
+    fn stream_at_member(&mut self, stream: u64, segment: Segment) {
+        let now = self.now();
+        let state = self.programs.streams.get_mut(stream);
+        let (member, served) = (state.member, state.served);
+        match segment {
+            Segment::Up(number, item) => {
+                let items = state.up_in.arrive(number, item);
+                state.up_in.take(items.len() as u64);
+                let token = state.token.clone();
+                for item in items.into_iter().filter(|_| served) {
+                    match item {
+                        Up::Request(request) => {
+                            self.programs.streams.get_mut(stream).known = true;
+                            self.feed(member, Input::Watch { stream, request, token: token.clone() });
+                        }
+                        Up::Close => self.stop_serving(stream),
+                    }
+                }
+                self.acknowledge_up(stream);
+            }
+            Segment::Probe => self.acknowledge_up(stream),
+            Segment::Ack(received, taken) => {
+                let more = state.down.heard(now, received, taken);
+                self.arm(stream, false);
+                for _ in (0..more).filter(|_| served) {
+                    self.feed(member, Input::WatchTaken { stream });
+                }
+            }
+            Segment::Ping => {
+                if self.processes[member].state == State::Running {
+                    self.send_down(stream, Segment::Pong);
+                }
+            }
+            Segment::Reset => self.stop_serving(stream),
+            Segment::Down(..) | Segment::Pong => {}
+        }
+    }
+
+    /// The client's side of a stream is gone, as the member learns now.
+    fn stop_serving(&mut self, stream: u64) {
+        let state = self.programs.streams.get_mut(stream);
+        state.down.stop();
+        let (member, known) = (state.member, state.known);
+        if std::mem::replace(&mut state.served, false) && known {
+            self.feed(member, Input::WatchClosed { stream });
+        }
+    }
+
+    fn acknowledge_up(&mut self, stream: u64) {
+        let (received, taken) = self.programs.streams.get(stream).up_in.acknowledged();
+        self.send_down(stream, Segment::Ack(received, taken));
+    }
+
+    /// A member's process ended. Where the machine lives, the clients of its streams learn it at once.
+    pub(crate) fn reset_streams(&mut self, member: usize, power: bool) {
+        let incarnation = self.processes[member].incarnation;
+        if power {
+            self.programs.streams.dark[member] = incarnation;
+        }
+        for stream in 0..self.programs.streams.all.len() as u64 {
+            let state = self.programs.streams.get_mut(stream);
+            if state.member != member || state.incarnation != incarnation {
+                continue;
+            }
+            state.served = false;
+            state.down.stop();
+            if state.open && !power {
+                self.send_down(stream, Segment::Reset);
+            }
+        }
+    }
+
+    // ---- the way between --------------------------------------------------------------------------
+
+    /// A packet of a stream arrives.
+    pub(crate) fn stream_arrives(&mut self, to: usize, stream: u64, segment: Segment) {
+        if to < self.processes.len() {
+            self.stream_at_member(stream, segment);
+        } else {
+            self.stream_at_client(stream, segment);
+        }
+    }
+
+    /// A packet of a stream came to a member's machine, but not to the process it was for.
+    pub(crate) fn stream_unheard(&mut self, to: usize, stream: u64, segment: &Segment) {
+        let members = self.processes.len();
+        if to >= members || matches!(segment, Segment::Reset) {
+            return;
+        }
+        let process = &self.processes[to];
+        let dark = process.state == State::Down && self.programs.streams.dark[to] == process.incarnation;
+        if !dark {
+            self.send_down(stream, Segment::Reset);
+        }
+    }
+
+    /// Sets the time-out of one direction, unless an earlier one is set already.
+    fn arm(&mut self, stream: u64, up: bool) {
+        let state = self.programs.streams.get_mut(stream);
+        let (due, armed) = match up {
+            true => (state.up.due(), &mut state.up_armed),
+            false => (state.down.due(), &mut state.down_armed),
+        };
+        if due < *armed {
+            *armed = due;
+            self.queue.push(due, Happening::StreamDue { stream, up });
+        }
+    }
+
+    /// Something sent on a stream was not acknowledged for long, perhaps.
+    pub(crate) fn stream_due(&mut self, stream: u64, up: bool) {
+        let now = self.now();
+        let state = self.programs.streams.get_mut(stream);
+        let armed = if up { &mut state.up_armed } else { &mut state.down_armed };
+        // One of several that were set, for a time that no longer counts.
+        if *armed != now {
+            return;
+        }
+        *armed = Nanos::MAX;
+        let again: Vec<Segment> = if up {
+            segments(state.up.overdue(now), Segment::Up)
+        } else {
+            segments(state.down.overdue(now), Segment::Down)
+        };
+        self.arm(stream, up);
+        for segment in again {
+            if !matches!(segment, Segment::Probe) {
+                self.recorder.count("watch-message-sent-again");
+            }
+            if up {
+                self.send_up(stream, segment);
+            } else {
+                self.send_down(stream, segment);
+            }
+        }
+    }
+}
+
+/// What goes out when a time-out is over.
+fn segments<T>(overdue: Overdue<T>, item: fn(u64, T) -> Segment) -> Vec<Segment> {
+    match overdue {
+        Overdue::Nothing => Vec::new(),
+        Overdue::Again(items) => items.into_iter().map(|(number, one)| item(number, one)).collect(),
+        Overdue::Probe => vec![Segment::Probe],
+    }
+}

@@ -1,0 +1,456 @@
+//! What a client does with its watchers: opens them, hears them, goes on elsewhere when their stream is
+//! gone, as etcd's Go client does (`client/v3/watch.go`): at the revision after the last it has seen, on
+//! a new stream to its next endpoint, after a short wait.
+//!
+//! A watcher that was told that its start is compacted is given up, or goes on behind the compaction, or
+//! (one that follows) its keys are listed anew; so they are when a deletion comes without the pair it
+//! deleted, which is fatal to a watch of Kubernetes.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use api::Error;
+use api::etcdserverpb::watch_create_request::FilterType;
+use api::etcdserverpb::watch_request::RequestUnion;
+use api::etcdserverpb::{
+    WatchCancelRequest, WatchCreateRequest, WatchProgressRequest, WatchRequest, WatchResponse,
+};
+use api::mvccpb::Event;
+use api::mvccpb::event::EventType;
+use plan::act::{Follow, Start, Watch};
+use record::Nanos;
+
+use super::acts::Command;
+use super::{Client, Door};
+use crate::world::{Happening, MILLISECOND, SECOND, World};
+
+/// First wait before a stream is opened again, as `backoff` there at its most.
+const AGAIN: Nanos = 100 * MILLISECOND;
+/// Longest wait, while the member cannot be reached.
+const AGAIN_AT_MOST: Nanos = 2 * SECOND;
+/// Time between two questions how far a stream is, in the settle phase.
+const POLL: Nanos = 500 * MILLISECOND;
+
+/// The watchers of one client.
+#[derive(Default)]
+pub(super) struct Watchers {
+    /// Streams, by the client's own number.
+    lines: BTreeMap<u32, Line>,
+    /// Watchers, by the order of their opening.
+    all: BTreeMap<u64, Watcher>,
+    /// The newest watcher of each name.
+    names: BTreeMap<u32, u64>,
+    /// The last revision that a watcher of each name has seen.
+    last: BTreeMap<u32, i64>,
+    opened: u64,
+}
+
+/// A stream as its client knows it.
+#[derive(Default)]
+struct Line {
+    /// Its number in the history; `None` while there is none.
+    stream: Option<u64>,
+    /// Watchers that were asked for and are not there yet, in order.
+    creating: VecDeque<u64>,
+    /// Watchers by their ids.
+    ids: BTreeMap<i64, u64>,
+    /// Next wait before it is opened again.
+    wait: Nanos,
+    /// When it was asked last how far it is.
+    asked: Nanos,
+}
+
+/// One watcher.
+struct Watcher {
+    watch: Watch,
+    /// What it keeps a copy of.
+    follow: Option<Follow>,
+    /// Where to go on; 0: with what comes after its creation.
+    next: i64,
+    /// It has seen everything up to here.
+    seen: i64,
+    /// Its id, once it is there.
+    id: Option<i64>,
+    /// Its client does not want it any more.
+    cancelled: bool,
+    /// Events of an answer that was split.
+    parts: Vec<Event>,
+}
+
+fn say(union: RequestUnion) -> WatchRequest {
+    WatchRequest { request_union: Some(union) }
+}
+
+impl Watcher {
+    fn new(watch: Watch, next: i64, follow: Option<Follow>) -> Watcher {
+        Watcher { watch, follow, next, seen: 0, id: None, cancelled: false, parts: Vec::new() }
+    }
+
+    fn request(&self) -> WatchRequest {
+        let filters = [(self.watch.no_put, FilterType::Noput), (self.watch.no_delete, FilterType::Nodelete)];
+        say(RequestUnion::CreateRequest(WatchCreateRequest {
+            key: self.watch.keys.key.clone(),
+            range_end: self.watch.keys.end.clone(),
+            start_revision: self.next,
+            progress_notify: self.watch.progress,
+            filters: filters.iter().filter(|(on, _)| *on).map(|(_, filter)| *filter as i32).collect(),
+            prev_kv: self.watch.prev_kv,
+            watch_id: self.watch.id,
+            fragment: self.watch.fragment,
+        }))
+    }
+
+    /// It has seen everything up to this revision.
+    fn has_seen(&mut self, revision: i64) {
+        self.seen = self.seen.max(revision);
+        self.next = self.next.max(revision + 1);
+    }
+}
+
+impl Watchers {
+    /// The line with this stream, which its client takes for open.
+    fn line_of(&mut self, stream: u64) -> Option<&mut Line> {
+        self.lines.values_mut().find(|line| line.stream == Some(stream))
+    }
+
+    /// Watchers that are wanted on a line.
+    fn wanted(&self, number: u32) -> impl Iterator<Item = (u64, &Watcher)> {
+        let on_line = move |watcher: &Watcher| watcher.watch.stream == number && !watcher.cancelled;
+        self.all
+            .iter()
+            .filter(move |(_, watcher)| on_line(watcher))
+            .map(|(serial, watcher)| (*serial, watcher))
+    }
+
+    fn forget(&mut self, serial: u64) -> Option<Watcher> {
+        let watcher = self.all.remove(&serial)?;
+        if self.names.get(&watcher.watch.name) == Some(&serial) {
+            self.names.remove(&watcher.watch.name);
+        }
+        Some(watcher)
+    }
+}
+
+impl Client {
+    fn watcher(&mut self, serial: u64) -> Option<&mut Watcher> {
+        self.watchers.all.get_mut(&serial)
+    }
+}
+
+impl World<'_> {
+    /// Carries out what an act wants done with watches.
+    pub(super) fn command(&mut self, client: usize, command: Command) {
+        match command {
+            Command::Watch(watch) => {
+                let state = &self.clients[client];
+                let newest = self.programs.memories[state.memory].newest();
+                let next = match watch.from {
+                    Start::Now => 0,
+                    Start::At(revision) => revision,
+                    Start::Seen(offset) => newest.saturating_add(offset).max(1),
+                    Start::Last => state.watchers.last.get(&watch.name).map_or(1, |last| last + 1),
+                };
+                self.count_work("watches");
+                self.open_watcher(client, Watcher::new(watch, next, None));
+            }
+            Command::Follow(follow, next) => {
+                // As `apiserver/pkg/storage/etcd3/watcher.go`.
+                let watch = Watch {
+                    keys: follow.keys.clone(),
+                    prev_kv: true,
+                    progress: true,
+                    name: follow.name,
+                    stream: follow.stream,
+                    ..Watch::default()
+                };
+                self.count_work("watches");
+                self.open_watcher(client, Watcher::new(watch, next, Some(follow)));
+            }
+            Command::Cancel(name) => {
+                if let Some(serial) = self.clients[client].watchers.names.get(&name).copied() {
+                    self.cancel(client, serial);
+                }
+            }
+            Command::Progress(number) => self.ask_progress(client, number),
+            Command::Close(number) => {
+                let watchers = &mut self.clients[client].watchers;
+                let line = watchers.lines.remove(&number);
+                let gone: Vec<u64> = (watchers.all.iter())
+                    .filter(|(_, watcher)| watcher.watch.stream == number)
+                    .map(|(serial, _)| *serial)
+                    .collect();
+                gone.into_iter().for_each(|serial| {
+                    watchers.forget(serial);
+                });
+                if let Some(stream) = line.and_then(|line| line.stream) {
+                    self.close_stream(stream);
+                }
+            }
+        }
+    }
+
+    fn open_watcher(&mut self, client: usize, watcher: Watcher) {
+        let watchers = &mut self.clients[client].watchers;
+        watchers.opened += 1;
+        let serial = watchers.opened;
+        watchers.names.insert(watcher.watch.name, serial);
+        let number = watcher.watch.stream;
+        watchers.all.insert(serial, watcher);
+        self.create(client, number, serial);
+    }
+
+    /// Asks for a watcher on its stream, which is opened where it is not.
+    fn create(&mut self, client: usize, number: u32, serial: u64) {
+        let known = self.clients[client].watchers.lines.get(&number).and_then(|line| line.stream);
+        let stream = match known {
+            Some(stream) => stream,
+            None => self.open_stream(client, number),
+        };
+        let line = self.clients[client].watchers.lines.entry(number).or_default();
+        line.stream = Some(stream);
+        line.creating.push_back(serial);
+        let Some(watcher) = self.clients[client].watcher(serial) else { return };
+        watcher.id = None;
+        watcher.parts.clear();
+        let request = watcher.request();
+        self.stream_say(stream, request);
+    }
+
+    /// A watcher is not wanted any more. Where it is not there yet, it is cancelled once it is.
+    fn cancel(&mut self, client: usize, serial: u64) {
+        let Some(watcher) = self.clients[client].watcher(serial) else { return };
+        watcher.cancelled = true;
+        let (id, number) = (watcher.id, watcher.watch.stream);
+        match (id, self.clients[client].watchers.lines.get(&number).and_then(|line| line.stream)) {
+            (Some(watch_id), Some(stream)) => {
+                let cancel = say(RequestUnion::CancelRequest(WatchCancelRequest { watch_id }));
+                self.stream_say(stream, cancel);
+            }
+            (None, Some(_)) => {}
+            (_, None) => {
+                self.clients[client].watchers.forget(serial);
+            }
+        }
+    }
+
+    fn ask_progress(&mut self, client: usize, number: u32) {
+        let now = self.now();
+        let Some(line) = self.clients[client].watchers.lines.get_mut(&number) else { return };
+        let Some(stream) = line.stream else { return };
+        line.asked = now;
+        self.stream_say(stream, say(RequestUnion::ProgressRequest(WatchProgressRequest {})));
+    }
+
+    /// A client hears a response.
+    pub(super) fn watch_heard(&mut self, client: usize, stream: u64, response: &WatchResponse) {
+        let revision = response.header.as_ref().map_or(0, |header| header.revision);
+        let state = &mut self.clients[client];
+        self.programs.memories[state.memory].sees(revision);
+        let Some(line) = state.watchers.line_of(stream) else { return };
+        line.wait = AGAIN;
+        if response.created {
+            let Some(serial) = line.creating.pop_front() else { return };
+            if response.canceled {
+                state.watchers.forget(serial);
+                return self.count_work("watches-refused");
+            }
+            line.ids.insert(response.watch_id, serial);
+            let Some(watcher) = state.watcher(serial) else { return };
+            watcher.id = Some(response.watch_id);
+            if watcher.next == 0 {
+                watcher.has_seen(revision);
+            }
+            if watcher.cancelled {
+                self.cancel(client, serial);
+            }
+            return;
+        }
+        if response.canceled {
+            if let Some(serial) = line.ids.remove(&response.watch_id) {
+                self.cancelled(client, serial, response.compact_revision);
+            }
+            return;
+        }
+        if response.watch_id < 0 {
+            let serials: Vec<u64> = line.ids.values().copied().collect();
+            serials.into_iter().for_each(|serial| self.progressed(client, serial, revision));
+            return;
+        }
+        let Some(serial) = line.ids.get(&response.watch_id).copied() else { return };
+        if response.events.is_empty() && !response.fragment {
+            return self.progressed(client, serial, revision);
+        }
+        let Some(watcher) = state.watcher(serial) else { return };
+        watcher.parts.extend(response.events.iter().cloned());
+        if !response.fragment {
+            let events = std::mem::take(&mut watcher.parts);
+            self.told(client, serial, &events);
+        }
+    }
+
+    /// A watcher is said to have seen everything up to a revision.
+    fn progressed(&mut self, client: usize, serial: u64, revision: i64) {
+        let state = &mut self.clients[client];
+        let memory = state.memory;
+        let Some(watcher) = state.watcher(serial) else { return };
+        watcher.has_seen(revision);
+        if let Some(follow) = &watcher.follow
+            && let Some(copy) = self.programs.memories[memory].copies.get_mut(&follow.keys)
+        {
+            copy.revision = copy.revision.max(revision);
+        }
+    }
+
+    /// A watcher is told of events.
+    fn told(&mut self, client: usize, serial: u64, events: &[Event]) {
+        let state = &mut self.clients[client];
+        let memory = state.memory;
+        let Some(watcher) = state.watcher(serial) else { return };
+        let revisions = events.iter().filter_map(|event| event.kv.as_ref()).map(|kv| kv.mod_revision);
+        let last = revisions.max().unwrap_or(0);
+        watcher.has_seen(last);
+        let (name, follow) = (watcher.watch.name, watcher.follow.clone());
+        let seen = state.watchers.last.entry(name).or_default();
+        *seen = (*seen).max(last);
+        let Some(follow) = follow else { return };
+        let blind = |event: &Event| event.r#type == EventType::Delete as i32 && event.prev_kv.is_none();
+        if events.iter().any(blind) {
+            self.count_work("watch-errors");
+            self.cancel(client, serial);
+            return self.list_anew(client, follow);
+        }
+        if let Some(copy) = self.programs.memories[memory].copies.get_mut(&follow.keys) {
+            copy.apply(events);
+        }
+    }
+
+    fn list_anew(&mut self, client: usize, follow: Follow) {
+        self.count_work("relists");
+        self.clients[client].chores.push_back(follow);
+        self.client_turn_later(client);
+    }
+
+    /// The member has cancelled a watcher: because it was asked to, or because its start is compacted, or
+    /// because the client may not watch.
+    fn cancelled(&mut self, client: usize, serial: u64, compact_revision: i64) {
+        let Some(mut watcher) = self.clients[client].watchers.forget(serial) else { return };
+        if watcher.cancelled {
+            return;
+        }
+        if compact_revision <= 0 {
+            return self.count_work("watches-cancelled");
+        }
+        self.count_work("watches-compacted");
+        if let Some(follow) = watcher.follow {
+            self.list_anew(client, follow);
+        } else if watcher.watch.skip {
+            watcher.next = compact_revision;
+            self.open_watcher(client, watcher);
+        }
+    }
+
+    /// A stream is gone: its watchers wait to go on elsewhere.
+    pub(super) fn stream_lost(&mut self, client: usize, number: u32, stream: u64, error: Option<Error>) {
+        let now = self.now();
+        let state = &mut self.clients[client];
+        if let (Some(Error::InvalidAuthToken | Error::AuthOldRevision | Error::UserEmpty), Some(login)) =
+            (error, &mut state.login)
+            && login.state == Door::Inside
+        {
+            (login.token, login.state) = (None, Door::Outside);
+        }
+        let Some(line) = state.watchers.line_of(stream) else { return };
+        line.stream = None;
+        line.creating.clear();
+        line.ids.clear();
+        let wait = line.wait.max(AGAIN);
+        line.wait = (wait * 2).min(AGAIN_AT_MOST);
+        let on_line = |watcher: &Watcher| watcher.watch.stream == number;
+        let unwanted: Vec<u64> = (state.watchers.all.iter())
+            .filter(|(_, watcher)| on_line(watcher) && watcher.cancelled)
+            .map(|(serial, _)| *serial)
+            .collect();
+        unwanted.into_iter().for_each(|serial| {
+            state.watchers.forget(serial);
+        });
+        let at = state.after(now, wait);
+        if at != Nanos::MAX && state.watchers.all.values().any(on_line) {
+            self.queue.push(at, Happening::StreamResume { client, number });
+        }
+    }
+
+    /// A client opens a stream again and asks for the watchers that were on it, each where it was.
+    pub(crate) fn stream_resume(&mut self, client: usize, number: u32) {
+        let watchers = &self.clients[client].watchers;
+        let Some(line) = watchers.lines.get(&number) else { return };
+        let there = |serial: &u64, watcher: &Watcher| {
+            watcher.id.is_some_and(|id| line.ids.get(&id) == Some(serial)) || line.creating.contains(serial)
+        };
+        let waiting: Vec<u64> = (watchers.wanted(number))
+            .filter(|(serial, watcher)| !there(serial, watcher))
+            .map(|(serial, _)| serial)
+            .collect();
+        for serial in waiting {
+            self.count_work("watches-resumed");
+            self.create(client, number, serial);
+        }
+    }
+
+    // ---- the settle phase -------------------------------------------------------------------------
+
+    /// Asks every open stream that is behind `revision` how far it is. A watcher that waits for a later
+    /// revision is cancelled: while there is one on a stream, a member does not answer (`progressIfSync`
+    /// of etcd since 3.5.22, issue 20221).
+    pub(crate) fn poll_watches(&mut self, revision: i64) {
+        let now = self.now();
+        for client in 0..self.clients.len() {
+            let waits = |watcher: &Watcher| watcher.seen < revision && watcher.next > revision;
+            let early: Vec<u64> = (self.clients[client].watchers.all.iter())
+                .filter(|(_, watcher)| waits(watcher) && !watcher.cancelled && watcher.id.is_some())
+                .map(|(serial, _)| *serial)
+                .collect();
+            early.into_iter().for_each(|serial| self.cancel(client, serial));
+        }
+        let behind = |state: &Client, number: u32, line: &Line| {
+            line.stream.is_some()
+                && now >= line.asked + POLL
+                && state.watchers.wanted(number).any(|(_, watcher)| watcher.seen < revision)
+        };
+        for client in 0..self.clients.len() {
+            let state = &self.clients[client];
+            let asked: Vec<u32> = (state.watchers.lines.iter())
+                .filter(|(number, line)| behind(state, **number, line))
+                .map(|(number, _)| *number)
+                .collect();
+            asked.into_iter().for_each(|number| self.ask_progress(client, number));
+        }
+    }
+
+    /// Watches that have not seen everything up to `revision`, each in a sentence. Only those at members
+    /// (by place) of `core` count.
+    pub(crate) fn watches_behind(&self, revision: i64, core: &[usize]) -> Vec<String> {
+        let mut behind = Vec::new();
+        for (at, client) in self.clients.iter().enumerate() {
+            let reaches = |member: usize| {
+                core.contains(&member) && !self.network.severed(member, self.processes.len() + at)
+            };
+            let next = client.member() as usize - 1;
+            if !client.chores.is_empty() && reaches(next) {
+                behind.push(format!("Client {at} has not listed anew what it follows."));
+            }
+            for (number, line) in &client.watchers.lines {
+                let least = client.watchers.wanted(*number).map(|(_, watcher)| watcher.seen).min();
+                let Some(least) = least.filter(|least| *least < revision) else { continue };
+                let sentence = match line.stream {
+                    Some(stream) if reaches(self.programs.streams.member(stream)) => format!(
+                        "Stream {stream} of client {at} at member {} has shown everything up to revision {least}, not {revision}.",
+                        self.programs.streams.member(stream) + 1
+                    ),
+                    None if reaches(next) => format!("Client {at} has not opened its watch stream again."),
+                    _ => continue,
+                };
+                behind.push(sentence);
+            }
+        }
+        behind
+    }
+}
