@@ -167,17 +167,24 @@ impl Member {
 
     /// The time, on its own clock, at which it wants [`Input::Wake`].
     pub fn wake_at(&self) -> u64 {
-        let stop = self.stopping.unwrap_or(u64::MAX);
-        (self.next_tick.min(self.reads.wake_at()).min(self.proposals.wake_at()))
-            .min(self.persistence.wake_at(self.config.backend_interval))
-            .min(self.hub.wake_at())
-            .min(self.lessor.wake_at())
-            .min(self.compactor.wake_at())
-            .min(self.comparison_at())
-            .min(self.transfers_wake_at())
-            .min(self.calls.wake_at())
-            .min(self.removal.unwrap_or(u64::MAX))
-            .min(stop)
+        self.alarm_clocks().into_iter().map(|(_, at)| at).min().expect("there is always a next tick")
+    }
+
+    /// What the member waits for, by name, and until when: for a panic's words.
+    pub fn alarm_clocks(&self) -> [(&'static str, u64); 11] {
+        [
+            ("tick", self.next_tick),
+            ("reads", self.reads.wake_at()),
+            ("proposals", self.proposals.wake_at()),
+            ("backend", self.persistence.wake_at(self.config.backend_interval)),
+            ("watchers", self.hub.wake_at()),
+            ("leases", self.lessor.wake_at()),
+            ("compaction", self.compactor.wake_at()),
+            ("comparison of hashes", self.comparison_at()),
+            ("transfers", self.transfers_wake_at()),
+            ("calls", self.calls.wake_at()),
+            ("end", self.removal.unwrap_or(u64::MAX).min(self.stopping.unwrap_or(u64::MAX))),
+        ]
     }
 
     /// One thing happens to the member at `now`, in nanoseconds of its own monotonic clock, `wall`

@@ -125,14 +125,15 @@ impl Member {
             asked.again = now + 4 * AGAIN;
             match asked.to.unwrap_or(leader) {
                 0 => asked.again = now + AGAIN,
-                to if to == own => own_now.push(*id),
+                // It leads itself by now, but may have to apply its first entry yet.
+                to if to == own && self.lessor.is_primary() => own_now.push(*id),
+                to if to == own => asked.again = now + AGAIN,
                 to => {
                     let request = asked.request.clone();
                     effects.peers.push((to, PeerMessage::Call { id: *id, request }));
                 }
             }
         }
-        // It leads itself by now.
         for id in own_now {
             if let Some(asked) = self.calls.asked.remove(&id) {
                 self.serve_peer(asked.operation, asked.request, effects);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use etcdsim_plan::{FaultKind, Plan, Scenario, Source, Target, Trigger};
 
-/// What part 1 asks for.
+/// What parts 1 and 2 ask for.
 const NAMED: &[&str] = &[
     "steady",
     "crash-loop",
@@ -40,6 +40,21 @@ const NAMED: &[&str] = &[
     "seven-members",
     "swarm",
     "half-dead-outsider",
+    "etcd-put",
+    "etcd-put-delete-lease",
+    "etcd-delete",
+    "kubernetes",
+    "kubernetes-cluster",
+    "jepsen-register",
+    "jepsen-set",
+    "jepsen-append",
+    "jepsen-wr",
+    "jepsen-watch",
+    "jepsen-lock",
+    "jepsen-lock-set",
+    "jepsen-lock-etcd-set",
+    "leader-election-app",
+    "users",
     "bench/steady",
     "bench/chaos",
 ];

@@ -56,6 +56,8 @@ pub(crate) struct Process {
     pub(crate) disk: SimDisk,
     /// What came while it could not run.
     pub(crate) inbox: VecDeque<Input>,
+    /// When it was woken last, and how many times in a row at that time.
+    pub(crate) woken: (Nanos, u32),
     /// True time for which its wake-up is set; `Nanos::MAX` for none.
     pub(crate) wake: Nanos,
     /// Time a step takes; 0 for none.
@@ -95,6 +97,7 @@ impl Process {
             clock,
             disk,
             inbox: VecDeque::new(),
+            woken: (0, 0),
             wake: Nanos::MAX,
             step_takes: 0,
             busy_until: 0,

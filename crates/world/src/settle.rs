@@ -184,7 +184,8 @@ impl World<'_> {
             return missing;
         }
         let status = |member: &usize| self.processes[*member].member.as_ref().expect("it runs").status();
-        let leaders: Vec<u64> = core.iter().map(|member| status(member).leader).collect();
+        let statuses: Vec<member::Status> = core.iter().map(status).collect();
+        let leaders: Vec<u64> = statuses.iter().map(|status| status.leader).collect();
         let agreed = leaders.iter().all(|leader| *leader == leaders[0] && *leader != 0);
         if !agreed {
             missing.push(format!(
@@ -212,7 +213,10 @@ impl World<'_> {
             }
             return missing;
         }
-        let states: Vec<(u64, i64, u64)> = (core.iter().map(status))
+        let revision = statuses.iter().map(|status| status.revision).max().unwrap_or(0) as i64;
+        self.poll_watches(revision);
+        missing.extend(self.watches_behind(revision, &core));
+        let states: Vec<(u64, i64, u64)> = (statuses.iter())
             .map(|status| (status.applied, status.revision as i64, status.state_hash))
             .collect();
         if states.iter().any(|state| state.0 != states[0].0) {

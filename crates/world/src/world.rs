@@ -27,6 +27,8 @@ use crate::triggers::Progress;
 
 pub(crate) const MILLISECOND: Nanos = 1_000_000;
 pub(crate) const SECOND: Nanos = 1_000_000_000;
+/// A member is never woken that often at one time.
+const MOST_WAKES: u32 = 10_000;
 const DISK: Domain = Domain::new("world disk");
 
 /// Something that will happen.
@@ -451,10 +453,28 @@ impl<'a> World<'a> {
             return;
         }
         self.processes[member].wake = Nanos::MAX;
+        self.look_for_insomnia(member);
         // A paused process is woken when it goes on.
         if self.processes[member].state == State::Running {
             self.feed(member, Input::Wake);
         }
+    }
+
+    /// A member that asks to be woken at once, over and over, would stop time.
+    fn look_for_insomnia(&mut self, member: usize) {
+        let now = self.queue.now();
+        let process = &mut self.processes[member];
+        process.woken = if process.woken.0 == now { (now, process.woken.1 + 1) } else { (now, 0) };
+        if process.woken.1 < MOST_WAKES {
+            return;
+        }
+        let clocks = process.member.as_ref().map(member::Member::alarm_clocks);
+        panic!(
+            "member {} was woken {MOST_WAKES} times at {now} ns (its clock shows {}) and wants to be woken again: \
+             something it waits for has come and is not looked after; its clocks: {clocks:?}",
+            member + 1,
+            process.clock.monotonic(now)
+        );
     }
 
     /// One step of a member, with all that follows from it.

@@ -82,6 +82,13 @@ impl Outbox {
         Ok(())
     }
 
+    /// Takes back what waits to be told to all watchers of the stream at once: a new one, whose creation
+    /// overtakes it, would take it for its own. etcd tells it all the same (`sendLoop` of `v3rpc/watch.go`
+    /// takes from both queues as it likes).
+    pub(super) fn void_progress(&mut self) {
+        self.channel.retain(|notice| notice.watch_id != NO_WATCHER);
+    }
+
     pub(super) fn control(&mut self, response: WatchResponse) {
         self.control.push_back(response);
     }

@@ -150,7 +150,7 @@ fn nodes(setup: &Setup<'_>, server: u32, mut lane: Lane) -> Lane {
         let beat = format!("/registry/leases/kube-node-lease/node-{node}");
         let act = Write { tries: TRIES, ..Write::update(beat, lane.value(setup, turn.draw)) };
         lane.act(turn.at, Act::Write(act));
-        if turn.nth / own.len() as u64 % 3 == 0 {
+        if (turn.nth / own.len() as u64).is_multiple_of(3) {
             let status = format!("/registry/minions/node-{node}");
             let act = Write { tries: TRIES, ..Write::update(status, lane.value(setup, turn.draw)) };
             lane.act(turn.at, Act::Write(act));

@@ -1,6 +1,6 @@
 //! All that is placed, in the order of revisions: by the answers first, by the evidence where there is no answer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api::etcdserverpb::request_op::Request as Op;
 use api::etcdserverpb::{CompactionRequest, RequestOp};
@@ -59,6 +59,8 @@ pub struct Order {
     pub rights: bool,
     /// The first revision that two writes claim.
     pub disputed: i64,
+    /// Answered operations that went through the log and changed nothing: where, and their rank.
+    idle: BTreeMap<u32, (Position, u32)>,
 }
 
 impl Order {
@@ -74,6 +76,13 @@ impl Order {
         if let Some(applied) = applied {
             order.rights = knows_rights(history, applied);
             order.take_evidence(history, applied, start, violations);
+        }
+        // What changed nothing stands among what is beside the store as it was applied: an alarm that is taken
+        // back between two transactions of one revision is on for the first and off for the second.
+        for step in order.steps.iter_mut().filter(|step| step.rank == 0 && !step.position.makes_revision()) {
+            if let Some((position, rank)) = order.idle.get(&step.operation).filter(|idle| idle.0 == step.position) {
+                (step.position, step.rank) = (*position, *rank);
+            }
         }
         order.steps.sort_unstable();
         order.refuse_twins(history, violations);
@@ -196,6 +205,9 @@ impl Order {
             Place::Open if entry.mutated => {
                 *place = Place::At(step.position);
                 self.steps.push(step);
+            }
+            Place::At(position) if !entry.mutated && position == step.position => {
+                self.idle.insert(step.operation, (position, ranked.rank));
             }
             Place::At(position) if entry.mutated && position != step.position => {
                 self.steps.push(step);

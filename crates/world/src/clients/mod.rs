@@ -23,7 +23,8 @@ mod watchers;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use api::Request;
+use api::etcdserverpb::AuthenticateRequest;
+use api::{Error, Request};
 use bytes::Bytes;
 use plan::act::Follow;
 use plan::{Failover, Plan};
@@ -92,6 +93,8 @@ pub(crate) struct Programs {
     memories: Vec<Memory>,
     outside: BTreeMap<Bytes, Outside>,
     streams: Streams,
+    /// For the quiet read of the settle phase, where auth is on: the user `root` of the plan.
+    root: Option<Login>,
 }
 
 impl Programs {
@@ -100,6 +103,12 @@ impl Programs {
             memories: plan.clients.iter().map(|_| Memory::default()).collect(),
             outside: BTreeMap::new(),
             streams: Streams::new(plan.seed, members),
+            root: plan.clients.iter().filter_map(Login::new).find(|login| &*login.user == "root").map(
+                |login| {
+                    // Only once it is told that it has to.
+                    Login { state: Door::Inside, ..login }
+                },
+            ),
         }
     }
 }
@@ -114,19 +123,29 @@ pub(crate) fn clients(plan: &Plan) -> Vec<Client> {
     plan.clients.iter().enumerate().map(|(at, client)| Client::new(client.clone(), memory(at))).collect()
 }
 
+impl Login {
+    /// As a plan's client does; `None` where it does not.
+    fn new(plan: &plan::Client) -> Option<Login> {
+        let user = plan.user.as_deref()?;
+        let (user, password) = user.split_once(':').unwrap_or((user, ""));
+        let (user, password) = (user.into(), password.into());
+        Some(Login { user, password, token: None, state: Door::Outside, again: false })
+    }
+
+    /// Whether an error says to log in anew. It means that nothing happened.
+    fn is_refused(error: Error) -> bool {
+        matches!(error, Error::InvalidAuthToken | Error::AuthOldRevision | Error::UserEmpty)
+    }
+
+    fn request(&self) -> Request {
+        AuthenticateRequest { name: self.user.to_string(), password: self.password.clone() }.into()
+    }
+}
+
 impl Client {
     fn new(plan: plan::Client, memory: usize) -> Client {
         let clock = Clock::new(plan.clock_rate);
-        let login = plan.user.as_deref().map(|user| {
-            let (user, password) = user.split_once(':').unwrap_or((user, ""));
-            Login {
-                user: user.into(),
-                password: password.into(),
-                token: None,
-                state: Door::Outside,
-                again: false,
-            }
-        });
+        let login = Login::new(&plan);
         Client {
             plan,
             clock,

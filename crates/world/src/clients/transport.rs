@@ -164,9 +164,11 @@ mod tests {
     fn run(seed: u64, loss: Ratio, cut: std::ops::Range<Nanos>) -> (Vec<u64>, u64, Nanos) {
         let keyed = Keyed::new(seed, TEST);
         let (mut sender, mut receiver) = (Sender::new(), Receiver::new());
-        let mut wire: BTreeMap<(Nanos, u64), Result<(u64, u64), (u64, u64)>> = BTreeMap::new();
+        // Items with their numbers, and acknowledgements.
+        type Wire = BTreeMap<(Nanos, u64), Result<(u64, u64), (u64, u64)>>;
+        let mut wire = Wire::new();
         let (mut out, mut taken, mut packets, mut now) = (Vec::new(), 0, 0, 0);
-        let mut send = |wire: &mut BTreeMap<_, _>, now: Nanos, what| {
+        let mut send = |wire: &mut Wire, now: Nanos, what| {
             packets += 1;
             let draw = keyed.draw(0, packets);
             if cut.contains(&now) || draw.happens(loss) {

@@ -6,12 +6,11 @@
 
 use std::sync::Arc;
 
-use api::etcdserverpb::AuthenticateRequest;
 use api::{Error, Request, Response};
 use record::{CacheView, Fact, MessageKind, Nanos, Operation, Outcome};
 
-use super::Door;
 use super::acts::{self, Context, Heard, Step};
+use super::{Door, Login};
 use crate::network::{Body, Packet};
 use crate::world::{Happening, World, client_head};
 
@@ -149,14 +148,14 @@ impl World<'_> {
             return false;
         };
         login.state = Door::Knocking;
-        let request = AuthenticateRequest { name: login.user.to_string(), password: login.password.clone() };
+        let request = login.request();
         self.count_work("logins");
-        self.call(client, request.into());
+        self.call(client, request);
         true
     }
 
     /// A client calls.
-    pub(crate) fn call(&mut self, client: usize, request: Request) {
+    pub(crate) fn call(&mut self, client: usize, mut request: Request) {
         let now = self.now();
         let operation = self.history.operations.len() as u64;
         let (member, timeout_at, token, user) = match self.clients.get_mut(client) {
@@ -167,7 +166,16 @@ impl World<'_> {
                 let user = state.login.as_ref().filter(|_| token.is_some()).map(|login| &login.user);
                 (member, state.after(now, state.plan.timeout), token, user.map(Arc::clone))
             }
-            None => (self.settle.endpoint(), now + self.settle.patience(), None, None),
+            None => {
+                let root = self.programs.root.as_mut();
+                if let Some(root) = root.filter(|root| root.state == Door::Outside) {
+                    root.state = Door::Knocking;
+                    request = root.request();
+                }
+                let root = self.programs.root.as_ref().filter(|root| root.token.is_some());
+                let (token, user) = root.map(|root| (root.token.clone(), Arc::clone(&root.user))).unzip();
+                (self.settle.endpoint(), now + self.settle.patience(), token.flatten(), user)
+            }
         };
         let operation = self.next_operation(Operation {
             client: client as u32,
@@ -216,7 +224,9 @@ impl World<'_> {
         self.recorder.record.stats.answered += u64::from(well);
         let place = operation as usize;
         if settling {
-            self.settle.ended(well);
+            let about_login = self.root_logged_in(&outcome);
+            let answered = well && !about_login;
+            self.settle.ended(answered);
             self.history.operations[place].outcome = outcome;
             return;
         }
@@ -258,8 +268,7 @@ impl World<'_> {
             Outcome::Error { error, .. } => *error,
             _ => Error::Timeout,
         };
-        let refused = matches!(error, Error::InvalidAuthToken | Error::AuthOldRevision | Error::UserEmpty);
-        if !refused || login.again {
+        if !Login::is_refused(error) || login.again {
             login.again = false;
             return false;
         }
@@ -268,6 +277,25 @@ impl World<'_> {
         login.state = Door::Outside;
         self.clients[client].ready = Some(self.history.operations[operation].request.clone());
         true
+    }
+
+    /// Whether an outcome of the settle phase's own client is about logging in as `root`, which it does
+    /// when it is told to; the quiet read is asked again then.
+    fn root_logged_in(&mut self, outcome: &Outcome) -> bool {
+        let Some(root) = &mut self.programs.root else { return false };
+        let knocking = root.state == Door::Knocking;
+        match outcome {
+            Outcome::Answer { response: Response::Authenticate(answer), .. } => {
+                root.token = Some(answer.token.clone().into());
+                root.state = Door::Inside;
+            }
+            Outcome::Error { error, .. } if Login::is_refused(*error) => {
+                (root.token, root.state) = (None, Door::Outside);
+            }
+            _ if knocking => root.state = Door::Outside,
+            _ => {}
+        }
+        knocking
     }
 
     /// Counts something the clients' programs did.

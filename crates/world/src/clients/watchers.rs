@@ -20,7 +20,7 @@ use plan::act::{Follow, Start, Watch};
 use record::Nanos;
 
 use super::acts::Command;
-use super::{Client, Door};
+use super::{Client, Door, Login};
 use crate::world::{Happening, MILLISECOND, SECOND, World};
 
 /// First wait before a stream is opened again, as `backoff` there at its most.
@@ -352,9 +352,9 @@ impl World<'_> {
     pub(super) fn stream_lost(&mut self, client: usize, number: u32, stream: u64, error: Option<Error>) {
         let now = self.now();
         let state = &mut self.clients[client];
-        if let (Some(Error::InvalidAuthToken | Error::AuthOldRevision | Error::UserEmpty), Some(login)) =
-            (error, &mut state.login)
+        if let Some(login) = &mut state.login
             && login.state == Door::Inside
+            && error.is_some_and(Login::is_refused)
         {
             (login.token, login.state) = (None, Door::Outside);
         }
