@@ -631,6 +631,8 @@ impl<'a> World<'a> {
         }
         let Some(state_machine) = &process.member else { return };
         let Some(at) = process.clock.true_time_of(state_machine.wake_at()) else { return };
+        // What has come while it stood still is due at once.
+        let at = at.max(self.queue.now());
         if at < process.wake {
             process.wake = at;
             let incarnation = process.incarnation;

@@ -403,10 +403,13 @@ impl World<'_> {
     pub(crate) fn poll_watches(&mut self, revision: i64) {
         let now = self.now();
         for client in 0..self.clients.len() {
-            let waits = |watcher: &Watcher| watcher.seen < revision && watcher.next > revision;
-            let early: Vec<u64> = (self.clients[client].watchers.all.iter())
-                .filter(|(_, watcher)| waits(watcher) && !watcher.cancelled && watcher.id.is_some())
-                .map(|(serial, _)| *serial)
+            let watchers = &self.clients[client].watchers;
+            let behind = |number: &u32| watchers.wanted(*number).any(|(_, watcher)| watcher.seen < revision);
+            let lines = watchers.lines.keys().filter(|number| behind(number));
+            let early: Vec<u64> = lines
+                .flat_map(|number| watchers.wanted(*number))
+                .filter(|(_, watcher)| watcher.next > revision && !watcher.cancelled && watcher.id.is_some())
+                .map(|(serial, _)| serial)
                 .collect();
             early.into_iter().for_each(|serial| self.cancel(client, serial));
         }
