@@ -55,8 +55,10 @@ impl Log {
         &self.conf_state
     }
 
-    /// A change of the configuration was applied.
+    /// A change of the configuration was applied. A snapshot of before it would be refused by whoever
+    /// joins with it (raft throws away a snapshot whose configuration does not name the receiver).
     pub(crate) fn set_conf_state(&mut self, conf_state: ConfState) {
+        self.snapshot = None;
         self.conf_state = conf_state;
     }
 
