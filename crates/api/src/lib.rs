@@ -11,7 +11,7 @@
 //! Read are also numbers for integers and enums, field names in camel case, and `null` for anything. Unknown fields are refused.
 //! The number of an enum field may be any: a real client can send what no name stands for, and so can ours.
 //!
-//! Not here: what any of it means (`member` does it, `verify` knows it), the services (`server` has them), gRPC itself.
+//! Not here: what any of it means (`member` does it, `verify` knows it), services, gRPC itself.
 //!
 //! Architecture invariant: knows no other crate of the workspace, and does no input or output.
 //! Architecture invariant: a build needs neither `protoc` nor a build script.

@@ -4,7 +4,7 @@
 //! every member once it is committed. Headers carry the revision only; cluster, member and term are
 //! the server's to fill in.
 //!
-//! Not here: auth, alarms and the quota, the size of a request (the server knows its encoding), the
+//! Not here: users, alarms and the quota (`crate::entries`), the size of a request (`crate::requests`), the
 //! id of a lease that lets the server choose, and time (both `crate::lessor`): a lease's TTL is what
 //! was granted.
 

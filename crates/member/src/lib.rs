@@ -2,7 +2,7 @@
 //!
 //! [`Member::step`] takes the time on the member's own clock and one input (a wake-up, a message, a
 //! request, the end of a disk operation) and gives effects: messages, answers, disk operations, facts.
-//! The same struct runs in the simulator and in a server; only the driver differs.
+//! Nothing in it is the simulator's: a server would be another driver of the same struct.
 //!
 //! | file | job |
 //! |---|---|

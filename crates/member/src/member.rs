@@ -123,7 +123,7 @@ pub struct Status {
     pub applied: u64,
     /// The store's revision.
     pub revision: u64,
-    /// The hash of the store's content.
+    /// The hash of everything that is replicated: the store, the membership, users and roles.
     pub state_hash: u64,
 }
 

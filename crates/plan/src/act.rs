@@ -25,6 +25,8 @@ pub enum Act {
     /// One request. A revision of -1, -2, … in a Range or Compact stands for "that many below the
     /// newest revision this client has seen"; [`SEEN`] and [`LAST`] stand for what they say.
     Request(Request),
+    /// One request as it stands, where even a negative revision means itself.
+    Literal(Request),
     /// Opens a watcher.
     Watch(Watch),
     /// Lists keys, then keeps a copy of them up to date by a watch, as a reflector of Kubernetes does.

@@ -378,6 +378,7 @@ fn some_act(draw: Draw) -> Act {
         16 => Act::Renew,
         17 => Act::Compactor { key: bytes(37) },
         18 => Act::Rest(draw.then(37).0),
+        19 => Act::Literal(some_request(draw)),
         _ => Act::Request(some_request(draw)),
     }
 }

@@ -1,7 +1,7 @@
 //! The event trace: what happened, when, to whom.
 //!
 //! A *fact* is told by whoever knows it: the member tells what its log and state machine did, the
-//! world tells what reached the disk, the wire and the process table. The invariants I1 to I9 of
+//! world tells what reached the disk, the wire and the process table. The invariants I1 to I10 of
 //! `verify` are written against these facts and nothing else.
 //!
 //! What is not here: message payloads and values. A fact carries digests of them.

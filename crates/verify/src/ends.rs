@@ -1,8 +1,9 @@
 //! V1, V2 and the end of I8: what a record says of how its run ended.
 //!
 //! V1: after healing there is a leader, every operation ends, members agree, and enough was answered that the run was
-//! a run. V2: no process panicked, refused to start or ended by itself where the plan does not expect it. I8: members
-//! that applied equally much have equal state.
+//! a run (what more, `world/src/settle.rs` says). V2: no process panicked, refused to start or ended by itself where the
+//! plan does not expect it, and nobody was refused for want of space where space is not bounded. I8: members that
+//! applied equally much have equal state.
 //!
 //! Not checked: how long anything took within the bound of the settle phase; memory (the runner bounds that);
 //! members whose applied index differs at the end, which I8 compares as the run goes.

@@ -248,7 +248,11 @@ impl<'a> Unseen<'a> {
         let mut unseen = Unseen { deletes: Vec::new(), own: Vec::new() };
         for entry in applied.iter().filter(|entry| entry.mutated) {
             match entry.operation.and_then(|number| history.operations.get(number as usize)) {
-                Some(operation) if operation.response().is_none() => {
+                // The answer of a revoke does not say which keys went with the lease.
+                Some(operation)
+                    if operation.response().is_none()
+                        || matches!(operation.request, Request::LeaseRevoke(_)) =>
+                {
                     unseen.deletes.push((Some(entry.revision as i64), &operation.request));
                 }
                 Some(_) => {}
@@ -259,7 +263,9 @@ impl<'a> Unseen<'a> {
             }
         }
         if applied.is_empty() {
-            let open = |operation: &&record::Operation| place(operation) == Place::Open;
+            let open = |operation: &&record::Operation| {
+                place(operation) == Place::Open || matches!(operation.request, Request::LeaseRevoke(_))
+            };
             let open = history.operations.iter().filter(open);
             unseen.deletes.extend(open.filter(|one| is_write(&one.request)).map(|one| (None, &one.request)));
         }

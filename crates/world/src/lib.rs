@@ -1,4 +1,4 @@
-//! Runs a plan: virtual time, network, disks, clocks, process life, clients, nemesis.
+//! Runs a plan: virtual time, network, disks, clocks, process life, clients, operators, nemesis.
 //!
 //! One thread, one heap (rule R1): [`run`] takes a plan and gives back a record. madsim is the
 //! hermetic runtime around it: it owns virtual time and the process's sources of time and

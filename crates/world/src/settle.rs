@@ -3,9 +3,11 @@
 //! Sometimes only a core (a quorum and what it needs) is healed and the rest stays broken for good:
 //! that catches a cluster which a half-dead outsider can stop.
 //!
-//! What must come about within the bound: every operation under way ends; the members of the core
-//! agree on a leader; a linearizable read of everything is answered (it also shows the judge what is
-//! left of each write); the members of the core have applied the same index and hold the same state.
+//! What must come about within the bound: every operation under way ends; no configuration is joint;
+//! the members of the core agree on a leader; leases of up to 20 s that nobody renews end; a
+//! linearizable read of everything is answered (it also shows the judge what is left of each write);
+//! watches that reach the core have shown everything; the members of the core have applied the same
+//! index and hold the same state.
 //!
 //! One excuse: an outsider may go on to lead, with a quorum that hears it. Raft promises nothing to a
 //! follower that such a leader does not hear, or that does not hear it (Raft's paper, section 5.4: what

@@ -4,8 +4,9 @@
 //! and what they hold, compaction in two parts, the rows a backend keeps. Everything stays in memory;
 //! the backend is written behind it, from [`Store::take_changes`], and read only at a restart.
 //!
-//! Not here: what requests mean (`crate::apply`), when anything is written or scrubbed (the server),
-//! time (leases have none here, but for the checkpoints of what is left of them), watchers.
+//! Not here: what requests mean (`crate::apply`), when anything is written or scrubbed
+//! (`crate::persist`), time (`crate::lessor`; leases have none here, but for the checkpoints of what is
+//! left of them), watchers (`crate::watch`).
 //!
 //! Invariants:
 //! - The state is a function of the applied entries alone: equal applied index, equal

@@ -33,6 +33,7 @@ pub(super) const VERBS: &[&str] = &[
     "renew",
     "compactor",
     "rest",
+    "literal",
 ];
 
 impl Cursor<'_> {
@@ -73,6 +74,7 @@ impl Cursor<'_> {
             "renew" => Act::Renew,
             "compactor" => Act::Compactor { key: self.piece()? },
             "rest" => Act::Rest(self.duration()?),
+            "literal" => Act::Literal(self.call()?),
             _ => {
                 self.rest = before;
                 Act::Request(self.request()?)
@@ -259,6 +261,7 @@ impl Cursor<'_> {
 pub(super) fn print(act: &Act) -> String {
     match act {
         Act::Request(request) => print_request(request),
+        Act::Literal(request) => format!("literal {} {}", request.rpc_name(), request.to_json()),
         Act::Watch(watch) => print_watch(watch),
         Act::Follow(follow) => {
             format!("follow {}", keys(&follow.keys))

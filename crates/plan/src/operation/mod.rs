@@ -17,6 +17,7 @@
 //!           | campaign KEY VALUE lease=N ttl=N | proclaim KEY VALUE | resign KEY
 //!           | fenced KEY KEY VALUE                                  (the lock or election; what to put)
 //!           | renew | compactor KEY | rest TIME
+//!           | literal RPC JSON                 (as `call`, but no number stands for another one)
 //! request   = put KEY VALUE {prev | ignore-value | ignore-lease | lease=N}
 //!           | get KEYS {@REVISION | serializable | limit=N | keys-only | count-only
 //!                       | by=FIELD | ascend=FIELD | descend=FIELD

@@ -141,12 +141,12 @@ impl<'a> Cursor<'a> {
         Ok(request)
     }
 
-    fn call(&mut self) -> Result<Request, BadWords> {
+    pub(super) fn call(&mut self) -> Result<Request, BadWords> {
         let rpc = self.word();
         let json = std::mem::take(&mut self.rest);
         let value = serde_json::from_str(json).map_err(|error| {
             bad(
-                format!("what follows `call {rpc}` is not JSON: {error}"),
+                format!("what follows `{rpc}` is not JSON: {error}"),
                 "write `call Range {\"key\":\"azE=\"}`",
             )
         })?;

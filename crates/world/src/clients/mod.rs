@@ -58,6 +58,8 @@ pub(crate) struct Client {
     act: Option<Box<dyn Script>>,
     /// What the act wants to ask next.
     ready: Option<Request>,
+    /// Whether it is asked as it stands.
+    literal: bool,
     /// Until when the act rests.
     resting: Nanos,
     /// What has to be listed anew, before the plan's next act.
@@ -157,6 +159,7 @@ impl Client {
             memory,
             act: None,
             ready: None,
+            literal: false,
             resting: 0,
             chores: VecDeque::new(),
             login,

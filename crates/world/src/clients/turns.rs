@@ -60,7 +60,9 @@ impl World<'_> {
         }
         let state = &mut self.clients[client];
         if let Some(request) = state.ready.take() {
-            let request = self.programs.memories[state.memory].resolve(request);
+            let literal = std::mem::take(&mut state.literal);
+            let request =
+                if literal { request } else { self.programs.memories[state.memory].resolve(request) };
             return self.call(client, request);
         }
         if state.act.is_some() {
@@ -94,6 +96,7 @@ impl World<'_> {
         };
         match act.next(heard, &mut context) {
             Step::Ask(request) => state.ready = Some(request),
+            Step::AskThis(request) => (state.ready, state.literal) = (Some(request), true),
             Step::Rest(time) => state.resting = state.after(self.queue.now(), time),
             Step::Done => state.act = None,
             Step::View(keys) => {
@@ -275,7 +278,8 @@ impl World<'_> {
         login.again = true;
         login.token = None;
         login.state = Door::Outside;
-        self.clients[client].ready = Some(self.history.operations[operation].request.clone());
+        let state = &mut self.clients[client];
+        (state.ready, state.literal) = (Some(self.history.operations[operation].request.clone()), true);
         true
     }
 

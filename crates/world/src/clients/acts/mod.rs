@@ -47,8 +47,10 @@ pub(crate) enum Heard<'a> {
 /// What an act does next.
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// Asks.
+    /// Asks; numbers that stand for others are replaced by what the memory holds.
     Ask(Request),
+    /// Asks this and nothing else.
+    AskThis(Request),
     /// Waits, by the client's clock.
     Rest(Nanos),
     /// Does something with a watch, and is over.
@@ -108,6 +110,7 @@ pub(crate) trait Script {
 pub(crate) fn script(act: Act) -> Box<dyn Script> {
     match act {
         Act::Request(request) => Box::new(Once(Some(Step::Ask(request)))),
+        Act::Literal(request) => Box::new(Once(Some(Step::AskThis(request)))),
         Act::Rest(time) => Box::new(Once(Some(Step::Rest(time)))),
         Act::Watch(watch) => Box::new(Once(Some(Step::Stream(Command::Watch(watch))))),
         Act::Cancel { watcher } => Box::new(Once(Some(Step::Stream(Command::Cancel(watcher))))),

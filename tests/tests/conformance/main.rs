@@ -1,0 +1,153 @@
+//! What a real etcd answered, a whole member answers too, word for word.
+//!
+//! Each file of `tests/data/conformance` is a history of one client with a fresh etcd of one member. Here one
+//! client of the simulator sends the same requests, one after another, to a cluster of one member, through raft,
+//! log, disk, apply, leases and the network. Its answers are compared with the recorded ones, and the run itself
+//! is judged by every oracle.
+//!
+//! Not compared: who answered (cluster, member and term of a header), a second of the time a lease has left,
+//! the order of a lease's keys and of the leases in a list. Compared, although etcd leaves it open, is the order of
+//! ties in a sorted range: up to twelve pairs etcd's sort keeps them in the order of their keys.
+//! Intended differences are rows of `tests/data/divergences.toml`.
+
+mod recording;
+mod table;
+
+use std::collections::BTreeSet;
+
+use api::Response;
+use plan::{Act, Client, Cluster, Disk, Failover, Link, Network, Phases, Plan, PlannedOperation, Spread};
+use record::{Nanos, Operation, Outcome};
+
+use recording::{Answer, Line, recordings};
+use table::Table;
+
+const MICROSECOND: Nanos = 1_000;
+const SECOND: Nanos = 1_000_000_000;
+/// The member has elected itself by then.
+const BEGIN: Nanos = 3 * SECOND;
+/// The last answer has come by then: 3,000 requests of well below a millisecond each. Far below the shortest
+/// recorded lease, which is an hour.
+const END: Nanos = 10 * SECOND;
+
+#[test]
+fn a_whole_member_answers_like_the_recorded_etcd() {
+    let table = Table::load();
+    let (mut needed, mut failures, mut compared) = (BTreeSet::new(), Vec::new(), 0);
+    for recording in recordings() {
+        let lines = &recording.lines;
+        let outcome = etcdsim::run_plan(&plan(lines)).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(outcome.verdict.violations, [], "{}", recording.name);
+        assert_eq!(outcome.record.unsettled, Vec::<String>::new(), "{}", recording.name);
+        let history = &outcome.record.history.operations;
+        let asked: Vec<&Operation> = history.iter().filter(|operation| operation.client == 0).collect();
+        assert_eq!(asked.len(), lines.len(), "{}: every request was sent by the end", recording.name);
+        for (operation, line) in asked.into_iter().zip(lines) {
+            assert_eq!(operation.request, line.request, "{}: it was sent as it was recorded", line.place);
+            let ours = answer(operation).unwrap_or_else(|| panic!("{}: no answer", line.place));
+            compared += 1;
+            if same(&ours, &line.answer) {
+                continue;
+            }
+            match table.explains(&line.rpc, &line.json, &ours, &line.answer) {
+                Some(row) => drop(needed.insert(row)),
+                None => failures.push(format!(
+                    "{}: {} {}\n  ours:  {ours:?}\n  etcd's: {:?}",
+                    line.place, line.rpc, line.json, line.answer
+                )),
+            }
+        }
+    }
+    let shown = failures.iter().take(10).map(String::as_str).collect::<Vec<_>>().join("\n");
+    assert!(failures.is_empty(), "{} of {compared} answers differ, first\n{shown}", failures.len());
+    assert_eq!(table.unneeded(&needed), Vec::<&str>::new(), "no recorded request needs these rows");
+    println!("{compared} answers are the same");
+}
+
+/// One member, one client that asks all this in order as fast as it is answered; nothing goes wrong.
+fn plan(lines: &[Line]) -> Plan {
+    let operation = |line: &Line| PlannedOperation { at: BEGIN, act: Act::Literal(line.request.clone()) };
+    let wire = Link { latency: Spread::Constant(20 * MICROSECOND), ..Link::default() };
+    let quick = Spread::Constant(10 * MICROSECOND);
+    Plan {
+        title: "conformance".into(),
+        cluster: Cluster { members: 1, ..Cluster::default() },
+        network: Network { peers: wire, clients: wire, checksums: true },
+        disk: Disk { read: quick, write: quick, sync: Spread::Constant(50 * MICROSECOND), capacity: 0 },
+        clients: vec![Client {
+            endpoints: vec![1],
+            failover: Failover::Pinned,
+            operations: lines.iter().map(operation).collect(),
+            ..Client::default()
+        }],
+        phases: Phases { chaos: END, ..Phases::default() },
+        ..Plan::default()
+    }
+}
+
+fn answer(operation: &Operation) -> Option<Answer> {
+    match &operation.outcome {
+        Outcome::Answer { response, .. } => Some(Ok(response.clone())),
+        Outcome::Error { error, .. } => {
+            Some(Err((error.code_in_3_4().number().into(), error.text().to_string())))
+        }
+        Outcome::Unknown { .. } => None,
+    }
+}
+
+/// Whether two answers are the same but for what may differ.
+fn same(ours: &Answer, etcds: &Answer) -> bool {
+    match (ours, etcds) {
+        (Ok(ours), Ok(etcds)) => {
+            let near = time_left(ours)
+                .zip(time_left(etcds))
+                .is_none_or(|(ours, etcds)| ours.abs_diff(etcds) <= 1 && (ours < 0) == (etcds < 0));
+            near && comparable(ours.clone()) == comparable(etcds.clone())
+        }
+        (ours, etcds) => ours == etcds,
+    }
+}
+
+/// Seconds a lease has left by an answer.
+fn time_left(response: &Response) -> Option<i64> {
+    match response {
+        Response::LeaseTimeToLive(response) => Some(response.ttl),
+        _ => None,
+    }
+}
+
+/// The response without what may differ.
+fn comparable(mut response: Response) -> Response {
+    if let Some(header) = response.header_mut() {
+        (header.cluster_id, header.member_id, header.raft_term) = (0, 0, 0);
+    }
+    match &mut response {
+        Response::LeaseTimeToLive(response) => {
+            response.ttl = 0;
+            response.keys.sort();
+        }
+        Response::LeaseLeases(response) => response.leases.sort_by_key(|lease| lease.id),
+        _ => {}
+    }
+    response
+}
+
+#[test]
+fn only_what_may_differ_may_differ() {
+    use api::etcdserverpb::{LeaseTimeToLiveResponse, PutResponse, ResponseHeader};
+    let lives = |ttl, keys: [&'static str; 2]| {
+        let keys = keys.map(Into::into).to_vec();
+        Ok(Response::LeaseTimeToLive(LeaseTimeToLiveResponse { ttl, keys, ..Default::default() }))
+    };
+    assert!(same(&lives(5000, ["a", "b"]), &lives(4999, ["b", "a"])));
+    assert!(!same(&lives(5000, ["a", "b"]), &lives(4998, ["a", "b"])));
+    assert!(!same(&lives(0, ["a", "b"]), &lives(-1, ["a", "b"])), "one has ended, one has not");
+    assert!(!same(&lives(5000, ["a", "b"]), &lives(5000, ["a", "c"])));
+    let put = |revision, raft_term| {
+        let header = ResponseHeader { revision, raft_term, ..Default::default() };
+        Ok(Response::Put(PutResponse { header: Some(header), ..Default::default() }))
+    };
+    assert!(same(&put(7, 2), &put(7, 3)));
+    assert!(!same(&put(7, 2), &put(8, 2)));
+    assert!(!same(&put(7, 2), &Err((5, "no".into()))));
+}
