@@ -98,6 +98,7 @@ impl Member {
             // The leader leaves a joint configuration.
             self.node.apply_change(&change);
             self.tell_configuration(effects);
+            self.note_removal();
             return 0;
         }
         let id = context.get_u64();
@@ -111,9 +112,7 @@ impl Member {
         }
         self.node.apply_change(&change);
         self.tell_configuration(effects);
-        if self.cluster.is_removed(self.config.id) {
-            self.removal.get_or_insert(self.now + GOES_ON);
-        }
+        self.note_removal();
         if let Some(operation) = self.proposals.applied(id) {
             let answer = result.map(|members| answer(&wanted, members));
             self.reply(operation, self.with_header(answer), effects);
@@ -142,9 +141,26 @@ impl Member {
         self.node.log().conf_state().learners.contains(&self.config.id)
     }
 
+    /// Whether a member was removed and has no part in the configuration any more. In a joint
+    /// configuration the outgoing half still counts: those who leave with it are needed until then.
+    pub(crate) fn has_left(&self, id: u64) -> bool {
+        let conf_state = self.node.log().conf_state();
+        let takes_part = [&conf_state.voters, &conf_state.voters_outgoing, &conf_state.learners]
+            .iter()
+            .any(|part| part.contains(&id));
+        self.cluster.is_removed(id) && !takes_part
+    }
+
+    /// Takes note if this member has left the cluster.
+    fn note_removal(&mut self) {
+        if self.has_left(self.config.id) {
+            self.removal.get_or_insert(self.now + GOES_ON);
+        }
+    }
+
     /// Whether a message of raft comes from one who was removed; who is told so, then, and not heard.
     pub(crate) fn is_from_removed(&self, from: u64, effects: &mut Effects) -> bool {
-        let removed = self.cluster.is_removed(from);
+        let removed = self.has_left(from);
         if removed {
             effects.peers.push((from, PeerMessage::Removed));
         }

@@ -567,7 +567,7 @@ impl Member {
         self.store.set_flaws(self.config.flaws);
         self.hub.replaced(&self.store);
         self.lessor.replaced(&self.store, self.now, self.wall);
-        if self.cluster.is_removed(self.config.id) {
+        if self.has_left(self.config.id) {
             self.told_of_removal();
         }
     }

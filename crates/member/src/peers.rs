@@ -76,7 +76,7 @@ impl Member {
 
     /// Another member says something beside raft.
     pub(crate) fn peer(&mut self, from: u64, message: PeerMessage, effects: &mut Effects) {
-        if self.cluster.is_removed(from) && !matches!(message, PeerMessage::Removed) {
+        if self.has_left(from) && !matches!(message, PeerMessage::Removed) {
             effects.peers.push((from, PeerMessage::Removed));
             return;
         }

@@ -215,6 +215,9 @@ impl Member {
         if self.wants_defragmentation() {
             return self.defragment(effects);
         }
+        if !self.persistence.defragment.is_empty() && self.persistence.install {
+            effects.facts.push(Fact::Probe { name: "defragmentation-waits-for-snapshot" });
+        }
         let persistence = &self.persistence;
         if !persistence.is_dirty() {
             return;
@@ -282,6 +285,8 @@ impl Member {
                 self.persistence.durable_conf = conf_state;
                 effects.facts.push(Fact::BackendDurable { consistent_index });
                 self.pass(Failpoint::AfterCommit, effects);
+                self.pass(Failpoint::BeforeStartDbTxn, effects);
+                self.pass(Failpoint::AfterStartDbTxn, effects);
                 if self.wants_log_snapshot() {
                     self.mark_log_snapshot();
                 }
@@ -355,8 +360,12 @@ impl Member {
             self.pass(Failpoint::CompactAfterCommitBatch, effects);
             if self.store.compaction().finished != before {
                 self.pass(Failpoint::CompactBeforeSetFinishedCompact, effects);
+                self.pass(Failpoint::CompactAfterSetFinishedCompact, effects);
             }
             self.persistence.dirty_since.get_or_insert(self.now);
+            if more && self.store.compaction().finished == before {
+                effects.facts.push(Fact::Probe { name: "compaction-in-several-batches" });
+            }
             self.persistence.scrub_at = more.then_some(self.now + self.config.compaction_pause);
         }
     }

@@ -113,6 +113,8 @@ struct Found {
     applied: (u64, u64),
     marker: u64,
     files: Snapshots,
+    /// States worth reaching that recovery came through.
+    probes: Vec<&'static str>,
 }
 
 impl Member {
@@ -131,11 +133,17 @@ impl Member {
             Err(WalError::Empty) if config.bootstrap => bootstrap(&config, &disk)?,
             Err(WalError::Empty) => return Err(StartError::LostDisk),
             // What a crash left of a first start that never ended promised nothing: begin again.
-            Err(WalError::Damaged(_)) if config.bootstrap => bootstrap(&config, &disk)?,
+            Err(WalError::Damaged(_)) if config.bootstrap => {
+                let mut found = bootstrap(&config, &disk)?;
+                found.probes.push("first-start-begun-again");
+                found
+            }
             Err(error) => return Err(error.into()),
         };
         effects.section = true;
-        if found.cluster.is_removed(config.id) {
+        let conf_state = found.log.conf_state();
+        let takes_part = conf_state.voters.contains(&config.id) || conf_state.voters_outgoing.contains(&config.id);
+        if found.cluster.is_removed(config.id) && !takes_part {
             return Err(StartError::Removed);
         }
         let hard_state = found.log.hard_state().clone();
@@ -152,6 +160,10 @@ impl Member {
         });
         let compaction = found.store.compaction();
         let scrubbing = compaction.scheduled != compaction.finished;
+        effects.facts.extend(found.probes.drain(..).map(|name| Fact::Probe { name }));
+        if scrubbing {
+            effects.facts.push(Fact::Probe { name: "compaction-interrupted" });
+        }
         let conf_state = found.log.conf_state().clone();
         let persistence =
             Persistence::new(found.applied.0, conf_state, found.marker, found.files, scrubbing);
@@ -246,7 +258,7 @@ fn bootstrap(config: &Config, disk: &Arc<dyn Disk>) -> Result<Found, StartError>
     let before = (marker.index, marker.term);
     let log = Log::new(before, Vec::new(), hard_state, conf_state);
     let (applied, marker, files) = (before, marker.index, Snapshots::default());
-    Ok(Found { wal, backend, store, cluster, auth, log, applied, marker, files })
+    Ok(Found { wal, backend, store, cluster, auth, log, applied, marker, files, probes: Vec::new() })
 }
 
 fn recover(config: &Config, disk: &Arc<dyn Disk>, replay: Replay) -> Result<Found, StartError> {
@@ -256,8 +268,10 @@ fn recover(config: &Config, disk: &Arc<dyn Disk>, replay: Replay) -> Result<Foun
     let mut conf_state = ConfState::parse_from_bytes(&loaded.meta.conf_state).unwrap_or_default();
     let (mut cluster, mut auth) = decode_rest(loaded.meta.state.clone(), config)?;
     let mut store = store_of(loaded, config.flaws)?;
+    let mut probes = Vec::new();
     // A snapshot was saved and marked, but the backend's file was not replaced any more.
     if let Some(snapshot) = snapshot.filter(|snapshot| snapshot.marker.index > applied.0) {
+        probes.push("recovered-from-snapshot-file");
         let image = Image::decode(snapshot.data, config)?;
         (store, cluster) = (image.store, image.cluster);
         store.set_flaws(config.flaws);
@@ -276,6 +290,7 @@ fn recover(config: &Config, disk: &Arc<dyn Disk>, replay: Replay) -> Result<Foun
     let recovered = replay.finish(&**disk, &marker, config.wal_segment_bytes)?;
     if let Some(repair) = &recovered.repaired {
         tracing::warn!(?repair, "the log's torn tail was cut off");
+        probes.push("log-tail-repaired");
     }
     let last = marker.index + recovered.entries.len() as u64;
     if last < applied.0 {
@@ -286,7 +301,7 @@ fn recover(config: &Config, disk: &Arc<dyn Disk>, replay: Replay) -> Result<Foun
     hard_state.commit = hard_state.commit.max(applied.0);
     let log = Log::new((marker.index, marker.term), recovered.entries, hard_state, conf_state);
     let (wal, marker) = (recovered.wal, marker.index);
-    Ok(Found { wal, backend, store, cluster, auth, log, applied, marker, files })
+    Ok(Found { wal, backend, store, cluster, auth, log, applied, marker, files, probes })
 }
 
 fn store_of(loaded: Loaded, flaws: Flaws) -> Result<Store, Damaged> {

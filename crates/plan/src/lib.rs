@@ -4,7 +4,8 @@
 //! a choice. A *plan* has none of these left: topology, every client operation, every fault. Both
 //! have one grammar, described in `docs/scenarios.md`; a plan is a scenario with a `seed`.
 //!
-//! * `plan`, [`act`]: the types of a plan, which `world` runs and a shrinker edits; what a client does in one step.
+//! * `plan`, [`act`]: the types of a plan, which `world` runs and a shrinker edits, and of what a client
+//!   does in one step.
 //! * `field`, `sections`, `kinds`, `workload`: one table of fields, from which everything else here
 //!   is made: the reader, the draws, the writer, the documentation and the schema.
 //! * `units`, `words`, `operation`: how amounts, targets, conditions and operations are written.

@@ -534,6 +534,7 @@ fn operations_are_short_lines() {
         "1s get *",
         "1s delete k3..k7 prev",
         "1s compact -5 physical",
+        "1s compact seen",
         "1s txn if [mod k3 = seen, value k* != \"a b\", create k1 > 4] then [put k3 c0o1, txn if [] then [get k1] else []] else [get k3]",
         "1s put \"\" \"\\x00\\\"\"",
         "1s call UserAdd {\"name\":\"alice\",\"password\":\"a\"}",

@@ -190,7 +190,7 @@ pub enum Fact {
         consistent_index: u64,
         /// The store's revision.
         revision: u64,
-        /// The hash of the store's content.
+        /// The hash of everything that is replicated: the store, the membership, users and roles.
         state_hash: u64,
     },
     /// Term, vote or role changed in memory.
@@ -221,7 +221,7 @@ pub enum Fact {
         term: u64,
         /// The store's revision after it.
         revision: u64,
-        /// The store's content hash after it.
+        /// The hash of everything that is replicated after it.
         state_hash: u64,
     },
     /// A write of raft state was handed to the disk as job `job`. When the world says
@@ -257,7 +257,7 @@ pub enum Fact {
         request: u64,
         /// The store's revision after it.
         revision: u64,
-        /// The hash of the store's content after it.
+        /// The hash of everything that is replicated after it.
         state_hash: u64,
         /// Whether it made a revision.
         mutated: bool,

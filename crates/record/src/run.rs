@@ -63,7 +63,7 @@ pub struct MemberEnd {
     pub applied: u64,
     /// The store's revision.
     pub revision: u64,
-    /// The hash of everything that is replicated, as in [`crate::Fact::Applied`].
+    /// The hash of everything that is replicated, as in `Fact::Applied`.
     pub state_hash: u64,
 }
 

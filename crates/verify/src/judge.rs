@@ -6,7 +6,7 @@ use crate::k1::{Known, Premises};
 use crate::leases::{Lessors, Terms};
 use crate::model::FIRST_REVISION;
 use crate::truth::Truth;
-use crate::{Oracle, Verdict, caches, ends, hash_kv, k1, k2, k3, k4, leases, locks, watch};
+use crate::{Oracle, Verdict, caches, ends, hash_kv, k1, k2, k3, k4, leases, locks, membership, watch};
 
 /// What must hold beyond the oracles, and what is known beside the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Default for Expectations {
     }
 }
 
-/// Judges a record by K1 to K4, W1 to W12, C1, L1 to L3, M1, V1, V2 and what of I8 clients and the end show.
+/// Judges a record by K1 to K4, W1 to W12, C1, L1 to L3, M1, M2, V1, V2 and what of I8 clients and the end show.
 ///
 /// The invariants I1 to I10 watch the run as it goes (`invariants`), and D1 needs two runs; their violations are added
 /// by whoever runs it.
@@ -96,6 +96,11 @@ pub fn judge(record: &Record, expectations: &Expectations) -> Verdict {
     }
 
     leases_and_locks(record, expectations, k1.known.as_ref(), &mut verdict);
+    let members = membership::check(history);
+    verdict.checked(Oracle::M2, "answers that list the members", members.lists);
+    verdict.checked(Oracle::M2, "changes of the members that were acknowledged", members.changes);
+    verdict.violations.extend(members.violations);
+
     let hashes = hash_kv::check(history, &record.applied, &starts);
     verdict.checked(Oracle::I8, "hashes of keys that clients were told", hashes.hashes);
     verdict.checked(Oracle::I8, "of these held against another", hashes.compared);

@@ -8,7 +8,7 @@
 //! * [`k1`] to [`k4`]: the oracles over the history; `k1` is the revision engine. [`search`] is the other engine,
 //!   which needs nothing but the history, for small ones; the two are held against each other (`tests/cross_check.rs`).
 //! * [`watch`], [`caches`]: W1 to W12 and C1, against the [`truth`] that `k1` replayed.
-//! * [`leases`], [`locks`], [`hash_kv`]: L1 to L3, M1, and what clients see of I8.
+//! * [`leases`], [`locks`], [`membership`], [`hash_kv`]: L1 to L3, M1, M2, and what clients see of I8.
 //! * [`invariants`]: I1 to I10, which watch a run as it goes. [`ends`]: V1, V2 and the end of I8.
 //! * [`Verdict`]: what comes out. [`describe`]: operations, events and times in words.
 //!
@@ -34,6 +34,7 @@ pub mod k3;
 pub mod k4;
 pub mod leases;
 pub mod locks;
+pub mod membership;
 pub mod model;
 pub mod search;
 pub mod truth;

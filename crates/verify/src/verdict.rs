@@ -33,6 +33,7 @@ pub enum Oracle {
     L2,
     L3,
     M1,
+    M2,
     I1,
     I2,
     I3,
@@ -50,7 +51,7 @@ pub enum Oracle {
 
 impl Oracle {
     /// All of them, in the order of the design.
-    pub const ALL: [Oracle; 34] = [
+    pub const ALL: [Oracle; 35] = [
         Oracle::K1,
         Oracle::K2,
         Oracle::K3,
@@ -72,6 +73,7 @@ impl Oracle {
         Oracle::L2,
         Oracle::L3,
         Oracle::M1,
+        Oracle::M2,
         Oracle::I1,
         Oracle::I2,
         Oracle::I3,
@@ -111,6 +113,7 @@ impl Oracle {
             Oracle::L2 => "L2",
             Oracle::L3 => "L3",
             Oracle::M1 => "M1",
+            Oracle::M2 => "M2",
             Oracle::I1 => "I1",
             Oracle::I2 => "I2",
             Oracle::I3 => "I3",
@@ -151,6 +154,7 @@ impl Oracle {
             Oracle::L2 => "no lease stays after its time by the slowest clock and the bound",
             Oracle::L3 => "what is said of a lease is so",
             Oracle::M1 => "whoever holds a lock or leads an election is first in its queue",
+            Oracle::M2 => "what is said of the members is so",
             Oracle::I1 => "at most one leader a term",
             Oracle::I2 => "log matching",
             Oracle::I3 => "leader completeness",

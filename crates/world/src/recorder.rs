@@ -65,6 +65,8 @@ impl<'a> Recorder<'a> {
                 self.count(name);
             }
             Fact::Fault { what, begins: true, .. } => self.count(what),
+            Fact::Probe { name } => self.reached(name),
+            Fact::Failpoint { name } => self.reached(&format!("at-{name}")),
             _ => {}
         }
         let event = Event { time, member, fact };
@@ -77,11 +79,20 @@ impl<'a> Recorder<'a> {
 
     /// Counts a fault that took effect.
     pub(crate) fn count(&mut self, fault: &str) {
-        match self.record.stats.faults.get_mut(fault) {
-            Some(count) => *count += 1,
-            None => {
-                self.record.stats.faults.insert(fault.to_string(), 1);
-            }
+        one_more(&mut self.record.stats.faults, fault);
+    }
+
+    /// Counts a state worth reaching.
+    fn reached(&mut self, probe: &str) {
+        one_more(&mut self.record.stats.probes, probe);
+    }
+}
+
+fn one_more(counts: &mut BTreeMap<String, u64>, name: &str) {
+    match counts.get_mut(name) {
+        Some(count) => *count += 1,
+        None => {
+            counts.insert(name.to_string(), 1);
         }
     }
 }

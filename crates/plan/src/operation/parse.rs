@@ -185,7 +185,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn compact(&mut self) -> Result<CompactionRequest, BadWords> {
-        let mut compact = CompactionRequest { revision: integer(self.word())?, physical: false };
+        let mut compact = CompactionRequest { revision: lease(self.word())?, physical: false };
         while self.more() {
             self.option(&["physical"])?;
             compact.physical = true;

@@ -102,7 +102,7 @@ fn print_delete(delete: &DeleteRangeRequest) -> String {
 
 fn print_compact(compact: &CompactionRequest) -> String {
     let physical = if compact.physical { " physical" } else { "" };
-    format!("compact {}{physical}", compact.revision)
+    format!("compact {}{physical}", print_lease(compact.revision))
 }
 
 fn print_txn(txn: &TxnRequest) -> String {

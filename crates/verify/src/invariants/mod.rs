@@ -36,6 +36,7 @@ mod log;
 mod member;
 #[cfg(test)]
 mod script;
+mod moments;
 mod sights;
 #[cfg(test)]
 mod twin;
@@ -56,6 +57,7 @@ use i9_read_index::ReadIndex;
 use i10_configurations::Configurations;
 use log::TermLog;
 use member::Member;
+use moments::Moments;
 use sights::Sights;
 
 /// A broken invariant.
@@ -170,6 +172,56 @@ probes! {
     compactions_of_their_own,
     /// Steps that members asked for on behalf of the lock and election services.
     steps_for_locks_and_elections,
+    /// Members that began to lead while another thought that it led.
+    two_leaders_at_once,
+    /// Leaders that gave up leading in their own term.
+    leaders_stepped_down,
+    /// Leaders that ended without having committed anything.
+    leaders_without_a_commit,
+    /// Leaders that lost power.
+    leaders_without_power,
+    /// Candidates that had to begin again.
+    elections_without_a_winner,
+    /// Members that thought of campaigning and went back to following.
+    pre_votes_given_up,
+    /// Votes refused.
+    votes_refused,
+    /// Appends refused.
+    appends_refused,
+    /// Leaders that told another to campaign at once.
+    leaderships_handed_over,
+    /// Proposals that followers sent on to their leader.
+    proposals_forwarded,
+    /// Read indexes that followers asked their leader for.
+    reads_forwarded,
+    /// Requests that members handed to others.
+    peers_called,
+    /// Snapshots sent.
+    snapshots_sent,
+    /// Snapshots lost on their way.
+    snapshots_lost,
+    /// Processes that ended after a snapshot was delivered and before they had dealt with it.
+    ended_while_receiving_snapshots,
+    /// Disk jobs that failed.
+    disk_jobs_failed,
+    /// Processes killed while a write of raft state was under way.
+    killed_while_saving,
+    /// Of these, where the machine lost power.
+    power_lost_while_saving,
+    /// Processes killed before they had recovered.
+    killed_while_recovering,
+    /// Processes that ended because their disk failed.
+    ended_by_their_disk,
+    /// Starts that were refused because of what is on the disk.
+    refused_to_start,
+    /// Ends of processes that left fewer than a quorum running.
+    quorums_down,
+    /// Ends of processes that left none running.
+    all_members_down,
+    /// Failpoints that struck while the newest configuration was joint.
+    failpoints_struck_in_joint,
+    /// Failpoints that struck leaders.
+    failpoints_struck_on_leaders,
 }
 
 /// Watches a run.
@@ -185,6 +237,7 @@ pub struct Monitors {
     reads: ReadIndex,
     findings: Findings,
     sights: Sights,
+    moments: Moments,
     probes: Probes,
 }
 
@@ -201,6 +254,7 @@ impl Monitors {
             reads: ReadIndex::default(),
             findings: Findings::default(),
             sights: Sights::new(),
+            moments: Moments::default(),
             probes: Probes::default(),
         }
     }
@@ -332,7 +386,7 @@ impl Monitors {
     }
 
     fn stopped(&mut self, event: &Event, stop: &Stop) {
-        self.sights.stopped(event.member);
+        self.probes.ended_while_receiving_snapshots += u64::from(self.sights.stopped(event.member));
         self.probes.removed_members_stopped += u64::from(*stop == Stop::Removed);
         let member = &mut self.members[place(event)];
         member.stopped = Some(event.clone());
@@ -406,6 +460,7 @@ impl Observer for Monitors {
     /// If a fact that only members have names no member of the cluster.
     #[inline]
     fn event(&mut self, event: &Event) {
+        self.moments.event(event, &mut self.probes);
         match &event.fact {
             Fact::Sent { to, head } => self.sent(event, *to, head),
             Fact::Delivered { head, .. } => self.sights.delivered(event.member, head, &mut self.probes),

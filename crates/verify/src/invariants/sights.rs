@@ -116,11 +116,12 @@ impl Sights {
         probes.members_joined_without_leader += u64::from(joins && self.leaders.is_empty());
     }
 
-    /// A process is gone.
-    pub fn stopped(&mut self, member: MemberId) {
-        for of in [&mut self.leaders, &mut self.lessors, &mut self.paused, &mut self.receiving] {
+    /// A process is gone; whether it still had to deal with a snapshot.
+    pub fn stopped(&mut self, member: MemberId) -> bool {
+        for of in [&mut self.leaders, &mut self.lessors, &mut self.paused] {
             of.remove(&member);
         }
+        self.receiving.remove(&member)
     }
 
     /// A member asks the cluster to end a lease or to compact.

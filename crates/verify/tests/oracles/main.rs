@@ -10,6 +10,7 @@ mod k3;
 mod k4;
 mod leases;
 mod locks;
+mod membership;
 mod own;
 mod rights;
 mod run;

@@ -1,0 +1,358 @@
+//! M2: what the service Cluster says of the members is so.
+//!
+//! Every answer of it lists the members. The answer to a change lists them as they are right after it, a linearizable
+//! list as they are at some moment between its call and its return, any other list as they once were. Held against
+//! each other and against the changes, in real time:
+//!
+//! * an answer shows the change that it acknowledges;
+//! * a fresh answer shows every member that was told before, unless somebody asked for its removal, and no member
+//!   whose removal was known before: identities are not used again;
+//! * whoever was a learner is one until somebody asks for its promotion (etcd issue 21737), and nobody who votes
+//!   becomes a learner again (etcd issue 20797);
+//! * peer URLs are those of an update, or of the addition, that no other one replaced for certain;
+//! * of two removals or promotions of one member only one is acknowledged, and no change of a member that is gone;
+//! * an update of a member that was there all along does not fail with "member not found", nor the promotion of a
+//!   learner with "can only promote a learner".
+//!
+//! An operation without an answer may take effect at any time after its call, or never.
+//!
+//! Not checked: names and client URLs, which members publish themselves; errors for want of health, started members
+//! or progress of a learner; "not found" for a promotion, which a leader says that has not applied the addition yet,
+//! and for a removal, where a joint change of the simulator goes by a member's own account; members that nobody was
+//! seen to add, since a joint change stands in the history as its removal; that lists which are not linearizable go
+//! forward; what raft makes of it (I10) and what members hold (I8).
+
+use std::collections::BTreeMap;
+
+use api::etcdserverpb::Member;
+use api::{Error, Request, Response};
+use record::{History, Nanos, Operation, Outcome};
+
+use crate::definite::is_definite;
+use crate::{Oracle, Severity, Violation, describe};
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Finding {
+    /// What does not hold: of each kind the first about each member.
+    pub violations: Vec<Violation>,
+    /// How many answers listed the members.
+    pub lists: usize,
+    /// How many changes were acknowledged.
+    pub changes: usize,
+}
+
+/// Checks a history.
+pub fn check(history: &History) -> Finding {
+    let told = Told::of(history);
+    let mut finding = Finding {
+        lists: told.views.len(),
+        changes: told.changes.iter().filter(|change| change.acknowledged.is_some()).count(),
+        ..Finding::default()
+    };
+    let mut found = BTreeMap::new();
+    let mut add = |id: u64, at: Nanos, wrong: Wrong| {
+        let number = wrong.shown_by[0];
+        let violation = Violation::new(Oracle::M2, Severity::Wrong, at, wrong.title)
+            .say(format!("So it was: {}.", describe::operation(&history.operations[number])))
+            .say(wrong.reason)
+            .shown_by(wrong.shown_by);
+        found.entry((wrong.title, id)).or_insert(violation);
+    };
+    for view in &told.views {
+        told.judge_view(view, &mut |id, wrong| add(id, view.at, wrong));
+    }
+    for change in &told.changes {
+        if let Some((at, wrong)) = told.twice_or_too_late(change) {
+            add(change.id, at, wrong);
+        }
+    }
+    for (number, operation) in history.operations.iter().enumerate() {
+        if let Some((id, at, wrong)) = told.refused(number, operation) {
+            add(id, at, wrong);
+        }
+    }
+    finding.violations = found.into_values().collect();
+    finding
+}
+
+/// What is wrong: in a few words, in a sentence, and by which operations.
+struct Wrong {
+    title: &'static str,
+    reason: String,
+    shown_by: Vec<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Add,
+    Remove,
+    Update,
+    Promote,
+}
+
+/// A change that was not refused.
+struct Change<'a> {
+    kind: Kind,
+    id: u64,
+    urls: Vec<&'a str>,
+    number: usize,
+    call: Nanos,
+    /// When its answer came.
+    acknowledged: Option<Nanos>,
+}
+
+/// The members as an answer has them.
+struct View<'a> {
+    number: usize,
+    call: Nanos,
+    at: Nanos,
+    /// Whether they were so at some moment between call and return.
+    fresh: bool,
+    members: BTreeMap<u64, &'a Member>,
+}
+
+/// A moment by which something was so, and the operation that says it.
+type Since = BTreeMap<u64, (Nanos, usize)>;
+
+/// All that was said.
+#[derive(Default)]
+struct Told<'a> {
+    changes: Vec<Change<'a>>,
+    views: Vec<View<'a>>,
+    /// The first return of an answer with this member in it.
+    present: Since,
+    /// The same, as one that votes.
+    votes: Since,
+    /// The same, as a learner.
+    learns: Since,
+    /// Since when it is known to be gone.
+    gone: Since,
+}
+
+impl<'a> Told<'a> {
+    fn of(history: &'a History) -> Told<'a> {
+        let mut told = Told::default();
+        for (number, operation) in history.operations.iter().enumerate() {
+            told.changes.extend(change(number, operation));
+            told.views.extend(view(number, operation));
+        }
+        let since = |since: &mut Since, id: u64, at: Nanos, number: usize| {
+            let first = since.entry(id).or_insert((at, number));
+            *first = (*first).min((at, number));
+        };
+        for view in &told.views {
+            for (id, member) in &view.members {
+                since(&mut told.present, *id, view.at, view.number);
+                let role = if member.is_learner { &mut told.learns } else { &mut told.votes };
+                since(role, *id, view.at, view.number);
+            }
+        }
+        for change in &told.changes {
+            if let (Kind::Remove, Some(at)) = (change.kind, change.acknowledged) {
+                since(&mut told.gone, change.id, at, change.number);
+            }
+        }
+        for view in told.views.iter().filter(|view| view.fresh) {
+            for (id, (present, _)) in &told.present {
+                let missing = *present < view.call && !view.members.contains_key(id);
+                if missing && told.may_have(Kind::Remove, *id, view.at) {
+                    since(&mut told.gone, *id, view.at, view.number);
+                }
+            }
+        }
+        told
+    }
+
+    /// Whether a change of this kind may have taken effect by `at`.
+    fn may_have(&self, kind: Kind, id: u64, at: Nanos) -> bool {
+        self.changes.iter().any(|change| (change.kind, change.id) == (kind, id) && change.call < at)
+    }
+
+    fn judge_view(&self, view: &View<'_>, add: &mut impl FnMut(u64, Wrong)) {
+        if let Some(own) = self.changes.iter().find(|change| change.number == view.number)
+            && !shows(view, own)
+        {
+            let reason = format!("Its own list of the members has {}.", listed(view, own.id));
+            let title = "a change of the members is acknowledged and not shown";
+            add(own.id, Wrong { title, reason, shown_by: vec![view.number] });
+            return;
+        }
+        let before =
+            |since: &Since, id: u64| since.get(&id).copied().filter(|(at, _)| view.fresh && *at < view.call);
+        for (id, (at, by)) in &self.present {
+            let there = view.members.contains_key(id);
+            if before(&self.present, *id).is_some() && !there && !self.may_have(Kind::Remove, *id, view.at) {
+                let title = "a member is gone that nobody removed";
+                let reason = format!("Member {id} was there by {}.", describe::time(*at));
+                add(*id, Wrong { title, reason, shown_by: vec![view.number, *by] });
+            }
+        }
+        for (id, member) in &view.members {
+            if let Some((at, by)) = before(&self.gone, *id) {
+                let title = "a removed member is a member again";
+                let reason = format!("Member {id} was gone by {}.", describe::time(at));
+                add(*id, Wrong { title, reason, shown_by: vec![view.number, by] });
+                continue;
+            }
+            let voted = before(&self.votes, *id).filter(|_| member.is_learner);
+            if let Some((at, by)) = voted {
+                let title = "a member that voted is a learner";
+                let reason =
+                    format!("Member {id} voted by {}; nothing takes a vote back.", describe::time(at));
+                add(*id, Wrong { title, reason, shown_by: vec![view.number, by] });
+            }
+            let learnt = self.learns.get(id).filter(|_| !member.is_learner);
+            if let Some((_, by)) = learnt
+                && !self.may_have(Kind::Promote, *id, view.at)
+            {
+                let title = "a learner votes that nobody promoted";
+                let reason = format!("Member {id} is a learner by {}.", by_number(*by));
+                add(*id, Wrong { title, reason, shown_by: vec![view.number, *by] });
+            }
+            if let Some(allowed) = self.urls(*id, view)
+                && !allowed.contains(&urls(&member.peer_urls))
+            {
+                let title = "a member has peer URLs that nobody gave it, or that were replaced";
+                let reason =
+                    format!("Member {id} has {}; it can have {allowed:?}.", member.peer_urls.join(", "));
+                add(*id, Wrong { title, reason, shown_by: vec![view.number] });
+            }
+        }
+    }
+
+    /// The peer URLs that a member can have in an answer; `None` where they are not known.
+    fn urls(&self, id: u64, view: &View<'_>) -> Option<Vec<Vec<&str>>> {
+        let replaced = |since: Option<Nanos>| {
+            let over = |update: &Change<'_>| {
+                update.acknowledged.is_some_and(|at| at < view.call)
+                    && since.is_some_and(|at| at < update.call)
+            };
+            view.fresh && self.of_kind(Kind::Update, id).any(over)
+        };
+        let updates = self.of_kind(Kind::Update, id).filter(|update| update.call < view.at);
+        let mut allowed: Vec<_> = updates
+            .filter(|update| !replaced(update.acknowledged))
+            .map(|update| update.urls.clone())
+            .collect();
+        let added = self.of_kind(Kind::Add, id).next();
+        // Whoever is there from the beginning was added before all updates.
+        if !replaced(added.map_or(Some(0), |added| added.acknowledged)) {
+            allowed.push(added?.urls.clone());
+        }
+        Some(allowed)
+    }
+
+    fn of_kind(&self, kind: Kind, id: u64) -> impl Iterator<Item = &Change<'a>> {
+        self.changes.iter().filter(move |change| (change.kind, change.id) == (kind, id))
+    }
+
+    /// Of two removals or promotions only one can have succeeded; of a member that is gone, none.
+    fn twice_or_too_late(&self, change: &Change<'_>) -> Option<(Nanos, Wrong)> {
+        let at = change.acknowledged?;
+        let once = matches!(change.kind, Kind::Remove | Kind::Promote);
+        let mut others = self.of_kind(change.kind, change.id).filter(|other| other.acknowledged.is_some());
+        if let Some(other) = others.find(|other| once && other.number < change.number) {
+            let title = "two changes are acknowledged of which the second changes nothing";
+            let reason = format!("The same was done by {}.", by_number(other.number));
+            return Some((at, Wrong { title, reason, shown_by: vec![change.number, other.number] }));
+        }
+        let (gone, by) = self.gone.get(&change.id).copied().filter(|(gone, _)| *gone < change.call)?;
+        let title = "a change of a removed member is acknowledged";
+        let reason = format!("Member {} was gone by {}.", change.id, describe::time(gone));
+        Some((at, Wrong { title, reason, shown_by: vec![change.number, by] }))
+    }
+
+    /// An error that the membership does not bear out.
+    fn refused(&self, number: usize, operation: &Operation) -> Option<(u64, Nanos, Wrong)> {
+        let Outcome::Error { at, error } = operation.outcome else { return None };
+        let (id, by, title, reason) = match (&operation.request, error) {
+            (Request::MemberUpdate(request), Error::MemberNotFound) => {
+                let id = request.id;
+                let (there, by) = self.present.get(&id).filter(|(there, _)| *there < operation.call)?;
+                if self.may_have(Kind::Remove, id, at) {
+                    return None;
+                }
+                let reason =
+                    format!("Member {id} was there by {}, and nobody removed it.", describe::time(*there));
+                (id, *by, "a member is said not to be there that is", reason)
+            }
+            (Request::MemberPromote(request), Error::MemberNotLearner) => {
+                let id = request.id;
+                let (_, by) = self.learns.get(&id)?;
+                if self.may_have(Kind::Promote, id, at) {
+                    return None;
+                }
+                let told = by_number(*by);
+                (id, *by, "a learner is said to be none", format!("Member {id} is a learner by {told}."))
+            }
+            _ => return None,
+        };
+        Some((id, at, Wrong { title, reason, shown_by: vec![number, by] }))
+    }
+}
+
+/// The change that an operation asks for; `None` for others, and for one that had no effect.
+fn change(number: usize, operation: &Operation) -> Option<Change<'_>> {
+    let acknowledged = match &operation.outcome {
+        Outcome::Answer { at, .. } => Some(*at),
+        Outcome::Error { error, .. } if is_definite(*error) => return None,
+        _ => None,
+    };
+    let (kind, id, new): (_, _, &[String]) = match &operation.request {
+        Request::MemberAdd(request) => {
+            // Without an answer nobody knows the identity of the new one.
+            let Some(Response::MemberAdd(response)) = operation.response() else { return None };
+            (Kind::Add, response.member.as_ref()?.id, &request.peer_urls)
+        }
+        Request::MemberRemove(request) => (Kind::Remove, request.id, &[]),
+        Request::MemberUpdate(request) => (Kind::Update, request.id, &request.peer_urls),
+        Request::MemberPromote(request) => (Kind::Promote, request.id, &[]),
+        _ => return None,
+    };
+    Some(Change { kind, id, urls: urls(new), number, call: operation.call, acknowledged })
+}
+
+/// What an answer says of the members.
+fn view(number: usize, operation: &Operation) -> Option<View<'_>> {
+    let at = operation.returned()?;
+    let (members, fresh) = match (operation.response()?, &operation.request) {
+        (Response::MemberAdd(response), _) => (&response.members, true),
+        (Response::MemberRemove(response), _) => (&response.members, true),
+        (Response::MemberUpdate(response), _) => (&response.members, true),
+        (Response::MemberPromote(response), _) => (&response.members, true),
+        (Response::MemberList(response), Request::MemberList(request)) => {
+            (&response.members, request.linearizable)
+        }
+        _ => return None,
+    };
+    let members = members.iter().map(|member| (member.id, member)).collect();
+    Some(View { number, call: operation.call, at, fresh, members })
+}
+
+/// Whether the answer to a change shows it.
+fn shows(view: &View<'_>, change: &Change<'_>) -> bool {
+    let member = view.members.get(&change.id);
+    match change.kind {
+        Kind::Remove => member.is_none(),
+        Kind::Promote => member.is_some_and(|member| !member.is_learner),
+        Kind::Add | Kind::Update => member.is_some_and(|member| urls(&member.peer_urls) == change.urls),
+    }
+}
+
+fn listed(view: &View<'_>, id: u64) -> String {
+    let Some(member) = view.members.get(&id) else { return format!("no member {id}") };
+    let role = if member.is_learner { "learner" } else { "voter" };
+    format!("{role} {id} at {}", member.peer_urls.join(", "))
+}
+
+fn by_number(number: usize) -> String {
+    format!("operation #{number}")
+}
+
+/// As a member keeps them: trimmed and in order.
+fn urls(urls: &[String]) -> Vec<&str> {
+    let mut urls: Vec<&str> = urls.iter().map(|url| url.trim()).collect();
+    urls.sort_unstable();
+    urls
+}
