@@ -10,6 +10,7 @@ use verify::invariants::{Broken, Monitors};
 use verify::leases::Lessors;
 use verify::{Expectations, Oracle, Severity, Verdict, Violation};
 
+use crate::probes;
 use crate::show::event;
 use crate::stopwatch::Stopwatch;
 
@@ -56,9 +57,7 @@ pub fn run_plan_told(
         let mut record = world::run(plan, &mut watch, options);
         let checking = Stopwatch::start();
         let Watch { monitors, lessors, starts, .. } = watch;
-        for (name, count) in monitors.probes().named() {
-            *record.stats.probes.entry(name).or_default() += count;
-        }
+        probes::count(&mut record, &monitors.probes());
         let verdict = judge(plan, &record, monitors, &lessors, &starts);
         (record, verdict, starts, checking.elapsed())
     })?;

@@ -28,6 +28,7 @@ mod error;
 pub mod execute;
 mod exit;
 pub mod flaws;
+pub mod probes;
 pub mod replay_line;
 pub mod report;
 pub mod saved;

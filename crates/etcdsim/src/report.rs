@@ -10,7 +10,7 @@ use verify::{Oracle, Severity, Verdict, describe};
 use crate::case::Case;
 use crate::determinism::Divergence;
 use crate::exit::Exit;
-use crate::story;
+use crate::{probes, story};
 
 /// How many failures are told in full.
 pub const TOLD_IN_FULL: usize = 3;
@@ -83,6 +83,19 @@ pub enum End {
     Diverged(Box<Divergence>),
     /// The simulator panicked.
     Collapsed(String),
+}
+
+/// How often a state was reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// The probe.
+    pub name: String,
+    /// How often, over all runs.
+    pub times: u64,
+    /// In how many of them.
+    pub seeds: usize,
+    /// Whether it is among [`probes::AREAS`] and the failpoints. One that is not is a bug of ours.
+    pub listed: bool,
 }
 
 /// Violations of one run.
@@ -228,6 +241,23 @@ impl Report {
         self.cases.iter().map(|case| case.failures().count()).sum()
     }
 
+    /// How often the states worth reaching were reached: those in the most seeds first, those never reached last.
+    pub fn coverage(&self) -> Vec<Reached> {
+        let names = probes::names().into_iter().map(|name| (name, true));
+        let mut reached: BTreeMap<String, Reached> = names
+            .map(|(name, listed)| (name.clone(), Reached { name, times: 0, seeds: 0, listed }))
+            .collect();
+        for (name, times) in self.runs().flat_map(|(_, run)| &run.stats.probes) {
+            let unlisted = || Reached { name: name.clone(), times: 0, seeds: 0, listed: false };
+            let probe = reached.entry(name.clone()).or_insert_with(unlisted);
+            probe.times += times;
+            probe.seeds += usize::from(*times > 0);
+        }
+        let mut reached: Vec<Reached> = reached.into_values().collect();
+        reached.sort_by_key(|probe| std::cmp::Reverse((probe.seeds, probe.times)));
+        reached
+    }
+
     /// Every run with its case.
     pub fn runs(&self) -> impl Iterator<Item = (&CaseReport, &SeedRun)> {
         self.cases.iter().flat_map(|case| case.runs.iter().map(move |run| (case, run)))
@@ -272,8 +302,15 @@ impl CaseReport {
             total.answered += stats.answered;
             total.elections += stats.elections;
             total.disk_operations += stats.disk_operations;
-            for (kind, count) in &stats.faults {
-                *total.faults.entry(kind.clone()).or_default() += count;
+            let sums = [
+                (&mut total.faults, &stats.faults),
+                (&mut total.probes, &stats.probes),
+                (&mut total.work, &stats.work),
+            ];
+            for (sum, counts) in sums {
+                for (name, count) in counts {
+                    *sum.entry(name.clone()).or_default() += count;
+                }
             }
         }
         total

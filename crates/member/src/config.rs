@@ -95,6 +95,10 @@ pub struct Config {
     /// Whether it joins a cluster that exists already (`--initial-cluster-state existing`). It then
     /// begins with an empty log and learns everything from the leader.
     pub join: bool,
+    /// What the whole cluster begins with in place of nothing: a snapshot of another one
+    /// ([`crate::Member::image`]), the same for every member of `peers`. Keys, leases, users and roles are
+    /// taken over, with their revisions; members and alarms are not.
+    pub restore: Option<bytes::Bytes>,
     /// How new members are numbered.
     pub ids: Ids,
     /// Whether changes of membership that would endanger the quorum are refused
@@ -178,6 +182,7 @@ impl Config {
             compaction_pause: 10 * MILLISECOND,
             client_urls: Arc::new([]),
             join: false,
+            restore: None,
             ids: Ids::Numbered,
             strict_reconfig: true,
             max_learners: 1,

@@ -7,6 +7,7 @@ use raft::eraftpb::Message;
 use record::Fact;
 
 use crate::disk::{DiskError, DiskJob};
+use crate::maintenance::SnapshotStream;
 
 /// One thing that happens to a member.
 #[derive(Debug)]
@@ -72,6 +73,13 @@ pub enum Input {
         /// `MemberAdd`, `MemberRemove`, `MemberPromote`, `MemberUpdate`.
         changes: Vec<Request>,
     },
+    /// An operator wants a snapshot of everything (`Maintenance.Snapshot`).
+    Snapshot {
+        /// The caller's number of the stream.
+        stream: u64,
+        /// The token it comes with.
+        token: Option<Bytes>,
+    },
     /// What the transport knows of its connections: for each other member by raft id, for how long
     /// messages have passed both ways, in nanoseconds; absent where they do not. Given before a change
     /// of the membership is asked for, which depends on it.
@@ -133,6 +141,8 @@ pub struct Effects {
     /// Responses on streams of watchers. At most [`crate::Config::watch_window`] of a stream are on
     /// their way at a time; see [`Input::WatchTaken`].
     pub watch: Vec<(u64, WatchResponse)>,
+    /// Snapshots for operators, or why there is none, by the caller's number of the stream.
+    pub snapshots: Vec<(u64, Result<SnapshotStream, Error>)>,
     /// Streams that the member ends, and why.
     pub watch_ended: Vec<(u64, Error)>,
     /// Answers to clients, by the caller's number.

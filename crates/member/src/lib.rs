@@ -66,5 +66,6 @@ mod watches;
 
 pub use config::Config;
 pub use flaw::{Flaw, Flaws};
+pub use maintenance::SnapshotStream;
 pub use member::{Member, Status};
 pub use start::StartError;

@@ -3,16 +3,70 @@
 
 use api::etcdserverpb::{
     AlarmRequest, AlarmType, DefragmentResponse, HashKvRequest, HashKvResponse, HashResponse,
-    MoveLeaderResponse, ResponseHeader, StatusResponse, alarm_request::AlarmAction,
+    HashRequest, MoveLeaderResponse, ResponseHeader, SnapshotResponse, StatusResponse, alarm_request::AlarmAction,
 };
 use api::{Error, Request, Response};
+use bytes::Bytes;
 use record::Fact;
+use sha2::{Digest as _, Sha256};
 
 use crate::io::Effects;
 use crate::member::Member;
+use crate::mvcc::Damaged;
 
 /// The version this member answers with: the protocol it speaks.
 pub const VERSION: &str = "3.6.0";
+
+/// Bytes in one message of a snapshot (`v3rpc/maintenance.go`, `snapshotSendBufferSize`).
+const BLOB: usize = 32 << 10;
+
+/// A snapshot on its way to an operator: the image in pieces, then a SHA-256 of all of it, as etcd sends it.
+/// What the pieces hold is this member's own form ([`crate::Config::restore`] takes it), not bbolt's.
+#[derive(Clone, Debug)]
+pub struct SnapshotStream {
+    header: Option<ResponseHeader>,
+    rest: Bytes,
+    /// Sent after the last piece.
+    checksum: Option<Bytes>,
+}
+
+impl SnapshotStream {
+    fn new(header: Option<ResponseHeader>, image: Bytes) -> SnapshotStream {
+        let checksum = Some(Bytes::copy_from_slice(&Sha256::digest(&image)));
+        SnapshotStream { header, rest: image, checksum }
+    }
+
+    /// Puts the pieces together again.
+    ///
+    /// # Errors
+    /// Something is missing, or the checksum is not that of the rest.
+    pub fn collect(pieces: impl IntoIterator<Item = SnapshotResponse>) -> Result<Bytes, Damaged> {
+        let mut all: Vec<u8> = Vec::new();
+        pieces.into_iter().for_each(|piece| all.extend_from_slice(&piece.blob));
+        let Some(end) = all.len().checked_sub(32) else {
+            return Err(Damaged::new(format!("{} bytes are no snapshot", all.len())));
+        };
+        let checksum = all.split_off(end);
+        if checksum != Sha256::digest(&all)[..] {
+            return Err(Damaged::new("the SHA-256 behind the snapshot is not the snapshot's"));
+        }
+        Ok(all.into())
+    }
+}
+
+impl Iterator for SnapshotStream {
+    type Item = SnapshotResponse;
+
+    fn next(&mut self) -> Option<SnapshotResponse> {
+        let blob = match self.rest.len() {
+            0 => self.checksum.take()?,
+            left => self.rest.split_to(left.min(BLOB)),
+        };
+        let remaining_bytes = self.rest.len() as u64;
+        let version = VERSION.to_string();
+        Some(SnapshotResponse { header: self.header, remaining_bytes, blob, version })
+    }
+}
 
 /// A transfer of leadership that a client waits for.
 #[derive(Debug)]
@@ -75,6 +129,17 @@ impl Member {
         let hash = self.store.hash_at(revision)?;
         let compact_revision = self.store.compact_revision();
         Ok(HashKvResponse { header: self.header(), hash, compact_revision, hash_revision: revision })
+    }
+
+    /// A snapshot of everything, for an administrator.
+    pub(crate) fn snapshot(&mut self, stream: u64, token: Option<&Bytes>, effects: &mut Effects) {
+        let who = self.auth.who(token.map(|token| &token[..]), self.now);
+        // Whoever may ask for the hash of everything may have everything.
+        let hash = Request::Hash(HashRequest {});
+        let admitted = who.and_then(|who| self.auth.admit(who.as_ref(), &hash, &|id| self.keys_of(id)));
+        let stopped = if self.stopping.is_some() { Err(Error::Stopped) } else { Ok(()) };
+        let snapshot = stopped.and(admitted).map(|()| SnapshotStream::new(self.header(), self.encode_image()));
+        effects.snapshots.push((stream, snapshot));
     }
 
     pub(crate) fn defragmented(&mut self, operation: u64, effects: &mut Effects) {

@@ -211,6 +211,7 @@ impl Member {
             Input::WatchTaken { stream } => self.hub.taken(stream),
             Input::WatchClosed { stream } => self.hub.closed(stream),
             Input::Reconfigure { operation, changes } => self.reconfigure(operation, &changes, effects),
+            Input::Snapshot { stream, token } => self.snapshot(stream, token.as_ref(), effects),
             Input::Connections(connections) => self.connections = connections,
             Input::JobDone { job, result } => {
                 if let Err(error) = result {

@@ -69,8 +69,9 @@ pub(crate) struct Persistence {
 /// A synchronous use of the disk.
 #[derive(Debug)]
 enum Section {
-    /// A commit of the backend: its consistent index and the configuration at it.
-    Commit(u64, ConfState),
+    /// A commit of the backend: its consistent index, the configuration at it, and whether it is the one
+    /// that says that a compaction is finished.
+    Commit(u64, ConfState, bool),
     /// The backend is copied.
     Copy,
     /// The copy takes the backend's place.
@@ -253,6 +254,7 @@ impl Member {
             }
         }
         self.pass(Failpoint::AfterWritebackBuf, effects);
+        let finished_before = self.backend.meta().finished_compact;
         let batch = Batch { puts: &puts, deletes: &deletes, meta: &meta };
         let flaws = self.config.flaws;
         let result = if self.persistence.install {
@@ -273,18 +275,25 @@ impl Member {
         self.persistence.install = false;
         self.persistence.dirty_since = None;
         self.persistence.uncommitted = 0;
-        self.persistence.section = Some(Section::Commit(self.backend.meta().consistent_index, conf_state));
+        let finished = self.backend.meta().finished_compact != finished_before;
+        self.persistence.section =
+            Some(Section::Commit(self.backend.meta().consistent_index, conf_state, finished));
         effects.section = true;
     }
 
     pub(crate) fn section_done(&mut self, effects: &mut Effects) {
         match self.persistence.section.take() {
             None => {}
-            Some(Section::Commit(consistent_index, conf_state)) => {
+            Some(Section::Commit(consistent_index, conf_state, finished)) => {
                 self.persistence.durable = consistent_index;
                 self.persistence.durable_conf = conf_state;
                 effects.facts.push(Fact::BackendDurable { consistent_index });
                 self.pass(Failpoint::AfterCommit, effects);
+                if finished {
+                    self.pass(Failpoint::CompactAfterSetFinishedCompact, effects);
+                }
+                self.pass(Failpoint::BeforeStartDbTxn, effects);
+                self.pass(Failpoint::AfterStartDbTxn, effects);
                 self.pass(Failpoint::BeforeStartDbTxn, effects);
                 self.pass(Failpoint::AfterStartDbTxn, effects);
                 if self.wants_log_snapshot() {

@@ -243,12 +243,18 @@ fn bootstrap(config: &Config, disk: &Arc<dyn Disk>) -> Result<Found, StartError>
         if config.join { (0, 0, &[][..]) } else { (config.peers.len() as u64, BOOTSTRAP_TERM, &config.peers[..]) };
     let marker = Marker { index, term, conf_state: conf_state.clone() };
     let hard_state = HardState { term, commit: marker.index, ..HardState::default() };
-    let mut store = Store::new();
+    let cluster = Cluster::bootstrap(peers, config);
+    let (mut store, auth) = match &config.restore {
+        Some(image) => {
+            let image = Image::decode(image.clone(), config)?;
+            (image.store, image.auth)
+        }
+        None => (Store::new(), AuthStore::new(config)),
+    };
     store.set_flaws(config.flaws);
-    let (cluster, auth) = (Cluster::bootstrap(peers, config), AuthStore::new(config));
     let (mut backend, _) = Backend::open(Arc::clone(disk), BACKEND)?;
     let meta = meta_of(&store, encode_rest(&cluster, &auth), (marker.index, marker.term), &conf_state);
-    backend.commit(crate::backend::Batch { puts: &[], deletes: &[], meta: &meta })?;
+    backend.commit(crate::backend::Batch { puts: &rows_of(&mut store), deletes: &[], meta: &meta })?;
     // The log last: where it exists, the rest is complete.
     let mut ops = Vec::new();
     let (wal, _) = Wal::create(&marker, &hard_state, config.wal_segment_bytes, &mut ops);
@@ -321,12 +327,12 @@ fn install(
     conf_state: &ConfState,
 ) -> Result<(), BackendError> {
     let meta = meta_of(store, rest, applied, conf_state);
+    backend.install(&rows_of(store), &meta)
+}
+
+/// All rows of a store of which nothing is saved yet.
+fn rows_of(store: &mut Store) -> Vec<crate::backend::Row> {
     let changes = store.take_changes();
-    let rows: Vec<_> = changes
-        .rows
-        .into_iter()
-        .chain(changes.leases)
-        .filter_map(|(key, value)| Some((key, value?)))
-        .collect();
-    backend.install(&rows, &meta)
+    let rows = changes.rows.into_iter().chain(changes.leases);
+    rows.filter_map(|(key, value)| Some((key, value?))).collect()
 }

@@ -101,7 +101,7 @@ impl Expansion<'_> {
                     timeout: own.timeout,
                     clock_rate: own.clock.unwrap_or_else(|| self.clocks(dice).clients),
                     part_of: lane.part_of,
-                    user: own.user,
+                    user: lane.user.or(own.user),
                     watch_processing: own.watch_processing,
                     keepalive: own.keepalive,
                     keepalive_timeout: own.keepalive_timeout,

@@ -53,6 +53,12 @@ pub(super) struct Arguments {
     /// Run every seed twice and compare the trace hashes (oracle D1)
     #[arg(long)]
     check_determinism: bool,
+    /// Show at the end how often each state worth reaching was reached (docs/coverage.md)
+    #[arg(long)]
+    coverage: bool,
+    /// The same, and end with 1 if one of them never was
+    #[arg(long)]
+    require_coverage: bool,
     /// Where failing plans are saved
     #[arg(long, value_name = "FOLDER", default_value = "failures")]
     save_dir: PathBuf,
@@ -82,7 +88,27 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Mistakes> {
 
     let saved = save(&report, arguments);
     super::print(&text(&report, &saved, arguments.format));
-    Ok(report.exit())
+    if arguments.coverage || arguments.require_coverage {
+        let table = human::coverage(&report);
+        // What programs read stays one document.
+        match arguments.format {
+            Format::Human => super::print(&table),
+            _ => anstream::eprint!("{table}"),
+        }
+    }
+    Ok(match report.exit() {
+        Exit::Held if arguments.require_coverage => covered(&report),
+        other => other,
+    })
+}
+
+/// Whether every state worth reaching was reached.
+fn covered(report: &Report) -> Exit {
+    let reached = report.coverage();
+    if reached.iter().any(|probe| !probe.listed) {
+        return Exit::Harness;
+    }
+    if reached.iter().any(|probe| probe.seeds == 0) { Exit::Violation } else { Exit::Held }
 }
 
 fn load(arguments: &Arguments) -> Result<Vec<Case>, Mistakes> {

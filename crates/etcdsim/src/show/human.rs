@@ -16,6 +16,11 @@ const LINES_SHOWN: usize = 12;
 /// Seeds that are listed one by one.
 const SEEDS_SHOWN: usize = 12;
 
+/// What the API servers of a Kubernetes cluster did to objects.
+const OBJECTS: [&str; 3] = ["objects-created", "objects-updated", "objects-removed"];
+/// What else a Kubernetes cluster is about, in the order in which it is told.
+const OF_CLUSTERS: [&str; 5] = ["watches", "relists", "conflicts", "compactions", "compactors-beaten"];
+
 /// The whole report but for the lines to replay failures.
 pub fn report(report: &Report) -> String {
     let mut text = String::new();
@@ -26,6 +31,9 @@ pub fn report(report: &Report) -> String {
 fn write(out: &mut String, report: &Report) -> fmt::Result {
     if !report.cases.is_empty() {
         writeln!(out, "{}", table(report))?;
+    }
+    for case in &report.cases {
+        work(out, case)?;
     }
     writeln!(out, "{}", summary(report))?;
     if let Some(reason) = shortened(report) {
@@ -65,6 +73,63 @@ fn table(report: &Report) -> Table {
         }
     }
     table
+}
+
+/// What the clients' programs did, where they are more than single requests.
+fn work(out: &mut String, case: &CaseReport) -> fmt::Result {
+    let work = case.total().work;
+    if work.is_empty() {
+        return Ok(());
+    }
+    let objects: u64 = OBJECTS.iter().filter_map(|name| work.get(*name)).sum();
+    let mut parts = Vec::new();
+    if objects > 0 {
+        let part = |name: &&str| {
+            let done = name.trim_start_matches("objects-");
+            format!("{} {done}", numbers::count(work.get(*name).copied().unwrap_or_default()))
+        };
+        let parts_of = OBJECTS.iter().map(part).collect::<Vec<_>>().join(", ");
+        parts.push(format!("objects {} ({parts_of})", numbers::count(objects)));
+    }
+    // What such clients are after is told even where it did not come about.
+    let told = |name: &&str| work.contains_key(*name) || (objects > 0 && OF_CLUSTERS.contains(name));
+    let first = OF_CLUSTERS.iter().copied().filter(told);
+    let rest = work.keys().map(String::as_str).filter(|name| !OBJECTS.contains(name) && !OF_CLUSTERS.contains(name));
+    for name in first.chain(rest) {
+        let count = work.get(name).copied().unwrap_or_default();
+        parts.push(format!("{} {}", name.replace('-', " "), numbers::count(count)));
+    }
+    writeln!(out, "{}: {}", case.case.name.bold(), parts.join(" · "))
+}
+
+/// How often each state worth reaching was reached, the rarest last.
+pub fn coverage(report: &Report) -> String {
+    let reached = report.coverage();
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED);
+    table.set_header(["probe", "times", "seeds"]);
+    for probe in &reached {
+        let seeds = match probe.seeds {
+            0 => "never".red().to_string(),
+            seeds => numbers::count(seeds as u64),
+        };
+        table.add_row([probe.name.clone(), numbers::count(probe.times), seeds]);
+    }
+    for column in 1..3 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let never = reached.iter().filter(|probe| probe.seeds == 0).count();
+    let said = match never {
+        0 => "all were reached".green().to_string(),
+        _ => format!("{} never reached", numbers::counted(never, "state")).red().to_string(),
+    };
+    let mut text = format!("{table}\n{}: {said}.\n", format!("{} states worth reaching", reached.len()));
+    for probe in reached.iter().filter(|probe| !probe.listed) {
+        text.push_str(&format!("{} is told and not in the list of probes: a bug of ours.\n", probe.name));
+    }
+    text
 }
 
 fn summary(report: &Report) -> String {

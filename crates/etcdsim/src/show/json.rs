@@ -9,7 +9,7 @@ use record::TraceHash;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use crate::flaws;
+use crate::{flaws, probes};
 use crate::report::{CaseReport, End, Ended, Failure, Report, SeedRun};
 use crate::show::human;
 use crate::stopwatch::peak_rss_bytes;
@@ -50,6 +50,8 @@ struct Scenario<'a> {
     elections: u64,
     disk_operations: u64,
     faults: BTreeMap<String, u64>,
+    probes: BTreeMap<String, u64>,
+    work: BTreeMap<String, u64>,
     peak_rss_bytes: u64,
     trace_hashes: Hashes<'a>,
     failing: Vec<Failing<'a>>,
@@ -128,11 +130,21 @@ fn scenario<'a>(case: &'a CaseReport, replay: &dyn Fn(&CaseReport, &SeedRun) -> 
         elections: total.elections,
         disk_operations: total.disk_operations,
         faults: total.faults,
+        probes: every(total.probes),
+        work: total.work,
         peak_rss_bytes: case.peak_rss_bytes,
         trace_hashes: Hashes(&case.runs),
         failing: case.failures().map(failing).collect(),
         trouble: case.runs.iter().filter_map(trouble).collect(),
     }
+}
+
+/// The counts of all probes, also of those that were never reached.
+fn every(mut counts: BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    for name in probes::names() {
+        counts.entry(name).or_default();
+    }
+    counts
 }
 
 fn trouble(run: &SeedRun) -> Option<Trouble> {

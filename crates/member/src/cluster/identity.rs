@@ -2,7 +2,7 @@
 
 use api::Error;
 
-use super::sha1::sha1;
+use sha1::{Digest as _, Sha1};
 use crate::config::Ids;
 
 /// The peer URLs of a request in the form that etcd stores: trimmed and sorted.
@@ -67,7 +67,7 @@ pub fn member_id(peer_urls: &[String], token: &str, second: Option<u64>) -> u64 
     if let Some(second) = second {
         text += &second.to_string();
     }
-    let digest = sha1(text.as_bytes());
+    let digest = Sha1::digest(text.as_bytes());
     u64::from_be_bytes(digest[..8].try_into().expect("a SHA-1 has twenty bytes"))
 }
 

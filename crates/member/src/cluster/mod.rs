@@ -23,7 +23,6 @@ mod change;
 mod check;
 mod identity;
 mod row;
-mod sha1;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -37,6 +37,8 @@ pub(crate) struct Lane {
     pub part_of: Option<u32>,
     /// The one member it talks to, where the workload says so.
     pub pinned: Option<u32>,
+    /// Who it logs in as, `name:password`, where the workload says so.
+    pub user: Option<String>,
 }
 
 /// One turn of a client: how many-th, not before when, its draw.
@@ -100,7 +102,7 @@ impl Setup<'_> {
 
 impl Lane {
     pub fn new(number: u32) -> Lane {
-        Lane { number, operations: Vec::new(), part_of: None, pinned: None }
+        Lane { number, operations: Vec::new(), part_of: None, pinned: None, user: None }
     }
 
     pub fn part_of(number: u32, other: u32) -> Lane {

@@ -4,7 +4,7 @@ use api::Request;
 use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
 use api::etcdserverpb::range_request::{SortOrder, SortTarget};
 use api::etcdserverpb::{
-    CompactionRequest, Compare, DeleteRangeRequest, LeaseGrantRequest, LeaseKeepAliveRequest,
+    CompactionRequest, Compare, DeleteRangeRequest, HashKvRequest, LeaseGrantRequest, LeaseKeepAliveRequest,
     LeaseLeasesRequest, LeaseRevokeRequest, LeaseTimeToLiveRequest, PutRequest, RangeRequest, RequestOp,
     TxnRequest, request_op,
 };
@@ -251,6 +251,10 @@ impl Maker<'_> {
     pub fn compact(&self) -> Request {
         CompactionRequest { revision: self.past(1), physical: self.roll(2).happens(Ratio::percent(30)) }
             .into()
+    }
+
+    pub fn hash_kv(&self) -> Request {
+        HashKvRequest { revision: self.past(1) }.into()
     }
 
     pub fn invalid(&self) -> Request {

@@ -73,6 +73,7 @@ mix! {
     "revoke" revoke = 1, revoke, "Revoke the lease the client was granted last.";
     "time-to-live" time_to_live = 1, time_to_live, "Ask how long the lease has that the client was granted last, and for which keys.";
     "leases" leases = 1, leases, "List all leases.";
+    "hash-kv" hash_kv = 0, hash_kv, "Ask a member for the hash of everything up to a little below the newest revision the client has seen.";
     "watch" watch = 2, watch, "Open a watcher, with all options a watcher has.";
     "watch-cancel" watch_cancel = 1, watch_cancel, "Cancel a watcher.";
     "watch-progress" watch_progress = 1, watch_progress, "Ask a stream of watchers how far it is.";

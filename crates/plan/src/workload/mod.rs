@@ -21,6 +21,7 @@ mod make;
 mod mixed;
 mod register;
 mod set;
+mod users;
 mod watch;
 mod wr;
 
@@ -142,6 +143,7 @@ pub(crate) enum Name {
     LockEtcdSet,
     KubernetesCluster,
     LeaderElectionApp,
+    Users,
 }
 
 words!(
@@ -161,6 +163,7 @@ words!(
     "lock-etcd-set" = Name::LockEtcdSet,
     "kubernetes-cluster" = Name::KubernetesCluster,
     "leader-election-app" = Name::LeaderElectionApp,
+    "users" = Name::Users,
 );
 
 /// What makes the clients of a workload.
@@ -188,6 +191,7 @@ pub(crate) static NAMES: &[(Name, Make, &str)] = &[
     (Name::LockEtcdSet, lock_etcd_set::lanes, lock_etcd_set::ABOUT),
     (Name::KubernetesCluster, kubernetes_cluster::lanes, kubernetes_cluster::ABOUT),
     (Name::LeaderElectionApp, leader_election_app::lanes, leader_election_app::ABOUT),
+    (Name::Users, users::lanes, users::ABOUT),
 ];
 
 /// How much is asked, in words.

@@ -3,17 +3,23 @@
 //!
 //! A step is one voter more or less (Raft thesis, section 4.2.1), or one into a joint configuration, whose outgoing
 //! half is the voters of the one before, or one out of it, whose voters are the incoming half (section 4.3). A change
-//! of several voters in one simple step, or a second change on top of one that not everybody knows of, shows here (zoo
-//! R11, R12), as does a snapshot that names the members of another index (zoo R13).
+//! of several voters in one simple step shows here (zoo R12), as does a snapshot that names the members of another
+//! index (zoo R13).
 //!
-//! Whoever applies a change first tells it, so every configuration is known before anybody can have a later one.
+//! Steps one after another are not enough: two of them may lie between the configurations of two members, where a
+//! leader begins the second before the first is in force. So a leader puts a change into its log only after it has
+//! applied all earlier ones (section 4.1 and etcd-raft's `pendingConfIndex`; zoo R11).
 //!
-//! Not checked: learners beyond being the same everywhere; whether a change was allowed; configurations older than
-//! the last 256.
+//! Whoever applies a change first tells it, so every configuration is known before anybody can have a later one; and
+//! neither a snapshot nor a restart makes one.
+//!
+//! Not checked: learners beyond being the same everywhere; whether a change was allowed, and who asked for it (M2);
+//! configurations older than the last 256; a snapshot of the very next index; that no change is begun before one that
+//! changed nothing is in force.
 
 use std::collections::BTreeMap;
 
-use record::Event;
+use record::{Event, LogEntry};
 
 use super::configuration::Configuration;
 use super::{Account, Findings};
@@ -24,11 +30,30 @@ const REMEMBERED: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Configurations {
     by_index: BTreeMap<u64, (Configuration, Event)>,
+    /// By term and first index of the entries that a leader made, the index of the configuration that it went by.
+    made: BTreeMap<(u64, u64), u64>,
+    /// Term and configuration of the entry that a leader made last.
+    last_made: (u64, u64),
+}
+
+/// Where a configuration comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// An entry of this term; `None` where it is not known.
+    Entry(Option<u64>),
+    /// What a restart found.
+    Restart,
 }
 
 impl Configurations {
     /// A member goes by this one from now on. Says whether nobody did before.
-    pub fn told(&mut self, event: &Event, now: &Configuration, findings: &mut Findings) -> bool {
+    pub fn told(
+        &mut self,
+        event: &Event,
+        now: &Configuration,
+        source: Source,
+        findings: &mut Findings,
+    ) -> bool {
         let Some((_, (before, witness))) = self.by_index.range(..=now.index).next_back() else {
             if self.by_index.is_empty() {
                 self.remember(event, now);
@@ -39,15 +64,54 @@ impl Configurations {
             return false;
         }
         let newest = self.by_index.last_key_value().is_some_and(|(index, _)| *index < now.index);
+        let Source::Entry(term) = source else {
+            findings.add("I10", event, || differ(event, now, before, witness));
+            return false;
+        };
         if !newest {
             findings.add("I10", event, || differ(event, now, before, witness));
             return false;
         }
         if !is_step(before, now) {
             findings.add("I10", event, || jump(event, now, before, witness));
+        } else if self.gone_by(term, now.index).is_some_and(|gone_by| gone_by < before.index) {
+            findings.add("I10", event, || too_soon(event, now, before, witness));
         }
         self.remember(event, now);
         true
+    }
+
+    /// The last configuration that the member told of came with a snapshot up to `index`.
+    pub fn installed(&mut self, event: &Event, index: u64, findings: &mut Findings) {
+        let its = |(_, witness): &(Configuration, Event)| {
+            (witness.member, witness.time) == (event.member, event.time)
+        };
+        if self.by_index.len() < 2 || !self.by_index.get(&index).is_some_and(its) {
+            return;
+        }
+        let Some((now, _)) = self.by_index.remove(&index) else { return };
+        if let Some((_, (before, witness))) = self.by_index.range(..index).next_back() {
+            findings.add("I10", event, || differ(event, &now, before, witness));
+        }
+    }
+
+    /// A leader that goes by the configuration of index `gone_by` made this entry.
+    #[inline]
+    pub fn made(&mut self, entry: &LogEntry, gone_by: u64) {
+        if self.last_made == (entry.term, gone_by) {
+            return;
+        }
+        self.last_made = (entry.term, gone_by);
+        self.made.insert((entry.term, entry.index), gone_by);
+        if self.made.len() > REMEMBERED {
+            self.made.pop_first();
+        }
+    }
+
+    /// The index of the configuration that the leader went by who made an entry.
+    fn gone_by(&self, term: Option<u64>, index: u64) -> Option<u64> {
+        let term = term?;
+        self.made.range((term, 0)..=(term, index)).next_back().map(|(_, gone_by)| *gone_by)
     }
 
     /// The newest.
@@ -96,8 +160,22 @@ fn jump(event: &Event, now: &Configuration, before: &Configuration, witness: &Ev
         .prove([witness.clone()])
 }
 
+fn too_soon(event: &Event, now: &Configuration, before: &Configuration, witness: &Event) -> Account {
+    Account::new("A change of the configuration is begun before the last one is in force")
+        .say(format!("Member {} goes by {} from entry {} on.", event.member, now.words(), now.index))
+        .say(format!(
+            "The leader that made this entry did not yet go by {}, from entry {} on.",
+            before.words(),
+            before.index
+        ))
+        .say("A quorum of some member's configuration and one of another's need not have a voter in common.")
+        .prove([witness.clone()])
+}
+
 #[cfg(test)]
 mod tests {
+    use record::Stop;
+
     use super::super::script::Script;
 
     fn run() -> Script {
@@ -139,6 +217,49 @@ mod tests {
         let mut run = run();
         run.configure(1, 4, &[1, 4, 5], &[1, 2], &[]);
         assert_eq!(run.monitors.violations()[0].invariant, "I10");
+    }
+
+    #[test]
+    fn a_change_waits_for_the_one_before() {
+        let mut run = run();
+        run.leads(1, 1);
+        run.append(1, &[(1, 1)]);
+        run.configure(1, 1, &[1, 2, 3, 4], &[], &[]);
+        run.append(1, &[(2, 1)]);
+        run.configure(1, 2, &[1, 2, 3, 4, 5], &[], &[]);
+        run.holds();
+        run.append(1, &[(3, 1), (4, 1)]);
+        run.configure(1, 3, &[1, 2, 3, 5], &[], &[]);
+        run.configure(1, 4, &[1, 2, 5], &[], &[]);
+        run.broke(
+            "I10",
+            "Member 1 goes by voters 1, 2, 5 from entry 4 on. \
+             The leader that made this entry did not yet go by voters 1, 2, 3, 5, from entry 3 on. \
+             A quorum of some member's configuration and one of another's need not have a voter in common.",
+        );
+    }
+
+    #[test]
+    fn a_restart_makes_no_configuration() {
+        let mut run = run();
+        run.stop(3, Stop::Crash);
+        run.start(3, 4);
+        run.configure(3, 4, &[1, 2, 3, 4], &[], &[]);
+        assert_eq!(run.monitors.violations()[0].invariant, "I10");
+    }
+
+    #[test]
+    fn a_snapshot_makes_no_configuration() {
+        let mut run = run();
+        run.configure(1, 4, &[1, 2, 3, 4], &[], &[]);
+        run.snapshot(3, 9, 1, &[1, 2, 3, 4]);
+        run.holds();
+        run.snapshot(3, 12, 1, &[1, 2, 3]);
+        run.broke(
+            "I10",
+            "Member 3 goes by voters 1, 2, 3 from entry 12 on. \
+             There it should be voters 1, 2, 3, 4, as member 1 had it from entry 4 on.",
+        );
     }
 
     #[test]

@@ -54,7 +54,7 @@ use i2_log_matching::LogMatching;
 use i4_state_machine_safety::{Applied, StateMachineSafety, Witness};
 use i8_equal_state::{Origin, Store};
 use i9_read_index::ReadIndex;
-use i10_configurations::Configurations;
+use i10_configurations::{Configurations, Source};
 use log::TermLog;
 use member::Member;
 use moments::Moments;
@@ -301,6 +301,10 @@ impl Monitors {
         for entry in entries {
             self.probes.logs_cut += u64::from(entry.index <= member.log.last());
             member.append(entry);
+            if member.state.role == Role::Leader && entry.term == member.state.term {
+                let gone_by = member.configuration.as_ref().map_or(0, |configuration| configuration.index);
+                self.configurations.made(entry, gone_by);
+            }
             let previous = member.log.term_at(entry.index.wrapping_sub(1));
             self.logs.entry(event, member, entry, previous, &mut self.findings);
             self.sights.made(event.member, entry.index, self.probes.leaders_elected);
@@ -309,7 +313,10 @@ impl Monitors {
 
     fn configured(&mut self, event: &Event, now: Configuration) {
         let before = self.configurations.newest().cloned();
-        let new = self.configurations.told(event, &now, &mut self.findings);
+        let member = &self.members[place(event)];
+        let found = member.incarnation > 1 && member.next.is_none() && now.index == member.applied;
+        let source = if found { Source::Restart } else { Source::Entry(member.log.term_at(now.index)) };
+        let new = self.configurations.told(event, &now, source, &mut self.findings);
         self.sights.configured(event.member, &now, before.as_ref(), new, &mut self.probes);
         let member = &mut self.members[place(event)];
         let restarted = member.incarnation > 1 && member.next.is_none();
@@ -355,6 +362,7 @@ impl Monitors {
         let index = store.index;
         let member = &mut self.members[place(event)];
         self.probes.snapshots_installed += 1;
+        self.configurations.installed(event, index, &mut self.findings);
         self.sights.installed(event.member, self.configurations.newest(), &mut self.probes);
         i7_no_going_back::installed(event, index, member, &mut self.findings);
         let (findings, probes) = (&mut self.findings, &mut self.probes);

@@ -194,6 +194,13 @@ impl Script {
         self.tell(member, Fact::SnapshotInstalled { index, term, revision, state_hash });
     }
 
+    /// The same, with the configuration that the snapshot names, told at the same moment.
+    pub fn snapshot(&mut self, member: MemberId, index: u64, term: u64, voters: &[u64]) {
+        self.configure(member, index, voters, &[], &[]);
+        self.last.time -= 1;
+        self.install(member, index, term);
+    }
+
     /// Nothing is broken.
     #[track_caller]
     pub fn holds(&self) {

@@ -67,6 +67,7 @@ impl Memory {
         match &mut request {
             Request::Range(range) => self.relative(&mut range.revision),
             Request::Compact(compact) => self.relative(&mut compact.revision),
+            Request::HashKv(hash) => self.relative(&mut hash.revision),
             Request::Put(put) => self.last_lease(&mut put.lease),
             Request::LeaseRevoke(revoke) => self.last_lease(&mut revoke.id),
             Request::LeaseKeepAlive(alive) => self.last_lease(&mut alive.id),

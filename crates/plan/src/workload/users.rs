@@ -1,0 +1,145 @@
+//! Users: the clients of `mixed`, each logged in as somebody, and an administrator who makes users and roles, switches
+//! auth on, and goes on to change what they may do. After etcd's `tests/e2e/ctl_v3_auth_test.go`.
+//!
+//! The administrator is `root`, whose password never changes: whoever reads everything in the end needs it.
+
+use api::Request;
+use api::authpb::{Permission, permission};
+use api::etcdserverpb::{
+    AuthDisableRequest, AuthEnableRequest, AuthRoleAddRequest, AuthRoleDeleteRequest, AuthRoleGetRequest,
+    AuthRoleGrantPermissionRequest, AuthRoleListRequest, AuthRoleRevokePermissionRequest, AuthStatusRequest,
+    AuthUserAddRequest, AuthUserChangePasswordRequest, AuthUserDeleteRequest, AuthUserGetRequest,
+    AuthUserGrantRoleRequest, AuthUserListRequest, AuthUserRevokeRoleRequest,
+};
+use bytes::Bytes;
+use keyed::Draw;
+use record::Nanos;
+
+use super::{Lane, Setup, mixed};
+
+pub(super) const ABOUT: &str = "The clients of `mixed` as users with rights of their own, and an administrator who switches auth on and off and changes passwords, roles and permissions. Ours, after etcd's `tests/e2e/ctl_v3_auth_test.go`.";
+
+const SECOND: Nanos = 1_000_000_000;
+
+/// Who clients log in as. Nobody has no token, and is refused while auth is on.
+const LOGINS: [Option<&str>; 7] = [
+    Some("alice:a"),
+    Some("alice:a"),
+    Some("alice:a"),
+    Some("bob:b"),
+    Some("bob:b"),
+    Some("root:root"),
+    None,
+];
+
+pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
+    let mut lanes = mixed::lanes(setup);
+    for lane in &mut lanes {
+        let draw = setup.dice.nth(lane.number.into()).field("user");
+        lane.user = draw.pick(&LOGINS).map(String::from);
+    }
+    lanes.push(administrator(setup, lanes.len() as u32));
+    lanes
+}
+
+fn administrator(setup: &Setup<'_>, number: u32) -> Lane {
+    let mut lane = Lane { user: Some("root:root".into()), ..Lane::new(number) };
+    for request in first(setup) {
+        lane.ask(0, request);
+    }
+    let enable = setup.dice.nth(number.into()).field("enable").log_within(SECOND, 6 * SECOND) / 1_000 * 1_000;
+    lane.ask(enable, AuthEnableRequest {});
+    for turn in setup.every(number, 3 * SECOND / 2).filter(|turn| turn.at > enable) {
+        for request in change(setup, turn.draw) {
+            lane.ask(turn.at, request);
+        }
+    }
+    lane
+}
+
+/// Users and roles to begin with: alice may do everything, bob something with half of the keys.
+fn first(setup: &Setup<'_>) -> Vec<Request> {
+    vec![
+        add_user("root", "root"),
+        add_role("root"),
+        grant_role("root", "root"),
+        add_user("alice", "a"),
+        add_user("bob", "b"),
+        add_role("all"),
+        add_role("some"),
+        AuthRoleGrantPermissionRequest {
+            name: "all".into(),
+            perm: Some(Permission {
+                perm_type: permission::Type::Readwrite as i32,
+                key: Bytes::from_static(b"\0"),
+                range_end: api::key_range::FROM_KEY,
+            }),
+        }
+        .into(),
+        permit(setup, permission::Type::Readwrite, 0),
+        grant_role("alice", "all"),
+        grant_role("bob", "some"),
+    ]
+}
+
+/// What the administrator does next. What is taken away is given back at once or by a later change.
+fn change(setup: &Setup<'_>, draw: Draw) -> Vec<Request> {
+    let kinds = [permission::Type::Read, permission::Type::Write, permission::Type::Readwrite];
+    let nth = draw.then(1).below(u64::from(setup.workload.keys) + 1);
+    match draw.below(13) {
+        0 | 1 => vec![permit(setup, *draw.then(2).pick(&kinds), nth)],
+        2 => {
+            let (key, range_end) = keys(setup, nth);
+            vec![AuthRoleRevokePermissionRequest { role: "some".into(), key, range_end }.into()]
+        }
+        // Whoever logs in meanwhile with the old one is refused.
+        3 => vec![set_password("bob", "x")],
+        4 | 5 => vec![set_password("bob", "b")],
+        6 => vec![
+            AuthUserRevokeRoleRequest { name: "alice".into(), role: "all".into() }.into(),
+            grant_role("alice", "all"),
+        ],
+        7 => vec![AuthDisableRequest {}.into(), AuthStatusRequest {}.into(), AuthEnableRequest {}.into()],
+        8 => vec![AuthEnableRequest {}.into()],
+        9 => vec![add_user("carol", "c"), grant_role("carol", "some"), add_role("none")],
+        10 => vec![
+            AuthUserDeleteRequest { name: "carol".into() }.into(),
+            AuthRoleDeleteRequest { role: "none".into() }.into(),
+        ],
+        11 => vec![AuthUserListRequest {}.into(), AuthRoleListRequest {}.into()],
+        _ => vec![
+            AuthUserGetRequest { name: "bob".into() }.into(),
+            AuthRoleGetRequest { role: "some".into() }.into(),
+        ],
+    }
+}
+
+/// The keys from the `nth` on, to the middle of them.
+fn keys(setup: &Setup<'_>, nth: u64) -> (Bytes, Bytes) {
+    let key = |number: u64| Bytes::from(format!("{}{number}", setup.workload.key_prefix));
+    (key(nth), key(nth + u64::from(setup.workload.keys).div_ceil(2)))
+}
+
+fn permit(setup: &Setup<'_>, kind: permission::Type, nth: u64) -> Request {
+    let (key, range_end) = keys(setup, nth);
+    let perm = Permission { perm_type: kind as i32, key, range_end };
+    AuthRoleGrantPermissionRequest { name: "some".into(), perm: Some(perm) }.into()
+}
+
+fn add_user(name: &str, password: &str) -> Request {
+    let (name, password) = (name.into(), password.into());
+    AuthUserAddRequest { name, password, ..AuthUserAddRequest::default() }.into()
+}
+
+fn set_password(name: &str, password: &str) -> Request {
+    let (name, password) = (name.into(), password.into());
+    AuthUserChangePasswordRequest { name, password, ..AuthUserChangePasswordRequest::default() }.into()
+}
+
+fn add_role(name: &str) -> Request {
+    AuthRoleAddRequest { name: name.into() }.into()
+}
+
+fn grant_role(user: &str, role: &str) -> Request {
+    AuthUserGrantRoleRequest { user: user.into(), role: role.into() }.into()
+}
