@@ -69,3 +69,4 @@ pub use flaw::{Flaw, Flaws};
 pub use maintenance::SnapshotStream;
 pub use member::{Member, Status};
 pub use start::StartError;
+pub use watch::Counts as WatcherCounts;

@@ -150,6 +150,11 @@ impl Member {
         (voters, conf_state.learners.clone())
     }
 
+    /// How many watchers it has, and how they stand.
+    pub fn watchers(&self) -> crate::watch::Counts {
+        self.hub.counts()
+    }
+
     /// Whether this member looks after the leases, as their leader.
     pub fn is_lessor(&self) -> bool {
         self.lessor.is_primary()

@@ -55,6 +55,7 @@ use keyed::Keyed;
 use crate::config::Config;
 use crate::flaw::{Flaw, Flaws};
 use crate::mvcc::Store;
+#[cfg(test)]
 pub(crate) use probe::PROBES;
 
 use interests::Interests;
@@ -96,15 +97,15 @@ struct Limits {
 
 /// How many there are of what; for status and tests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
+pub struct Counts {
     /// Open streams.
-    pub(crate) streams: usize,
+    pub streams: usize,
     /// Watchers up to date, those that wait for a future revision among them.
-    pub(crate) synced: usize,
+    pub synced: usize,
     /// Watchers with history to catch up with.
-    pub(crate) unsynced: usize,
+    pub unsynced: usize,
     /// Watchers whose next response found the channel full.
-    pub(crate) victims: usize,
+    pub victims: usize,
 }
 
 /// All watchers of a member.

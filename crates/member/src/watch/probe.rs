@@ -7,6 +7,7 @@ macro_rules! probes {
         $(pub(super) const $name: &str = $text;)+
 
         /// Every probe of the hub.
+        #[cfg(test)]
         pub(crate) const PROBES: &[&str] = &[$($name),+];
     };
 }
