@@ -25,6 +25,21 @@ const CANARIES: &[Canary] = &[
     Canary { flaw: "R37", scenario: "lossy-duplicating-reordering", oracles: &[Oracle::K4] },
     Canary { flaw: "M-14370", scenario: "single-member", oracles: &[Oracle::K4, Oracle::I5] },
     Canary { flaw: "M-13766", scenario: "crash-loop", oracles: &[Oracle::K1, Oracle::I7, Oracle::I8] },
+    Canary { flaw: "M-15220", scenario: "issue-15220", oracles: &[Oracle::W5] },
+    Canary { flaw: "M-15271", scenario: "issue-15271", oracles: &[Oracle::W3, Oracle::W12] },
+    Canary { flaw: "M-17529", scenario: "issue-17529", oracles: &[Oracle::W6, Oracle::W7, Oracle::W12] },
+    Canary { flaw: "M-20221a", scenario: "issue-20221", oracles: &[Oracle::W5] },
+    Canary { flaw: "M-20221b", scenario: "issue-20221", oracles: &[Oracle::W6] },
+    Canary { flaw: "M-20693", scenario: "negative-watch", oracles: &[Oracle::W6, Oracle::W12] },
+    Canary { flaw: "M-21174", scenario: "many-watchers", oracles: &[Oracle::W12] },
+    Canary { flaw: "M-22264", scenario: "many-watchers", oracles: &[Oracle::W11] },
+    Canary { flaw: "M-21355", scenario: "slow-watchers", oracles: &[Oracle::W6, Oracle::W7] },
+    Canary { flaw: "M-17247", scenario: "slow-watchers", oracles: &[Oracle::W3] },
+    Canary { flaw: "M-17780", scenario: "issue-17780", oracles: &[Oracle::K1, Oracle::K3, Oracle::I8] },
+    Canary { flaw: "M-18089", scenario: "issue-18089", oracles: &[Oracle::W6, Oracle::W7] },
+    Canary { flaw: "M-19179", scenario: "issue-19179", oracles: &[Oracle::W6, Oracle::I8] },
+    Canary { flaw: "M-18667", scenario: "txn-at-compacted", oracles: &[Oracle::K1, Oracle::I8] },
+    Canary { flaw: "M-20418b", scenario: "pause-leader", oracles: &[Oracle::I9] },
 ];
 
 fn main() {

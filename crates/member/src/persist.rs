@@ -216,9 +216,6 @@ impl Member {
         if self.wants_defragmentation() {
             return self.defragment(effects);
         }
-        if !self.persistence.defragment.is_empty() && self.persistence.install {
-            effects.facts.push(Fact::Probe { name: "defragmentation-waits-for-snapshot" });
-        }
         let persistence = &self.persistence;
         if !persistence.is_dirty() {
             return;
@@ -481,6 +478,9 @@ impl Member {
                 state_hash: self.state_hash(),
             });
             self.pass(Failpoint::RaftAfterApplySnap, effects);
+            if !self.persistence.defragment.is_empty() {
+                effects.facts.push(Fact::Probe { name: "snapshot-during-defragmentation" });
+            }
             self.persistence.install = true;
             self.persistence.last_snapshot = marker.index;
             self.persistence.scrub_at = None;

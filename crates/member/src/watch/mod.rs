@@ -327,7 +327,7 @@ impl Hub {
         }
     }
 
-    /// The names of the states reached since the last call, each once; [`PROBES`] are all there are.
+    /// The names of the states reached since the last call, each once.
     pub(crate) fn take_probes(&mut self) -> impl Iterator<Item = &'static str> {
         self.probes.take()
     }

@@ -243,9 +243,10 @@ mod tests {
     fn a_restart_makes_no_configuration() {
         let mut run = run();
         run.stop(3, Stop::Crash);
+        // A store of entry 4 that nobody has: that is I7's, what it says of the members is I10's.
         run.start(3, 4);
         run.configure(3, 4, &[1, 2, 3, 4], &[], &[]);
-        assert_eq!(run.monitors.violations()[0].invariant, "I10");
+        assert!(run.monitors.violations().iter().any(|broken| broken.invariant == "I10"));
     }
 
     #[test]

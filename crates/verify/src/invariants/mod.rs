@@ -116,8 +116,6 @@ probes! {
     restarts,
     /// Recoveries without the end of the log that was in memory.
     restarts_with_shorter_log,
-    /// Entries passed again without being executed.
-    replayed,
     /// Entries executed anew because the store had not been durable.
     executed_again,
     /// Stores compared with another member's, or an earlier life's, at the same index.
@@ -144,7 +142,7 @@ probes! {
     voters_removed,
     /// Processes that ended because their member had been removed.
     removed_members_stopped,
-    /// Members that started for the first time after something was committed.
+    /// Members that started for the first time after somebody had led.
     members_joined,
     /// Of these, while nobody led.
     members_joined_without_leader,
@@ -208,8 +206,8 @@ probes! {
     killed_while_saving,
     /// Of these, where the machine lost power.
     power_lost_while_saving,
-    /// Processes killed before they had recovered.
-    killed_while_recovering,
+    /// Processes killed after they had recovered and before they had done anything.
+    killed_before_their_first_step,
     /// Processes that ended because their disk failed.
     ended_by_their_disk,
     /// Starts that were refused because of what is on the disk.
@@ -517,7 +515,7 @@ impl Observer for Monitors {
                 self.installed(event, *term, &store);
             }
             Fact::Started { incarnation } => {
-                let begun = self.commits.index() > 0;
+                let begun = self.probes.leaders_elected > 0;
                 self.sights.started(event.member, *incarnation, begun, &mut self.probes);
                 self.members[place(event)].start(event, *incarnation);
             }

@@ -19,7 +19,8 @@ pub(super) struct Moments {
 #[derive(Debug)]
 struct Life {
     runs: bool,
-    recovered: bool,
+    /// Whether it did anything since it recovered.
+    acted: bool,
     role: Role,
     term: u64,
     /// Whether it committed something since it began to lead.
@@ -31,8 +32,8 @@ struct Life {
 
 impl Life {
     fn new() -> Life {
-        let (runs, recovered, committed) = (false, false, false);
-        Life { runs, recovered, role: Role::Follower, term: 0, committed, saving: 0, saved: 0 }
+        let (runs, acted, committed) = (false, false, false);
+        Life { runs, acted, role: Role::Follower, term: 0, committed, saving: 0, saved: 0 }
     }
 
     fn leads(&self) -> bool {
@@ -62,7 +63,7 @@ impl Moments {
             Fact::Dropped { kind: MessageKind::Snapshot, .. } => probes.snapshots_lost += 1,
             Fact::Saving { job, .. } => {
                 if let Some(life) = self.life(event.member) {
-                    life.saving = *job;
+                    (life.saving, life.acted) = (*job, true);
                 }
             }
             Fact::JobDone { job, synced, failed } => {
@@ -73,18 +74,13 @@ impl Moments {
             }
             Fact::Committed { .. } => {
                 if let Some(life) = self.life(event.member) {
-                    life.committed = true;
+                    (life.committed, life.acted) = (true, true);
                 }
             }
             Fact::State { term, role, .. } => self.state(event.member, *term, *role, probes),
             Fact::Started { .. } => {
                 if let Some(life) = self.life(event.member) {
                     *life = Life { runs: true, ..Life::new() };
-                }
-            }
-            Fact::Recovered { .. } => {
-                if let Some(life) = self.life(event.member) {
-                    life.recovered = true;
                 }
             }
             Fact::Stopped(stop) => self.stopped(event.member, stop, probes),
@@ -104,6 +100,7 @@ impl Moments {
         let other = |(place, life): (usize, &Life)| place + 1 != member as usize && life.leads();
         let two = self.lives.iter().enumerate().any(other);
         let Some(life) = self.life(member) else { return };
+        life.acted = true;
         let (before, term_before) = (life.role, life.term);
         let begins = role == Role::Leader && (before, term_before) != (Role::Leader, term);
         if before == Role::Leader && (role != Role::Leader || begins) {
@@ -136,7 +133,7 @@ impl Moments {
         let saving = life.saving > life.saved;
         probes.killed_while_saving += u64::from(killed && saving);
         probes.power_lost_while_saving += u64::from(power && saving);
-        probes.killed_while_recovering += u64::from(killed && life.runs && !life.recovered);
+        probes.killed_before_their_first_step += u64::from(killed && life.runs && !life.acted);
         probes.refused_to_start += u64::from(matches!(stop, Stop::Refused(_)));
         probes.ended_by_their_disk += u64::from(matches!(stop, Stop::Fatal(_)));
         let ran = std::mem::take(&mut life.runs);
@@ -211,7 +208,7 @@ mod tests {
         run.stop(1, Stop::Crash);
         run.stop(3, Stop::Fatal("the disk".into()));
         let probes = run.monitors.probes();
-        assert_eq!((probes.killed_while_recovering, probes.killed_while_saving), (1, 2));
+        assert_eq!((probes.killed_before_their_first_step, probes.killed_while_saving), (1, 2));
         assert_eq!((probes.ended_by_their_disk, probes.all_members_down), (1, 1));
     }
 

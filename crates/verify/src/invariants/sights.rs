@@ -108,7 +108,7 @@ impl Sights {
         self.paused.remove(&member);
     }
 
-    /// A process began; the cluster had committed something, or not.
+    /// A process began; somebody had led before, or not.
     pub fn started(&mut self, member: MemberId, incarnation: u32, begun: bool, probes: &mut Probes) {
         self.stopped(member);
         let joins = incarnation == 1 && begun;
