@@ -201,7 +201,11 @@ pub const AREAS: &[Area] = &[
                 "The machine lost power while a write of raft state was under way.",
                 "The write may be there in part.",
             ),
-            probe("killed-before-their-first-step", "A process was killed after it had recovered and before it had done anything.", "Recovery writes, too, and must bear being cut off.", ),
+            probe(
+                "killed-before-their-first-step",
+                "A process was killed after it had recovered and before it had done anything.",
+                "Recovery writes, too, and must bear being cut off.",
+            ),
             probe(
                 "log-tail-repaired",
                 "A torn tail of the log was cut off.",
@@ -283,8 +287,16 @@ pub const AREAS: &[Area] = &[
                 "A process began that goes by a joint configuration.",
                 "The configuration must be durable with what was committed by it.",
             ),
-            probe("failpoints-struck-in-joint", "A failpoint struck while the newest configuration was joint.", "The way into and out of it can be cut off at every step."),
-            probe("failpoints-struck-on-leaders", "A failpoint struck a leader.", "What it was about to send or to apply is decided by the next one."),
+            probe(
+                "failpoints-struck-in-joint",
+                "A failpoint struck while the newest configuration was joint.",
+                "The way into and out of it can be cut off at every step.",
+            ),
+            probe(
+                "failpoints-struck-on-leaders",
+                "A failpoint struck a leader.",
+                "What it was about to send or to apply is decided by the next one.",
+            ),
             probe(
                 "snapshots-installed-in-joint",
                 "A snapshot was installed while the newest configuration was joint.",
@@ -559,7 +571,11 @@ pub const AREAS: &[Area] = &[
                 "A backend was copied and replaced by its copy.",
                 "What is committed meanwhile must not be lost.",
             ),
-            probe("snapshot-during-defragmentation", "A snapshot was installed while a defragmentation was under way.", "The copy must not replace the snapshot's file.", ),
+            probe(
+                "snapshot-during-defragmentation",
+                "A snapshot was installed while a defragmentation was under way.",
+                "The copy must not replace the snapshot's file.",
+            ),
         ],
     },
     Area {
@@ -708,9 +724,21 @@ pub const BEYOND: Area = Area {
     name: "beyond the swarm",
     about: "Told by members, and reached by tests of their own: a seed that came here would be too dear, or needs clients that the simulator does not have. `--require-coverage` does not ask for them.",
     probes: &[
-        probe("more-leases-due-than-one-scan-takes", "More than 500 leases were due at once.", "The others are due at the next scan."),
-        probe("waiter-gone", "A client that waits for a lock or an election broke off.", "Its place in the queue must not block it."),
-        probe("first-start-begun-again", "A first start that a crash had cut off within its first write was begun again.", "What it left behind promised nothing."),
+        probe(
+            "more-leases-due-than-one-scan-takes",
+            "More than 500 leases were due at once.",
+            "The others are due at the next scan.",
+        ),
+        probe(
+            "waiter-gone",
+            "A client that waits for a lock or an election broke off.",
+            "Its place in the queue must not block it.",
+        ),
+        probe(
+            "first-start-begun-again",
+            "A first start that a crash had cut off within its first write was begun again.",
+            "What it left behind promised nothing.",
+        ),
     ],
 };
 

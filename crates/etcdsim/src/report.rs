@@ -94,8 +94,19 @@ pub struct Reached {
     pub times: u64,
     /// In how many of them.
     pub seeds: usize,
-    /// Whether it is among [`probes::AREAS`] and the failpoints. One that is not is a bug of ours.
-    pub listed: bool,
+    /// What is expected of it.
+    pub standing: Standing,
+}
+
+/// What is expected of a probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is among [`probes::names`]: the swarm reaches it.
+    Required,
+    /// It is one of [`probes::BEYOND`].
+    Beyond,
+    /// It is told and in no list: a bug of ours.
+    Unlisted,
 }
 
 /// Violations of one run.
@@ -243,12 +254,12 @@ impl Report {
 
     /// How often the states worth reaching were reached: those in the most seeds first, those never reached last.
     pub fn coverage(&self) -> Vec<Reached> {
-        let names = probes::names().into_iter().map(|name| (name, true));
-        let mut reached: BTreeMap<String, Reached> = names
-            .map(|(name, listed)| (name.clone(), Reached { name, times: 0, seeds: 0, listed }))
-            .collect();
+        let probe = |name: String, standing| (name.clone(), Reached { name, times: 0, seeds: 0, standing });
+        let required = probes::names().into_iter().map(|name| probe(name, Standing::Required));
+        let beyond = probes::BEYOND.probes.iter().map(|it| probe(it.name.to_string(), Standing::Beyond));
+        let mut reached: BTreeMap<String, Reached> = required.chain(beyond).collect();
         for (name, times) in self.runs().flat_map(|(_, run)| &run.stats.probes) {
-            let unlisted = || Reached { name: name.clone(), times: 0, seeds: 0, listed: false };
+            let unlisted = || probe(name.clone(), Standing::Unlisted).1;
             let probe = reached.entry(name.clone()).or_insert_with(unlisted);
             probe.times += times;
             probe.seeds += usize::from(*times > 0);

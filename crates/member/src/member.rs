@@ -79,6 +79,8 @@ pub struct Member {
     /// depend on it (flaw M-12291).
     pub(crate) wall: i64,
     pub(crate) next_tick: u64,
+    /// When the states reached are told next.
+    pub(crate) tell_at: u64,
     pub(crate) next_job: u64,
     /// Low half of the next id of a request or a read; the high half is member and incarnation.
     pub(crate) next_id: u32,
@@ -532,8 +534,13 @@ impl Member {
         }
     }
 
-    /// States worth reaching that were reached.
+    /// States worth reaching that were reached since the last tick. Not at every step: it would cost as
+    /// much as the rest of an idle one.
     fn tell_probes(&mut self, effects: &mut Effects) {
+        if self.now < self.tell_at {
+            return;
+        }
+        self.tell_at = self.now + self.config.heartbeat_interval;
         let names = (self.hub.take_probes())
             .chain(self.lessor.take_probes())
             .chain(self.compactor.take_probes())

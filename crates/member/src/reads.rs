@@ -41,6 +41,8 @@ pub(crate) struct Reads {
     waiting: Vec<Read>,
     current: Option<Current>,
     confirmed: VecDeque<(u64, Vec<Read>)>,
+    /// The context of the last attempt.
+    last: Option<u64>,
 }
 
 impl Reads {
@@ -56,9 +58,9 @@ impl Reads {
         }
     }
 
-    /// The context of the last attempt.
+    /// The context of the last attempt, for whichever reads it was.
     pub(crate) fn last_context(&self) -> Option<u64> {
-        self.current.as_ref()?.contexts.last().copied()
+        self.last
     }
 
     /// A ReadIndex with this fresh context is asked for: another attempt for the reads under way, or
@@ -71,6 +73,7 @@ impl Reads {
             reads: std::mem::take(waiting),
         });
         current.contexts.push(context);
+        self.last = Some(context);
         current.retry_at = retry_at;
     }
 
@@ -120,7 +123,7 @@ impl Reads {
 
     /// Empties everything; the operations that were under way.
     pub(crate) fn take_all(&mut self) -> Vec<u64> {
-        let Reads { waiting, current, confirmed } = std::mem::take(self);
+        let Reads { waiting, current, confirmed, .. } = std::mem::take(self);
         let current = current.into_iter().flat_map(|current| current.reads);
         let confirmed = confirmed.into_iter().flat_map(|(_, reads)| reads);
         waiting.into_iter().chain(current).chain(confirmed).map(|read| read.operation).collect()

@@ -225,6 +225,7 @@ impl World<'_> {
         self.note(0, Fact::Returned { operation, answered, digest });
         let task = &mut self.operators.tasks[at];
         task.current = None;
+        let mut learnt = false;
         let done = match &outcome {
             Outcome::Answer { response, .. } => match task.steps.front_mut() {
                 Some(Step::Compact { revision: revision @ None, .. }) => {
@@ -232,6 +233,7 @@ impl World<'_> {
                         Response::Range(range) => range.header.as_ref().map(|header| header.revision),
                         _ => None,
                     };
+                    learnt = true;
                     false
                 }
                 _ => true,
@@ -244,7 +246,9 @@ impl World<'_> {
             task.attempts = 0;
         }
         self.history.operations[operation as usize].outcome = outcome;
-        self.queue.push(self.now() + PAUSE, Happening::Operate { task: at });
+        // What went well is followed by the next step at once.
+        let pause = if done || learnt { 0 } else { PAUSE };
+        self.queue.push(self.now() + pause, Happening::Operate { task: at });
     }
 
     /// Switches on the machines of members that joined.

@@ -783,6 +783,9 @@ impl<'a> World<'a> {
                 // Clients speak over a stream: its transport throws copies away.
                 let heard = &mut self.heard[operation as usize];
                 if !std::mem::replace(heard, true) {
+                    if changes_members(&request) {
+                        self.feed_connections(packet.to);
+                    }
                     self.feed(packet.to, Input::Request { operation, request, token });
                 }
             }
@@ -863,4 +866,10 @@ impl<'a> World<'a> {
 /// The head of a message from or to a client.
 pub(crate) fn client_head(kind: MessageKind) -> MessageHead {
     MessageHead { kind, term: 0, index: 0, log_term: 0, commit: 0, reject: false, entries: 0 }
+}
+
+/// Whether a member looks at its connections before it does anything about a request.
+fn changes_members(request: &api::Request) -> bool {
+    use api::Request::{MemberAdd, MemberPromote, MemberRemove, MemberUpdate};
+    matches!(request, MemberAdd(_) | MemberRemove(_) | MemberPromote(_) | MemberUpdate(_))
 }

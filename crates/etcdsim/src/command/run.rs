@@ -17,7 +17,7 @@ use super::{Format, Mistakes};
 use crate::batch::Batch;
 use crate::case::{self, Case};
 use crate::exit::Exit;
-use crate::report::{CaseReport, End, Report, SeedRun};
+use crate::report::{CaseReport, End, Report, SeedRun, Standing};
 use crate::show::{github, human, json, junit};
 use crate::{replay_line, saved};
 
@@ -105,10 +105,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Mistakes> {
 /// Whether every state worth reaching was reached.
 fn covered(report: &Report) -> Exit {
     let reached = report.coverage();
-    if reached.iter().any(|probe| !probe.listed) {
-        return Exit::Harness;
+    let any = |standing, seeds: fn(usize) -> bool| {
+        reached.iter().any(|probe| probe.standing == standing && seeds(probe.seeds))
+    };
+    if any(Standing::Unlisted, |_| true) {
+        Exit::Harness
+    } else if any(Standing::Required, |seeds| seeds == 0) {
+        Exit::Violation
+    } else {
+        Exit::Held
     }
-    if reached.iter().any(|probe| probe.seeds == 0) { Exit::Violation } else { Exit::Held }
 }
 
 fn load(arguments: &Arguments) -> Result<Vec<Case>, Mistakes> {

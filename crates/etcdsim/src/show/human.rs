@@ -7,7 +7,9 @@ use owo_colors::OwoColorize;
 use verify::describe;
 
 use crate::determinism::Divergence;
-use crate::report::{CaseReport, End, Ended, Failure, Finding, Group, Report, SeedRun, TOLD_IN_FULL};
+use crate::report::{
+    CaseReport, End, Ended, Failure, Finding, Group, Report, SeedRun, Standing, TOLD_IN_FULL,
+};
 use crate::show::{event, numbers};
 use crate::story::Story;
 
@@ -109,9 +111,10 @@ pub fn coverage(report: &Report) -> String {
     table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_header(["probe", "times", "seeds"]);
     for probe in &reached {
-        let seeds = match probe.seeds {
-            0 => "never".red().to_string(),
-            seeds => numbers::count(seeds as u64),
+        let seeds = match (probe.seeds, probe.standing) {
+            (0, Standing::Beyond) => "not asked for".dimmed().to_string(),
+            (0, _) => "never".red().to_string(),
+            (seeds, _) => numbers::count(seeds as u64),
         };
         table.add_row([probe.name.clone(), numbers::count(probe.times), seeds]);
     }
@@ -120,14 +123,15 @@ pub fn coverage(report: &Report) -> String {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    let never = reached.iter().filter(|probe| probe.seeds == 0).count();
+    let required = || reached.iter().filter(|probe| probe.standing == Standing::Required);
+    let never = required().filter(|probe| probe.seeds == 0).count();
     let said = match never {
         0 => "all were reached".green().to_string(),
-        _ => format!("{} never reached", numbers::counted(never, "state")).red().to_string(),
+        never => format!("{} never reached", numbers::count(never as u64)).red().to_string(),
     };
-    let mut text = format!("{table}\n{}: {said}.\n", format!("{} states worth reaching", reached.len()));
-    for probe in reached.iter().filter(|probe| !probe.listed) {
-        text.push_str(&format!("{} is told and not in the list of probes: a bug of ours.\n", probe.name));
+    let mut text = format!("{table}\n{} states worth reaching: {said}.\n", required().count());
+    for probe in reached.iter().filter(|probe| probe.standing == Standing::Unlisted) {
+        text.push_str(&format!("{} is told and in no list of probes: a bug of ours.\n", probe.name));
     }
     text
 }

@@ -5,7 +5,7 @@
 //! Each service is two lanes with one memory: one leads, one renews. One more client watches the
 //! election's keys and asks who leads.
 
-use api::v3electionpb::LeaderRequest;
+use api::v3electionpb::{CampaignRequest, LeaderRequest};
 use bytes::Bytes;
 use record::Nanos;
 
@@ -34,10 +34,16 @@ pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
 
 fn service(setup: &Setup<'_>, client: u32) -> Lane {
     let mut lane = Lane::new(client);
+    let mut lease = 0;
     for turn in setup.turns(client, setup.workload.clients) {
         let value = lane.value(setup, turn.draw);
-        let act = match turn.draw.weighted(&[20, 55, 15, 10]) {
-            0 => Act::Campaign(Session { name: ELECTION, lease: lane.lease(), ttl: TTL }, value),
+        let act = match turn.draw.weighted(&[20, 55, 15, 10, 5]) {
+            0 => {
+                lease = lane.lease();
+                Act::Campaign(Session { name: ELECTION, lease, ttl: TTL }, value)
+            }
+            // Once more, with the lease it has: who leads already gets a new value.
+            4 => Act::Request(CampaignRequest { name: ELECTION, lease, value }.into()),
             1 => Act::Fenced { name: ELECTION, key: DATA, value },
             2 => Act::Proclaim { name: ELECTION, value },
             _ => Act::Resign { name: ELECTION },

@@ -349,8 +349,6 @@ impl Monitors {
             let (findings, probes) = (&mut self.findings, &mut self.probes);
             i8_equal_state::store(event, member, &store, &self.machine, findings, probes);
             member.applied = index;
-        } else {
-            self.probes.replayed += 1;
         }
         member.next = Some(index + 1);
         member.last_applied = Some(Witness { time: event.time, member: event.member, applied: *applied });
