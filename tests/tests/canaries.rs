@@ -40,6 +40,19 @@ const CANARIES: &[Canary] = &[
     Canary { flaw: "M-19179", scenario: "issue-19179", oracles: &[Oracle::W6, Oracle::I8] },
     Canary { flaw: "M-18667", scenario: "txn-at-compacted", oracles: &[Oracle::K1, Oracle::I8] },
     Canary { flaw: "M-20418b", scenario: "pause-leader", oracles: &[Oracle::I9] },
+    Canary { flaw: "M-15247", scenario: "lease-leader-stalls", oracles: &[Oracle::L1, Oracle::L3] },
+    Canary { flaw: "M-17132", scenario: "lease-checkpoints", oracles: &[Oracle::L2] },
+    Canary { flaw: "M-12291", scenario: "clock-jumps", oracles: &[Oracle::L1] },
+    Canary { flaw: "M-lock-expired", scenario: "jepsen-lock", oracles: &[Oracle::M1] },
+    Canary { flaw: "M-21737", scenario: "learner-moves", oracles: &[Oracle::M2] },
+    Canary { flaw: "M-20797", scenario: "learner-forgotten", oracles: &[Oracle::M2, Oracle::I8] },
+    Canary { flaw: "R11", scenario: "changes-at-once", oracles: &[Oracle::I10] },
+    Canary { flaw: "R12", scenario: "joint-change", oracles: &[Oracle::I10] },
+    Canary { flaw: "R13", scenario: "joint-change", oracles: &[Oracle::I10, Oracle::V1] },
+    Canary { flaw: "M-14685", scenario: "defragment", oracles: &[Oracle::K1, Oracle::K4, Oracle::I8] },
+    Canary { flaw: "M-20271", scenario: "defragment-during-snapshot", oracles: &[Oracle::I7, Oracle::I8] },
+    Canary { flaw: "M-14571", scenario: "users-and-snapshots", oracles: &[Oracle::I8] },
+    Canary { flaw: "M-11651", scenario: "users-and-snapshots", oracles: &[Oracle::I8] },
 ];
 
 fn main() {
