@@ -236,3 +236,28 @@ fn catches_interrupts(pid: &str) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("Linux tells the mask");
     u64::from_str_radix(mask.trim(), 16).expect("it is a hexadecimal number") & 1 << 1 != 0
 }
+
+#[test]
+fn states_never_reached_are_told_and_can_be_asked_for() {
+    let run = ["run", "scenarios/steady.toml", "--seeds", "1", "--save", "0"];
+    let shown = etcdsim(&[&run[..], &["--coverage"]].concat()).expect(0).stdout;
+    assert!(shown.contains("leaders-elected") && shown.contains("never"), "{shown}");
+    etcdsim(&[&run[..], &["--require-coverage"]].concat()).expect(1);
+    let json = etcdsim(&[&run[..], &["--format", "json"]].concat()).expect(0).stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).expect("one JSON object");
+    let probes = &json["scenarios"][0]["probes"];
+    assert_eq!(
+        (probes["leaders-elected"].as_u64(), probes["leaders-elected-in-joint"].as_u64()),
+        (Some(1), Some(0))
+    );
+}
+
+#[test]
+fn what_the_programs_of_clients_did_is_told() {
+    let shown = etcdsim(&["run", "scenarios/kubernetes-cluster.toml", "--seeds", "1", "--save", "0"]);
+    let line =
+        shown.stdout.lines().find(|line| line.starts_with("kubernetes-cluster: objects")).unwrap_or_default();
+    for word in ["watches ", "relists ", "conflicts ", "compactions "] {
+        assert!(line.contains(word), "{word:?} is not in {line:?}");
+    }
+}

@@ -115,6 +115,9 @@ pub enum PeerMessage {
         /// What became of it.
         result: Result<Response, Error>,
     },
+    /// "Are you there?", of a member that has not heard of its leader for a while. etcd's peers try to
+    /// connect all the time. Nobody answers but to one who was removed.
+    Hello,
     /// "You have been removed from the cluster": the answer to whatever a removed member sends.
     Removed,
 }

@@ -79,6 +79,8 @@ pub struct Member {
     /// depend on it (flaw M-12291).
     pub(crate) wall: i64,
     pub(crate) next_tick: u64,
+    /// When this member looked for the others last.
+    pub(crate) greeted: u64,
     /// When the states reached are told next.
     pub(crate) tell_at: u64,
     pub(crate) next_job: u64,
@@ -464,6 +466,7 @@ impl Member {
         match request {
             Request::LeaseKeepAlive(request) => return self.renew(operation, request.id, effects),
             Request::LeaseRevoke(request) => return self.lessor.confirmed(request.id),
+            Request::Authenticate(request) => return self.log_in(operation, request, effects),
             Request::MemberList(_) => {
                 let result = self.with_header(Ok(self.member_list()));
                 return self.reply(operation, result, effects);
@@ -507,6 +510,7 @@ impl Member {
         self.look_after_compaction(effects);
         self.look_after_comparison();
         self.publish(effects);
+        self.look_for_others(effects);
         self.look_after_backend(effects);
         self.look_after_removal(effects);
         self.look_after_stop(effects);

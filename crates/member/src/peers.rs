@@ -89,6 +89,7 @@ impl Member {
             }
             PeerMessage::Answer { id, result } => self.answered(id, result, effects),
             PeerMessage::Removed => self.told_of_removal(),
+            PeerMessage::Hello => {}
         }
     }
 
@@ -139,6 +140,20 @@ impl Member {
                 self.serve_peer(asked.operation, asked.request, effects);
             }
         }
+    }
+
+    /// Looks for the others when the leader has been silent for two election timeouts: a learner that was
+    /// removed while it was cut off would never learn it otherwise, because learners never campaign.
+    pub(crate) fn look_for_others(&mut self, effects: &mut Effects) {
+        let patience = 2 * self.config.heartbeat_interval * u64::from(self.config.election_ticks);
+        let leader = self.leadership.leader;
+        let heard = self.leadership.heard.get(&leader).copied().unwrap_or(0);
+        if self.node.is_leader() || self.now < heard.max(self.greeted) + patience {
+            return;
+        }
+        self.greeted = self.now;
+        let others = self.cluster.ids().filter(|id| *id != self.config.id);
+        effects.peers.extend(others.map(|id| (id, PeerMessage::Hello)));
     }
 
     /// An operation ended: its answer goes to whoever asked.

@@ -4,7 +4,9 @@
 //! only the leader knows goes to the leader; what only this member knows is answered here. Error texts
 //! and the attribution of time-outs are etcd's (`v3_server.go`, `parseProposeCtxErr`).
 
-use api::etcdserverpb::{InternalAuthenticateRequest, LeaseGrantRequest, MemberListResponse, ResponseHeader};
+use api::etcdserverpb::{
+    AuthenticateRequest, InternalAuthenticateRequest, LeaseGrantRequest, MemberListResponse, ResponseHeader,
+};
 use api::{Error, Request, Response};
 use bytes::Bytes;
 use record::Fact;
@@ -158,28 +160,32 @@ impl Member {
                 let id = crate::lessor::fresh_lease_id(&self.store, source);
                 self.propose(operation, LeaseGrantRequest { id, ttl }.into(), who, effects);
             }
-            Request::Authenticate(request) => {
-                let checked = self.auth.check_password(&request.name, &request.password);
-                match checked {
-                    Err(error) => self.reply(operation, Err(error), effects),
-                    Ok(revision) => {
-                        self.logins.insert(operation, (request.clone(), revision));
-                        let random = self.random();
-                        let simple_token = self.auth.fresh_token(random);
-                        let command = InternalAuthenticateRequest {
-                            name: request.name,
-                            password: String::new(),
-                            simple_token,
-                        };
-                        self.propose_for(operation, Command::Authenticate(command), None, effects);
-                    }
-                }
-            }
             Request::Downgrade(_) => self.reply(operation, Err(Error::NotCapable), effects),
+            // Users must be those of now (`v3_server.go`, `Authenticate`).
+            Request::Authenticate(_) => {
+                let deadline = self.now + self.config.request_timeout;
+                self.reads.push(Read { operation, request, deadline, who: None });
+            }
             request => {
                 let random = self.random();
                 let request = self.auth.seal(request, random);
                 self.propose(operation, request, who, effects);
+            }
+        }
+    }
+
+    /// A login, once this member knows all users there are.
+    pub(crate) fn log_in(&mut self, operation: u64, request: AuthenticateRequest, effects: &mut Effects) {
+        let checked = self.auth.check_password(&request.name, &request.password);
+        match checked {
+            Err(error) => self.reply(operation, Err(error), effects),
+            Ok(revision) => {
+                self.logins.insert(operation, (request.clone(), revision));
+                let random = self.random();
+                let simple_token = self.auth.fresh_token(random);
+                let command =
+                    InternalAuthenticateRequest { name: request.name, password: String::new(), simple_token };
+                self.propose_for(operation, Command::Authenticate(command), None, effects);
             }
         }
     }

@@ -176,6 +176,7 @@ impl Member {
         let _ = found.store.take_changes();
         let mut member = Member {
             next_tick: now + config.heartbeat_interval,
+            greeted: now,
             tell_at: now,
             failpoint: config.failpoint,
             lessor: Lessor::new(&config),

@@ -543,7 +543,7 @@ impl<'a> World<'a> {
             }
             let kind = match message {
                 PeerMessage::Answer { .. } => MessageKind::PeerAnswer,
-                PeerMessage::Call { .. } | PeerMessage::Removed => MessageKind::PeerCall,
+                PeerMessage::Call { .. } | PeerMessage::Hello | PeerMessage::Removed => MessageKind::PeerCall,
             };
             self.send(Packet {
                 from: member,

@@ -96,7 +96,8 @@ fn work(out: &mut String, case: &CaseReport) -> fmt::Result {
     // What such clients are after is told even where it did not come about.
     let told = |name: &&str| work.contains_key(*name) || (objects > 0 && OF_CLUSTERS.contains(name));
     let first = OF_CLUSTERS.iter().copied().filter(told);
-    let rest = work.keys().map(String::as_str).filter(|name| !OBJECTS.contains(name) && !OF_CLUSTERS.contains(name));
+    let rest =
+        work.keys().map(String::as_str).filter(|name| !OBJECTS.contains(name) && !OF_CLUSTERS.contains(name));
     for name in first.chain(rest) {
         let count = work.get(name).copied().unwrap_or_default();
         parts.push(format!("{} {}", name.replace('-', " "), numbers::count(count)));

@@ -9,10 +9,10 @@ use record::TraceHash;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use crate::{flaws, probes};
 use crate::report::{CaseReport, End, Ended, Failure, Report, SeedRun};
 use crate::show::human;
 use crate::stopwatch::peak_rss_bytes;
+use crate::{flaws, probes};
 
 /// Changes when a field changes its meaning or goes away.
 const SCHEMA: &str = "etcdsim.run/1";
