@@ -17,10 +17,10 @@ impl Member {
             Request::MemberRemove(request) => cluster.check_remove(request, &health),
             Request::MemberUpdate(request) => cluster.check_update(request),
             Request::MemberPromote(request) => {
-                let progress = self.node.matched(self.config.id).map(|leader| Progress {
-                    leader,
-                    member: self.node.matched(request.id),
-                });
+                let progress = self
+                    .node
+                    .matched(self.config.id)
+                    .map(|leader| Progress { leader, member: self.node.matched(request.id) });
                 cluster.check_promote(request, progress)
             }
             other => panic!("{} is no change of the membership: who sent it here?", other.rpc_name()),

@@ -11,16 +11,14 @@
 //! A member that learns of its own removal goes on for a second, so that others learn of it from it, and
 //! ends then.
 
+use api::Response;
 use api::etcdserverpb::{
     Member as Listed, MemberAddResponse, MemberPromoteResponse, MemberRemoveResponse, MemberUpdateResponse,
     ResponseHeader,
 };
-use api::Response;
 use bytes::{Buf as _, Bytes};
 use protobuf::Message as _;
-use raft::eraftpb::{
-    ConfChange, ConfChangeSingle, ConfChangeType, ConfChangeV2, Entry, EntryType,
-};
+use raft::eraftpb::{ConfChange, ConfChangeSingle, ConfChangeType, ConfChangeV2, Entry, EntryType};
 use record::Fact;
 
 use crate::cluster::Change;
@@ -57,7 +55,10 @@ pub(crate) fn for_raft(id: u64, change: &Change, is_learner: impl Fn(u64) -> boo
             ..ConfChange::default()
         }),
         (change, singles) => {
-            panic!("{change:?} became {} changes of raft's configuration: only a joint one may", singles.len())
+            panic!(
+                "{change:?} became {} changes of raft's configuration: only a joint one may",
+                singles.len()
+            )
         }
     }
 }

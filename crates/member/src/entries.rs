@@ -56,7 +56,7 @@ impl Member {
             if let Some((login, revision)) = self.logins.remove(&operation)
                 && revision != self.auth.revision()
             {
-                self.serve(operation, login.into(), None, effects);
+                self.serve(operation, login.into(), None, None, effects);
                 return (id, mutated);
             }
             let result = self.with_header(result);

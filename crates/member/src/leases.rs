@@ -21,7 +21,12 @@ use crate::reads::Read;
 
 impl Member {
     /// A client, or another member for one, renews a lease.
-    pub(crate) fn keep_alive(&mut self, operation: u64, request: LeaseKeepAliveRequest, effects: &mut Effects) {
+    pub(crate) fn keep_alive(
+        &mut self,
+        operation: u64,
+        request: LeaseKeepAliveRequest,
+        effects: &mut Effects,
+    ) {
         if !self.node.is_leader() && !self.lessor.is_primary() {
             return self.ask_leader(operation, request.into());
         }
@@ -29,7 +34,7 @@ impl Member {
             return self.renew(operation, request.id, effects); // M-15247
         }
         let deadline = self.now + self.config.request_timeout;
-        self.reads.push(Read { operation, request: request.into(), deadline, who: None });
+        self.reads.push(Read { operation, request: request.into(), deadline, token: None });
     }
 
     /// This member leads for sure, or did a moment ago: renews the lease.
@@ -127,7 +132,7 @@ impl Member {
                     self.lessor.confirmed(id); // M-15247
                 } else {
                     let deadline = self.now + self.config.request_timeout;
-                    self.reads.push(Read { operation: NOBODY, request: revoke, deadline, who: None });
+                    self.reads.push(Read { operation: NOBODY, request: revoke, deadline, token: None });
                 }
             }
             let checkpoints = self.lessor.checkpoints(&self.store, self.now, self.wall);
@@ -166,7 +171,8 @@ impl Member {
     }
 
     fn propose_checkpoints(&mut self, checkpoints: Vec<(i64, i64)>, effects: &mut Effects) {
-        let checkpoints = checkpoints.into_iter().map(|(id, remaining)| LeaseCheckpoint { id, remaining_ttl: remaining });
+        let checkpoints =
+            checkpoints.into_iter().map(|(id, remaining)| LeaseCheckpoint { id, remaining_ttl: remaining });
         let request = LeaseCheckpointRequest { checkpoints: checkpoints.collect() };
         self.propose_command(crate::envelope::Command::Checkpoint(request), effects);
     }

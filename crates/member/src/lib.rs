@@ -29,12 +29,12 @@
 pub mod apply;
 pub mod auth;
 pub mod backend;
+mod changes;
 pub mod cluster;
 mod compactor;
 pub mod config;
-pub mod disk;
-mod changes;
 mod configuration;
+pub mod disk;
 mod entries;
 mod envelope;
 pub mod failpoint;

@@ -2,8 +2,8 @@
 //! it does about its health by itself: the space quota and the comparison of hashes.
 
 use api::etcdserverpb::{
-    AlarmRequest, AlarmType, DefragmentResponse, HashKvRequest, HashKvResponse, HashResponse,
-    HashRequest, MoveLeaderResponse, ResponseHeader, SnapshotResponse, StatusResponse, alarm_request::AlarmAction,
+    AlarmRequest, AlarmType, DefragmentResponse, HashKvRequest, HashKvResponse, HashRequest, HashResponse,
+    MoveLeaderResponse, ResponseHeader, SnapshotResponse, StatusResponse, alarm_request::AlarmAction,
 };
 use api::{Error, Request, Response};
 use bytes::Bytes;
@@ -97,9 +97,11 @@ impl Member {
         if self.node.leader() == 0 {
             errors.push(Error::NoLeader.text().to_string());
         }
-        errors.extend(self.cluster.alarms().map(|alarm| {
-            format!("memberID:{} alarm:{} ", alarm.member_id, alarm.alarm().as_str_name())
-        }));
+        errors.extend(
+            self.cluster
+                .alarms()
+                .map(|alarm| format!("memberID:{} alarm:{} ", alarm.member_id, alarm.alarm().as_str_name())),
+        );
         StatusResponse {
             header: self.header(),
             version: VERSION.to_string(),
@@ -138,7 +140,8 @@ impl Member {
         let hash = Request::Hash(HashRequest {});
         let admitted = who.and_then(|who| self.auth.admit(who.as_ref(), &hash, &|id| self.keys_of(id)));
         let stopped = if self.stopping.is_some() { Err(Error::Stopped) } else { Ok(()) };
-        let snapshot = stopped.and(admitted).map(|()| SnapshotStream::new(self.header(), self.encode_image()));
+        let snapshot =
+            stopped.and(admitted).map(|()| SnapshotStream::new(self.header(), self.encode_image()));
         effects.snapshots.push((stream, snapshot));
     }
 
@@ -166,7 +169,8 @@ impl Member {
             return;
         }
         let (now, leader) = (self.now, self.node.leader());
-        let over = self.transfers.extract_if(.., |transfer| transfer.to == leader || transfer.deadline <= now);
+        let over =
+            self.transfers.extract_if(.., |transfer| transfer.to == leader || transfer.deadline <= now);
         for Transfer { operation, to, .. } in over.collect::<Vec<_>>() {
             let done = MoveLeaderResponse { header: None }.into();
             let result = if to == leader { Ok(done) } else { Err(Error::TimeoutLeaderTransfer) };
@@ -195,8 +199,7 @@ impl Member {
     }
 
     fn raise(&mut self, member_id: u64, alarm: AlarmType, effects: &mut Effects) {
-        let request =
-            AlarmRequest { action: AlarmAction::Activate as i32, member_id, alarm: alarm as i32 };
+        let request = AlarmRequest { action: AlarmAction::Activate as i32, member_id, alarm: alarm as i32 };
         self.propose_internal(request.into(), effects);
     }
 
@@ -230,8 +233,15 @@ impl Member {
     }
 
     /// Another member's hash came in.
-    pub(crate) fn compared(&mut self, operation: u64, result: Result<Response, Error>, effects: &mut Effects) {
-        let Some(at) = self.comparison.asked.iter().position(|(asked, _)| *asked == operation) else { return };
+    pub(crate) fn compared(
+        &mut self,
+        operation: u64,
+        result: Result<Response, Error>,
+        effects: &mut Effects,
+    ) {
+        let Some(at) = self.comparison.asked.iter().position(|(asked, _)| *asked == operation) else {
+            return;
+        };
         let (_, member) = self.comparison.asked.swap_remove(at);
         // One that lags behind, or has compacted meanwhile, is not comparable.
         let Ok(Response::HashKv(other)) = result else { return };

@@ -9,7 +9,7 @@ use api::{Error, Request, Response};
 use raft::eraftpb::{Entry, EntryType, Message, MessageType};
 use record::Fact;
 
-use crate::auth::{AuthInfo, AuthStore};
+use crate::auth::AuthStore;
 use crate::backend::Backend;
 use crate::cluster::Cluster;
 use crate::compactor::Compactor;
@@ -462,7 +462,7 @@ impl Member {
 
     /// Answers a read from the store as it is now.
     pub(crate) fn answer_read(&mut self, read: Read, effects: &mut Effects) {
-        let Read { operation, request, who, .. } = read;
+        let Read { operation, request, token, .. } = read;
         match request {
             Request::LeaseKeepAlive(request) => return self.renew(operation, request.id, effects),
             Request::LeaseRevoke(request) => return self.lessor.confirmed(request.id),
@@ -474,9 +474,8 @@ impl Member {
             _ => {}
         }
         // Users and roles may have changed while the read waited.
-        let nobody = AuthInfo::default();
-        let who = who.as_ref().unwrap_or(&nobody);
-        let permitted = self.auth.permit(who, &request, &|id| self.keys_of(id));
+        let who = self.auth.who(token.as_deref(), self.now).map(Option::unwrap_or_default);
+        let permitted = who.and_then(|who| self.auth.permit(&who, &request, &|id| self.keys_of(id)));
         let result = permitted.and_then(|()| {
             let applied = crate::apply::apply(&mut self.store, &request);
             debug_assert!(!applied.mutated, "a read changed the store: {request:?}");

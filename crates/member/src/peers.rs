@@ -112,8 +112,12 @@ impl Member {
             return;
         }
         let (now, leader, own) = (self.now, self.node.leader(), self.config.id);
-        let over: Vec<u64> =
-            self.calls.asked.extract_if(.., |_, asked| asked.deadline <= now).map(|(_, a)| a.operation).collect();
+        let over: Vec<u64> = self
+            .calls
+            .asked
+            .extract_if(.., |_, asked| asked.deadline <= now)
+            .map(|(_, a)| a.operation)
+            .collect();
         for operation in over {
             self.reply(operation, Err(Error::Timeout), effects);
         }

@@ -12,16 +12,16 @@
 use std::collections::VecDeque;
 
 use api::Request;
-
-use crate::auth::AuthInfo;
+use bytes::Bytes;
 
 /// A read that waits.
 #[derive(Debug)]
 pub(crate) struct Read {
     pub(crate) operation: u64,
     pub(crate) request: Request,
-    /// On whose behalf, where users are told apart.
-    pub(crate) who: Option<AuthInfo>,
+    /// The token it came with: whose it is is found out when the read is answered, as etcd does it
+    /// (`doSerialize`), since this member may learn meanwhile that users are told apart.
+    pub(crate) token: Option<Bytes>,
     /// When its time inside the server is over, on the member's clock.
     pub(crate) deadline: u64,
 }

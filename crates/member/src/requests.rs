@@ -61,7 +61,7 @@ impl Member {
             | Request::Proclaim(_)
             | Request::Leader(_)
             | Request::Resign(_) => self.serve_service(operation, request, token.cloned(), effects),
-            request => self.serve(operation, request, who, effects),
+            request => self.serve(operation, request, who, token.cloned(), effects),
         }
     }
 
@@ -81,7 +81,7 @@ impl Member {
                 self.pass(crate::failpoint::Failpoint::BeforeLookupWhenForwardLeaseTimeToLive, effects);
                 self.time_to_live(operation, request, effects);
             }
-            request => self.serve(operation, request, None, effects),
+            request => self.serve(operation, request, None, None, effects),
         }
     }
 
@@ -122,6 +122,7 @@ impl Member {
         operation: u64,
         request: Request,
         who: Option<AuthInfo>,
+        token: Option<Bytes>,
         effects: &mut Effects,
     ) {
         let read = match &request {
@@ -132,7 +133,7 @@ impl Member {
             _ => None,
         };
         if let Some(serializable) = read {
-            let read = Read { operation, request, deadline: self.now + self.config.request_timeout, who };
+            let read = Read { operation, request, deadline: self.now + self.config.request_timeout, token };
             // R5: a linearizable read is answered like a serializable one, without asking a quorum.
             return if serializable || self.config.flaws.has(Flaw::StaleReadNoQuorum) {
                 self.answer_read(read, effects)
@@ -164,7 +165,7 @@ impl Member {
             // Users must be those of now (`v3_server.go`, `Authenticate`).
             Request::Authenticate(_) => {
                 let deadline = self.now + self.config.request_timeout;
-                self.reads.push(Read { operation, request, deadline, who: None });
+                self.reads.push(Read { operation, request, deadline, token: None });
             }
             request => {
                 let random = self.random();

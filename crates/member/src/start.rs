@@ -17,8 +17,8 @@ use crate::cluster::Cluster;
 use crate::compactor::Compactor;
 use crate::config::Config;
 use crate::disk::{Disk, DiskError, DiskOp};
-use crate::forwarded::Forwarded;
 use crate::flaw::Flaws;
+use crate::forwarded::Forwarded;
 use crate::image::{Image, decode_rest, encode_rest};
 use crate::io::Effects;
 use crate::lessor::Lessor;
@@ -33,8 +33,8 @@ use crate::proposals::Proposals;
 use crate::reads::Reads;
 use crate::services::Services;
 use crate::snapshot_file::Snapshots;
-use crate::watch::Hub;
 use crate::wal::{self, Marker, Replay, Wal, WalError};
+use crate::watch::Hub;
 
 /// The backend's file.
 const BACKEND: &str = "backend.redb";
@@ -142,7 +142,8 @@ impl Member {
         };
         effects.section = true;
         let conf_state = found.log.conf_state();
-        let takes_part = conf_state.voters.contains(&config.id) || conf_state.voters_outgoing.contains(&config.id);
+        let takes_part =
+            conf_state.voters.contains(&config.id) || conf_state.voters_outgoing.contains(&config.id);
         if found.cluster.is_removed(config.id) && !takes_part {
             return Err(StartError::Removed);
         }
@@ -165,8 +166,7 @@ impl Member {
             effects.facts.push(Fact::Probe { name: "compaction-interrupted" });
         }
         let conf_state = found.log.conf_state().clone();
-        let persistence =
-            Persistence::new(found.applied.0, conf_state, found.marker, found.files, scrubbing);
+        let persistence = Persistence::new(found.applied.0, conf_state, found.marker, found.files, scrubbing);
         let mut node = Node::new(&config, found.log, found.applied.0);
         // A cluster of one has nobody to wait for.
         if node.is_alone() {
@@ -241,8 +241,11 @@ fn bootstrap(config: &Config, disk: &Arc<dyn Disk>) -> Result<Found, StartError>
     }
     let conf_state = first_configuration(config);
     // One that joins begins with nothing at all: the leader's first word to it is a snapshot.
-    let (index, term, peers) =
-        if config.join { (0, 0, &[][..]) } else { (config.peers.len() as u64, BOOTSTRAP_TERM, &config.peers[..]) };
+    let (index, term, peers) = if config.join {
+        (0, 0, &[][..])
+    } else {
+        (config.peers.len() as u64, BOOTSTRAP_TERM, &config.peers[..])
+    };
     let marker = Marker { index, term, conf_state: conf_state.clone() };
     let hard_state = HardState { term, commit: marker.index, ..HardState::default() };
     let cluster = Cluster::bootstrap(peers, config);

@@ -1,12 +1,12 @@
 //! Streams of watchers between the hub and the transport.
 
-use api::etcdserverpb::WatchRequest;
-use api::etcdserverpb::watch_request::RequestUnion;
-use api::Error;
-use bytes::Bytes;
 use crate::failpoint::Failpoint;
 use crate::io::Effects;
 use crate::member::Member;
+use api::Error;
+use api::etcdserverpb::WatchRequest;
+use api::etcdserverpb::watch_request::RequestUnion;
+use bytes::Bytes;
 
 impl Member {
     /// A client says something on a stream.
@@ -24,9 +24,7 @@ impl Member {
             return self.refuse_stream(stream, Error::NotSupportedForLearner, effects);
         }
         let permitted = match &request.request_union {
-            Some(RequestUnion::CreateRequest(create)) => {
-                self.may_read(token, &create.key, &create.range_end)
-            }
+            Some(RequestUnion::CreateRequest(create)) => self.may_read(token, &create.key, &create.range_end),
             _ => true,
         };
         self.hub.request(&self.store, self.now, stream, request, permitted);

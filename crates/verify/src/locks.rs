@@ -282,6 +282,12 @@ impl Judge<'_> {
         if leads(entered) || moments.any(leads) {
             return None;
         }
+        // etcd's campaign does not look whether its own key is still there once those before it are gone
+        // (`concurrency/election.go`): one whose lease ended while it waited is told that it leads. The token
+        // it is given opens nothing any more.
+        if self.known.model.get(&leader.key, until).is_none_or(|kv| kv.create_revision != leader.rev) {
+            return None;
+        }
         let reason = format!(
             "Its key is {} of revision {}, which was first in the queue at no revision from {entered} to {until}.",
             describe::key(&leader.key),

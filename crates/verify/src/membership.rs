@@ -11,12 +11,12 @@
 //!   becomes a learner again (etcd issue 20797);
 //! * peer URLs are those of an update, or of the addition, that no other one replaced for certain;
 //! * of two removals or promotions of one member only one is acknowledged, and no change of a member that is gone;
-//! * an update of a member that was there all along does not fail with "member not found", nor the promotion of a
-//!   learner with "can only promote a learner".
+//! * an update of a member that was there all along does not fail with "member not found".
 //!
 //! An operation without an answer may take effect at any time after its call, or never.
 //!
-//! Not checked: names and client URLs, which members publish themselves; errors for want of health, started members
+//! Not checked: "can only promote a learner", which a promotion may be told that was handed to the leader twice; names
+//! and client URLs, which members publish themselves; errors for want of health, started members
 //! or progress of a learner; "not found" for a promotion, which a leader says that has not applied the addition yet,
 //! and for a removal, where a joint change of the simulator goes by a member's own account; members that nobody was
 //! seen to add, since a joint change stands in the history as its removal; that lists which are not linearizable go
@@ -277,15 +277,6 @@ impl<'a> Told<'a> {
                     format!("Member {id} was there by {}, and nobody removed it.", describe::time(*there));
                 (id, *by, "a member is said not to be there that is", reason)
             }
-            (Request::MemberPromote(request), Error::MemberNotLearner) => {
-                let id = request.id;
-                let (_, by) = self.learns.get(&id)?;
-                if self.may_have(Kind::Promote, id, at) {
-                    return None;
-                }
-                let told = by_number(*by);
-                (id, *by, "a learner is said to be none", format!("Member {id} is a learner by {told}."))
-            }
             _ => return None,
         };
         Some((id, at, Wrong { title, reason, shown_by: vec![number, by] }))
@@ -296,6 +287,8 @@ impl<'a> Told<'a> {
 fn change(number: usize, operation: &Operation) -> Option<Change<'_>> {
     let acknowledged = match &operation.outcome {
         Outcome::Answer { at, .. } => Some(*at),
+        // A promotion is handed on to the leader, more than once if need be: the first time may have done it.
+        Outcome::Error { error: Error::MemberNotLearner, .. } => None,
         Outcome::Error { error, .. } if is_definite(*error) => return None,
         _ => None,
     };

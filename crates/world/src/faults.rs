@@ -47,7 +47,8 @@ pub(crate) struct Nemesis {
 impl Nemesis {
     pub(crate) fn new(plan: &Plan) -> Nemesis {
         let members = plan.cluster.members;
-        let expected = (1..=plan.most_members()).map(|member| plan.expect.refusals.contains(&member)).collect();
+        let expected =
+            (1..=plan.most_members()).map(|member| plan.expect.refusals.contains(&member)).collect();
         let removed = plan.faults.iter().filter(|fault| fault.kind.removes_member()).count() as u32;
         Nemesis {
             keyed: Keyed::new(plan.seed, TARGET),
@@ -193,7 +194,8 @@ impl World<'_> {
             self.queue.push(self.now(), Happening::Flap { fault: at });
         }
         // A process that is struck at a failpoint starts again that long after it was struck.
-        if let Some(duration) = fault.duration.filter(|_| !matches!(fault.kind, FaultKind::Failpoint { .. })) {
+        if let Some(duration) = fault.duration.filter(|_| !matches!(fault.kind, FaultKind::Failpoint { .. }))
+        {
             self.queue.push(self.now() + duration, Happening::FaultEnds { fault: at });
         }
     }

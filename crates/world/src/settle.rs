@@ -35,6 +35,8 @@ const LEASES_WAITED_FOR: i64 = 20;
 pub(crate) struct Settle {
     begun: Option<Nanos>,
     core: Vec<bool>,
+    /// Whether everybody who can be is healed, and not a core only.
+    whole: bool,
     /// The quiet read under way.
     current: Option<u64>,
     attempts: usize,
@@ -45,7 +47,15 @@ pub(crate) struct Settle {
 impl Settle {
     pub(crate) fn new(plan: &Plan) -> Settle {
         let core = vec![true; plan.most_members() as usize];
-        Settle { begun: None, core, current: None, attempts: 0, answered: false, unsettled: Vec::new() }
+        Settle {
+            begun: None,
+            core,
+            whole: false,
+            current: None,
+            attempts: 0,
+            answered: false,
+            unsettled: Vec::new(),
+        }
     }
 
     pub(crate) fn has_begun(&self) -> bool {
@@ -92,6 +102,8 @@ impl World<'_> {
         self.settle.begun = Some(self.now());
         self.recorder.record.healed = self.now();
         let healed = self.choose_healed();
+        self.settle.whole =
+            self.members().iter().all(|member| healed[*member] || self.processes[*member].gone);
         self.settle.core = (healed.iter().enumerate())
             .map(|(member, healed)| *healed && !self.nemesis.is_damaged(member))
             .collect();
@@ -134,7 +146,12 @@ impl World<'_> {
         // A member may turn out to be damaged only when it starts.
         for member in 0..self.processes.len() {
             let process = &self.processes[member];
-            self.settle.core[member] &= !process.gone && process.stage == Stage::Member;
+            let able = !process.gone && process.stage == Stage::Member;
+            self.settle.core[member] &= able;
+            // One whose addition took effect only now.
+            if self.settle.whole && able && process.stage == Stage::Member && process.config.join {
+                self.settle.core[member] = !self.nemesis.is_damaged(member);
+            }
         }
         let missing = self.missing();
         if missing.is_empty() {
@@ -195,7 +212,8 @@ impl World<'_> {
             ));
         }
         // Leases that nobody renews any more must end; only the leader knows when.
-        let lessor = |member: &&usize| self.processes[**member].member.as_ref().is_some_and(|it| it.is_lessor());
+        let lessor =
+            |member: &&usize| self.processes[**member].member.as_ref().is_some_and(|it| it.is_lessor());
         if let Some(leader) = core.iter().find(lessor) {
             let leases = self.processes[*leader].member.as_ref().expect("it runs").leases();
             for (id, ttl) in leases.filter(|(_, ttl)| *ttl <= LEASES_WAITED_FOR) {

@@ -299,12 +299,7 @@ fn database(file: &File) -> Result<Database, redb::Error> {
     Ok(builder.create_with_backend(file.clone())?)
 }
 
-fn write(
-    database: &Database,
-    batch: Batch<'_>,
-    sum: &mut Sum,
-    size: &mut Size,
-) -> Result<(), redb::Error> {
+fn write(database: &Database, batch: Batch<'_>, sum: &mut Sum, size: &mut Size) -> Result<(), redb::Error> {
     let mut transaction = database.begin_write()?;
     transaction.set_two_phase_commit(true);
     {

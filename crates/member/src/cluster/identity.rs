@@ -2,8 +2,8 @@
 
 use api::Error;
 
-use sha1::{Digest as _, Sha1};
 use crate::config::Ids;
+use sha1::{Digest as _, Sha1};
 
 /// The peer URLs of a request in the form that etcd stores: trimmed and sorted.
 ///

@@ -145,10 +145,7 @@ impl<'a> Cursor<'a> {
         let rpc = self.word();
         let json = std::mem::take(&mut self.rest);
         let value = serde_json::from_str(json).map_err(|error| {
-            bad(
-                format!("what follows `{rpc}` is not JSON: {error}"),
-                "write `call Range {\"key\":\"azE=\"}`",
-            )
+            bad(format!("what follows `{rpc}` is not JSON: {error}"), "write `call Range {\"key\":\"azE=\"}`")
         })?;
         Request::from_json(rpc, &value).map_err(|error| {
             let near = suggest(rpc, Request::RPC_NAMES.iter().copied());

@@ -34,9 +34,9 @@ mod i8_equal_state;
 mod i9_read_index;
 mod log;
 mod member;
+mod moments;
 #[cfg(test)]
 mod script;
-mod moments;
 mod sights;
 #[cfg(test)]
 mod twin;

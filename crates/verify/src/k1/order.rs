@@ -80,7 +80,9 @@ impl Order {
         // What changed nothing stands among what is beside the store as it was applied: an alarm that is taken
         // back between two transactions of one revision is on for the first and off for the second.
         for step in order.steps.iter_mut().filter(|step| step.rank == 0 && !step.position.makes_revision()) {
-            if let Some((position, rank)) = order.idle.get(&step.operation).filter(|idle| idle.0 == step.position) {
+            if let Some((position, rank)) =
+                order.idle.get(&step.operation).filter(|idle| idle.0 == step.position)
+            {
                 (step.position, step.rank) = (*position, *rank);
             }
         }

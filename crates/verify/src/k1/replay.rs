@@ -135,6 +135,13 @@ impl<'a> Replay<'a> {
         request: &Request,
         step: &Step,
     ) -> Result<Response, Error> {
+        // A member that had not heard yet that users are told apart took it as nobody's (`rights`).
+        if operation.user.is_some()
+            && self.model.auth().is_enabled()
+            && matches!(operation.outcome, Outcome::Error { error: Error::UserEmpty, .. })
+        {
+            return Err(Error::UserEmpty);
+        }
         if !self.rights || !(is_write(request) || is_beside_the_store(request)) {
             return self.model.apply_noting(request, &mut self.ties);
         }

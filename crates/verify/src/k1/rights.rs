@@ -197,7 +197,10 @@ impl<'a> Timeline<'a> {
     /// An error that blames the token needs one, and one that calls it old needs a change.
     fn judge_token(&self, operation: &Operation) -> Option<Result<(), String>> {
         let Outcome::Error { at, error } = operation.outcome else { return None };
-        if !auth::any_time(error) {
+        // A member that had not heard yet that users are told apart takes the request as nobody's, and finds the
+        // change in the log before it.
+        let before_it_knew = error == Error::UserEmpty && operation.user.is_some();
+        if !auth::any_time(error) && !before_it_knew {
             return None;
         }
         if operation.user.is_none() {

@@ -8,6 +8,8 @@
 //! healed; histories from elsewhere, which do not say how their members ended; changes after which others came (W6, W7,
 //! W10).
 
+use api::etcdserverpb::WatchRequest;
+use api::etcdserverpb::watch_request::RequestUnion;
 use record::{Nanos, WatchStream};
 
 use super::account::Account;
@@ -22,6 +24,14 @@ pub const DELIVERY: Nanos = 2_000_000_000;
 pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
     let watcher = account.watcher;
     if watcher.end.is_some() || !look.is_due(watcher.stream, watcher.created) {
+        return None;
+    }
+    // Whoever gives a watcher up is owed nothing by it; the member's word for that may still be under way.
+    let given_up = |(at, request): &(Nanos, WatchRequest)| match &request.request_union {
+        Some(RequestUnion::CancelRequest(cancel)) => cancel.watch_id == watcher.id && *at >= watcher.created,
+        _ => false,
+    };
+    if watcher.stream.sent.iter().any(given_up) {
         return None;
     }
     let member = look.revision_of(watcher.stream)?;

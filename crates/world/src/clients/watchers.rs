@@ -441,6 +441,12 @@ impl World<'_> {
                 behind.push(format!("Client {at} has not listed anew what it follows."));
             }
             for (number, line) in &client.watchers.lines {
+                if let Some(stream) =
+                    line.stream.filter(|stream| reaches(self.programs.streams.member(*stream)))
+                    && !line.creating.is_empty()
+                {
+                    behind.push(format!("Stream {stream} of client {at} has creations without an answer."));
+                }
                 let least = client.watchers.wanted(*number).map(|(_, watcher)| watcher.seen).min();
                 let Some(least) = least.filter(|least| *least < revision) else { continue };
                 let sentence = match line.stream {
