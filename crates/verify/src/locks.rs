@@ -285,7 +285,10 @@ impl Judge<'_> {
         // etcd's campaign does not look whether its own key is still there once those before it are gone
         // (`concurrency/election.go`): one whose lease ended while it waited is told that it leads. The token
         // it is given opens nothing any more.
-        if self.known.model.get(&leader.key, until).is_none_or(|kv| kv.create_revision != leader.rev) {
+        let lives = |at: i64| {
+            self.known.model.get(&leader.key, at).is_some_and(|kv| kv.create_revision == leader.rev)
+        };
+        if lives(leader.rev) && !lives(until) {
             return None;
         }
         let reason = format!(
