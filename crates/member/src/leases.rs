@@ -7,7 +7,7 @@
 
 use api::etcdserverpb::{
     LeaseCheckpoint, LeaseCheckpointRequest, LeaseKeepAliveRequest, LeaseKeepAliveResponse,
-    LeaseRevokeRequest, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, ResponseHeader,
+    LeaseRevokeRequest, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse,
 };
 use api::{Error, Request};
 use record::Fact;
@@ -43,20 +43,10 @@ impl Member {
         if !self.node.is_leader() && !self.config.flaws.has(Flaw::StalledLeaderRevokes) {
             return self.ask_leader(operation, LeaseKeepAliveRequest { id }.into());
         }
-        let revision = self.store.revision();
-        let header = Some(ResponseHeader { revision, ..ResponseHeader::default() });
         self.pass(Failpoint::BeforeCheckpointInLeaseRenew, effects);
         match self.lessor.renew(&self.store, id, self.now, self.wall) {
-            Renewed::Renewed { ttl } => {
-                let response = LeaseKeepAliveResponse { header, id, ttl };
-                let result = self.with_header(Ok(response.into()));
-                self.reply(operation, result, effects);
-            }
-            Renewed::NotFound => {
-                let response = LeaseKeepAliveResponse { header, id, ttl: 0 };
-                let result = self.with_header(Ok(response.into()));
-                self.reply(operation, result, effects);
-            }
+            Renewed::Renewed { ttl } => self.answer_keep_alive(operation, id, ttl, effects),
+            Renewed::NotFound => self.answer_keep_alive(operation, id, 0, effects),
             // It ran out: its end is on the way, and the answer waits for it.
             Renewed::Expiring => self.expiring.push((operation, id, self.now + self.config.request_timeout)),
             Renewed::Checkpointed => {
@@ -65,6 +55,12 @@ impl Member {
             }
             Renewed::NotPrimary => self.ask_leader(operation, LeaseKeepAliveRequest { id }.into()),
         }
+    }
+
+    /// Tells for how long a lease was renewed; 0 for one that is not there.
+    fn answer_keep_alive(&mut self, operation: u64, id: i64, ttl: i64, effects: &mut Effects) {
+        let response = LeaseKeepAliveResponse { header: self.header(), id, ttl };
+        self.answer_here(operation, Ok(response.into()), effects);
     }
 
     /// What is left of a lease. Only the leader knows.
@@ -78,9 +74,8 @@ impl Member {
             return self.ask_leader(operation, request.into());
         }
         self.pass(Failpoint::BeforeLookupWhenLeaseTimeToLive, effects);
-        let revision = self.store.revision();
         let mut response = LeaseTimeToLiveResponse {
-            header: Some(ResponseHeader { revision, ..ResponseHeader::default() }),
+            header: self.header(),
             id: request.id,
             ttl: -1,
             ..LeaseTimeToLiveResponse::default()
@@ -92,8 +87,7 @@ impl Member {
                 response.keys = lease.keys().cloned().collect();
             }
         }
-        let result = self.with_header(Ok(response.into()));
-        self.reply(operation, result, effects);
+        self.answer_here(operation, Ok(response.into()), effects);
     }
 
     /// The first entry of an own term is applied: from now on this member looks after the leases.
@@ -185,11 +179,7 @@ impl Member {
         }
         let waited: Vec<_> = self.expiring.extract_if(.., |(_, expiring, _)| *expiring == id).collect();
         for (operation, ..) in waited {
-            let revision = self.store.revision();
-            let header = Some(ResponseHeader { revision, ..ResponseHeader::default() });
-            let response = LeaseKeepAliveResponse { header, id, ttl: 0 };
-            let result = self.with_header(Ok(response.into()));
-            self.reply(operation, result, effects);
+            self.answer_keep_alive(operation, id, 0, effects);
         }
     }
 }

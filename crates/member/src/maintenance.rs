@@ -87,7 +87,8 @@ pub(crate) struct Comparison {
 }
 
 impl Member {
-    fn header(&self) -> Option<ResponseHeader> {
+    /// A header with the store's revision; who answers is filled in by `with_header`.
+    pub(crate) fn header(&self) -> Option<ResponseHeader> {
         Some(ResponseHeader { revision: self.store.revision(), ..ResponseHeader::default() })
     }
 

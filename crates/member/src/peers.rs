@@ -2,8 +2,9 @@
 //! or looked up at the leader, a learner is promoted by it, hashes are compared.
 //!
 //! A request that only the leader can serve is sent to it, and sent again every so often until it is
-//! answered or its time is over (`v3_server.go`, `LeaseRenew`). Copies do no harm: each of these calls may
-//! be done twice.
+//! answered or its time is over (`v3_server.go`, `LeaseRenew`). Copies do no harm: what they ask for is the
+//! same the second time. A promotion that was done by the first may be told "can only promote a learner" by
+//! the second, as in etcd.
 //!
 //! Invariant: bounded by the requests under way, which all end after the request time-out.
 

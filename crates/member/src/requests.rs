@@ -197,7 +197,13 @@ impl Member {
         keyed::Keyed::new(self.config.seed, SECRETS).draw(nth, 0).below(u64::MAX)
     }
 
-    fn answer_here(&mut self, operation: u64, result: Result<Response, Error>, effects: &mut Effects) {
+    /// Answers from what this member has.
+    pub(crate) fn answer_here(
+        &mut self,
+        operation: u64,
+        result: Result<Response, Error>,
+        effects: &mut Effects,
+    ) {
         let result = self.with_header(result);
         self.reply(operation, result, effects);
     }

@@ -90,30 +90,14 @@ pub fn fact(fact: &Fact) -> String {
             format!("operation #{operation} is answered, digest {digest:016x}")
         }
         Fact::Returned { operation, answered: false, .. } => format!("operation #{operation} is given up"),
-        Fact::ProposedInternal { request, what } => {
-            format!("proposes a {} of its own as request {request:x}", what.rpc_name())
-        }
-        Fact::Configuration { index, voters, outgoing, learners } => {
-            let mut text = format!("has voters {voters:?} from index {index} on");
-            if !outgoing.is_empty() {
-                text += &format!(", jointly with {outgoing:?}");
-            }
-            if !learners.is_empty() {
-                text += &format!(", learners {learners:?}");
-            }
-            text
-        }
-        Fact::Lessor { primary: true } => "looks after the leases".to_string(),
-        Fact::Lessor { primary: false } => "no longer looks after the leases".to_string(),
-        Fact::Failpoint { name } => format!("is struck at {name}"),
-        Fact::Probe { name } => format!("reaches \"{name}\""),
-        Fact::WatchOpened { stream, client, to } => {
-            format!("client {client} opens watch stream {stream} to member {to}")
-        }
-        Fact::WatchReceived { stream, revision, events, .. } => {
-            format!("watch stream {stream} brings {events} events, revision {revision}")
-        }
-        Fact::WatchEnded { stream } => format!("watch stream {stream} is over"),
+        Fact::ProposedInternal { .. }
+        | Fact::Configuration { .. }
+        | Fact::Lessor { .. }
+        | Fact::Failpoint { .. }
+        | Fact::Probe { .. }
+        | Fact::WatchOpened { .. }
+        | Fact::WatchReceived { .. }
+        | Fact::WatchEnded { .. } => verify::describe::fact(fact),
     }
 }
 

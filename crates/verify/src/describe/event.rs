@@ -16,7 +16,8 @@ fn micros(at: Nanos) -> String {
     format!("{}.{:06} s", micros / 1_000_000, micros % 1_000_000)
 }
 
-fn fact(fact: &Fact) -> String {
+/// What happened, in words that follow the name of whose fact it is.
+pub fn fact(fact: &Fact) -> String {
     match fact {
         Fact::Started { incarnation } => format!("starts, for the {incarnation}. time"),
         Fact::Stopped(stop) => stopped(stop),

@@ -5,7 +5,9 @@
 //! nothing is said here (W4).
 
 use super::account::{Account, Delivery};
+use super::{Look, seen, told};
 use crate::truth::Truth;
+use crate::{Oracle, Severity, Violation};
 
 /// Where something is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,4 +75,24 @@ fn highest(account: &Account<'_>) -> Vec<u32> {
         *number = highest;
     }
     got
+}
+
+/// Changes that a watcher was owed before the first one it was told of, as a violation of `oracle`.
+pub fn missed_first(
+    look: &Look<'_>,
+    account: &Account<'_>,
+    oracle: Oracle,
+    title: &str,
+) -> Option<Violation> {
+    let gap = find(account, look.truth, Where::Before)?;
+    let responses = [gap.jump.response];
+    let violation = seen(account.watcher, oracle, Severity::Lost, gap.jump.at, title, &responses);
+    let first =
+        format!("The first it was told of is {}; {} before it are missing.", told(gap.jump), gap.count);
+    Some(
+        violation
+            .say(first)
+            .say(format!("The first of these: {}.", look.made(gap.number)))
+            .shown_by(look.maker(gap.revision)),
+    )
 }

@@ -5,9 +5,8 @@
 //! allowed as long as none is missing between: it reads the revision for its answer a moment after it took the watcher in.
 
 use super::account::Account;
-use super::gaps::{self, Where};
-use super::{Look, seen, told};
-use crate::{Oracle, Severity, Violation};
+use super::{Look, gaps};
+use crate::{Oracle, Violation};
 
 pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
     let watcher = account.watcher;
@@ -15,18 +14,5 @@ pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Opti
         return None;
     }
     *looked += 1;
-    let gap = gaps::find(account, look.truth, Where::Before)?;
-    let title = "a new watcher missed the first changes";
-    let responses = [gap.jump.response];
-    let violation = seen(watcher, Oracle::W10, Severity::Lost, gap.jump.at, title, &responses);
-    Some(
-        violation
-            .say(format!(
-                "The first it was told of is {}; {} before it are missing.",
-                told(gap.jump),
-                gap.count
-            ))
-            .say(format!("The first of these: {}.", look.made(gap.number)))
-            .shown_by(look.maker(gap.revision)),
-    )
+    gaps::missed_first(look, account, Oracle::W10, "a new watcher missed the first changes")
 }

@@ -7,8 +7,7 @@
 //! differently.
 
 use super::account::Account;
-use super::gaps::{self, Where};
-use super::{Look, seen, told};
+use super::{Look, gaps, seen, told};
 use crate::{Oracle, Severity, Violation};
 
 pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
@@ -27,18 +26,5 @@ pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Opti
     if watcher.request.start_revision <= 0 {
         return None;
     }
-    let gap = gaps::find(account, look.truth, Where::Before)?;
-    let title = "a watcher from a revision missed the first changes";
-    let responses = [gap.jump.response];
-    let violation = seen(watcher, Oracle::W6, Severity::Lost, gap.jump.at, title, &responses);
-    Some(
-        violation
-            .say(format!(
-                "The first it was told of is {}; {} before it are missing.",
-                told(gap.jump),
-                gap.count
-            ))
-            .say(format!("The first of these: {}.", look.made(gap.number)))
-            .shown_by(look.maker(gap.revision)),
-    )
+    gaps::missed_first(look, account, Oracle::W6, "a watcher from a revision missed the first changes")
 }

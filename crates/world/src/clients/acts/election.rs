@@ -1,6 +1,6 @@
 //! Takes part in an election of the server's election service, and writes under its fence.
 
-use api::v3electionpb::{CampaignRequest, ProclaimRequest, ResignRequest};
+use api::v3electionpb::{CampaignRequest, ProclaimRequest};
 use api::{Error, Response};
 use bytes::Bytes;
 use plan::act::Session;
@@ -95,32 +95,6 @@ impl Script for Proclaiming {
         self.asked = true;
         let Some(held) = context.memory.held.get(&self.name) else { return Step::Done };
         Step::Ask(ProclaimRequest { leader: held.leader.clone(), value: self.value.clone() }.into())
-    }
-}
-
-/// Resigns, then revokes the lease.
-pub(super) struct Resigning {
-    name: Bytes,
-    lease: Option<i64>,
-    begun: bool,
-}
-
-impl Resigning {
-    pub(super) fn new(name: Bytes) -> Resigning {
-        Resigning { name, lease: None, begun: false }
-    }
-}
-
-impl Script for Resigning {
-    fn next(&mut self, _: Heard<'_>, context: &mut Context<'_>) -> Step {
-        if self.begun {
-            return self.lease.take().map_or(Step::Done, revoke);
-        }
-        self.begun = true;
-        let Some(held) = context.memory.held.remove(&self.name) else { return Step::Done };
-        context.memory.let_lease_go(held.lease);
-        self.lease = Some(held.lease);
-        Step::Ask(ResignRequest { leader: held.leader }.into())
     }
 }
 

@@ -1,7 +1,8 @@
 //! Takes and gives back a lock of the server's lock service, with a lease of its own.
 
-use api::Response;
+use api::v3electionpb::ResignRequest;
 use api::v3lockpb::{LockRequest, UnlockRequest};
+use api::{Request, Response};
 use bytes::Bytes;
 use plan::act::Session;
 
@@ -59,21 +60,32 @@ impl Script for Locking {
     }
 }
 
-/// Gives a lock back: it first, then its lease.
-pub(super) struct Unlocking {
+/// Gives up what a client holds, a lock or a leadership: it first, then its lease.
+pub(super) struct GivingUp {
     name: Bytes,
-    /// What is still to be revoked; set once the lock is given back.
+    give_up: fn(Held) -> Request,
+    /// What is still to be revoked; set once the rest is given up.
     lease: Option<i64>,
     begun: bool,
 }
 
-impl Unlocking {
-    pub(super) fn new(name: Bytes) -> Unlocking {
-        Unlocking { name, lease: None, begun: false }
+impl GivingUp {
+    fn new(name: Bytes, give_up: fn(Held) -> Request) -> GivingUp {
+        GivingUp { name, give_up, lease: None, begun: false }
+    }
+
+    /// Unlocks.
+    pub(super) fn lock(name: Bytes) -> GivingUp {
+        GivingUp::new(name, |held| UnlockRequest { key: held.key }.into())
+    }
+
+    /// Resigns.
+    pub(super) fn leadership(name: Bytes) -> GivingUp {
+        GivingUp::new(name, |held| ResignRequest { leader: held.leader }.into())
     }
 }
 
-impl Script for Unlocking {
+impl Script for GivingUp {
     fn next(&mut self, _: Heard<'_>, context: &mut Context<'_>) -> Step {
         if self.begun {
             return self.lease.take().map_or(Step::Done, revoke);
@@ -82,6 +94,6 @@ impl Script for Unlocking {
         let Some(held) = context.memory.held.remove(&self.name) else { return Step::Done };
         context.memory.let_lease_go(held.lease);
         self.lease = Some(held.lease);
-        Step::Ask(UnlockRequest { key: held.key }.into())
+        Step::Ask((self.give_up)(held))
     }
 }
