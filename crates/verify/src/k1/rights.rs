@@ -130,8 +130,11 @@ impl<'a> Timeline<'a> {
         let (from, until) = match self.entries[number] {
             Some(rank) if !matches!(operation.request, Request::Authenticate(_)) => (rank, rank),
             _ => {
-                let local = is_local(&operation.request) || matches!(operation.request, Request::HashKv(_));
-                let floor = if local { 0 } else { floor };
+                let floor = if is_local(&operation.request) || asks_at_the_door(&operation.request) {
+                    0
+                } else {
+                    floor
+                };
                 let returned = operation.returned().unwrap_or(Nanos::MAX);
                 let until = self.times.partition_point(|time| *time <= returned) as u32;
                 (floor.max(self.seen(operation)), until)
@@ -210,6 +213,14 @@ impl<'a> Timeline<'a> {
         let changed = error != Error::AuthOldRevision || self.history.operations.iter().any(called);
         Some(if changed { Ok(()) } else { Err("Nobody had changed users or rights by then.".to_string()) })
     }
+}
+
+/// Whether the member that takes it looks at the rights by itself, by its own users of that moment, however old:
+/// everything but what is looked at where it is carried out, the requests of the KV and auth API.
+fn asks_at_the_door(request: &Request) -> bool {
+    let at_its_place =
+        matches!(request, Request::Range(_) | Request::Put(_) | Request::DeleteRange(_) | Request::Txn(_));
+    !at_its_place && !auth::is_about_auth(request)
 }
 
 /// Whether the rights to it depend on the keys of a lease.

@@ -174,3 +174,20 @@ fn a_change_is_refused_for_the_right_reason() {
     again(Error::RoleAlreadyExists).holds(K1);
     again(Error::RoleEmpty).breaks(K1, "");
 }
+
+#[test]
+fn members_look_at_some_rights_by_their_own_users() {
+    let story = || {
+        let disabled = AuthDisableResponse { header: header(1) };
+        let story = enabled().ok(1, AuthDisableRequest {}.into(), (20, 22), disabled.into());
+        story.user("root").passed(7, 1).at(21)
+    };
+    let add: Request =
+        MemberAddRequest { peer_urls: vec!["http://m4:2380".to_string()], is_learner: false }.into();
+    // The member that was asked may not have heard yet that users are told apart no more.
+    story().error(2, add.clone(), (30, 31), Error::UserEmpty).holds(K1);
+    story().error(2, add, (30, 31), Error::PermissionDenied).breaks(K1, "an error against the rights");
+    // A read waits until it has heard of everything before it.
+    let read = story().error(2, get("a"), (30, 31), Error::PermissionDenied);
+    read.user("alice").breaks(K1, "an error against the rights");
+}
