@@ -84,6 +84,9 @@ pub(super) struct Disk {
     pub now: Held,
     /// Last index of the log on the disk, whether or not the log in memory still agrees.
     pub last: u64,
+    /// The furthest that a log which the last sync made durable went: one sync may cover an append and the cut after
+    /// it. At least `last`.
+    pub passed: u64,
     /// What a power loss must leave.
     pub certain: Held,
     /// Why, for the log.
@@ -99,6 +102,7 @@ impl Disk {
         Disk {
             now: Held::default(),
             last: 0,
+            passed: 0,
             certain: Held::default(),
             log_proof: proof,
             state_proof: proof,
@@ -137,8 +141,11 @@ impl Disk {
     pub fn done(&mut self, time: Nanos, number: u64, synced: bool, failed: bool) {
         if synced {
             // It covers the jobs before it, whatever kind of job it is itself.
+            let mut passed = 0;
             while let Some(job) = self.pending.front().copied().filter(|job| job.number <= number) {
                 self.pending.pop_front();
+                passed = passed.max(job.last);
+                self.passed = passed;
                 self.sync(job, Proof::Synced { time, job: number });
             }
         } else if let Some(at) = self.pending.iter().rposition(|job| job.number == number) {
@@ -159,7 +166,7 @@ impl Disk {
     pub fn recovered(&mut self, found: Held, only_medium: bool) {
         self.pending.clear();
         self.now = found;
-        self.last = found.matched;
+        (self.last, self.passed) = (found.matched, found.matched);
         if only_medium {
             self.certain = found;
             (self.log_proof, self.state_proof) = (Proof::ReadBack, Proof::ReadBack);

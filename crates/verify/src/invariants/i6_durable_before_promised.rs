@@ -4,7 +4,8 @@
 //!
 //! * An append response that does not reject, for index `i` in term `t`: the log up to `i` and the
 //!   term are durable (zoo R2). If the sender has moved on to a later term meanwhile and cut its log
-//!   there, its disk must still reach to `i`: it holds what was acknowledged.
+//!   there, its disk must still reach to `i`, or have reached it within the last sync. The acknowledgement is then
+//!   as good as one that left before the cut and was late on its way.
 //! * A vote: term and vote are durable (zoo R1).
 //! * A request for votes: the candidate's vote for itself is durable; it counts that vote.
 //!
@@ -57,7 +58,7 @@ fn append_response(
 ) {
     let (now, index) = (member.disk.now, head.index);
     let of_old_term = head.term < member.state.term;
-    if index > now.matched && !(of_old_term && index <= member.disk.last) {
+    if index > now.matched && !(of_old_term && index <= member.disk.passed) {
         findings.add("I6", event, || {
             Account::new(format!("Member {} acknowledged entries before they were durable", member.id))
                 .say(format!(
@@ -279,6 +280,26 @@ mod tests {
         run.sync(3, job);
         run.send(3, 1, ACK, 2, 56);
         run.holds();
+    }
+
+    #[test]
+    fn a_late_answer_of_an_old_term_to_what_one_sync_wrote_and_cut() {
+        let mut run = follower();
+        run.append(3, &[(56, 2)]);
+        let job = run.save(3);
+        run.state(3, 3, 0, Role::Follower);
+        run.append(3, &[(55, 3)]);
+        run.tell(3, Fact::Saving { job, term: 3, vote: 0, commit: 0, last_index: 55 });
+        run.sync(3, job);
+        run.send(3, 1, ACK, 2, 56);
+        run.holds();
+        // In the new term it has no such entry.
+        run.send(3, 1, ACK, 3, 56);
+        run.broke(
+            "I6",
+            "Member 3 answered member 1 that it has entries up to 56, but only what comes up to 55 was on its disk: \
+             no write of 56 was under way.",
+        );
     }
 
     #[test]
