@@ -15,6 +15,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use crate::config::{AutoCompaction, Config};
 use crate::mvcc::Store;
+use crate::probes::Probes;
 
 const MINUTE: u64 = 60_000_000_000;
 /// Longest time between two periodic compactions.
@@ -62,7 +63,7 @@ pub(crate) struct Compactor {
     /// The last compaction that succeeded.
     last: i64,
     request_timeout: u64,
-    probes: BTreeSet<&'static str>,
+    probes: Probes,
 }
 
 impl Compactor {
@@ -85,13 +86,13 @@ impl Compactor {
             asked: None,
             last: 0,
             request_timeout: config.request_timeout,
-            probes: BTreeSet::new(),
+            probes: Probes::default(),
         }
     }
 
     /// Names of the states worth reaching that were reached since this was asked last.
     pub(crate) fn take_probes(&mut self) -> BTreeSet<&'static str> {
-        std::mem::take(&mut self.probes)
+        self.probes.take()
     }
 
     /// To what revision a compaction is to be proposed now, if any. Costs next to nothing between times.
@@ -109,11 +110,11 @@ impl Compactor {
                     self.asked =
                         Some(Asked { revision, give_up_at: now.saturating_add(self.request_timeout) });
                     self.next = None;
-                    self.probes.insert("auto-compaction");
+                    self.probes.reached("auto-compaction");
                     return Some(revision);
                 }
             }
-            Some(_) => drop(self.probes.insert("auto-compaction-left-to-the-leader")),
+            Some(_) => self.probes.reached("auto-compaction-left-to-the-leader"),
             None => {}
         }
         self.begin_wait(now, store.revision());
@@ -140,7 +141,7 @@ impl Compactor {
         } else if now < asked.give_up_at {
             return true;
         } else {
-            self.probes.insert("auto-compaction-failed");
+            self.probes.reached("auto-compaction-failed");
         }
         self.asked = None;
         false

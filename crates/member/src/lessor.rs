@@ -23,6 +23,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::config::Config;
 use crate::flaw::{Flaw, Flaws};
 use crate::mvcc::Store;
+use crate::probes::Probes;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -116,7 +117,7 @@ pub(crate) struct Lessor {
     extension: u64,
     checkpoint_interval: Option<u64>,
     flaws: Flaws,
-    probes: BTreeSet<&'static str>,
+    probes: Probes,
 }
 
 impl Lessor {
@@ -136,7 +137,7 @@ impl Lessor {
             extension: config.heartbeat_interval * u64::from(config.election_ticks),
             checkpoint_interval: config.lease_checkpoint_interval,
             flaws: config.flaws,
-            probes: BTreeSet::new(),
+            probes: Probes::default(),
         }
     }
 
@@ -147,7 +148,7 @@ impl Lessor {
 
     /// Names of the states worth reaching that were reached since this was asked last.
     pub(crate) fn take_probes(&mut self) -> BTreeSet<&'static str> {
-        std::mem::take(&mut self.probes)
+        self.probes.take()
     }
 
     // ---- who keeps the time -----------------------------------------------------------------------
@@ -164,9 +165,9 @@ impl Lessor {
             let left = if lease.remaining > 0 && !resets { lease.remaining } else { lease.ttl };
             self.set(id, lease.ttl, after(clock, left).saturating_add(self.extension));
             self.schedule_checkpoint(id, clock);
-            self.probes.insert("lease-extended-by-new-leader");
+            self.probes.reached("lease-extended-by-new-leader");
             if left < lease.ttl {
-                self.probes.insert("lease-continued-from-checkpoint");
+                self.probes.reached("lease-continued-from-checkpoint");
             }
         }
     }
@@ -174,7 +175,7 @@ impl Lessor {
     /// This member leads no longer: it forgets the time of every lease.
     pub(crate) fn demote(&mut self) {
         if !self.in_flight.is_empty() {
-            self.probes.insert("leader-lost-while-revoking-leases");
+            self.probes.reached("leader-lost-while-revoking-leases");
         }
         self.primary = false;
         self.timed.clear();
@@ -226,15 +227,15 @@ impl Lessor {
         let Timed { ttl, expiry, checkpoint_at, .. } = self.time_of(id);
         let clock = self.clock(now, wall);
         if expiry <= clock {
-            self.probes.insert("expired-lease-renewed");
+            self.probes.reached("expired-lease-renewed");
             return Renewed::Expiring;
         }
         if lease.remaining > 0 {
-            self.probes.insert("lease-checkpoint-undone");
+            self.probes.reached("lease-checkpoint-undone");
             return Renewed::Checkpointed;
         }
         if expiry - clock < after(0, ttl) / 10 {
-            self.probes.insert("lease-renewed-late");
+            self.probes.reached("lease-renewed-late");
         }
         self.set(id, ttl, after(clock, ttl));
         match checkpoint_at {
@@ -268,13 +269,13 @@ impl Lessor {
         let mut due = Vec::new();
         while let Some((at, id)) = self.offers.first().copied().filter(|(at, _)| *at <= clock) {
             if due.len() == REVOKES_PER_SCAN {
-                self.probes.insert("more-leases-due-than-one-scan-takes");
+                self.probes.reached("more-leases-due-than-one-scan-takes");
                 break;
             }
             let again = clock.saturating_add(self.retry);
             let timed = self.timed.get_mut(&id).expect("a lease that is offered has its time");
             let first = timed.offer_at == timed.expiry;
-            self.probes.insert(if first { "lease-expired" } else { "expired-lease-offered-again" });
+            self.probes.reached(if first { "lease-expired" } else { "expired-lease-offered-again" });
             timed.offer_at = again;
             self.offers.remove(&(at, id));
             self.offers.insert((again, id));
@@ -297,7 +298,7 @@ impl Lessor {
         self.in_flight.retain(|_, since| now < since.saturating_add(retry));
         if self.in_flight.len() >= REVOKES_IN_FLIGHT {
             if !self.confirmed.is_empty() {
-                self.probes.insert("lease-revocations-wait-for-others");
+                self.probes.reached("lease-revocations-wait-for-others");
             }
             return None;
         }
@@ -327,7 +328,7 @@ impl Lessor {
             // What a new leader added is not noted, nor what cannot be: it runs out anyway.
             if left > 0 && left < after(0, timed.ttl) / SECOND && store.lease(id).is_some() {
                 taken.push((id, left as i64));
-                self.probes.insert("lease-checkpoint-taken");
+                self.probes.reached("lease-checkpoint-taken");
             }
             self.schedule_checkpoint(id, clock);
         }

@@ -180,6 +180,7 @@ impl Member {
     }
 
     /// What the member waits for, by name, and until when: for a panic's words.
+    #[inline]
     pub fn alarm_clocks(&self) -> [(&'static str, u64); 11] {
         [
             ("tick", self.next_tick),
@@ -544,13 +545,19 @@ impl Member {
             return;
         }
         self.tell_at = self.now + self.config.heartbeat_interval;
-        let names = (self.hub.take_probes())
-            .chain(self.lessor.take_probes())
-            .chain(self.compactor.take_probes())
-            .chain(self.services.take_probes())
-            .chain(self.cluster.take_probes())
-            .chain(self.auth.take_probes());
-        effects.facts.extend(names.map(|name| Fact::Probe { name }));
+        let reached = [
+            self.hub.take_probes(),
+            self.lessor.take_probes(),
+            self.compactor.take_probes(),
+            self.services.take_probes(),
+            self.cluster.take_probes(),
+            self.auth.take_probes(),
+        ];
+        for names in reached {
+            if !names.is_empty() {
+                effects.facts.extend(names.into_iter().map(|name| Fact::Probe { name }));
+            }
+        }
     }
 
     /// Tells the others this member's name, until they know it (`server.go`, `publishV3`).

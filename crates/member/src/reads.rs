@@ -7,7 +7,8 @@
 //! same reads is as good as one to the last: it was asked for after they came. Without that, reads
 //! would starve wherever a round trip takes longer than the time between two attempts.
 //!
-//! Invariant: an operation is in exactly one of `waiting`, `current` and `confirmed`.
+//! Invariants: an operation is in exactly one of `waiting`, `current` and `confirmed`; in each list the deadlines never
+//! go back, since all reads have the same time.
 
 use std::collections::VecDeque;
 
@@ -107,6 +108,9 @@ impl Reads {
     /// Reads whose time is over.
     pub(crate) fn expired(&mut self, now: u64) -> Vec<Read> {
         let mut over = Vec::new();
+        if now < self.deadline() {
+            return over;
+        }
         let mut sweep =
             |reads: &mut Vec<Read>| over.extend(reads.extract_if(.., |read| read.deadline <= now));
         sweep(&mut self.waiting);
@@ -131,14 +135,15 @@ impl Reads {
 
     /// When to look again, on the member's clock.
     pub(crate) fn wake_at(&self) -> u64 {
-        let all = self.waiting.iter().chain(self.confirmed.iter().flat_map(|(_, reads)| reads));
-        let deadline = all.map(|read| read.deadline).min().unwrap_or(u64::MAX);
-        match &self.current {
-            Some(current) => {
-                let own = current.reads.iter().map(|read| read.deadline).min().unwrap_or(u64::MAX);
-                deadline.min(own).min(current.retry_at)
-            }
-            None => deadline,
-        }
+        let retry_at = self.current.as_ref().map_or(u64::MAX, |current| current.retry_at);
+        self.deadline().min(retry_at)
+    }
+
+    /// The first of all deadlines.
+    fn deadline(&self) -> u64 {
+        let first = |reads: &Vec<Read>| reads.first().map_or(u64::MAX, |read| read.deadline);
+        let current = self.current.as_ref().map_or(u64::MAX, |current| first(&current.reads));
+        let confirmed = self.confirmed.iter().map(|(_, reads)| first(reads)).min().unwrap_or(u64::MAX);
+        first(&self.waiting).min(current).min(confirmed)
     }
 }

@@ -78,8 +78,8 @@ pub(crate) struct Process {
     pub(crate) crash_in_recovery: Option<(u64, bool)>,
     /// Whether the armed crash at a disk operation takes the power with it.
     pub(crate) armed_power: bool,
-    /// Reused between steps.
-    pub(crate) effects: Effects,
+    /// Reused between steps; gone while the world looks after them.
+    pub(crate) effects: Option<Box<Effects>>,
 }
 
 impl Process {
@@ -108,7 +108,7 @@ impl Process {
             stopping: None,
             crash_in_recovery: None,
             armed_power: false,
-            effects: Effects::default(),
+            effects: Some(Box::default()),
         }
     }
 
@@ -132,7 +132,7 @@ impl Process {
         self.busy_until = 0;
         self.stopping = None;
         self.stalled = None;
-        self.effects = Effects::default();
+        self.effects = Some(Box::default());
     }
 
     /// Recovers from the disk as a new incarnation. Only the member's part; the world does the rest.
@@ -142,7 +142,8 @@ impl Process {
         self.config.incarnation = self.incarnation;
         self.config.bootstrap = !self.bootstrapped;
         let disk: Arc<dyn member::disk::Disk> = self.disk.attach(self.incarnation);
-        let member = Member::start(self.config.clone(), self.clock.monotonic(now), disk, &mut self.effects)?;
+        let effects = self.effects.get_or_insert_default();
+        let member = Member::start(self.config.clone(), self.clock.monotonic(now), disk, effects)?;
         self.member = Some(member);
         self.state = State::Starting;
         Ok(())

@@ -355,7 +355,7 @@ impl<'a> World<'a> {
 
     fn stall_over(&mut self, member: usize) {
         let Some(effects) = self.processes[member].stalled.take() else { return };
-        self.processes[member].effects = *effects;
+        self.processes[member].effects = Some(effects);
         self.take_effects(member);
         self.drain_inbox(member);
     }
@@ -485,7 +485,7 @@ impl<'a> World<'a> {
         let state_machine = process.member.as_mut().expect("a process that runs has a member");
         let (own_now, wall) = (process.clock.monotonic(now), process.clock.wall(now));
         process.disk.begin_section(now);
-        let effects = &mut process.effects;
+        let effects = &mut **process.effects.get_or_insert_default();
         let stepped = catch_unwind(AssertUnwindSafe(|| state_machine.step(own_now, wall, input, effects)));
         let section = process.disk.end_section();
         context::leave(now);
@@ -515,7 +515,7 @@ impl<'a> World<'a> {
 
     /// Carries out what a member wants done.
     fn take_effects(&mut self, member: usize) {
-        let mut effects: Effects = std::mem::take(&mut self.processes[member].effects);
+        let Some(mut effects) = self.processes[member].effects.take() else { return };
         if let Some(stall) = effects.stall.take() {
             self.stall(member, stall, &mut effects);
         }
@@ -536,28 +536,9 @@ impl<'a> World<'a> {
                 body: Body::Raft(message),
             });
         }
-        for (to, message) in effects.peers.drain(..) {
-            let to = to as usize - 1;
-            if to >= self.processes.len() {
-                continue;
-            }
-            let kind = match message {
-                PeerMessage::Answer { .. } => MessageKind::PeerAnswer,
-                PeerMessage::Call { .. } | PeerMessage::Hello | PeerMessage::Removed => MessageKind::PeerCall,
-            };
-            self.send(Packet {
-                from: member,
-                to,
-                incarnations: (incarnation, self.processes[to].incarnation),
-                head: client_head(kind),
-                body: Body::Peer(message),
-            });
-        }
-        for (stream, response) in effects.watch.drain(..) {
-            self.watch_response(member, stream, response);
-        }
-        for (stream, error) in effects.watch_ended.drain(..) {
-            self.watch_refused(member, stream, error);
+        // Rare: most steps need not look at each.
+        if !effects.peers.is_empty() || !effects.watch.is_empty() || !effects.watch_ended.is_empty() {
+            self.take_rare_effects(member, &mut effects);
         }
         for (operation, result) in effects.replies.drain(..) {
             let client = self.client_of(operation);
@@ -583,7 +564,7 @@ impl<'a> World<'a> {
         let finished = std::mem::take(&mut effects.finished);
         let removed = std::mem::take(&mut effects.removed);
         effects.section = false;
-        self.processes[member].effects = effects;
+        self.processes[member].effects = Some(effects);
         if let Some(why) = fatal {
             let stop = Stop::Fatal(why);
             if !self.processes[member].disk_had_errors() {
@@ -597,6 +578,34 @@ impl<'a> World<'a> {
             self.end_process(member, Stop::Graceful);
         } else {
             self.set_wake(member);
+        }
+    }
+
+    /// Messages beside raft's and what goes to watchers.
+    fn take_rare_effects(&mut self, member: usize, effects: &mut Effects) {
+        let incarnation = self.processes[member].incarnation;
+        for (to, message) in effects.peers.drain(..) {
+            let to = to as usize - 1;
+            if to >= self.processes.len() {
+                continue;
+            }
+            let kind = match message {
+                PeerMessage::Answer { .. } => MessageKind::PeerAnswer,
+                PeerMessage::Call { .. } | PeerMessage::Hello | PeerMessage::Removed => MessageKind::PeerCall,
+            };
+            self.send(Packet {
+                from: member,
+                to,
+                incarnations: (incarnation, self.processes[to].incarnation),
+                head: client_head(kind),
+                body: Body::Peer(message),
+            });
+        }
+        for (stream, response) in effects.watch.drain(..) {
+            self.watch_response(member, stream, response);
+        }
+        for (stream, error) in effects.watch_ended.drain(..) {
+            self.watch_refused(member, stream, error);
         }
     }
 

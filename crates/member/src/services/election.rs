@@ -14,7 +14,8 @@ use api::v3electionpb::{
 use api::{Error, Request, Response};
 use bytes::Bytes;
 
-use super::{Call, Probes, Turn, mismatch, queue};
+use super::{Call, Turn, mismatch, queue};
+use crate::probes::Probes;
 
 /// Puts a new value, as long as this is the key of whoever proclaims it.
 fn proclaim(own: &LeaderKey, value: &Bytes) -> Request {
@@ -95,12 +96,12 @@ impl Campaign {
 }
 
 impl Call for Campaign {
-    fn answered(&mut self, result: Result<Response, Error>, probes: &mut Probes) -> Turn {
+    fn answered(&mut self, result: Result<Response, Error>, probes: &Probes) -> Turn {
         match (&self.stage, result) {
             (Stage::Session, Ok(Response::LeaseGrant(granted))) => self.enter(granted.id),
             (Stage::Enter, Ok(Response::Txn(txn))) => self.entered(&txn),
             (Stage::Proclaim, Ok(Response::Txn(txn))) if txn.succeeded => {
-                probes.insert("campaign-again-with-another-value");
+                probes.reached("campaign-again-with-another-value");
                 self.look()
             }
             (Stage::Proclaim, Ok(Response::Txn(_))) => Turn::End(Err(Error::ElectionNotLeader)),
@@ -110,7 +111,7 @@ impl Call for Campaign {
             }
             (Stage::Wait, Ok(Response::Range(found))) => match found.kvs.first() {
                 Some(before) => {
-                    probes.insert("campaign-waited");
+                    probes.reached("campaign-waited");
                     Turn::AwaitEnd { key: before.key.clone(), since: queue::revision(found.header.as_ref()) }
                 }
                 None => {
@@ -174,7 +175,7 @@ impl Resume {
 }
 
 impl Call for Resume {
-    fn answered(&mut self, result: Result<Response, Error>, _: &mut Probes) -> Turn {
+    fn answered(&mut self, result: Result<Response, Error>, _: &Probes) -> Turn {
         match result {
             Ok(Response::LeaseGrant(granted)) => {
                 self.own.lease = granted.id;
@@ -205,7 +206,7 @@ impl Leader {
 }
 
 impl Call for Leader {
-    fn answered(&mut self, result: Result<Response, Error>, _: &mut Probes) -> Turn {
+    fn answered(&mut self, result: Result<Response, Error>, _: &Probes) -> Turn {
         let found = match result {
             Ok(Response::Range(found)) => found,
             Ok(response) => mismatch("a look for the leader", &response),

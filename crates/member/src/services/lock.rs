@@ -8,8 +8,9 @@ use api::v3lockpb::{LockRequest, LockResponse, UnlockRequest, UnlockResponse};
 use api::{Error, Request, Response};
 use bytes::Bytes;
 
-use super::{Call, Probes, Turn, mismatch, queue};
+use super::{Call, Turn, mismatch, queue};
 use crate::flaw::{Flaw, Flaws};
+use crate::probes::Probes;
 
 #[derive(Debug)]
 enum Stage {
@@ -82,14 +83,14 @@ impl Lock {
 }
 
 impl Call for Lock {
-    fn answered(&mut self, result: Result<Response, Error>, probes: &mut Probes) -> Turn {
+    fn answered(&mut self, result: Result<Response, Error>, probes: &Probes) -> Turn {
         match (&self.stage, result) {
             (Stage::Session, Ok(Response::LeaseGrant(granted))) => self.enter(granted.id),
             (Stage::Enter, Ok(Response::Txn(txn))) => self.entered(&txn),
             (Stage::Session | Stage::Enter, Err(error)) => Turn::End(Err(error)),
             (Stage::Wait, Ok(Response::Range(found))) => {
                 if let Some(before) = found.kvs.first() {
-                    probes.insert("lock-waited");
+                    probes.reached("lock-waited");
                     return Turn::AwaitEnd {
                         key: before.key.clone(),
                         since: queue::revision(found.header.as_ref()),
@@ -102,7 +103,7 @@ impl Call for Lock {
                 Turn::Ask(queue::get(&self.key).into())
             }
             (Stage::Check, Ok(Response::Range(own))) if own.kvs.is_empty() => {
-                probes.insert("lock-session-expired-while-waiting");
+                probes.reached("lock-session-expired-while-waiting");
                 Turn::End(Err(Error::SessionExpired))
             }
             (Stage::Check, Ok(Response::Range(own))) => self.held(own.header),
@@ -135,7 +136,7 @@ impl Unlock {
 }
 
 impl Call for Unlock {
-    fn answered(&mut self, result: Result<Response, Error>, _: &mut Probes) -> Turn {
+    fn answered(&mut self, result: Result<Response, Error>, _: &Probes) -> Turn {
         Turn::End(result.map(|response| match response {
             Response::DeleteRange(deleted) => UnlockResponse { header: deleted.header }.into(),
             other => mismatch("an unlock", &other),

@@ -33,6 +33,7 @@ use bytes::Bytes;
 
 use crate::config::Config;
 use crate::flaw::Flaws;
+use crate::probes::Probes;
 
 use election::{Campaign, Leader, Resume};
 use lock::{Lock, Unlock};
@@ -90,7 +91,7 @@ enum Turn {
 /// One call under way.
 trait Call: std::fmt::Debug + Send {
     /// What it asked for was answered.
-    fn answered(&mut self, result: Result<Response, Error>, probes: &mut Probes) -> Turn;
+    fn answered(&mut self, result: Result<Response, Error>, probes: &Probes) -> Turn;
 
     /// The key whose end it waited for is gone, or cannot be waited for.
     fn ended(&mut self, ended: Result<(), Error>) -> Turn {
@@ -102,8 +103,6 @@ trait Call: std::fmt::Debug + Send {
         None
     }
 }
-
-type Probes = BTreeSet<&'static str>;
 
 #[derive(Debug)]
 struct Running {
@@ -133,7 +132,7 @@ impl Services {
             waits: BTreeMap::new(),
             next: OWN,
             flaws: config.flaws,
-            probes: Probes::new(),
+            probes: Probes::default(),
         }
     }
 
@@ -149,7 +148,7 @@ impl Services {
 
     /// Names of the states worth reaching that were reached since this was asked last.
     pub(crate) fn take_probes(&mut self) -> BTreeSet<&'static str> {
-        std::mem::take(&mut self.probes)
+        self.probes.take()
     }
 
     /// A client calls.
@@ -181,7 +180,7 @@ impl Services {
     /// A request of theirs was answered.
     pub(crate) fn answered(&mut self, inner: u64, result: Result<Response, Error>, out: &mut Vec<Ask>) {
         let Some((operation, mut running)) = self.stop_waiting(inner) else { return };
-        let turn = running.call.answered(result, &mut self.probes);
+        let turn = running.call.answered(result, &self.probes);
         self.take(operation, running, turn, out);
     }
 
@@ -210,7 +209,7 @@ impl Services {
             out.push(Ask::CloseWatch { stream: number });
         }
         if let Some(request) = running.call.abandoned() {
-            self.probes.insert("waiter-gone");
+            self.probes.reached("waiter-gone");
             out.push(Ask::Request { inner: self.fresh(), request, token: running.token });
         }
     }

@@ -67,7 +67,7 @@ impl Hub {
 
     /// Makes a watcher wait with a notice for which its channel had no room.
     pub(super) fn make_victim(&mut self, name: Name, notice: Notice) {
-        self.probes.hit(probe::VICTIM);
+        self.probes.reached(probe::VICTIM);
         if self.victims.is_empty() {
             self.victims_at = None;
         }

@@ -55,12 +55,12 @@ use keyed::Keyed;
 use crate::config::Config;
 use crate::flaw::{Flaw, Flaws};
 use crate::mvcc::Store;
+use crate::probes::Probes;
 #[cfg(test)]
 pub(crate) use probe::PROBES;
 
 use interests::Interests;
 use outbox::{Notice, Outbox};
-use probe::Probes;
 use watcher::{Group, Watcher};
 
 /// The watch id of what concerns no watcher in particular (`clientv3.InvalidWatchID`).
@@ -240,7 +240,7 @@ impl Hub {
         }
         let notice = Notice::events(name.id, watcher.birth, revision, events);
         if std::mem::take(&mut watcher.future) {
-            self.probes.hit(probe::FUTURE_REACHED);
+            self.probes.reached(probe::FUTURE_REACHED);
         }
         if let Err(notice) = self.offer(name.stream, notice) {
             self.watcher_mut(name).next = revision + 1;
@@ -253,16 +253,16 @@ impl Hub {
     pub(crate) fn replaced(&mut self, store: &Store) {
         self.told = store.revision();
         if !self.victims.is_empty() {
-            self.probes.hit(probe::VICTIM_AT_SNAPSHOT);
+            self.probes.reached(probe::VICTIM_AT_SNAPSHOT);
         }
         if !self.unsynced.is_empty() {
-            self.probes.hit(probe::UNSYNCED_AT_SNAPSHOT);
+            self.probes.reached(probe::UNSYNCED_AT_SNAPSHOT);
         }
         for name in self.synced.names() {
             let watcher = self.watcher_mut(name);
             watcher.restored = true;
             if watcher.next > store.revision() + 1 {
-                self.probes.hit(probe::FUTURE_AT_SNAPSHOT);
+                self.probes.reached(probe::FUTURE_AT_SNAPSHOT);
             }
             self.regroup(name, Group::Unsynced);
         }
@@ -306,7 +306,7 @@ impl Hub {
         while let Some(number) = self.to_drain.pop_first() {
             let Some(stream) = self.streams.get_mut(&number) else { continue };
             let Stream { watchers, outbox, .. } = stream;
-            while let Some(response) = outbox.next(watchers, store, &self.limits, &mut self.probes) {
+            while let Some(response) = outbox.next(watchers, store, &self.limits, &self.probes) {
                 out.push((number, response));
             }
         }
@@ -328,7 +328,7 @@ impl Hub {
     }
 
     /// The names of the states reached since the last call, each once.
-    pub(crate) fn take_probes(&mut self) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn take_probes(&mut self) -> BTreeSet<&'static str> {
         self.probes.take()
     }
 }

@@ -13,10 +13,11 @@ use api::etcdserverpb::WatchResponse;
 use api::mvccpb::event::EventType;
 use api::mvccpb::{Event, KeyValue};
 
-use super::probe::{self, Probes};
+use super::probe;
 use super::watcher::Watcher;
 use super::{Limits, NO_WATCHER, fragment, header};
 use crate::mvcc::{KeyRange, Store};
+use crate::probes::Probes;
 
 /// What a watcher is told, on its way through the channel.
 #[derive(Debug)]
@@ -111,7 +112,7 @@ impl Outbox {
         watchers: &mut BTreeMap<i64, Watcher>,
         store: &Store,
         limits: &Limits,
-        probes: &mut Probes,
+        probes: &Probes,
     ) -> Option<WatchResponse> {
         if self.on_their_way >= limits.window {
             return None;
@@ -130,7 +131,7 @@ impl Outbox {
         watchers: &mut BTreeMap<i64, Watcher>,
         store: &Store,
         limits: &Limits,
-        probes: &mut Probes,
+        probes: &Probes,
     ) -> Option<WatchResponse> {
         loop {
             let notice = self.channel.pop_front()?;
@@ -140,7 +141,7 @@ impl Outbox {
             let watcher = watchers.get_mut(&notice.watch_id).filter(|watcher| watcher.birth == notice.birth);
             let Some(watcher) = watcher else {
                 // It was cancelled meanwhile; its id may belong to another by now.
-                probes.hit(probe::DROPPED_AFTER_CANCEL);
+                probes.reached(probe::DROPPED_AFTER_CANCEL);
                 continue;
             };
             if let Some(progress) = watcher.progress.as_mut().filter(|_| !notice.events.is_empty()) {
@@ -152,14 +153,14 @@ impl Outbox {
             }
             self.fragments = fragment::split(whole, limits.fragment_bytes);
             if self.fragments.len() > 1 {
-                probes.hit(probe::FRAGMENTED);
+                probes.reached(probe::FRAGMENTED);
             }
             return self.fragments.pop_front();
         }
     }
 }
 
-fn response(notice: Notice, prev_kv: bool, store: &Store, probes: &mut Probes) -> WatchResponse {
+fn response(notice: Notice, prev_kv: bool, store: &Store, probes: &Probes) -> WatchResponse {
     let Notice { watch_id, revision, mut events, compact_revision, .. } = notice;
     if prev_kv {
         for event in &mut events {
@@ -177,14 +178,14 @@ fn response(notice: Notice, prev_kv: bool, store: &Store, probes: &mut Probes) -
 }
 
 /// The pair before a change, which a creation has not, if it can still be read.
-fn before(event: &Event, store: &Store, probes: &mut Probes) -> Option<KeyValue> {
+fn before(event: &Event, store: &Store, probes: &Probes) -> Option<KeyValue> {
     let kv = event.kv.as_ref()?;
     if event.r#type() == EventType::Put && kv.create_revision == kv.mod_revision {
         return None;
     }
     let at = kv.mod_revision - 1;
     if at < store.compact_revision() {
-        probes.hit(probe::PREV_KV_COMPACTED);
+        probes.reached(probe::PREV_KV_COMPACTED);
         return None;
     }
     let found = store.live(KeyRange::Single(&kv.key), at).next()?;

@@ -1,7 +1,5 @@
 //! Names of the states that a search should have reached.
 
-use std::collections::BTreeSet;
-
 macro_rules! probes {
     ($($name:ident = $text:literal;)+) => {
         $(pub(super) const $name: &str = $text;)+
@@ -29,18 +27,4 @@ probes! {
     PROGRESS_HELD_BACK = "watch-progress-held-back";
     PROGRESS_BEFORE_START = "watch-progress-before-start";
     PROGRESS_PERIODIC = "watch-progress-periodic";
-}
-
-/// Those reached since they were last taken.
-#[derive(Debug, Default)]
-pub(super) struct Probes(BTreeSet<&'static str>);
-
-impl Probes {
-    pub(super) fn hit(&mut self, probe: &'static str) {
-        self.0.insert(probe);
-    }
-
-    pub(super) fn take(&mut self) -> impl Iterator<Item = &'static str> {
-        std::mem::take(&mut self.0).into_iter()
-    }
 }

@@ -55,8 +55,8 @@ impl Hub {
         for watcher in watchers.values() {
             match self.standing(watcher, current) {
                 Standing::UpToDate => {}
-                Standing::Lags => return self.probes.hit(probe::PROGRESS_HELD_BACK),
-                Standing::BeforeStart => return self.probes.hit(probe::PROGRESS_BEFORE_START),
+                Standing::Lags => return self.probes.reached(probe::PROGRESS_HELD_BACK),
+                Standing::BeforeStart => return self.probes.reached(probe::PROGRESS_BEFORE_START),
             }
         }
         let _ = self.offer(stream, Notice::progress(NO_WATCHER, 0, current));
@@ -105,11 +105,11 @@ impl Hub {
         match self.standing(self.watcher(name), current) {
             Standing::UpToDate => {
                 if self.offer(name.stream, Notice::progress(name.id, birth, current)).is_ok() {
-                    self.probes.hit(probe::PROGRESS_PERIODIC);
+                    self.probes.reached(probe::PROGRESS_PERIODIC);
                 }
             }
-            Standing::Lags => self.probes.hit(probe::PROGRESS_HELD_BACK),
-            Standing::BeforeStart => self.probes.hit(probe::PROGRESS_BEFORE_START),
+            Standing::Lags => self.probes.reached(probe::PROGRESS_HELD_BACK),
+            Standing::BeforeStart => self.probes.reached(probe::PROGRESS_BEFORE_START),
         }
     }
 }

@@ -84,7 +84,7 @@ impl Hub {
         let earlier = self.unsynced.range(..=self.cursor);
         let mut chosen: Vec<Name> = later.chain(earlier).take(self.limits.sync_batch).copied().collect();
         if chosen.len() < self.unsynced.len() {
-            self.probes.hit(probe::SEVERAL_PASSES);
+            self.probes.reached(probe::SEVERAL_PASSES);
         }
         self.cursor = chosen.last().copied().unwrap_or_default();
         chosen.sort_unstable();
@@ -96,7 +96,7 @@ impl Hub {
     fn cancel_compacted(&mut self, name: Name, store: &Store, whole: bool) {
         let notice = Notice::compacted(name.id, self.watcher(name).birth, store.compact_revision());
         if self.offer(name.stream, notice).is_err() {
-            self.probes.hit(probe::COMPACTION_CANCEL_DELAYED);
+            self.probes.reached(probe::COMPACTION_CANCEL_DELAYED);
             // M-17529: taken for a watcher that knows everything.
             if self.flaws.has(Flaw::CompactedWatcherSkipped) {
                 self.watcher_mut(name).next = store.revision() + 1;
@@ -104,7 +104,7 @@ impl Hub {
             }
             return;
         }
-        self.probes.hit(probe::CANCELLED_BY_COMPACTION);
+        self.probes.reached(probe::CANCELLED_BY_COMPACTION);
         // M-21174: etcd takes it out of a copy of the group, if the pass is not over all of it.
         if whole || !self.flaws.has(Flaw::CompactedWatchersLeak) {
             self.stop_progress(name);
@@ -154,7 +154,7 @@ impl Hub {
         watcher.restored = false;
         let (birth, next) = (watcher.birth, watcher.next);
         if batch.more.is_some() {
-            self.probes.hit(probe::SEVERAL_BATCHES);
+            self.probes.reached(probe::SEVERAL_BATCHES);
         }
         if !batch.events.is_empty() {
             let notice = Notice::events(name.id, birth, current, batch.events).catching_up();
@@ -187,7 +187,7 @@ impl Hub {
             }
             let group = self.watcher(name).group_at(store.revision());
             if group == Group::Unsynced {
-                self.probes.hit(probe::VICTIM_STILL_LAGS);
+                self.probes.reached(probe::VICTIM_STILL_LAGS);
             }
             let notice = self.victims.remove(&name).expect("the key was there");
             self.offer(name.stream, notice).expect("the channel has room");

@@ -159,7 +159,7 @@ impl Rig {
     }
 
     fn probes(&mut self) -> Vec<&'static str> {
-        self.hub.take_probes().collect()
+        self.hub.take_probes().into_iter().collect()
     }
 }
 
