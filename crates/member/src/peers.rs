@@ -148,7 +148,8 @@ impl Member {
     }
 
     /// Looks for the others when the leader has been silent for two election timeouts: a learner that was
-    /// removed while it was cut off would never learn it otherwise, because learners never campaign.
+    /// removed while it was cut off would never learn it otherwise, because learners never campaign. Whoever was
+    /// removed before it ever heard of a member knows those that it was told to join.
     pub(crate) fn look_for_others(&mut self, effects: &mut Effects) {
         let patience = 2 * self.config.heartbeat_interval * u64::from(self.config.election_ticks);
         let leader = self.leadership.leader;
@@ -157,7 +158,11 @@ impl Member {
             return;
         }
         self.greeted = self.now;
-        let others = self.cluster.ids().filter(|id| *id != self.config.id);
+        let mut others: Vec<u64> = self.cluster.ids().collect();
+        if others.is_empty() {
+            others = self.config.peers.iter().map(|peer| peer.id).collect();
+        }
+        let others = others.into_iter().filter(|id| *id != self.config.id);
         effects.peers.extend(others.map(|id| (id, PeerMessage::Hello)));
     }
 
