@@ -3,8 +3,8 @@
 //! - (a) what the world costs: five members that exchange heartbeats and ten puts a second, once as a
 //!   bare loop around `raft` (a heap of messages, raft's own memory storage, nothing else) and once as
 //!   a plan in the world. Nanoseconds a message, and their ratio, from the same run.
-//! - (b) `scenarios/bench/steady.toml`, (c) `scenarios/bench/chaos.toml`: virtual seconds a wall second
-//!   with all oracles on, operations and events a second.
+//! - (b) `scenarios/bench/steady.toml`, (c) `scenarios/bench/chaos.toml`, (d) `scenarios/swarm.toml`: virtual seconds
+//!   a wall second with all oracles on, operations and events a second.
 //!
 //! Machines are shared and noisy: each figure is the median of several rounds, and (a) alternates its
 //! two sides. `cargo bench -- a` runs one of them.
@@ -36,6 +36,9 @@ fn main() {
     }
     if wants("c") {
         scenario("c", "scenarios/bench/chaos.toml", 10);
+    }
+    if wants("d") {
+        scenario("d", "scenarios/swarm.toml", 40);
     }
 }
 

@@ -8,6 +8,8 @@
 //! A machine that was added is switched on as soon as some member knows of it, as by a tool that looks at
 //! the member list. Operators stop when the chaos phase is over; what they began is left as it is.
 
+use std::sync::Arc;
+
 use api::etcdserverpb::{
     AlarmRequest, CompactionRequest, DefragmentRequest, MemberAddRequest, MemberPromoteRequest,
     MemberRemoveRequest, MemberUpdateRequest, MoveLeaderRequest, RangeRequest, alarm_request::AlarmAction,
@@ -18,6 +20,7 @@ use member::io::Input;
 use plan::{FaultKind, Plan};
 use record::{Fact, MessageKind, Nanos, Operation, Outcome};
 
+use crate::clients::Login;
 use crate::network::{Body, Packet};
 use crate::process::Stage;
 use crate::world::{Happening, MILLISECOND, SECOND, World, client_head};
@@ -61,6 +64,8 @@ pub(crate) struct Operators {
     tasks: Vec<Task>,
     /// The places of members that faults will add, by fault.
     joiners: std::collections::BTreeMap<usize, usize>,
+    /// As whom they ask, where auth is on.
+    login: Option<Login>,
 }
 
 impl Operators {
@@ -68,7 +73,7 @@ impl Operators {
         let first = plan.cluster.members as usize;
         let adding = plan.faults.iter().enumerate().filter(|(_, fault)| fault.kind.adds_member());
         let joiners = adding.enumerate().map(|(nth, (fault, _))| (fault, first + nth)).collect();
-        Operators { tasks: Vec::new(), joiners }
+        Operators { tasks: Vec::new(), joiners, login: Login::root(plan) }
     }
 }
 
@@ -179,7 +184,8 @@ impl World<'_> {
                 (anyone, CompactionRequest { revision, physical }.into())
             }
         };
-        let operation = self.note_call(member, request.clone());
+        let (request, token, user) = Login::ask(self.operators.login.as_mut(), request);
+        let operation = self.note_call(member, user, request.clone());
         self.operators.tasks[at].current = Some(operation);
         let to = self.processes[member].incarnation;
         self.send(Packet {
@@ -187,26 +193,26 @@ impl World<'_> {
             to: member,
             incarnations: (0, to),
             head: client_head(MessageKind::ClientRequest),
-            body: Body::Request(operation, request, None),
+            body: Body::Request(operation, request, token),
         });
     }
 
     /// A change that no call of etcd's asks for goes straight to the member.
     fn ask_to_reconfigure(&mut self, at: usize, member: usize, changes: Vec<Request>) {
         // In the history it stands as its last part: the removal.
-        let operation = self.note_call(member, changes[changes.len() - 1].clone());
+        let operation = self.note_call(member, None, changes[changes.len() - 1].clone());
         self.operators.tasks[at].current = Some(operation);
         self.feed_connections(member);
         self.feed(member, Input::Reconfigure { operation, changes });
     }
 
-    fn note_call(&mut self, member: usize, request: Request) -> u64 {
+    fn note_call(&mut self, member: usize, user: Option<Arc<str>>, request: Request) -> u64 {
         let now = self.now();
         let client = self.operator() as u32;
         let operation = self.next_operation(Operation {
             client,
             member: member as u32 + 1,
-            user: None,
+            user,
             request,
             call: now,
             outcome: Outcome::Unknown { gave_up: now },
@@ -225,8 +231,11 @@ impl World<'_> {
         self.note(0, Fact::Returned { operation, answered, digest });
         let task = &mut self.operators.tasks[at];
         task.current = None;
-        let mut learnt = false;
+        let about_login = self.operators.login.as_mut().is_some_and(|login| login.heard(&outcome));
+        let mut learnt = about_login;
+        let task = &mut self.operators.tasks[at];
         let done = match &outcome {
+            _ if about_login => false,
             Outcome::Answer { response, .. } => match task.steps.front_mut() {
                 Some(Step::Compact { revision: revision @ None, .. }) => {
                     *revision = match response {

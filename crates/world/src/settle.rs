@@ -13,7 +13,7 @@
 //! follower that such a leader does not hear, or that does not hear it (Raft's paper, section 5.4: what
 //! a leader can commit depends on a majority only, and a follower that hears heartbeats does not stand
 //! against it). So agreement and catching up are not asked of a member of the core whose link to a
-//! leader outside of the core is cut. The cluster as a whole must serve all the same.
+//! leader outside of the core is cut, or loses more than it lets through. The cluster as a whole must serve all the same.
 
 use api::Request;
 use api::etcdserverpb::RangeRequest;

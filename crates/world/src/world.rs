@@ -798,6 +798,12 @@ impl<'a> World<'a> {
                     self.feed(packet.to, Input::Request { operation, request, token });
                 }
             }
+            Body::Cancel(operation) => {
+                // On the stream of the request, which it cannot overtake.
+                if std::mem::replace(&mut self.heard[operation as usize], true) {
+                    self.feed(packet.to, Input::Canceled { operation });
+                }
+            }
             Body::Response(operation, result) => {
                 let client = packet.to - members;
                 let outcome = match result {

@@ -24,11 +24,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use api::etcdserverpb::AuthenticateRequest;
-use api::{Error, Request};
+use api::{Error, Request, Response};
 use bytes::Bytes;
 use plan::act::Follow;
 use plan::{Failover, Plan};
-use record::Nanos;
+use record::{Nanos, Outcome};
 
 use crate::clock::Clock;
 
@@ -69,7 +69,7 @@ pub(crate) struct Client {
 }
 
 /// Who a client logs in as, and how far it is.
-struct Login {
+pub(crate) struct Login {
     user: Arc<str>,
     password: String,
     /// What it is known by; `None` before it has logged in.
@@ -95,7 +95,7 @@ pub(crate) struct Programs {
     memories: Vec<Memory>,
     outside: BTreeMap<Bytes, Outside>,
     streams: Streams,
-    /// For the quiet read of the settle phase, where auth is on: the user `root` of the plan.
+    /// For the quiet read of the settle phase.
     root: Option<Login>,
 }
 
@@ -105,12 +105,7 @@ impl Programs {
             memories: plan.clients.iter().map(|_| Memory::default()).collect(),
             outside: BTreeMap::new(),
             streams: Streams::new(plan.seed, members),
-            root: plan.clients.iter().filter_map(Login::new).find(|login| &*login.user == "root").map(
-                |login| {
-                    // Only once it is told that it has to.
-                    Login { state: Door::Inside, ..login }
-                },
-            ),
+            root: Login::root(plan),
         }
     }
 }
@@ -137,6 +132,48 @@ impl Login {
     /// Whether an error says to log in anew. It means that nothing happened.
     fn is_refused(error: Error) -> bool {
         matches!(error, Error::InvalidAuthToken | Error::AuthOldRevision | Error::UserEmpty)
+    }
+
+    /// The user `root` of a plan, for those who ask on behalf of nobody in it. It logs in only once it is told
+    /// that it has to.
+    pub(crate) fn root(plan: &Plan) -> Option<Login> {
+        let login = plan.clients.iter().filter_map(Login::new).find(|login| &*login.user == "root")?;
+        Some(Login { state: Door::Inside, ..login })
+    }
+
+    /// What to ask next where `request` is wanted, which may be a login before it; with which token, as whom.
+    pub(crate) fn ask(
+        login: Option<&mut Login>,
+        request: Request,
+    ) -> (Request, Option<Bytes>, Option<Arc<str>>) {
+        let Some(login) = login else { return (request, None, None) };
+        let user = login.token.is_some().then(|| Arc::clone(&login.user));
+        if login.state == Door::Outside {
+            login.state = Door::Knocking;
+            return (login.request(), login.token.clone(), user);
+        }
+        (request, login.token.clone(), user)
+    }
+
+    /// Hears what became of it. Whether that was about the login, so that the request is to be asked again.
+    pub(crate) fn heard(&mut self, outcome: &Outcome) -> bool {
+        let knocking = self.state == Door::Knocking;
+        match outcome {
+            Outcome::Answer { response: Response::Authenticate(answer), .. } => {
+                self.token = Some(answer.token.clone().into());
+                self.state = Door::Inside;
+            }
+            // Users are told apart no more.
+            Outcome::Error { error: Error::AuthNotEnabled, .. } if knocking => {
+                (self.token, self.state) = (None, Door::Inside);
+            }
+            Outcome::Error { error, .. } if Login::is_refused(*error) => {
+                (self.token, self.state) = (None, Door::Outside);
+            }
+            _ if knocking => self.state = Door::Outside,
+            _ => {}
+        }
+        knocking
     }
 
     fn request(&self) -> Request {

@@ -170,14 +170,9 @@ impl World<'_> {
                 (member, state.after(now, state.plan.timeout), token, user.map(Arc::clone))
             }
             None => {
-                let root = self.programs.root.as_mut();
-                if let Some(root) = root.filter(|root| root.state == Door::Outside) {
-                    root.state = Door::Knocking;
-                    request = root.request();
-                }
-                let root = self.programs.root.as_ref().filter(|root| root.token.is_some());
-                let (token, user) = root.map(|root| (root.token.clone(), Arc::clone(&root.user))).unzip();
-                (self.settle.endpoint(), now + self.settle.patience(), token.flatten(), user)
+                let (token, user);
+                (request, token, user) = Login::ask(self.programs.root.as_mut(), request);
+                (self.settle.endpoint(), now + self.settle.patience(), token, user)
             }
         };
         let operation = self.next_operation(Operation {
@@ -202,7 +197,31 @@ impl World<'_> {
 
     pub(crate) fn client_timeout(&mut self, client: usize, operation: u64) {
         let gave_up = self.now();
+        if self
+            .clients
+            .get(client)
+            .is_some_and(|state| state.current.is_some_and(|(under_way, _)| under_way == operation))
+        {
+            self.break_off(client, operation);
+        }
         self.operation_ended(client, operation, Outcome::Unknown { gave_up });
+    }
+
+    /// Tells the member that nobody waits for an operation any more, as gRPC does at a deadline. Only for those that a
+    /// member may hold for as long as it likes: nothing comes of it for others.
+    fn break_off(&mut self, client: usize, operation: u64) {
+        let Operation { member, request, .. } = &self.history.operations[operation as usize];
+        if !matches!(request, Request::Lock(_) | Request::Campaign(_)) {
+            return;
+        }
+        let to = *member as usize - 1;
+        self.send(Packet {
+            from: self.processes.len() + client,
+            to,
+            incarnations: (0, self.processes[to].incarnation),
+            head: client_head(MessageKind::ClientRequest),
+            body: Body::Cancel(operation),
+        });
     }
 
     /// A client learns what became of its operation, or stops waiting. What comes later is too late.
@@ -227,7 +246,7 @@ impl World<'_> {
         self.recorder.record.stats.answered += u64::from(well);
         let place = operation as usize;
         if settling {
-            let about_login = self.root_logged_in(&outcome);
+            let about_login = self.programs.root.as_mut().is_some_and(|root| root.heard(&outcome));
             let answered = well && !about_login;
             self.settle.ended(answered);
             self.history.operations[place].outcome = outcome;
@@ -281,25 +300,6 @@ impl World<'_> {
         let state = &mut self.clients[client];
         (state.ready, state.literal) = (Some(self.history.operations[operation].request.clone()), true);
         true
-    }
-
-    /// Whether an outcome of the settle phase's own client is about logging in as `root`, which it does
-    /// when it is told to; the quiet read is asked again then.
-    fn root_logged_in(&mut self, outcome: &Outcome) -> bool {
-        let Some(root) = &mut self.programs.root else { return false };
-        let knocking = root.state == Door::Knocking;
-        match outcome {
-            Outcome::Answer { response: Response::Authenticate(answer), .. } => {
-                root.token = Some(answer.token.clone().into());
-                root.state = Door::Inside;
-            }
-            Outcome::Error { error, .. } if Login::is_refused(*error) => {
-                (root.token, root.state) = (None, Door::Outside);
-            }
-            _ if knocking => root.state = Door::Outside,
-            _ => {}
-        }
-        knocking
     }
 
     /// Counts something the clients' programs did.

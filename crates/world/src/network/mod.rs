@@ -14,6 +14,7 @@ mod rules;
 
 use api::{Error, Request, Response};
 use bytes::Bytes;
+use keyed::Ratio;
 use member::io::PeerMessage;
 use plan::{Link, Network as Setup, RuleAction};
 use protobuf::Message as _;
@@ -37,6 +38,8 @@ pub(crate) enum Body {
     Peer(PeerMessage),
     /// A client's request, with its number in the history and the token it comes with.
     Request(u64, Request, Option<Bytes>),
+    /// The client of this operation waits no longer.
+    Cancel(u64),
     /// A member's answer.
     Response(u64, Result<Response, Error>),
     /// The connection of this operation broke: its server's process ended.
@@ -174,11 +177,16 @@ impl Network {
         !self.cuts.is_cut(packet.from, packet.to)
     }
 
-    /// Whether one of two processes does not hear the other.
+    /// Whether one of two processes does not hear the other, or loses more of what it is sent than it hears: how
+    /// often something is tried then until it and its answer arrive has no bound.
     pub(crate) fn severed(&self, a: usize, b: usize) -> bool {
-        [(a, b), (b, a)]
-            .iter()
-            .any(|(from, to)| self.cuts.is_cut(*from, *to) || self.clogs.is_cut(*from, *to))
+        let mostly_lost = |from: usize, to: usize| {
+            let link = &self.links[from * self.processes + to];
+            link.behaviour(&self.usual(from, to)).loss > Ratio::percent(50)
+        };
+        [(a, b), (b, a)].iter().any(|&(from, to)| {
+            self.cuts.is_cut(from, to) || self.clogs.is_cut(from, to) || mostly_lost(from, to)
+        })
     }
 
     pub(crate) fn cut(&mut self, pairs: &[Pair], now: Nanos) {
@@ -278,7 +286,7 @@ fn size(body: &Body) -> u64 {
         Body::Response(_, Ok(Response::Range(range))) => range.encoded_len(),
         Body::Stream(_, segment) => segment.size(),
         // Other calls are small; their exact size would not change what a limit does.
-        Body::Request(..) | Body::Response(..) | Body::Reset(_) | Body::Peer(_) => 64,
+        Body::Request(..) | Body::Response(..) | Body::Cancel(_) | Body::Reset(_) | Body::Peer(_) => 64,
     };
     encoded as u64 + 40
 }
