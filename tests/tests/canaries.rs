@@ -23,6 +23,7 @@ const CANARIES: &[Canary] = &[
     Canary { flaw: "R7", scenario: "stale-reads", oracles: &[Oracle::K1] },
     Canary { flaw: "R19", scenario: "crash-loop", oracles: &[Oracle::K1, Oracle::I4, Oracle::I8] },
     Canary { flaw: "R37", scenario: "lossy-duplicating-reordering", oracles: &[Oracle::K4] },
+    Canary { flaw: "R38", scenario: "only-voter", oracles: &[Oracle::I6] },
     Canary { flaw: "M-14370", scenario: "single-member", oracles: &[Oracle::K4, Oracle::I5] },
     Canary { flaw: "M-13766", scenario: "crash-loop", oracles: &[Oracle::K1, Oracle::I7, Oracle::I8] },
     Canary { flaw: "M-15220", scenario: "issue-15220", oracles: &[Oracle::W5] },

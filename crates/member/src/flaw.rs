@@ -56,6 +56,8 @@ flaws! {
     ConfStateMissingInSnapshot = "R13", "confstate-missing-in-snapshot";
     /// A leader proposes a forwarded request once for every copy of the message that reaches it.
     ProposalTwiceOnForward = "R37", "proposal-dup-on-forward";
+    /// The only voter tells its learners that it leads before its vote for itself is durable, as raft 0.7 would have it.
+    OnlyVoterHeardEarly = "R38", "only-voter-heard-early";
     /// A single member applies and answers before its log is durable (etcd issue 14370).
     AckBeforeFsyncSingle = "M-14370", "ack-before-fsync-single";
     /// A defragmentation commits what is pending without the consistent index that belongs to it

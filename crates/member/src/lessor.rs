@@ -279,6 +279,8 @@ impl Lessor {
             timed.offer_at = again;
             self.offers.remove(&(at, id));
             self.offers.insert((again, id));
+            // An attempt that has come to nothing by now must not stand in the way of the next.
+            self.in_flight.remove(&id);
             due.push(id);
         }
         due

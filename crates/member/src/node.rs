@@ -48,6 +48,8 @@ struct Unpersisted {
     /// The disk job that makes it durable, which may hold other readies, too; `None` where it needs no
     /// write of its own and only waits for those before it.
     job: Option<u64>,
+    /// Whether the term or the vote changed with it.
+    is_vote: bool,
     /// Messages that may leave once it is durable.
     messages: Vec<Message>,
     /// Index of the snapshot in it.
@@ -290,6 +292,20 @@ impl Node {
             snapshot: (!ready.snapshot().is_empty()).then(|| ready.snapshot().clone()),
             entries: ready.take_entries(),
         };
+        let is_vote = save.hard_state.as_ref().is_some_and(|new| {
+            let old = self.log().hard_state();
+            (new.term, new.vote) != (old.term, old.vote)
+        });
+        // A leader's messages leave while its entries are being written, but never before its vote for itself is
+        // durable. raft takes for granted that it is, because requests for votes wait for that; but whoever is the only
+        // voter leads without asking, and its learners would hear of a term that it may give to other entries after
+        // a crash (`docs/findings.md`).
+        if self.is_leader()
+            && !self.flaws.has(Flaw::OnlyVoterHeardEarly)
+            && (is_vote || self.unpersisted.iter().any(|ready| ready.is_vote))
+        {
+            held.splice(0..0, turn.messages.drain(..));
+        }
         self.mirror(&save, facts);
         self.raw.advance_append_async(ready);
         self.tell_state(facts);
@@ -327,7 +343,7 @@ impl Node {
         }
         if needs_write || !self.unpersisted.is_empty() {
             let job = needs_write.then_some(job);
-            self.unpersisted.push_back(Unpersisted { number, job, messages: held, snapshot });
+            self.unpersisted.push_back(Unpersisted { number, job, is_vote, messages: held, snapshot });
         } else {
             self.raw.on_persist_ready(number);
             turn.messages.append(&mut held);

@@ -88,15 +88,16 @@ impl Interval {
         self.start <= key && self.end.as_ref().is_none_or(|end| key < end)
     }
 
-    /// A range that ends before it begins holds no key; it is covered where both its ends are, as in
-    /// etcd's interval tree.
+    /// A range that ends where it begins, or before, holds no key; it is covered where it begins, as by etcd's interval
+    /// tree (`pkg/adt`; it does not find all that end before they begin, which depends on the tree's shape).
     fn covers(&self, key: &[u8], range_end: &[u8]) -> bool {
         match range_end {
             [] => self.contains(key),
             [0] => self.contains(key) && self.end.is_none(),
+            _ if range_end <= key => self.contains(key),
             _ => {
                 let ends_within = self.end.as_ref().is_none_or(|end| range_end <= end);
-                self.contains(key) && self.start < range_end && ends_within
+                self.contains(key) && ends_within
             }
         }
     }
@@ -166,8 +167,11 @@ mod tests {
             ("w", "\0", false),
             // Empty ranges.
             ("e", "c", true),
-            ("e", "b", false),
+            ("e", "b", true),
+            ("b", "b", true),
             ("c", "c", true),
+            ("d", "d", true),
+            ("f", "f", false),
             ("h", "g", false),
         ] {
             assert_eq!(

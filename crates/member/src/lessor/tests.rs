@@ -179,6 +179,19 @@ fn what_is_not_revoked_is_offered_again() {
 }
 
 #[test]
+fn a_revocation_that_was_lost_is_proposed_again_with_the_next_offer() {
+    let mut leader = Leader::new(&config());
+    leader.grant(7, 2, 0);
+    let first = leader.end_of(7);
+    // Leadership takes a while to confirm, the first time longer than the second.
+    leader.lessor.confirmed(7);
+    assert_eq!(leader.next(first + 2), Some(7));
+    let second = leader.end_of(7);
+    leader.lessor.confirmed(7);
+    assert_eq!(leader.next(second + 1), Some(7), "the first attempt, of {first}, counts as lost");
+}
+
+#[test]
 fn one_scan_takes_five_hundred_leases() {
     let mut leader = Leader::new(&config());
     (1..=501).for_each(|id| leader.grant(id, 2, 0));

@@ -28,9 +28,14 @@ impl Configuration {
         self.voters.contains(&id) || self.outgoing.contains(&id)
     }
 
+    /// Whether nobody else votes.
+    pub fn is_only_voter(&self, id: u64) -> bool {
+        self.voters == [id] && self.outgoing.is_empty()
+    }
+
     /// Whether there is nobody but this one.
     pub fn is_only(&self, id: u64) -> bool {
-        self.voters == [id] && self.outgoing.is_empty() && self.learners.is_empty()
+        self.is_only_voter(id) && self.learners.is_empty()
     }
 
     /// Whether the members are the same, whatever made it.

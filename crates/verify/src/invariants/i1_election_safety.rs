@@ -4,8 +4,8 @@
 //! may give the same index and term to two entries. That is what becomes of a vote for oneself that
 //! was not durable (zoo R1).
 //!
-//! A cluster of one is excused from that: raft counts its own vote before it is durable, which is as
-//! good as durable while nobody else can hear of it. What it has not on disk when it dies never was.
+//! The only voter is excused from that: raft counts its own vote before it is durable, which is as good as durable while
+//! nobody else hears of it, and I6 sees to that. What it has not on disk when it dies never was.
 //!
 //! Not checked: that the leader was elected by a quorum of votes, that votes went to candidates
 //! whose log was new enough (I3 sees what comes of it), and terms older than the last 1,024.
@@ -33,7 +33,7 @@ struct Leader {
 }
 
 impl ElectionSafety {
-    /// The only member there is began anew and knows of no term after `term`.
+    /// The only voter began anew and knows of no term after `term`.
     pub fn forget_after(&mut self, term: u64) {
         self.leaders.retain(|led, _| *led <= term);
     }
@@ -105,6 +105,21 @@ mod tests {
     #[test]
     fn a_cluster_of_one_leads_a_term_again_that_nobody_heard_of() {
         let mut run = Script::new(1);
+        run.state(1, 5, 1, Role::Leader);
+        run.append(1, &[(1, 5), (2, 5)]);
+        run.stop(1, Stop::Crash);
+        run.lose_after(1, 0);
+        run.lose_state(1, 4, 1, 0);
+        run.start(1, 0);
+        run.leads(1, 5);
+        run.tell(1, Fact::Appended(vec![LogEntry { index: 1, term: 5, digest: 7 }]));
+        run.holds();
+    }
+
+    #[test]
+    fn the_only_voter_leads_a_term_again_that_its_learner_never_heard_of() {
+        let mut run = Script::new(2);
+        run.configure(1, 0, &[1], &[], &[2]);
         run.state(1, 5, 1, Role::Leader);
         run.append(1, &[(1, 5), (2, 5)]);
         run.stop(1, Stop::Crash);

@@ -80,6 +80,16 @@ impl LogMatching {
         self.others.retain(|(index, _), _| *index <= last);
     }
 
+    /// The only voter began anew with a log up to `last` and without having seen a term after `term`: what it made in
+    /// those it has told nobody.
+    pub fn forget_terms_after(&mut self, term: u64, last: u64) {
+        let is_later = |index: &u64| self.first.get(*index).is_some_and(|seen| seen.term > term);
+        if let Some(index) = self.first.indexes_after(last).find(is_later) {
+            self.first.forget_above(index - 1);
+        }
+        self.others.retain(|(_, of), _| *of <= term);
+    }
+
     /// Nobody can speak of entries below `floor` any more.
     pub fn forget_below(&mut self, floor: u64) {
         self.first.forget_below(floor);

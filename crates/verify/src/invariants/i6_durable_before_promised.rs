@@ -9,6 +9,9 @@
 //! * A vote: term and vote are durable (zoo R1).
 //! * A request for votes: the candidate's vote for itself is durable; it counts that vote.
 //!
+//! * What only a leader sends (entries, heartbeats, snapshots, an order to campaign): its vote for itself is durable, or
+//!   it might lead the same term again after a crash, with other entries. Its entries need not be: I5 counts them.
+//!
 //! A later term on the disk is as good as the vote: it can never be given again.
 //!
 //! Pre-votes promise nothing (thesis, section 9.6), nor do rejections and heartbeat responses.
@@ -47,6 +50,33 @@ pub(super) fn promises(head: &MessageHead) -> bool {
         MessageKind::RequestVote => true,
         _ => false,
     }
+}
+
+/// Whether only a leader sends such a message.
+#[inline]
+pub(super) fn leads(head: &MessageHead) -> bool {
+    use MessageKind::{Append, Heartbeat, Snapshot, TimeoutNow};
+    matches!(head.kind, Append | Heartbeat | Snapshot | TimeoutNow)
+}
+
+/// `member`, who leads, sends a message to `to`. Only what [`leads`] may be handed in.
+#[inline]
+pub(super) fn led(event: &Event, to: MemberId, head: &MessageHead, member: &Member, findings: &mut Findings) {
+    let (term, own) = (head.term, u64::from(member.id));
+    if member.disk.holds_vote(term, own) {
+        return;
+    }
+    findings.add("I6", event, || {
+        Account::new(format!("Member {} led before its vote was durable", member.id))
+            .say(format!(
+                "Member {} told member {to} that it leads term {term}, but on its disk were term {} and a vote for {}: {}.",
+                member.id,
+                member.disk.now.term,
+                words::who(member.disk.now.vote),
+                member.disk.state_whereabouts(term, own),
+            ))
+            .prove(member.disk.state_evidence(member.id, term, own))
+    });
 }
 
 fn append_response(
@@ -237,6 +267,27 @@ mod tests {
             "Member 3 asked member 2 for its vote in term 3, as one who votes for itself, but on its disk were term 2 and a vote for member 1: \
              no write of it was under way.",
         );
+    }
+
+    #[test]
+    fn a_leader_that_is_heard_of_before_its_vote_for_itself_is_durable() {
+        let mut run = Script::new(3);
+        run.state(1, 5, 1, Role::Leader);
+        let job = run.save(1);
+        run.send(1, 2, MessageKind::HeartbeatResponse, 5, 0);
+        run.holds();
+        run.send(1, 2, MessageKind::Append, 5, 0);
+        let broken = run.broke(
+            "I6",
+            "Member 1 told member 2 that it leads term 5, but on its disk were term 0 and a vote for nobody: \
+             job 1, which holds it, was still being written.",
+        );
+        assert_eq!((broken.title.as_str(), job), ("Member 1 led before its vote was durable", 1));
+        let mut run = Script::new(3);
+        run.votes(1, 5, 1);
+        run.send(1, 2, MessageKind::Append, 5, 0);
+        run.send(1, 3, MessageKind::Heartbeat, 5, 0);
+        run.holds();
     }
 
     #[test]

@@ -381,11 +381,16 @@ impl Monitors {
 
     #[inline]
     fn sent(&mut self, event: &Event, to: MemberId, head: &MessageHead) {
-        if i6_durable_before_promised::promises(head) && event.member != 0 {
+        if event.member == 0 {
+            return;
+        }
+        let member = &mut self.members[place(event)];
+        if i6_durable_before_promised::promises(head) {
             self.probes.promises += 1;
             self.sights.acknowledged(event.member);
-            let member = &mut self.members[place(event)];
             i6_durable_before_promised::sent(event, to, head, member, &mut self.findings);
+        } else if i6_durable_before_promised::leads(head) {
+            i6_durable_before_promised::led(event, to, head, member, &mut self.findings);
         }
     }
 
@@ -426,13 +431,15 @@ impl Monitors {
         let only_one = self.members.len() == 1;
         let member = &mut self.members[place(event)];
         let mut log = TermLog::after(found.before.0, found.before.1);
-        let alone = match &member.configuration {
-            Some(configuration) => configuration.is_only(u64::from(member.id)),
-            None => only_one,
-        };
-        if alone {
+        let id = u64::from(member.id);
+        let configuration = member.configuration.as_ref();
+        let last = found.before.0 + found.entries.len() as u64;
+        if configuration.map_or(only_one, |configuration| configuration.is_only_voter(id)) {
             self.elections.forget_after(found.hard_state.term);
-            self.logs.forget_after(found.before.0 + found.entries.len() as u64);
+            self.logs.forget_terms_after(found.hard_state.term, last);
+        }
+        if configuration.map_or(only_one, |configuration| configuration.is_only(id)) {
+            self.logs.forget_after(last);
         }
         for entry in found.entries {
             log.put(entry.index, entry.term);

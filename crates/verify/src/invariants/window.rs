@@ -84,6 +84,11 @@ impl<T> Window<T> {
     pub fn base(&self) -> u64 {
         self.base
     }
+
+    /// The indexes after `last` that are kept.
+    pub fn indexes_after(&self, last: u64) -> std::ops::Range<u64> {
+        (last + 1).max(self.base)..self.base + self.slots.len() as u64
+    }
 }
 
 #[cfg(test)]

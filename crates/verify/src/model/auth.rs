@@ -238,6 +238,12 @@ impl Auth {
             .collect();
         parts.sort();
         let asked = Span::new(key, end);
+        // It holds no key; etcd's tree of permissions finds it by its beginning.
+        if asked.end <= Limit::At(asked.key.clone()) {
+            let found =
+                parts.iter().any(|part| part.key <= asked.key && part.end > Limit::At(asked.key.clone()));
+            return if found { Ok(()) } else { Err(Error::PermissionDenied) };
+        }
         let mut reached: Option<&Limit> = None;
         for part in parts
             .iter()
@@ -560,6 +566,10 @@ mod tests {
         let alice = Some("alice");
         assert_eq!(permits(&auth, alice, range("b", "d")), Ok(()));
         assert_eq!(permits(&auth, alice, range("b", "")), Ok(()));
+        for empty in ["b", "c"] {
+            assert_eq!(permits(&auth, alice, range(empty, empty)), Ok(()));
+        }
+        assert_eq!(permits(&auth, alice, range("d", "d")), DENIED);
         for (key, end) in [("a", "c"), ("b", "e"), ("d", ""), ("b", "\0"), ("\0", "\0")] {
             assert_eq!(permits(&auth, alice, range(key, end)), DENIED, "{key} to {end}");
         }
