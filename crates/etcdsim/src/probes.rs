@@ -626,6 +626,11 @@ pub const AREAS: &[Area] = &[
                 "Whoever is first in the queue must have gone first.",
             ),
             probe(
+                "waiter-gone",
+                "A client that waits for a lock or an election broke off.",
+                "Its place in the queue must not block it.",
+            ),
+            probe(
                 "lock-session-expired-while-waiting",
                 "The lease of one that waits for a lock ended.",
                 "It must not be given the lock.",
@@ -728,11 +733,6 @@ pub const BEYOND: Area = Area {
             "more-leases-due-than-one-scan-takes",
             "More than 500 leases were due at once.",
             "The others are due at the next scan.",
-        ),
-        probe(
-            "waiter-gone",
-            "A client that waits for a lock or an election broke off.",
-            "Its place in the queue must not block it.",
         ),
         probe(
             "first-start-begun-again",
