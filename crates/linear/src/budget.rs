@@ -1,0 +1,160 @@
+//! How much a check may cost, and the meter that keeps it to that.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Limits of one check. Whatever the history, the check ends within them, if need be undecided.
+#[derive(Clone, Debug)]
+pub struct Budget<'a> {
+    /// How many configurations a search may visit, over all components together.
+    pub steps_max: u64,
+    /// How many bytes one component's search may take for its memo and its states, without what the states
+    /// themselves own elsewhere. What the search needs per operation, about 100 bytes, is not counted either:
+    /// it is bounded by the history.
+    pub bytes_max: usize,
+    /// How long the check may take by the wall clock. A verdict that depends on it is not reproducible.
+    pub wall_max: Option<Duration>,
+    /// Whether a violation is explained. Without that its conflict is whatever the verdict rests on, up to the
+    /// whole component: enough for somebody who only asks whether a smaller run still fails.
+    pub explain: bool,
+    /// How many configurations the explanation of a violation may visit, beyond as many as the verdict took.
+    pub explain_steps_max: u64,
+    /// How many components are checked at a time.
+    pub threads: usize,
+    /// Set by somebody else to end the check early.
+    pub cancel: Option<&'a AtomicBool>,
+}
+
+impl Default for Budget<'_> {
+    fn default() -> Self {
+        Budget {
+            steps_max: 20_000_000,
+            bytes_max: 1 << 30,
+            wall_max: None,
+            explain: true,
+            explain_steps_max: 200_000,
+            threads: 1,
+            cancel: None,
+        }
+    }
+}
+
+/// Why a check ended without a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// [`Budget::steps_max`].
+    Steps,
+    /// [`Budget::bytes_max`].
+    Bytes,
+    /// [`Budget::wall_max`].
+    Wall,
+    /// [`Budget::cancel`].
+    Cancelled,
+}
+
+impl std::fmt::Display for Limit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Limit::Steps => "the budget of steps is spent",
+            Limit::Bytes => "the memo has reached its budget of bytes",
+            Limit::Wall => "the time is up",
+            Limit::Cancelled => "it was cancelled",
+        })
+    }
+}
+
+/// What all components of one check have spent together.
+#[derive(Debug)]
+pub(crate) struct Account<'a> {
+    spent: AtomicU64,
+    steps_max: u64,
+    deadline: Option<Instant>,
+    cancel: Option<&'a AtomicBool>,
+    bytes_max: usize,
+}
+
+impl<'a> Account<'a> {
+    pub(crate) fn new(budget: &Budget<'a>) -> Self {
+        Account {
+            spent: AtomicU64::new(0),
+            steps_max: budget.steps_max,
+            deadline: budget.wall_max.and_then(|wall| Instant::now().checked_add(wall)),
+            cancel: budget.cancel,
+            bytes_max: budget.bytes_max,
+        }
+    }
+
+    /// An account of its own for the explanation of a violation.
+    pub(crate) fn for_explanation(&self, steps_max: u64) -> Account<'a> {
+        Account {
+            spent: AtomicU64::new(0),
+            steps_max,
+            deadline: self.deadline,
+            cancel: self.cancel,
+            bytes_max: self.bytes_max,
+        }
+    }
+
+    pub(crate) fn spent(&self) -> u64 {
+        self.spent.load(Ordering::Relaxed)
+    }
+}
+
+/// One search's share of an [`Account`]. Steps are drawn in batches, so that searches seldom meet.
+#[derive(Debug)]
+pub(crate) struct Meter<'a> {
+    account: &'a Account<'a>,
+    /// Steps drawn from the account and not yet taken.
+    left: u64,
+}
+
+const BATCH: u64 = 1024;
+
+impl<'a> Meter<'a> {
+    pub(crate) fn new(account: &'a Account<'a>) -> Self {
+        Meter { account, left: 0 }
+    }
+
+    pub(crate) fn bytes_max(&self) -> usize {
+        self.account.bytes_max
+    }
+
+    /// Takes one step, if the budget still allows it.
+    #[inline]
+    pub(crate) fn step(&mut self) -> Result<(), Limit> {
+        if self.left == 0 {
+            self.draw()?;
+        }
+        self.left -= 1;
+        Ok(())
+    }
+
+    fn draw(&mut self) -> Result<(), Limit> {
+        self.look()?;
+        let before = self.account.spent.fetch_add(BATCH, Ordering::Relaxed);
+        self.left = BATCH.min(self.account.steps_max.saturating_sub(before));
+        self.account.spent.fetch_sub(BATCH - self.left, Ordering::Relaxed);
+        if self.left == 0 { Err(Limit::Steps) } else { Ok(()) }
+    }
+
+    /// Looks at the flag and the clock.
+    pub(crate) fn look(&self) -> Result<(), Limit> {
+        if self.account.cancel.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+            return Err(Limit::Cancelled);
+        }
+        if self.account.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(Limit::Wall);
+        }
+        if self.account.spent() > self.account.steps_max {
+            return Err(Limit::Steps);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Meter<'_> {
+    fn drop(&mut self) {
+        // Only steps that were taken count.
+        self.account.spent.fetch_sub(self.left, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,255 @@
+//! Histories of a simulated register or store, for tests and measurements.
+//!
+//! Every operation takes effect at a point between its call and its return; call to point and point to return
+//! are each exponential with mean 1, and a client thinks for a tenth of that, so that nearly all clients are
+//! always waiting. A write is lost to its client with a given probability: it takes effect with probability
+//! one half, at a time exponential with mean 5 after its call, and the client goes on under a new number. All
+//! written values are different.
+
+use crate::history::{History, Operation, Outcome};
+use crate::models::keyed;
+use crate::models::register::{Input, Output};
+
+/// A question to a keyed register of numbers.
+pub type KeyedInput = keyed::Input<u32, Input<u32>>;
+
+/// What to generate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// How many operations.
+    pub operations: usize,
+    /// How many clients at a time.
+    pub clients: usize,
+    /// How many keys; each operation is on one of them, all alike.
+    pub keys: u32,
+    /// How many of a thousand writes are lost to their clients.
+    pub unknown_per_mille: u32,
+    /// How many of a hundred operations are reads; of the rest a fifth are compare-and-sets.
+    pub reads_per_cent: u32,
+    /// How many values there are per key; 0: all written values are different.
+    pub values: u32,
+    /// Whether one read in the second half returns a value that was overwritten before it was called.
+    pub stale: bool,
+    /// The same seed gives the same history.
+    pub seed: u64,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Shape {
+            operations: 1000,
+            clients: 5,
+            keys: 1,
+            unknown_per_mille: 0,
+            reads_per_cent: 50,
+            values: 0,
+            stale: false,
+            seed: 1,
+        }
+    }
+}
+
+/// Numbers that look random (splitmix64).
+#[derive(Clone, Debug)]
+pub struct Random(u64);
+
+impl Random {
+    /// A sequence of its own for each seed.
+    pub fn new(seed: u64) -> Random {
+        Random(seed)
+    }
+
+    /// The next 64 bits.
+    pub fn draw(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut word = self.0;
+        word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        word ^ (word >> 31)
+    }
+
+    /// A number below `bound`, or 0 if that is 0.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        ((u128::from(self.draw()) * u128::from(bound)) >> 64) as u64
+    }
+
+    /// Exponential with this mean, rounded down.
+    fn exponential(&mut self, mean: f64) -> u64 {
+        let uniform = (self.draw() >> 11) as f64 / (1_u64 << 53) as f64;
+        (-(1.0 - uniform).ln() * mean) as u64
+    }
+}
+
+/// One unit of the simulated time, in ticks: fine enough that equal times are rare.
+const UNIT: f64 = 1_000_000.0;
+
+/// An operation under way, waiting for its point.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Pending {
+    point: u64,
+    index: u32,
+}
+
+/// The value every key holds first.
+pub const INITIAL: u32 = 0;
+
+/// A history of this shape. It is linearizable, unless the shape asks for a stale read.
+pub fn generate(shape: &Shape) -> History<KeyedInput, Output<u32>> {
+    let mut simulation = Simulation::new(shape);
+    let mut operations = simulation.calls();
+    simulation.points(&mut operations);
+    if shape.stale {
+        simulation.spoil(&mut operations);
+    }
+    operations.into_iter().collect()
+}
+
+struct Simulation<'a> {
+    shape: &'a Shape,
+    random: Random,
+    /// By operation: when it takes effect, [`NEVER`] if it does not.
+    points: Vec<u64>,
+    /// By operation: what its key held just before.
+    before: Vec<u32>,
+}
+
+const NEVER: u64 = u64::MAX;
+
+impl<'a> Simulation<'a> {
+    fn new(shape: &'a Shape) -> Self {
+        Simulation { shape, random: Random::new(shape.seed), points: Vec::new(), before: Vec::new() }
+    }
+
+    /// The calls in order of time, with the times of their points and returns drawn, but no answers yet.
+    fn calls(&mut self) -> Vec<Operation<KeyedInput, Output<u32>>> {
+        let mut clients: std::collections::BinaryHeap<std::cmp::Reverse<(u64, u32)>> =
+            (0..self.shape.clients)
+                .map(|client| std::cmp::Reverse((self.random.exponential(UNIT), client as u32)))
+                .collect();
+        let mut names = self.shape.clients as u32;
+        let mut operations = Vec::with_capacity(self.shape.operations);
+        while operations.len() < self.shape.operations {
+            let Some(std::cmp::Reverse((call, client))) = clients.pop() else { break };
+            let input = self.input(operations.len() as u32);
+            let lost = !matches!(input.input, Input::Read)
+                && self.random.below(1000) < u64::from(self.shape.unknown_per_mille);
+            let (point, outcome, next) = if lost {
+                let takes_effect = self.random.below(2) == 0;
+                let point = call + self.random.exponential(5.0 * UNIT);
+                names += 1;
+                let timeout = call + (2.0 * UNIT) as u64;
+                (if takes_effect { point } else { NEVER }, Outcome::Unknown, (timeout, names))
+            } else {
+                let point = call + self.random.exponential(UNIT);
+                let at = point + self.random.exponential(UNIT);
+                let think = self.random.exponential(UNIT / 10.0);
+                (point, Outcome::Answered { output: Output::Written, at }, (at + think + 1, client))
+            };
+            self.points.push(point);
+            clients.push(std::cmp::Reverse(next));
+            operations.push(Operation { client, input, call, outcome });
+        }
+        operations
+    }
+
+    fn input(&mut self, index: u32) -> KeyedInput {
+        let key = self.random.below(u64::from(self.shape.keys)) as u32;
+        let new = match self.shape.values {
+            0 => index + 1,
+            values => self.random.below(u64::from(values)) as u32 + 1,
+        };
+        let input = if self.random.below(100) < u64::from(self.shape.reads_per_cent) {
+            Input::Read
+        } else if self.random.below(5) == 0 {
+            // What it compares with is filled in when it takes effect.
+            Input::Cas(INITIAL, new)
+        } else {
+            Input::Write(new)
+        };
+        keyed::Input { key, input }
+    }
+
+    /// Lets every operation take effect, in the order of the points.
+    fn points(&mut self, operations: &mut [Operation<KeyedInput, Output<u32>>]) {
+        let mut pending: Vec<Pending> = (0..operations.len() as u32)
+            .filter(|&index| self.points[index as usize] != NEVER)
+            .map(|index| Pending { point: self.points[index as usize], index })
+            .collect();
+        pending.sort_unstable();
+        let mut store = vec![INITIAL; self.shape.keys as usize];
+        // What each key held a few writes ago: compare-and-sets compare with what a client may have seen.
+        let mut recent = vec![[INITIAL; 4]; self.shape.keys as usize];
+        self.before = vec![INITIAL; operations.len()];
+        for Pending { index, .. } in pending {
+            let at = index as usize;
+            let key = operations[at].input.key as usize;
+            self.before[at] = store[key];
+            if let Input::Cas(expected, new) = &mut operations[at].input.input {
+                *expected = if self.random.below(2) == 0 {
+                    store[key]
+                } else {
+                    recent[key][self.random.below(4) as usize]
+                };
+                if expected == new {
+                    *new += 1 + self.shape.values;
+                }
+            }
+            let (held, output) = effect(store[key], &operations[at].input.input);
+            if held != store[key] {
+                recent[key].rotate_right(1);
+                recent[key][0] = store[key];
+                store[key] = held;
+            }
+            if let Outcome::Answered { output: answer, .. } = &mut operations[at].outcome {
+                *answer = output;
+            }
+        }
+    }
+
+    /// Lets one read return a value although another write lies wholly between that value's write and it.
+    fn spoil(&mut self, operations: &mut [Operation<KeyedInput, Output<u32>>]) {
+        let half = operations.len() / 2;
+        let mut spoiled = None;
+        for at in half..operations.len() {
+            if operations[at].input.input == Input::Read
+                && let Some(value) = self.overwritten(operations, at)
+            {
+                spoiled = Some((at, value));
+                if self.random.below(4) == 0 {
+                    break;
+                }
+            }
+        }
+        if let Some((at, value)) = spoiled
+            && let Outcome::Answered { output, .. } = &mut operations[at].outcome
+        {
+            *output = Output::Value(value);
+        }
+    }
+
+    /// A value that must have been overwritten before the read at `at` was called.
+    fn overwritten(&self, operations: &[Operation<KeyedInput, Output<u32>>], at: usize) -> Option<u32> {
+        let read = &operations[at];
+        let window = at.saturating_sub(400 * self.shape.keys as usize);
+        let mut writes = operations[window..at].iter().rev().filter_map(|operation| {
+            match (&operation.input, operation.returned()) {
+                (keyed::Input { key, input: Input::Write(value) }, Some(at)) if *key == read.input.key => {
+                    Some((operation.call, at, *value))
+                }
+                _ => None,
+            }
+        });
+        let newer = writes.by_ref().find(|&(_, at, _)| at < read.call)?;
+        writes.find(|&(_, at, value)| at < newer.0 && value != newer.2).map(|(_, _, value)| value)
+    }
+}
+
+/// What a register holds after an operation, and what it answers.
+fn effect(held: u32, input: &Input<u32>) -> (u32, Output<u32>) {
+    match *input {
+        Input::Read => (held, Output::Value(held)),
+        Input::Write(new) => (new, Output::Written),
+        Input::Cas(expected, new) if expected == held => (new, Output::Set(true)),
+        Input::Cas(..) => (held, Output::Set(false)),
+    }
+}

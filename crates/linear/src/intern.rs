@@ -1,0 +1,184 @@
+//! Small numbers for values, so that the engines compare and index instead of hashing.
+
+use std::borrow::Cow;
+use std::hash::{Hash, Hasher};
+
+/// A table of distinct values; each has the number of its first appearance.
+///
+/// One probe of eight bytes decides nearly every lookup: the slot keeps half of the hash beside the number.
+pub(crate) struct Interner<V> {
+    values: Vec<V>,
+    /// `(half of the hash, number)`, or [`EMPTY`]. Invariant: a power of two long, at most half full.
+    slots: Vec<(u32, u32)>,
+    mask: usize,
+}
+
+const EMPTY: (u32, u32) = (0, u32::MAX);
+
+impl<V: Hash + Eq> Interner<V> {
+    pub(crate) fn new() -> Self {
+        Interner { values: Vec::new(), slots: vec![EMPTY; 16], mask: 15 }
+    }
+
+    /// A table with room for about this many values.
+    pub(crate) fn with_capacity(values: usize) -> Self {
+        let length = (values * 2).next_power_of_two().max(16);
+        Interner { values: Vec::with_capacity(values), slots: vec![EMPTY; length], mask: length - 1 }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    pub(crate) fn value(&self, number: u32) -> &V {
+        &self.values[number as usize]
+    }
+
+    /// All values, by number.
+    pub(crate) fn into_values(self) -> Vec<V> {
+        self.values
+    }
+
+    /// The number of a value, given away if it is new.
+    pub(crate) fn intern(&mut self, value: Cow<'_, V>) -> u32
+    where
+        V: Clone,
+    {
+        match self.find(&value) {
+            Ok(number) => number,
+            Err((slot, half)) => self.add(slot, half, value.into_owned()),
+        }
+    }
+
+    /// The number of a value that the caller owns.
+    pub(crate) fn intern_owned(&mut self, value: V) -> u32 {
+        match self.find(&value) {
+            Ok(number) => number,
+            Err((slot, half)) => self.add(slot, half, value),
+        }
+    }
+
+    /// Roughly how many bytes the table takes, without what the values own.
+    pub(crate) fn bytes(&self) -> usize {
+        self.slots.len() * size_of::<(u32, u32)>() + self.values.capacity() * size_of::<V>()
+    }
+
+    fn find(&self, value: &V) -> Result<u32, (usize, u32)> {
+        let mut hasher = Mixer::default();
+        value.hash(&mut hasher);
+        let hash = hasher.finish();
+        let half = hash as u32;
+        let mut slot = slot_of(hash) & self.mask;
+        loop {
+            let (other, number) = self.slots[slot];
+            if number == u32::MAX {
+                return Err((slot, half));
+            }
+            if other == half && self.values[number as usize] == *value {
+                return Ok(number);
+            }
+            slot = (slot + 1) & self.mask;
+        }
+    }
+
+    fn add(&mut self, slot: usize, half: u32, value: V) -> u32 {
+        let number = self.values.len() as u32;
+        self.values.push(value);
+        self.slots[slot] = (half, number);
+        if self.values.len() * 2 > self.slots.len() {
+            self.grow();
+        }
+        number
+    }
+
+    fn grow(&mut self) {
+        let length = self.slots.len() * 2;
+        self.mask = length - 1;
+        self.slots = vec![EMPTY; length];
+        for (number, value) in self.values.iter().enumerate() {
+            let mut hasher = Mixer::default();
+            value.hash(&mut hasher);
+            let hash = hasher.finish();
+            let mut slot = slot_of(hash) & self.mask;
+            while self.slots[slot].1 != u32::MAX {
+                slot = (slot + 1) & self.mask;
+            }
+            self.slots[slot] = (hash as u32, number as u32);
+        }
+    }
+}
+
+/// Where a hash belongs in a table. Its last four bits decide within a run of sixteen slots.
+#[inline]
+fn slot_of(hash: u64) -> usize {
+    (hash >> 32 << 4 | hash & 15) as usize
+}
+
+/// A hasher that is quick on integers and short strings. Nobody attacks a checker with colliding values,
+/// and collisions only cost time: equality decides.
+///
+/// The last four bits of integers are kept as they are: values are mostly counted up, and neighbours then
+/// share a cache line of the table.
+#[derive(Default)]
+struct Mixer {
+    state: u64,
+    last: u64,
+}
+
+impl Mixer {
+    #[inline]
+    fn mix(&mut self, word: u64) {
+        // The multiplier is the 64-bit golden ratio; the rotation keeps the order of words significant.
+        self.state = (self.state.rotate_left(23) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+
+    #[inline]
+    fn number(&mut self, word: u64) {
+        self.mix(word >> 4);
+        self.last ^= word & 15;
+    }
+}
+
+impl Hasher for Mixer {
+    #[inline]
+    fn finish(&self) -> u64 {
+        let folded = self.state ^ (self.state >> 29);
+        let mixed = folded.wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        (mixed ^ (mixed >> 32)) & !15 | self.last
+    }
+
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) {
+        let mut words = bytes.chunks_exact(8);
+        for word in &mut words {
+            self.mix(u64::from_le_bytes(word.try_into().unwrap_or_default()));
+        }
+        let rest = words.remainder();
+        if !rest.is_empty() {
+            let mut last = [0_u8; 8];
+            last[..rest.len()].copy_from_slice(rest);
+            self.mix(u64::from_le_bytes(last));
+        }
+        self.last ^= self.state >> 60;
+    }
+
+    #[inline]
+    fn write_u8(&mut self, word: u8) {
+        self.number(u64::from(word));
+    }
+
+    #[inline]
+    fn write_u32(&mut self, word: u32) {
+        self.number(u64::from(word));
+    }
+
+    #[inline]
+    fn write_u64(&mut self, word: u64) {
+        self.number(word);
+    }
+
+    #[inline]
+    fn write_usize(&mut self, word: usize) {
+        self.number(word as u64);
+    }
+}

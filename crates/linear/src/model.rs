@@ -1,0 +1,115 @@
+//! What a system promises when it is used by one client at a time.
+
+use std::borrow::Cow;
+use std::hash::Hash;
+
+use crate::history::History;
+use crate::partition::Partition;
+
+/// A sequential specification: what each operation does to the state, and what it may return.
+///
+/// Only [`initial`](Model::initial) and [`step`](Model::step) are needed. Everything else makes the check
+/// faster or its words better, and each has a promise that the model must keep.
+pub trait Model {
+    /// What is asked of the system.
+    type Input;
+    /// What the system answers.
+    type Output;
+    /// Everything that later answers may depend on.
+    type State: Clone + Eq + Hash;
+    /// What the register view holds, see [`as_register`](Model::as_register); `()` for models without one.
+    type Value: Clone + Eq + Hash;
+
+    /// The state before the first operation.
+    fn initial(&self) -> Self::State;
+
+    /// The state after `input` in `state`, or `None` if it could not have returned `output` there.
+    ///
+    /// Without an output the outcome is unknown: any answer would do, and the effect is the one that the
+    /// operation has if it is carried out. Whatever a step with an output allows, the step without it must
+    /// allow too, with the same effect.
+    fn step(
+        &self,
+        state: &Self::State,
+        input: &Self::Input,
+        output: Option<&Self::Output>,
+    ) -> Option<Self::State>;
+
+    /// Whether the operation leaves every state as it was: a read, or a failed compare-and-set.
+    ///
+    /// Such operations are never branched on, and are ignored when their outcome is unknown.
+    fn is_read(&self, _input: &Self::Input, _output: Option<&Self::Output>) -> bool {
+        false
+    }
+
+    /// Splits the history into components that do not depend on each other.
+    ///
+    /// The promise: the state is a product, each component's operations touch only its own factor. By
+    /// default all is one component; [`Partition::by_key`] serves models whose operations name one key.
+    fn partition(&self, history: &History<Self::Input, Self::Output>) -> Partition {
+        Partition::whole(history.len())
+    }
+
+    /// The value before the first operation, if every component can be seen as one register.
+    fn register_start(&self) -> Option<Self::Value> {
+        None
+    }
+
+    /// The operation as one of a register, if it is one. Without an output the outcome is unknown.
+    ///
+    /// The promise: every component of [`partition`](Model::partition) behaves as one register that starts
+    /// with [`register_start`](Model::register_start). A component with an operation that is `None` here is
+    /// checked by [`step`](Model::step) alone, which is exact as well but slower.
+    fn as_register<'a>(
+        &self,
+        _input: &'a Self::Input,
+        _output: Option<&'a Self::Output>,
+    ) -> Option<RegisterOp<Cow<'a, Self::Value>>> {
+        None
+    }
+
+    /// For a [`RegisterOp::Append`]: the value before it, if `after` can be its result.
+    ///
+    /// The promise: there is at most one such value for each `after`.
+    fn retract(&self, _after: &Self::Value, _input: &Self::Input) -> Option<Self::Value> {
+        None
+    }
+
+    /// The operation in words, for explanations.
+    fn describe_input(&self, _input: &Self::Input) -> String {
+        "an operation".to_owned()
+    }
+
+    /// The answer in words, for explanations.
+    fn describe_output(&self, _input: &Self::Input, _output: &Self::Output) -> String {
+        "its answer".to_owned()
+    }
+
+    /// The state in words, for explanations.
+    fn describe_state(&self, _state: &Self::State) -> String {
+        "a state".to_owned()
+    }
+}
+
+/// An operation of a register, over values of type `V`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegisterOp<V> {
+    /// Returned this value.
+    Read(V),
+    /// Sets this value, whatever was there.
+    Write(V),
+    /// Sets `new` if the value is `expected`.
+    Cas {
+        /// The value compared with.
+        expected: V,
+        /// The value set if they were equal.
+        new: V,
+        /// Whether they were; `None` if the outcome is unknown.
+        succeeded: Option<bool>,
+    },
+    /// Makes a longer value out of any value, and never the same one again out of a longer one; see
+    /// [`Model::retract`].
+    Append,
+    /// Has no effect and says nothing.
+    Nothing,
+}

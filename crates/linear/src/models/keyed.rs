@@ -1,0 +1,114 @@
+//! Many independent instances of one model, each with its key.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::hash::Hash;
+
+use crate::history::History;
+use crate::model::{Model, RegisterOp};
+use crate::partition::Partition;
+
+/// A question to the instance of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Input<K, I> {
+    /// Which instance.
+    pub key: K,
+    /// What is asked of it.
+    pub input: I,
+}
+
+/// An instance of `model` for every key; outputs are those of the instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keyed<K, M> {
+    model: M,
+    split: bool,
+    key: std::marker::PhantomData<fn() -> K>,
+}
+
+impl<K, M> Keyed<K, M> {
+    /// Keys are checked one by one.
+    pub fn new(model: M) -> Self {
+        Keyed { model, split: true, key: std::marker::PhantomData }
+    }
+
+    /// All keys are checked together. Slow; for tests, and for measuring what the split is worth.
+    pub fn together(model: M) -> Self {
+        Keyed { split: false, ..Keyed::new(model) }
+    }
+}
+
+impl<K: Clone + Ord + Hash + Debug, M: Model> Model for Keyed<K, M> {
+    type Input = Input<K, M::Input>;
+    type Output = M::Output;
+    /// Instances that are as they were at the start are left out, so that equal states compare equal.
+    type State = BTreeMap<K, M::State>;
+    type Value = M::Value;
+
+    fn initial(&self) -> Self::State {
+        BTreeMap::new()
+    }
+
+    fn step(
+        &self,
+        state: &Self::State,
+        input: &Self::Input,
+        output: Option<&Self::Output>,
+    ) -> Option<Self::State> {
+        let initial = self.model.initial();
+        let after = self.model.step(state.get(&input.key).unwrap_or(&initial), &input.input, output)?;
+        let mut states = state.clone();
+        if after == initial {
+            states.remove(&input.key);
+        } else {
+            states.insert(input.key.clone(), after);
+        }
+        Some(states)
+    }
+
+    fn is_read(&self, input: &Self::Input, output: Option<&Self::Output>) -> bool {
+        self.model.is_read(&input.input, output)
+    }
+
+    fn partition(&self, history: &History<Self::Input, Self::Output>) -> Partition {
+        if self.split {
+            Partition::by_key(history, |input| input.key.clone())
+        } else {
+            Partition::whole(history.len())
+        }
+    }
+
+    fn register_start(&self) -> Option<M::Value> {
+        // Several keys in one component are no register.
+        if self.split { self.model.register_start() } else { None }
+    }
+
+    fn as_register<'a>(
+        &self,
+        input: &'a Self::Input,
+        output: Option<&'a Self::Output>,
+    ) -> Option<RegisterOp<Cow<'a, M::Value>>> {
+        self.model.as_register(&input.input, output)
+    }
+
+    fn retract(&self, after: &M::Value, input: &Self::Input) -> Option<M::Value> {
+        self.model.retract(after, &input.input)
+    }
+
+    fn describe_input(&self, input: &Self::Input) -> String {
+        format!("{} on key {:?}", self.model.describe_input(&input.input), input.key)
+    }
+
+    fn describe_output(&self, input: &Self::Input, output: &Self::Output) -> String {
+        self.model.describe_output(&input.input, output)
+    }
+
+    fn describe_state(&self, state: &Self::State) -> String {
+        if state.is_empty() {
+            return self.model.describe_state(&self.model.initial());
+        }
+        let one =
+            |(key, state): (&K, &M::State)| format!("key {key:?}: {}", self.model.describe_state(state));
+        state.iter().map(one).collect::<Vec<String>>().join("; ")
+    }
+}

@@ -1,0 +1,87 @@
+//! A first-in, first-out queue.
+
+use std::collections::VecDeque;
+use std::fmt::Debug;
+use std::hash::Hash;
+
+use crate::model::Model;
+
+/// What can be asked of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Input<V> {
+    /// To hold one more element, behind all others.
+    Enqueue(V),
+    /// For the foremost element, which then leaves.
+    Dequeue,
+}
+
+/// What a queue answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Output<V> {
+    /// To an enqueue.
+    Enqueued,
+    /// To a dequeue: `None` if there was nothing.
+    Dequeued(Option<V>),
+}
+
+/// A queue that is first empty.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queue<V>(std::marker::PhantomData<fn() -> V>);
+
+impl<V> Queue<V> {
+    /// The model.
+    pub fn new() -> Self {
+        Queue(std::marker::PhantomData)
+    }
+}
+
+impl<V: Clone + Eq + Hash + Debug> Model for Queue<V> {
+    type Input = Input<V>;
+    type Output = Output<V>;
+    type State = VecDeque<V>;
+    type Value = ();
+
+    fn initial(&self) -> VecDeque<V> {
+        VecDeque::new()
+    }
+
+    fn step(&self, state: &VecDeque<V>, input: &Input<V>, output: Option<&Output<V>>) -> Option<VecDeque<V>> {
+        let mut after = state.clone();
+        match (input, output) {
+            (Input::Enqueue(element), None | Some(Output::Enqueued)) => after.push_back(element.clone()),
+            (Input::Dequeue, None) => {
+                after.pop_front();
+            }
+            (Input::Dequeue, Some(Output::Dequeued(seen))) => {
+                if after.pop_front() != *seen {
+                    return None;
+                }
+            }
+            _ => return None,
+        }
+        Some(after)
+    }
+
+    fn is_read(&self, input: &Input<V>, output: Option<&Output<V>>) -> bool {
+        matches!((input, output), (Input::Dequeue, Some(Output::Dequeued(None))))
+    }
+
+    fn describe_input(&self, input: &Input<V>) -> String {
+        match input {
+            Input::Enqueue(element) => format!("enqueue({element:?})"),
+            Input::Dequeue => "dequeue".to_owned(),
+        }
+    }
+
+    fn describe_output(&self, _: &Input<V>, output: &Output<V>) -> String {
+        match output {
+            Output::Enqueued => "done".to_owned(),
+            Output::Dequeued(Some(element)) => format!("{element:?}"),
+            Output::Dequeued(None) => "empty".to_owned(),
+        }
+    }
+
+    fn describe_state(&self, state: &VecDeque<V>) -> String {
+        format!("the queue holds {state:?}")
+    }
+}

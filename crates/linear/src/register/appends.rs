@@ -1,0 +1,163 @@
+//! Appends as steps between the values that somebody looks for.
+//!
+//! A value that is looked for (read, or compared with) and that an append can have made tells what was there
+//! before that append: an *edge*. What was there before is looked for in turn. Every value that can lead to
+//! one that is looked for is thus known, all others are the same to everybody, and an append that has no edge
+//! is a write of such a value.
+//!
+//! An append that is the only way to a value that somebody certainly saw is a compare-and-set: it found what
+//! was before, and nothing else. Where elements are never appended twice that is all of them, and nothing is
+//! left to the search.
+
+use crate::history::History;
+use crate::intern::Interner;
+use crate::model::Model;
+
+use super::columns::{Columns, Kind, NONE, Rows};
+
+/// A step that an append can make: the value before it and the value after.
+pub(super) type Edge = (u32, u32);
+
+/// What the appends that are left as such can do.
+#[derive(Default)]
+pub(super) struct Edges {
+    /// By kind of append (column `b` of their rows): its edges. From any other value it leads to `elsewhere`.
+    pub(super) by_kind: Vec<Vec<Edge>>,
+    /// A value that nobody looks for.
+    pub(super) elsewhere: u32,
+}
+
+impl Edges {
+    /// The value after an append of this kind.
+    pub(super) fn after(&self, kind: u32, before: u32) -> u32 {
+        let found = self.by_kind[kind as usize].iter().find(|edge| edge.0 == before);
+        found.map_or(self.elsewhere, |edge| edge.1)
+    }
+
+    /// All edges of all kinds.
+    pub(super) fn all(&self) -> impl Iterator<Item = Edge> {
+        self.by_kind.iter().flatten().copied()
+    }
+}
+
+/// Gives every append its edges. The result, if there is one, is a contradiction: an append and two rows that
+/// put it after two different values.
+pub(super) fn resolve<M: Model>(
+    model: &M,
+    history: &History<M::Input, M::Output>,
+    rows: &mut Rows,
+    values: &mut Interner<M::Value>,
+) -> Option<Vec<u32>> {
+    let mut steps = Steps::find(model, history, rows, values);
+    let columns = &mut rows.columns;
+    columns.values = values.len() as u32;
+    if let Some(contradiction) = steps.force(columns) {
+        return Some(contradiction);
+    }
+    let mut kinds: Interner<Vec<Edge>> = Interner::new();
+    for (&row, edges) in steps.appends.iter().zip(steps.edges) {
+        let row = row as usize;
+        if columns.kind[row] == Kind::Cas {
+            continue;
+        }
+        if edges.is_empty() {
+            (columns.kind[row], columns.b[row]) = (Kind::Write, columns.values);
+            columns.values += 1;
+        } else {
+            columns.b[row] = kinds.intern_owned(edges);
+        }
+    }
+    columns.edges = Edges { by_kind: kinds.into_values(), elsewhere: columns.values };
+    columns.values += 1;
+    None
+}
+
+struct Steps {
+    /// The rows that append.
+    appends: Vec<u32>,
+    /// By place in `appends`.
+    edges: Vec<Vec<Edge>>,
+    /// By value: the places in `appends` of those that can make it.
+    makers: Vec<Vec<u32>>,
+}
+
+impl Steps {
+    /// All edges to values that are looked for, and to those from which they come.
+    fn find<M: Model>(
+        model: &M,
+        history: &History<M::Input, M::Output>,
+        rows: &Rows,
+        values: &mut Interner<M::Value>,
+    ) -> Steps {
+        let columns = &rows.columns;
+        let is_append = |row: &u32| columns.kind[*row as usize] == Kind::Append;
+        let appends: Vec<u32> = (0..columns.len() as u32).filter(is_append).collect();
+        let mut edges = vec![Vec::new(); appends.len()];
+        let mut makers = vec![Vec::new(); values.len()];
+        let mut looked_for = vec![false; values.len()];
+        let mut open: Vec<u32> = columns.a.iter().copied().filter(|&value| value != NONE).collect();
+        while let Some(value) = open.pop() {
+            looked_for.resize(values.len(), false);
+            if std::mem::replace(&mut looked_for[value as usize], true) {
+                continue;
+            }
+            for (place, &row) in appends.iter().enumerate() {
+                let input = &history.operation(rows.every[row as usize]).input;
+                let Some(before) = model.retract(values.value(value), input) else { continue };
+                let before = values.intern_owned(before);
+                makers.resize(values.len(), Vec::new());
+                edges[place].push((before, value));
+                makers[value as usize].push(place as u32);
+                open.push(before);
+            }
+        }
+        for edges in &mut edges {
+            edges.sort_unstable();
+        }
+        Steps { appends, edges, makers }
+    }
+
+    /// Turns appends that are the only way to a value that somebody certainly saw into compare-and-sets.
+    fn force(&mut self, columns: &mut Columns) -> Option<Vec<u32>> {
+        let mut written = vec![false; columns.values as usize];
+        let mut source = vec![NONE; columns.values as usize];
+        written[columns.initial as usize] = true;
+        for row in 0..columns.len() {
+            if let Some(value) = columns.produced(row) {
+                written[value as usize] = true;
+            }
+            if let (Some(value), false) = (columns.observed(row), columns.optional(row)) {
+                source[value as usize] = row as u32;
+            }
+        }
+        let mut open: Vec<u32> =
+            (0..columns.values).filter(|&value| source[value as usize] != NONE).collect();
+        while let Some(value) = open.pop() {
+            let [place] = self.makers[value as usize][..] else { continue };
+            let row = self.appends[place as usize];
+            let at = row as usize;
+            if written[value as usize] || columns.kind[at] == Kind::Cas && columns.b[at] == value {
+                continue;
+            }
+            if columns.kind[at] == Kind::Cas {
+                return Some(vec![row, source[columns.b[at] as usize], source[value as usize]]);
+            }
+            for &(before, after) in &self.edges[place as usize] {
+                if after == value {
+                    (columns.kind[at], columns.a[at], columns.b[at]) = (Kind::Cas, before, value);
+                    if source[before as usize] == NONE {
+                        source[before as usize] = source[value as usize];
+                        open.push(before);
+                    }
+                } else if self.makers[after as usize].len() > 1 {
+                    // It is taken; if that leaves one other for that value, that one is forced too.
+                    self.makers[after as usize].retain(|&other| other != place);
+                    if source[after as usize] != NONE {
+                        open.push(after);
+                    }
+                }
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,110 @@
+//! What a check found, with the evidence for it.
+
+use crate::budget::Limit;
+
+/// The result of a check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// What was found.
+    pub verdict: Verdict,
+    /// How many components the history has.
+    pub components: usize,
+    /// How many configurations were visited. Components that need no search cost none.
+    pub steps: u64,
+}
+
+/// Whether the history is linearizable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is, and this order shows it.
+    Linearizable(Witness),
+    /// It is not, and these operations show it.
+    NotLinearizable(Box<Violation>),
+    /// The budget ended first.
+    Undecided(Box<Undecided>),
+}
+
+impl Verdict {
+    /// Whether the history was found linearizable.
+    pub fn is_linearizable(&self) -> bool {
+        matches!(self, Verdict::Linearizable(_))
+    }
+
+    /// Whether a violation was found.
+    pub fn is_violation(&self) -> bool {
+        matches!(self, Verdict::NotLinearizable(_))
+    }
+}
+
+/// An order for each component in which every answer is right. [`crate::validate::linearization`] checks it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Witness {
+    /// By component.
+    pub components: Vec<Linearization>,
+}
+
+/// One component's operations in an order in which a single client could have got the same answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Linearization {
+    /// All answered operations, and the unknown ones that took effect.
+    pub order: Vec<u32>,
+    /// The unknown ones that never took effect, or whose effect nobody needs.
+    pub left_out: Vec<u32>,
+}
+
+/// Why a history is not linearizable. Components before `component` are linearizable or undecided, those
+/// after it were not looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The component it was found in.
+    pub component: usize,
+    /// Operations that cannot be ordered.
+    pub conflict: Conflict,
+    /// The longest linearizable prefix in time that was found, as an order; empty if none was looked for.
+    pub prefix: Vec<u32>,
+    /// The time of the return up to which `prefix` goes, exclusive.
+    pub prefix_until: u64,
+    /// Every order of the conflict's operations, cut where it fails, unless there are too many.
+    pub excluded: Vec<Excluded>,
+}
+
+/// Operations that cannot be ordered on their own, whatever became of all others.
+///
+/// That is: if every operation outside `operations` is taken for one of unknown outcome (it may have taken
+/// effect at any time after its call, or never), the history is still not linearizable. As forgetting an
+/// outcome only ever allows more orders, the whole history is not linearizable either.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Conflict {
+    /// Indices, by call. None can be spared if `minimal`.
+    pub operations: Vec<u32>,
+    /// Those operations outside the conflict that could matter to it, had they taken effect at another time.
+    pub supporting: Vec<u32>,
+    /// Whether the conflict is known to hold no operation that could be left out of it.
+    pub minimal: bool,
+}
+
+/// One way to order the conflict's operations that fails, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Excluded {
+    /// The operations that could be ordered so.
+    pub order: Vec<u32>,
+    /// The one that cannot come next.
+    pub next: u32,
+    /// Why, in one sentence.
+    pub reason: String,
+}
+
+/// How far a check got before its budget ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undecided {
+    /// The component whose search was ended.
+    pub component: usize,
+    /// What ended it.
+    pub limit: Limit,
+    /// How many components could not be decided.
+    pub undecided_components: usize,
+    /// The longest order that the search built in `component`.
+    pub deepest: Vec<u32>,
+    /// How many operations with a known answer that component has.
+    pub answered: usize,
+}

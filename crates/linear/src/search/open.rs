@@ -1,0 +1,97 @@
+//! The rows that are not yet in the order, as two linked lists: by call, and by return.
+
+use crate::order::{self, NEVER};
+
+/// Rows taken out leave their own links behind, so that putting them back in the reverse order restores the
+/// lists exactly (dancing links). Nothing is allocated after the start.
+pub(crate) struct Open {
+    /// By row, and for the list's own end at the index `rows`: the next and previous row by call.
+    next: Vec<u32>,
+    previous: Vec<u32>,
+    /// The same by return, without rows that never return.
+    next_return: Vec<u32>,
+    previous_return: Vec<u32>,
+    end: u32,
+    /// By row, with [`NEVER`] at the end's index.
+    ret: Vec<u32>,
+}
+
+impl Open {
+    /// All rows open. `ret` may hold equal entries.
+    pub(crate) fn new(ret: &[u32]) -> Open {
+        let end = ret.len() as u32;
+        let returning = ret.iter().enumerate().filter(|&(_, &ret)| ret != NEVER);
+        let mut by_return: Vec<u64> = returning.map(|(row, &ret)| order::pack(ret, row as u32)).collect();
+        order::sort_almost_sorted(&mut by_return);
+        let (next, previous) = link(end, 0..end);
+        let (next_return, previous_return) = link(end, by_return.into_iter().map(order::row));
+        let mut ret = ret.to_vec();
+        ret.push(NEVER);
+        Open { next, previous, next_return, previous_return, end, ret }
+    }
+
+    /// The open row that was called first, or [`Open::end`].
+    #[inline]
+    pub(crate) fn first(&self) -> u32 {
+        self.next[self.end as usize]
+    }
+
+    /// The open row called after this one, or [`Open::end`]. Also right for a row just taken out.
+    #[inline]
+    pub(crate) fn after(&self, row: u32) -> u32 {
+        self.next[row as usize]
+    }
+
+    /// No row.
+    #[inline]
+    pub(crate) fn end(&self) -> u32 {
+        self.end
+    }
+
+    /// The least return of the open rows: what is called later may not come next.
+    #[inline]
+    pub(crate) fn earliest_return(&self) -> u32 {
+        self.ret[self.next_return[self.end as usize] as usize]
+    }
+
+    #[inline]
+    pub(crate) fn take(&mut self, row: u32) {
+        let at = row as usize;
+        let (next, previous) = (self.next[at], self.previous[at]);
+        self.next[previous as usize] = next;
+        self.previous[next as usize] = previous;
+        if self.ret[at] != NEVER {
+            let (next, previous) = (self.next_return[at], self.previous_return[at]);
+            self.next_return[previous as usize] = next;
+            self.previous_return[next as usize] = previous;
+        }
+    }
+
+    #[inline]
+    pub(crate) fn put_back(&mut self, row: u32) {
+        let at = row as usize;
+        let (next, previous) = (self.next[at], self.previous[at]);
+        self.next[previous as usize] = row;
+        self.previous[next as usize] = row;
+        if self.ret[at] != NEVER {
+            let (next, previous) = (self.next_return[at], self.previous_return[at]);
+            self.next_return[previous as usize] = row;
+            self.previous_return[next as usize] = row;
+        }
+    }
+}
+
+/// A ring through `end` in this order.
+fn link(end: u32, rows: impl Iterator<Item = u32>) -> (Vec<u32>, Vec<u32>) {
+    let mut next = vec![end; end as usize + 1];
+    let mut previous = vec![end; end as usize + 1];
+    let mut last = end;
+    for row in rows {
+        next[last as usize] = row;
+        previous[row as usize] = last;
+        last = row;
+    }
+    next[last as usize] = end;
+    previous[end as usize] = last;
+    (next, previous)
+}

@@ -1,0 +1,104 @@
+//! The part of a history that an engine is asked about.
+
+use crate::history::{History, Outcome};
+use crate::model::Model;
+
+/// Some operations of one component, some of them taken for ones of unknown outcome.
+#[derive(Clone, Copy)]
+pub(crate) struct Slice<'a> {
+    pub(crate) operations: &'a [u32],
+    /// By place in `operations`: whether its outcome counts. `None`: all of them do.
+    pub(crate) kept: Option<&'a [bool]>,
+    /// Time stops before this: later calls are left out, later returns never happen.
+    pub(crate) until: Option<u64>,
+}
+
+/// An operation's outcome as a slice shows it.
+pub(crate) enum Seen<'h, O> {
+    Answered {
+        output: &'h O,
+        at: u64,
+    },
+    Unknown,
+    /// It has no part in the question.
+    Absent,
+}
+
+impl<'a> Slice<'a> {
+    /// All these operations, as recorded.
+    pub(crate) fn whole(operations: &'a [u32]) -> Slice<'a> {
+        Slice { operations, kept: None, until: None }
+    }
+
+    /// What this slice shows of the operation at `place`.
+    pub(crate) fn seen<'h, M: Model>(
+        &self,
+        model: &M,
+        history: &'h History<M::Input, M::Output>,
+        place: usize,
+    ) -> Seen<'h, M::Output> {
+        let operation = history.operation(self.operations[place]);
+        let until = self.until.unwrap_or(u64::MAX);
+        if operation.call >= until {
+            return Seen::Absent;
+        }
+        let kept = self.kept.is_none_or(|kept| kept[place]);
+        match &operation.outcome {
+            Outcome::Failed { .. } => Seen::Absent,
+            Outcome::Answered { output, at } if kept && *at < until => Seen::Answered { output, at: *at },
+            // Something that had no effect has none either if nobody knows of it.
+            Outcome::Answered { output, .. } if model.is_read(&operation.input, Some(output)) => Seen::Absent,
+            Outcome::Answered { .. } | Outcome::Unknown if model.is_read(&operation.input, None) => {
+                Seen::Absent
+            }
+            Outcome::Answered { .. } | Outcome::Unknown => Seen::Unknown,
+        }
+    }
+
+    /// The places in the order of their calls.
+    ///
+    /// The operations of one component lie far apart in a large history. Looking at all of them here, none
+    /// waiting for another, brings them near at a fraction of what they would cost one after the other.
+    pub(crate) fn by_call<I, O>(&self, history: &History<I, O>) -> Vec<u32> {
+        let mut last = (0, 0);
+        let mut sorted = true;
+        for &index in self.operations {
+            let operation = history.operation(index);
+            let times = (operation.call, operation.returned().unwrap_or(0));
+            sorted &= last.0 <= times.0;
+            last = (times.0, last.1 | times.1 | u64::from(operation.client));
+        }
+        std::hint::black_box(last);
+        let mut places: Vec<u32> = (0..self.operations.len() as u32).collect();
+        if !sorted {
+            places.sort_by_key(|&place| history.operation(self.operations[place as usize]).call);
+        }
+        places
+    }
+}
+
+/// How hard an engine should try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// What is linear, nearly.
+    Quick,
+    /// With a search that uses sums of this seed.
+    Search(u64),
+}
+
+/// What an engine found out about a slice. All operations are indices of the history.
+pub(crate) enum Decision {
+    Linearizable(crate::report::Linearization),
+    Violation {
+        /// A few operations that are a conflict by themselves, if the engine knows some.
+        core: Option<Vec<u32>>,
+        /// The longest order that was built.
+        deepest: Vec<u32>,
+    },
+    /// It takes a search, which was not asked for.
+    Deferred,
+    Undecided {
+        limit: crate::budget::Limit,
+        deepest: Vec<u32>,
+    },
+}

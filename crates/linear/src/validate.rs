@@ -1,0 +1,233 @@
+//! Checks the evidence of a report with nothing but the model: no engine has a part in it.
+//!
+//! **An order** ([`linearization`]) is right if it holds every answered operation once, no failed one, keeps
+//! the order of operations that do not overlap, and gets the same answers from the model step by step.
+//!
+//! **A conflict** ([`conflict`]) is a set S of operations of one component. Take every operation outside S
+//! for one of unknown outcome: it may take effect at any time after its call, or never, and what it answered
+//! is forgotten. S is a conflict if that history has no order. Then neither has the whole history, for an
+//! order of the whole is one of that history too: it keeps every answered operation of S, has the same
+//! effects in the same sequence, and each operation outside S still comes after its call. (Failed operations
+//! and reads outside S may be left out: they change nothing.)
+//!
+//! Most operations outside S cannot help S. Those called after all of S has returned can be left out: no one
+//! of S comes after them. Of a register, only those count that set a value which S, or one that counts,
+//! looks for; and of several that do the same it is enough to keep as many as there are operations in S,
+//! those called first: between two operations of S none need be done twice, as only the last value matters,
+//! and an earlier call can stand in for a later one.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+
+use crate::history::{History, Outcome};
+use crate::model::{Model, RegisterOp};
+use crate::report::Witness;
+
+/// What is wrong with a piece of evidence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// There are not as many orders as components.
+    Components,
+    /// The operation is not of this component, or stands in the order twice, or failed.
+    Stranger(u32),
+    /// The operation was answered but is not in the order.
+    Missing(u32),
+    /// The first operation stands before the second, which returned before the first was called.
+    RealTime(u32, u32),
+    /// The model does not give this operation its answer there.
+    Answer(u32),
+    /// The operations can be ordered.
+    Orderable,
+    /// Too many configurations: no opinion.
+    TooLarge,
+}
+
+/// Checks the order of every component.
+pub fn linearization<M: Model>(
+    model: &M,
+    history: &History<M::Input, M::Output>,
+    witness: &Witness,
+) -> Result<(), Why> {
+    let members = model.partition(history).members();
+    if members.len() != witness.components.len() {
+        return Err(Why::Components);
+    }
+    for (component, linearization) in witness.components.iter().enumerate() {
+        in_order(model, history, members.of(component), &linearization.order)?;
+    }
+    Ok(())
+}
+
+fn in_order<M: Model>(
+    model: &M,
+    history: &History<M::Input, M::Output>,
+    members: &[u32],
+    order: &[u32],
+) -> Result<(), Why> {
+    let mut left: HashSet<u32> =
+        members.iter().copied().filter(|&index| !history.operation(index).failed()).collect();
+    let mut state = model.initial();
+    let mut latest = (0, 0);
+    for &index in order {
+        if !left.remove(&index) {
+            return Err(Why::Stranger(index));
+        }
+        let operation = history.operation(index);
+        if operation.returned().is_some_and(|at| at < latest.0) {
+            return Err(Why::RealTime(latest.1, index));
+        }
+        latest = latest.max((operation.call, index));
+        state = model.step(&state, &operation.input, operation.output()).ok_or(Why::Answer(index))?;
+    }
+    let missing = left.into_iter().filter(|&index| history.operation(index).output().is_some()).min();
+    missing.map_or(Ok(()), |index| Err(Why::Missing(index)))
+}
+
+/// How many configurations [`conflict`] looks at before it has no opinion.
+const CONFIGURATIONS_MAX: usize = 200_000;
+
+/// Checks that these operations are a conflict, as defined above.
+pub fn conflict<M: Model>(
+    model: &M,
+    history: &History<M::Input, M::Output>,
+    operations: &[u32],
+) -> Result<(), Why> {
+    let members = model.partition(history).members();
+    let component = (0..members.len()).map(|component| members.of(component));
+    let first = *operations.first().ok_or(Why::Orderable)?;
+    let members =
+        component.into_iter().find(|members| members.contains(&first)).ok_or(Why::Stranger(first))?;
+    if let Some(&stranger) = operations.iter().find(|index| !members.contains(index)) {
+        return Err(Why::Stranger(stranger));
+    }
+    let supporting = supporting(model, history, members, operations);
+    let kept = operations.iter().map(|&index| {
+        let operation = history.operation(index);
+        Piece {
+            input: &operation.input,
+            output: operation.output(),
+            call: operation.call,
+            ret: operation.returned(),
+        }
+    });
+    let forgotten = supporting.iter().map(|&index| {
+        let operation = history.operation(index);
+        Piece { input: &operation.input, output: None, call: operation.call, ret: None }
+    });
+    no_order(model, &kept.chain(forgotten).collect::<Vec<_>>())
+}
+
+struct Piece<'h, M: Model> {
+    input: &'h M::Input,
+    output: Option<&'h M::Output>,
+    call: u64,
+    /// `None`: it need not take effect.
+    ret: Option<u64>,
+}
+
+/// Tries all orders of the pieces.
+fn no_order<M: Model>(model: &M, pieces: &[Piece<'_, M>]) -> Result<(), Why> {
+    let mut seen = HashSet::new();
+    let mut open = vec![(vec![0_u64; pieces.len().div_ceil(64)], model.initial())];
+    while let Some((done, state)) = open.pop() {
+        let is_done = |at: usize| done[at / 64] >> (at % 64) & 1 == 1;
+        let left = || (0..pieces.len()).filter(|&at| !is_done(at));
+        let Some(until) = left().filter_map(|at| pieces[at].ret).min() else { return Err(Why::Orderable) };
+        for at in left().filter(|&at| pieces[at].call <= until) {
+            let Some(after) = model.step(&state, pieces[at].input, pieces[at].output) else { continue };
+            let mut done = done.clone();
+            done[at / 64] |= 1 << (at % 64);
+            if seen.insert((done.clone(), after.clone())) {
+                open.push((done, after));
+            }
+        }
+        if seen.len() > CONFIGURATIONS_MAX {
+            return Err(Why::TooLarge);
+        }
+    }
+    Ok(())
+}
+
+/// The operations outside `operations` that could matter to them, see the top of this module.
+pub(crate) fn supporting<M: Model>(
+    model: &M,
+    history: &History<M::Input, M::Output>,
+    members: &[u32],
+    operations: &[u32],
+) -> Vec<u32> {
+    let inside: HashSet<u32> = operations.iter().copied().collect();
+    let end = operations.iter().filter_map(|&index| history.operation(index).returned()).max().unwrap_or(0);
+    let mut outside: Vec<u32> = members.iter().copied().filter(|index| !inside.contains(index)).collect();
+    outside.retain(|&index| {
+        let operation = history.operation(index);
+        operation.call <= end
+            && !operation.failed()
+            && !model.is_read(&operation.input, None)
+            && !operation.output().is_some_and(|output| model.is_read(&operation.input, Some(output)))
+    });
+    outside.sort_by_key(|&index| history.operation(index).call);
+    of_register(model, history, operations, &outside).unwrap_or(outside)
+}
+
+/// For a register: those that can supply a value that is looked for, the first few of each kind.
+fn of_register<M: Model>(
+    model: &M,
+    history: &History<M::Input, M::Output>,
+    operations: &[u32],
+    outside: &[u32],
+) -> Option<Vec<u32>> {
+    model.register_start()?;
+    let mut looked_for: HashSet<M::Value> = HashSet::new();
+    let mut absence = false;
+    for &index in operations {
+        let operation = history.operation(index);
+        match (model.as_register(&operation.input, operation.output())?, &operation.outcome) {
+            (RegisterOp::Append, _) => return None,
+            (RegisterOp::Read(value), Outcome::Answered { .. }) => {
+                looked_for.insert(value.into_owned());
+            }
+            (RegisterOp::Cas { expected, succeeded, .. }, _) => {
+                absence |= succeeded == Some(false);
+                looked_for.insert(expected.into_owned());
+            }
+            _ => {}
+        }
+    }
+    let mut writers: Vec<(u32, Option<M::Value>, M::Value)> = Vec::new();
+    for &index in outside {
+        match model.as_register(&history.operation(index).input, None)? {
+            RegisterOp::Append => return None,
+            RegisterOp::Write(value) => writers.push((index, None, value.into_owned())),
+            RegisterOp::Cas { expected, new, .. } => {
+                writers.push((index, Some(expected.into_owned()), new.into_owned()));
+            }
+            RegisterOp::Read(_) | RegisterOp::Nothing => {}
+        }
+    }
+    let mut needed = vec![absence; writers.len()];
+    while let Some(at) = (0..writers.len()).find(|&at| !needed[at] && looked_for.contains(&writers[at].2)) {
+        needed[at] = true;
+        looked_for.extend(writers[at].1.clone());
+    }
+    let mut writers = writers.into_iter().zip(needed).filter(|(_, needed)| *needed).map(|(writer, _)| writer);
+    Some(first_few(&mut writers, operations.len(), &looked_for))
+}
+
+/// The first `few` writers that do the same. Values that nobody looks for are all the same.
+fn first_few<V: Hash + Eq>(
+    writers: &mut impl Iterator<Item = (u32, Option<V>, V)>,
+    few: usize,
+    looked_for: &HashSet<V>,
+) -> Vec<u32> {
+    let mut count: HashMap<(Option<V>, Option<V>), usize> = HashMap::new();
+    let mut kept = Vec::new();
+    for (index, expected, new) in writers {
+        let new = looked_for.contains(&new).then_some(new);
+        let same = count.entry((expected, new)).or_insert(0);
+        *same += 1;
+        if *same <= few {
+            kept.push(index);
+        }
+    }
+    kept
+}
