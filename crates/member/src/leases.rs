@@ -157,6 +157,7 @@ impl Member {
     pub(crate) fn apply_checkpoints(&mut self, request: &LeaseCheckpointRequest, effects: &mut Effects) {
         crate::apply::checkpoint(&mut self.store, request);
         for checkpoint in &request.checkpoints {
+            self.lessor.noted(checkpoint.id);
             let waited: Vec<_> = self.expiring.extract_if(.., |(_, id, _)| *id == checkpoint.id).collect();
             for (operation, id, _) in waited {
                 self.renew(operation, id, effects);

@@ -110,6 +110,8 @@ pub(crate) struct Lessor {
     checkpoint_rounds: Rounds,
     /// Leases to revoke, and since when each revocation is on its way. No lease is in both.
     confirmed: VecDeque<i64>,
+    /// Leases of which a checkpoint is on its way through the log: a renewal must come after it.
+    noting: BTreeSet<i64>,
     in_flight: BTreeMap<i64, u64>,
     /// Time after which a lease is offered again, a revocation given up.
     retry: u64,
@@ -131,6 +133,7 @@ impl Lessor {
             offer_rounds: Rounds::new(config.lease_scan_interval),
             checkpoint_rounds: Rounds::new(config.lease_scan_interval),
             confirmed: VecDeque::new(),
+            noting: BTreeSet::new(),
             in_flight: BTreeMap::new(),
             // `server.go`: `ExpiredLeasesRetryInterval` is the time a request may take.
             retry: config.request_timeout,
@@ -182,6 +185,7 @@ impl Lessor {
         self.offers.clear();
         self.checkpoints.clear();
         self.confirmed.clear();
+        self.noting.clear();
         self.in_flight.clear();
     }
 
@@ -208,12 +212,18 @@ impl Lessor {
     /// A lease was revoked, or there was none to revoke.
     pub(crate) fn revoked(&mut self, id: i64) {
         self.in_flight.remove(&id);
+        self.noting.remove(&id);
         if let Some(timed) = self.timed.remove(&id) {
             self.offers.remove(&(timed.offer_at, id));
             if let Some(at) = timed.checkpoint_at {
                 self.checkpoints.remove(&(at, id));
             }
         }
+    }
+
+    /// A checkpoint was applied.
+    pub(crate) fn noted(&mut self, id: i64) {
+        self.noting.remove(&id);
     }
 
     // ---- clients ----------------------------------------------------------------------------------
@@ -230,7 +240,8 @@ impl Lessor {
             self.probes.reached("expired-lease-renewed");
             return Renewed::Expiring;
         }
-        if lease.remaining > 0 {
+        // etcd looks at what is applied only, and the next leader may go by a checkpoint that was on its way.
+        if lease.remaining > 0 || self.noting.contains(&id) {
             self.probes.reached("lease-checkpoint-undone");
             return Renewed::Checkpointed;
         }
@@ -330,6 +341,7 @@ impl Lessor {
             // What a new leader added is not noted, nor what cannot be: it runs out anyway.
             if left > 0 && left < after(0, timed.ttl) / SECOND && store.lease(id).is_some() {
                 taken.push((id, left as i64));
+                self.noting.insert(id);
                 self.probes.reached("lease-checkpoint-taken");
             }
             self.schedule_checkpoint(id, clock);

@@ -383,8 +383,10 @@ impl Member {
             request = self.apply_configuration(&entry, effects);
         } else if !entry.data.is_empty() {
             (request, mutated) = self.apply_entry(entry, effects);
-        } else if entry.term == self.node.term() && self.node.is_leader() {
-            // The first entry of an own term: from now on this leader can confirm reads.
+        } else if entry.term == self.node.term() && self.node.is_leader() && !self.lessor.is_primary() {
+            // The first entry of an own term: from now on this leader can confirm reads. Others that are empty stand for
+            // changes of the configuration that raft refused; etcd gives leases a new time then, too, and a shorter
+            // one where a checkpoint says so.
             self.reads.retry_now();
             self.become_lessor(effects);
         }

@@ -257,12 +257,16 @@ fn a_checkpoint_is_undone_before_its_lease_is_renewed() {
     let mut leader = Leader::new(&checkpointing(60));
     leader.grant(7, 150, 0);
     assert_eq!(leader.checkpoints(60 * SECOND), [(7, 90)]);
+    // On its way it counts already.
+    assert_eq!(leader.renew(7, 60 * SECOND), Renewed::Checkpointed);
     leader.store.checkpoint(7, 90);
+    leader.lessor.noted(7);
     let now = 70 * SECOND;
     assert_eq!(leader.renew(7, now), Renewed::Checkpointed);
     assert!(leader.reached("lease-checkpoint-undone"));
     assert_eq!(leader.lessor.remaining(7, now, 0), Some(80));
     leader.store.checkpoint(7, 0);
+    leader.lessor.noted(7);
     assert_eq!(leader.renew(7, now), Renewed::Renewed { ttl: 150 });
     assert_eq!(leader.checkpoints(120 * SECOND), [(7, 100)]);
 }

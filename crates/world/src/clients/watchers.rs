@@ -293,7 +293,8 @@ impl World<'_> {
         let memory = state.memory;
         let Some(watcher) = state.watcher(serial) else { return };
         watcher.has_seen(revision);
-        if let Some(follow) = &watcher.follow
+        // A copy that was made anew is not for a watcher that is only waiting to be gone.
+        if let Some(follow) = watcher.follow.as_ref().filter(|_| !watcher.cancelled)
             && let Some(copy) = self.programs.memories[memory].copies.get_mut(&follow.keys)
         {
             copy.revision = copy.revision.max(revision);
@@ -308,7 +309,7 @@ impl World<'_> {
         let revisions = events.iter().filter_map(|event| event.kv.as_ref()).map(|kv| kv.mod_revision);
         let last = revisions.max().unwrap_or(0);
         watcher.has_seen(last);
-        let (name, follow) = (watcher.watch.name, watcher.follow.clone());
+        let (name, follow) = (watcher.watch.name, watcher.follow.clone().filter(|_| !watcher.cancelled));
         let seen = state.watchers.last.entry(name).or_default();
         *seen = (*seen).max(last);
         let Some(follow) = follow else { return };

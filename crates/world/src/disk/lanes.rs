@@ -110,9 +110,12 @@ impl Lanes {
     }
 
     /// A disk that was slow is no longer: what is in flight takes from `now` on what it would have
-    /// taken, and no longer than it still had to go.
+    /// taken, and no longer than it still had to go. What is stalled will when it starts anew.
     pub(super) fn hurry(&mut self, cache: &mut PageCache, now: u64) {
         if self.stalled {
+            for flight in self.flights.iter_mut().flatten() {
+                flight.takes = flight.takes.min(flight.healthy);
+            }
             return;
         }
         cache.release();
