@@ -102,9 +102,8 @@ mod tests {
         run.broke("I1", "Member 1 leads term 5, which it led already before it was restarted.");
     }
 
-    #[test]
-    fn a_cluster_of_one_leads_a_term_again_that_nobody_heard_of() {
-        let mut run = Script::new(1);
+    /// Member 1 leads term 5, loses what it had of it, and leads it again with another entry.
+    fn leads_again(mut run: Script) {
         run.state(1, 5, 1, Role::Leader);
         run.append(1, &[(1, 5), (2, 5)]);
         run.stop(1, Stop::Crash);
@@ -117,18 +116,15 @@ mod tests {
     }
 
     #[test]
+    fn a_cluster_of_one_leads_a_term_again_that_nobody_heard_of() {
+        leads_again(Script::new(1));
+    }
+
+    #[test]
     fn the_only_voter_leads_a_term_again_that_its_learner_never_heard_of() {
         let mut run = Script::new(2);
         run.configure(1, 0, &[1], &[], &[2]);
-        run.state(1, 5, 1, Role::Leader);
-        run.append(1, &[(1, 5), (2, 5)]);
-        run.stop(1, Stop::Crash);
-        run.lose_after(1, 0);
-        run.lose_state(1, 4, 1, 0);
-        run.start(1, 0);
-        run.leads(1, 5);
-        run.tell(1, Fact::Appended(vec![LogEntry { index: 1, term: 5, digest: 7 }]));
-        run.holds();
+        leads_again(run);
     }
 
     #[test]
