@@ -22,7 +22,8 @@ type Answer = (u32, bool, Seen);
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct State {
     revision: u32,
-    keys: Vec<Seen>,
+    /// What the keys held at each revision, from the base on.
+    past: Vec<[Seen; 4]>,
 }
 
 impl Model for Store {
@@ -32,7 +33,7 @@ impl Model for Store {
     type Value = ();
 
     fn initial(&self) -> State {
-        State { revision: self.base, keys: vec![Seen::ABSENT; 4] }
+        State { revision: self.base, past: vec![[Seen::ABSENT; 4]] }
     }
 
     fn step(&self, state: &State, input: &Ask, output: Option<&Answer>) -> Option<State> {
@@ -40,8 +41,17 @@ impl Model for Store {
             let shown = self.evidence.last().map_or(0, |change| change.revision);
             return (state.revision >= shown).then(|| state.clone());
         };
+        if operation.kind == Kind::GetSerializable {
+            // Some member's state: of any revision that there was by then.
+            let Some((revision, false, shows)) = output else {
+                return output.is_none().then(|| state.clone());
+            };
+            let then = revision.checked_sub(self.base).and_then(|at| state.past.get(at as usize));
+            return then.filter(|keys| keys[operation.key as usize] == *shows).map(|_| state.clone());
+        }
         let mut state = state.clone();
-        let holds = state.keys[operation.key as usize];
+        let mut keys = *state.past.last().expect("the first state is there");
+        let holds = keys[operation.key as usize];
         let (value, changed, shows) = match operation.kind {
             Kind::Get | Kind::GetSerializable => (None, false, holds),
             Kind::Put => (Some(operation.value), true, Seen::ABSENT),
@@ -59,8 +69,9 @@ impl Model for Store {
                 return None;
             }
             let created = if holds.version == 0 { state.revision } else { holds.created };
-            state.keys[operation.key as usize] = value
+            keys[operation.key as usize] = value
                 .map_or(Seen::ABSENT, |value| Seen::new(value, state.revision, created, holds.version + 1));
+            state.past.push(keys);
         }
         (output.is_none_or(|output| *output == (state.revision, changed, shows))).then_some(state)
     }
@@ -95,6 +106,31 @@ impl Random {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((self.0 >> 33) as usize) % bound.max(1)
     }
+}
+
+/// Makes reads of some member's own state of some reads, which may be behind.
+fn serializable(history: &History, evidence: &Evidence, random: &mut Random) -> History {
+    let mut made = History::new(history.base());
+    for operation in history.operations() {
+        let mut operation = *operation;
+        if operation.kind == Kind::Get && operation.ret != UNKNOWN && random.below(4) == 0 {
+            let behind = operation.revision.saturating_sub(random.below(3) as u32).max(history.base());
+            (operation.kind, operation.revision) = (Kind::GetSerializable, behind);
+            operation.seen = held(evidence, operation.key, behind);
+        }
+        made.push(operation);
+    }
+    made
+}
+
+/// What a key held at a revision.
+fn held(evidence: &Evidence, key: u32, revision: u32) -> Seen {
+    let changes = evidence.changes().iter().filter(|change| change.key == key && change.revision <= revision);
+    changes.fold(Seen::ABSENT, |holds, change| match change.value {
+        None => Seen::ABSENT,
+        Some(value) if holds.version == 0 => Seen::new(value, change.revision, change.revision, 1),
+        Some(value) => Seen::new(value, change.revision, holds.created, holds.version + 1),
+    })
 }
 
 /// One lie, or what a client or a watch did not see.
@@ -156,7 +192,8 @@ fn small_histories_and_lies() {
             stale: random.below(4) == 0,
             seed,
         };
-        let (mut history, mut evidence) = generate(&shape);
+        let (history, mut evidence) = generate(&shape);
+        let mut history = serializable(&history, &evidence, &mut random);
         for _ in 0..random.below(3) {
             if !history.operations().is_empty() {
                 (history, evidence) = mutate(&history, &evidence, &mut random);
