@@ -98,6 +98,15 @@ fn recorded_stores(bencher: Bencher<'_, '_>, file: &str) {
     bencher.bench_local(|| check(&Keyed::new(Text), &history, &VERDICT));
 }
 
+/// The bad ones with their explanations.
+#[divan::bench(args = ["c01-bad", "c50-bad"])]
+fn recorded_stores_explained(bencher: Bencher<'_, '_>, file: &str) {
+    let history =
+        porcupine::read(&data(&format!("porcupine-kv/{file}.txt"))).unwrap_or_else(|error| panic!("{error}"));
+    let budget = Budget { explain: true, explain_steps_max: 200_000, ..VERDICT };
+    bencher.bench_local(|| check(&Keyed::new(Text), &history, &budget));
+}
+
 /// One of them as a single component.
 #[divan::bench(sample_count = 3, sample_size = 1)]
 fn recorded_store_without_keys(bencher: Bencher<'_, '_>) {

@@ -106,13 +106,15 @@ pub(crate) struct Meter<'a> {
     account: &'a Account<'a>,
     /// Steps drawn from the account and not yet taken.
     left: u64,
+    /// How many more steps the present piece of work may take.
+    quota: u64,
 }
 
 const BATCH: u64 = 1024;
 
 impl<'a> Meter<'a> {
     pub(crate) fn new(account: &'a Account<'a>) -> Self {
-        Meter { account, left: 0 }
+        Meter { account, left: 0, quota: u64::MAX }
     }
 
     pub(crate) fn bytes_max(&self) -> usize {
@@ -125,8 +127,21 @@ impl<'a> Meter<'a> {
         if self.left == 0 {
             self.draw()?;
         }
+        if self.quota == 0 {
+            return Err(Limit::Steps);
+        }
+        self.quota -= 1;
         self.left -= 1;
         Ok(())
+    }
+
+    /// Does a piece of work that may take no more steps than this.
+    pub(crate) fn within<T>(&mut self, steps_max: u64, work: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = std::mem::replace(&mut self.quota, steps_max);
+        let result = work(self);
+        let taken = steps_max - self.quota;
+        self.quota = outer.saturating_sub(taken);
+        result
     }
 
     fn draw(&mut self) -> Result<(), Limit> {

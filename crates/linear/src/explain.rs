@@ -1,10 +1,13 @@
 //! From "there is no order" to a few operations that show it.
 //!
 //! An engine that knows a conflict names it; otherwise the shortest prefix in time without an order is looked
-//! for, by halving: a history with an order has one up to any time, if what has not returned by then is taken
-//! for unknown. Then operations are forgotten, many at first and one by one in the end, as long as the rest
-//! is still a conflict (see [`crate::validate`] for what that means). Every such trial is a check of its own
-//! with other sums than the verdict's, so that a wrong verdict shows here.
+//! for: a history with an order has one up to any time, if what has not returned by then is taken for
+//! unknown. The longest order that the search built is one up to the first return that it lacks, and mostly
+//! there is none beyond; if there is, halving goes on from there. The cause is mostly near the end of that
+//! prefix, so a few operations there are tried, then more, until they are a conflict. Then operations are
+//! forgotten, many at first and one by one in the end, as long as the rest is still a conflict (see
+//! [`crate::validate`] for what that means). Every such trial is a check of its own with other sums than the
+//! verdict's, so that a wrong verdict shows here.
 
 mod exclusions;
 
@@ -41,6 +44,12 @@ const EFFORT: Effort = Effort::Search(0x0065_7870_6C61_696E);
 /// How often an earlier conflict is looked for before the one at hand is taken.
 const EARLIER_MAX: usize = 4;
 
+/// How many operations are tried at first.
+const FEW_MIN: usize = 4;
+
+/// A conflict of more operations than this is looked at twice.
+const SMALL: usize = 6;
+
 /// Explains why the component has no order. `core` is a conflict if there is one, `deepest` the longest order
 /// that was built.
 pub(crate) fn explain<M: Model>(
@@ -49,15 +58,15 @@ pub(crate) fn explain<M: Model>(
     deepest: Vec<u32>,
     account: &Account<'_>,
 ) -> Explained {
-    let Some(mut core) = core.and_then(|core| grow(part, core, account)) else {
+    let Some(mut found) = core.and_then(|core| grow(part, core, account)) else {
         return without_core(part, deepest, account);
     };
     for _ in 0..EARLIER_MAX {
-        let conflict = shrink(part, core, account);
+        let conflict = shrink(found);
         let until = returned_last(part, &conflict.operations);
         match part.until(until, account) {
             Decision::Violation { core: Some(earlier), .. } => match grow(part, earlier, account) {
-                Some(earlier) => core = earlier,
+                Some(earlier) => found = earlier,
                 None => return part.violation(conflict, deepest, until),
             },
             Decision::Linearizable(Linearization { order, .. }) => {
@@ -68,7 +77,7 @@ pub(crate) fn explain<M: Model>(
             }
         }
     }
-    let conflict = shrink(part, core, account);
+    let conflict = shrink(found);
     let until = returned_last(part, &conflict.operations);
     part.violation(conflict, deepest, until)
 }
@@ -84,13 +93,17 @@ pub(crate) fn bare<M: Model>(part: &Part<'_, M>, core: Option<Vec<u32>>, deepest
 ///
 /// An engine may have used that an operation returned in time to rule another one out as the writer of some
 /// value. Such an operation is among those that could matter.
-fn grow<M: Model>(part: &Part<'_, M>, mut core: Vec<u32>, account: &Account<'_>) -> Option<Vec<u32>> {
+fn grow<'a, M: Model>(
+    part: &'a Part<'a, M>,
+    mut core: Vec<u32>,
+    account: &'a Account<'a>,
+) -> Option<Shrinking<'a, M>> {
     for _ in 0..EARLIER_MAX {
-        core.sort_by_key(|&index| (part.history.operation(index).call, index));
+        core.sort_unstable();
         core.dedup();
         let shrinking = Shrinking::new(part, &core, account);
         if shrinking.is_conflict()? {
-            return Some(core);
+            return Some(shrinking);
         }
         let answered = |index: &u32| part.history.operation(*index).output().is_some();
         core = shrinking.pool.into_iter().filter(answered).collect();
@@ -100,32 +113,30 @@ fn grow<M: Model>(part: &Part<'_, M>, mut core: Vec<u32>, account: &Account<'_>)
 
 /// The same without a conflict to begin with.
 fn without_core<M: Model>(part: &Part<'_, M>, deepest: Vec<u32>, account: &Account<'_>) -> Explained {
-    if let Decision::Linearizable(linearization) =
-        check::decide(part.model, part.history, &Slice::whole(part.operations), account, EFFORT)
-    {
-        return Explained::Linearizable(linearization);
-    }
-    let mut returns: Vec<u64> =
-        part.operations.iter().filter_map(|&index| part.history.operation(index).returned()).collect();
-    returns.sort_unstable();
+    let mut returns = part.answered_returns();
     returns.dedup();
     // Up to `returns[high]` inclusive there is no order, up to `returns[low]` exclusive there is.
-    let (mut low, mut high) = (0, returns.len().saturating_sub(1));
+    let first_lacking = part.first_lacking(&deepest);
+    let (mut low, mut high) = (returns.partition_point(|&at| at < first_lacking), returns.len());
     let mut prefix = deepest;
-    while low < high {
-        let middle = low + (high - low) / 2;
+    let mut middle = low;
+    while low < high && middle < returns.len() {
         match part.until(returns[middle].saturating_add(1), account) {
+            Decision::Linearizable(linearization) if middle + 1 == returns.len() => {
+                return Explained::Linearizable(linearization);
+            }
             Decision::Linearizable(linearization) => (low, prefix) = (middle + 1, linearization.order),
             Decision::Violation { .. } => high = middle,
             Decision::Undecided { .. } | Decision::Deferred => break,
         }
+        middle = low + (high - low) / 2;
     }
-    let until = returns.get(high).copied().unwrap_or(u64::MAX);
-    let operations = part.operations.iter().copied().filter(|&index| {
+    let until = returns.get(high.min(returns.len().saturating_sub(1))).copied().unwrap_or(u64::MAX);
+    let in_time = part.operations.iter().copied().filter(|&index| {
         let operation = part.history.operation(index);
-        operation.call <= until && operation.returned().is_some_and(|at| at <= until) && !operation.failed()
+        operation.returned().is_some_and(|at| at <= until) && !operation.failed()
     });
-    let conflict = shrink(part, operations.collect(), account);
+    let conflict = shrink(part.recent(in_time.collect(), account));
     part.violation(conflict, prefix, until)
 }
 
@@ -134,6 +145,43 @@ impl<M: Model> Part<'_, M> {
     fn until(&self, until: u64, account: &Account<'_>) -> Decision {
         let slice = Slice { until: Some(until), ..Slice::whole(self.operations) };
         check::decide(self.model, self.history, &slice, account, EFFORT)
+    }
+
+    /// The times of all answers, ascending.
+    fn answered_returns(&self) -> Vec<u64> {
+        let operations = self.operations.iter().map(|&index| self.history.operation(index));
+        let mut returns: Vec<u64> = operations
+            .filter(|operation| !operation.failed())
+            .filter_map(|operation| operation.returned())
+            .collect();
+        returns.sort_unstable();
+        returns
+    }
+
+    /// The first time of an answer whose operation is not in this order.
+    fn first_lacking(&self, order: &[u32]) -> u64 {
+        let mut present = order.to_vec();
+        present.sort_unstable();
+        let lacking = self.operations.iter().filter(|index| present.binary_search(index).is_err());
+        let operations = lacking.map(|&index| self.history.operation(index));
+        let returns =
+            operations.filter(|operation| !operation.failed()).filter_map(|operation| operation.returned());
+        returns.min().unwrap_or(u64::MAX)
+    }
+
+    /// The first conflict among the last few of these operations, more and more of them; or all.
+    fn recent<'a>(&'a self, mut operations: Vec<u32>, account: &'a Account<'a>) -> Shrinking<'a, M> {
+        operations.sort_by_key(|&index| (self.history.operation(index).call, index));
+        let mut few = FEW_MIN;
+        while few < operations.len() {
+            let shrinking = Shrinking::new(self, &operations[operations.len() - few..], account);
+            match shrinking.is_conflict() {
+                Some(true) => return shrinking,
+                Some(false) => few *= 2,
+                None => break,
+            }
+        }
+        Shrinking::new(self, &operations, account)
     }
 
     fn violation(&self, conflict: Conflict, prefix: Vec<u32>, prefix_until: u64) -> Explained {
@@ -146,28 +194,26 @@ fn returned_last<M: Model>(part: &Part<'_, M>, operations: &[u32]) -> u64 {
     operations.iter().filter_map(|&index| part.history.operation(index).returned()).max().unwrap_or(u64::MAX)
 }
 
-/// Forgets operations of a conflict as long as it stays one.
-fn shrink<M: Model>(part: &Part<'_, M>, mut operations: Vec<u32>, account: &Account<'_>) -> Conflict {
-    operations.sort_by_key(|&index| (part.history.operation(index).call, index));
-    operations.dedup();
-    let mut shrinking = Shrinking::new(part, &operations, account);
-    let mut minimal = shrinking.recent();
-    let mut chunk = (shrinking.kept_count() / 2).max(1);
-    loop {
-        let removed = shrinking.pass(chunk);
-        match removed {
-            None => break,
-            Some(removed) if chunk == 1 && !removed => {
-                minimal = true;
-                break;
-            }
-            Some(removed) if chunk == 1 && removed => minimal = false,
-            Some(_) => chunk = (chunk / 2).max(1),
+/// Forgets operations of a conflict as long as it stays one: the earliest first, and if many are left, the
+/// latest first.
+fn shrink<M: Model>(mut shrinking: Shrinking<'_, M>) -> Conflict {
+    let all = shrinking.kept.clone();
+    let mut minimal = shrinking.minimize(false);
+    if minimal && shrinking.kept_count() > SMALL {
+        let first = std::mem::replace(&mut shrinking.kept, all);
+        if !shrinking.minimize(true) || shrinking.kept_count() >= count(&first) {
+            shrinking.kept = first;
         }
+        minimal = true;
     }
     let operations = shrinking.kept();
-    let supporting = validate::supporting(part.model, part.history, &shrinking.pool, &operations);
+    let Part { model, history, .. } = *shrinking.part;
+    let supporting = validate::supporting(model, history, &shrinking.pool, &operations);
     Conflict { operations, supporting, minimal }
+}
+
+fn count(kept: &[bool]) -> usize {
+    kept.iter().filter(|kept| **kept).count()
 }
 
 /// A conflict on the way to a smaller one.
@@ -196,7 +242,7 @@ impl<'a, M: Model> Shrinking<'a, M> {
     }
 
     fn kept_count(&self) -> usize {
-        self.kept.iter().filter(|kept| **kept).count()
+        count(&self.kept)
     }
 
     /// Whether what is kept is a conflict; `None` if the budget is spent.
@@ -209,30 +255,25 @@ impl<'a, M: Model> Shrinking<'a, M> {
         }
     }
 
-    /// Tries to keep only the last few operations: the cause is mostly near the end. Returns false: the
-    /// result is not known to be minimal.
-    fn recent(&mut self) -> bool {
-        let places: Vec<usize> = (0..self.kept.len()).filter(|&place| self.kept[place]).collect();
-        let mut few = 4;
-        while few < places.len() {
-            for (rank, &place) in places.iter().rev().enumerate() {
-                self.kept[place] = rank < few;
+    /// Forgets what can be forgotten; whether nothing more can be.
+    fn minimize(&mut self, latest_first: bool) -> bool {
+        let mut chunk = (self.kept_count() / 4).max(1);
+        loop {
+            match self.pass(chunk, latest_first) {
+                None => return false,
+                Some(removed) if chunk == 1 && !removed => return true,
+                Some(_) => chunk = (chunk / 2).max(1),
             }
-            if self.is_conflict() == Some(true) {
-                return false;
-            }
-            few *= 2;
         }
-        for place in places {
-            self.kept[place] = true;
-        }
-        false
     }
 
     /// Tries to forget each run of `chunk` operations; whether that worked for any, `None` if the budget is
     /// spent.
-    fn pass(&mut self, chunk: usize) -> Option<bool> {
-        let places: Vec<usize> = (0..self.kept.len()).filter(|&place| self.kept[place]).collect();
+    fn pass(&mut self, chunk: usize, latest_first: bool) -> Option<bool> {
+        let mut places: Vec<usize> = (0..self.kept.len()).filter(|&place| self.kept[place]).collect();
+        if latest_first {
+            places.reverse();
+        }
         let mut removed = false;
         for run in places.chunks(chunk) {
             for &place in run {

@@ -22,11 +22,14 @@
 //! 1. [`Model::partition`] splits it into components; each is judged on its own, several at a time.
 //! 2. A component that is a register for its model ([`Model::as_register`]) becomes columns of small numbers.
 //!    Operations of unknown outcome are decided where nobody can tell the difference, the zone test of Gibbons
-//!    and Korach decides or rejects the rest in O(n log n) where every value that was seen has one writer.
+//!    and Korach decides or rejects the rest in O(n log n) where every value that was seen has one writer;
+//!    comparisons that failed are put in between, if need be with a few operations around them ordered anew.
 //! 3. What that leaves open is searched: depth first, with reads taken at once, dead ends known by counting,
 //!    and a memo of 128-bit sums. Other models are searched over their own states.
 //! 4. A violation is explained: a few operations that are a conflict on their own, found by forgetting all
 //!    others, and the longest prefix in time that can be ordered.
+//!
+//! Transactions over several lists are judged by [`cycles`] instead.
 //!
 //! # What can be relied on
 //!
@@ -52,6 +55,7 @@
 pub mod brute;
 mod budget;
 mod check;
+pub mod cycles;
 mod explain;
 pub mod generate;
 mod generic;

@@ -64,7 +64,8 @@ pub struct Violation {
     pub prefix: Vec<u32>,
     /// The time of the return up to which `prefix` goes, exclusive.
     pub prefix_until: u64,
-    /// Every order of the conflict's operations, cut where it fails, unless there are too many.
+    /// Every order of the conflict's operations, cut where it fails. If there are too many, those that fail
+    /// last; empty only if the conflict has more than twelve operations or was not looked for.
     pub excluded: Vec<Excluded>,
 }
 

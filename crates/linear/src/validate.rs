@@ -155,12 +155,14 @@ pub(crate) fn supporting<M: Model>(
     members: &[u32],
     operations: &[u32],
 ) -> Vec<u32> {
-    let inside: HashSet<u32> = operations.iter().copied().collect();
+    let mut inside = operations.to_vec();
+    inside.sort_unstable();
     let end = operations.iter().filter_map(|&index| history.operation(index).returned()).max().unwrap_or(0);
-    let mut outside: Vec<u32> = members.iter().copied().filter(|index| !inside.contains(index)).collect();
+    let mut outside = members.to_vec();
     outside.retain(|&index| {
         let operation = history.operation(index);
         operation.call <= end
+            && inside.binary_search(&index).is_err()
             && !operation.failed()
             && !model.is_read(&operation.input, None)
             && !operation.output().is_some_and(|output| model.is_read(&operation.input, Some(output)))
@@ -193,24 +195,39 @@ fn of_register<M: Model>(
             _ => {}
         }
     }
-    let mut writers: Vec<(u32, Option<M::Value>, M::Value)> = Vec::new();
-    for &index in outside {
+    // What a compare-and-set that counts compares with is looked for in turn, so the writers are gone through
+    // again until no value is added. Mostly that is once.
+    let mut needed = vec![absence; outside.len()];
+    loop {
+        let known = looked_for.len();
+        for (&index, needed) in outside.iter().zip(&mut needed) {
+            match model.as_register(&history.operation(index).input, None)? {
+                RegisterOp::Append => return None,
+                RegisterOp::Write(value) if !*needed => *needed = looked_for.contains(value.as_ref()),
+                RegisterOp::Cas { expected, new, .. } if absence || !*needed => {
+                    *needed |= looked_for.contains(new.as_ref());
+                    if looked_for.contains(new.as_ref()) && !looked_for.contains(expected.as_ref()) {
+                        looked_for.insert(expected.into_owned());
+                    }
+                }
+                _ => {}
+            }
+        }
+        if looked_for.len() == known {
+            break;
+        }
+    }
+    let mut writers = Vec::new();
+    for (&index, _) in outside.iter().zip(needed).filter(|(_, needed)| *needed) {
         match model.as_register(&history.operation(index).input, None)? {
-            RegisterOp::Append => return None,
             RegisterOp::Write(value) => writers.push((index, None, value.into_owned())),
             RegisterOp::Cas { expected, new, .. } => {
                 writers.push((index, Some(expected.into_owned()), new.into_owned()));
             }
-            RegisterOp::Read(_) | RegisterOp::Nothing => {}
+            _ => {}
         }
     }
-    let mut needed = vec![absence; writers.len()];
-    while let Some(at) = (0..writers.len()).find(|&at| !needed[at] && looked_for.contains(&writers[at].2)) {
-        needed[at] = true;
-        looked_for.extend(writers[at].1.clone());
-    }
-    let mut writers = writers.into_iter().zip(needed).filter(|(_, needed)| *needed).map(|(writer, _)| writer);
-    Some(first_few(&mut writers, operations.len(), &looked_for))
+    Some(first_few(&mut writers.into_iter(), operations.len(), &looked_for))
 }
 
 /// The first `few` writers that do the same. Values that nobody looks for are all the same.

@@ -1,5 +1,7 @@
 //! Why no order of a conflict's operations works, order by order.
 
+use std::collections::HashSet;
+
 use crate::history::{History, Operation};
 use crate::model::Model;
 use crate::report::{Conflict, Excluded};
@@ -7,22 +9,46 @@ use crate::report::{Conflict, Excluded};
 /// More sentences than this explain nothing.
 const SENTENCES_MAX: usize = 24;
 
+/// More steps than this are not taken, once there is something to say.
+const STEPS_MAX: usize = 200;
+
+/// More steps than this are not taken in any case.
+const STEPS_MOST: usize = 50_000;
+
 /// Larger conflicts have too many orders.
 const OPERATIONS_MAX: usize = 12;
 
-/// Every way to go wrong, or nothing if there are too many.
+/// Every way to go wrong. If there are too many, those that go wrong last are given: they come nearest to an
+/// order.
 pub(super) fn exclusions<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
     conflict: &Conflict,
 ) -> Vec<Excluded> {
-    if conflict.operations.len() + conflict.supporting.len() > OPERATIONS_MAX {
+    if conflict.operations.len() > OPERATIONS_MAX {
         return Vec::new();
     }
-    let mut walk = Walk { model, history, conflict, order: Vec::new(), excluded: Vec::new(), visits: 0 };
+    let (order, dead) = (Vec::new(), Vec::new());
+    let mut walk =
+        Walk { model, history, conflict, order, dead, seen: HashSet::new(), whole: true, steps: 0 };
     let mut left: Vec<u32> = [conflict.operations.as_slice(), conflict.supporting.as_slice()].concat();
     left.sort_by_key(|&index| (history.operation(index).call, index));
-    if walk.go_on(&model.initial(), &left) { walk.excluded } else { Vec::new() }
+    walk.whole = left.len() <= OPERATIONS_MAX;
+    if walk.whole {
+        walk.go_on(&model.initial(), &left);
+    }
+    if !walk.whole {
+        // Of the ways with the same operations to the same state one will do.
+        walk.dead.clear();
+        walk.seen.clear();
+        (walk.whole, walk.steps) = (false, 0);
+        walk.go_on(&model.initial(), &left);
+        let kept = |index: &&u32| conflict.operations.contains(index);
+        walk.dead.sort_by_key(|(order, _)| std::cmp::Reverse(order.iter().filter(kept).count()));
+        walk.dead.truncate(SENTENCES_MAX);
+    }
+    let dead = std::mem::take(&mut walk.dead);
+    dead.into_iter().map(|(order, next)| walk.excluded(order, next, &left)).collect()
 }
 
 struct Walk<'a, M: Model> {
@@ -30,49 +56,92 @@ struct Walk<'a, M: Model> {
     history: &'a History<M::Input, M::Output>,
     conflict: &'a Conflict,
     order: Vec<u32>,
-    excluded: Vec<Excluded>,
-    visits: usize,
+    /// Orders, and what cannot come next.
+    dead: Vec<(Vec<u32>, u32)>,
+    /// What was left, and in which state; empty if every order is wanted.
+    seen: HashSet<(Vec<u32>, M::State)>,
+    /// Whether every order is wanted, and was gone as yet.
+    whole: bool,
+    steps: usize,
+}
+
+/// Why an operation cannot come next.
+enum Reason<M: Model> {
+    /// Another one had returned before its call.
+    Late(u32),
+    /// It answered something else than it would have in this state.
+    Wrong(M::State),
 }
 
 impl<M: Model> Walk<'_, M> {
-    /// Goes on in every way; whether that was few enough.
-    fn go_on(&mut self, state: &M::State, left: &[u32]) -> bool {
-        self.visits += 1;
+    /// Goes on in every way, as long as there are not too many.
+    fn go_on(&mut self, state: &M::State, left: &[u32]) {
+        if !self.whole && !self.seen.insert((left.to_vec(), state.clone())) {
+            return;
+        }
         for &next in left {
-            if self.excluded.len() >= SENTENCES_MAX || self.visits > SENTENCES_MAX * SENTENCES_MAX {
-                return false;
+            self.steps += 1;
+            let enough = if self.dead.is_empty() { STEPS_MOST } else { STEPS_MAX };
+            if self.steps > enough || self.whole && self.dead.len() > SENTENCES_MAX {
+                self.whole = false;
+                return;
             }
             match self.step(state, left, next) {
                 Ok(after) => {
+                    // What was forgotten and changes nothing here is of no use here.
+                    if after == *state && !self.conflict.operations.contains(&next) {
+                        continue;
+                    }
                     let rest: Vec<u32> = left.iter().copied().filter(|&other| other != next).collect();
                     self.order.push(next);
-                    let few = self.go_on(&after, &rest);
+                    self.go_on(&after, &rest);
                     self.order.pop();
-                    if !few {
-                        return false;
-                    }
                 }
-                Err(Some(reason)) => self.excluded.push(Excluded { order: self.order.clone(), next, reason }),
+                Err(Some(_)) => self.dead.push((self.order.clone(), next)),
                 Err(None) => {}
             }
         }
-        true
+    }
+
+    /// A dead end in words.
+    fn excluded(&self, order: Vec<u32>, next: u32, all: &[u32]) -> Excluded {
+        let left: Vec<u32> = all.iter().copied().filter(|index| !order.contains(index)).collect();
+        let forgotten = |index: u32| !self.conflict.operations.contains(&index);
+        let state = order.iter().try_fold(self.model.initial(), |state, &index| {
+            let operation = self.history.operation(index);
+            let output = operation.output().filter(|_| !forgotten(index));
+            self.model.step(&state, &operation.input, output)
+        });
+        let reason = match state.map(|state| self.step(&state, &left, next)) {
+            Some(Err(Some(why))) => self.reason(why, next),
+            _ => String::new(),
+        };
+        Excluded { order, next, reason }
     }
 
     /// The state after `next`, or why it cannot be next, if that needs saying.
-    fn step(&self, state: &M::State, left: &[u32], next: u32) -> Result<M::State, Option<String>> {
+    fn step(&self, state: &M::State, left: &[u32], next: u32) -> Result<M::State, Option<Reason<M>>> {
         let kept = |index: u32| self.conflict.operations.contains(&index);
         let operation = self.history.operation(next);
         let earlier = left.iter().find(|&&other| {
             kept(other) && self.history.operation(other).returned().is_some_and(|at| at < operation.call)
         });
         if let Some(&earlier) = earlier {
-            return Err(kept(next).then(|| self.late(earlier, next)));
+            return Err(kept(next).then_some(Reason::Late(earlier)));
         }
         let output = operation.output().filter(|_| kept(next));
         self.model
             .step(state, &operation.input, output)
-            .ok_or_else(|| output.map(|output| self.wrong(state, operation, output)))
+            .ok_or_else(|| output.map(|_| Reason::Wrong(state.clone())))
+    }
+
+    fn reason(&self, reason: Reason<M>, next: u32) -> String {
+        let operation = self.history.operation(next);
+        match (reason, operation.output()) {
+            (Reason::Late(earlier), _) => self.late(earlier, next),
+            (Reason::Wrong(state), Some(output)) => self.wrong(&state, operation, output),
+            (Reason::Wrong(_), None) => String::new(),
+        }
     }
 
     fn late(&self, earlier: u32, next: u32) -> String {

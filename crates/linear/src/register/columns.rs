@@ -96,7 +96,7 @@ impl Columns {
         Some(rows)
     }
 
-    fn with_capacity(length: usize, initial: u32) -> Columns {
+    pub(super) fn with_capacity(length: usize, initial: u32) -> Columns {
         Columns {
             op: Vec::new(),
             kind: Vec::with_capacity(length),

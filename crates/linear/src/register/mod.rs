@@ -3,8 +3,8 @@
 //! Columns of small numbers ([`columns`]); appends turned into compare-and-sets ([`appends`]); operations of
 //! unknown outcome decided where that is possible ([`eliminate`]); the zone test ([`zones`]), which is exact
 //! when every observed value has one producer and nothing was observed by its absence; the zones' order
-//! replayed with the negative observations put in between ([`replay`]); and where all that does not decide,
-//! the search ([`moves`], [`crate::search`]).
+//! replayed with the negative observations put in between ([`replay`], [`repair`]); and where all that does
+//! not decide, the search ([`moves`], [`crate::search`]).
 
 #![allow(clippy::needless_range_loop, reason = "a row is an index into several columns")]
 
@@ -12,6 +12,7 @@ mod appends;
 mod columns;
 mod eliminate;
 mod moves;
+mod repair;
 mod replay;
 mod zones;
 
@@ -42,7 +43,7 @@ pub(crate) fn decide<M: Model>(
         Ok(zones) => zones,
         Err(core) => return Some(rows.violation(Some(core), Vec::new())),
     };
-    if let Some(order) = straight(&rows.columns, &zones) {
+    if let Some(order) = straight(&rows.columns, &zones, meter) {
         return Some(rows.linearizable(&order));
     }
     let Effort::Search(seed) = effort else { return Some(Decision::Deferred) };
@@ -70,11 +71,15 @@ fn name_rows(columns: &Columns, rows: &[u32]) -> Vec<u32> {
 }
 
 /// The order that the zones give, where it settles the matter.
-fn straight(columns: &Columns, zones: &Zones) -> Option<Vec<u32>> {
+fn straight(columns: &Columns, zones: &Zones, meter: &mut Meter<'_>) -> Option<Vec<u32>> {
     if !zones.complete {
         return None;
     }
-    if columns.has_negative() { replay::replay(columns, &zones.order) } else { Some(zones.order.clone()) }
+    if columns.has_negative() {
+        replay::replay(columns, &zones.order, meter)
+    } else {
+        Some(zones.order.clone())
+    }
 }
 
 fn decide_by_search(rows: &Rows, zones: &Zones, meter: &mut Meter<'_>, seed: u64) -> Decision {

@@ -2,28 +2,41 @@
 //!
 //! The order is walked row by row. A negative observation of `x` is placed as soon as all that returned
 //! before its call stands in the order and the value is not `x`; placing it early never hurts the others, as
-//! it changes nothing. Linear. Failing says nothing: another order of the blocks may do.
+//! it changes nothing. Where there is no room for one, the last rows are ordered anew ([`repair`]). Linear, but
+//! for that. Failing says nothing: another order of the blocks may do.
 
+use crate::budget::Meter;
 use crate::order;
 
-use super::columns::{Columns, Kind};
+use super::columns::{Columns, Kind, NONE};
+use super::repair;
 
 /// The order with all negative observations, if they fit in.
-pub(super) fn replay(columns: &Columns, order: &[u32]) -> Option<Vec<u32>> {
+pub(super) fn replay(columns: &Columns, order: &[u32], meter: &mut Meter<'_>) -> Option<Vec<u32>> {
     let mut replay = Replay::new(columns);
-    for &row in order {
+    let mut next = 0;
+    loop {
         replay.settle();
-        if columns.call[row as usize] > replay.earliest_return() {
-            return None;
+        let call = order.get(next).map_or(order::NEVER, |&row| columns.call[row as usize]);
+        if call > replay.earliest_return() {
+            next = replay.make_room(order, next, meter)?;
+            continue;
         }
+        let Some(&row) = order.get(next) else { break };
+        next += 1;
         replay.place(row);
         if let Some(value) = columns.produced(row as usize) {
             replay.become_value(value);
         }
     }
-    replay.settle();
-    (replay.order.len() == order.len() + replay.negatives.len()).then_some(replay.order)
+    (replay.order.len() == order.len() + replay.negatives.len() + replay.first_spare).then_some(replay.order)
 }
+
+/// How many rows before and after the place are ordered anew, and how many if that was not enough.
+const WINDOWS: [usize; 4] = [8, 32, 128, 512];
+
+/// How many rows that need not take effect may be used in a window.
+const SPARE_MAX: usize = 4;
 
 struct Replay<'a> {
     columns: &'a Columns,
@@ -36,8 +49,24 @@ struct Replay<'a> {
     /// Negative observations, by call; all before `first_closed` have been looked at.
     negatives: Vec<u32>,
     first_closed: usize,
+    /// Writes that need not take effect and whose value nobody names, by call; those before `first_spare` are
+    /// placed, others are not. Which of them are placed makes no difference, so it is those called first.
+    spare: Vec<u32>,
+    first_spare: usize,
     /// Negative observations of the present value that only wait for it to change.
     waiting: Vec<u32>,
+}
+
+/// The writes that [`Replay::spare`] wants.
+fn spare(columns: &Columns) -> Vec<u32> {
+    let mut named = vec![false; columns.values as usize];
+    for &value in columns.a.iter().filter(|&&value| value != NONE) {
+        named[value as usize] = true;
+    }
+    let spare = |row: &usize| {
+        columns.optional(*row) && columns.kind[*row] == Kind::Write && !named[columns.b[*row] as usize]
+    };
+    (0..columns.len()).filter(spare).map(|row| row as u32).collect()
 }
 
 impl<'a> Replay<'a> {
@@ -55,6 +84,8 @@ impl<'a> Replay<'a> {
             first_open: 0,
             negatives: rows.filter(|&row| columns.kind[row] == Kind::Not).map(|row| row as u32).collect(),
             first_closed: 0,
+            spare: spare(columns),
+            first_spare: 0,
             waiting: Vec::new(),
         }
     }
@@ -71,6 +102,45 @@ impl<'a> Replay<'a> {
         order::NEVER
     }
 
+    /// Orders rows around `order[next]` anew, such that a late negative observation is in time: up to the
+    /// place given back.
+    fn make_room(&mut self, order: &[u32], next: usize, meter: &mut Meter<'_>) -> Option<usize> {
+        WINDOWS.into_iter().find_map(|window| self.reorder(order, next, window, meter))
+    }
+
+    fn reorder(&mut self, order: &[u32], next: usize, window: usize, meter: &mut Meter<'_>) -> Option<usize> {
+        let columns = self.columns;
+        let from = self.order.len().saturating_sub(window);
+        let until = (next + window).min(order.len());
+        let before = self.order[..from].iter().rev().find_map(|&row| columns.produced(row as usize));
+        let after = order[next..until].iter().rev().find_map(|&row| columns.produced(row as usize));
+        let after = after.unwrap_or(self.value);
+        let coming = &order[next..until];
+        let latest = coming.iter().map(|&row| columns.call[row as usize]).max().unwrap_or(0);
+        let latest = latest.max(self.earliest_return().saturating_add(1));
+        // Whatever returns before a row of the window is called belongs into it, and nothing that returned
+        // before that is still to come after the window: the zones' order keeps the order of time.
+        let mut rows: Vec<u32> = self.order[from..].to_vec();
+        let unplaced = self.negatives[self.first_closed..].iter();
+        let unplaced = unplaced.take_while(|&&row| columns.call[row as usize] < latest);
+        let due = self.waiting.iter().chain(unplaced).copied();
+        rows.extend(due.filter(|&row| columns.ret[row as usize] < latest && !self.placed[row as usize]));
+        let spare = self.spare[self.first_spare..].iter().take(SPARE_MAX);
+        rows.extend(spare.take_while(|&&row| columns.call[row as usize] < latest));
+        rows.extend(coming);
+        let better = repair::reorder(columns, &rows, before.unwrap_or(columns.initial), after, meter)?;
+        self.order.truncate(from);
+        for row in better {
+            self.place(row);
+        }
+        while self.spare.get(self.first_spare).is_some_and(|&row| self.placed[row as usize]) {
+            self.first_spare += 1;
+        }
+        self.waiting.retain(|&row| !self.placed[row as usize]);
+        self.become_value(after);
+        Some(until)
+    }
+
     fn place(&mut self, row: u32) {
         self.placed[row as usize] = true;
         self.order.push(row);
@@ -83,6 +153,9 @@ impl<'a> Replay<'a> {
                 return;
             }
             self.first_closed += 1;
+            if self.placed[row as usize] {
+                continue;
+            }
             if self.columns.a[row as usize] == self.value {
                 self.waiting.push(row);
             } else {

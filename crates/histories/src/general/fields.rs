@@ -1,0 +1,237 @@
+//! The fields of one operation's line, read but not yet understood.
+
+use crate::error::{Mistake, Scan};
+use crate::recorded::{Held, Value};
+use crate::scan::{Cursor, JsonString, Kind};
+
+/// A value that is no object and no array.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Scalar<'a> {
+    Null,
+    Number(i64),
+    Text(JsonString<'a>),
+    Flag(bool),
+}
+
+/// What an operation was answered.
+#[derive(Clone, Debug)]
+pub(super) enum Answer<'a> {
+    Scalar(Scalar<'a>),
+    Many(Vec<Value>),
+}
+
+/// A field's value and the place where it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Placed<T> {
+    pub(super) at: usize,
+    pub(super) value: T,
+}
+
+/// All fields that an operation can have.
+#[derive(Debug, Default)]
+pub(super) struct Fields<'a> {
+    /// Where the line ends: the place of what is missing.
+    end: usize,
+    pub(super) client: Option<Placed<u32>>,
+    pub(super) op: Option<Placed<&'a str>>,
+    pub(super) key: Option<Placed<Scalar<'a>>>,
+    pub(super) value: Option<Placed<Scalar<'a>>>,
+    pub(super) compared: Option<Placed<Scalar<'a>>>,
+    pub(super) owner: Option<Placed<u32>>,
+    pub(super) call: Option<Placed<u64>>,
+    pub(super) returned: Option<Placed<Option<u64>>>,
+    pub(super) result: Option<Placed<Answer<'a>>>,
+    pub(super) failed: Option<Placed<bool>>,
+}
+
+const KNOWN: &str = "client, op, key, value, expected, owner, call, return, result or failed";
+
+impl<'a> Fields<'a> {
+    /// Reads a line. In place, because these are too many bytes to be handed back once a line.
+    pub(super) fn read(&mut self, cursor: &mut Cursor<'a>) -> Scan<()> {
+        cursor.object()?;
+        while let Some(name) = cursor.next_field()? {
+            match name {
+                "client" => once(&mut self.client, name, cursor, Cursor::small)?,
+                "op" => once(&mut self.op, name, cursor, Cursor::plain_string)?,
+                "key" => once(&mut self.key, name, cursor, scalar)?,
+                "value" => once(&mut self.value, name, cursor, scalar)?,
+                "expected" => once(&mut self.compared, name, cursor, scalar)?,
+                "owner" => once(&mut self.owner, name, cursor, Cursor::small)?,
+                "call" => once(&mut self.call, name, cursor, Cursor::unsigned)?,
+                "return" => once(&mut self.returned, name, cursor, |cursor| {
+                    Ok(if cursor.null() { None } else { Some(cursor.unsigned()?) })
+                })?,
+                "result" => once(&mut self.result, name, cursor, answer)?,
+                "failed" => once(&mut self.failed, name, cursor, Cursor::boolean)?,
+                _ => {
+                    return Err(cursor.mistake(
+                        cursor.name_offset(),
+                        KNOWN,
+                        format!("`{name}` is no field of an operation"),
+                    ));
+                }
+            }
+        }
+        self.end = cursor.offset();
+        Ok(())
+    }
+
+    /// The mistake of a field that is not there.
+    #[cold]
+    pub(super) fn missing(&self, cursor: &Cursor<'_>, name: &str) -> Box<Mistake> {
+        // On the closing brace, before which it would stand.
+        let hint = format!("add \"{name}\" before the closing brace");
+        cursor.mistake(self.end.saturating_sub(1), format!("the field \"{name}\""), hint)
+    }
+
+    /// What is written, added or appended, where that cannot be nothing.
+    pub(super) fn value(&mut self, cursor: &Cursor<'_>) -> Scan<Value> {
+        let value = self.value.take().ok_or_else(|| self.missing(cursor, "value"))?;
+        value.value(cursor)
+    }
+
+    /// What is written, where it can be nothing.
+    pub(super) fn held(&mut self, cursor: &Cursor<'_>) -> Scan<Held> {
+        let value = self.value.take().ok_or_else(|| self.missing(cursor, "value"))?;
+        value.held(cursor)
+    }
+
+    /// What a compare-and-set compares with.
+    pub(super) fn compared(&mut self, cursor: &Cursor<'_>) -> Scan<Placed<Scalar<'a>>> {
+        self.compared.take().ok_or_else(|| self.missing(cursor, "expected"))
+    }
+
+    /// What an operation was answered that has an answer.
+    pub(super) fn result(&mut self, cursor: &Cursor<'_>) -> Scan<Placed<Answer<'a>>> {
+        self.result.take().ok_or_else(|| self.missing(cursor, "result"))
+    }
+
+    /// Whether something was done.
+    pub(super) fn flag(&mut self, cursor: &Cursor<'_>) -> Scan<bool> {
+        let result = self.result(cursor)?;
+        match result.value {
+            Answer::Scalar(Scalar::Flag(flag)) => Ok(flag),
+            _ => {
+                Err(cursor.mistake(result.at, "true or false", "the result says whether it changed anything"))
+            }
+        }
+    }
+
+    /// Several elements.
+    pub(super) fn many(&mut self, cursor: &Cursor<'_>) -> Scan<Placed<Vec<Value>>> {
+        let result = self.result(cursor)?;
+        match result.value {
+            Answer::Many(value) => Ok(Placed { at: result.at, value }),
+            Answer::Scalar(_) => {
+                Err(cursor.mistake(result.at, "an array", "the result holds all elements, as [1, 2] or []"))
+            }
+        }
+    }
+
+    /// A single value, or nothing.
+    pub(super) fn answered(&mut self, cursor: &Cursor<'_>) -> Scan<Held> {
+        let result = self.result(cursor)?;
+        match result.value {
+            Answer::Scalar(value) => Placed { at: result.at, value }.held(cursor),
+            Answer::Many(_) => {
+                Err(cursor.mistake(result.at, "a number, a string or null", "one value, no array"))
+            }
+        }
+    }
+
+    /// Makes sure that no field is left that the operation does not have.
+    pub(super) fn nothing_left(&self, cursor: &Cursor<'_>) -> Scan<()> {
+        let left = [
+            self.key.as_ref().map(|key| (key.at, "key")),
+            self.value.as_ref().map(|value| (value.at, "value")),
+            self.compared.as_ref().map(|value| (value.at, "expected")),
+            self.owner.as_ref().map(|owner| (owner.at, "owner")),
+            self.result.as_ref().map(|result| (result.at, "result")),
+        ];
+        match left.into_iter().flatten().next() {
+            None => Ok(()),
+            Some((at, name)) => {
+                let hint = match name {
+                    "key" => "leave \"key\" out, or say \"keyed\": true in line 1".to_owned(),
+                    "result" => {
+                        "leave \"result\" out: this operation answers nothing, failed, or did not return"
+                            .to_owned()
+                    }
+                    _ => format!("leave \"{name}\" out, or check \"op\""),
+                };
+                Err(cursor.mistake(at, format!("no \"{name}\" here"), hint))
+            }
+        }
+    }
+}
+
+impl Placed<Scalar<'_>> {
+    /// A number or a text.
+    pub(super) fn value(self, cursor: &Cursor<'_>) -> Scan<Value> {
+        match self.value {
+            Scalar::Number(number) => Ok(Value::Number(number)),
+            Scalar::Text(text) => Ok(Value::Text(text.to_cow().into())),
+            Scalar::Null | Scalar::Flag(_) => {
+                Err(cursor.mistake(self.at, "a number or a string", "this cannot be null, true or false"))
+            }
+        }
+    }
+
+    /// A number, a text or nothing.
+    pub(super) fn held(self, cursor: &Cursor<'_>) -> Scan<Held> {
+        match self.value {
+            Scalar::Null => Ok(Held(None)),
+            _ => Ok(Held(Some(self.value(cursor)?))),
+        }
+    }
+
+    /// A text.
+    pub(super) fn text(self, cursor: &Cursor<'_>) -> Scan<String> {
+        match self.value {
+            Scalar::Text(text) => Ok(text.to_cow().into_owned()),
+            _ => Err(cursor.mistake(self.at, "a string", "a key-value store holds texts: put it in quotes")),
+        }
+    }
+}
+
+#[inline]
+fn once<'a, T>(
+    slot: &mut Option<Placed<T>>,
+    name: &str,
+    cursor: &mut Cursor<'a>,
+    read: impl FnOnce(&mut Cursor<'a>) -> Scan<T>,
+) -> Scan<()> {
+    cursor.kind(); // goes past blanks, so that the place is that of the value
+    let at = cursor.offset();
+    if slot.is_some() {
+        return Err(cursor.mistake(at, format!("\"{name}\" only once"), "leave one of the two out"));
+    }
+    *slot = Some(Placed { at, value: read(cursor)? });
+    Ok(())
+}
+
+/// A number, a string, null, true or false.
+pub(super) fn scalar<'a>(cursor: &mut Cursor<'a>) -> Scan<Scalar<'a>> {
+    match cursor.kind() {
+        Kind::Number => Ok(Scalar::Number(cursor.integer()?)),
+        Kind::String => Ok(Scalar::Text(cursor.string()?)),
+        Kind::Boolean => Ok(Scalar::Flag(cursor.boolean()?)),
+        Kind::Null if cursor.null() => Ok(Scalar::Null),
+        _ => Err(cursor.expected("a number, a string, true, false or null", "values have no parts here")),
+    }
+}
+
+fn answer<'a>(cursor: &mut Cursor<'a>) -> Scan<Answer<'a>> {
+    if cursor.kind() != Kind::Array {
+        return Ok(Answer::Scalar(scalar(cursor)?));
+    }
+    let mut values = Vec::new();
+    cursor.array()?;
+    while cursor.next_item()? {
+        cursor.kind();
+        let at = cursor.offset();
+        values.push(Placed { at, value: scalar(cursor)? }.value(cursor)?);
+    }
+    Ok(Answer::Many(values))
+}

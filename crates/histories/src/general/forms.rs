@@ -1,0 +1,317 @@
+//! How the questions and answers of each model look in a line.
+
+use std::collections::BTreeSet;
+
+use linear::models::{list, lock, queue, register, set};
+
+use super::fields::Fields;
+use super::write::{Line, Unwritable};
+use crate::error::{Mistake, Scan};
+use crate::recorded::{Held, Value};
+use crate::scan::Cursor;
+
+/// The form of a model. A reader takes what it uses from the fields; what it leaves is a mistake.
+pub(super) trait Form {
+    type Input;
+    type Output;
+
+    fn ask(&self, op: &str, fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<Self::Input>;
+
+    fn answer(&self, input: &Self::Input, fields: &mut Fields<'_>, cursor: &Cursor<'_>)
+    -> Scan<Self::Output>;
+
+    fn write_input(&self, input: &Self::Input, line: &mut Line) -> Result<(), Unwritable>;
+
+    fn write_output(
+        &self,
+        input: &Self::Input,
+        output: &Self::Output,
+        line: &mut Line,
+    ) -> Result<(), Unwritable>;
+}
+
+/// The mistake of an operation that the model does not have.
+pub(super) fn unknown<T>(known: &str, fields: &Fields<'_>, cursor: &Cursor<'_>) -> Scan<T> {
+    let at = fields.op.as_ref().map_or(0, |op| op.at);
+    Err::<T, Box<Mistake>>(cursor.mistake(at, known, "check \"op\", or the model that line 1 names"))
+}
+
+pub(super) struct Register {
+    pub(super) cas: bool,
+}
+
+impl Form for Register {
+    type Input = register::Input<Held>;
+    type Output = register::Output<Held>;
+
+    fn ask(&self, op: &str, fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<Self::Input> {
+        match op {
+            "read" => Ok(register::Input::Read),
+            "write" => Ok(register::Input::Write(fields.held(cursor)?)),
+            "cas" if self.cas => {
+                let expected = fields.compared(cursor)?.held(cursor)?;
+                Ok(register::Input::Cas(expected, fields.held(cursor)?))
+            }
+            _ if self.cas => unknown("\"read\", \"write\" or \"cas\"", fields, cursor),
+            _ => unknown("\"read\" or \"write\"", fields, cursor),
+        }
+    }
+
+    fn answer(
+        &self,
+        input: &Self::Input,
+        fields: &mut Fields<'_>,
+        cursor: &Cursor<'_>,
+    ) -> Scan<Self::Output> {
+        Ok(match input {
+            register::Input::Read => register::Output::Value(fields.answered(cursor)?),
+            register::Input::Write(_) => register::Output::Written,
+            register::Input::Cas(..) => register::Output::Set(fields.flag(cursor)?),
+        })
+    }
+
+    fn write_input(&self, input: &Self::Input, line: &mut Line) -> Result<(), Unwritable> {
+        match input {
+            register::Input::Read => line.text("op", "read"),
+            register::Input::Write(value) => {
+                line.text("op", "write");
+                line.held("value", value);
+            }
+            register::Input::Cas(..) if !self.cas => return Err(Unwritable),
+            register::Input::Cas(expected, value) => {
+                line.text("op", "cas");
+                line.held("expected", expected);
+                line.held("value", value);
+            }
+        }
+        Ok(())
+    }
+
+    fn write_output(
+        &self,
+        input: &Self::Input,
+        output: &Self::Output,
+        line: &mut Line,
+    ) -> Result<(), Unwritable> {
+        match (input, output) {
+            (register::Input::Read, register::Output::Value(value)) => line.held("result", value),
+            (register::Input::Write(_), register::Output::Written) => {}
+            (register::Input::Cas(..), register::Output::Set(set)) => line.flag("result", *set),
+            _ => return Err(Unwritable),
+        }
+        Ok(())
+    }
+}
+
+pub(super) struct Queue;
+
+impl Form for Queue {
+    type Input = queue::Input<Value>;
+    type Output = queue::Output<Value>;
+
+    fn ask(&self, op: &str, fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<Self::Input> {
+        match op {
+            "enqueue" => Ok(queue::Input::Enqueue(fields.value(cursor)?)),
+            "dequeue" => Ok(queue::Input::Dequeue),
+            _ => unknown("\"enqueue\" or \"dequeue\"", fields, cursor),
+        }
+    }
+
+    fn answer(
+        &self,
+        input: &Self::Input,
+        fields: &mut Fields<'_>,
+        cursor: &Cursor<'_>,
+    ) -> Scan<Self::Output> {
+        Ok(match input {
+            queue::Input::Enqueue(_) => queue::Output::Enqueued,
+            queue::Input::Dequeue => queue::Output::Dequeued(fields.answered(cursor)?.0),
+        })
+    }
+
+    fn write_input(&self, input: &Self::Input, line: &mut Line) -> Result<(), Unwritable> {
+        match input {
+            queue::Input::Dequeue => line.text("op", "dequeue"),
+            queue::Input::Enqueue(value) => {
+                line.text("op", "enqueue");
+                line.value("value", value);
+            }
+        }
+        Ok(())
+    }
+
+    fn write_output(
+        &self,
+        input: &Self::Input,
+        output: &Self::Output,
+        line: &mut Line,
+    ) -> Result<(), Unwritable> {
+        match (input, output) {
+            (queue::Input::Enqueue(_), queue::Output::Enqueued) => {}
+            (queue::Input::Dequeue, queue::Output::Dequeued(Some(value))) => line.value("result", value),
+            (queue::Input::Dequeue, queue::Output::Dequeued(None)) => line.held("result", &Held(None)),
+            _ => return Err(Unwritable),
+        }
+        Ok(())
+    }
+}
+
+pub(super) struct Set;
+
+impl Form for Set {
+    type Input = set::Input<Value>;
+    type Output = set::Output<Value>;
+
+    fn ask(&self, op: &str, fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<Self::Input> {
+        match op {
+            "add" => Ok(set::Input::Add(fields.value(cursor)?)),
+            "remove" => Ok(set::Input::Remove(fields.value(cursor)?)),
+            "read" => Ok(set::Input::Read),
+            _ => unknown("\"add\", \"remove\" or \"read\"", fields, cursor),
+        }
+    }
+
+    fn answer(
+        &self,
+        input: &Self::Input,
+        fields: &mut Fields<'_>,
+        cursor: &Cursor<'_>,
+    ) -> Scan<Self::Output> {
+        if *input != set::Input::Read {
+            return Ok(set::Output::Changed(fields.flag(cursor)?));
+        }
+        let many = fields.many(cursor)?;
+        let count = many.value.len();
+        let elements: BTreeSet<Value> = many.value.into_iter().collect();
+        if elements.len() < count {
+            return Err(cursor.mistake(
+                many.at,
+                "every element once",
+                "a set holds an element once; is it a list?",
+            ));
+        }
+        Ok(set::Output::Elements(elements))
+    }
+
+    fn write_input(&self, input: &Self::Input, line: &mut Line) -> Result<(), Unwritable> {
+        let (op, value) = match input {
+            set::Input::Add(value) => ("add", Some(value)),
+            set::Input::Remove(value) => ("remove", Some(value)),
+            set::Input::Read => ("read", None),
+        };
+        line.text("op", op);
+        if let Some(value) = value {
+            line.value("value", value);
+        }
+        Ok(())
+    }
+
+    fn write_output(
+        &self,
+        input: &Self::Input,
+        output: &Self::Output,
+        line: &mut Line,
+    ) -> Result<(), Unwritable> {
+        match (input, output) {
+            (set::Input::Read, set::Output::Elements(elements)) => line.many("result", elements),
+            (set::Input::Add(_) | set::Input::Remove(_), set::Output::Changed(changed)) => {
+                line.flag("result", *changed);
+            }
+            _ => return Err(Unwritable),
+        }
+        Ok(())
+    }
+}
+
+pub(super) struct Lock;
+
+impl Form for Lock {
+    type Input = lock::Input;
+    type Output = lock::Output;
+
+    fn ask(&self, op: &str, fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<Self::Input> {
+        let input = match op {
+            "acquire" => lock::Input::Acquire,
+            "release" => lock::Input::Release,
+            _ => return unknown("\"acquire\" or \"release\"", fields, cursor),
+        };
+        let owner = fields.owner.take().ok_or_else(|| fields.missing(cursor, "owner"))?;
+        Ok(input(owner.value))
+    }
+
+    fn answer(&self, _: &Self::Input, fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<Self::Output> {
+        Ok(lock::Output(fields.flag(cursor)?))
+    }
+
+    fn write_input(&self, input: &Self::Input, line: &mut Line) -> Result<(), Unwritable> {
+        let (op, owner) = match *input {
+            lock::Input::Acquire(owner) => ("acquire", owner),
+            lock::Input::Release(owner) => ("release", owner),
+        };
+        line.text("op", op);
+        line.number("owner", owner);
+        Ok(())
+    }
+
+    fn write_output(
+        &self,
+        _: &Self::Input,
+        output: &Self::Output,
+        line: &mut Line,
+    ) -> Result<(), Unwritable> {
+        line.flag("result", output.0);
+        Ok(())
+    }
+}
+
+pub(super) struct List;
+
+impl Form for List {
+    type Input = list::Input<Value>;
+    type Output = list::Output<Value>;
+
+    fn ask(&self, op: &str, fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<Self::Input> {
+        match op {
+            "append" => Ok(list::Input::Append(fields.value(cursor)?)),
+            "read" => Ok(list::Input::Read),
+            _ => unknown("\"append\" or \"read\"", fields, cursor),
+        }
+    }
+
+    fn answer(
+        &self,
+        input: &Self::Input,
+        fields: &mut Fields<'_>,
+        cursor: &Cursor<'_>,
+    ) -> Scan<Self::Output> {
+        Ok(match input {
+            list::Input::Append(_) => list::Output::Appended,
+            list::Input::Read => list::Output::Elements(fields.many(cursor)?.value),
+        })
+    }
+
+    fn write_input(&self, input: &Self::Input, line: &mut Line) -> Result<(), Unwritable> {
+        match input {
+            list::Input::Read => line.text("op", "read"),
+            list::Input::Append(value) => {
+                line.text("op", "append");
+                line.value("value", value);
+            }
+        }
+        Ok(())
+    }
+
+    fn write_output(
+        &self,
+        input: &Self::Input,
+        output: &Self::Output,
+        line: &mut Line,
+    ) -> Result<(), Unwritable> {
+        match (input, output) {
+            (list::Input::Append(_), list::Output::Appended) => {}
+            (list::Input::Read, list::Output::Elements(elements)) => line.many("result", elements),
+            _ => return Err(Unwritable),
+        }
+        Ok(())
+    }
+}

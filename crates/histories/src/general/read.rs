@@ -1,0 +1,208 @@
+//! Reading: the header decides which form the operations have.
+
+use std::io::Read;
+
+use linear::models::keyed;
+use linear::{History, Operation, Outcome};
+
+use super::fields::{Fields, Placed, scalar};
+use super::forms::{self, Form};
+use super::store::Store;
+use super::{FORMAT, MODELS};
+use crate::error::{Error, Mistake, Scan};
+use crate::recorded::{Held, Operations, Recorded, StoreHistory};
+use crate::scan::{Cursor, each_line, each_line_of};
+
+/// Reads a file that is in memory. `file` is its name in errors.
+///
+/// # Errors
+///
+/// The first mistake.
+pub fn read(file: &str, bytes: &[u8]) -> Result<Recorded, Error> {
+    let mut reader = Reader::new();
+    each_line_of(file, bytes, |cursor| reader.line(cursor))?;
+    reader.finish().map_err(|mistake| Error::in_file(mistake, file))
+}
+
+/// Reads a file bit by bit. `file` is its name in errors.
+///
+/// # Errors
+///
+/// The first mistake, or that the file cannot be read.
+pub fn read_from(file: &str, from: impl Read) -> Result<Recorded, Error> {
+    let mut reader = Reader::new();
+    each_line(file, from, |cursor| reader.line(cursor))?;
+    reader.finish().map_err(|mistake| Error::in_file(mistake, file))
+}
+
+/// A reader that is handed line after line.
+#[derive(Debug, Default)]
+pub struct Reader {
+    recorded: Option<Recorded>,
+}
+
+impl Reader {
+    /// A reader that expects a header.
+    pub fn new() -> Self {
+        Reader::default()
+    }
+
+    /// Reads the next line. The caller makes sure that the line ends where the cursor does.
+    pub fn line(&mut self, cursor: &mut Cursor<'_>) -> Scan<()> {
+        let Some(recorded) = &mut self.recorded else {
+            self.recorded = Some(header(cursor)?);
+            return Ok(());
+        };
+        let mut fields = Fields::default();
+        fields.read(cursor)?;
+        let cursor = &*cursor;
+        match recorded {
+            Recorded::Register { cas, operations, .. } => {
+                operation(&forms::Register { cas: *cas }, operations, &mut fields, cursor)
+            }
+            Recorded::KeyValue(history) => store(history, &mut fields, cursor),
+            Recorded::Queue(operations) => operation(&forms::Queue, operations, &mut fields, cursor),
+            Recorded::Set(operations) => operation(&forms::Set, operations, &mut fields, cursor),
+            Recorded::Lock(operations) => operation(&forms::Lock, operations, &mut fields, cursor),
+            Recorded::List(operations) => operation(&forms::List, operations, &mut fields, cursor),
+        }
+    }
+
+    /// The history.
+    ///
+    /// # Errors
+    ///
+    /// If there was no line at all.
+    pub fn finish(self) -> Scan<Recorded> {
+        self.recorded.ok_or_else(|| {
+            let hint = format!("line 1 is {{\"format\": \"{FORMAT}\", \"model\": …}}");
+            Box::new(Mistake {
+                file: String::new(),
+                line: 1,
+                column: 1,
+                expected: "a header".to_owned(),
+                found: "no line at all".to_owned(),
+                hint,
+            })
+        })
+    }
+}
+
+fn header(cursor: &mut Cursor<'_>) -> Scan<Recorded> {
+    cursor.object()?;
+    let (mut format, mut model, mut initial, mut keyed) = (None, None, None, None);
+    while let Some(name) = cursor.next_field()? {
+        cursor.kind();
+        let at = cursor.offset();
+        let twice = match name {
+            "format" => format.replace(Placed { at, value: cursor.plain_string()? }).is_some(),
+            "model" => model.replace(Placed { at, value: cursor.plain_string()? }).is_some(),
+            "initial" => initial.replace(Placed { at, value: scalar(cursor)? }).is_some(),
+            "keyed" => keyed.replace(Placed { at, value: cursor.boolean()? }).is_some(),
+            "note" => {
+                cursor.skip_value()?;
+                false
+            }
+            _ => {
+                let hint = format!("`{name}` is no field of line 1; remarks go into \"note\"");
+                return Err(cursor.mistake(
+                    cursor.name_offset(),
+                    "format, model, keyed, initial or note",
+                    hint,
+                ));
+            }
+        };
+        if twice {
+            return Err(cursor.mistake(at, format!("\"{name}\" only once"), "leave one of the two out"));
+        }
+    }
+    let end = cursor.offset() - 1;
+    let missing = |name: &str, hint: String| cursor.mistake(end, format!("the field \"{name}\""), hint);
+    let format = format.ok_or_else(|| missing("format", format!("add \"format\": \"{FORMAT}\"")))?;
+    if format.value != FORMAT {
+        let hint = "this reader knows no other; a newer version may";
+        return Err(cursor.mistake(format.at, format!("\"{FORMAT}\""), hint));
+    }
+    let model = model.ok_or_else(|| missing("model", format!("one of {}", MODELS.join(", "))))?;
+    let cas = model.value == "cas-register";
+    let register = cas || model.value == "register";
+    if let Some(initial) = initial.as_ref().filter(|_| !register) {
+        let hint = "only a register and a cas-register can hold something at first";
+        return Err(cursor.mistake(initial.at, "no \"initial\" here", hint));
+    }
+    let initial = initial.map_or(Ok(Held(None)), |initial| initial.held(cursor))?;
+    if let Some(keyed) = keyed.as_ref().filter(|keyed| model.value == "key-value" && !keyed.value) {
+        return Err(cursor.mistake(keyed.at, "true, or no \"keyed\"", "a key-value store always has keys"));
+    }
+    let keyed = keyed.is_some_and(|keyed| keyed.value);
+    Ok(match model.value {
+        _ if register => Recorded::Register { cas, initial, operations: Operations::new(keyed) },
+        "key-value" => Recorded::KeyValue(History::new()),
+        "queue" => Recorded::Queue(Operations::new(keyed)),
+        "set" => Recorded::Set(Operations::new(keyed)),
+        "lock" => Recorded::Lock(Operations::new(keyed)),
+        "list" => Recorded::List(Operations::new(keyed)),
+        _ => {
+            let hint = format!("the models are {}", MODELS.join(", "));
+            return Err(cursor.mistake(model.at, "a model that is known", hint));
+        }
+    })
+}
+
+fn operation<F: Form>(
+    form: &F,
+    operations: &mut Operations<F::Input, F::Output>,
+    fields: &mut Fields<'_>,
+    cursor: &Cursor<'_>,
+) -> Scan<()> {
+    let key = if operations.is_keyed() {
+        let key = fields.key.take().ok_or_else(|| fields.missing(cursor, "key"))?;
+        Some(key.value(cursor)?)
+    } else {
+        None
+    };
+    let operation = judge(form, operations.len(), fields, cursor)?;
+    operations.push(key, operation);
+    Ok(())
+}
+
+fn store(history: &mut StoreHistory, fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<()> {
+    let key = fields.key.take().ok_or_else(|| fields.missing(cursor, "key"))?.text(cursor)?;
+    let Operation { client, input, call, outcome } = judge(&Store, history.len(), fields, cursor)?;
+    history.push(Operation { client, input: keyed::Input { key, input }, call, outcome });
+    Ok(())
+}
+
+/// The operation that the fields mean, without its key.
+fn judge<F: Form>(
+    form: &F,
+    before: usize,
+    fields: &mut Fields<'_>,
+    cursor: &Cursor<'_>,
+) -> Scan<Operation<F::Input, F::Output>> {
+    if before >= History::<F::Input, F::Output>::LENGTH_MAX {
+        return Err(cursor.mistake(0, "the end of the file", "a history holds fewer operations: split it"));
+    }
+    let client = fields.client.as_ref().ok_or_else(|| fields.missing(cursor, "client"))?.value;
+    let op = fields.op.as_ref().ok_or_else(|| fields.missing(cursor, "op"))?.value;
+    let call = fields.call.as_ref().ok_or_else(|| fields.missing(cursor, "call"))?.value;
+    let Placed { at, value: returned } =
+        fields.returned.clone().ok_or_else(|| fields.missing(cursor, "return"))?;
+    let input = form.ask(op, fields, cursor)?;
+    let failed = fields.failed.as_ref().is_some_and(|failed| failed.value);
+    let outcome = match returned {
+        Some(returned) if returned < call => {
+            let hint = "both are times of one clock; unknown outcomes have \"return\": null";
+            return Err(cursor.mistake(at, format!("a return at {call} or later"), hint));
+        }
+        Some(at) if failed => Outcome::Failed { at },
+        Some(at) => Outcome::Answered { output: form.answer(&input, fields, cursor)?, at },
+        None if failed => {
+            let hint = "an operation that failed returned; what may yet take effect is unknown, not failed";
+            return Err(cursor.mistake(at, "a time", hint));
+        }
+        None => Outcome::Unknown,
+    };
+    fields.nothing_left(cursor)?;
+    Ok(Operation { client, input, call, outcome })
+}

@@ -1,0 +1,239 @@
+//! Writing: a header, then an operation a line.
+
+use std::io::{self, Write};
+
+use linear::models::keyed;
+use linear::{Operation, Outcome};
+
+use super::FORMAT;
+use super::forms::{self, Form};
+use super::store::Store;
+use crate::recorded::{Held, Operations, Recorded, Value};
+
+/// An operation that the model of its history does not have, or the answer to another one.
+#[derive(Debug)]
+pub(super) struct Unwritable;
+
+/// How much is gathered before it is written.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// Writes a history so that reading it gives the same history.
+///
+/// # Errors
+///
+/// Those of `out`; and [`io::ErrorKind::InvalidData`] if an operation or an answer is none of its model, such
+/// as a read that was answered as a write.
+pub fn write(recorded: &Recorded, out: &mut impl Write) -> io::Result<()> {
+    let mut line = Line::default();
+    line.start();
+    line.text("format", FORMAT);
+    match recorded {
+        Recorded::Register { cas, initial, operations } => {
+            line.text("model", if *cas { "cas-register" } else { "register" });
+            line.held("initial", initial);
+            all(&forms::Register { cas: *cas }, operations, line, out)
+        }
+        Recorded::KeyValue(history) => {
+            line.text("model", "key-value");
+            line.end();
+            for (index, Operation { client, input: keyed::Input { key, input }, call, outcome }) in
+                history.operations().iter().enumerate()
+            {
+                line.operation(&Store, *client, Key::Text(key), input, *call, outcome)
+                    .map_err(|_| misfit(index))?;
+                line.flush_if(CHUNK_BYTES, out)?;
+            }
+            line.flush_if(0, out)
+        }
+        Recorded::Queue(operations) => {
+            line.text("model", "queue");
+            all(&forms::Queue, operations, line, out)
+        }
+        Recorded::Set(operations) => {
+            line.text("model", "set");
+            all(&forms::Set, operations, line, out)
+        }
+        Recorded::Lock(operations) => {
+            line.text("model", "lock");
+            all(&forms::Lock, operations, line, out)
+        }
+        Recorded::List(operations) => {
+            line.text("model", "list");
+            all(&forms::List, operations, line, out)
+        }
+    }
+}
+
+fn all<F: Form>(
+    form: &F,
+    operations: &Operations<F::Input, F::Output>,
+    mut line: Line,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    line.flag("keyed", operations.is_keyed());
+    line.end();
+    match operations {
+        Operations::Single(history) => {
+            for (index, Operation { client, input, call, outcome }) in history.operations().iter().enumerate()
+            {
+                line.operation(form, *client, Key::None, input, *call, outcome).map_err(|_| misfit(index))?;
+                line.flush_if(CHUNK_BYTES, out)?;
+            }
+        }
+        Operations::Keyed(history) => {
+            for (index, Operation { client, input: keyed::Input { key, input }, call, outcome }) in
+                history.operations().iter().enumerate()
+            {
+                line.operation(form, *client, Key::Value(key), input, *call, outcome)
+                    .map_err(|_| misfit(index))?;
+                line.flush_if(CHUNK_BYTES, out)?;
+            }
+        }
+    }
+    line.flush_if(0, out)
+}
+
+fn misfit(index: usize) -> io::Error {
+    let text =
+        format!("operation {index} or its answer is none of the history's model: it cannot be written");
+    io::Error::new(io::ErrorKind::InvalidData, text)
+}
+
+enum Key<'a> {
+    None,
+    Value(&'a Value),
+    Text(&'a str),
+}
+
+/// Lines as they are written.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    bytes: Vec<u8>,
+}
+
+impl Line {
+    fn start(&mut self) {
+        self.bytes.push(b'{');
+    }
+
+    fn end(&mut self) {
+        self.bytes.extend_from_slice(b"}\n");
+    }
+
+    fn flush_if(&mut self, more_than: usize, out: &mut impl Write) -> io::Result<()> {
+        if self.bytes.len() > more_than {
+            out.write_all(&self.bytes)?;
+            self.bytes.clear();
+        }
+        Ok(())
+    }
+
+    fn operation<F: Form>(
+        &mut self,
+        form: &F,
+        client: u32,
+        key: Key<'_>,
+        input: &F::Input,
+        call: u64,
+        outcome: &Outcome<F::Output>,
+    ) -> Result<(), Unwritable> {
+        self.start();
+        self.number("client", client);
+        match key {
+            Key::None => {}
+            Key::Value(value) => self.value("key", value),
+            Key::Text(text) => self.text("key", text),
+        }
+        form.write_input(input, self)?;
+        self.number("call", call);
+        match outcome {
+            Outcome::Answered { output, at } => {
+                self.number("return", *at);
+                form.write_output(input, output, self)?;
+            }
+            Outcome::Failed { at } => {
+                self.number("return", *at);
+                self.flag("failed", true);
+            }
+            Outcome::Unknown => self.held("return", &Held(None)),
+        }
+        self.end();
+        Ok(())
+    }
+
+    fn name(&mut self, name: &str) {
+        if self.bytes.last() != Some(&b'{') {
+            self.bytes.push(b',');
+        }
+        self.bytes.push(b'"');
+        self.bytes.extend_from_slice(name.as_bytes());
+        self.bytes.extend_from_slice(b"\":");
+    }
+
+    pub(super) fn text(&mut self, name: &str, text: &str) {
+        self.name(name);
+        self.quoted(text);
+    }
+
+    pub(super) fn number(&mut self, name: &str, number: impl std::fmt::Display) {
+        self.name(name);
+        self.digits(number);
+    }
+
+    pub(super) fn flag(&mut self, name: &str, flag: bool) {
+        self.name(name);
+        self.bytes.extend_from_slice(if flag { b"true" } else { b"false" });
+    }
+
+    pub(super) fn value(&mut self, name: &str, value: &Value) {
+        self.name(name);
+        self.scalar(value);
+    }
+
+    pub(super) fn held(&mut self, name: &str, held: &Held) {
+        self.name(name);
+        match &held.0 {
+            Some(value) => self.scalar(value),
+            None => self.bytes.extend_from_slice(b"null"),
+        }
+    }
+
+    pub(super) fn many<'a>(&mut self, name: &str, values: impl IntoIterator<Item = &'a Value>) {
+        self.name(name);
+        self.bytes.push(b'[');
+        for (index, value) in values.into_iter().enumerate() {
+            if index > 0 {
+                self.bytes.push(b',');
+            }
+            self.scalar(value);
+        }
+        self.bytes.push(b']');
+    }
+
+    fn scalar(&mut self, value: &Value) {
+        match value {
+            Value::Number(number) => self.digits(number),
+            Value::Text(text) => self.quoted(text),
+        }
+    }
+
+    fn digits(&mut self, number: impl std::fmt::Display) {
+        write!(self.bytes, "{number}").expect("a Vec takes every byte");
+    }
+
+    fn quoted(&mut self, text: &str) {
+        self.bytes.push(b'"');
+        for character in text.chars() {
+            match character {
+                '"' => self.bytes.extend_from_slice(b"\\\""),
+                '\\' => self.bytes.extend_from_slice(b"\\\\"),
+                '\n' => self.bytes.extend_from_slice(b"\\n"),
+                '\0'..' ' => {
+                    write!(self.bytes, "\\u{:04x}", character as u32).expect("a Vec takes every byte")
+                }
+                _ => self.bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+            }
+        }
+        self.bytes.push(b'"');
+    }
+}

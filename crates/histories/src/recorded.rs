@@ -1,0 +1,135 @@
+//! Histories of the models that `linear` ships, whatever file they came from.
+
+use std::fmt;
+
+use linear::models::{keyed, list, lock, queue, register, set, text};
+use linear::{History, Operation};
+
+/// A value, an element or a key: a number or a text.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Value {
+    /// A whole number.
+    Number(i64),
+    /// A text.
+    Text(Box<str>),
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Number(number) => write!(f, "{number}"),
+            Value::Text(text) => write!(f, "{text:?}"),
+        }
+    }
+}
+
+/// What a register holds: a value, or nothing yet.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Held(pub Option<Value>);
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(value) => value.fmt(f),
+            None => f.write_str("null"),
+        }
+    }
+}
+
+/// Operations on one instance of a model, or on an instance for every key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operations<I, O> {
+    /// On one.
+    Single(History<I, O>),
+    /// On many, each with its key.
+    Keyed(History<keyed::Input<Value, I>, O>),
+}
+
+impl<I, O> Operations<I, O> {
+    /// No operations yet.
+    pub fn new(keyed: bool) -> Self {
+        if keyed { Operations::Keyed(History::new()) } else { Operations::Single(History::new()) }
+    }
+
+    /// Whether every operation has a key.
+    pub fn is_keyed(&self) -> bool {
+        matches!(self, Operations::Keyed(_))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Operations::Single(history) => history.len(),
+            Operations::Keyed(history) => history.len(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds an operation, whose key is there exactly if these are keyed.
+    pub(crate) fn push(&mut self, key: Option<Value>, operation: Operation<I, O>) {
+        match (self, key) {
+            (Operations::Single(history), None) => {
+                history.push(operation);
+            }
+            (Operations::Keyed(history), Some(key)) => {
+                let Operation { client, input, call, outcome } = operation;
+                history.push(Operation { client, input: keyed::Input { key, input }, call, outcome });
+            }
+            (Operations::Single(_), Some(_)) | (Operations::Keyed(_), None) => {
+                panic!("a reader let a key through that is not the form of its file")
+            }
+        }
+    }
+}
+
+/// Operations on registers.
+pub type RegisterOperations = Operations<register::Input<Held>, register::Output<Held>>;
+/// A history of a store of texts. Its model is [`keyed::Keyed`] of [`text::Text`].
+pub type StoreHistory = History<keyed::Input<String, text::Input>, text::Output>;
+
+/// A history, with the model that judges it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// Of [`register::Register`].
+    Register {
+        /// Whether there may be compare-and-sets.
+        cas: bool,
+        /// What each register holds before the first write.
+        initial: Held,
+        /// What was done.
+        operations: RegisterOperations,
+    },
+    /// Of a store of texts.
+    KeyValue(StoreHistory),
+    /// Of [`queue::Queue`].
+    Queue(Operations<queue::Input<Value>, queue::Output<Value>>),
+    /// Of [`set::Set`].
+    Set(Operations<set::Input<Value>, set::Output<Value>>),
+    /// Of [`lock::Lock`].
+    Lock(Operations<lock::Input, lock::Output>),
+    /// Of [`list::List`].
+    List(Operations<list::Input<Value>, list::Output<Value>>),
+}
+
+impl Recorded {
+    /// How many operations there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Recorded::Register { operations, .. } => operations.len(),
+            Recorded::KeyValue(history) => history.len(),
+            Recorded::Queue(operations) => operations.len(),
+            Recorded::Set(operations) => operations.len(),
+            Recorded::Lock(operations) => operations.len(),
+            Recorded::List(operations) => operations.len(),
+        }
+    }
+
+    /// Whether there is no operation.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

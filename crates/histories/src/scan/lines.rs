@@ -1,0 +1,161 @@
+//! Lines of a file, of one in memory or of one that is read bit by bit.
+
+use std::io::{self, Read};
+
+use super::Cursor;
+use crate::error::{Error, Scan};
+
+/// A line without its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// Its number, from 1.
+    pub number: usize,
+    /// What it holds.
+    pub bytes: &'a [u8],
+}
+
+impl Line<'_> {
+    /// Whether there is nothing in it but blanks.
+    pub fn is_blank(&self) -> bool {
+        self.bytes.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
+    }
+}
+
+/// The lines of a file in memory.
+#[derive(Clone, Debug)]
+pub struct SliceLines<'a> {
+    rest: Option<&'a [u8]>,
+    number: usize,
+}
+
+impl<'a> SliceLines<'a> {
+    /// All lines of `bytes`. What follows the last line end is a line too, unless it is empty.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        SliceLines { rest: Some(bytes), number: 0 }
+    }
+}
+
+impl<'a> Iterator for SliceLines<'a> {
+    type Item = Line<'a>;
+
+    fn next(&mut self) -> Option<Line<'a>> {
+        let rest = self.rest.filter(|rest| !rest.is_empty())?;
+        self.number += 1;
+        let (bytes, rest) = match memchr::memchr(b'\n', rest) {
+            Some(end) => (&rest[..end], Some(&rest[end + 1..])),
+            None => (rest, None),
+        };
+        self.rest = rest;
+        Some(Line { number: self.number, bytes })
+    }
+}
+
+/// How much is read at once. Large enough that system calls do not count.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// The lines of anything that can be read, in a buffer that grows to the longest line and no further than
+/// twice that.
+#[derive(Debug)]
+pub struct Lines<R> {
+    reader: R,
+    /// Invariant: `start <= searched <= end <= buffer.len()`; bytes from `start` to `end` are yet to be given.
+    buffer: Vec<u8>,
+    start: usize,
+    /// No line ends between `start` and here.
+    searched: usize,
+    end: usize,
+    number: usize,
+    finished: bool,
+}
+
+impl<R: Read> Lines<R> {
+    /// The lines of `reader`. It needs no buffer of its own.
+    pub fn new(reader: R) -> Self {
+        Lines { reader, buffer: Vec::new(), start: 0, searched: 0, end: 0, number: 0, finished: false }
+    }
+
+    /// The next line, `None` after the last.
+    ///
+    /// # Errors
+    ///
+    /// Those of the reader, save interruptions.
+    pub fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
+        loop {
+            if let Some(found) = memchr::memchr(b'\n', &self.buffer[self.searched..self.end]) {
+                let (from, to) = (self.start, self.searched + found);
+                self.start = to + 1;
+                self.searched = self.start;
+                return Ok(Some(self.line(from, to)));
+            }
+            self.searched = self.end;
+            if self.finished {
+                let (from, to) = (self.start, self.end);
+                self.start = to;
+                return Ok((from < to).then(|| self.line(from, to)));
+            }
+            self.fill()?;
+        }
+    }
+
+    fn line(&mut self, from: usize, to: usize) -> Line<'_> {
+        self.number += 1;
+        Line { number: self.number, bytes: &self.buffer[from..to] }
+    }
+
+    fn fill(&mut self) -> io::Result<()> {
+        self.buffer.copy_within(self.start..self.end, 0);
+        self.end -= self.start;
+        self.searched -= self.start;
+        self.start = 0;
+        if self.end == self.buffer.len() {
+            self.buffer.resize((2 * self.end).max(CHUNK_BYTES), 0);
+        }
+        loop {
+            match self.reader.read(&mut self.buffer[self.end..]) {
+                Ok(0) => self.finished = true,
+                Ok(read) => self.end += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            }
+            return Ok(());
+        }
+    }
+}
+
+/// Scans every line of `reader` that is not blank.
+///
+/// # Errors
+///
+/// The first of `line`, and those of reading; `file` is named in both.
+pub fn each_line<R: Read>(
+    file: &str,
+    reader: R,
+    mut line: impl FnMut(&mut Cursor<'_>) -> Scan<()>,
+) -> Result<(), Error> {
+    let mut lines = Lines::new(reader);
+    while let Some(one) = lines.next_line().map_err(|error| Error::io(file, error))? {
+        scan(one, &mut line).map_err(|mistake| Error::in_file(mistake, file))?;
+    }
+    Ok(())
+}
+
+/// As [`each_line`], of a file that is in memory already.
+pub fn each_line_of<'a>(
+    file: &str,
+    bytes: &'a [u8],
+    mut line: impl FnMut(&mut Cursor<'a>) -> Scan<()>,
+) -> Result<(), Error> {
+    for one in SliceLines::new(bytes) {
+        scan(one, &mut line).map_err(|mistake| Error::in_file(mistake, file))?;
+    }
+    Ok(())
+}
+
+fn scan<'a>(line: Line<'a>, with: &mut impl FnMut(&mut Cursor<'a>) -> Scan<()>) -> Scan<()> {
+    if line.is_blank() {
+        return Ok(());
+    }
+    let mut cursor = Cursor::new(line.number, line.bytes)?;
+    with(&mut cursor)?;
+    cursor.end()
+}

@@ -1,0 +1,205 @@
+//! What holds of every input: no panic, mistakes within the input; and of every history: it is read back as
+//! it was written.
+
+use std::collections::BTreeSet;
+
+use histories::scan::{Cursor, each_line, each_line_of};
+use histories::{Error, Held, Operations, Recorded, Value, detect, edn, general, robustness};
+use linear::models::{keyed, list, lock, queue, register, set, text};
+use linear::{History, Operation, Outcome};
+use proptest::prelude::*;
+
+fn value() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        any::<i64>().prop_map(Value::Number),
+        any::<String>().prop_map(|text| Value::Text(text.into()))
+    ]
+}
+
+fn held() -> impl Strategy<Value = Held> {
+    prop::option::of(value()).prop_map(Held)
+}
+
+/// Questions with answers that fit.
+type Asked<I, O> = BoxedStrategy<(I, O)>;
+
+fn history<I: Clone + std::fmt::Debug + 'static, O: Clone + std::fmt::Debug + 'static>(
+    asked: impl Strategy<Value = (I, O)> + 'static,
+) -> BoxedStrategy<History<I, O>> {
+    let operation = (any::<u32>(), asked, any::<u64>(), any::<u64>(), 0..3).prop_map(
+        |(client, (input, output), one, two, end)| {
+            let (call, at) = (one.min(two), one.max(two));
+            let outcome = match end {
+                0 => Outcome::Answered { output, at },
+                1 => Outcome::Failed { at },
+                _ => Outcome::Unknown,
+            };
+            Operation { client, input, call, outcome }
+        },
+    );
+    prop::collection::vec(operation, 0..12).prop_map(|operations| operations.into_iter().collect()).boxed()
+}
+
+fn operations<I: Clone + std::fmt::Debug + 'static, O: Clone + std::fmt::Debug + 'static>(
+    asked: Asked<I, O>,
+) -> impl Strategy<Value = Operations<I, O>> {
+    let with_key =
+        (value(), asked.clone()).prop_map(|(key, (input, output))| (keyed::Input { key, input }, output));
+    prop_oneof![history(asked).prop_map(Operations::Single), history(with_key).prop_map(Operations::Keyed)]
+}
+
+fn registers(cas: bool) -> Asked<register::Input<Held>, register::Output<Held>> {
+    use register::{Input, Output};
+    let plain = prop_oneof![
+        held().prop_map(|seen| (Input::Read, Output::Value(seen))),
+        held().prop_map(|new| (Input::Write(new), Output::Written)),
+    ];
+    if !cas {
+        return plain.boxed();
+    }
+    let cas =
+        (held(), held(), any::<bool>()).prop_map(|(old, new, set)| (Input::Cas(old, new), Output::Set(set)));
+    prop_oneof![plain, cas].boxed()
+}
+
+fn recorded() -> impl Strategy<Value = Recorded> {
+    let register = (any::<bool>(), held()).prop_flat_map(|(cas, initial)| {
+        operations(registers(cas)).prop_map(move |operations| {
+            let initial = initial.clone();
+            Recorded::Register { cas, initial, operations }
+        })
+    });
+    let store = prop_oneof![
+        any::<String>().prop_map(|seen| (text::Input::Get, text::Output::Text(seen))),
+        any::<String>().prop_map(|new| (text::Input::Put(new), text::Output::Done)),
+        any::<String>().prop_map(|new| (text::Input::Append(new), text::Output::Done)),
+        any::<(String, String, bool)>()
+            .prop_map(|(old, new, set)| (text::Input::Cas(old, new), text::Output::Set(set))),
+        Just((text::Input::Delete, text::Output::Done)),
+    ];
+    let store =
+        (any::<String>(), store).prop_map(|(key, (input, output))| (keyed::Input { key, input }, output));
+    let queue = prop_oneof![
+        value().prop_map(|new| (queue::Input::Enqueue(new), queue::Output::Enqueued)),
+        prop::option::of(value()).prop_map(|seen| (queue::Input::Dequeue, queue::Output::Dequeued(seen))),
+    ];
+    let set = prop_oneof![
+        (value(), any::<bool>()).prop_map(|(new, told)| (set::Input::Add(new), set::Output::Changed(told))),
+        (value(), any::<bool>())
+            .prop_map(|(old, told)| (set::Input::Remove(old), set::Output::Changed(told))),
+        prop::collection::vec(value(), 0..5).prop_map(|seen| {
+            (set::Input::Read, set::Output::Elements(seen.into_iter().collect::<BTreeSet<Value>>()))
+        }),
+    ];
+    let lock = prop_oneof![
+        any::<(u32, bool)>().prop_map(|(owner, told)| (lock::Input::Acquire(owner), lock::Output(told))),
+        any::<(u32, bool)>().prop_map(|(owner, told)| (lock::Input::Release(owner), lock::Output(told))),
+    ];
+    let list = prop_oneof![
+        value().prop_map(|new| (list::Input::Append(new), list::Output::Appended)),
+        prop::collection::vec(value(), 0..5)
+            .prop_map(|seen| (list::Input::Read, list::Output::Elements(seen))),
+    ];
+    prop_oneof![
+        register,
+        history(store).prop_map(Recorded::KeyValue),
+        operations(queue.boxed()).prop_map(Recorded::Queue),
+        operations(set.boxed()).prop_map(Recorded::Set),
+        operations(lock.boxed()).prop_map(Recorded::Lock),
+        operations(list.boxed()).prop_map(Recorded::List),
+    ]
+}
+
+/// Every mistake has a line of the input, and a column at most one past that line's end.
+fn within<T>(bytes: &[u8], read: Result<T, Error>) -> Result<(), TestCaseError> {
+    let Err(error) = read else { return Ok(()) };
+    let Some(mistake) = error.mistake() else { return Ok(()) };
+    let line = bytes.split(|&byte| byte == b'\n').nth(mistake.line.wrapping_sub(1));
+    let Some(line) = line else { return Err(TestCaseError::fail(format!("no such line: {error}"))) };
+    prop_assert!((1..=line.len() + 1).contains(&mistake.column), "{}", error);
+    prop_assert!(!mistake.expected.is_empty() && !mistake.found.is_empty() && !mistake.hint.is_empty());
+    Ok(())
+}
+
+fn all(bytes: &[u8]) -> Result<(), TestCaseError> {
+    within(bytes, general::read("f", bytes))?;
+    within(bytes, general::read_from("f", bytes))?;
+    within(bytes, edn::read("f", bytes))?;
+    within(bytes, robustness::read("f", bytes))?;
+    within(bytes, robustness::read_watches("f", bytes))?;
+    within(bytes, detect("f", bytes))?;
+    within(bytes, each_line_of("f", bytes, Cursor::skip_value))?;
+    within(bytes, each_line("f", bytes, |cursor| cursor.skip_value()))
+}
+
+const SAMPLES: [&[u8]; 7] = [
+    include_bytes!("data/general-register.jsonl"),
+    include_bytes!("data/general-lock.jsonl"),
+    include_bytes!("data/register.edn"),
+    include_bytes!("data/txn.edn"),
+    include_bytes!("data/set.edn"),
+    include_bytes!("data/operations.json"),
+    include_bytes!("data/watch.json"),
+];
+
+/// Bytes that matter to a scanner more often than others do.
+fn byte() -> impl Strategy<Value = u8> {
+    prop_oneof![any::<u8>(), prop::sample::select(&b"{}[]()\"\\:,#;_-.eE0123456789nulltrue \n\0"[..])]
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_back(recorded in recorded()) {
+        let mut file = Vec::new();
+        general::write(&recorded, &mut file).expect("a history of its model");
+        prop_assert_eq!(general::read("f", &file).expect("what was written"), recorded.clone());
+        prop_assert_eq!(general::read_from("f", file.as_slice()).expect("what was written"), recorded);
+    }
+
+    #[test]
+    fn no_bytes_panic(bytes in prop::collection::vec(byte(), 0..80)) {
+        all(&bytes)?;
+    }
+
+    #[test]
+    fn no_damage_panics(
+        sample in prop::sample::select(&SAMPLES[..]),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), byte(), 0..3), 1..4),
+    ) {
+        let mut bytes = sample.to_vec();
+        for (index, byte, way) in damage {
+            let at = index.index(bytes.len().max(1)).min(bytes.len().saturating_sub(1));
+            match way {
+                0 => bytes[at] = byte,
+                1 => bytes.insert(at, byte),
+                _ => bytes.truncate(at.max(1)),
+            }
+        }
+        all(&bytes)?;
+    }
+}
+
+#[test]
+fn nothing_is_too_deep_for_the_stack() {
+    for open in ["[", "{\"a\":", "{", "(", "#{", "#a ", "#_", "#_#_ "] {
+        all(open.repeat(100_000).as_bytes()).expect("a mistake within the input");
+    }
+}
+
+#[test]
+fn lines_do_not_depend_on_how_they_are_read() {
+    /// Gives one byte at a time.
+    struct Slow<'a>(&'a [u8]);
+    impl std::io::Read for Slow<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            let count = self.0.len().min(buffer.len()).min(1);
+            buffer[..count].copy_from_slice(&self.0[..count]);
+            self.0 = &self.0[count..];
+            Ok(count)
+        }
+    }
+    for sample in &SAMPLES[..2] {
+        let whole = general::read("f", sample).expect("a sample");
+        assert_eq!(general::read_from("f", Slow(sample)).expect("a sample"), whole);
+    }
+}

@@ -1,0 +1,200 @@
+//! A serial order of transactions, or a short cycle.
+//!
+//! Real time would take an edge between nearly all pairs. Instead every commit is a node of its own, those
+//! nodes form a chain in time, and a transaction hangs on the last commit before its call. Passing through
+//! the chain counts as one edge.
+
+use std::collections::VecDeque;
+
+use super::{Dependency, Link, Outcome, Transaction};
+
+/// From how many transactions of a component a cycle is looked for.
+const STARTS_MAX: usize = 256;
+
+/// A node is a transaction, or `transactions.len() +` the place of a commit in time.
+struct Graph {
+    /// By node: where it leads, and why.
+    next: Vec<Vec<(u32, Link)>>,
+    transactions: u32,
+}
+
+/// The transactions that happened in a serial order, or a cycle.
+pub(super) fn order_or_cycle<K, V>(
+    transactions: &[Transaction<K, V>],
+    happened: &[bool],
+    dependencies: &[Dependency],
+) -> Result<Vec<u32>, Vec<Dependency>> {
+    let graph = Graph::new(transactions, happened, dependencies);
+    let mut waits_for = vec![0_u32; graph.next.len()];
+    for &(to, _) in graph.next.iter().flatten() {
+        waits_for[to as usize] += 1;
+    }
+    let mut ready: VecDeque<u32> =
+        (0..waits_for.len() as u32).filter(|&node| waits_for[node as usize] == 0).collect();
+    let mut order = Vec::new();
+    while let Some(node) = ready.pop_front() {
+        if happened.get(node as usize) == Some(&true) {
+            order.push(node);
+        }
+        for &(to, _) in &graph.next[node as usize] {
+            waits_for[to as usize] -= 1;
+            if waits_for[to as usize] == 0 {
+                ready.push_back(to);
+            }
+        }
+    }
+    if order.len() == happened.iter().filter(|happened| **happened).count() {
+        return Ok(order);
+    }
+    Err(graph.shortest_cycle())
+}
+
+impl Graph {
+    fn new<K, V>(
+        transactions: &[Transaction<K, V>],
+        happened: &[bool],
+        dependencies: &[Dependency],
+    ) -> Graph {
+        let committed = |(index, transaction): (usize, &Transaction<K, V>)| match transaction.outcome {
+            Outcome::Committed { at } => Some((at, index as u32)),
+            Outcome::Failed | Outcome::Unknown => None,
+        };
+        let mut commits: Vec<(u64, u32)> = transactions.iter().enumerate().filter_map(committed).collect();
+        commits.sort_unstable();
+        let first = transactions.len() as u32;
+        let mut next = vec![Vec::new(); transactions.len() + commits.len()];
+        for (place, &(_, index)) in commits.iter().enumerate() {
+            let node = first + place as u32;
+            next[index as usize].push((node, Link::Time));
+            if place + 1 < commits.len() {
+                next[node as usize].push((node + 1, Link::Time));
+            }
+        }
+        for (index, transaction) in transactions.iter().enumerate() {
+            let before = commits.partition_point(|&(at, _)| at < transaction.call);
+            if before > 0 && happened[index] {
+                next[first as usize + before - 1].push((index as u32, Link::Time));
+            }
+        }
+        for &(from, to, link) in dependencies {
+            next[from as usize].push((to, link));
+        }
+        Graph { next, transactions: first }
+    }
+
+    /// A shortest cycle through one of the first transactions of each component that has any.
+    fn shortest_cycle(&self) -> Vec<Dependency> {
+        let component = self.components();
+        let mut starts = vec![0; self.next.len()];
+        let mut best: Option<Vec<Dependency>> = None;
+        for start in 0..self.transactions {
+            let tried = &mut starts[component[start as usize] as usize];
+            if *tried == STARTS_MAX {
+                continue;
+            }
+            *tried += 1;
+            let shorter_than = best.as_ref().map_or(u32::MAX, |cycle| cycle.len() as u32);
+            if let Some(cycle) = self.cycle_through(start, shorter_than, &component) {
+                best = Some(cycle);
+            }
+        }
+        best.unwrap_or_default()
+    }
+
+    /// Breadth first, where steps along the chain of commits cost nothing and leaving it costs one.
+    fn cycle_through(&self, start: u32, shorter_than: u32, component: &[u32]) -> Option<Vec<Dependency>> {
+        let mut distance = vec![u32::MAX; self.next.len()];
+        let mut from: Vec<(u32, Link)> = vec![(start, Link::Time); self.next.len()];
+        let mut open = VecDeque::from([(0, start)]);
+        distance[start as usize] = 0;
+        while let Some((steps, node)) = open.pop_front() {
+            if steps > distance[node as usize] || steps + 1 >= shorter_than {
+                continue;
+            }
+            for &(to, link) in &self.next[node as usize] {
+                if to == start {
+                    from[start as usize] = (node, link);
+                    // The way back may be by the chain, which is paid for when it is left; so is every edge.
+                    return Some(self.walk_back(start, &from));
+                }
+                let cost = u32::from(to < self.transactions);
+                let same = component[to as usize] == component[start as usize];
+                if same && steps + cost < distance[to as usize] {
+                    distance[to as usize] = steps + cost;
+                    from[to as usize] = (node, link);
+                    if cost == 0 {
+                        open.push_front((steps, to));
+                    } else {
+                        open.push_back((steps + 1, to));
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// The cycle that ends at `start`, with the ways along the chain as one edge each.
+    fn walk_back(&self, start: u32, from: &[(u32, Link)]) -> Vec<Dependency> {
+        let mut cycle = Vec::new();
+        let mut to = start;
+        loop {
+            let (mut node, link) = from[to as usize];
+            while node >= self.transactions {
+                node = from[node as usize].0;
+            }
+            cycle.push((node, to, link));
+            to = node;
+            if node == start {
+                cycle.reverse();
+                return cycle;
+            }
+        }
+    }
+
+    /// By node: the number of its strongly connected component (Tarjan, without recursion).
+    fn components(&self) -> Vec<u32> {
+        const UNSEEN: u32 = u32::MAX;
+        let nodes = self.next.len();
+        let (mut index, mut low, mut component) = (vec![UNSEEN; nodes], vec![0; nodes], vec![UNSEEN; nodes]);
+        let (mut stack, mut calls) = (Vec::new(), Vec::new());
+        let (mut count, mut components) = (0, 0);
+        for root in 0..nodes {
+            if index[root] == UNSEEN {
+                calls.push((root, 0));
+            }
+            while let Some((node, edge)) = calls.pop() {
+                if edge == 0 {
+                    (index[node], low[node]) = (count, count);
+                    count += 1;
+                    stack.push(node);
+                }
+                match self.next[node].get(edge) {
+                    Some(&(to, _)) => {
+                        let to = to as usize;
+                        calls.push((node, edge + 1));
+                        if index[to] == UNSEEN {
+                            calls.push((to, 0));
+                        } else if component[to] == UNSEEN {
+                            low[node] = low[node].min(index[to]);
+                        }
+                    }
+                    None => {
+                        if low[node] == index[node] {
+                            while let Some(member) = stack.pop() {
+                                component[member] = components;
+                                if member == node {
+                                    break;
+                                }
+                            }
+                            components += 1;
+                        }
+                        if let Some(&(parent, _)) = calls.last() {
+                            low[parent] = low[parent].min(low[node]);
+                        }
+                    }
+                }
+            }
+        }
+        component
+    }
+}

@@ -1,0 +1,76 @@
+//! Room for a negative observation in an order where it has none.
+//!
+//! The zones' order may keep a value in place for as long as somebody is under way who did not see it, only
+//! because another order of a few blocks was as good. So those are ordered anew, by the search: the last rows
+//! of the order, the first of those that are still to come, and the negative observations that must stand
+//! among them, with the same value before and after. What stands before and after them stays as it is, so the
+//! whole is right again.
+
+use crate::budget::Meter;
+use crate::intern::Interner;
+use crate::order::NEVER;
+use crate::search::{self, Found, Problem};
+
+use super::columns::{Columns, Kind, NONE};
+use super::moves::RegisterMoves;
+
+/// A window that takes more steps than this per row is left to the search of the whole.
+const STEPS_PER_ROW: u64 = 16;
+
+/// An order of `rows`, between the values `before` and `after`, if one is soon found. They are given as they
+/// stood before.
+pub(super) fn reorder(
+    columns: &Columns,
+    rows: &[u32],
+    before: u32,
+    after: u32,
+    meter: &mut Meter<'_>,
+) -> Option<Vec<u32>> {
+    let mut rows: Vec<(u32, u32)> = rows.iter().copied().zip(0..).collect();
+    // Rows are numbered by their calls.
+    rows.sort_unstable();
+    let window = window(columns, &rows, before, after);
+    let mut rank: Vec<u32> = rows.iter().map(|&(_, rank)| rank).collect();
+    rank.push(NEVER);
+    let mut moves = RegisterMoves::new(&window);
+    let problem = Problem {
+        call: &window.call,
+        ret: &window.ret,
+        rank: &rank,
+        start: window.initial,
+        // An order that two equal sums hide is found by the search of the whole.
+        seed: 0,
+    };
+    let steps_max = rank.len() as u64 * STEPS_PER_ROW;
+    match meter.within(steps_max, |meter| search::search(&problem, &mut moves, meter)) {
+        Found::Order(found) => {
+            let real = found.into_iter().filter(|&row| row as usize != rows.len());
+            Some(real.map(|row| rows[row as usize].0).collect())
+        }
+        Found::Nothing { .. } | Found::Ended { .. } => None,
+    }
+}
+
+/// These rows with columns of their own, and a read at the end that sees `after`.
+fn window(columns: &Columns, rows: &[(u32, u32)], before: u32, after: u32) -> Columns {
+    let mut values: Interner<u32> = Interner::new();
+    let initial = values.intern_owned(before);
+    let mut window = Columns::with_capacity(rows.len() + 1, initial);
+    let mut number = |value: u32| if value == NONE { NONE } else { values.intern_owned(value) };
+    for &(row, _) in rows {
+        let row = row as usize;
+        window.kind.push(columns.kind[row]);
+        window.a.push(number(columns.a[row]));
+        window.b.push(number(columns.b[row]));
+        window.call.push(columns.call[row]);
+        window.ret.push(columns.ret[row]);
+    }
+    window.kind.push(Kind::Read);
+    window.a.push(number(after));
+    window.b.push(NONE);
+    window.call.push(NEVER - 2);
+    window.ret.push(NEVER - 1);
+    window.op = (0..=rows.len() as u32).collect();
+    window.values = values.len() as u32;
+    window
+}
