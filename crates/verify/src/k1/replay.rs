@@ -11,6 +11,7 @@ use record::{Applied, History, Operation, Outcome};
 
 use super::order::{NOBODY, Step};
 use super::place::{is_beside_the_store, is_write};
+use super::rights::taken_as_nobodys;
 use crate::model::{Model, Ties, auth};
 use crate::{Oracle, Severity, Violation};
 use crate::{answer, definite, describe, k2, k3};
@@ -136,9 +137,8 @@ impl<'a> Replay<'a> {
         step: &Step,
     ) -> Result<Response, Error> {
         // A member that had not heard yet that users are told apart took it as nobody's (`rights`).
-        if operation.user.is_some()
-            && self.model.auth().is_enabled()
-            && matches!(operation.outcome, Outcome::Error { error: Error::UserEmpty, .. })
+        if self.model.auth().is_enabled()
+            && matches!(operation.outcome, Outcome::Error { error, .. } if taken_as_nobodys(operation, error))
         {
             return Err(Error::UserEmpty);
         }

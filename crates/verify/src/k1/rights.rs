@@ -81,7 +81,8 @@ impl<'a> Timeline<'a> {
             let Some(operation) = history.operations.get(number) else { continue };
             timeline.entries[number].get_or_insert(rank);
             let request = &operation.request;
-            let unknown = matches!(operation.outcome, Outcome::Error { error, .. } if auth::any_time(error));
+            let unknown = matches!(operation.outcome, Outcome::Error { error, .. }
+                if auth::any_time(error) || taken_as_nobodys(operation, error));
             if auth::changes_auth(request)
                 && !unknown
                 && store.permits(operation.user.as_deref(), request, &|_| Vec::new()).is_ok()
@@ -200,10 +201,7 @@ impl<'a> Timeline<'a> {
     /// An error that blames the token needs one, and one that calls it old needs a change.
     fn judge_token(&self, operation: &Operation) -> Option<Result<(), String>> {
         let Outcome::Error { at, error } = operation.outcome else { return None };
-        // A member that had not heard yet that users are told apart takes the request as nobody's, and finds the
-        // change in the log before it.
-        let before_it_knew = error == Error::UserEmpty && operation.user.is_some();
-        if !auth::any_time(error) && !before_it_knew {
+        if !auth::any_time(error) && !taken_as_nobodys(operation, error) {
             return None;
         }
         if operation.user.is_none() {
@@ -213,6 +211,12 @@ impl<'a> Timeline<'a> {
         let changed = error != Error::AuthOldRevision || self.history.operations.iter().any(called);
         Some(if changed { Ok(()) } else { Err("Nobody had changed users or rights by then.".to_string()) })
     }
+}
+
+/// Whether it was refused for the lack of a user that it did not lack: a member that had not heard yet that users are
+/// told apart takes the request as nobody's, and finds the change in the log before it.
+pub(super) fn taken_as_nobodys(operation: &Operation, error: Error) -> bool {
+    error == Error::UserEmpty && operation.user.is_some()
 }
 
 /// Whether the member that takes it looks at the rights by itself, by its own users of that moment, however old:

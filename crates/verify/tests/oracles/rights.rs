@@ -191,3 +191,11 @@ fn members_look_at_some_rights_by_their_own_users() {
     let read = story().error(2, get("a"), (30, 31), Error::PermissionDenied);
     read.user("alice").breaks(K1, "an error against the rights");
 }
+
+#[test]
+fn what_was_taken_as_nobodys_changes_nothing() {
+    // Root's token was not looked at, because the member did not know yet that users are told apart.
+    let story = || enabled().error(1, may("b"), (20, 22), Error::UserEmpty).user("root").passed(7, 1).at(21);
+    story().error(2, get("b"), (30, 31), Error::PermissionDenied).user("alice").holds(K1);
+    story().ok(2, get("b"), (30, 31), found(1, &[])).user("alice").breaks(K1, "an answer against the rights");
+}
