@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::history::{Change, Evidence, History, Operation, Seen, UNKNOWN};
+use crate::history::{Change, Evidence, History, Kind, Operation, Seen, UNKNOWN};
 
 /// What to make.
 #[derive(Clone, Copy, Debug)]
@@ -155,10 +155,10 @@ impl Run<'_> {
         let operation = self.operations[number as usize];
         let row = self.rows[operation.key as usize];
         let (changed, value) = match operation.kind {
-            crate::Kind::Put => (true, Some(operation.value)),
-            crate::Kind::Delete => (row.now != Seen::ABSENT, None),
-            crate::Kind::Update => (row.now.modified == operation.expected, Some(operation.value)),
-            crate::Kind::Get | crate::Kind::GetSerializable => (false, None),
+            Kind::Put => (true, Some(operation.value)),
+            Kind::Delete => (row.now != Seen::ABSENT, None),
+            Kind::Update => (row.now.modified == operation.expected, Some(operation.value)),
+            Kind::Get | Kind::GetSerializable => (false, None),
         };
         let mut shows =
             if operation.is_write() && (changed || value.is_none()) { Seen::ABSENT } else { row.now };

@@ -95,14 +95,14 @@ pub fn violation(history: &History, evidence: &Evidence, violation: &Violation) 
                 revision < newer || revision == newer && may_make(late, revision) && !makes(over, revision);
             over.ret < late.call && is_later && over.revision == newer && late.kind != Kind::GetSerializable
         }
-        (Reason::Wrong { revision, holds, shows }, [..]) => {
+        (Reason::Wrong { revision, holds, shows }, _) => {
             let reader =
                 named.iter().find(|operation| operation.seen == shows && operation.revision == revision);
             reader.is_some_and(|reader| {
                 holds != shows && agrees(history, evidence, reader.key, revision, holds)
             })
         }
-        (Reason::Condition { revision, holds }, [..]) => named.iter().any(|operation| {
+        (Reason::Condition { revision, holds }, _) => named.iter().any(|operation| {
             let before = if makes(operation, revision) { revision - 1 } else { revision };
             let (changed, ..) = step(operation, holds);
             operation.revision == revision

@@ -78,7 +78,7 @@ pub(crate) struct Process {
     pub(crate) crash_in_recovery: Option<(u64, bool)>,
     /// Whether the armed crash at a disk operation takes the power with it.
     pub(crate) armed_power: bool,
-    /// Reused between steps; gone while the world looks after them.
+    /// Made with the first step and reused by the others; gone while the world looks after them.
     pub(crate) effects: Option<Box<Effects>>,
 }
 
@@ -108,7 +108,7 @@ impl Process {
             stopping: None,
             crash_in_recovery: None,
             armed_power: false,
-            effects: Some(Box::default()),
+            effects: None,
         }
     }
 
@@ -132,7 +132,7 @@ impl Process {
         self.busy_until = 0;
         self.stopping = None;
         self.stalled = None;
-        self.effects = Some(Box::default());
+        self.effects = None;
     }
 
     /// Recovers from the disk as a new incarnation. Only the member's part; the world does the rest.

@@ -149,7 +149,7 @@ impl World<'_> {
             let able = !process.gone && process.stage == Stage::Member;
             self.settle.core[member] &= able;
             // One whose addition took effect only now.
-            if self.settle.whole && able && process.stage == Stage::Member && process.config.join {
+            if self.settle.whole && able && process.config.join {
                 self.settle.core[member] = !self.nemesis.is_damaged(member);
             }
         }

@@ -148,11 +148,12 @@ impl Login {
     ) -> (Request, Option<Bytes>, Option<Arc<str>>) {
         let Some(login) = login else { return (request, None, None) };
         let user = login.token.is_some().then(|| Arc::clone(&login.user));
+        let mut asked = request;
         if login.state == Door::Outside {
             login.state = Door::Knocking;
-            return (login.request(), login.token.clone(), user);
+            asked = login.request();
         }
-        (request, login.token.clone(), user)
+        (asked, login.token.clone(), user)
     }
 
     /// Hears what became of it. Whether that was about the login, so that the request is to be asked again.
