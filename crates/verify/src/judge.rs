@@ -6,7 +6,9 @@ use crate::k1::{Known, Premises};
 use crate::leases::{Lessors, Terms};
 use crate::model::FIRST_REVISION;
 use crate::truth::Truth;
-use crate::{Oracle, Verdict, caches, ends, hash_kv, k1, k2, k3, k4, leases, locks, membership, watch};
+use crate::{
+    Oracle, Verdict, agreement, caches, ends, hash_kv, k1, k2, k3, k4, leases, locks, membership, watch,
+};
 
 /// What must hold beyond the oracles, and what is known beside the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +88,16 @@ pub fn judge(record: &Record, expectations: &Expectations) -> Verdict {
     verdict.checked(Oracle::K4, "acknowledged writes looked for at the end", k4.writes);
     verdict.checked(Oracle::K4, "applied entries", k4.applied);
     verdict.violations.extend(k4.violations);
+
+    if verdict.violations.is_empty() && verdict.undecided.is_empty() {
+        let agreement = agreement::check(record, expectations);
+        verdict.checked(
+            Oracle::K1,
+            "parts of operations put in order by their values alone",
+            agreement.parts,
+        );
+        verdict.checked(Oracle::K1, "keys with such an order", agreement.keys);
+    }
 
     if let Some(known) = &k1.known
         && !(history.watches.is_empty() && history.caches.is_empty())

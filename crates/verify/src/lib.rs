@@ -5,8 +5,9 @@
 //! client knows. So it also judges histories that were recorded elsewhere ([`history_file`]).
 //!
 //! * [`model`]: what one etcd would answer.
-//! * [`k1`] to [`k4`]: the oracles over the history; `k1` is the revision engine. [`search`] is the other engine,
-//!   which needs nothing but the history, for small ones; the two are held against each other (`tests/cross_check.rs`).
+//! * [`k1`] to [`k4`]: the oracles over the history; `k1` is the revision engine. [`general`] is the other
+//!   engine, which needs nothing but the history. The two are held against each other on every history that is judged,
+//!   and on many small ones with the whole model (`tests/cross_check.rs`).
 //! * [`watch`], [`caches`]: W1 to W12 and C1, against the [`truth`] that `k1` replayed.
 //! * [`leases`], [`locks`], [`membership`], [`hash_kv`]: L1 to L3, M1, M2, and what clients see of I8.
 //! * [`invariants`]: I1 to I10, which watch a run as it goes. [`ends`]: V1, V2 and the end of I8.
@@ -14,16 +15,18 @@
 //!
 //! Not here: D1, which needs two runs.
 //!
-//! Architecture invariant: knows `api` and `record` and nothing else of this workspace; above all not the member. The
-//! model and the member's store are written apart, so that they do not share their mistakes.
+//! Architecture invariant: knows `api`, `record` and the engines `linear` and `revision`, and nothing else of this
+//! workspace; above all not the member. The model and the member's store are written apart, so that they do not share their mistakes.
 //!
 //! Architecture invariant: deterministic, no input or output but the reading and writing of a history file's text.
 
+mod agreement;
 pub mod answer;
 pub mod caches;
 pub mod definite;
 pub mod describe;
 pub mod ends;
+pub mod general;
 pub mod hash_kv;
 pub mod history_file;
 pub mod invariants;
@@ -36,7 +39,6 @@ pub mod leases;
 pub mod locks;
 pub mod membership;
 pub mod model;
-pub mod search;
 pub mod truth;
 mod verdict;
 pub mod watch;

@@ -5,20 +5,25 @@ mod support;
 
 use api::Request;
 use etcdsim_verify::definite::is_definite;
+use etcdsim_verify::general::etcd::Asked;
 use etcdsim_verify::k1::{self, Finding, Premises};
-use etcdsim_verify::model::Model;
-use etcdsim_verify::search::{Searched, search};
+use etcdsim_verify::model::FIRST_REVISION;
 use etcdsim_verify::{Expectations, Oracle, describe, judge};
+use linear::{Budget, Verdict};
 use record::{Applied, History, Operation, Outcome, Record};
 use support::{Random, Shape};
 
-const STATES_MAX: usize = 1_000_000;
-
 fn searched(history: &History) -> bool {
-    match search(history, &Model::default(), STATES_MAX) {
-        Searched::Linearizable(_) => true,
-        Searched::Impossible(_) => false,
-        Searched::Undecided => panic!("a history of {} operations is small", history.operations.len()),
+    let budget = Budget { explain: false, ..Budget::default() };
+    let asked = Asked::new(history, FIRST_REVISION);
+    match asked.check(&budget).verdict {
+        Verdict::Linearizable(witness) => {
+            let checked = linear::validate::linearization(&asked.model, &asked.history, &witness);
+            checked.expect("the order is right");
+            true
+        }
+        Verdict::NotLinearizable(_) => false,
+        Verdict::Undecided(_) => panic!("a history of {} operations is small", history.operations.len()),
     }
 }
 

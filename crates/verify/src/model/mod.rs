@@ -191,6 +191,12 @@ impl Model {
         self.leases.iter().filter(|(_, lease)| !lease.keys.is_empty()).map(|(id, _)| id)
     }
 
+    /// Forgets what keys held in the past, so that copies of the model stay small. Nothing may be read at a revision
+    /// afterwards.
+    pub fn forget_past(&mut self) {
+        self.store.forget_past();
+    }
+
     /// Makes the newest revision be `revision`, as if nothing had changed since.
     pub fn skip_to(&mut self, revision: i64) {
         self.store.revision = revision;

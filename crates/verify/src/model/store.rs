@@ -144,6 +144,14 @@ impl Store {
         });
     }
 
+    /// Forgets all versions but the newest of each key, without a compaction: for who never reads the past.
+    pub fn forget_past(&mut self) {
+        self.keys.retain(|_, versions| {
+            versions.drain(..versions.len() - 1);
+            versions.iter().all(|version| version.number > 0)
+        });
+    }
+
     /// Forgets everything after `revision`. Takes time in the number of keys; nothing may have been compacted since.
     pub fn rewind(&mut self, revision: i64) {
         self.revision = revision;

@@ -1,0 +1,200 @@
+//! The sequential model of etcd as a model of `linear`.
+
+use std::hash::{Hash, Hasher};
+
+use api::etcdserverpb::RequestOp;
+use api::etcdserverpb::request_op::Request as Op;
+use api::{Error, Request, Response};
+use linear::{Budget, Operation, Outcome, Report};
+use record::History;
+
+use crate::answer;
+use crate::definite::{is_modelled, over_at};
+use crate::describe;
+use crate::k1::place::{Place, Position, is_write, place};
+use crate::k1::replay::granted;
+use crate::model::{FIRST_REVISION, Model, Ties};
+
+/// A history as `linear` takes it.
+#[derive(Debug)]
+pub struct Asked {
+    /// What is judged.
+    pub history: linear::History<Request, Result<Response, Error>>,
+    /// The numbers its operations have in the history of the record.
+    pub numbers: Vec<u32>,
+    /// The model that judges it.
+    pub model: Etcd,
+}
+
+/// etcd, one request after another.
+#[derive(Clone, Copy, Debug)]
+pub struct Etcd {
+    /// The revision of the empty store at the beginning.
+    start_revision: i64,
+    /// Whether old versions of keys are needed: something is read at a revision, or compacted.
+    past: bool,
+}
+
+/// The store and the leases.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State(Model);
+
+/// The revision tells nearly all states apart that one search meets; what it does not, equality does.
+impl Hash for State {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.0.revision().hash(hasher);
+    }
+}
+
+impl Asked {
+    /// What the history asks and was answered. Left out is what says nothing of the order: serializable reads, reads
+    /// without an answer, and calls and errors that the model does not know.
+    pub fn new(history: &History, start_revision: i64) -> Asked {
+        let mut past = false;
+        let (mut asked, mut numbers) = (linear::History::new(), Vec::new());
+        for (number, operation) in (0..).zip(&history.operations) {
+            past |= reads_the_past(&operation.request);
+            let output = match (place(operation), &operation.outcome) {
+                (Place::Shows(_) | Place::Silent, _) => continue,
+                (_, record::Outcome::Answer { response, .. }) => Some(Ok(response.clone())),
+                (Place::Somewhere, record::Outcome::Error { error, .. }) if is_modelled(*error) => {
+                    Some(Err(*error))
+                }
+                (Place::Somewhere, _) => continue,
+                _ => None,
+            };
+            let outcome = match (output, over_at(operation)) {
+                (Some(output), Some(at)) => Outcome::Answered { output, at },
+                _ => Outcome::Unknown,
+            };
+            let (client, input) = (operation.client, granted(operation).into_owned());
+            asked.push(Operation { client, input, call: operation.call, outcome });
+            numbers.push(number);
+        }
+        Asked { history: asked, numbers, model: Etcd { start_revision, past } }
+    }
+
+    /// Why the whole model cannot judge this history: something changes the store that no client asked for.
+    pub fn beyond(history: &History) -> Option<&'static str> {
+        let asks = |what: fn(&Request) -> bool| history.operations.iter().any(|one| what(&one.request));
+        if asks(|request| matches!(request, Request::LeaseGrant(_))) {
+            return Some("leases end of their own accord, which no client sees");
+        }
+        if asks(|request| crate::model::auth::changes_auth(request) || matches!(request, Request::Alarm(_))) {
+            return Some("users, rights and alarms are checked by the revision engine alone");
+        }
+        if asks(|request| !Model::covers(request) && is_service(request)) {
+            return Some("the lock and election services write keys of their own");
+        }
+        None
+    }
+
+    /// Judges it.
+    pub fn check(&self, budget: &Budget<'_>) -> Report {
+        linear::check(&self.model, &self.history, budget)
+    }
+}
+
+fn is_service(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::Lock(_)
+            | Request::Unlock(_)
+            | Request::Campaign(_)
+            | Request::Proclaim(_)
+            | Request::Resign(_)
+    )
+}
+
+fn reads_the_past(request: &Request) -> bool {
+    fn any(ops: &[RequestOp]) -> bool {
+        ops.iter().any(|op| match &op.request {
+            Some(Op::RequestRange(range)) => range.revision > 0,
+            Some(Op::RequestTxn(txn)) => any(&txn.success) || any(&txn.failure),
+            _ => false,
+        })
+    }
+    match request {
+        Request::Range(range) => range.revision > 0,
+        Request::Txn(txn) => any(&txn.success) || any(&txn.failure),
+        Request::Compact(_) => true,
+        _ => false,
+    }
+}
+
+impl Etcd {
+    /// An etcd whose store is empty at this revision; a new one has [`FIRST_REVISION`].
+    pub fn starting_at(start_revision: i64) -> Etcd {
+        Etcd { start_revision, past: true }
+    }
+}
+
+impl Default for Etcd {
+    fn default() -> Etcd {
+        Etcd::starting_at(FIRST_REVISION)
+    }
+}
+
+/// Whether the revision of an answer rules out that it was given in this state, which is found out sooner than by
+/// carrying out the request.
+fn is_elsewhere(model: &Model, request: &Request, response: &Response) -> bool {
+    let position = match request {
+        Request::Put(_) => Position::making(answer::revision(response.header())),
+        Request::Range(_) => Position::during(answer::revision(response.header())),
+        _ => return false,
+    };
+    position.revision() != model.revision() + i64::from(position.makes_revision())
+}
+
+impl linear::Model for Etcd {
+    type Input = Request;
+    type Output = Result<Response, Error>;
+    type State = State;
+    type Value = ();
+
+    fn initial(&self) -> State {
+        State(Model::starting_at(self.start_revision))
+    }
+
+    fn step(&self, state: &State, request: &Request, output: Option<&Self::Output>) -> Option<State> {
+        if let Some(Ok(response)) = output
+            && is_elsewhere(&state.0, request, response)
+        {
+            return None;
+        }
+        let (mut model, mut ties) = (state.0.clone(), Ties::default());
+        let result = model.apply_noting(request, &mut ties);
+        let fits = match (output, &result) {
+            (None, _) => true,
+            (Some(Ok(response)), Ok(expected)) => answer::difference(expected, response, &ties).is_none(),
+            (Some(Err(error)), Err(expected)) => error == expected,
+            _ => false,
+        };
+        if fits && !self.past {
+            model.forget_past();
+        }
+        fits.then_some(State(model))
+    }
+
+    fn is_read(&self, request: &Request, output: Option<&Self::Output>) -> bool {
+        match output {
+            Some(Err(_)) => true,
+            _ => !is_write(request),
+        }
+    }
+
+    fn describe_input(&self, request: &Request) -> String {
+        describe::request(request)
+    }
+
+    fn describe_output(&self, _: &Request, output: &Self::Output) -> String {
+        match output {
+            Ok(response) => format!("revision {}", answer::revision(response.header())),
+            Err(error) => format!("{error}"),
+        }
+    }
+
+    fn describe_state(&self, State(model): &State) -> String {
+        format!("the store is at revision {}", model.revision())
+    }
+}

@@ -1,0 +1,380 @@
+//! Each key on its own, as a register of values: what must hold of a history whatever its revisions say.
+//!
+//! Every operation is taken apart into what it saw and what it left of each key, and each part may then take effect at
+//! a moment of its own. That allows more orders than etcd does, never fewer, so a key without an order is a violation.
+//! Operations that the store carries out for itself are allowed for: whatever hangs on a lease may vanish at any time
+//! after it was put, and keys of the lock and election services are left out.
+//!
+//! What is dropped: revisions, versions, leases, counts, answers of ranges about keys that they do not show where they
+//! have a limit or a filter, comparisons that do not tell the value.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
+use api::etcdserverpb::request_op::Request as Op;
+use api::etcdserverpb::response_op::Response as Answer;
+use api::etcdserverpb::{
+    Compare, DeleteRangeRequest, DeleteRangeResponse, RangeRequest, RangeResponse, RequestOp, ResponseOp,
+};
+use api::{Request, Response};
+use bytes::Bytes;
+use linear::models::keyed::{Input as OfKey, Keyed};
+use linear::models::register::{Input, Output, Register};
+use linear::{Budget, Operation, Outcome, Report};
+use record::{Applied, History};
+
+use crate::definite::over_at;
+use crate::describe;
+use crate::k1::place::{Place, place};
+
+/// What a key holds; `None` where it does not exist.
+pub type Held = Option<Bytes>;
+
+/// A history taken apart by keys.
+#[derive(Debug)]
+pub struct ByKey {
+    /// The parts, in the order of the operations.
+    pub history: linear::History<OfKey<u32, Input<Held>>, Output<Held>>,
+    /// The operation that each part is of, by its number in the history of the record.
+    pub numbers: Vec<u32>,
+    /// The keys, in order; parts have their numbers.
+    pub keys: Vec<Bytes>,
+}
+
+/// What an operation saw of a key before it changed it, and what it left there.
+#[derive(Debug, Default)]
+struct Part {
+    saw: Option<Held>,
+    left: Option<Held>,
+}
+
+impl ByKey {
+    /// Takes a history apart. The store must be empty at its beginning. `applied` is what members asked for
+    /// themselves, if that is known; without it the history must have no calls of the lock and election services.
+    pub fn new(history: &History, applied: &[Applied]) -> ByKey {
+        let keys = keys(history, applied);
+        let mut taking = Taking {
+            keys: &keys,
+            parts: BTreeMap::new(),
+            history: linear::History::new(),
+            numbers: Vec::new(),
+        };
+        for (number, operation) in (0..).zip(&history.operations) {
+            match (place(operation), operation.response(), over_at(operation)) {
+                (Place::At(_), Some(response), Some(at)) => {
+                    taking.answer(&operation.request, response);
+                    taking.put_down(number, operation, at);
+                }
+                (Place::Open, ..) => taking.unknown(number, operation),
+                _ => {}
+            }
+            taking.ends_of_leases(number, operation);
+        }
+        let Taking { history, numbers, .. } = taking;
+        ByKey { history, numbers, keys: keys.into_keys().collect() }
+    }
+
+    /// Judges every key.
+    pub fn check(&self, budget: &Budget<'_>) -> Report {
+        linear::check(&Keyed::new(Register { initial: None }), &self.history, budget)
+    }
+
+    /// The operations of these parts, each once, in the order of calls.
+    pub fn operations(&self, parts: &[u32]) -> Vec<usize> {
+        let numbers: BTreeSet<u32> = parts.iter().map(|part| self.numbers[*part as usize]).collect();
+        numbers.into_iter().map(|number| number as usize).collect()
+    }
+
+    /// The key of a part, in words.
+    pub fn key_of(&self, part: u32) -> String {
+        describe::key(&self.keys[self.history.operation(part).input.key as usize])
+    }
+}
+
+/// Numbers the keys that clients name or were shown, without those that members write for themselves.
+fn keys(history: &History, applied: &[Applied]) -> BTreeMap<Bytes, u32> {
+    let mut names = BTreeSet::new();
+    for operation in &history.operations {
+        named(&operation.request, &mut names);
+        match operation.response() {
+            Some(Response::Range(range)) => names.extend(range.kvs.iter().map(|kv| kv.key.clone())),
+            Some(Response::Txn(txn)) => shown(&txn.responses, &mut names),
+            _ => {}
+        }
+    }
+    let mut own = BTreeSet::new();
+    applied.iter().filter_map(|entry| entry.internal.as_deref()).for_each(|request| named(request, &mut own));
+    names.into_iter().filter(|key| !own.contains(key)).zip(0..).collect()
+}
+
+fn shown(responses: &[ResponseOp], names: &mut BTreeSet<Bytes>) {
+    for response in responses {
+        match &response.response {
+            Some(Answer::ResponseRange(range)) => names.extend(range.kvs.iter().map(|kv| kv.key.clone())),
+            Some(Answer::ResponseTxn(txn)) => shown(&txn.responses, names),
+            _ => {}
+        }
+    }
+}
+
+fn named(request: &Request, names: &mut BTreeSet<Bytes>) {
+    let mut name = |key: &Bytes| {
+        names.insert(key.clone());
+    };
+    match request {
+        Request::Put(put) => name(&put.key),
+        Request::Range(range) => name(&range.key),
+        Request::DeleteRange(delete) => name(&delete.key),
+        Request::Txn(txn) => {
+            txn.compare.iter().for_each(|compare| name(&compare.key));
+            walk(&txn.success, &mut |op| name(key_of(op)));
+            walk(&txn.failure, &mut |op| name(key_of(op)));
+        }
+        _ => {}
+    }
+}
+
+fn key_of(op: &Op) -> &Bytes {
+    match op {
+        Op::RequestRange(range) => &range.key,
+        Op::RequestPut(put) => &put.key,
+        Op::RequestDeleteRange(delete) => &delete.key,
+        Op::RequestTxn(_) => unreachable!("`walk` goes into transactions"),
+    }
+}
+
+/// Every operation of a branch and of both branches of the transactions in it.
+fn walk<'a>(ops: &'a [RequestOp], tell: &mut impl FnMut(&'a Op)) {
+    for op in ops {
+        match &op.request {
+            Some(Op::RequestTxn(txn)) => {
+                walk(&txn.success, tell);
+                walk(&txn.failure, tell);
+            }
+            Some(op) => tell(op),
+            None => {}
+        }
+    }
+}
+
+struct Taking<'a> {
+    keys: &'a BTreeMap<Bytes, u32>,
+    /// Of the operation at hand.
+    parts: BTreeMap<u32, Part>,
+    history: linear::History<OfKey<u32, Input<Held>>, Output<Held>>,
+    numbers: Vec<u32>,
+}
+
+impl Taking<'_> {
+    fn saw(&mut self, key: &Bytes, held: Held) {
+        if let Some(number) = self.keys.get(key) {
+            let part = self.parts.entry(*number).or_default();
+            if part.left.is_none() && part.saw.is_none() {
+                part.saw = Some(held);
+            }
+        }
+    }
+
+    fn left(&mut self, key: &Bytes, held: Held) {
+        if let Some(number) = self.keys.get(key) {
+            self.parts.entry(*number).or_default().left = Some(held);
+        }
+    }
+
+    /// The keys of a span.
+    fn span(&self, key: &Bytes, range_end: &Bytes) -> Vec<Bytes> {
+        let end = match &range_end[..] {
+            [] => Bound::Included(key),
+            [0] => Bound::Unbounded,
+            _ if range_end <= key => return Vec::new(),
+            _ => Bound::Excluded(range_end),
+        };
+        self.keys.range::<Bytes, _>((Bound::Included(key), end)).map(|(key, _)| key.clone()).collect()
+    }
+
+    fn answer(&mut self, request: &Request, response: &Response) {
+        match (request, response) {
+            (Request::Range(range), Response::Range(response)) => self.range(range, response),
+            (Request::Put(put), Response::Put(response)) => {
+                self.put(put, response.prev_kv.as_ref().map(|kv| kv.value.clone()))
+            }
+            (Request::DeleteRange(delete), Response::DeleteRange(response)) => self.delete(delete, response),
+            (Request::Txn(txn), Response::Txn(response)) => {
+                self.compares(&txn.compare, response.succeeded);
+                let branch = if response.succeeded { &txn.success } else { &txn.failure };
+                self.branch(branch, &response.responses);
+            }
+            _ => {}
+        }
+    }
+
+    fn branch(&mut self, ops: &[RequestOp], responses: &[ResponseOp]) {
+        for (op, response) in ops.iter().zip(responses) {
+            match (&op.request, &response.response) {
+                (Some(Op::RequestRange(range)), Some(Answer::ResponseRange(response))) => {
+                    self.range(range, response)
+                }
+                (Some(Op::RequestPut(put)), Some(Answer::ResponsePut(response))) => {
+                    self.put(put, response.prev_kv.as_ref().map(|kv| kv.value.clone()))
+                }
+                (Some(Op::RequestDeleteRange(delete)), Some(Answer::ResponseDeleteRange(response))) => {
+                    self.delete(delete, response)
+                }
+                (Some(Op::RequestTxn(txn)), Some(Answer::ResponseTxn(response))) => {
+                    let branch = if response.succeeded { &txn.success } else { &txn.failure };
+                    self.branch(branch, &response.responses);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn range(&mut self, request: &RangeRequest, response: &RangeResponse) {
+        if request.revision > 0 || request.serializable || request.count_only || request.keys_only {
+            return;
+        }
+        for kv in &response.kvs {
+            self.saw(&kv.key, Some(kv.value.clone()));
+        }
+        let filters = [
+            request.min_mod_revision,
+            request.max_mod_revision,
+            request.min_create_revision,
+            request.max_create_revision,
+        ];
+        if request.limit > 0 || filters.iter().any(|filter| *filter > 0) {
+            return;
+        }
+        let there: BTreeSet<&Bytes> = response.kvs.iter().map(|kv| &kv.key).collect();
+        for key in self.span(&request.key, &request.range_end) {
+            if !there.contains(&key) {
+                self.saw(&key, None);
+            }
+        }
+    }
+
+    fn put(&mut self, put: &api::etcdserverpb::PutRequest, previous: Option<Bytes>) {
+        if put.prev_kv {
+            self.saw(&put.key, previous);
+        }
+        if !put.ignore_value {
+            self.left(&put.key, Some(put.value.clone()));
+        }
+    }
+
+    fn delete(&mut self, delete: &DeleteRangeRequest, response: &DeleteRangeResponse) {
+        for kv in &response.prev_kvs {
+            self.saw(&kv.key, Some(kv.value.clone()));
+        }
+        let all_shown = delete.prev_kv || response.deleted == 0;
+        for key in self.span(&delete.key, &delete.range_end) {
+            if all_shown && !response.prev_kvs.iter().any(|kv| kv.key == key) {
+                self.saw(&key, None);
+            } else {
+                self.left(&key, None);
+            }
+        }
+    }
+
+    /// A comparison that held tells what the key held, where it compares with a value or with nothing.
+    fn compares(&mut self, compares: &[Compare], succeeded: bool) {
+        let equal = |compare: &&Compare| {
+            compare.result == CompareResult::Equal as i32 && compare.range_end.is_empty()
+        };
+        for compare in compares.iter().filter(equal).filter(|_| succeeded) {
+            match &compare.target_union {
+                Some(TargetUnion::Value(value)) if compare.target == CompareTarget::Value as i32 => {
+                    self.saw(&compare.key, Some(value.clone()));
+                }
+                Some(
+                    TargetUnion::Version(0) | TargetUnion::CreateRevision(0) | TargetUnion::ModRevision(0),
+                ) => self.saw(&compare.key, None),
+                _ => {}
+            }
+        }
+    }
+
+    /// The parts of an answered operation go into the history.
+    fn put_down(&mut self, number: u32, operation: &record::Operation, at: u64) {
+        for (key, part) in std::mem::take(&mut self.parts) {
+            let (input, output) = match (part.saw, part.left) {
+                (None, None) => continue,
+                (Some(saw), None) => (Input::Read, Output::Value(saw)),
+                (None, Some(left)) => (Input::Write(left), Output::Written),
+                (Some(saw), Some(left)) => (Input::Cas(saw, left), Output::Set(true)),
+            };
+            self.push(number, operation, OfKey { key, input }, Outcome::Answered { output, at });
+        }
+    }
+
+    /// Everything that an operation without an answer may have left anywhere.
+    fn unknown(&mut self, number: u32, operation: &record::Operation) {
+        match &operation.request {
+            Request::Put(put) if !put.ignore_value => {
+                self.maybe(number, operation, &put.key, Some(put.value.clone()));
+            }
+            Request::DeleteRange(delete) => self.maybe_delete(number, operation, delete),
+            Request::Txn(txn) => {
+                let mut ops = Vec::new();
+                walk(&txn.success, &mut |op| ops.push(op));
+                walk(&txn.failure, &mut |op| ops.push(op));
+                for op in ops {
+                    match op {
+                        Op::RequestPut(put) if !put.ignore_value => {
+                            self.maybe(number, operation, &put.key, Some(put.value.clone()));
+                        }
+                        Op::RequestDeleteRange(delete) => self.maybe_delete(number, operation, delete),
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn maybe_delete(&mut self, number: u32, operation: &record::Operation, delete: &DeleteRangeRequest) {
+        for key in self.span(&delete.key, &delete.range_end) {
+            self.maybe(number, operation, &key, None);
+        }
+    }
+
+    fn maybe(&mut self, number: u32, operation: &record::Operation, key: &Bytes, left: Held) {
+        if let Some(key) = self.keys.get(key) {
+            let input = OfKey { key: *key, input: Input::Write(left) };
+            self.push(number, operation, input, Outcome::Unknown);
+        }
+    }
+
+    /// What was put with a lease may vanish with it.
+    fn ends_of_leases(&mut self, number: u32, operation: &record::Operation) {
+        let mut puts = Vec::new();
+        match &operation.request {
+            Request::Put(put) => puts.push(put),
+            Request::Txn(txn) => {
+                for ops in [&txn.success, &txn.failure] {
+                    walk(ops, &mut |op| {
+                        if let Op::RequestPut(put) = op {
+                            puts.push(put);
+                        }
+                    });
+                }
+            }
+            _ => {}
+        }
+        for put in puts.into_iter().filter(|put| put.lease != 0) {
+            self.maybe(number, operation, &put.key, None);
+        }
+    }
+
+    fn push(
+        &mut self,
+        number: u32,
+        operation: &record::Operation,
+        input: OfKey<u32, Input<Held>>,
+        outcome: Outcome<Output<Held>>,
+    ) {
+        self.history.push(Operation { client: operation.client, input, call: operation.call, outcome });
+        self.numbers.push(number);
+    }
+}
