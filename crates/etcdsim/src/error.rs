@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use histories::Mistake;
 use miette::{Diagnostic, NamedSource, SourceOffset, SourceSpan};
 use plan::ScenarioErrors;
 use thiserror::Error;
@@ -96,6 +97,68 @@ pub enum Error {
         why: String,
     },
 
+    /// A history that cannot be read.
+    #[error("cannot read {}: {error}", path.display())]
+    #[diagnostic(help(
+        "name a file in one of the formats of docs/histories.md and docs/general-history.md, or the folder of a report of etcd's robustness tests"
+    ))]
+    NoHistory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+
+    /// A folder without a report.
+    #[error("there is no operations.json in {}", path.display())]
+    #[diagnostic(help(
+        "name the folder of one report of etcd's robustness tests: that with a folder a client"
+    ))]
+    NoReport {
+        /// The folder.
+        path: PathBuf,
+    },
+
+    /// What watchers saw, without what clients did.
+    #[error("{} has only what watchers saw", path.display())]
+    #[diagnostic(help(
+        "name the folder of the report: it is judged together with the operations.json there"
+    ))]
+    OnlyWatches {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// A history of another model than was asked for.
+    #[error("{} holds a history of the model {held}, not {asked}", path.display())]
+    #[diagnostic(help("leave `--model` out, or write `--model {held}`"))]
+    OtherModel {
+        /// The file.
+        path: PathBuf,
+        /// What it holds.
+        held: String,
+        /// What was asked for.
+        asked: String,
+    },
+
+    /// The revision engine is to judge what has no revisions.
+    #[error("the answers in {} carry no revisions: it is a history of the model {held}", path.display())]
+    #[diagnostic(help("leave `--engine` out, or write `--engine general`"))]
+    NoRevisions {
+        /// The file.
+        path: PathBuf,
+        /// What it holds.
+        held: String,
+    },
+
+    /// Several histories are to be written to one file.
+    #[error("{} can hold one history only", path.display())]
+    #[diagnostic(help("name one history at a time with `--write`"))]
+    OneHistoryToWrite {
+        /// The file to write.
+        path: PathBuf,
+    },
+
     /// A history that does not say what it should; the place is underlined.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -104,15 +167,16 @@ pub enum Error {
 
 /// What is wrong with a history, and where.
 #[derive(Debug, Error, Diagnostic)]
-#[error("{file}: not a history")]
-#[diagnostic(help(
-    "the format is described in docs/histories.md; `etcdsim replay PLAN --history FILE` writes it"
-))]
+#[error("{file}:{line}:{column}: not a history")]
+#[diagnostic(help("{help}"))]
 pub struct HistoryError {
     file: String,
     #[source_code]
     text: NamedSource<String>,
     what: String,
+    help: String,
+    line: usize,
+    column: usize,
     #[label("{what}")]
     place: SourceSpan,
 }
@@ -124,10 +188,37 @@ impl From<ScenarioErrors> for Error {
 }
 
 impl Error {
+    /// A mistake in a history whose file holds these bytes.
+    pub(crate) fn in_recorded(error: histories::Error, bytes: &[u8]) -> Error {
+        match error {
+            histories::Error::Io { file, source } => Error::NoHistory { path: file.into(), error: source },
+            histories::Error::Mistake(mistake) => {
+                let Mistake { file, line, column, expected, found, hint } = *mistake;
+                let what = format!("expected {expected}, found {found}");
+                let text = String::from_utf8_lossy(bytes).into_owned();
+                Error::History(Box::new(HistoryError::new(file, text, (line, column), what, hint)))
+            }
+        }
+    }
+
     /// A mistake in a history of that text.
     pub(crate) fn in_history(error: FileError, text: String) -> Error {
         let FileError { file, line, column, what } = error;
+        let help =
+            "the format is described in docs/histories.md; `etcdsim replay PLAN --history FILE` writes it";
+        Error::History(Box::new(HistoryError::new(file, text, (line, column), what, help.to_string())))
+    }
+}
+
+impl HistoryError {
+    fn new(
+        file: String,
+        text: String,
+        (line, column): (usize, usize),
+        what: String,
+        help: String,
+    ) -> HistoryError {
         let place = SourceSpan::from((SourceOffset::from_location(&text, line, column), 0));
-        Error::History(Box::new(HistoryError { text: NamedSource::new(&file, text), file, what, place }))
+        HistoryError { text: NamedSource::new(&file, text), file, what, help, place, line, column }
     }
 }

@@ -31,6 +31,7 @@ pub mod flaws;
 pub mod probes;
 pub mod replay_line;
 pub mod report;
+mod robustness;
 pub mod saved;
 pub mod show;
 mod simulation;

@@ -18,7 +18,7 @@ pub enum Format {
     General,
     /// A Jepsen history in EDN, [`crate::edn`].
     Edn,
-    /// A Jepsen log of an early etcd, [`linear::readers::jepsen`].
+    /// A Jepsen log of an early etcd, [`crate::jepsen_log`].
     JepsenLog,
     /// `operations.json` of etcd's robustness tests, [`crate::robustness::read`].
     RobustnessOperations,

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`general`] | `etcdsim-general-1`: JSON lines for every model of `linear`, read and written | [`Recorded`] |
 //! | [`edn`] | Jepsen histories in EDN | [`edn::Jepsen`]: [`Recorded`] or list-append transactions |
+//! | [`jepsen_log`] | Jepsen's logs of an early etcd | a history of a register |
 //! | [`robustness`] | `operations.json` and `watch.json` of etcd's robustness tests | structs of its own |
 //! | [`scan`] | any JSON lines, token by token | what its caller makes of them |
 //!
@@ -27,6 +28,7 @@ mod detect;
 pub mod edn;
 mod error;
 pub mod general;
+pub mod jepsen_log;
 mod recorded;
 pub mod robustness;
 pub mod scan;

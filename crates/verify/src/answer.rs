@@ -14,6 +14,10 @@ use api::mvccpb::KeyValue;
 use crate::describe;
 use crate::model::Ties;
 
+/// Stands for a revision, version or lease of a pair that whoever recorded the history did not keep: it is not compared.
+/// etcd never answers with it.
+pub const NOT_RECORDED: i64 = i64::MIN;
+
 /// The first difference, in words; `None` where the model allows the answer.
 #[inline]
 pub fn difference(expected: &Response, observed: &Response, ties: &Ties) -> Option<String> {
@@ -209,9 +213,22 @@ fn key_values(path: &str, field: &str, expected: &[KeyValue], observed: &[KeyVal
     if expected == observed {
         return None;
     }
-    let at = (0..).find(|at| expected.get(*at) != observed.get(*at)).expect("they differ somewhere");
+    let differ = |at: &usize| !is_same_pair(expected.get(*at), observed.get(*at));
+    let at = (0..expected.len().max(observed.len())).find(differ)?;
     let name = format!("{field}[{at}]");
     key_value(path, &name, expected.get(at), observed.get(at))
+}
+
+/// Whether a pair is as expected, as far as it was recorded.
+pub fn is_same_pair(expected: Option<&KeyValue>, observed: Option<&KeyValue>) -> bool {
+    let (Some(expected), Some(observed)) = (expected, observed) else { return expected == observed };
+    let same = |expected: i64, observed: i64| expected == observed || observed == NOT_RECORDED;
+    expected.key == observed.key
+        && expected.value == observed.value
+        && expected.mod_revision == observed.mod_revision
+        && same(expected.create_revision, observed.create_revision)
+        && same(expected.version, observed.version)
+        && same(expected.lease, observed.lease)
 }
 
 #[inline]
@@ -221,7 +238,7 @@ fn key_value(
     expected: Option<&KeyValue>,
     observed: Option<&KeyValue>,
 ) -> Option<String> {
-    if expected == observed {
+    if is_same_pair(expected, observed) {
         return None;
     }
     let text = |kv: Option<&KeyValue>| kv.map_or("nothing".to_string(), describe::key_value);

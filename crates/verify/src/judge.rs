@@ -1,6 +1,6 @@
 //! All oracles over one record.
 
-use record::{Fact, MemberId, Nanos, Observer, Record};
+use record::{Fact, MemberId, Nanos, Observer, Record, WatchStream};
 
 use crate::k1::{Known, Premises};
 use crate::leases::{Lessors, Terms};
@@ -11,12 +11,14 @@ use crate::{
 };
 
 /// What must hold beyond the oracles, and what is known beside the record.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Expectations {
     /// Least number of operations that must have been answered.
     pub answered: u64,
     /// The revision of the store when the history began.
     pub start_revision: i64,
+    /// What was watched beside the streams of the history. It is taken for evidence, and not judged itself.
+    pub watched: Vec<WatchStream>,
     /// Whether others than the clients of the history wrote too. Then a revision that nothing explains proves nothing.
     pub open_world: bool,
     /// When each process was started, the first start included, in any order. Needed only where the record keeps no
@@ -41,6 +43,7 @@ impl Default for Expectations {
         Expectations {
             answered: 0,
             start_revision: FIRST_REVISION,
+            watched: Vec::new(),
             open_world: false,
             starts: Vec::new(),
             clock_rates: (1_000_000, 1_000_000),
@@ -63,8 +66,12 @@ pub fn judge(record: &Record, expectations: &Expectations) -> Verdict {
     let starts = if record.events.is_empty() { expectations.starts.clone() } else { starts(record) };
     let applied = (!record.applied.is_empty()).then_some(&record.applied[..]);
 
-    let premises =
-        Premises { applied, start_revision: expectations.start_revision, closed: !expectations.open_world };
+    let premises = Premises {
+        applied,
+        watched: &expectations.watched,
+        start_revision: expectations.start_revision,
+        closed: !expectations.open_world,
+    };
     let k1 = k1::check(history, &premises);
     verdict.checked(Oracle::K1, "operations placed by revision and compared", k1.placed);
     verdict.checked(Oracle::K1, "of these without an answer", k1.resolved);

@@ -39,10 +39,11 @@ pub struct Etcd {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State(Model);
 
-/// The revision tells nearly all states apart that one search meets; what it does not, equality does.
+/// By what can be read now. States that differ only in the past, or in leases without keys, equality tells apart.
 impl Hash for State {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         self.0.revision().hash(hasher);
+        self.0.newest().for_each(|pair| pair.hash(hasher));
     }
 }
 

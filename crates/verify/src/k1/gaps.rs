@@ -1,18 +1,24 @@
 //! Without evidence: which of the writes without an answer made the revisions that nobody was acknowledged for.
 //!
-//! A search in the order of revisions, that goes back where an answer does not fit. It is exact where it ends; where
-//! many writes without an answer touch keys that are seldom read, its budget ends it, and nothing is decided.
+//! A search in the order of revisions, that goes back where an answer does not fit. What watchers were shown of a
+//! revision leaves mostly one choice. The search is exact where it ends; where nobody watched and many writes without
+//! an answer touch keys that are seldom read, its budget ends it, and nothing is decided.
+
+use std::collections::BTreeMap;
 
 use api::etcdserverpb::response_op::Response as OpResponse;
 use api::etcdserverpb::{RangeResponse, ResponseOp};
 use api::mvccpb::KeyValue;
+use api::mvccpb::event::EventType;
 use api::{Request, Response};
-use record::History;
+use bytes::Bytes;
+use record::{History, WatchStream};
 
 use super::order::Step;
 use super::place::Position;
 use super::realtime::Window;
 use super::replay::Replay;
+use crate::answer;
 
 /// Steps of replay that the search may take: a few seconds.
 const BUDGET: u64 = 10_000_000;
@@ -41,7 +47,19 @@ struct Gap {
 }
 
 /// Explains the revisions that no step makes by operations whose outcome is open.
-pub fn fill(history: &History, steps: &[Step], open: &[Window], start: i64) -> Filled {
+///
+/// What watchers were shown is believed first. Where that leads nowhere it is left out: whether the watch or the store
+/// is wrong is then for the oracles of each to say.
+pub fn fill(history: &History, shown: &[WatchStream], steps: &[Step], open: &[Window], start: i64) -> Filled {
+    let shown = Shown::of(history.watches.iter().chain(shown));
+    let believed = search(history, steps, open, start, &shown);
+    if shown.0.is_empty() || matches!(believed, Filled::All(_)) {
+        return believed;
+    }
+    search(history, steps, open, start, &Shown::default())
+}
+
+fn search(history: &History, steps: &[Step], open: &[Window], start: i64, shown: &Shown) -> Filled {
     // A compaction makes no revision, and the model of the replay is not to be compacted.
     let compacts = |window: &&Window| {
         matches!(history.operations[window.operation as usize].request, Request::Compact(_))
@@ -87,10 +105,16 @@ pub fn fill(history: &History, steps: &[Step], open: &[Window], start: i64) -> F
                 if used[*candidate] || open[*candidate].floor.position >= Position::making(gap.revision) {
                     return false;
                 }
+                budget = budget.saturating_sub(1);
+                let request = &history.operations[open[*candidate].operation as usize].request;
+                if !shown.allow(request, gap.revision) {
+                    return false;
+                }
                 budget = budget.saturating_sub(TRIAL);
                 replay.model.rewind(gap.revision - 1);
                 replay.take(&step(gap.revision, &open[*candidate])).is_ok()
                     && facts.hold(&replay, gap.revision)
+                    && shown.hold(&replay, gap.revision)
             });
             if budget == 0 {
                 return Filled::OutOfBudget;
@@ -145,7 +169,51 @@ impl Facts {
     fn hold(&self, replay: &Replay<'_>, revision: i64) -> bool {
         let first = self.0.partition_point(|kv| kv.mod_revision < revision);
         let of_revision = self.0[first..].iter().take_while(|kv| kv.mod_revision == revision);
-        of_revision.into_iter().all(|kv| replay.model.get(&kv.key, revision).as_ref() == Some(kv))
+        of_revision
+            .into_iter()
+            .all(|kv| answer::is_same_pair(replay.model.get(&kv.key, revision).as_ref(), Some(kv)))
+    }
+}
+
+/// What watchers were shown, by revision and key: the value that was put, or that the key was deleted.
+#[derive(Default)]
+struct Shown(BTreeMap<i64, BTreeMap<Bytes, Option<Bytes>>>);
+
+impl Shown {
+    fn of<'a>(streams: impl Iterator<Item = &'a WatchStream>) -> Shown {
+        let mut shown: BTreeMap<i64, BTreeMap<Bytes, Option<Bytes>>> = BTreeMap::new();
+        let events = streams.flat_map(|stream| &stream.received);
+        for event in events.flat_map(|(_, response)| &response.events) {
+            let Some(kv) = &event.kv else { continue };
+            let value = (event.r#type == EventType::Put as i32).then(|| kv.value.clone());
+            shown.entry(kv.mod_revision).or_default().insert(kv.key.clone(), value);
+        }
+        Shown(shown)
+    }
+
+    /// Whether a request can have made a revision, as far as one sees without carrying it out.
+    fn allow(&self, request: &Request, revision: i64) -> bool {
+        let Some(changes) = self.0.get(&revision) else { return true };
+        match request {
+            Request::Put(put) if !put.ignore_value => {
+                changes.len() == 1 && changes.get(&put.key) == Some(&Some(put.value.clone()))
+            }
+            Request::DeleteRange(_) => changes.values().all(Option::is_none),
+            _ => true,
+        }
+    }
+
+    /// Whether the model, which has just made this revision, did what was shown of it.
+    fn hold(&self, replay: &Replay<'_>, revision: i64) -> bool {
+        let Some(changes) = self.0.get(&revision) else { return true };
+        changes.iter().all(|(key, value)| {
+            let kv = replay.model.get(key, revision);
+            match (kv, value) {
+                (Some(kv), Some(value)) => kv.mod_revision == revision && kv.value == *value,
+                (None, None) => true,
+                _ => false,
+            }
+        })
     }
 }
 

@@ -33,7 +33,7 @@ mod realtime;
 pub(crate) mod replay;
 mod rights;
 
-use record::{Applied, History};
+use record::{Applied, History, WatchStream};
 
 use crate::model::FIRST_REVISION;
 use crate::{Oracle, Severity, Violation};
@@ -52,6 +52,8 @@ const MISMATCHES_SHOWN: usize = 5;
 pub struct Premises<'a> {
     /// What the cluster applied, in the order of its log; `None` where nobody looked.
     pub applied: Option<&'a [Applied]>,
+    /// What was watched beside the streams of the history: evidence, where there is no other, and not judged itself.
+    pub watched: &'a [WatchStream],
     /// The revision of the store when the history began.
     pub start_revision: i64,
     /// Whether the history has everybody who wrote. If not, a revision that nothing explains is no violation.
@@ -60,7 +62,7 @@ pub struct Premises<'a> {
 
 impl Default for Premises<'_> {
     fn default() -> Self {
-        Premises { applied: None, start_revision: FIRST_REVISION, closed: true }
+        Premises { applied: None, watched: &[], start_revision: FIRST_REVISION, closed: true }
     }
 }
 
@@ -171,7 +173,8 @@ fn fill_gaps(
     if !gap {
         return true;
     }
-    let (filled, hopeless) = match gaps::fill(history, steps, open, premises.start_revision) {
+    let (filled, hopeless) = match gaps::fill(history, premises.watched, steps, open, premises.start_revision)
+    {
         Filled::All(filled) => (filled, None),
         Filled::Impossible(filled) if premises.closed => (filled, None),
         Filled::Impossible(_) => (

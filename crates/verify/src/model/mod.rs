@@ -191,6 +191,11 @@ impl Model {
         self.leases.iter().filter(|(_, lease)| !lease.keys.is_empty()).map(|(id, _)| id)
     }
 
+    /// Every key that exists, the revision of its last change, and its value.
+    pub fn newest(&self) -> impl Iterator<Item = (&Bytes, i64, &Bytes)> {
+        self.store.newest()
+    }
+
     /// Forgets what keys held in the past, so that copies of the model stay small. Nothing may be read at a revision
     /// afterwards.
     pub fn forget_past(&mut self) {

@@ -144,6 +144,14 @@ impl Store {
         });
     }
 
+    /// Tells what every key holds now, for hashing.
+    pub fn newest(&self) -> impl Iterator<Item = (&Bytes, i64, &Bytes)> {
+        self.keys.iter().filter_map(|(key, versions)| {
+            let version = versions.last().filter(|version| version.number > 0)?;
+            Some((key, version.modified, &version.value))
+        })
+    }
+
     /// Forgets all versions but the newest of each key, without a compaction: for who never reads the past.
     pub fn forget_past(&mut self) {
         self.keys.retain(|_, versions| {

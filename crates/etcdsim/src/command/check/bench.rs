@@ -1,0 +1,312 @@
+//! `etcdsim check --bench`: the engines on generated histories of every size.
+//!
+//! Times are medians of the check alone, in this process. Memory is what a process of its own takes beside the history:
+//! the most that was resident during the check, less what was resident before.
+
+use std::process::Command;
+use std::time::Duration;
+
+use clap::Args;
+use comfy_table::{CellAlignment, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use linear::generate::{self as registers, INITIAL};
+use linear::models::keyed::Keyed;
+use linear::models::register::Register;
+use linear::{Budget, check as linear_check};
+use revision::generate as revisions;
+use serde::{Deserialize, Serialize};
+
+use super::Engine;
+use crate::exit::Exit;
+use crate::show::numbers;
+use crate::stopwatch::{Memory, Stopwatch};
+
+/// Which histories are generated. What is left out is the whole grid of `docs/checker.md`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Grid {
+    /// With --bench: how many clients ask at a time; may be repeated
+    #[arg(long, value_name = "COUNT", requires = "bench")]
+    clients: Vec<u32>,
+    /// With --bench: how many keys there are; may be repeated
+    #[arg(long, value_name = "COUNT", requires = "bench")]
+    keys: Vec<u32>,
+    /// With --bench: how many operations; may be repeated
+    #[arg(long, value_name = "COUNT", requires = "bench")]
+    operations: Vec<u32>,
+    /// With --bench: how many writes of a thousand lose their answer; may be repeated
+    #[arg(long, value_name = "PER MILLE", requires = "bench")]
+    unknown: Vec<u32>,
+    /// With --bench: how often each check is done for its median
+    #[arg(long, value_name = "COUNT", default_value_t = 5, requires = "bench")]
+    samples: u32,
+    /// One cell, as JSON: prints how many bytes its check takes. For the bench itself
+    #[arg(long, value_name = "CELL", hide = true)]
+    bench_memory: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Which {
+    Revision,
+    General,
+}
+
+/// One kind of history and the engine that judges it.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Cell {
+    engine: Which,
+    clients: u32,
+    keys: u32,
+    operations: u32,
+    unknown_per_mille: u32,
+    stale: bool,
+}
+
+/// What was measured of a cell.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Measured {
+    #[serde(flatten)]
+    cell: Cell,
+    /// The verdict alone, in nanoseconds.
+    verdict_ns: u64,
+    /// The verdict with its explanation.
+    explained_ns: u64,
+    /// Operations of the explanation; 0 where nothing is wrong.
+    conflict: usize,
+    /// Memory beside the history, in bytes; none where the system does not tell.
+    peak_bytes: Option<u64>,
+}
+
+impl Grid {
+    /// Whether only the memory of one cell is asked for.
+    pub(super) fn is_one_cell(&self) -> bool {
+        self.bench_memory.is_some()
+    }
+
+    fn cells(&self, engine: Engine) -> Vec<Cell> {
+        let or =
+            |asked: &[u32], default: &[u32]| if asked.is_empty() { default.to_vec() } else { asked.to_vec() };
+        let sizes = [1_000, 10_000, 100_000, 1_000_000];
+        let engines = match engine {
+            Engine::Auto => vec![Which::Revision, Which::General],
+            Engine::Revision => vec![Which::Revision],
+            Engine::General => vec![Which::General],
+        };
+        let mut cells = Vec::new();
+        for engine in engines {
+            for operations in or(&self.operations, &sizes) {
+                for keys in or(&self.keys, &[1, 10, 1000]) {
+                    for clients in or(&self.clients, &[5, 25, 100]) {
+                        for unknown_per_mille in or(&self.unknown, &[0, 20, 50]) {
+                            for stale in [false, true] {
+                                cells.push(Cell {
+                                    engine,
+                                    clients,
+                                    keys,
+                                    operations,
+                                    unknown_per_mille,
+                                    stale,
+                                });
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        if self.operations.is_empty() && engine != Engine::General {
+            let (clients, keys, operations, unknown_per_mille) = (25, 100, 10_000_000, 20);
+            let engine = Which::Revision;
+            cells.extend([false, true].map(|stale| Cell {
+                engine,
+                clients,
+                keys,
+                operations,
+                unknown_per_mille,
+                stale,
+            }));
+        }
+        cells
+    }
+}
+
+/// Measures a grid and prints it.
+pub(super) fn bench(grid: &Grid, engine: Engine, json: bool) -> Exit {
+    if let Some(cell) = &grid.bench_memory {
+        let cell: Cell = serde_json::from_str(cell).expect("the bench wrote it");
+        println!("{}", Prepared::new(&cell).peak_bytes().map_or("-".to_string(), |bytes| bytes.to_string()));
+        return Exit::Held;
+    }
+    let cells = grid.cells(engine);
+    let style = ProgressStyle::with_template("{elapsed_precise} {bar:24} {human_pos}/{human_len} histories")
+        .expect("the template of the progress bar is a constant");
+    let bar = ProgressBar::new(cells.len() as u64).with_style(style);
+    if !bar.is_hidden() {
+        bar.enable_steady_tick(Duration::from_millis(250));
+    }
+    let measure = |cell: &Cell| {
+        let measured = Prepared::new(cell).measure(cell, grid.samples);
+        bar.inc(1);
+        measured
+    };
+    let measured: Vec<Measured> = cells.iter().map(measure).collect();
+    bar.finish_and_clear();
+    let text = if json {
+        let all = serde_json::json!({ "schema": "etcdsim.check-bench/1", "cells": measured });
+        serde_json::to_string_pretty(&all).expect("JSON can be written") + "\n"
+    } else {
+        table(&measured)
+    };
+    super::super::print(&text);
+    Exit::Held
+}
+
+/// A history in memory.
+enum Prepared {
+    Revision(revision::History, revision::Evidence),
+    General(linear::History<registers::KeyedInput, linear::models::register::Output<u32>>),
+}
+
+impl Prepared {
+    fn new(cell: &Cell) -> Prepared {
+        let Cell { clients, keys, operations, unknown_per_mille, stale, .. } = *cell;
+        match cell.engine {
+            Which::Revision => {
+                let shape = revisions::Shape {
+                    clients,
+                    keys,
+                    operations,
+                    unknown: unknown_per_mille,
+                    stale,
+                    seed: 1,
+                };
+                let (history, evidence) = revisions::generate(&shape);
+                Prepared::Revision(history, evidence)
+            }
+            Which::General => {
+                let (operations, clients) = (operations as usize, clients as usize);
+                let shape = registers::Shape {
+                    operations,
+                    clients,
+                    keys,
+                    unknown_per_mille,
+                    stale,
+                    ..registers::Shape::default()
+                };
+                Prepared::General(registers::generate(&shape))
+            }
+        }
+    }
+
+    /// Judges, and says how many operations the explanation has; `None` if nothing is wrong.
+    fn check(&self, explain: bool) -> Option<usize> {
+        match self {
+            // An explanation costs this engine nothing.
+            Prepared::Revision(history, evidence) => match revision::check(history, evidence) {
+                revision::Verdict::Linearizable(_) => None,
+                revision::Verdict::Violation(violation) => Some(violation.operations.len()),
+                revision::Verdict::Undecided(undecided) => panic!("generated with evidence: {undecided}"),
+            },
+            Prepared::General(history) => {
+                let model = Keyed::new(Register { initial: INITIAL });
+                let budget = Budget { explain, ..Budget::default() };
+                match linear_check(&model, history, &budget).verdict {
+                    linear::Verdict::Linearizable(_) => None,
+                    linear::Verdict::NotLinearizable(violation) => Some(violation.conflict.operations.len()),
+                    linear::Verdict::Undecided(undecided) => panic!("not decided: {}", undecided.limit),
+                }
+            }
+        }
+    }
+
+    fn measure(&self, cell: &Cell, samples: u32) -> Measured {
+        let conflict = self.check(true);
+        assert_eq!(conflict.is_some(), cell.stale, "a wrong verdict on {cell:?}");
+        let verdict_ns = median(samples, || self.check(false));
+        let explained_ns = if cell.stale { median(samples, || self.check(true)) } else { verdict_ns };
+        let (conflict, peak_bytes) = (conflict.unwrap_or(0), apart(cell));
+        Measured { cell: *cell, verdict_ns, explained_ns, conflict, peak_bytes }
+    }
+
+    fn peak_bytes(&self) -> Option<u64> {
+        let before = Memory::begin()?;
+        self.check(false);
+        before.most()
+    }
+}
+
+fn median<T>(samples: u32, mut work: impl FnMut() -> T) -> u64 {
+    let mut times: Vec<u64> = (0..samples.max(1))
+        .map(|_| {
+            let stopwatch = Stopwatch::start();
+            let result = work();
+            let took = stopwatch.elapsed();
+            drop(result);
+            took.as_nanos() as u64
+        })
+        .collect();
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+/// The memory of a check in a process of its own, whose allocator gives back at once what is freed.
+fn apart(cell: &Cell) -> Option<u64> {
+    let program = std::env::current_exe().ok()?;
+    let cell = serde_json::to_string(cell).expect("JSON can be written");
+    let output = Command::new(program)
+        .args(["check", "--bench-memory", &cell])
+        .env("MALLOC_TRIM_THRESHOLD_", "0")
+        .env("MALLOC_MMAP_THRESHOLD_", "65536")
+        .env("MALLOC_TOP_PAD_", "0")
+        .output()
+        .ok()?;
+    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+}
+
+fn table(measured: &[Measured]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED);
+    table.set_header([
+        "engine",
+        "operations",
+        "keys",
+        "clients",
+        "unknown",
+        "history",
+        "verdict",
+        "ns/op",
+        "explained",
+        "conflict",
+        "memory",
+    ]);
+    for Measured { cell, verdict_ns, explained_ns, conflict, peak_bytes } in measured {
+        let engine = match cell.engine {
+            Which::Revision => "revision",
+            Which::General => "general",
+        };
+        let explained = if cell.stale { milliseconds(*explained_ns) } else { String::new() };
+        table.add_row([
+            engine.to_string(),
+            numbers::count(u64::from(cell.operations)),
+            numbers::count(u64::from(cell.keys)),
+            numbers::count(u64::from(cell.clients)),
+            format!("{} %", f64::from(cell.unknown_per_mille) / 10.0),
+            if cell.stale { "one stale read" } else { "good" }.to_string(),
+            milliseconds(*verdict_ns),
+            format!("{:.1}", *verdict_ns as f64 / f64::from(cell.operations)),
+            explained,
+            if cell.stale { conflict.to_string() } else { String::new() },
+            peak_bytes.map_or("-".to_string(), |bytes| format!("{:.1} MB", bytes as f64 / 1e6)),
+        ]);
+    }
+    for column in (1..11).filter(|column| *column != 5) {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    format!("{table}\n")
+}
+
+fn milliseconds(nanos: u64) -> String {
+    let millis = nanos as f64 / 1e6;
+    if millis < 10.0 { format!("{millis:.3} ms") } else { format!("{millis:.1} ms") }
+}

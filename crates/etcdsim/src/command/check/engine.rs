@@ -1,0 +1,327 @@
+//! The engine that judges a history, and what it says, in words.
+
+use std::fmt::Debug;
+
+use histories::{Held, Operations, Recorded, Value};
+use linear::cycles;
+use linear::models::keyed::Keyed;
+use linear::models::list::List;
+use linear::models::lock::Lock;
+use linear::models::queue::Queue;
+use linear::models::register::Register;
+use linear::models::set::Set;
+use linear::models::text::Text;
+use linear::{Budget, History, Model, Outcome, Verdict, validate};
+use record::Record;
+use serde::Serialize;
+use verify::Expectations;
+use verify::general::etcd::Asked;
+
+use super::file::Content;
+use crate::report::Failure;
+
+/// Longer answers and reasons are cut: values can be long.
+const ANSWER_SHOWN: usize = 120;
+const REASON_SHOWN: usize = 240;
+
+/// What came of a history.
+#[derive(Debug, Serialize)]
+pub(super) struct Judged {
+    /// The model it was held against.
+    pub(super) model: &'static str,
+    /// The engine that did it.
+    pub(super) engine: &'static str,
+    /// How many operations there are.
+    pub(super) operations: usize,
+    /// How it ended.
+    pub(super) verdict: End,
+    /// Histories of etcd: which oracles were broken, and by what.
+    pub(super) failure: Option<Failure>,
+    /// Other models, and the general engine: operations that contradict each other.
+    pub(super) conflict: Option<Conflict>,
+    /// Why there is no verdict, a sentence each.
+    pub(super) undecided: Vec<String>,
+    /// Histories of etcd: what was looked at.
+    pub(super) checks: Vec<verify::Check>,
+    /// Independent parts that were judged one by one.
+    pub(super) components: usize,
+    /// Configurations that were searched; 0 where none had to be.
+    pub(super) steps: u64,
+}
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum End {
+    /// Nothing is wrong.
+    Held,
+    /// Something is.
+    Violation,
+    /// The budget or the evidence was not enough.
+    Undecided,
+}
+
+/// Operations that contradict each other, in words.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Conflict {
+    /// What they are in conflict with, in a sentence.
+    pub(super) title: String,
+    /// The operations, a line each, with their numbers in the file, from 0.
+    pub(super) operations: Vec<String>,
+    /// Whether none can be left out.
+    pub(super) minimal: bool,
+    /// For each order of them why it cannot be.
+    pub(super) excluded: Vec<String>,
+    /// How many operations can be put in order, up to the return of another one.
+    pub(super) prefix: usize,
+    /// The time of that return.
+    pub(super) prefix_until: Option<u64>,
+}
+
+impl Judged {
+    fn new(model: &'static str, engine: &'static str, operations: usize) -> Judged {
+        Judged {
+            model,
+            engine,
+            operations,
+            verdict: End::Held,
+            failure: None,
+            conflict: None,
+            undecided: Vec::new(),
+            checks: Vec::new(),
+            components: 0,
+            steps: 0,
+        }
+    }
+}
+
+/// The general engine, and cycles for transactions on lists.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct General<'a> {
+    pub(super) budget: &'a Budget<'a>,
+    /// Whether keys are judged together, as one component.
+    pub(super) together: bool,
+}
+
+/// Judges a history of etcd by all oracles.
+pub(super) fn by_oracles(record: &Record, expectations: &Expectations) -> Judged {
+    let verdict = verify::judge(record, expectations);
+    let mut judged = Judged::new("etcd", "revision", record.history.operations.len());
+    judged.failure = Failure::of(&verdict, &record.history);
+    judged.verdict = match (&judged.failure, verdict.undecided.is_empty()) {
+        (Some(_), _) => End::Violation,
+        (None, true) => End::Held,
+        (None, false) => End::Undecided,
+    };
+    (judged.undecided, judged.checks) = (verdict.undecided, verdict.checks);
+    judged
+}
+
+impl General<'_> {
+    /// Judges any history with the model it is of.
+    pub(super) fn judge(&self, content: &Content) -> Judged {
+        match content {
+            Content::Etcd(etcd) => self.etcd(&etcd.0, &etcd.1),
+            Content::Recorded(recorded) => self.recorded(recorded),
+            Content::Lists(transactions) => lists(transactions),
+        }
+    }
+
+    /// A history of etcd as a whole: the store and the leases are one state.
+    fn etcd(&self, record: &Record, expectations: &Expectations) -> Judged {
+        let history = &record.history;
+        let beyond = Asked::beyond(history)
+            .or(expectations.open_world.then_some("others wrote, too, whose operations are not in the file"));
+        if let Some(why) = beyond {
+            let mut judged = Judged::new("etcd", "general", history.operations.len());
+            judged.verdict = End::Undecided;
+            judged.undecided.push(format!("The general engine cannot judge this history: {why}."));
+            return judged;
+        }
+        let asked = Asked::new(history, expectations.start_revision);
+        let name = |index: u32| asked.numbers[index as usize];
+        let mut judged = self.linear("etcd", &asked.model, &asked.history, name);
+        judged.operations = history.operations.len();
+        judged
+    }
+
+    fn recorded(&self, recorded: &Recorded) -> Judged {
+        match recorded {
+            Recorded::Register { cas, initial, operations } => {
+                let model = Register { initial: initial.clone() };
+                let name = if *cas { "cas-register" } else { "register" };
+                self.operations::<Register<Held>>(name, model, operations)
+            }
+            Recorded::KeyValue(history) if self.together => {
+                self.linear("key-value", &Keyed::together(Text), history, |index| index)
+            }
+            Recorded::KeyValue(history) => {
+                self.linear("key-value", &Keyed::new(Text), history, |index| index)
+            }
+            Recorded::Queue(operations) => self.operations("queue", Queue::<Value>::new(), operations),
+            Recorded::Set(operations) => self.operations("set", Set::<Value>::new(), operations),
+            Recorded::Lock(operations) => self.operations("lock", Lock, operations),
+            Recorded::List(operations) => self.operations("list", List::<Value>::new(), operations),
+        }
+    }
+
+    fn operations<M>(
+        &self,
+        name: &'static str,
+        model: M,
+        operations: &Operations<M::Input, M::Output>,
+    ) -> Judged
+    where
+        M: Model + Sync,
+        M::Input: Sync,
+        M::Output: Sync,
+    {
+        match operations {
+            Operations::Single(history) => self.linear(name, &model, history, |index| index),
+            Operations::Keyed(history) if self.together => {
+                self.linear(name, &Keyed::together(model), history, |index| index)
+            }
+            Operations::Keyed(history) => self.linear(name, &Keyed::new(model), history, |index| index),
+        }
+    }
+
+    /// Judges by `linear`, and lets its evidence be checked by what has no part in it.
+    fn linear<M>(
+        &self,
+        name: &'static str,
+        model: &M,
+        history: &History<M::Input, M::Output>,
+        number: impl Fn(u32) -> u32,
+    ) -> Judged
+    where
+        M: Model + Sync,
+        M::Input: Sync,
+        M::Output: Sync,
+    {
+        let report = linear::check(model, history, self.budget);
+        let mut judged = Judged::new(name, "general", history.len());
+        (judged.components, judged.steps) = (report.components, report.steps);
+        match report.verdict {
+            Verdict::Linearizable(witness) => {
+                confirmed(validate::linearization(model, history, &witness), "order");
+            }
+            Verdict::NotLinearizable(violation) => {
+                judged.verdict = End::Violation;
+                let conflict = &violation.conflict;
+                match validate::conflict(model, history, &conflict.operations) {
+                    Err(validate::Why::TooLarge) => {}
+                    checked => confirmed(checked, "conflict"),
+                }
+                let said = |index: &u32| said(model, history, *index, number(*index));
+                judged.conflict = Some(Conflict {
+                    title: format!(
+                        "these {} operations cannot be put in order, whatever became of all others",
+                        conflict.operations.len()
+                    ),
+                    operations: conflict.operations.iter().map(said).collect(),
+                    minimal: conflict.minimal,
+                    excluded: reasons(&violation, &number),
+                    prefix: violation.prefix.len(),
+                    prefix_until: (violation.prefix_until > 0).then_some(violation.prefix_until),
+                });
+            }
+            Verdict::Undecided(undecided) => {
+                judged.verdict = End::Undecided;
+                judged.undecided.push(format!(
+                    "{} of {} parts could not be decided: {}. In the first of them {} of {} answered operations were put in order at most.",
+                    undecided.undecided_components,
+                    report.components,
+                    undecided.limit,
+                    undecided.deepest.len(),
+                    undecided.answered,
+                ));
+            }
+        }
+        judged
+    }
+}
+
+/// Evidence that does not stand is a bug of ours.
+fn confirmed(checked: Result<(), validate::Why>, what: &str) {
+    if let Err(why) = checked {
+        panic!("the engine's {what} is not one: {why:?}. Either the engine or `linear::validate` is wrong");
+    }
+}
+
+fn said<M: Model>(model: &M, history: &History<M::Input, M::Output>, index: u32, number: u32) -> String {
+    let operation = history.operation(index);
+    let (answer, until) = match &operation.outcome {
+        Outcome::Answered { output, at } => {
+            (cut(&model.describe_output(&operation.input, output), ANSWER_SHOWN), at.to_string())
+        }
+        Outcome::Failed { at } => ("failed".to_string(), at.to_string()),
+        Outcome::Unknown => ("no answer".to_string(), "?".to_string()),
+    };
+    let asked = model.describe_input(&operation.input);
+    format!("#{number}  client {}  {asked}  -> {answer}   {} .. {until}", operation.client, operation.call)
+}
+
+/// Why orders fail, a sentence each. Operations outside the conflict may stand in between in many ways, and all of them
+/// fail: they are left out, and of all those ways the reason in one of them is told.
+fn reasons(violation: &linear::Violation, number: &impl Fn(u32) -> u32) -> Vec<String> {
+    let inside = &violation.conflict.operations;
+    let mut told: Vec<(Vec<u32>, u32, &str)> = Vec::new();
+    for linear::Excluded { order, next, reason } in &violation.excluded {
+        let order: Vec<u32> = order.iter().copied().filter(|index| inside.contains(index)).collect();
+        if !told.iter().any(|(other, after, _)| (other, after) == (&order, next)) {
+            told.push((order, *next, reason));
+        }
+    }
+    let sentence = |(order, next, reason): (Vec<u32>, u32, &str)| {
+        let order: Vec<String> = order.iter().map(|index| format!("#{}", number(*index))).collect();
+        let after =
+            if order.is_empty() { "at first".to_string() } else { format!("after {}", order.join(", ")) };
+        format!("{after}, #{} cannot be next: {}", number(next), cut(reason, REASON_SHOWN))
+    };
+    told.into_iter().map(sentence).collect()
+}
+
+/// A text, or its beginning and its end.
+fn cut(text: &str, most: usize) -> String {
+    let length = text.chars().count();
+    if length <= most {
+        return text.to_string();
+    }
+    let begins: String = text.chars().take(most / 2).collect();
+    let ends: String = text.chars().skip(length - most / 2).collect();
+    format!("{begins} … {ends}")
+}
+
+fn lists<K, V>(transactions: &[cycles::Transaction<K, V>]) -> Judged
+where
+    K: Clone + Eq + std::hash::Hash + Debug,
+    V: Clone + Eq + std::hash::Hash + Debug,
+{
+    let mut judged = Judged::new("list-append", "cycles", transactions.len());
+    let named = |indices: &[u32]| {
+        let line = |index: &u32| {
+            let transaction = &transactions[*index as usize];
+            format!("#{index}  client {}  {:?}", transaction.client, transaction.ops)
+        };
+        indices.iter().map(line).collect()
+    };
+    let conflict = match cycles::check(transactions) {
+        cycles::Verdict::Serializable(_) => return judged,
+        cycles::Verdict::Anomalies(anomalies) => Conflict {
+            title: "a transaction saw or left what no order explains".to_string(),
+            operations: anomalies.first().map(|anomaly| named(&anomaly.transactions)).unwrap_or_default(),
+            excluded: anomalies.into_iter().map(|anomaly| anomaly.sentence).collect(),
+            ..Conflict::default()
+        },
+        cycles::Verdict::Cycle(edges) => Conflict {
+            title: format!("{} transactions each have to come before the next, in a circle", edges.len()),
+            operations: named(&edges.iter().map(|edge| edge.from).collect::<Vec<_>>()),
+            minimal: true,
+            excluded: edges.into_iter().map(|edge| edge.sentence).collect(),
+            ..Conflict::default()
+        },
+    };
+    judged.verdict = End::Violation;
+    judged.conflict = Some(conflict);
+    judged
+}

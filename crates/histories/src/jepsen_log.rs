@@ -1,0 +1,258 @@
+//! Logs of a compare-and-set register as Jepsen wrote them against an early etcd.
+//!
+//! A line is `INFO  jepsen.util - PROCESS TYPE F VALUE`, blanks between: TYPE is `:invoke`, `:ok`, `:fail` or `:info`,
+//! F is `:read`, `:write` or `:cas`, VALUE is a number, `nil`, `[OLD NEW]` or `:timed-out`. The register is empty at
+//! first. The time of an event is its place in the file.
+//!
+//! A `:fail` of a compare-and-set is an observation: the register held something else. `:info` leaves the outcome
+//! open, and a `:fail` of anything else says nothing.
+//!
+//! ```
+//! let log = b"INFO  jepsen.util - 0\t:invoke\t:write\t3\nINFO  jepsen.util - 0\t:ok\t:write\t3\n";
+//! assert_eq!(histories::jepsen_log::read("one.log", log)?.len(), 1);
+//! # Ok::<(), histories::Error>(())
+//! ```
+
+use std::collections::BTreeMap;
+
+use linear::models::register::{Input, Output};
+use linear::{History, Operation, Outcome};
+
+use crate::error::{Error, Mistake, Scan, found};
+use crate::recorded::{Held, Value};
+use crate::scan::SliceLines;
+
+/// A history of a register that is empty at first.
+pub type RegisterHistory = History<Input<Held>, Output<Held>>;
+
+/// Reads a log. `file` is its name in errors.
+///
+/// # Errors
+///
+/// The first mistake.
+pub fn read(file: &str, bytes: &[u8]) -> Result<RegisterHistory, Error> {
+    let mut log = Log::default();
+    for line in SliceLines::new(bytes).filter(|line| !line.is_blank()) {
+        let event = Words::new(line.number, line.bytes).and_then(|mut words| log.event(&mut words));
+        event.map_err(|mistake| Error::in_file(mistake, file))?;
+    }
+    Ok(log.operations.into_iter().collect())
+}
+
+#[derive(Default)]
+struct Log {
+    operations: Vec<Operation<Input<Held>, Output<Held>>>,
+    /// What each process is doing.
+    open: BTreeMap<u32, usize>,
+    now: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Invoke,
+    Ok,
+    Fail,
+    Info,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Function {
+    Read,
+    Write,
+    Cas,
+}
+
+const KINDS: [(&str, Kind); 4] =
+    [(":invoke", Kind::Invoke), (":ok", Kind::Ok), (":fail", Kind::Fail), (":info", Kind::Info)];
+const FUNCTIONS: [(&str, Function); 3] =
+    [(":read", Function::Read), (":write", Function::Write), (":cas", Function::Cas)];
+
+/// What stands behind the function.
+#[derive(PartialEq, Eq)]
+enum Said {
+    Value(Held),
+    Pair(Held, Held),
+    TimedOut,
+}
+
+impl Log {
+    fn event(&mut self, words: &mut Words<'_>) -> Scan<()> {
+        for word in ["INFO", "jepsen.util", "-"] {
+            words.expect(word)?;
+        }
+        let process = words.number("the number of a process")?;
+        let kind = words.one_of(&KINDS, "`:invoke`, `:ok`, `:fail` or `:info`")?;
+        let at = words.at;
+        let function = words.one_of(&FUNCTIONS, "`:read`, `:write` or `:cas`")?;
+        let said = said(words, function)?;
+        words.end()?;
+        self.now += 1;
+        if kind == Kind::Invoke {
+            return self.call(words, at, process, function, said);
+        }
+        let Some(open) = self.open.remove(&process) else {
+            let hint = "an event of another kind ends what the process called before";
+            return Err(words.mistake(at, format!("an :invoke of process {process} before this"), hint));
+        };
+        let now = self.now;
+        let operation = &mut self.operations[open];
+        match ended(&operation.input, kind, function, said, now) {
+            Some(outcome) => operation.outcome = outcome,
+            None => {
+                let hint = format!("process {process} called something else before");
+                return Err(words.mistake(at, "the end of what was called", hint));
+            }
+        }
+        Ok(())
+    }
+
+    fn call(
+        &mut self,
+        words: &Words<'_>,
+        at: usize,
+        client: u32,
+        function: Function,
+        said: Said,
+    ) -> Scan<()> {
+        let input = match (function, said) {
+            (Function::Read, _) => Input::Read,
+            (Function::Write, Said::Value(value)) => Input::Write(value),
+            (Function::Cas, Said::Pair(expected, new)) => Input::Cas(expected, new),
+            _ => return Err(words.mistake(at, "a call with its value", "a call is never `:timed-out`")),
+        };
+        if self.open.insert(client, self.operations.len()).is_some() {
+            let hint = "a process does one thing at a time";
+            return Err(words.mistake(at, format!("the end of what process {client} is doing"), hint));
+        }
+        self.operations.push(Operation { client, input, call: self.now, outcome: Outcome::Unknown });
+        Ok(())
+    }
+}
+
+/// What became of an operation; nothing if this is the end of another one.
+fn ended(
+    asked: &Input<Held>,
+    kind: Kind,
+    function: Function,
+    said: Said,
+    at: u64,
+) -> Option<Outcome<Output<Held>>> {
+    let same = match (asked, function, &said) {
+        (Input::Read, Function::Read, _) => true,
+        (Input::Write(_), Function::Write, Said::TimedOut) => true,
+        (Input::Write(asked), Function::Write, Said::Value(value)) => asked == value,
+        (Input::Cas(..), Function::Cas, Said::TimedOut) => true,
+        (Input::Cas(expected, new), Function::Cas, Said::Pair(old, set)) => expected == old && new == set,
+        _ => false,
+    };
+    let answered = |output| Some(Outcome::Answered { output, at });
+    match (asked, kind, said) {
+        _ if !same => None,
+        (Input::Read, Kind::Ok, Said::Value(value)) => answered(Output::Value(value)),
+        (_, Kind::Ok, Said::TimedOut) => None,
+        (Input::Write(_), Kind::Ok, _) => answered(Output::Written),
+        (Input::Cas(..), Kind::Ok, _) => answered(Output::Set(true)),
+        (Input::Cas(..), Kind::Fail, Said::Pair(..)) => answered(Output::Set(false)),
+        (Input::Read, Kind::Fail, _) => Some(Outcome::Failed { at }),
+        // Who was not answered in time does not know, whatever the log calls it.
+        (_, Kind::Fail, Said::TimedOut) | (_, Kind::Info, _) => Some(Outcome::Unknown),
+        (_, Kind::Fail, _) => Some(Outcome::Failed { at }),
+        _ => None,
+    }
+}
+
+fn said(words: &mut Words<'_>, function: Function) -> Scan<Said> {
+    if words.accept(":timed-out") {
+        return Ok(Said::TimedOut);
+    }
+    let held = |number: u32| Held(Some(Value::Number(i64::from(number))));
+    if function != Function::Cas {
+        let value = if words.accept("nil") { Held(None) } else { held(words.number("a number or `nil`")?) };
+        return Ok(Said::Value(value));
+    }
+    words.expect("[")?;
+    let expected = words.number("a number")?;
+    let new = words.number("a number")?;
+    words.expect("]")?;
+    Ok(Said::Pair(held(expected), held(new)))
+}
+
+/// A line, from left to right.
+struct Words<'a> {
+    line: usize,
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Words<'a> {
+    fn new(line: usize, bytes: &'a [u8]) -> Scan<Words<'a>> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(Words { line, text: text.trim_end(), at: 0 }),
+            Err(error) => {
+                let valid = std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default();
+                let words = Words { line, text: valid, at: valid.len() };
+                Err(words.mistake(valid.len(), "UTF-8", "save the file as UTF-8"))
+            }
+        }
+    }
+
+    fn mistake(&self, at: usize, expected: impl Into<String>, hint: impl Into<String>) -> Box<Mistake> {
+        Box::new(Mistake {
+            file: String::new(),
+            line: self.line,
+            column: at + 1,
+            expected: expected.into(),
+            found: found(self.text, at, "the end of the line"),
+            hint: hint.into(),
+        })
+    }
+
+    fn skip_blanks(&mut self) {
+        let rest = &self.text[self.at..];
+        self.at += rest.len() - rest.trim_start_matches([' ', '\t']).len();
+    }
+
+    /// Goes past `word` if it is next.
+    fn accept(&mut self, word: &str) -> bool {
+        self.skip_blanks();
+        let next = self.text[self.at..].starts_with(word);
+        if next {
+            self.at += word.len();
+        }
+        next
+    }
+
+    fn expect(&mut self, word: &str) -> Scan<()> {
+        if self.accept(word) {
+            return Ok(());
+        }
+        let hint = "a line is `INFO  jepsen.util - PROCESS TYPE F VALUE`";
+        Err(self.mistake(self.at, format!("`{word}`"), hint))
+    }
+
+    fn one_of<T: Copy>(&mut self, words: &[(&str, T)], expected: &str) -> Scan<T> {
+        let next = words.iter().find(|(word, _)| self.accept(word)).map(|(_, meaning)| *meaning);
+        next.ok_or_else(|| {
+            self.mistake(self.at, expected, "a line is `INFO  jepsen.util - PROCESS TYPE F VALUE`")
+        })
+    }
+
+    fn number(&mut self, expected: &str) -> Scan<u32> {
+        self.skip_blanks();
+        let rest = &self.text[self.at..];
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let number = rest[..digits]
+            .parse()
+            .map_err(|_| self.mistake(self.at, expected, "numbers are below 4294967296"))?;
+        self.at += digits;
+        Ok(number)
+    }
+
+    fn end(&mut self) -> Scan<()> {
+        self.skip_blanks();
+        if self.at == self.text.len() {
+            return Ok(());
+        }
+        Err(self.mistake(self.at, "the end of the line", "one event a line"))
+    }
+}
