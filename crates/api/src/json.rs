@@ -87,6 +87,12 @@ pub mod bytes_base64 {
     const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
     const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
+    /// What base64 of either alphabet says, with padding or without.
+    pub fn decode(text: &str) -> Result<Bytes, base64::DecodeError> {
+        let decoded = STANDARD.decode(text).or_else(|error| URL_SAFE.decode(text).map_err(|_| error));
+        decoded.map(Bytes::from)
+    }
+
     /// Writes base64 with padding.
     pub fn serialize<S: Serializer>(value: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&STANDARD.encode(value))
@@ -104,11 +110,7 @@ pub mod bytes_base64 {
             }
 
             fn visit_str<E: de::Error>(self, value: &str) -> Result<Bytes, E> {
-                let decoded =
-                    STANDARD.decode(value).or_else(|error| URL_SAFE.decode(value).map_err(|_| error));
-                decoded
-                    .map(Bytes::from)
-                    .map_err(|error| E::custom(format_args!("{value:?} is not base64: {error}")))
+                decode(value).map_err(|error| E::custom(format_args!("{value:?} is not base64: {error}")))
             }
 
             fn visit_unit<E>(self) -> Result<Bytes, E> {

@@ -50,3 +50,4 @@ pub mod key_range;
 pub use call::{JsonError, Request, Response};
 pub use code::Code;
 pub use error::Error;
+pub use json::bytes_base64::decode as decode_base64;

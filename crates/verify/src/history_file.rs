@@ -18,6 +18,7 @@
 //!
 //! The order of operations in the file does not matter; they are sorted by their calls.
 
+mod quick;
 mod streams;
 mod views;
 
@@ -25,6 +26,7 @@ use std::borrow::Cow;
 use std::io;
 
 use api::{Error, Request, Response};
+use histories::scan::Lines;
 use record::{Applied, History, MemberId, Nanos, Operation, Outcome, Record};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -163,60 +165,39 @@ impl From<AppliedEntry> for Applied {
 
 impl HistoryFile {
     /// Reads the text of a file named `file`.
+    ///
+    /// # Errors
+    /// The first line that is not as it should be.
     pub fn read(file: &str, text: &str) -> Result<HistoryFile, FileError> {
-        let mut found = HistoryFile::default();
-        let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-        let first = lines.next();
-        let (number, line) =
-            first.ok_or_else(|| error(file, 0, 1, "an empty file; line 1 should name the set-up"))?;
-        found.setup = parse(file, number, line)?;
-        let Format { format } = parse(file, number, line)?;
-        if let Some(format) = format.filter(|format| !FORMATS.contains(&&**format)) {
-            let what =
-                format!("this is no format that is known here, {format:?}; expected one of {FORMATS:?}");
-            return Err(error(file, number, column_of(line, "format"), what));
-        }
-        let mut streams = streams::Streams::default();
-        for (number, line) in lines {
-            let probe: Probe = parse(file, number, line)?;
-            if probe.rpc.is_some() {
-                found.history.operations.push(operation(file, number, line)?);
-            } else if probe.stream.is_some() {
-                streams.take(file, number, line)?;
-            } else if probe.cache.is_some() {
-                found.history.caches.push(views::read(file, number, line)?);
-            } else if probe.fault.is_some() {
-                let FaultLine { fault, member, at } = parse(file, number, line)?;
-                if fault == RESTART {
-                    found.starts.push((member, at));
-                }
-            } else if probe.applied.is_some() {
-                found.applied.push(parse::<AppliedLine>(file, number, line)?.applied.into());
-            } else {
-                let what = "expected an operation (with \"rpc\"), a stream of watchers (with \"stream\"), a client's copy (with \"cache\"), a fault (with \"fault\") or evidence (with \"applied\")";
-                return Err(error(file, number, 1, what));
-            }
-        }
-        found.history.operations.sort_by_key(|operation| operation.call);
-        found.history.caches.sort_by_key(|view| view.at);
-        found.history.watches = streams.finish();
-        found.check_evidence(file, text)?;
-        Ok(found)
+        HistoryFile::read_from(file, text.as_bytes())
     }
 
-    fn check_evidence(&self, file: &str, text: &str) -> Result<(), FileError> {
-        let count = self.history.operations.len() as u64;
-        let unknown = |entry: &&Applied| entry.operation.is_some_and(|operation| operation >= count);
-        let Some(entry) = self.applied.iter().find(unknown) else { return Ok(()) };
-        let operation = entry.operation.unwrap_or_default();
-        let names = |line: &&str| {
-            parse::<AppliedLine>(file, 0, line).is_ok_and(|line| line.applied.index == entry.index)
-        };
-        let (number, line) = text.lines().enumerate().find(|(_, line)| names(line)).unwrap_or_default();
-        let what = format!(
-            "there is no operation {operation}: the file has {count}, numbered from 0 in the order of calls"
-        );
-        Err(error(file, number, column_of(line, "operation"), what))
+    /// Reads a file named `file` bit by bit: the text is never held as a whole.
+    ///
+    /// # Errors
+    /// As [`HistoryFile::read`], or that it cannot be read on.
+    pub fn read_from(file: &str, from: impl io::Read) -> Result<HistoryFile, FileError> {
+        let mut lines = Lines::new(from);
+        let mut reader = Reader { file, first: true, ..Reader::default() };
+        loop {
+            let line = lines.next_line().map_err(|cause| {
+                error(file, reader.lines, 1, format!("the file cannot be read on: {cause}"))
+            })?;
+            let Some(line) = line else { break };
+            reader.lines = line.number;
+            if !line.is_blank() {
+                let text = str::from_utf8(line.bytes).map_err(|cause| {
+                    error(
+                        file,
+                        line.number - 1,
+                        cause.valid_up_to() + 1,
+                        "expected UTF-8; save the file as that",
+                    )
+                })?;
+                reader.line(line.number - 1, text)?;
+            }
+        }
+        reader.finish()
     }
 
     /// Writes the file.
@@ -254,6 +235,85 @@ impl HistoryFile {
     pub fn into_record(self) -> (Record, Expectations) {
         let record = Record { history: self.history, applied: self.applied, ..Record::default() };
         (record, Expectations { starts: self.starts, ..Expectations::default() })
+    }
+}
+
+/// A file on its way in.
+#[derive(Default)]
+struct Reader<'a> {
+    file: &'a str,
+    found: HistoryFile,
+    streams: streams::Streams,
+    /// Whether the line that names the set-up is still to come.
+    first: bool,
+    /// The number of the last line, from 1.
+    lines: usize,
+    /// Where each piece of evidence names its operation: line, from 0, and column.
+    entries: Vec<(usize, usize)>,
+}
+
+impl Reader<'_> {
+    fn line(&mut self, number: usize, line: &str) -> Result<(), FileError> {
+        if std::mem::take(&mut self.first) {
+            return self.set_up(number, line);
+        }
+        if let Some(operation) = quick::operation(line) {
+            self.found.history.operations.push(operation);
+            return Ok(());
+        }
+        let (file, found) = (self.file, &mut self.found);
+        let probe: Probe = parse(file, number, line)?;
+        if probe.rpc.is_some() {
+            found.history.operations.push(operation(file, number, line)?);
+        } else if probe.stream.is_some() {
+            self.streams.take(file, number, line)?;
+        } else if probe.cache.is_some() {
+            found.history.caches.push(views::read(file, number, line)?);
+        } else if probe.fault.is_some() {
+            let FaultLine { fault, member, at } = parse(file, number, line)?;
+            if fault == RESTART {
+                found.starts.push((member, at));
+            }
+        } else if probe.applied.is_some() {
+            found.applied.push(parse::<AppliedLine>(file, number, line)?.applied.into());
+            self.entries.push((number, column_of(line, "operation")));
+        } else {
+            let what = "expected an operation (with \"rpc\"), a stream of watchers (with \"stream\"), a client's copy (with \"cache\"), a fault (with \"fault\") or evidence (with \"applied\")";
+            return Err(error(file, number, 1, what));
+        }
+        Ok(())
+    }
+
+    fn set_up(&mut self, number: usize, line: &str) -> Result<(), FileError> {
+        self.found.setup = parse(self.file, number, line)?;
+        let Format { format } = parse(self.file, number, line)?;
+        if let Some(format) = format.filter(|format| !FORMATS.contains(&&**format)) {
+            let what =
+                format!("this is no format that is known here, {format:?}; expected one of {FORMATS:?}");
+            return Err(error(self.file, number, column_of(line, "format"), what));
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<HistoryFile, FileError> {
+        if self.first {
+            return Err(error(self.file, 0, 1, "an empty file; line 1 should name the set-up"));
+        }
+        let mut found = self.found;
+        let count = found.history.operations.len() as u64;
+        for (entry, (number, column)) in found.applied.iter().zip(self.entries) {
+            if let Some(operation) = entry.operation.filter(|operation| *operation >= count) {
+                let what = format!(
+                    "there is no operation {operation}: the file has {count}, numbered from 0 in the order of calls"
+                );
+                return Err(error(self.file, number, column, what));
+            }
+        }
+        // Operations are large: each is moved once.
+        found.history.operations.sort_by_cached_key(|operation| operation.call);
+        found.history.caches.sort_by_key(|view| view.at);
+        found.history.watches = self.streams.finish();
+        Ok(found)
     }
 }
 

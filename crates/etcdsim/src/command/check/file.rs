@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use histories::edn::{self, Jepsen, ListOp};
 use histories::robustness::{self as report, Watch};
-use histories::{
-    Format as Detected, Held as InRegister, Mistake, Operations, Recorded, Value, detect_path, general,
-};
+use histories::{Format as Detected, Held as InRegister, Operations, Recorded, Value, detect_path, general};
 use linear::cycles;
 use record::Record;
 use verify::Expectations;
@@ -73,12 +71,8 @@ pub(super) fn read(path: &Path, format: Format) -> Result<Content, Error> {
         Format::Robustness => Detected::RobustnessOperations,
     };
     Ok(match detected {
-        Detected::Etcdsim(_) => etcdsim(&file, bytes()?)?,
-        Detected::General => {
-            let open =
-                fs::File::open(path).map_err(|error| Error::NoHistory { path: path.to_path_buf(), error })?;
-            Content::Recorded(general::read_from(&file, open).map_err(mistaken)?)
-        }
+        Detected::Etcdsim(_) => etcdsim(&file, path)?,
+        Detected::General => Content::Recorded(general::read_from(&file, open(path)?).map_err(mistaken)?),
         Detected::Edn => match edn::read(&file, &bytes()?).map_err(mistaken)? {
             Jepsen::Recorded(recorded) => Content::Recorded(recorded),
             Jepsen::ListAppend(transactions) => {
@@ -105,19 +99,16 @@ fn mistaken(error: histories::Error, path: &Path) -> Error {
     Error::in_recorded(error, &fs::read(path).unwrap_or_default())
 }
 
-fn etcdsim(file: &str, bytes: Vec<u8>) -> Result<Content, Error> {
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let bytes = error.as_bytes();
-        let valid = &bytes[..error.utf8_error().valid_up_to()];
-        let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
-        let column = valid.len() - valid.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1) + 1;
-        let hint = "save the file as UTF-8".to_string();
-        let (expected, found) = ("UTF-8".to_string(), "something else".to_string());
-        let mistake = Mistake { file: file.to_string(), line, column, expected, found, hint };
-        Error::in_recorded(histories::Error::Mistake(Box::new(mistake)), bytes)
+fn etcdsim(file: &str, path: &Path) -> Result<Content, Error> {
+    let read = HistoryFile::read_from(file, open(path)?).map_err(|error| {
+        let text = fs::read(path).unwrap_or_default();
+        Error::in_history(error, String::from_utf8_lossy(&text).into_owned())
     })?;
-    let read = HistoryFile::read(file, &text).map_err(|error| Error::in_history(error, text))?;
     Ok(Content::Etcd(Box::new(read.into_record())))
+}
+
+fn open(path: &Path) -> Result<fs::File, Error> {
+    fs::File::open(path).map_err(|error| Error::NoHistory { path: path.to_path_buf(), error })
 }
 
 fn etcd(operations: &[report::Operation], watches: &[Watch], open_world: bool) -> Content {
