@@ -231,7 +231,12 @@ impl<'a> Words<'a> {
     }
 
     fn one_of<T: Copy>(&mut self, words: &[(&str, T)], expected: &str) -> Scan<T> {
-        let next = words.iter().find(|(word, _)| self.accept(word)).map(|(_, meaning)| *meaning);
+        self.skip_blanks();
+        let word = self.text[self.at..].split([' ', '\t']).next().unwrap_or_default();
+        let next = words.iter().find(|(known, _)| *known == word).map(|(_, meaning)| *meaning);
+        if next.is_some() {
+            self.at += word.len();
+        }
         next.ok_or_else(|| {
             self.mistake(self.at, expected, "a line is `INFO  jepsen.util - PROCESS TYPE F VALUE`")
         })

@@ -1,0 +1,194 @@
+//! `etcdsim check` on histories of every format, with every engine, and on files that are no histories.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::etcdsim;
+
+const STALE_LOG: &str = "crates/linear/tests/data/jepsen-etcd/etcd_000.log";
+const GOOD_LOG: &str = "crates/linear/tests/data/jepsen-etcd/etcd_002.log";
+const GOOD_STORE: &str = "crates/linear/tests/data/porcupine-kv/c01-ok.txt";
+const LARGE_STORE: &str = "crates/linear/tests/data/porcupine-kv/c10-ok.txt";
+const BAD_STORE: &str = "crates/linear/tests/data/porcupine-kv/c01-bad.txt";
+
+/// Five answers of a small etcd, of which nothing is wrong; one put got no answer.
+const ETCD: &str = r#"{"format": "etcdsim-history-2", "server": "etcd", "version": "3.6.1", "members": 1, "clients": 2, "seed": 1}
+{"client": 1, "member": 1, "rpc": "Put", "request": {"key": "YQ==", "value": "MQ=="}, "call": 1, "return": 2, "response": {"header": {"revision": "2"}}}
+{"client": 2, "member": 1, "rpc": "Put", "request": {"key": "YQ==", "value": "Mg=="}, "call": 3, "return": null}
+{"client": 1, "member": 1, "rpc": "Range", "request": {"key": "YQ=="}, "call": 4, "return": 5, "response": {"header": {"revision": "3"}, "kvs": [{"key": "YQ==", "create_revision": "2", "mod_revision": "3", "version": "2", "value": "Mg=="}], "count": "1"}}
+{"client": 1, "member": 1, "rpc": "DeleteRange", "request": {"key": "YQ=="}, "call": 6, "return": 7, "response": {"header": {"revision": "4"}, "deleted": "1"}}
+"#;
+
+/// A report of two clients: the second one's put got no answer, and only the watch tells that it took effect.
+const OPERATIONS: [&str; 2] = [
+    r#"{"ClientId":1,"Input":{"Type":"txn","Txn":{"Conditions":null,"OperationsOnSuccess":[{"Type":"put-operation","Put":{"Key":"a","Value":{"Value":"1"}}}]}},"Call":10,"Output":{"Txn":{"Failure":false,"Results":[{"Deleted":0}]},"Revision":2},"Return":20}
+{"ClientId":1,"Input":{"Type":"txn","Txn":{"Conditions":[{"Key":"a","ExpectedRevision":2}],"OperationsOnSuccess":[{"Type":"delete-operation","Delete":{"Key":"a"}}]}},"Call":50,"Output":{"Txn":{"Failure":false,"Results":[{"Deleted":1}]},"Revision":4},"Return":60}
+"#,
+    r#"{"ClientId":2,"Input":{"Type":"txn","Txn":{"Conditions":null,"OperationsOnSuccess":[{"Type":"put-operation","Put":{"Key":"b","Value":{"Value":"2"}}}]}},"Call":30,"Output":{"Error":"etcdserver: request timed out"},"Return":0}
+{"ClientId":3,"Input":{"Type":"txn","Txn":{"Conditions":null,"OperationsOnSuccess":[{"Type":"put-operation","Put":{"Key":"b","Value":{"Value":"3"}}}]}},"Call":32,"Output":{"Error":"etcdserver: request timed out"},"Return":0}
+"#,
+];
+const WATCH: &str = r#"{"Request":{"Key":"","Revision":1,"WithPrefix":true},"Responses":[{"Events":[{"Type":"put-operation","Key":"a","Value":{"Value":"1"},"Revision":2,"IsCreate":true},{"Type":"put-operation","Key":"b","Value":{"Value":"2"},"Revision":3,"IsCreate":true},{"Type":"delete-operation","Key":"a","Revision":4}],"Revision":4,"Time":70}]}
+"#;
+
+fn written(folder: &Path, name: &str, text: &str) -> String {
+    let path = folder.join(name);
+    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder can be made");
+    fs::write(&path, text).expect("a file can be written");
+    path.to_str().expect("a path of ASCII").to_string()
+}
+
+fn report(folder: &Path, operations: [&str; 2]) -> String {
+    written(folder, "report/client-1/operations.json", operations[0]);
+    written(folder, "report/client-2/operations.json", operations[1]);
+    written(folder, "report/client-1/watch.json", WATCH);
+    folder.join("report").to_str().expect("a path of ASCII").to_string()
+}
+
+#[test]
+fn histories_that_others_recorded() {
+    let good = etcdsim(&["check", GOOD_LOG, GOOD_STORE]).expect(0);
+    assert_eq!(good.stdout.matches("all held").count(), 2, "{}", good.stdout);
+    let bad = etcdsim(&["check", STALE_LOG, BAD_STORE]).expect(1);
+    assert_eq!(bad.stdout.matches("not linearizable").count(), 2, "{}", bad.stdout);
+    assert!(bad.stdout.contains("cannot be next"), "{}", bad.stdout);
+}
+
+#[test]
+fn a_history_of_etcd_by_both_engines() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let good = written(folder.path(), "good.jsonl", ETCD);
+    // The read shows what the put without an answer was to overwrite, at a revision that only it can have made.
+    let wrong = written(
+        folder.path(),
+        "wrong.jsonl",
+        &ETCD.replace(r#""version": "2", "value": "Mg==""#, r#""version": "2", "value": "MQ==""#),
+    );
+    for engine in ["revision", "general"] {
+        etcdsim(&["check", "--engine", engine, "--model", "etcd", &good]).expect(0);
+        etcdsim(&["check", "--engine", engine, &wrong]).expect(1);
+    }
+}
+
+#[test]
+fn a_report_of_etcds_robustness_tests() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let good = etcdsim(&["check", &report(folder.path(), OPERATIONS)]).expect(0);
+    assert!(good.stdout.contains("4 operations, all held"), "{}", good.stdout);
+
+    // Another value than the one that the transaction of revision 2 compared with.
+    let wrong = OPERATIONS[0].replace(r#""ExpectedRevision":2"#, r#""ExpectedRevision":1"#);
+    let bad = etcdsim(&["check", &report(folder.path(), [&wrong, OPERATIONS[1]])]).expect(1);
+    assert!(bad.stdout.contains("K1"), "{}", bad.stdout);
+
+    // Without the second client nobody wrote revision 3, but somebody else may have.
+    let alone = written(folder.path(), "alone/operations.json", OPERATIONS[0]);
+    etcdsim(&["check", &alone]).expect(3);
+    let watches = written(folder.path(), "watches/watch.json", WATCH);
+    let refused = etcdsim(&["check", &watches]).expect(2);
+    assert!(refused.stderr.contains("only what watchers saw"), "{}", refused.stderr);
+}
+
+#[test]
+fn transactions_on_lists() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let events = |read: &str| {
+        format!(
+            "{{:type :invoke, :f :txn, :value [[:append 1 1]], :process 0}}
+{{:type :ok, :f :txn, :value [[:append 1 1]], :process 0}}
+{{:type :invoke, :f :txn, :value [[:r 1 nil]], :process 1}}
+{{:type :ok, :f :txn, :value [[:r 1 {read}]], :process 1}}\n"
+        )
+    };
+    let good = written(folder.path(), "good.edn", &events("[1]"));
+    etcdsim(&["check", "--model", "list-append", &good]).expect(0);
+    let stale = written(folder.path(), "stale.edn", &events("[]"));
+    let told = etcdsim(&["check", &stale]).expect(1);
+    assert!(told.stdout.contains("in a circle"), "{}", told.stdout);
+}
+
+#[test]
+fn what_is_written_is_judged_alike() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (history, code) in [(STALE_LOG, 1), (GOOD_STORE, 0)] {
+        let copy = folder.path().join("copy.jsonl");
+        let copy = copy.to_str().expect("a path of ASCII");
+        etcdsim(&["check", history, "--write", copy]).expect(code);
+        assert!(fs::read_to_string(copy).expect("it was written").contains("etcdsim-general-1"));
+        etcdsim(&["check", "--format", "general", copy]).expect(code);
+    }
+}
+
+#[test]
+fn a_malformed_line_is_shown_with_its_place() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, text, place) in [
+        (
+            "a.jsonl",
+            "{\"format\": \"etcdsim-general-1\", \"model\": \"register\"}\n{\"client\": 1, \"op\": \"raed\"}\n",
+            "a.jsonl:2:",
+        ),
+        ("b.edn", "{:type :invoke, :f :read, :process 0}\n{:type :ok, :f :write, :process 0}\n", "b.edn:2:"),
+        (
+            "c.log",
+            "INFO  jepsen.util - 0 :invoke :read nil\nINFO  jepsen.util - 0 :okay :read nil\n",
+            "c.log:2:23",
+        ),
+        ("d.jsonl", &ETCD.replace("\"rpc\": \"Range\"", "\"rpc\": \"Rnage\""), "d.jsonl:4:"),
+        ("e.json", "{\"ClientId\":1,\"Input\":{}}\n", "e.json:1:"),
+        ("f.txt", "what is this?\n", "f.txt:1:1"),
+    ] {
+        let path = written(folder.path(), name, text);
+        let ended = etcdsim(&["check", &path]).expect(2);
+        let flat: String = ended.stderr.split_whitespace().collect();
+        assert!(flat.contains(place), "{name}: {}", ended.stderr);
+        assert!(ended.stderr.contains("help:"), "{name}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn what_does_not_go_together_is_refused() {
+    let refused = etcdsim(&["check", "--model", "queue", GOOD_LOG]).expect(2);
+    assert!(refused.stderr.contains("--model cas-register"), "{}", refused.stderr);
+    etcdsim(&["check", "--engine", "revision", GOOD_LOG]).expect(2);
+    etcdsim(&["check", GOOD_LOG, GOOD_STORE, "--write", "nowhere"]).expect(2);
+    etcdsim(&["check", "there/is/no/such.file"]).expect(2);
+    etcdsim(&["check"]).expect(2);
+    etcdsim(&["check", "--clients", "3", GOOD_LOG]).expect(2);
+}
+
+#[test]
+fn a_budget_ends_undecided() {
+    let told = etcdsim(&["check", "--together", "--steps", "2000", LARGE_STORE]).expect(3);
+    assert!(told.stdout.contains("the budget of steps is spent"), "{}", told.stdout);
+}
+
+#[test]
+fn the_bench_tells_time_and_memory() {
+    let ended = etcdsim(&[
+        "check",
+        "--bench",
+        "--operations",
+        "2000",
+        "--clients",
+        "5",
+        "--keys",
+        "3",
+        "--unknown",
+        "20",
+        "--samples",
+        "1",
+        "--json",
+    ])
+    .expect(0);
+    let told: serde_json::Value = serde_json::from_str(&ended.stdout).expect("one JSON object");
+    let cells = told["cells"].as_array().expect("a list");
+    assert_eq!(cells.len(), 4, "two engines, good and stale");
+    for cell in cells {
+        assert!(cell["verdict_ns"].as_u64() > Some(0), "{cell}");
+        assert_eq!(cell["conflict"].as_u64() > Some(0), cell["stale"] == true, "{cell}");
+        assert!(!cfg!(target_os = "linux") || cell["peak_bytes"].is_u64(), "{cell}");
+    }
+}
