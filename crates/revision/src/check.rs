@@ -1,145 +1,94 @@
 //! The pass over the revisions.
 
-use crate::history::{Change, Evidence, History, Kind, Operation, Seen};
-use crate::unknown::{Found, Unknowns};
+use crate::ahead::Ahead;
+use crate::evidence::{Change, Evidence};
+use crate::execute::Past;
+use crate::history::{History, Kind, Operation, Seen};
+use crate::links::{Links, NONE};
+use crate::several::may_make;
+use crate::unknown::{Found, May, Unknowns};
 use crate::verdict::{Reason, Undecided, Verdict, Violation, Witness};
-
-/// No operation.
-const NONE: u32 = u32::MAX;
 
 /// Judges a history. `evidence` is what is known of revisions that nobody acknowledged, and is itself held against those
 /// that somebody did.
 ///
-/// Every writer must be in the history: a change that none of them can have asked for is a violation.
+/// Every writer must be in the history: a change that none of them can have asked for is a violation, unless the
+/// evidence declares it to be made by nobody.
 pub fn check(history: &History, evidence: &Evidence) -> Verdict {
     let mut links = match Links::new(history, evidence) {
         Ok(links) => links,
         Err(violation) => return Verdict::Violation(Box::new(violation)),
     };
-    let unknowns = Unknowns::new(history, std::mem::take(&mut links.unknown));
+    let acknowledged = |revision: &&u32| links.maker(history.base(), **revision) != NONE;
+    if let Some(revision) = evidence.nobodys().iter().find(acknowledged) {
+        let (maker, revision) = (links.maker(history.base(), *revision), *revision);
+        return Refusal::new(vec![maker], Reason::Nobodys { revision }).into_verdict();
+    }
+    let unknowns = Unknowns::new(std::mem::take(&mut links.lost));
     let before = evidence.changes().partition_point(|change| change.revision <= history.base());
+    let keys = history.keys().max(evidence.keys()) as usize;
     let pass = Pass {
         history,
-        evidence: &evidence.changes()[before..],
+        evidence,
+        shown: &evidence.changes()[before..],
         unknowns,
-        keys: vec![Seen::ABSENT; history.keys().max(evidence_keys(evidence)) as usize],
-        latest: Latest::NOBODY,
+        keys: vec![Seen::ABSENT; keys],
+        past: Past::new(keys, history.reads_past()),
+        latest: 0,
         witness: Witness::default(),
+        mixed: Vec::new(),
         undecided: Undecided::default(),
     };
     pass.run(&links)
 }
 
-fn evidence_keys(evidence: &Evidence) -> u32 {
-    evidence.changes().iter().map(|change| change.key.saturating_add(1)).max().unwrap_or(0)
+/// A contradiction, which may be only one of the choices that were made.
+pub(crate) struct Refusal {
+    pub(crate) violation: Violation,
+    pub(crate) avoidable: bool,
 }
 
-/// The operations of each revision.
-struct Links {
-    /// Who made the revision, by revisions after the base.
-    makers: Vec<u32>,
-    /// The last of those who saw it without changing anything; the others follow by `next`.
-    readers: Vec<u32>,
-    next: Vec<u32>,
-    /// Changes without an answer.
-    unknown: Vec<u32>,
-}
+pub(crate) type Outcome<T> = Result<T, Box<Refusal>>;
 
-impl Links {
-    fn new(history: &History, evidence: &Evidence) -> Result<Links, Violation> {
-        let operations = history.operations();
-        let base = history.base();
-        // The revisions there can be, lest a broken answer asks for memory without bound.
-        let named = operations.iter().filter(|operation| operation.is_answered());
-        let newest = named.map(|operation| operation.revision).max().unwrap_or(base);
-        let shown = evidence.changes().last().map_or(base, |change| change.revision);
-        let most = base.saturating_add(operations.len() as u32).max(shown);
-        if newest > most {
-            let number = operations.iter().position(|operation| operation.revision == newest);
-            return Err(out_of_range(number.unwrap_or(0) as u32, newest));
-        }
-        let count = (newest.max(shown).max(base) - base) as usize + 1;
-        let mut links = Links {
-            makers: vec![NONE; count],
-            readers: vec![NONE; count],
-            next: vec![NONE; operations.len()],
-            unknown: Vec::new(),
-        };
-        for (number, operation) in (0..).zip(operations) {
-            if !operation.is_answered() {
-                if operation.is_write() {
-                    links.unknown.push(number);
-                }
-                continue;
-            }
-            let Some(at) = operation.revision.checked_sub(base).map(|at| at as usize) else {
-                return Err(out_of_range(number, operation.revision));
-            };
-            if operation.changed && operation.is_write() {
-                if at == 0 {
-                    return Err(out_of_range(number, operation.revision));
-                }
-                let before = std::mem::replace(&mut links.makers[at], number);
-                if before != NONE {
-                    let reason = Reason::MadeTwice { revision: operation.revision };
-                    return Err(Violation { operations: vec![before, number], reason });
-                }
-            } else {
-                links.next[number as usize] = std::mem::replace(&mut links.readers[at], number);
-            }
-        }
-        Ok(links)
+impl Refusal {
+    pub(crate) fn new(operations: Vec<u32>, reason: Reason) -> Box<Refusal> {
+        Box::new(Refusal { violation: Violation { operations, reason }, avoidable: false })
+    }
+
+    fn into_verdict(self) -> Verdict {
+        Verdict::Violation(Box::new(self.violation))
     }
 }
 
-fn out_of_range(number: u32, revision: u32) -> Violation {
-    Violation { operations: vec![number], reason: Reason::OutOfRange { revision } }
-}
-
-/// Who was asked last of all that stands before, as one number: the call, whether another could have stood there, and
-/// the operation. Which one it is cannot be foreseen, and a maximum needs no branch.
-#[derive(Clone, Copy)]
-struct Latest(u128);
-
-impl Latest {
-    const NOBODY: Latest = Latest(0);
-
-    #[inline]
-    fn of(call: u64, number: u32, mixed: bool) -> Latest {
-        Latest(u128::from(call) << 33 | u128::from(mixed) << 32 | u128::from(number))
-    }
-
-    #[inline]
-    fn or(self, other: Latest) -> Latest {
-        Latest(self.0.max(other.0))
-    }
-
-    #[inline]
-    fn call(self) -> u64 {
-        (self.0 >> 33) as u64
-    }
-}
-
-struct Pass<'a> {
-    history: &'a History,
-    /// What is still to come.
-    evidence: &'a [Change],
-    unknowns: Unknowns,
+pub(crate) struct Pass<'a> {
+    pub(crate) history: &'a History,
+    pub(crate) evidence: &'a Evidence,
+    /// Changes that are still to come.
+    pub(crate) shown: &'a [Change],
+    pub(crate) unknowns: Unknowns,
     /// What each key holds.
-    keys: Vec<Seen>,
+    pub(crate) keys: Vec<Seen>,
+    pub(crate) past: Past,
     /// The latest call of all that stands before.
-    latest: Latest,
-    witness: Witness,
-    undecided: Undecided,
+    pub(crate) latest: u64,
+    pub(crate) witness: Witness,
+    /// Unknown operations that were chosen among others that ask on different conditions.
+    pub(crate) mixed: Vec<u32>,
+    pub(crate) undecided: Undecided,
 }
 
-impl Pass<'_> {
-    fn run(mut self, links: &Links) -> Verdict {
-        for at in 0..links.makers.len() {
-            let revision = self.history.base() + at as u32;
-            let made = if at == 0 { Ok(()) } else { self.make(revision, links.makers[at]) };
-            if let Err(violation) = made.and_then(|()| self.read(revision, links.readers[at], &links.next)) {
-                return self.refused(*violation);
+impl<'a> Pass<'a> {
+    fn run(mut self, links: &Links<'_>) -> Verdict {
+        let base = self.history.base();
+        let mut ahead = Ahead::new(self.history.operations());
+        for (at, [maker, reader]) in links.heads.iter().copied().enumerate() {
+            let revision = base + at as u32;
+            if maker != NONE {
+                ahead.reach(maker);
+            }
+            let made = if revision == base { Ok(()) } else { self.make(revision, maker) };
+            if let Err(refusal) = made.and_then(|()| self.read(revision, reader, &links.next)) {
+                return self.refused(*refusal);
             }
         }
         if self.undecided == Undecided::default() {
@@ -150,196 +99,214 @@ impl Pass<'_> {
     }
 
     /// A contradiction that another choice might have avoided is none.
-    fn refused(mut self, (violation, avoidable): (Violation, bool)) -> Verdict {
-        if avoidable {
+    fn refused(mut self, refusal: Refusal) -> Verdict {
+        if refusal.avoidable {
             self.undecided.ambiguous = true;
             return Verdict::Undecided(self.undecided);
         }
-        Verdict::Violation(Box::new(violation))
+        refusal.into_verdict()
     }
 
     /// A revision is made.
-    fn make(&mut self, revision: u32, maker: u32) -> Result<(), Box<(Violation, bool)>> {
-        let shown = self.evidence.first().filter(|change| change.revision == revision).copied();
-        if shown.is_some() {
-            self.evidence = &self.evidence[1..];
-        }
+    #[inline]
+    fn make(&mut self, revision: u32, maker: u32) -> Outcome<()> {
+        let shown = self.shown_at(revision);
         if maker == NONE {
-            return match shown {
-                Some(change) => self.fill(change),
-                None => {
-                    self.undecided.count += 1;
-                    if self.undecided.missing.len() < Undecided::SHOWN {
-                        self.undecided.missing.push(revision);
-                    }
-                    Ok(())
-                }
-            };
+            return self.fill(revision, shown);
         }
         let operation = &self.history.operations()[maker as usize];
-        self.in_time(operation, maker, revision)?;
-        self.latest = self.latest.or(Latest::of(operation.call, maker, false));
-        let value = (operation.kind != Kind::Delete).then_some(operation.value);
-        if shown.is_some_and(|change| (change.key, change.value) != (operation.key, value)) {
-            return refuse([maker], Reason::Evidence { revision });
-        }
-        let holds = self.keys[operation.key as usize];
-        let allowed = match operation.kind {
-            Kind::Delete => holds != Seen::ABSENT,
-            Kind::Update => holds.modified == operation.expected,
-            _ => true,
+        let value = operation.sets();
+        let is_shown = match shown {
+            [] => true,
+            [change] => (change.key == operation.key) & (change.value == value),
+            _ => false,
         };
-        if !allowed && !self.is_blind() {
-            return self.contradicted(maker, operation.key, Reason::Condition { revision, holds });
+        let holds = self.keys[operation.key as usize];
+        let is_plain = (operation.ret >= self.latest) & is_shown & is_allowed(operation, holds);
+        if !is_plain && self.doubtful_change(maker, revision, shown)? {
+            return Ok(());
         }
-        self.apply(revision, operation.key, value);
+        self.latest = self.latest.max(operation.call);
+        self.set(revision, operation.key, value);
         Ok(())
     }
 
-    /// A revision that nobody acknowledged, but which was shown.
-    fn fill(&mut self, change: Change) -> Result<(), Box<(Violation, bool)>> {
-        let Change { revision, key, value } = change;
-        let (holds, blind) = (self.keys[key as usize], self.is_blind());
-        let may = |operation: &Operation| match operation.kind {
-            Kind::Delete => blind || holds != Seen::ABSENT,
-            Kind::Update => blind || holds.modified == operation.expected,
-            _ => true,
-        };
-        match self.unknowns.take(self.history, key, value, may) {
-            Found::One { number, mixed } => {
-                let call = self.history.operations()[number as usize].call;
-                self.latest = self.latest.or(Latest::of(call, number, mixed));
-                self.witness.made.push((revision, number));
-                self.apply(revision, key, value);
-                Ok(())
-            }
-            Found::None { mixed } => Err(Box::new((
-                Violation { operations: Vec::new(), reason: Reason::Phantom { revision } },
-                mixed,
-            ))),
-            Found::TooMany => Err(Box::new((
-                Violation { operations: Vec::new(), reason: Reason::Phantom { revision } },
-                true,
-            ))),
+    /// What is shown of a revision; those before it are passed.
+    #[inline]
+    fn shown_at(&mut self, revision: u32) -> &'a [Change] {
+        let is_other = |change: &Change| change.revision != revision;
+        let count = self.shown.iter().position(is_other).unwrap_or(self.shown.len());
+        let (shown, rest) = self.shown.split_at(count);
+        self.shown = rest;
+        shown
+    }
+
+    /// A change that is late, not as it was shown, not allowed, or one of several keys. Returns whether it was carried
+    /// out.
+    #[cold]
+    fn doubtful_change(&mut self, maker: u32, revision: u32, shown: &[Change]) -> Outcome<bool> {
+        let history = self.history;
+        let operation = &history.operations()[maker as usize];
+        self.in_time(operation, maker, revision)?;
+        if let Some(wide) = history.wide(operation) {
+            self.make_wide(wide, maker, shown)?;
+            self.latest = self.latest.max(operation.call);
+            return Ok(true);
         }
+        let is_shown =
+            shown.iter().all(|change| (change.key, change.value) == (operation.key, operation.sets()));
+        if !is_shown {
+            return Err(Refusal::new(vec![maker], Reason::Evidence { revision }));
+        }
+        let holds = self.keys[operation.key as usize];
+        if !is_allowed(operation, holds) && !self.is_blind() {
+            return Err(self.contradicted(maker, Reason::Condition { revision, holds }));
+        }
+        Ok(false)
+    }
+
+    /// A revision that nobody acknowledged.
+    fn fill(&mut self, revision: u32, shown: &[Change]) -> Outcome<()> {
+        if shown.is_empty() {
+            self.undecided.add(revision);
+            return Ok(());
+        }
+        let keys = self.keys.len();
+        let is_possible = shown.iter().all(|change| (change.key as usize) < keys)
+            && shown.windows(2).all(|pair| pair[0].key != pair[1].key);
+        if !is_possible {
+            return Err(Refusal::new(Vec::new(), Reason::Phantom { revision }));
+        }
+        if self.evidence.is_nobodys(revision) {
+            self.fill_by_nobody(revision, shown)?;
+        } else {
+            self.fill_by_unknown(revision, shown)?;
+        }
+        for change in shown {
+            self.set(revision, change.key, change.value);
+        }
+        Ok(())
+    }
+
+    /// The store removes only what there is.
+    fn fill_by_nobody(&self, revision: u32, shown: &[Change]) -> Outcome<()> {
+        let is_idle = |change: &Change| change.value.is_none() && self.keys[change.key as usize].is_absent();
+        if !self.is_blind() && shown.iter().any(is_idle) {
+            return Err(Refusal::new(Vec::new(), Reason::Phantom { revision }));
+        }
+        Ok(())
+    }
+
+    fn fill_by_unknown(&mut self, revision: u32, shown: &[Change]) -> Outcome<()> {
+        let (history, blind) = (self.history, self.is_blind());
+        let (keys, past) = (&self.keys, &self.past);
+        let found = self.unknowns.take(history, shown, |operation| match history.wide(operation) {
+            Some(wide) => may_make(keys, past, blind, wide, shown),
+            None if shown.len() == 1 && (blind || is_allowed(operation, keys[operation.key as usize])) => {
+                May::Yes
+            }
+            None => May::No,
+        });
+        let avoidable = match found {
+            Found::One { number, mixed } => {
+                self.latest = self.latest.max(history.operations()[number as usize].call);
+                self.witness.made.push((revision, number));
+                if mixed {
+                    self.mixed.push(number);
+                }
+                return Ok(());
+            }
+            Found::None { mixed } => mixed,
+            Found::TooMany => true,
+        };
+        Err(Box::new(Refusal { avoidable, ..*Refusal::new(Vec::new(), Reason::Phantom { revision }) }))
     }
 
     /// Those who saw a revision without changing anything.
-    fn read(&mut self, revision: u32, last: u32, next: &[u32]) -> Result<(), Box<(Violation, bool)>> {
+    #[inline]
+    fn read(&mut self, revision: u32, last: u32, next: &[u32]) -> Outcome<()> {
         let mut latest = self.latest;
         let mut number = last;
         while number != NONE {
             let operation = &self.history.operations()[number as usize];
-            self.in_time(operation, number, revision)?;
-            let is_bound = operation.kind != Kind::GetSerializable;
-            latest = latest.or(Latest::of(if is_bound { operation.call } else { 0 }, number, false));
-            self.shown(operation, number, revision)?;
+            let holds = self.keys[operation.key as usize];
+            let is_shown = (holds == operation.seen) & !would_change(operation, holds);
+            if !((operation.ret >= self.latest) & is_shown) {
+                self.doubtful_answer(operation, number, revision)?;
+            }
+            latest = latest.max(if operation.is_bound() { operation.call } else { 0 });
             number = next[number as usize];
         }
         self.latest = latest;
         Ok(())
     }
 
-    /// Whether the answer shows what the store holds.
-    #[inline]
-    fn shown(&self, operation: &Operation, number: u32, revision: u32) -> Result<(), Box<(Violation, bool)>> {
-        let (holds, shows) = (self.keys[operation.key as usize], operation.seen);
-        if self.is_blind() {
-            return self.shown_blind(operation, number, revision);
+    /// An answer that is late, does not show what the store holds, or is one about several keys.
+    #[cold]
+    fn doubtful_answer(&self, operation: &Operation, number: u32, revision: u32) -> Outcome<()> {
+        self.in_time(operation, number, revision)?;
+        if let Some(wide) = self.history.wide(operation) {
+            return self.read_wide(wide, number, revision);
         }
-        match operation.kind {
-            Kind::Delete if holds == Seen::ABSENT => return Ok(()),
-            Kind::Delete => {}
-            Kind::Update if holds.modified == operation.expected => {}
-            Kind::Update | Kind::Get | Kind::GetSerializable | Kind::Put => {
-                if holds == shows {
-                    return Ok(());
-                }
-                let reason = Reason::Wrong { revision, holds, shows };
-                return self.contradicted(number, operation.key, reason);
+        let (holds, shows) = (self.keys[operation.key as usize], operation.seen);
+        let reason = if self.is_blind() {
+            if !is_wrong_anyway(operation, holds, revision) {
+                return Ok(());
             }
-        }
-        self.contradicted(number, operation.key, Reason::Condition { revision, holds })
-    }
-
-    /// The same where some revision before is missing: only what was acknowledged is held against the answer.
-    #[cold]
-    fn shown_blind(
-        &self,
-        operation: &Operation,
-        number: u32,
-        revision: u32,
-    ) -> Result<(), Box<(Violation, bool)>> {
-        let (holds, shows) = (self.keys[operation.key as usize], operation.seen);
-        let is_read = !matches!(operation.kind, Kind::Delete | Kind::Put);
-        let other_value = shows.modified == holds.modified && shows.value != holds.value;
-        let too_old = shows != Seen::ABSENT && shows.modified < holds.modified;
-        if is_read && shows != Seen::ABSENT && (other_value || too_old || shows.modified > revision) {
-            return self.contradicted(number, operation.key, Reason::Wrong { revision, holds, shows });
-        }
-        Ok(())
-    }
-
-    /// Something stands here that was answered at `ret`; nothing before it may have been asked after that.
-    #[inline]
-    fn in_time(&self, operation: &Operation, number: u32, newer: u32) -> Result<(), Box<(Violation, bool)>> {
-        if operation.ret >= self.latest.call() {
+            Reason::Wrong { revision, holds, shows }
+        } else if would_change(operation, holds) {
+            Reason::Condition { revision, holds }
+        } else if holds != shows {
+            Reason::Wrong { revision, holds, shows }
+        } else {
             return Ok(());
-        }
-        self.stale(number, newer)
-    }
-
-    #[cold]
-    fn stale(&self, number: u32, newer: u32) -> Result<(), Box<(Violation, bool)>> {
-        let (late, mixed) = (self.latest.0 as u32, self.latest.0 >> 32 & 1 == 1);
-        let stood = self.witness.made.iter().rev().find(|(_, made)| *made == late);
-        let revision =
-            stood.map_or(self.history.operations()[late as usize].revision, |(revision, _)| *revision);
-        let reason = Reason::Stale { revision, newer };
-        Err(Box::new((Violation { operations: vec![late, number], reason }, mixed)))
+        };
+        Err(self.contradicted(number, reason))
     }
 
     #[inline]
-    fn apply(&mut self, revision: u32, key: u32, value: Option<u32>) {
+    fn set(&mut self, revision: u32, key: u32, value: Option<u32>) {
         let holds = &mut self.keys[key as usize];
-        *holds = match value {
-            None => Seen::ABSENT,
-            Some(value) if *holds == Seen::ABSENT => Seen::new(value, revision, revision, 1),
-            Some(value) => Seen::new(value, revision, holds.created, holds.version + 1),
-        };
+        *holds = holds.after(revision, value);
+        self.past.push(revision, key, *holds);
     }
 
     /// Whether some revision before is missing, so that it is not known what keys hold.
     #[inline]
-    fn is_blind(&self) -> bool {
+    pub(crate) fn is_blind(&self) -> bool {
         self.undecided.count > 0
-    }
-
-    /// An answer against the store: with whoever made the store so.
-    #[cold]
-    fn contradicted(&self, number: u32, key: u32, reason: Reason) -> Result<(), Box<(Violation, bool)>> {
-        let made = |revision: u32| {
-            let is_maker = |operation: &Operation| {
-                operation.is_answered()
-                    && operation.is_write()
-                    && operation.changed
-                    && operation.revision == revision
-            };
-            let acknowledged = self.history.operations().iter().position(is_maker).map(|at| at as u32);
-            acknowledged.or_else(|| {
-                self.witness.made.iter().find(|(other, _)| *other == revision).map(|(_, number)| *number)
-            })
-        };
-        let holds = self.keys[key as usize].modified;
-        let shows = self.history.operations()[number as usize].seen.modified;
-        let mut operations = vec![number];
-        operations.extend([holds, shows].into_iter().filter(|revision| *revision > 0).filter_map(made));
-        operations.sort_unstable();
-        operations.dedup();
-        Err(Box::new((Violation { operations, reason }, false)))
     }
 }
 
-fn refuse<const N: usize>(operations: [u32; N], reason: Reason) -> Result<(), Box<(Violation, bool)>> {
-    Err(Box::new((Violation { operations: operations.to_vec(), reason }, false)))
+/// Whether a write finds what it needs to change a key that holds this. No branches: which kind it is cannot be foreseen.
+/// One of several keys never does: it is looked at by itself.
+#[inline]
+pub(crate) fn is_allowed(operation: &Operation, holds: Seen) -> bool {
+    let is_delete = operation.kind == Kind::Delete;
+    let is_update = operation.kind == Kind::Update;
+    !operation.is_wide()
+        & !(is_delete & holds.is_absent())
+        & !(is_update & (holds.modified != operation.expected))
+}
+
+/// Whether an operation that changed nothing would have changed a key that holds this. A put always does, and one of
+/// several keys is looked at by itself.
+#[inline]
+pub(crate) fn would_change(operation: &Operation, holds: Seen) -> bool {
+    let is_delete = operation.kind == Kind::Delete;
+    let is_update = operation.kind == Kind::Update;
+    operation.is_wide()
+        | (operation.kind == Kind::Put)
+        | (is_delete & !holds.is_absent())
+        | (is_update & (holds.modified == operation.expected))
+}
+
+/// Where some revision before is missing, only what was acknowledged is held against an answer: it cannot show another
+/// value of a change that is known, nor an older change, nor one that is still to come.
+fn is_wrong_anyway(operation: &Operation, holds: Seen, revision: u32) -> bool {
+    let shows = operation.seen;
+    let is_read = matches!(operation.kind, Kind::Get | Kind::GetSerializable | Kind::Update);
+    let other_value = shows.modified == holds.modified && shows.value != holds.value;
+    let too_old = shows.modified < holds.modified;
+    is_read && !shows.is_absent() && (other_value || too_old || shows.modified > revision)
 }

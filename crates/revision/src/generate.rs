@@ -3,12 +3,19 @@
 //! Clients are busy nearly all the time, which is the worst case for whoever has to order them: a call takes an
 //! exponential time to its point and another one back, and a client thinks for a tenth of that. Half of the operations
 //! are reads, 30 % puts, 10 % updates, 10 % removals. A write whose answer is lost takes effect half of the time, up to
-//! a while later, and its client is replaced.
+//! a while later, and its client is replaced. A share of the operations may be wide ones instead: ranges, removals of
+//! ranges, transactions; then the store removes keys of its own accord, too, as it does at the end of leases.
+
+mod wide;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::history::{Change, Evidence, History, Kind, Operation, Seen, UNKNOWN};
+use self::wide::Random;
+use crate::evidence::{Change, Evidence};
+use crate::execute::{Past, Store, cut, execute};
+use crate::history::{History, Kind, Operation, Seen, UNKNOWN};
+use crate::wide::{Keys, Wide};
 
 /// What to make.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +28,8 @@ pub struct Shape {
     pub operations: u32,
     /// How many writes of a thousand lose their answer.
     pub unknown: u32,
+    /// How many operations of a thousand are of several keys.
+    pub wide: u32,
     /// Whether one read of the second half shows the store before a change that was acknowledged before it was asked.
     pub stale: bool,
     /// The same shape and seed give the same history.
@@ -43,7 +52,8 @@ pub fn generate(shape: &Shape) -> (History, Evidence) {
             Event::Return(number, client) => run.answer(number, client),
         }
     }
-    (run.history(), Evidence::from(run.changes))
+    let history = run.history();
+    (history, Evidence::from(run.changes).by_nobody(run.nobody))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,11 +64,10 @@ enum Event {
     Return(u32, u32),
 }
 
-/// One key of the store.
+/// The last change of a key.
 #[derive(Clone, Copy, Default)]
 struct Row {
-    now: Seen,
-    /// Before its last change, the revision of that and who made it.
+    /// What it held before, the revision and who made it; revision 0 if that was none of the operations.
     before: Seen,
     changed: u32,
     maker: u32,
@@ -66,16 +75,22 @@ struct Row {
 
 struct Run<'a> {
     shape: &'a Shape,
-    random: u64,
+    random: Random,
     now: u64,
     /// Calls and returns so far: the times of the history.
     rank: u64,
     queue: BinaryHeap<Reverse<(u64, u32, Event)>>,
     queued: u32,
     operations: Vec<Operation>,
+    /// What the wide ones ask; `value` of their operations counts them.
+    wide: Vec<Wide>,
+    keys: Vec<Seen>,
+    past: Past,
     rows: Vec<Row>,
     revision: u32,
     changes: Vec<Change>,
+    /// Revisions that the store made itself.
+    nobody: Vec<u32>,
     /// Whether the stale read was made.
     staled: bool,
 }
@@ -84,35 +99,30 @@ impl Run<'_> {
     fn new(shape: &Shape) -> Run<'_> {
         Run {
             shape,
-            random: shape.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+            random: Random::new(shape.seed),
             now: 0,
             rank: 0,
             queue: BinaryHeap::new(),
             queued: 0,
             operations: Vec::with_capacity(shape.operations as usize),
+            wide: Vec::new(),
+            keys: vec![Seen::ABSENT; shape.keys as usize],
+            past: Past::new(shape.keys as usize, shape.wide > 0),
             rows: vec![Row::default(); shape.keys as usize],
             revision: 1,
             changes: Vec::new(),
+            nobody: Vec::new(),
             staled: !shape.stale,
         }
     }
 
-    /// splitmix64 (Steele, Lea, Flood 2014).
-    fn draw(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
     fn below(&mut self, bound: u32) -> u32 {
-        (((self.draw() >> 32) * u64::from(bound)) >> 32) as u32
+        self.random.below(bound)
     }
 
     /// A time from now, exponential with this mean.
     fn wait(&mut self, mean: f64) -> u64 {
-        let uniform = (self.draw() >> 11) as f64 / (1_u64 << 53) as f64;
+        let uniform = (self.random.draw() >> 11) as f64 / (1_u64 << 53) as f64;
         self.now + (-(1.0 - uniform).ln() * mean * 1e6) as u64
     }
 
@@ -126,15 +136,7 @@ impl Run<'_> {
         if number == self.shape.operations {
             return;
         }
-        let key = self.below(self.shape.keys);
-        let last = self.rows[key as usize].now.modified;
-        let operation = match self.below(10) {
-            0..5 => Operation::get(key, Seen::ABSENT),
-            5..8 => Operation::put(key, number + 1),
-            // Mostly what the client would have read a moment ago.
-            8 => Operation::update(key, last, number + 1, None),
-            _ => Operation::delete(key, true),
-        };
+        let operation = self.ask(number);
         self.rank += 1;
         let is_lost = operation.is_write() && self.below(1000) < self.shape.unknown;
         self.operations.push(Operation { call: self.rank, ret: UNKNOWN, ..operation });
@@ -150,50 +152,110 @@ impl Run<'_> {
         self.happen(at, Event::Point(number, client));
     }
 
+    fn ask(&mut self, number: u32) -> Operation {
+        if self.shape.wide > 0 && self.below(1000) < self.shape.wide {
+            let request = self.random.request(self.shape.keys, self.revision, number + 1);
+            let kind = if request.is_write() { Kind::Transaction } else { Kind::Range };
+            let value = self.wide.len() as u32;
+            self.wide.push(Wide::transaction(request, None));
+            return Operation { kind, value, ..Operation::get(0, Seen::ABSENT) };
+        }
+        let key = self.below(self.shape.keys);
+        let last = self.keys[key as usize].modified;
+        match self.below(10) {
+            0..5 => Operation::get(key, Seen::ABSENT),
+            5..8 => Operation::put(key, number + 1),
+            // Mostly what the client would have read a moment ago.
+            8 => Operation::update(key, last, number + 1, None),
+            _ => Operation::delete(key, true),
+        }
+    }
+
     /// An operation takes effect.
     fn point(&mut self, number: u32, client: Option<u32>) {
         let operation = self.operations[number as usize];
-        let row = self.rows[operation.key as usize];
-        let (changed, value) = match operation.kind {
-            Kind::Put => (true, Some(operation.value)),
-            Kind::Delete => (row.now != Seen::ABSENT, None),
-            Kind::Update => (row.now.modified == operation.expected, Some(operation.value)),
-            Kind::Get | Kind::GetSerializable => (false, None),
+        if self.shape.wide > 0 && self.below(2000) < self.shape.wide {
+            self.remove_by_nobody();
+        }
+        let answer = if operation.is_wide() {
+            self.point_wide(number, operation)
+        } else {
+            Some(self.point_on_key(number, operation))
         };
-        let mut shows =
-            if operation.is_write() && (changed || value.is_none()) { Seen::ABSENT } else { row.now };
-        if changed {
-            self.change(number, operation.key, value);
-        }
         let Some(client) = client else { return };
-        let mut revision = self.revision;
-        if let Some(before) = self.stale(&operation, &row) {
-            (revision, shows) = (row.changed - 1, before);
-        }
-        let answer = Operation { revision, changed, seen: shows, ..operation };
+        // What was refused is recorded like an unknown outcome.
+        let Some(answer) = answer else {
+            let at = self.wait(0.1);
+            return self.happen(at, Event::Call(client));
+        };
         self.operations[number as usize] = answer;
         let at = self.wait(1.0);
         self.happen(at, Event::Return(number, client));
     }
 
-    fn change(&mut self, number: u32, key: u32, value: Option<u32>) {
-        self.revision += 1;
-        let revision = self.revision;
-        let row = &mut self.rows[key as usize];
-        let before = row.now;
-        let now = match value {
-            None => Seen::ABSENT,
-            Some(value) if before == Seen::ABSENT => Seen::new(value, revision, revision, 1),
-            Some(value) => Seen::new(value, revision, before.created, before.version + 1),
+    fn point_on_key(&mut self, number: u32, operation: Operation) -> Operation {
+        let (row, holds) = (self.rows[operation.key as usize], self.keys[operation.key as usize]);
+        let changed = match operation.kind {
+            Kind::Put => true,
+            Kind::Delete => holds != Seen::ABSENT,
+            Kind::Update => holds.modified == operation.expected,
+            _ => false,
         };
-        *row = Row { now, before, changed: revision, maker: number };
+        let shows_nothing = changed || operation.kind == Kind::Delete;
+        let mut seen = if shows_nothing { Seen::ABSENT } else { holds };
+        if changed {
+            self.revision += 1;
+            self.change(Some(number), operation.key, holds.after(self.revision, operation.sets()));
+        }
+        let mut revision = self.revision;
+        if let Some(before) = self.stale(&operation, &row) {
+            (revision, seen) = (row.changed - 1, before);
+        }
+        Operation { revision, changed, seen, ..operation }
+    }
+
+    fn point_wide(&mut self, number: u32, operation: Operation) -> Option<Operation> {
+        let place = operation.value as usize;
+        let store = Store { keys: &self.keys, revision: self.revision, past: &self.past };
+        let mut done = execute(store, &self.wide[place].request, true)?;
+        cut(&self.wide[place].request, &mut done.response);
+        self.wide[place].response = done.response;
+        let changed = !done.changes.is_empty();
+        self.revision += u32::from(changed);
+        for (key, holds) in done.changes {
+            self.change(Some(number), key, holds);
+        }
+        Some(Operation { revision: self.revision, changed, ..operation })
+    }
+
+    /// A lease ends.
+    fn remove_by_nobody(&mut self) {
+        let keys: Keys = self.random.keys(self.shape.keys);
+        let held = |key: &u32| !self.keys[*key as usize].is_absent();
+        let gone: Vec<u32> = (keys.from..keys.to.min(self.shape.keys)).filter(held).collect();
+        if !gone.is_empty() {
+            self.revision += 1;
+            self.nobody.push(self.revision);
+        }
+        for key in gone {
+            self.change(None, key, Seen::ABSENT);
+        }
+    }
+
+    fn change(&mut self, maker: Option<u32>, key: u32, holds: Seen) {
+        let revision = self.revision;
+        let before = std::mem::replace(&mut self.keys[key as usize], holds);
+        let changed = maker.map_or(0, |_| revision);
+        self.rows[key as usize] = Row { before, changed, maker: maker.unwrap_or(0) };
+        self.past.push(revision, key, holds);
+        let value = (!holds.is_absent()).then_some(holds.value);
         self.changes.push(Change { revision, key, value });
     }
 
     /// What the one stale read shows, if this is the one.
     fn stale(&mut self, operation: &Operation, row: &Row) -> Option<Seen> {
         let late = self.operations.len() as u32 > self.shape.operations / 2;
-        if self.staled || !late || operation.is_write() || row.changed == 0 {
+        if self.staled || !late || operation.kind != Kind::Get || row.changed == 0 {
             return None;
         }
         let maker = &self.operations[row.maker as usize];
@@ -212,7 +274,13 @@ impl Run<'_> {
     fn history(&mut self) -> History {
         let mut history = History::new(1);
         for operation in std::mem::take(&mut self.operations) {
-            history.push(operation);
+            if !operation.is_wide() {
+                history.push(operation);
+                continue;
+            }
+            let Operation { call, ret, revision, .. } = operation;
+            let wide = self.wide[operation.value as usize].clone();
+            history.push_wide(wide.at(revision).during(call, ret)).expect("the answers fit");
         }
         history
     }

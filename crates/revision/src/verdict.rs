@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::explain::words;
 use crate::history::{History, Seen};
 
 /// What is to be said of a history.
@@ -51,11 +52,20 @@ pub struct Undecided {
     /// Unknown operations that would have done the same on different conditions could be distributed in more ways than
     /// were tried.
     pub ambiguous: bool,
+    /// Reads of a member's own state that were older than what a [`Stream`](crate::Stream) keeps.
+    pub forgotten: usize,
 }
 
 impl Undecided {
     /// More missing revisions than this are only counted.
     pub const SHOWN: usize = 16;
+
+    pub(crate) fn add(&mut self, revision: u32) {
+        self.count += 1;
+        if self.missing.len() < Undecided::SHOWN {
+            self.missing.push(revision);
+        }
+    }
 }
 
 impl fmt::Display for Undecided {
@@ -69,6 +79,9 @@ impl fmt::Display for Undecided {
                 shown.join(", ")
             )?;
             return write!(out, "; record a watch from the first revision");
+        }
+        if self.forgotten > 0 && !self.ambiguous {
+            return write!(out, "{} reads of old states came too late to be judged", self.forgotten);
         }
         write!(
             out,
@@ -117,6 +130,52 @@ pub enum Reason {
         /// What the store holds for the key before it.
         holds: Seen,
     },
+    /// The same of one of several keys that an answer shows, or lacks: those must be all that there are, as far as the
+    /// limit goes.
+    WrongKey {
+        /// The revision.
+        revision: u32,
+        /// The key.
+        key: u32,
+        /// What the store holds, as far as it was to be shown.
+        holds: Seen,
+        /// What the answer shows; [`Seen::ABSENT`] if it lacks the key.
+        shows: Seen,
+    },
+    /// The answer counts more or fewer keys than it should, or shows more.
+    Count {
+        /// The revision.
+        revision: u32,
+        /// How many there are.
+        holds: u32,
+        /// How many the answer counts or shows.
+        shows: u32,
+    },
+    /// The answer says that the limit left out some keys, or that it did not, and is wrong.
+    More {
+        /// The revision.
+        revision: u32,
+        /// Whether it did.
+        more: bool,
+    },
+    /// The transaction took the other branch than it should have.
+    Branch {
+        /// The revision.
+        revision: u32,
+        /// Whether its compares held.
+        succeeded: bool,
+    },
+    /// The request was answered, and should have been refused: it read a revision that was still to come, or kept the
+    /// value of a key that there is not.
+    Refused {
+        /// The revision.
+        revision: u32,
+    },
+    /// The revision is declared to be made by nobody, and was acknowledged.
+    Nobodys {
+        /// The revision.
+        revision: u32,
+    },
     /// The evidence shows another change than the one that was acknowledged.
     Evidence {
         /// The revision.
@@ -157,6 +216,46 @@ impl fmt::Display for Violation {
                 "the answer at revision {revision} says otherwise than its condition: the key holds {} before it",
                 words(holds)
             ),
+            Reason::WrongKey { revision, key, holds, shows } => {
+                write!(
+                    out,
+                    "at revision {revision} key {key} holds {}, but the answer shows {}",
+                    words(holds),
+                    words(shows)
+                )
+            }
+            Reason::Count { revision, holds, shows } => {
+                write!(
+                    out,
+                    "at revision {revision} there are {holds} keys to answer with, but the answer has {shows}"
+                )
+            }
+            Reason::More { revision, more: true } => {
+                write!(out, "the answer at revision {revision} hides that its limit left out some keys")
+            }
+            Reason::More { revision, more: false } => {
+                write!(
+                    out,
+                    "the answer at revision {revision} says that its limit left out some keys, but there are no more"
+                )
+            }
+            Reason::Branch { revision, succeeded } => {
+                let (compares, took) =
+                    if succeeded { ("hold", "failure") } else { ("do not hold", "success") };
+                write!(
+                    out,
+                    "the transaction answered at revision {revision} took the branch for {took}, but its compares {compares}"
+                )
+            }
+            Reason::Refused { revision } => {
+                write!(
+                    out,
+                    "the request answered at revision {revision} should have been refused: it reads a revision still to come, or keeps the value of no key"
+                )
+            }
+            Reason::Nobodys { revision } => {
+                write!(out, "revision {revision} was acknowledged, but is declared to be made by nobody")
+            }
             Reason::Evidence { revision } => {
                 write!(out, "revision {revision} was acknowledged as another change than it was shown to be")
             }
@@ -169,12 +268,4 @@ impl fmt::Display for Violation {
             }
         }
     }
-}
-
-fn words(seen: Seen) -> String {
-    let Seen { value, modified, created, version } = seen;
-    if version == 0 && modified == 0 {
-        return "nothing".to_string();
-    }
-    format!("value {value} (modified {modified}, created {created}, version {version})")
 }

@@ -1,9 +1,13 @@
-//! The engines against each other: on every history that is judged, the general engine must not refuse what the
-//! revision engine accepts.
+//! The engines against each other: on every history that is judged, no other engine may refuse what `k1` accepts.
 //!
-//! Each key's values are judged as a register ([`crate::general::values`]), which knows neither revisions nor evidence
-//! and shares no code with `k1` but the list of definite errors. The other direction says nothing, since values alone
-//! allow more than etcd does; it is tested on small histories with the whole model (`tests/cross_check.rs`).
+//! 1. The crate `revision` takes `k1`'s explanation of the revisions that nobody was acknowledged for, and has to come
+//!    to an order with a replay of its own, which its validator confirms ([`crate::by_revision`]).
+//! 2. The crate `linear` judges each key's values as a register ([`crate::general::values`]), which knows neither
+//!    revisions nor evidence.
+//!
+//! Neither shares code with `k1` but the list of definite errors and the places of answers. The other direction says
+//! nothing, since both check less than `k1` does; it is tested on small histories with the whole model
+//! (`tests/cross_check.rs`).
 //!
 //! A disagreement is a bug of ours, in whichever engine, and ends the run as one.
 
@@ -11,8 +15,10 @@ use linear::{Budget, Verdict};
 use record::{History, Record};
 
 use crate::Expectations;
+use crate::by_revision::ByRevision;
 use crate::describe;
 use crate::general::values::ByKey;
+use crate::k1::Known;
 use crate::model::FIRST_REVISION;
 
 /// More than any run's keys need whose values are unique, and little beside the run itself.
@@ -22,22 +28,54 @@ const BYTES_MAX: usize = 64 << 20;
 /// What was compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Agreement {
-    /// Parts of operations that were ordered, key by key.
+    /// Operations in the order that `revision` found and its validator confirmed.
+    pub confirmed: usize,
+    /// Parts of operations that were ordered by their values, key by key.
     pub parts: usize,
-    /// Keys that were judged; 0 where the budget ended.
+    /// Keys that were judged so; 0 where the budget ended.
     pub keys: usize,
 }
 
-/// Judges the values of a history that the revision engine found nothing wrong with.
+/// Judges a history that `k1` found nothing wrong with by the other engines.
 ///
 /// # Panics
-/// If the values of a key cannot be put in order: then one of the engines is wrong.
-pub fn check(record: &Record, expectations: &Expectations) -> Agreement {
+/// If one of them refuses it: then one of the three is wrong.
+pub fn check(record: &Record, expectations: &Expectations, known: Option<&Known>) -> Agreement {
     let history = &record.history;
-    let whole = expectations.start_revision == FIRST_REVISION && !expectations.open_world;
-    if !whole || record.applied.is_empty() && has_services(history) {
-        return Agreement::default();
+    let mut agreement = Agreement::default();
+    if expectations.open_world {
+        return agreement;
     }
+    if let Some(known) = known {
+        agreement.confirmed = confirmed(history, expectations, known);
+    }
+    let services = record.applied.is_empty() && has_services(history);
+    if expectations.start_revision == FIRST_REVISION && !services {
+        by_values(record, &mut agreement);
+    }
+    agreement
+}
+
+fn confirmed(history: &History, expectations: &Expectations, known: &Known) -> usize {
+    let Ok(taken) = ByRevision::new(history, expectations.start_revision, known) else { return 0 };
+    let verdict = taken.check();
+    if expectations.validate
+        && let Err(why) = taken.validate(&verdict)
+    {
+        panic!("the crate `revision` says {verdict:?}, but its validator: {why}. One of the two is wrong");
+    }
+    match verdict {
+        revision::Verdict::Linearizable(witness) => witness.order(&taken.history).len(),
+        revision::Verdict::Undecided(_) => 0,
+        revision::Verdict::Violation(violation) => {
+            let numbers = violation.operations.iter().map(|number| taken.numbers[*number as usize] as usize);
+            disagree(history, "the revisions", &violation.to_string(), numbers)
+        }
+    }
+}
+
+fn by_values(record: &Record, agreement: &mut Agreement) {
+    let history = &record.history;
     let parts = ByKey::new(history, &record.applied);
     let budget = Budget {
         steps_max: STEPS_MAX,
@@ -46,23 +84,26 @@ pub fn check(record: &Record, expectations: &Expectations) -> Agreement {
         ..Budget::default()
     };
     let report = parts.check(&budget);
+    agreement.parts = parts.history.len();
     match report.verdict {
-        Verdict::Linearizable(_) => Agreement { parts: parts.history.len(), keys: report.components },
-        Verdict::Undecided(_) => Agreement { parts: parts.history.len(), keys: 0 },
+        Verdict::Linearizable(_) => agreement.keys = report.components,
+        Verdict::Undecided(_) => {}
         Verdict::NotLinearizable(violation) => {
             let conflict = &violation.conflict.operations;
-            let lines = parts
-                .operations(conflict)
-                .into_iter()
-                .map(|number| format!("\n  #{number} {}", describe::operation(&history.operations[number])));
-            panic!(
-                "the engines disagree: by revisions all operations have their place, but the values of key {} cannot be put in order. \
-                 Either `k1` overlooks a violation or `general::values` invents one:{}",
-                conflict.first().map_or(String::new(), |part| parts.key_of(*part)),
-                lines.collect::<String>()
-            );
+            let key = conflict.first().map_or(String::new(), |part| parts.key_of(*part));
+            let what = format!("the values of key {key} cannot be put in order");
+            disagree(history, "the values", &what, parts.operations(conflict).into_iter())
         }
     }
+}
+
+fn disagree(history: &History, by: &str, what: &str, numbers: impl Iterator<Item = usize>) -> ! {
+    let lines =
+        numbers.map(|number| format!("\n  #{number} {}", describe::operation(&history.operations[number])));
+    panic!(
+        "the engines disagree: `k1` finds nothing wrong, but by {by} {what}. Either `k1` overlooks a violation or the other engine invents one:{}",
+        lines.collect::<String>()
+    )
 }
 
 /// Whether keys are written that no client names.

@@ -22,6 +22,7 @@
 
 mod agreement;
 pub mod answer;
+pub mod by_revision;
 pub mod caches;
 pub mod definite;
 pub mod describe;

@@ -63,6 +63,11 @@ impl Model {
         self.store.changes()
     }
 
+    /// The keys and values of the changes that were kept; empty values for deletions.
+    pub fn changed(&self) -> impl Iterator<Item = (&Bytes, &Bytes)> {
+        self.store.changed()
+    }
+
     /// The newest revision.
     pub fn revision(&self) -> i64 {
         self.store.revision

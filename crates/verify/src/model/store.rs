@@ -133,6 +133,11 @@ impl Store {
         self.changes.iter().flatten().map(|(key, version)| (key_value(key, version), version.number == 0))
     }
 
+    /// The keys and values of the changes that were kept; empty values for deletions.
+    pub fn changed(&self) -> impl Iterator<Item = (&Bytes, &Bytes)> {
+        self.changes.iter().flatten().map(|(key, version)| (key, &version.value))
+    }
+
     /// Forgets what no read at `revision` or later can see.
     pub fn compact(&mut self, revision: i64) {
         self.compacted = revision;

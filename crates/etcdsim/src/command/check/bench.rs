@@ -176,6 +176,7 @@ impl Prepared {
                     keys,
                     operations,
                     unknown: unknown_per_mille,
+                    wide: 0,
                     stale,
                     seed: 1,
                 };

@@ -1,0 +1,93 @@
+//! Holds the answer to a transaction against what the store would have answered.
+
+use crate::execute::shown;
+use crate::history::Seen;
+use crate::verdict::Reason;
+use crate::wide::{Answer, Range, Response, Step, Transaction};
+
+/// The first thing in which the answer at a revision, of a history from a base on, differs from the store's, which is
+/// in full.
+pub(crate) fn difference(
+    (base, revision): (u32, u32),
+    request: &Transaction,
+    given: &Response,
+    made: &Response,
+) -> Option<Reason> {
+    if given.succeeded != made.succeeded {
+        return Some(Reason::Branch { revision, succeeded: made.succeeded });
+    }
+    let steps = request.branch(made.succeeded).iter();
+    let mut answers = steps.zip(given.answers.iter().zip(&made.answers));
+    answers.find_map(|(step, (given, made))| in_step((base, revision), step, given, made))
+}
+
+fn in_step((base, revision): (u32, u32), step: &Step, given: &Answer, made: &Answer) -> Option<Reason> {
+    match (step, given, made) {
+        // What was before the history is not known.
+        (Step::Range(range), ..) if range.at.is_some_and(|at| at < base) => None,
+        (
+            Step::Range(range),
+            Answer::Range { pairs, complete, count, more },
+            Answer::Range { pairs: all, .. },
+        ) => {
+            let length = shown(range, all.len());
+            let has_more = !range.count_only && length < all.len();
+            in_pairs(revision, Some(range), pairs, all)
+                .or_else(|| if *complete { missing(revision, pairs, &all[..length]) } else { None })
+                .or_else(|| differs(revision, count.unwrap_or(all.len() as u32), all.len()))
+                .or_else(|| (*more == Some(!has_more)).then_some(Reason::More { revision, more: has_more }))
+        }
+        (Step::Put { key, .. }, Answer::Put(Some(shows)), Answer::Put(Some(holds))) => {
+            (shows != holds).then_some(Reason::WrongKey { revision, key: *key, holds: *holds, shows: *shows })
+        }
+        (
+            Step::Delete(_),
+            Answer::Delete { deleted, previous },
+            Answer::Delete { previous: Some(all), .. },
+        ) => differs(revision, *deleted, all.len()).or_else(|| {
+            let given = previous.as_deref()?;
+            in_pairs(revision, None, given, all).or_else(|| missing(revision, given, all))
+        }),
+        (Step::Nested(request), Answer::Nested(given), Answer::Nested(made)) => {
+            difference((base, revision), request, given, made)
+        }
+        _ => None,
+    }
+}
+
+/// A pair that is shown and not held so.
+fn in_pairs(
+    revision: u32,
+    range: Option<&Range>,
+    given: &[(u32, Seen)],
+    all: &[(u32, Seen)],
+) -> Option<Reason> {
+    let keys_only = range.is_some_and(|range| range.keys_only);
+    given.iter().find_map(|(key, shows)| {
+        let held = all.binary_search_by_key(key, |(key, _)| *key);
+        let holds = held.map_or(Seen::ABSENT, |at| all[at].1);
+        let shows = if keys_only { Seen { value: 0, ..*shows } } else { *shows };
+        (holds != shows || holds.is_absent()).then_some(Reason::WrongKey {
+            revision,
+            key: *key,
+            holds,
+            shows,
+        })
+    })
+}
+
+/// A pair that is not shown though it should be; or else there are too many.
+fn missing(revision: u32, given: &[(u32, Seen)], expected: &[(u32, Seen)]) -> Option<Reason> {
+    let mut keys: Vec<u32> = given.iter().map(|(key, _)| *key).collect();
+    keys.sort_unstable();
+    let lacks = expected.iter().find(|(key, _)| keys.binary_search(key).is_err());
+    let lacks = lacks.map(|(key, holds)| (*key, *holds));
+    lacks
+        .map(|(key, holds)| Reason::WrongKey { revision, key, holds, shows: Seen::ABSENT })
+        .or_else(|| differs(revision, given.len() as u32, expected.len()))
+}
+
+fn differs(revision: u32, shows: u32, holds: usize) -> Option<Reason> {
+    let holds = holds as u32;
+    (shows != holds).then_some(Reason::Count { revision, holds, shows })
+}

@@ -1,0 +1,122 @@
+//! Operations on several keys, in the pass over the revisions.
+
+use std::collections::BTreeMap;
+
+use crate::answer::difference;
+use crate::check::{Outcome, Pass, Refusal};
+use crate::evidence::Change;
+use crate::execute::{Past, Store, execute};
+use crate::history::Seen;
+use crate::unknown::{May, covers};
+use crate::verdict::Reason;
+use crate::wide::{Answer, Compare, Keys, Relation, Response, Step, Target, Transaction, Wide};
+
+impl Pass<'_> {
+    /// An operation on several keys that was answered made its revision.
+    pub(crate) fn make_wide(&mut self, wide: &Wide, maker: u32, shown: &[Change]) -> Outcome<()> {
+        let revision = wide.revision;
+        if self.is_blind() {
+            self.make_blindly(wide, shown);
+            return Ok(());
+        }
+        let before = Store { keys: &self.keys, revision: revision - 1, past: &self.past };
+        let Some(done) = execute(before, &wide.request, true) else {
+            return Err(Refusal::new(vec![maker], Reason::Refused { revision }));
+        };
+        if let Some(reason) = self.difference(wide, &done.response) {
+            return Err(self.contradicted(maker, reason));
+        }
+        if !shown.is_empty() && !are_the_same(&done.changes, shown) {
+            return Err(Refusal::new(vec![maker], Reason::Evidence { revision }));
+        }
+        for (key, holds) in done.changes {
+            self.keys[key as usize] = holds;
+            self.past.push(revision, key, holds);
+        }
+        Ok(())
+    }
+
+    /// Where a revision before is missing, only what it must have set is known.
+    fn make_blindly(&mut self, wide: &Wide, shown: &[Change]) {
+        let revision = wide.revision;
+        let mut sets = Vec::new();
+        if shown.is_empty() {
+            puts(&wide.request, &wide.response, &mut sets);
+        }
+        sets.extend(shown.iter().map(|change| (change.key, change.value)));
+        for (key, value) in sets {
+            if let Some(holds) = self.keys.get_mut(key as usize) {
+                *holds = holds.after(revision, value);
+            }
+        }
+    }
+
+    /// An operation on several keys saw a revision without changing anything.
+    pub(crate) fn read_wide(&self, wide: &Wide, number: u32, revision: u32) -> Outcome<()> {
+        if self.is_blind() {
+            return Ok(());
+        }
+        let store = Store { keys: &self.keys, revision, past: &self.past };
+        let Some(done) = execute(store, &wide.request, true) else {
+            return Err(Refusal::new(vec![number], Reason::Refused { revision }));
+        };
+        match self.difference(wide, &done.response) {
+            Some(reason) => Err(self.contradicted(number, reason)),
+            None => Ok(()),
+        }
+    }
+
+    fn difference(&self, wide: &Wide, made: &Response) -> Option<Reason> {
+        difference((self.history.base(), wide.revision), &wide.request, &wide.response, made)
+    }
+}
+
+/// Whether an unknown operation may have made exactly these changes.
+pub(crate) fn may_make(keys: &[Seen], past: &Past, blind: bool, wide: &Wide, shown: &[Change]) -> May {
+    if blind {
+        return if covers(&wide.request, shown) { May::Yes } else { May::No };
+    }
+    let before = Store { keys, revision: shown[0].revision - 1, past };
+    match execute(before, &wide.request, false) {
+        Some(done) if are_the_same(&done.changes, shown) => May::Yes,
+        _ if is_over(before, &wide.request) => May::Never,
+        _ => May::No,
+    }
+}
+
+/// Whether a transaction can change nothing from here on, since it waits for a key to be as some revision left it, and
+/// that has been changed.
+fn is_over(store: Store<'_>, request: &Transaction) -> bool {
+    let is_lost = |compare: &Compare| {
+        let key = compare.keys.from;
+        let holds = store.keys.get(key as usize).copied().unwrap_or_default();
+        let (holds, wanted) = match compare.target {
+            Target::Modified(wanted) => (holds.modified, wanted),
+            Target::Created(wanted) => (holds.created, wanted),
+            _ => return false,
+        };
+        let is_past = wanted > 0 && wanted <= store.revision && holds != wanted;
+        compare.keys == Keys::one(key) && compare.relation == Relation::Equal && is_past
+    };
+    let idle = |step: &Step| matches!(step, Step::Range(_));
+    request.failure.iter().all(idle) && request.compares.iter().any(is_lost)
+}
+
+fn are_the_same(made: &BTreeMap<u32, Seen>, shown: &[Change]) -> bool {
+    let is_same = |((key, holds), change): ((&u32, &Seen), &Change)| {
+        let value = (!holds.is_absent()).then_some(holds.value);
+        (*key, value) == (change.key, change.value)
+    };
+    made.len() == shown.len() && made.iter().zip(shown).all(is_same)
+}
+
+/// What the branches that were taken set.
+fn puts(request: &Transaction, response: &Response, sets: &mut Vec<(u32, Option<u32>)>) {
+    for (step, answer) in request.branch(response.succeeded).iter().zip(&response.answers) {
+        match (step, answer) {
+            (Step::Put { key, value: Some(value) }, _) => sets.push((*key, Some(*value))),
+            (Step::Nested(request), Answer::Nested(response)) => puts(request, response, sets),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! What a stream knows of the store.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::{Flying, Held, Place};
+use crate::check::{is_allowed, would_change};
+use crate::evidence::Change;
+use crate::history::{Operation, Seen};
+use crate::verdict::{Reason, Undecided, Violation};
+
+type Result<T> = std::result::Result<T, Box<Violation>>;
+
+/// What a change does: its key and value.
+type Effect = (u32, Option<u32>);
+
+/// The store as the watch shows it.
+#[derive(Debug)]
+pub(super) struct Replay {
+    /// The revision that the watch has reached without a gap.
+    cursor: u32,
+    /// Old revisions are known from this one on.
+    oldest: u32,
+    /// What was shown of later revisions, and whether nobody made it.
+    shown: BTreeMap<u32, (Vec<Change>, bool)>,
+    /// Who was answered with a later revision: who made it, and who saw it.
+    makers: BTreeMap<u32, (u32, Operation)>,
+    readers: BTreeMap<u32, Vec<(u32, Operation)>>,
+    /// Revisions that were shown and not acknowledged.
+    open: BTreeMap<u32, Open>,
+    /// Writes in flight by effect and floor.
+    flying: BTreeSet<(Effect, Place, u32)>,
+    /// Writes that will not be answered.
+    lost: BTreeMap<Effect, Vec<Flying>>,
+    lost_count: usize,
+    /// What keys hold since when, and all but the last of it in the order of revisions.
+    versions: BTreeMap<u32, VecDeque<(u32, Seen)>>,
+    recent: VecDeque<(u32, u32)>,
+    /// Effects of which lost operations that ask for different things could have made the same revision.
+    chosen: BTreeSet<Effect>,
+    pub(super) undecided: Undecided,
+    /// How many revisions were shown to be nobody's.
+    nobodys: u32,
+}
+
+/// A revision that nobody acknowledged so far, and what its first key held before it.
+#[derive(Debug)]
+struct Open {
+    changes: Vec<Change>,
+    before: Seen,
+}
+
+fn violation<T>(operations: Vec<u32>, reason: Reason) -> Result<T> {
+    Err(Box::new(Violation { operations, reason }))
+}
+
+impl Replay {
+    pub(super) fn new(base: u32) -> Replay {
+        Replay {
+            cursor: base,
+            oldest: base,
+            shown: BTreeMap::new(),
+            makers: BTreeMap::new(),
+            readers: BTreeMap::new(),
+            open: BTreeMap::new(),
+            flying: BTreeSet::new(),
+            lost: BTreeMap::new(),
+            lost_count: 0,
+            versions: BTreeMap::new(),
+            recent: VecDeque::new(),
+            chosen: BTreeSet::new(),
+            undecided: Undecided::default(),
+            nobodys: 0,
+        }
+    }
+
+    pub(super) fn asked(&mut self, flying: &Flying) {
+        if flying.operation.is_write() {
+            self.flying.insert((effect(&flying.operation), flying.floor, flying.number));
+        }
+    }
+
+    pub(super) fn landed(&mut self, flying: &Flying) {
+        self.flying.remove(&(effect(&flying.operation), flying.floor, flying.number));
+    }
+
+    pub(super) fn lost(&mut self, flying: Flying) {
+        if flying.operation.is_write() {
+            self.lost.entry(effect(&flying.operation)).or_default().push(flying);
+            self.lost_count += 1;
+        }
+    }
+
+    pub(super) fn answered(&mut self, number: u32, operation: Operation) -> Result<()> {
+        let revision = operation.revision;
+        let is_reached = revision <= self.cursor;
+        if !operation.is_change() {
+            if is_reached {
+                return self.read(number, &operation);
+            }
+            self.readers.entry(revision).or_default().push((number, operation));
+            return Ok(());
+        }
+        if !is_reached {
+            return match self.makers.insert(revision, (number, operation)) {
+                Some((other, _)) => violation(vec![other, number], Reason::MadeTwice { revision }),
+                None => Ok(()),
+            };
+        }
+        match self.open.remove(&revision) {
+            Some(Open { changes, before }) => made(number, &operation, &changes, before),
+            None => violation(vec![number], Reason::MadeTwice { revision }),
+        }
+    }
+
+    pub(super) fn shown(&mut self, revision: u32, changes: Vec<Change>, by_nobody: bool) -> Result<()> {
+        if changes.is_empty() || revision <= self.cursor {
+            return Ok(());
+        }
+        let mut changes = changes;
+        changes.sort_unstable();
+        changes.dedup();
+        let is_possible = changes.windows(2).all(|pair| pair[0].key != pair[1].key);
+        if !is_possible {
+            return violation(Vec::new(), Reason::Phantom { revision });
+        }
+        self.nobodys += u32::from(by_nobody);
+        self.shown.insert(revision, (changes, by_nobody));
+        Ok(())
+    }
+
+    /// Follows the watch as far as it goes, decides who made revisions that lie below the floor, and forgets what was
+    /// before the oldest revision that somebody may yet show.
+    pub(super) fn go_on(&mut self, floor: Place, oldest: u32) -> Result<()> {
+        while let Some(next) = self.next() {
+            self.advance(next.0, next.1)?;
+        }
+        self.decide(floor)?;
+        self.prune(oldest.min(self.cursor));
+        Ok(())
+    }
+
+    /// What the next revision did, if it is known: it was shown, or the watch has passed it and somebody acknowledged it.
+    fn next(&mut self) -> Option<(Vec<Change>, bool)> {
+        let (first, _) = self.shown.first_key_value()?;
+        if *first == self.cursor + 1 {
+            return self.shown.pop_first().map(|(_, shown)| shown);
+        }
+        self.acknowledged()
+    }
+
+    fn acknowledged(&self) -> Option<(Vec<Change>, bool)> {
+        let revision = self.cursor.checked_add(1)?;
+        let (_, maker) = self.makers.get(&revision)?;
+        let (key, value) = effect(maker);
+        Some((vec![Change { revision, key, value }], false))
+    }
+
+    fn advance(&mut self, changes: Vec<Change>, by_nobody: bool) -> Result<()> {
+        let revision = self.cursor + 1;
+        let before = self.held(changes[0].key, self.cursor);
+        let is_idle = |change: &Change| change.value.is_none() && self.now(change.key).is_absent();
+        let is_idle = changes.iter().any(is_idle);
+        match (self.makers.remove(&revision), by_nobody) {
+            (Some((number, _)), true) => return violation(vec![number], Reason::Nobodys { revision }),
+            (Some((number, operation)), false) => made(number, &operation, &changes, before)?,
+            (None, true) if is_idle => return violation(Vec::new(), Reason::Phantom { revision }),
+            (None, true) => {}
+            (None, false) => {
+                self.open.insert(revision, Open { changes: changes.clone(), before });
+            }
+        }
+        for Change { key, value, .. } in changes {
+            let holds = self.now(key).after(revision, value);
+            self.versions.entry(key).or_default().push_back((revision, holds));
+            self.recent.push_back((revision, key));
+        }
+        self.cursor = revision;
+        for (number, operation) in self.readers.remove(&revision).unwrap_or_default() {
+            self.read(number, &operation)?;
+        }
+        Ok(())
+    }
+
+    fn now(&self, key: u32) -> Seen {
+        let versions = self.versions.get(&key).and_then(VecDeque::back);
+        versions.map_or(Seen::ABSENT, |(_, seen)| *seen)
+    }
+
+    fn held(&self, key: u32, revision: u32) -> Seen {
+        let Some(versions) = self.versions.get(&key) else { return Seen::ABSENT };
+        let mut back = versions.iter().rev();
+        back.find(|(since, _)| *since <= revision).map_or(Seen::ABSENT, |(_, seen)| *seen)
+    }
+
+    /// An answer at a revision that the watch has reached.
+    fn read(&mut self, number: u32, operation: &Operation) -> Result<()> {
+        let revision = operation.revision;
+        if revision < self.oldest {
+            // Some member's own state, older than all that is kept.
+            self.undecided.forgotten += 1;
+            return Ok(());
+        }
+        let (holds, shows) = (self.held(operation.key, revision), operation.seen);
+        if would_change(operation, holds) {
+            return violation(vec![number], Reason::Condition { revision, holds });
+        }
+        if holds != shows {
+            return violation(vec![number], Reason::Wrong { revision, holds, shows });
+        }
+        Ok(())
+    }
+
+    /// Finds who made revisions that nobody can acknowledge any more.
+    fn decide(&mut self, floor: Place) -> Result<()> {
+        let mut after = 0;
+        while let Some((revision, open)) = self.open.range(after..).next() {
+            let (revision, first) = (*revision, open.changes[0]);
+            let place = (revision, false);
+            if floor <= place {
+                return Ok(());
+            }
+            after = revision.saturating_add(1);
+            let effect = (first.key, first.value);
+            let oldest = self.flying.range((effect, (0, false), 0)..).next();
+            let may_be_acknowledged =
+                oldest.is_some_and(|(other, floor, _)| *other == effect && *floor <= place);
+            if !may_be_acknowledged {
+                self.take(revision, effect)?;
+            }
+            if after == u32::MAX {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes one of those without an answer for a revision; any will do, since all can stand later as well.
+    fn take(&mut self, revision: u32, effect: Effect) -> Result<()> {
+        let open = self.open.remove(&revision).expect("it is open");
+        let empty = &mut Vec::new();
+        let lost = self.lost.get_mut(&effect).unwrap_or(empty);
+        let may = |flying: &Flying| {
+            let is_single = open.changes.len() == 1;
+            is_single && flying.floor <= (revision, false) && is_allowed(&flying.operation, open.before)
+        };
+        let Some(at) = lost.iter().position(may) else {
+            if self.chosen.contains(&effect) {
+                self.undecided.ambiguous = true;
+                return Ok(());
+            }
+            return violation(Vec::new(), Reason::Phantom { revision });
+        };
+        let asks = |flying: &Flying| (flying.operation.kind, flying.operation.expected);
+        let taken = lost.swap_remove(at);
+        if lost.iter().any(|other| asks(other) != asks(&taken) && may(other)) {
+            self.chosen.insert(effect);
+        }
+        self.lost_count -= 1;
+        if lost.is_empty() {
+            self.lost.remove(&effect);
+        }
+        Ok(())
+    }
+
+    /// Forgets what keys held before a revision that nobody can show any more.
+    fn prune(&mut self, oldest: u32) {
+        self.oldest = self.oldest.max(oldest);
+        while let Some((revision, key)) = self.recent.front().copied().filter(|(at, _)| *at <= self.oldest) {
+            self.recent.pop_front();
+            let Some(versions) = self.versions.get_mut(&key) else { continue };
+            while versions.front().is_some_and(|(since, _)| *since < revision) {
+                versions.pop_front();
+            }
+            if versions.len() == 1 && versions[0].1.is_absent() {
+                self.versions.remove(&key);
+            }
+        }
+    }
+
+    pub(super) fn forget(&mut self, time: u64) {
+        let open = self.open.values().map(|open| &open.changes);
+        let shown = self.shown.values().map(|(changes, _)| changes);
+        let all = open.chain(shown).flatten();
+        let wanted: BTreeSet<Effect> = all.map(|change| (change.key, change.value)).collect();
+        self.lost.retain(|effect, lost| {
+            if !wanted.contains(effect) {
+                lost.retain(|flying| flying.operation.call >= time);
+            }
+            !lost.is_empty()
+        });
+        self.lost_count = self.lost.values().map(Vec::len).sum();
+    }
+
+    /// Everything is known that ever will be. Revisions that were only acknowledged did what their makers asked for.
+    pub(super) fn finish(&mut self, base: u32, operations: u32) -> Result<()> {
+        self.go_on((u32::MAX, true), 0)?;
+        let named =
+            [self.shown.keys().next_back(), self.makers.keys().next_back(), self.readers.keys().next_back()];
+        let last = named.into_iter().flatten().copied().max().unwrap_or(self.cursor);
+        let most = base.saturating_add(operations).saturating_add(self.nobodys);
+        if last > most {
+            return violation(Vec::new(), Reason::OutOfRange { revision: last });
+        }
+        while self.cursor < last {
+            let shown = self.shown.remove(&(self.cursor + 1));
+            let Some((changes, by_nobody)) = shown.or_else(|| self.acknowledged()) else {
+                // Nothing is known of the store from here on.
+                for revision in self.cursor + 1..=last {
+                    if !self.shown.contains_key(&revision) && !self.makers.contains_key(&revision) {
+                        self.undecided.add(revision);
+                    }
+                }
+                break;
+            };
+            self.advance(changes, by_nobody)?;
+        }
+        self.decide((u32::MAX, true))
+    }
+
+    pub(super) fn held_items(&self) -> Held {
+        let readers: usize = self.readers.values().map(Vec::len).sum();
+        Held {
+            flying: 0,
+            lost: self.lost_count,
+            waiting: readers + self.makers.len() + self.shown.len() + self.open.len(),
+            versions: self.recent.len() + self.versions.len(),
+        }
+    }
+}
+
+fn effect(operation: &Operation) -> Effect {
+    (operation.key, operation.sets())
+}
+
+/// Whether an operation made a revision as it was shown, of a key that held this before.
+fn made(number: u32, operation: &Operation, changes: &[Change], before: Seen) -> Result<()> {
+    let revision = operation.revision;
+    let is_shown = changes.len() == 1 && effect(operation) == (changes[0].key, changes[0].value);
+    if !is_shown {
+        return violation(vec![number], Reason::Evidence { revision });
+    }
+    if !is_allowed(operation, before) {
+        return violation(vec![number], Reason::Condition { revision, holds: before });
+    }
+    Ok(())
+}
