@@ -15,7 +15,7 @@ pub struct Budget<'a> {
     /// How long the check may take by the wall clock. A verdict that depends on it is not reproducible.
     pub wall_max: Option<Duration>,
     /// Whether a violation is explained. Without that its conflict is whatever the verdict rests on, up to the
-    /// whole component: enough for somebody who only asks whether a smaller run still fails.
+    /// whole component; one that was found by search is confirmed by another search. That is enough for somebody who only asks whether a smaller run still fails.
     pub explain: bool,
     /// How many configurations the explanation of a violation may visit, beyond as many as the verdict took.
     pub explain_steps_max: u64,

@@ -1,12 +1,14 @@
 //! The whole check: components, each judged by the quickest engine that can, and the evidence put together.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::budget::{Account, Budget, Meter};
 use crate::explain;
 use crate::history::History;
 use crate::model::Model;
-use crate::partition::Members;
+use crate::partition::{Members, Partition};
+use crate::register::{Desk, Gathered};
 use crate::report::{Linearization, Report, Undecided, Verdict, Violation, Witness};
 use crate::slice::{Decision, Effort, Slice};
 use crate::{generic, register};
@@ -24,21 +26,64 @@ where
     M::Input: Sync,
     M::Output: Sync,
 {
-    let members = model.partition(history).members();
+    let parts = Parts::new(model, history);
     let account = Account::new(budget);
-    let all: Vec<usize> = (0..members.len()).collect();
+    let all: Vec<usize> = (0..parts.len()).collect();
     // A violation that shows without a search makes all searches unnecessary.
-    let effort = if members.len() == 1 { Effort::Search(SEED) } else { Effort::Quick };
-    let mut results = Work::new(model, history, &members, &account, &all, effort).run_on(budget.threads);
+    let effort = if parts.len() == 1 { Effort::Search(SEED) } else { Effort::Quick };
+    let mut results = Work::new(&parts, &account, &all, effort).run_on(budget.threads);
     if !results.iter().any(|(_, decision)| matches!(decision, Decision::Violation { .. })) {
         let deferred = results.extract_if(.., |(_, decision)| matches!(decision, Decision::Deferred));
         let deferred: Vec<usize> = deferred.map(|(component, _)| component).collect();
-        let work = Work::new(model, history, &members, &account, &deferred, Effort::Search(SEED));
+        let work = Work::new(&parts, &account, &deferred, Effort::Search(SEED));
         results.append(&mut work.run_on(budget.threads));
     }
     results.sort_unstable_by_key(|(component, _)| *component);
-    let verdict = combine(model, history, &members, results, &account, budget);
-    Report { verdict, components: members.len(), steps: account.spent() }
+    let verdict = combine(&parts, results, &account, budget);
+    Report { verdict, components: parts.len(), steps: account.spent() }
+}
+
+/// A history and its components.
+struct Parts<'a, M: Model> {
+    model: &'a M,
+    history: &'a History<M::Input, M::Output>,
+    partition: Partition,
+    /// Of models with a register view; a single component needs no gathering.
+    gathered: Option<Gathered>,
+    members: OnceLock<Members>,
+}
+
+impl<'a, M: Model> Parts<'a, M> {
+    fn new(model: &'a M, history: &'a History<M::Input, M::Output>) -> Self {
+        let partition = model.partition(history);
+        let gathered = if partition.len() > 1 { Gathered::new(model, history, &partition) } else { None };
+        Parts { model, history, partition, gathered, members: OnceLock::new() }
+    }
+
+    fn len(&self) -> usize {
+        self.partition.len()
+    }
+
+    fn operations(&self, component: usize) -> &[u32] {
+        self.members.get_or_init(|| self.partition.members()).of(component)
+    }
+
+    fn decide(&self, component: usize, desk: &mut Desk, account: &Account<'_>, effort: Effort) -> Decision {
+        let Some(rows) = self.gathered.as_ref().and_then(|gathered| gathered.of(component)) else {
+            let slice = Slice::whole(self.operations(component));
+            return decide(self.model, self.history, &slice, account, effort);
+        };
+        let mut meter = Meter::new(account);
+        match meter.look() {
+            Ok(()) => desk.decide(rows, &mut meter, effort),
+            Err(limit) => Decision::Undecided { limit, deepest: Vec::new() },
+        }
+    }
+
+    fn answered(&self, component: usize) -> usize {
+        let answered = |&&index: &&u32| self.history.operation(index).output().is_some();
+        self.operations(component).iter().filter(answered).count()
+    }
 }
 
 /// Judges a slice of one component.
@@ -62,9 +107,7 @@ pub(crate) fn decide<M: Model>(
 
 /// Components that any number of threads take one by one.
 struct Work<'a, M: Model> {
-    model: &'a M,
-    history: &'a History<M::Input, M::Output>,
-    members: &'a Members,
+    parts: &'a Parts<'a, M>,
     account: &'a Account<'a>,
     components: &'a [usize],
     effort: Effort,
@@ -75,27 +118,25 @@ struct Work<'a, M: Model> {
 
 impl<'a, M: Model> Work<'a, M> {
     fn new(
-        model: &'a M,
-        history: &'a History<M::Input, M::Output>,
-        members: &'a Members,
+        parts: &'a Parts<'a, M>,
         account: &'a Account<'a>,
         components: &'a [usize],
         effort: Effort,
     ) -> Self {
         let (next, stop) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
-        Work { model, history, members, account, components, effort, next, stop }
+        Work { parts, account, components, effort, next, stop }
     }
 
     fn run(&self) -> Vec<(usize, Decision)> {
         let mut results = Vec::new();
+        let mut desk = Desk::default();
         loop {
             let place = self.next.fetch_add(1, Ordering::Relaxed);
             if place >= self.components.len() || place > self.stop.load(Ordering::Relaxed) {
                 return results;
             }
             let component = self.components[place];
-            let slice = Slice::whole(self.members.of(component));
-            let decision = decide(self.model, self.history, &slice, self.account, self.effort);
+            let decision = self.parts.decide(component, &mut desk, self.account, self.effort);
             if matches!(decision, Decision::Violation { .. }) {
                 self.stop.fetch_min(place, Ordering::Relaxed);
             }
@@ -127,9 +168,7 @@ where
 
 /// One verdict out of those of the components: a violation counts most, then the lack of a decision.
 fn combine<M: Model>(
-    model: &M,
-    history: &History<M::Input, M::Output>,
-    members: &Members,
+    parts: &Parts<'_, M>,
     results: Vec<(usize, Decision)>,
     account: &Account<'_>,
     budget: &Budget<'_>,
@@ -141,20 +180,20 @@ fn combine<M: Model>(
             Decision::Linearizable(linearization) => witness.components.push(linearization),
             Decision::Violation { core, deepest } => {
                 let steps_max = account.spent() + budget.explain_steps_max;
-                let part = explain::Part { model, history, operations: members.of(component) };
+                let operations = parts.operations(component);
+                let part = explain::Part { model: parts.model, history: parts.history, operations };
                 let explained = if budget.explain {
                     explain::explain(&part, core, deepest, &account.for_explanation(steps_max))
                 } else {
-                    explain::bare(&part, core, deepest)
+                    explain::bare(&part, core, deepest, &account.for_explanation(steps_max))
                 };
                 match explained {
-                    explain::Explained::Violation { conflict, prefix, prefix_until, excluded } => {
+                    explain::Explained::Violation { conflict, prefix, prefix_until } => {
                         return Verdict::NotLinearizable(Box::new(Violation {
                             component,
                             conflict,
                             prefix,
                             prefix_until,
-                            excluded,
                         }));
                     }
                     // The memo took two configurations for one, once in 10²¹ histories.
@@ -171,7 +210,7 @@ fn combine<M: Model>(
                     limit,
                     undecided_components: 0,
                     deepest,
-                    answered: answered(history, members.of(component)),
+                    answered: parts.answered(component),
                 });
                 undecided = Some(Undecided { undecided_components: count, ..first });
             }
@@ -181,8 +220,4 @@ fn combine<M: Model>(
         Some(undecided) => Verdict::Undecided(Box::new(undecided)),
         None => Verdict::Linearizable(witness),
     }
-}
-
-fn answered<I, O>(history: &History<I, O>, operations: &[u32]) -> usize {
-    operations.iter().filter(|&&index| history.operation(index).output().is_some()).count()
 }

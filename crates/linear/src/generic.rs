@@ -21,7 +21,7 @@ pub(crate) fn decide<M: Model>(
 ) -> Decision {
     let mut rows = Vec::new();
     let mut calls = Vec::new();
-    let mut returns = Vec::new();
+    let mut answers = Vec::new();
     for place in slice.by_call(history) {
         let place = place as usize;
         let operation = history.operation(slice.operations[place]);
@@ -31,11 +31,15 @@ pub(crate) fn decide<M: Model>(
             Seen::Absent => continue,
         };
         let read = model.is_read(&operation.input, output);
-        returns.extend(at.map(|at| (at, rows.len() as u32)));
+        answers.push(at);
         rows.push(Row { op: slice.operations[place], input: &operation.input, output, read });
         calls.push(operation.call);
     }
-    let (call, ret) = order::positions(&calls, returns);
+    let call: Vec<u32> = (0..rows.len()).map(order::call_position).collect();
+    let returned = |(place, &at): (usize, &Option<u64>)| {
+        at.map_or(order::NEVER, |at| order::return_position(place, at, calls.len(), |place| calls[place]))
+    };
+    let ret: Vec<u32> = answers.iter().enumerate().map(returned).collect();
     let every: Vec<u32> = rows.iter().map(|row| row.op).collect();
     let rank: Vec<u32> = ret.clone();
     let mut moves = ModelMoves::new(model, rows);

@@ -8,22 +8,21 @@ use std::hash::{Hash, Hasher};
 /// One probe of eight bytes decides nearly every lookup: the slot keeps half of the hash beside the number.
 pub(crate) struct Interner<V> {
     values: Vec<V>,
-    /// `(half of the hash, number)`, or [`EMPTY`]. Invariant: a power of two long, at most half full.
-    slots: Vec<(u32, u32)>,
+    /// Half of the hash, and below it one more than the number; 0 for an empty slot. Invariant: a power of two
+    /// long, at most half full.
+    slots: Vec<u64>,
     mask: usize,
 }
 
-const EMPTY: (u32, u32) = (0, u32::MAX);
-
 impl<V: Hash + Eq> Interner<V> {
     pub(crate) fn new() -> Self {
-        Interner { values: Vec::new(), slots: vec![EMPTY; 16], mask: 15 }
+        Interner { values: Vec::new(), slots: vec![0; 16], mask: 15 }
     }
 
     /// A table with room for about this many values.
     pub(crate) fn with_capacity(values: usize) -> Self {
         let length = (values * 2).next_power_of_two().max(16);
-        Interner { values: Vec::with_capacity(values), slots: vec![EMPTY; length], mask: length - 1 }
+        Interner { values: Vec::with_capacity(values), slots: vec![0; length], mask: length - 1 }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -60,7 +59,7 @@ impl<V: Hash + Eq> Interner<V> {
 
     /// Roughly how many bytes the table takes, without what the values own.
     pub(crate) fn bytes(&self) -> usize {
-        self.slots.len() * size_of::<(u32, u32)>() + self.values.capacity() * size_of::<V>()
+        self.slots.len() * size_of::<u64>() + self.values.capacity() * size_of::<V>()
     }
 
     fn find(&self, value: &V) -> Result<u32, (usize, u32)> {
@@ -70,21 +69,22 @@ impl<V: Hash + Eq> Interner<V> {
         let half = hash as u32;
         let mut slot = slot_of(hash) & self.mask;
         loop {
-            let (other, number) = self.slots[slot];
-            if number == u32::MAX {
+            let word = self.slots[slot];
+            if word == 0 {
                 return Err((slot, half));
             }
-            if other == half && self.values[number as usize] == *value {
+            let number = word as u32 - 1;
+            if (word >> 32) as u32 == half && self.values[number as usize] == *value {
                 return Ok(number);
             }
-            slot = (slot + 1) & self.mask;
+            slot = (slot + STRIDE) & self.mask;
         }
     }
 
     fn add(&mut self, slot: usize, half: u32, value: V) -> u32 {
         let number = self.values.len() as u32;
         self.values.push(value);
-        self.slots[slot] = (half, number);
+        self.slots[slot] = slot_word(half, number);
         if self.values.len() * 2 > self.slots.len() {
             self.grow();
         }
@@ -94,31 +94,44 @@ impl<V: Hash + Eq> Interner<V> {
     fn grow(&mut self) {
         let length = self.slots.len() * 2;
         self.mask = length - 1;
-        self.slots = vec![EMPTY; length];
+        self.slots = vec![0; length];
         for (number, value) in self.values.iter().enumerate() {
             let mut hasher = Mixer::default();
             value.hash(&mut hasher);
             let hash = hasher.finish();
             let mut slot = slot_of(hash) & self.mask;
-            while self.slots[slot].1 != u32::MAX {
-                slot = (slot + 1) & self.mask;
+            while self.slots[slot] != 0 {
+                slot = (slot + STRIDE) & self.mask;
             }
-            self.slots[slot] = (hash as u32, number as u32);
+            self.slots[slot] = slot_word(hash as u32, number as u32);
         }
     }
 }
 
-/// Where a hash belongs in a table. Its last four bits decide within a run of sixteen slots.
+fn slot_word(half: u32, number: u32) -> u64 {
+    u64::from(half) << 32 | u64::from(number + 1)
+}
+
+/// How many bits of a number are not hashed: neighbours get neighbouring slots, a few lines of one page.
+const NEAR_BITS: u32 = 8;
+
+const NEAR: u64 = (1 << NEAR_BITS) - 1;
+
+/// Where a hash belongs in a table. Its last bits decide within a run of slots, but which of the slots stands
+/// for which bits differs from run to run: else numbers that are all a run apart would meet in one slot each.
 #[inline]
 fn slot_of(hash: u64) -> usize {
-    (hash >> 32 << 4 | hash & 15) as usize
+    (hash >> 32 << NEAR_BITS | (hash ^ hash >> (64 - NEAR_BITS)) & NEAR) as usize
 }
+
+/// How far away the next slot to try is. It leads to another run, as the present one may be full of neighbours,
+/// and being odd it leads to every slot in the end.
+const STRIDE: usize = (0x5_1ED3 << NEAR_BITS) + 1;
 
 /// A hasher that is quick on integers and short strings. Nobody attacks a checker with colliding values,
 /// and collisions only cost time: equality decides.
 ///
-/// The last four bits of integers are kept as they are: values are mostly counted up, and neighbours then
-/// share a cache line of the table.
+/// The last bits of integers are kept as they are, see [`slot_of`]: values are mostly counted up.
 #[derive(Default)]
 struct Mixer {
     state: u64,
@@ -134,8 +147,8 @@ impl Mixer {
 
     #[inline]
     fn number(&mut self, word: u64) {
-        self.mix(word >> 4);
-        self.last ^= word & 15;
+        self.mix(word >> NEAR_BITS);
+        self.last ^= word & NEAR;
     }
 }
 
@@ -144,7 +157,7 @@ impl Hasher for Mixer {
     fn finish(&self) -> u64 {
         let folded = self.state ^ (self.state >> 29);
         let mixed = folded.wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        (mixed ^ (mixed >> 32)) & !15 | self.last
+        (mixed ^ (mixed >> 32)) & !NEAR | self.last
     }
 
     #[inline]
@@ -159,7 +172,7 @@ impl Hasher for Mixer {
             last[..rest.len()].copy_from_slice(rest);
             self.mix(u64::from_le_bytes(last));
         }
-        self.last ^= self.state >> 60;
+        self.last ^= self.state >> (64 - NEAR_BITS);
     }
 
     #[inline]

@@ -10,11 +10,13 @@
 //! history.push(Operation { client: 1, input: Input::Write(2), call: 3, outcome: answered(Output::Written, 5) });
 //! history.push(Operation { client: 2, input: Input::Read, call: 6, outcome: answered(Output::Value(1), 8) });
 //!
-//! let report = check(&Register { initial: 0 }, &history, &Budget::default());
+//! let register = Register { initial: 0 };
+//! let report = check(&register, &history, &Budget::default());
 //! let Verdict::NotLinearizable(violation) = report.verdict else { panic!() };
 //! assert_eq!(violation.conflict.operations, [0, 1, 2]);
-//! assert_eq!(violation.excluded[0].order, [0, 1]);
-//! assert_eq!(violation.excluded[0].reason, "read of client 2 answered 1, but the register holds 2");
+//! let excluded = violation.excluded(&register, &history);
+//! assert_eq!(excluded[0].order, [0, 1]);
+//! assert_eq!(excluded[0].reason, "read of client 2 answered 1, but the register holds 2");
 //! ```
 //!
 //! # The way of a history

@@ -1,8 +1,10 @@
-//! From times to positions: every call and every return of a component gets a number of its own.
+//! From times to positions: small numbers that stand for the order of calls and returns, and for nothing else.
 //!
-//! At equal times calls come before returns, which is what closed intervals mean: an operation that returns
-//! at the very time at which another is called does not precede it. After this step `a` precedes `b` exactly
-//! if `ret[a] < call[b]`, ties cannot occur, and 32 bits are enough.
+//! The calls of a component have the even positions, a return the odd one behind the last call that was not
+//! later. At equal times calls thus come before returns, which is what closed intervals mean: an operation
+//! that returns at the very time at which another is called does not precede it. `a` precedes `b` exactly if
+//! `ret[a] < call[b]`, no call has the position of a return, and 32 bits are enough. Returns between the same
+//! two calls share a position: no operation could tell them apart.
 
 /// The position of a return that never came.
 pub(crate) const NEVER: u32 = u32::MAX;
@@ -10,56 +12,38 @@ pub(crate) const NEVER: u32 = u32::MAX;
 /// The position of whatever was there before the first event.
 pub(crate) const START: u32 = 0;
 
-/// The positions of the calls (which must ascend) and of the returns, counted from 1.
-///
-/// `returns` holds times and whose they are; who is missing never returned.
-pub(crate) fn positions(calls: &[u64], returns: Vec<(u64, u32)>) -> (Vec<u32>, Vec<u32>) {
-    debug_assert!(calls.is_sorted());
-    let known = sorted(returns);
-    let mut call_position = vec![START; calls.len()];
-    let mut return_position = vec![NEVER; calls.len()];
-    let (mut call, mut ret) = (0, 0);
-    // Which of the two comes next is anybody's guess, so the loop is written to do without a branch on it.
-    while call < calls.len() && ret < known.len() {
-        let (at, index) = known[ret];
-        let call_first = calls[call] <= at;
-        let position = (call + ret) as u32 + 1;
-        call_position[call] = position;
-        return_position[index as usize] = position;
-        call += usize::from(call_first);
-        ret += usize::from(!call_first);
-    }
-    for (call, position) in call_position.iter_mut().enumerate().skip(call) {
-        *position = (call + ret) as u32 + 1;
-    }
-    for (ret, &(_, index)) in known.iter().enumerate().skip(ret) {
-        return_position[index as usize] = (call + ret) as u32 + 1;
-    }
-    (call_position, return_position)
+/// The position of the call of the operation with this place in the order of calls.
+#[inline]
+pub(crate) fn call_position(place: usize) -> u32 {
+    place as u32 * 2 + 2
 }
 
-/// The items by key, and by their own number where keys are equal.
+/// The place in the order of calls of the operation whose call has this position.
+pub(crate) fn place_of_call(position: u32) -> u32 {
+    position / 2 - 1
+}
+
+/// The position of a return at the time `at`, of the operation with this place in the order of calls.
 ///
-/// Keys and items are packed into one word if they fit, as times of one run do.
-fn sorted(mut items: Vec<(u64, u32)>) -> Vec<(u64, u32)> {
-    let (mut low, mut high, mut largest) = (u64::MAX, 0, 0);
-    for &(key, item) in &items {
-        (low, high, largest) = (low.min(key), high.max(key), largest.max(item));
+/// `call` gives the time of each of `length` calls; they ascend, and that of `place` is not after `at`. Mostly
+/// there are few calls in between, so they are looked at one by one first, then in larger and larger steps.
+#[inline]
+pub(crate) fn return_position(place: usize, at: u64, length: usize, call: impl Fn(usize) -> u64) -> u32 {
+    let (mut low, mut step) = (place + 1, 1);
+    while low + step <= length && call(low + step - 1) <= at {
+        low += step;
+        step *= 2;
     }
-    let low = low.min(high);
-    let item_bits = u32::BITS - largest.leading_zeros();
-    if (u64::BITS - (high - low).leading_zeros()) + item_bits > u64::BITS {
-        items.sort_unstable();
-        return items;
+    let mut high = length.min(low + step - 1);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if call(middle) <= at {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
     }
-    let pack = |&(key, item): &(u64, u32)| (key - low) << item_bits | u64::from(item);
-    let mut packed: Vec<u64> = items.iter().map(pack).collect();
-    sort_almost_sorted(&mut packed);
-    let mask = (1_u64 << item_bits) - 1;
-    for (item, word) in items.iter_mut().zip(packed) {
-        *item = (low + (word >> item_bits), (word & mask) as u32);
-    }
-    items
+    low as u32 * 2 + 1
 }
 
 /// Packs a position and a row into a word that sorts by position.

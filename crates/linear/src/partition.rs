@@ -70,14 +70,25 @@ impl Partition {
         self.count == 0
     }
 
+    /// The component of each operation.
+    pub(crate) fn components(&self) -> &[u32] {
+        &self.component
+    }
+
+    /// How many operations each component has.
+    pub(crate) fn sizes(&self) -> Vec<u32> {
+        let mut sizes = vec![0; self.count as usize];
+        for &component in &self.component {
+            sizes[component as usize] += 1;
+        }
+        sizes
+    }
+
     /// The operations of each component, in the order of the history.
     pub(crate) fn members(&self) -> Members {
-        let mut starts = vec![0_u32; self.count as usize + 1];
-        for &component in &self.component {
-            starts[component as usize + 1] += 1;
-        }
-        for at in 1..starts.len() {
-            starts[at] += starts[at - 1];
+        let mut starts = vec![0; self.count as usize + 1];
+        for (component, size) in self.sizes().into_iter().enumerate() {
+            starts[component + 1] = starts[component] + size;
         }
         let mut next = starts.clone();
         let mut operations = vec![0_u32; self.component.len()];

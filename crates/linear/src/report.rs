@@ -1,6 +1,12 @@
 //! What a check found, with the evidence for it.
 
-use crate::budget::Limit;
+use std::fmt;
+
+use crate::budget::{Account, Budget, Limit};
+use crate::explain;
+use crate::explain::exclusions::exclusions;
+use crate::history::History;
+use crate::model::Model;
 
 /// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,9 +70,35 @@ pub struct Violation {
     pub prefix: Vec<u32>,
     /// The time of the return up to which `prefix` goes, exclusive.
     pub prefix_until: u64,
+}
+
+impl Violation {
     /// Every order of the conflict's operations, cut where it fails. If there are too many, those that fail
     /// last; empty only if the conflict has more than twelve operations or was not looked for.
-    pub excluded: Vec<Excluded>,
+    ///
+    /// For somebody who reads the report, so it is worked out on demand. Model and history are those of the
+    /// check.
+    pub fn excluded<M: Model>(&self, model: &M, history: &History<M::Input, M::Output>) -> Vec<Excluded> {
+        exclusions(model, history, &self.conflict)
+    }
+
+    /// A conflict of as few operations as can be, if that is found.
+    ///
+    /// That of the report is one of which nothing can be spared. Now and then there is another one with fewer
+    /// operations, but to look for it takes a hundred times as long as the verdict, so it is done on demand.
+    /// Model and history are those of the check; of `budget` the limits for the explanation count.
+    pub fn least_conflict<M: Model>(
+        &self,
+        model: &M,
+        history: &History<M::Input, M::Output>,
+        budget: &Budget<'_>,
+    ) -> Conflict {
+        let members = model.partition(history).members();
+        let part = explain::Part { model, history, operations: members.of(self.component) };
+        let account = Account::new(budget).for_explanation(budget.explain_steps_max);
+        let least = explain::least(&part, &self.conflict, &account);
+        least.unwrap_or_else(|| self.conflict.clone())
+    }
 }
 
 /// Operations that cannot be ordered on their own, whatever became of all others.
@@ -104,8 +136,54 @@ pub struct Undecided {
     pub limit: Limit,
     /// How many components could not be decided.
     pub undecided_components: usize,
-    /// The longest order that the search built in `component`.
+    /// The order that came furthest in time, of those that the search built in `component`.
     pub deepest: Vec<u32>,
     /// How many operations with a known answer that component has.
     pub answered: usize,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.verdict {
+            Verdict::Linearizable(_) => write!(f, "Linearizable."),
+            Verdict::NotLinearizable(violation) => write!(f, "Not linearizable. {violation}"),
+            Verdict::Undecided(undecided) => write!(f, "Undecided. {undecided}"),
+        }?;
+        write!(f, " Of {} components; {} configurations were visited.", self.components, self.steps)
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let operations = &self.conflict.operations;
+        write!(f, "In component {} {} operations have no order", self.component, operations.len())?;
+        match operations.len() {
+            0..=LISTED_MAX => write!(f, ", whatever became of all others: {operations:?}."),
+            _ => write!(f, ", whatever became of all others."),
+        }
+    }
+}
+
+/// More operations are not listed in a sentence.
+const LISTED_MAX: usize = 24;
+
+impl fmt::Display for Undecided {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Undecided { component, limit, undecided_components, deepest, answered } = self;
+        write!(
+            f,
+            "Component {component} could not be decided: {limit}. The order that came furthest holds {} \
+             operations; {answered} of the component were answered.",
+            deepest.len(),
+        )?;
+        if *undecided_components > 1 {
+            write!(f, " {} other components are open too.", undecided_components - 1)?;
+        }
+        match limit {
+            Limit::Steps => write!(f, " A larger `steps_max` may decide it."),
+            Limit::Bytes => write!(f, " A larger `bytes_max` may decide it."),
+            Limit::Wall => write!(f, " A larger `wall_max`, or none, may decide it."),
+            Limit::Cancelled => Ok(()),
+        }
+    }
 }

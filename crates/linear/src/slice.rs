@@ -38,14 +38,14 @@ impl<'a> Slice<'a> {
         place: usize,
     ) -> Seen<'h, M::Output> {
         let operation = history.operation(self.operations[place]);
-        let until = self.until.unwrap_or(u64::MAX);
-        if operation.call >= until {
+        let in_time = |at: u64| self.until.is_none_or(|until| at < until);
+        if !in_time(operation.call) {
             return Seen::Absent;
         }
         let kept = self.kept.is_none_or(|kept| kept[place]);
         match &operation.outcome {
             Outcome::Failed { .. } => Seen::Absent,
-            Outcome::Answered { output, at } if kept && *at < until => Seen::Answered { output, at: *at },
+            Outcome::Answered { output, at } if kept && in_time(*at) => Seen::Answered { output, at: *at },
             // Something that had no effect has none either if nobody knows of it.
             Outcome::Answered { output, .. } if model.is_read(&operation.input, Some(output)) => Seen::Absent,
             Outcome::Answered { .. } | Outcome::Unknown if model.is_read(&operation.input, None) => {

@@ -133,8 +133,18 @@ fn no_order<M: Model>(model: &M, pieces: &[Piece<'_, M>]) -> Result<(), Why> {
         let is_done = |at: usize| done[at / 64] >> (at % 64) & 1 == 1;
         let left = || (0..pieces.len()).filter(|&at| !is_done(at));
         let Some(until) = left().filter_map(|at| pieces[at].ret).min() else { return Err(Why::Orderable) };
-        for at in left().filter(|&at| pieces[at].call <= until) {
-            let Some(after) = model.step(&state, pieces[at].input, pieces[at].output) else { continue };
+        let steps = left().filter(|&at| pieces[at].call <= until).filter_map(|at| {
+            let after = model.step(&state, pieces[at].input, pieces[at].output)?;
+            // What was forgotten and changes nothing here is of no use here.
+            (pieces[at].ret.is_some() || after != state).then_some((at, after))
+        });
+        let mut steps: Vec<(usize, M::State)> = steps.collect();
+        // A read that is right changes nothing, so nothing is lost if it comes at once.
+        let reads = |&(at, _): &(usize, M::State)| model.is_read(pieces[at].input, pieces[at].output);
+        if let Some(read) = steps.iter().position(reads) {
+            steps = vec![steps.swap_remove(read)];
+        }
+        for (at, after) in steps {
             let mut done = done.clone();
             done[at / 64] |= 1 << (at % 64);
             if seen.insert((done.clone(), after.clone())) {

@@ -2,15 +2,10 @@
 
 mod common;
 
-use common::{MODEL, Registers, Small, compare};
+use common::{MODEL, Registers, Small, compare, histories};
 use linear::generate::Random;
 use linear::models::register::{Input, Output};
 use linear::{History, Operation, Outcome};
-
-/// How many random histories a test looks at; `LINEAR_HISTORIES` sets another number.
-fn histories(default: u64) -> u64 {
-    std::env::var("LINEAR_HISTORIES").ok().and_then(|count| count.parse().ok()).unwrap_or(default)
-}
 
 #[test]
 fn random_histories_are_judged_as_by_brute_force() {

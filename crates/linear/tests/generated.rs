@@ -64,6 +64,11 @@ fn a_spent_budget_is_told_and_nothing_else() {
     assert_eq!((undecided.limit, undecided.component), (Limit::Steps, 0));
     assert!(!undecided.deepest.is_empty() && undecided.answered > 3000);
     assert!(report.steps <= 100, "{}", report.steps);
+    let sentences = report.to_string();
+    assert!(
+        sentences.starts_with("Undecided. Component 0 could not be decided: the budget of steps is spent.")
+    );
+    assert!(sentences.contains("A larger `steps_max` may decide it."), "{sentences}");
 
     let cancelled = std::sync::atomic::AtomicBool::new(true);
     let budget = Budget { cancel: Some(&cancelled), ..Budget::default() };

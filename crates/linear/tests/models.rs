@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::compare;
+use common::{compare, histories};
 use linear::generate::Random;
 use linear::models::keyed::{self, Keyed};
 use linear::models::lock::Lock;
@@ -64,12 +64,13 @@ fn many<M>(
     M::Output: Sync + std::fmt::Debug + Clone,
 {
     let mut verdicts = [0; 2];
-    for seed in 0..20_000 {
+    for seed in 0..histories(20_000) {
         let mut random = Random::new(seed);
         let history = history(model, &mut random, &input, &outputs);
         verdicts[usize::from(compare(model, &history))] += 1;
     }
     assert!(verdicts.iter().all(|&count| count > 500), "{verdicts:?}");
+    println!("linearizable: {} of {}", verdicts[1], verdicts[0] + verdicts[1]);
 }
 
 #[test]

@@ -20,7 +20,7 @@ const OPERATIONS_MAX: usize = 12;
 
 /// Every way to go wrong. If there are too many, those that go wrong last are given: they come nearest to an
 /// order.
-pub(super) fn exclusions<M: Model>(
+pub(crate) fn exclusions<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
     conflict: &Conflict,

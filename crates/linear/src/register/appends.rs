@@ -13,7 +13,7 @@ use crate::history::History;
 use crate::intern::Interner;
 use crate::model::Model;
 
-use super::columns::{Columns, Kind, NONE, Rows};
+use super::columns::{Columns, INITIAL, Kind, NONE};
 
 /// A step that an append can make: the value before it and the value after.
 pub(super) type Edge = (u32, u32);
@@ -45,11 +45,10 @@ impl Edges {
 pub(super) fn resolve<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
-    rows: &mut Rows,
+    columns: &mut Columns,
     values: &mut Interner<M::Value>,
 ) -> Option<Vec<u32>> {
-    let mut steps = Steps::find(model, history, rows, values);
-    let columns = &mut rows.columns;
+    let mut steps = Steps::find(model, history, columns, values);
     columns.values = values.len() as u32;
     if let Some(contradiction) = steps.force(columns) {
         return Some(contradiction);
@@ -86,10 +85,9 @@ impl Steps {
     fn find<M: Model>(
         model: &M,
         history: &History<M::Input, M::Output>,
-        rows: &Rows,
+        columns: &Columns,
         values: &mut Interner<M::Value>,
     ) -> Steps {
-        let columns = &rows.columns;
         let is_append = |row: &u32| columns.kind[*row as usize] == Kind::Append;
         let appends: Vec<u32> = (0..columns.len() as u32).filter(is_append).collect();
         let mut edges = vec![Vec::new(); appends.len()];
@@ -102,7 +100,7 @@ impl Steps {
                 continue;
             }
             for (place, &row) in appends.iter().enumerate() {
-                let input = &history.operation(rows.every[row as usize]).input;
+                let input = &history.operation(columns.op[row as usize]).input;
                 let Some(before) = model.retract(values.value(value), input) else { continue };
                 let before = values.intern_owned(before);
                 makers.resize(values.len(), Vec::new());
@@ -121,7 +119,7 @@ impl Steps {
     fn force(&mut self, columns: &mut Columns) -> Option<Vec<u32>> {
         let mut written = vec![false; columns.values as usize];
         let mut source = vec![NONE; columns.values as usize];
-        written[columns.initial as usize] = true;
+        written[INITIAL as usize] = true;
         for row in 0..columns.len() {
             if let Some(value) = columns.produced(row) {
                 written[value as usize] = true;

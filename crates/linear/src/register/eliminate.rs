@@ -8,158 +8,244 @@
 //!
 //! Both rules feed each other, so both run to a fixpoint. A kept compare-and-set of unknown outcome is an
 //! observer too, and dropping it may leave its own producer unobserved. Returns only ever move to returns of
-//! other rows, never between two events: the order of positions stays strict, and a cycle of
-//! compare-and-sets settles instead of counting down for ever.
+//! other rows, never between two events: a cycle of compare-and-sets settles instead of counting down for
+//! ever.
 
-use crate::order::NEVER;
+use crate::order::{NEVER, START};
 
-use super::columns::{Columns, Kind, NONE};
+use super::columns::{Columns, INITIAL, Kind, NONE};
 
-/// What is known of each value and of the rows' returns.
+/// What is known of a value.
+#[derive(Clone, Copy)]
+pub(super) struct Value {
+    /// How many rows can set it; the start is one for the initial value.
+    pub(super) producers: u32,
+    /// The numbers of those rows, xored: of one row, its number.
+    producer: u32,
+    /// The earliest return of those that certainly saw it, [`NEVER`] if nobody did.
+    pub(super) needed: u32,
+    /// Whose return that is.
+    pub(super) needed_by: u32,
+    /// The first row that read it, see [`Facts::next`].
+    pub(super) first_reader: u32,
+    /// The call of the last row that read it.
+    pub(super) last_read: u32,
+    /// The compare-and-set that replaced it, if the value is [linked](Facts::linked).
+    pub(super) replaced_by: u32,
+    /// How many rows may have seen it.
+    observers: u32,
+    /// The latest return of those, [`NEVER`] if one of them is optional.
+    last_seen: u32,
+    /// The first optional row that sets it, see [`Facts::next`].
+    first_optional: u32,
+    /// Whether somebody saw that it was not there.
+    negated: bool,
+}
+
+impl Value {
+    const UNSEEN: Value = Value {
+        producers: 0,
+        producer: 0,
+        needed: NEVER,
+        needed_by: NONE,
+        first_reader: NONE,
+        last_read: START,
+        replaced_by: NONE,
+        observers: 0,
+        last_seen: START,
+        first_optional: NONE,
+        negated: false,
+    };
+
+    fn seen_by(&mut self, row: u32, ret: u32) {
+        self.observers += 1;
+        self.last_seen = self.last_seen.max(ret);
+        if ret < self.needed {
+            (self.needed, self.needed_by) = (ret, row);
+        }
+    }
+
+    fn produced_by(&mut self, row: u32) {
+        self.producers += 1;
+        self.producer ^= row;
+    }
+
+    /// The only row that can have set it, [`NONE`] if that is the start. There is only one.
+    pub(super) fn only_producer(&self) -> u32 {
+        self.producer
+    }
+}
+
+/// What is known of the values and of the rows' returns.
+#[derive(Default)]
 pub(super) struct Facts {
-    /// By value: how many producers there are, counted up to two. The initial value has one from the start.
-    pub(super) producers: Vec<u8>,
-    /// By value: the producer, if there is exactly one and it is a row.
-    pub(super) producer: Vec<u32>,
-    /// By value: the earliest return of those that certainly saw it, [`NEVER`] if nobody did.
-    pub(super) needed: Vec<u32>,
+    pub(super) values: Vec<Value>,
+    /// By row that reads: the next row that reads the same value. By row that was optional at first: the next
+    /// such row that sets the same value. In the order of calls, [`NONE`] at the end.
+    pub(super) next: Vec<u32>,
     /// By row: the row whose recorded return `ret` is. Differs from the row itself where the return was
     /// moved, and names what a conflict must hold then.
     pub(super) owner: Vec<u32>,
+    /// The rows that were optional at first, latest call first.
+    pub(super) optional: Vec<u32>,
+    /// The compare-and-sets, latest call first.
+    pub(super) swaps: Vec<u32>,
+    /// How many rows must take effect, without negative observations.
+    pub(super) must: usize,
+    /// Values to look at again.
+    open: Vec<u32>,
 }
 
 impl Facts {
+    /// Collects what is known of these columns, drops optional rows that cannot matter (if `drop`), and lets
+    /// the others that must have taken effect return.
+    pub(super) fn eliminate(&mut self, columns: &mut Columns, drop: bool) {
+        self.collect(columns);
+        if self.optional.is_empty() {
+            return;
+        }
+        if drop {
+            self.drop_unseen(columns);
+        }
+        let alive = self.optional.iter().filter(|&&row| columns.kind[row as usize] != Kind::Gone);
+        self.open.extend(alive.filter_map(|&row| columns.produced(row as usize)));
+        self.move_returns(columns);
+    }
+
+    /// Lets every only producer of a seen value return no later than the first who saw it. Of use to a search.
+    pub(super) fn move_all_returns(&mut self, columns: &mut Columns) {
+        self.open.extend(0..columns.values);
+        self.move_returns(columns);
+    }
+
     /// Whether somebody certainly saw the value and only one row, or the start, can have set it.
     pub(super) fn linked(&self, value: u32) -> bool {
-        self.producers[value as usize] == 1 && self.needed[value as usize] != NEVER
+        let value = &self.values[value as usize];
+        value.producers == 1 && value.needed != NEVER
     }
-}
 
-/// Drops optional rows that cannot matter (if `drop`), moves returns, and collects the facts.
-///
-/// An error holds rows that are a conflict: somebody saw a value that nobody can have set.
-pub(super) fn eliminate(columns: &mut Columns, drop: bool) -> Result<Facts, Vec<u32>> {
-    if drop && columns.ret.contains(&NEVER) {
-        let alive = useful(columns);
-        if alive.contains(&false) {
-            columns.retain(&alive);
-        }
+    /// A row, and the row whose return it has.
+    pub(super) fn with_owner(&self, row: u32) -> [u32; 2] {
+        [row, self.owner[row as usize]]
     }
-    let mut facts = collect(columns);
-    let mut needed_by = vec![NONE; columns.values as usize];
-    for row in 0..columns.len() {
-        if let Some(value) = columns.observed(row)
-            && columns.ret[row] < facts.needed[value as usize]
-        {
-            facts.needed[value as usize] = columns.ret[row];
-            needed_by[value as usize] = row as u32;
-        }
-    }
-    move_returns(columns, &mut facts, &mut needed_by);
-    for value in 0..columns.values as usize {
-        if facts.producers[value] == 0 && facts.needed[value] != NEVER {
-            return Err(vec![needed_by[value], facts.owner[needed_by[value] as usize]]);
-        }
-    }
-    Ok(facts)
-}
 
-/// Which rows are not optional, or may yet be seen by a row that is kept.
-fn useful(columns: &Columns) -> Vec<bool> {
-    let values = columns.values as usize;
-    let mut observers = vec![0_u32; values];
-    let mut last_seen = vec![0_u32; values];
-    let mut first = vec![NONE; values];
-    let mut next = vec![NONE; columns.len()];
-    // With negative observations, writes of values that nobody names are kept: they may be why something was
-    // not there, and being all alike they cost the search next to nothing.
-    let keep_spare = columns.has_negative();
-    let mut mentioned = vec![false; values];
-    for row in 0..columns.len() {
-        if columns.a[row] != NONE {
-            mentioned[columns.a[row] as usize] = true;
+    fn collect(&mut self, columns: &Columns) {
+        let rows = columns.len();
+        self.values.clear();
+        self.values.resize(columns.values as usize, Value::UNSEEN);
+        self.next.resize(rows, NONE);
+        self.owner.clear();
+        self.owner.extend(0..rows as u32);
+        self.optional.clear();
+        self.swaps.clear();
+        self.open.clear();
+        self.must = 0;
+        self.values[INITIAL as usize].produced_by(NONE);
+        // Backwards, so that the rows of a value are linked in the order of calls.
+        for row in (0..rows).rev() {
+            self.add(columns, row);
         }
-        if let Some(value) = columns.observed(row) {
-            observers[value as usize] += 1;
-            last_seen[value as usize] = last_seen[value as usize].max(columns.ret[row]);
-        }
-        if let (true, Some(value)) = (columns.optional(row), columns.produced(row)) {
-            next[row] = first[value as usize];
-            first[value as usize] = row as u32;
-        }
-    }
-    for (before, _) in columns.edges.all() {
-        // An append may need to find it, at any time.
-        observers[before as usize] += 1;
-        last_seen[before as usize] = NEVER;
-    }
-    let mut alive = vec![true; columns.len()];
-    let mut dropped: Vec<u32> = Vec::new();
-    for row in 0..columns.len() {
-        if let (true, Some(value)) = (columns.optional(row), columns.produced(row))
-            && (observers[value as usize] == 0 || columns.call[row] > last_seen[value as usize])
-            && !(keep_spare && columns.kind[row] == Kind::Write && !mentioned[value as usize])
-        {
-            alive[row] = false;
-            dropped.push(row as u32);
+        for (before, after) in columns.edges.all() {
+            // An append may need to find what was before at any time, and it is open which appends it makes.
+            self.values[before as usize].observers += 1;
+            self.values[before as usize].last_seen = NEVER;
+            self.values[after as usize].producers += 2;
         }
     }
-    while let Some(row) = dropped.pop() {
-        let Some(value) = columns.observed(row as usize) else { continue };
-        observers[value as usize] -= 1;
-        if observers[value as usize] > 0 {
-            continue;
-        }
-        let mut producer = first[value as usize];
-        while producer != NONE {
-            if std::mem::replace(&mut alive[producer as usize], false) {
-                dropped.push(producer);
+
+    #[inline]
+    fn add(&mut self, columns: &Columns, at: usize) {
+        let (row, ret) = (at as u32, columns.ret[at]);
+        match columns.kind[at] {
+            Kind::Read => {
+                let value = &mut self.values[columns.a[at] as usize];
+                value.seen_by(row, ret);
+                value.last_read = value.last_read.max(columns.call[at]);
+                self.next[at] = std::mem::replace(&mut value.first_reader, row);
             }
-            producer = next[producer as usize];
+            Kind::Write => self.values[columns.b[at] as usize].produced_by(row),
+            Kind::Cas => {
+                self.values[columns.a[at] as usize].seen_by(row, ret);
+                self.values[columns.b[at] as usize].produced_by(row);
+                self.swaps.push(row);
+            }
+            Kind::Not => {
+                self.values[columns.a[at] as usize].negated = true;
+                return;
+            }
+            Kind::Append | Kind::Gone => {}
+        }
+        self.must += usize::from(ret != NEVER);
+        if ret == NEVER {
+            self.optional.push(row);
+            if let Some(value) = columns.produced(at) {
+                self.next[at] = std::mem::replace(&mut self.values[value as usize].first_optional, row);
+            }
         }
     }
-    alive
-}
 
-fn collect(columns: &Columns) -> Facts {
-    let values = columns.values as usize;
-    let mut producers = vec![0_u8; values];
-    let mut producer = vec![NONE; values];
-    producers[columns.initial as usize] = 1;
-    for row in 0..columns.len() {
+    /// Drops the optional rows whose value nobody can see.
+    fn drop_unseen(&mut self, columns: &mut Columns) {
+        for at in 0..self.optional.len() {
+            let row = self.optional[at] as usize;
+            let Some(value) = columns.produced(row) else { continue };
+            let value = &self.values[value as usize];
+            // With negative observations, writes of values that nobody names are kept: they may be why
+            // something was not there, and being all alike they cost the search next to nothing.
+            let spare = columns.negative
+                && columns.kind[row] == Kind::Write
+                && value.observers == 0
+                && !value.negated;
+            if !spare && (value.observers == 0 || columns.call[row] > value.last_seen) {
+                self.drop(columns, row);
+            }
+        }
+        while let Some(value) = self.open.pop() {
+            let mut row = self.values[value as usize].first_optional;
+            while row != NONE {
+                if columns.kind[row as usize] != Kind::Gone {
+                    self.drop(columns, row as usize);
+                }
+                row = self.next[row as usize];
+            }
+        }
+    }
+
+    /// Drops a row; if nobody can see any longer what it saw, that value is open.
+    fn drop(&mut self, columns: &mut Columns, row: usize) {
         if let Some(value) = columns.produced(row) {
-            let count = &mut producers[value as usize];
-            producer[value as usize] = if *count == 0 { row as u32 } else { NONE };
-            *count = (*count + 1).min(2);
+            let value = &mut self.values[value as usize];
+            value.producers -= 1;
+            value.producer ^= row as u32;
         }
+        if let Some(before) = columns.observed(row) {
+            let value = &mut self.values[before as usize];
+            value.observers -= 1;
+            if value.observers == 0 {
+                self.open.push(before);
+            }
+        }
+        columns.kind[row] = Kind::Gone;
     }
-    for (_, after) in columns.edges.all() {
-        // It is open which appends make it.
-        producers[after as usize] = 2;
-        producer[after as usize] = NONE;
-    }
-    Facts { producers, producer, needed: vec![NEVER; values], owner: (0..columns.len() as u32).collect() }
-}
 
-/// Lets every only producer of a seen value return no later than the first who saw it.
-fn move_returns(columns: &mut Columns, facts: &mut Facts, needed_by: &mut [u32]) {
-    let mut open: Vec<u32> = (0..columns.values).filter(|&value| facts.linked(value)).collect();
-    while let Some(value) = open.pop() {
-        let row = facts.producer[value as usize];
-        let needed = facts.needed[value as usize];
-        if row == NONE || columns.ret[row as usize] <= needed {
-            continue;
-        }
-        columns.ret[row as usize] = needed;
-        facts.owner[row as usize] = facts.owner[needed_by[value as usize] as usize];
-        // Now that it must have taken effect, and by then, so must whoever set what it compared with.
-        if let Some(before) = columns.observed(row as usize)
-            && needed < facts.needed[before as usize]
-        {
-            facts.needed[before as usize] = needed;
-            needed_by[before as usize] = row;
-            if facts.producers[before as usize] == 1 {
-                open.push(before);
+    /// Lets the only producers of open values return no later than the first who saw those.
+    fn move_returns(&mut self, columns: &mut Columns) {
+        while let Some(value) = self.open.pop() {
+            let Value { needed, needed_by, .. } = self.values[value as usize];
+            let row = self.values[value as usize].only_producer();
+            if !self.linked(value) || row == NONE || columns.ret[row as usize] <= needed {
+                continue;
+            }
+            self.must += usize::from(columns.optional(row as usize));
+            columns.ret[row as usize] = needed;
+            self.owner[row as usize] = self.owner[needed_by as usize];
+            // Now that it must have taken effect, and by then, so must whoever set what it compared with.
+            if let Some(before) = columns.observed(row as usize)
+                && needed < self.values[before as usize].needed
+            {
+                self.values[before as usize].needed = needed;
+                self.values[before as usize].needed_by = row;
+                self.open.push(before);
             }
         }
     }

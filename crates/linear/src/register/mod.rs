@@ -1,19 +1,25 @@
 //! The fast path: a component that behaves as one register.
 //!
-//! Columns of small numbers ([`columns`]); appends turned into compare-and-sets ([`appends`]); operations of
-//! unknown outcome decided where that is possible ([`eliminate`]); the zone test ([`zones`]), which is exact
-//! when every observed value has one producer and nothing was observed by its absence; the zones' order
-//! replayed with the negative observations put in between ([`replay`], [`repair`]); and where all that does
-//! not decide, the search ([`moves`], [`crate::search`]).
+//! Operations as rows ([`rows`]) and these as columns of small numbers ([`columns`]); appends turned into
+//! compare-and-sets ([`appends`]); operations of unknown outcome decided where that is possible
+//! ([`eliminate`]); the zone test ([`zones`]), which is exact when every observed value has one producer and
+//! nothing was observed by its absence; negative observations put into the zones' order ([`interleave`]), if
+//! need be with a few rows ordered anew ([`replay`], [`repair`]); and where all that does not decide, the
+//! search ([`moves`], [`crate::search`]).
 
 #![allow(clippy::needless_range_loop, reason = "a row is an index into several columns")]
 
+mod ample;
 mod appends;
 mod columns;
 mod eliminate;
+mod few;
+mod interleave;
 mod moves;
+mod pieces;
 mod repair;
 mod replay;
+mod rows;
 mod zones;
 
 use crate::budget::Meter;
@@ -23,8 +29,12 @@ use crate::report::Linearization;
 use crate::search::{self, Found};
 use crate::slice::{Decision, Effort, Slice};
 
-use columns::{Columns, Rows};
+use columns::{Columns, Kind};
+use eliminate::Facts;
 use zones::Zones;
+
+pub(crate) use few::Few;
+pub(crate) use rows::{Component, Gathered};
 
 /// Judges a slice as a register, or `None` if it is not one.
 pub(crate) fn decide<M: Model>(
@@ -34,89 +44,115 @@ pub(crate) fn decide<M: Model>(
     meter: &mut Meter<'_>,
     effort: Effort,
 ) -> Option<Decision> {
-    let initial = model.register_start()?;
-    let mut rows = Columns::build(model, history, slice, initial.clone())?;
-    if let Some(core) = rows.contradiction.take() {
-        return Some(rows.violation(Some(core), Vec::new()));
-    }
-    let zones = match decide_values(&mut rows.columns, true) {
-        Ok(zones) => zones,
-        Err(core) => return Some(rows.violation(Some(core), Vec::new())),
+    let (rows, mut values) = rows::of_slice(model, history, slice, model.register_start()?)?;
+    let fill = |columns: &mut Columns| {
+        columns.fill(&rows, values.len() as u32);
+        let appends = columns.kind.contains(&Kind::Append);
+        if appends { appends::resolve(model, history, columns, &mut values) } else { None }
     };
-    if let Some(order) = straight(&rows.columns, &zones, meter) {
-        return Some(rows.linearizable(&order));
+    Some(Desk::default().judge(fill, meter, effort))
+}
+
+/// All that is needed to judge a component, kept for the next one.
+#[derive(Default)]
+pub(crate) struct Desk {
+    columns: Columns,
+    facts: Facts,
+    zones: Zones,
+}
+
+impl Desk {
+    /// Judges a component that was gathered with all others.
+    pub(crate) fn decide(
+        &mut self,
+        component: &Component,
+        meter: &mut Meter<'_>,
+        effort: Effort,
+    ) -> Decision {
+        let fill = |columns: &mut Columns| {
+            columns.fill(&component.rows, component.values);
+            None
+        };
+        self.judge(fill, meter, effort)
     }
-    let Effort::Search(seed) = effort else { return Some(Decision::Deferred) };
-    let dropped = rows.columns.len() < rows.every.len();
-    let decision = decide_by_search(&rows, &zones, meter, seed);
-    if dropped && rows.columns.has_negative() && matches!(decision, Decision::Violation { .. }) {
-        // An operation whose value nobody saw may still be the reason why a comparison failed.
-        let mut rows = Columns::build(model, history, slice, initial)?;
-        if let Ok(zones) = decide_values(&mut rows.columns, false) {
-            return Some(decide_by_search(&rows, &zones, meter, seed));
+
+    /// Judges the columns that `fill` makes; it may find rows that are a conflict.
+    fn judge(
+        &mut self,
+        mut fill: impl FnMut(&mut Columns) -> Option<Vec<u32>>,
+        meter: &mut Meter<'_>,
+        effort: Effort,
+    ) -> Decision {
+        if let Some(core) = fill(&mut self.columns) {
+            return self.violation(Some(core), &[]);
+        }
+        if let Err(core) = self.find_zones(true) {
+            return self.violation(Some(core), &[]);
+        }
+        if let Some(decision) = self.straight(meter) {
+            return decision;
+        }
+        let Effort::Search(seed) = effort else { return Decision::Deferred };
+        let dropped = self.columns.negative && self.columns.kind.contains(&Kind::Gone);
+        let decision = self.search(meter, seed);
+        if dropped && matches!(decision, Decision::Violation { .. }) {
+            // An operation whose value nobody saw may still be the reason why a comparison failed.
+            fill(&mut self.columns);
+            if self.find_zones(false).is_ok() {
+                return self.search(meter, seed);
+            }
+        }
+        decision
+    }
+
+    /// Elimination and the zone test; an error holds rows that are a conflict.
+    fn find_zones(&mut self, drop: bool) -> Result<(), Vec<u32>> {
+        self.facts.eliminate(&mut self.columns, drop);
+        self.zones.find(&self.columns, &mut self.facts)
+    }
+
+    /// The order that the zones give, where it settles the matter.
+    fn straight(&self, meter: &mut Meter<'_>) -> Option<Decision> {
+        if !self.zones.complete {
+            return None;
+        }
+        if !self.columns.negative {
+            return Some(self.linearizable(&self.zones.order, Vec::new()));
+        }
+        let order = interleave::interleave(&self.columns, &self.zones.order)
+            .or_else(|| replay::replay(&self.columns, &self.zones.order, meter))?;
+        Some(self.linearizable(&order, Vec::new()))
+    }
+
+    fn search(&mut self, meter: &mut Meter<'_>, seed: u64) -> Decision {
+        self.facts.move_all_returns(&mut self.columns);
+        let mut rank = self.zones.rank(&self.columns, &self.facts);
+        let gone = self.columns.remove_gone(&mut rank);
+        let columns = &self.columns;
+        let mut moves = moves::RegisterMoves::new(columns);
+        let (call, ret) = (&columns.call, &columns.ret);
+        let problem = search::Problem { call, ret, rank: &rank, start: columns::INITIAL, seed };
+        match search::search(&problem, &mut moves, meter) {
+            Found::Order(order) => self.linearizable(&order, gone),
+            Found::Nothing { deepest } => self.violation(None, &deepest),
+            Found::Ended { limit, deepest } => Decision::Undecided { limit, deepest: self.name(&deepest) },
         }
     }
-    Some(decision)
-}
 
-/// Elimination and the zone test; an error holds rows that are a conflict.
-fn decide_values(columns: &mut Columns, drop: bool) -> Result<Zones, Vec<u32>> {
-    let facts = eliminate::eliminate(columns, drop).map_err(|core| name_rows(columns, &core))?;
-    zones::zones(columns, &facts).map_err(|core| name_rows(columns, &core))
-}
-
-/// The rows as they were numbered at first.
-fn name_rows(columns: &Columns, rows: &[u32]) -> Vec<u32> {
-    rows.iter().map(|&row| columns.op[row as usize]).collect()
-}
-
-/// The order that the zones give, where it settles the matter.
-fn straight(columns: &Columns, zones: &Zones, meter: &mut Meter<'_>) -> Option<Vec<u32>> {
-    if !zones.complete {
-        return None;
-    }
-    if columns.has_negative() {
-        replay::replay(columns, &zones.order, meter)
-    } else {
-        Some(zones.order.clone())
-    }
-}
-
-fn decide_by_search(rows: &Rows, zones: &Zones, meter: &mut Meter<'_>, seed: u64) -> Decision {
-    let columns = &rows.columns;
-    let mut moves = moves::RegisterMoves::new(columns);
-    let problem = search::Problem {
-        call: &columns.call,
-        ret: &columns.ret,
-        rank: &zones.rank,
-        start: columns.initial,
-        seed,
-    };
-    match search::search(&problem, &mut moves, meter) {
-        Found::Order(order) => rows.linearizable(&order),
-        Found::Nothing { deepest } => rows.violation(None, name_rows(columns, &deepest)),
-        Found::Ended { limit, deepest } => {
-            Decision::Undecided { limit, deepest: rows.name(&name_rows(columns, &deepest)) }
-        }
-    }
-}
-
-impl Rows {
-    /// The history's indices of rows as they were numbered at first.
+    /// The history's indices of rows.
     fn name(&self, rows: &[u32]) -> Vec<u32> {
-        rows.iter().map(|&row| self.every[row as usize]).collect()
+        rows.iter().map(|&row| self.columns.op[row as usize]).collect()
     }
 
-    /// An order of the rows that are left.
-    fn linearizable(&self, order: &[u32]) -> Decision {
-        let order = name_rows(&self.columns, order);
-        Decision::Linearizable(Linearization {
-            left_out: search::missing(&order, &self.every),
-            order: self.name(&order),
-        })
+    /// An order of rows. `gone` are operations without a row.
+    fn linearizable(&self, order: &[u32], gone: Vec<u32>) -> Decision {
+        let mut left_out = gone;
+        left_out.extend(search::missing(order, &self.columns.op));
+        left_out.sort_unstable();
+        Decision::Linearizable(Linearization { order: self.name(order), left_out })
     }
 
-    fn violation(&self, core: Option<Vec<u32>>, deepest: Vec<u32>) -> Decision {
-        Decision::Violation { core: core.map(|core| self.name(&core)), deepest: self.name(&deepest) }
+    fn violation(&self, core: Option<Vec<u32>>, deepest: &[u32]) -> Decision {
+        Decision::Violation { core: core.map(|core| self.name(&core)), deepest: self.name(deepest) }
     }
 }

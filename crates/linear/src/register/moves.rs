@@ -4,7 +4,7 @@ use crate::intern::Interner;
 use crate::search::Moves;
 
 use super::appends::Edges;
-use super::columns::{Columns, Kind, NONE};
+use super::columns::{Columns, INITIAL, Kind, NONE};
 
 /// The rows of a component as moves.
 pub(super) struct RegisterMoves<'a> {
@@ -54,7 +54,7 @@ impl<'a> RegisterMoves<'a> {
         for row in 0..moves.kind.len() {
             moves.count(row, true);
         }
-        moves.require_appends(columns.initial);
+        moves.require_appends(INITIAL);
         moves
     }
 
@@ -68,7 +68,7 @@ impl<'a> RegisterMoves<'a> {
                 Kind::Write => 0,
                 Kind::Cas => 1,
                 Kind::Append => 2,
-                Kind::Read | Kind::Not => continue,
+                Kind::Read | Kind::Not | Kind::Gone => continue,
             };
             let number = kinds.intern_owned((kind, self.a[row], self.b[row]));
             class[row] = number;
@@ -130,7 +130,7 @@ impl<'a> RegisterMoves<'a> {
                     change(&mut self.producers[after as usize]);
                 }
             }
-            Kind::Read | Kind::Not => {}
+            Kind::Read | Kind::Not | Kind::Gone => {}
         }
     }
 
@@ -178,6 +178,7 @@ impl Moves for RegisterMoves<'_> {
             Kind::Write => Some(self.b[at]),
             Kind::Cas => (self.a[at] == state).then(|| self.b[at]),
             Kind::Append => Some(self.edges.after(self.b[at], state)),
+            Kind::Gone => None,
         }
     }
 

@@ -11,7 +11,7 @@ use crate::intern::Interner;
 use crate::order::NEVER;
 use crate::search::{self, Found, Problem};
 
-use super::columns::{Columns, Kind, NONE};
+use super::columns::{Columns, INITIAL, Kind, NONE};
 use super::moves::RegisterMoves;
 
 /// A window that takes more steps than this per row is left to the search of the whole.
@@ -37,7 +37,7 @@ pub(super) fn reorder(
         call: &window.call,
         ret: &window.ret,
         rank: &rank,
-        start: window.initial,
+        start: INITIAL,
         // An order that two equal sums hide is found by the search of the whole.
         seed: 0,
     };
@@ -54,8 +54,9 @@ pub(super) fn reorder(
 /// These rows with columns of their own, and a read at the end that sees `after`.
 fn window(columns: &Columns, rows: &[(u32, u32)], before: u32, after: u32) -> Columns {
     let mut values: Interner<u32> = Interner::new();
-    let initial = values.intern_owned(before);
-    let mut window = Columns::with_capacity(rows.len() + 1, initial);
+    // The first value that is numbered is the one at the start.
+    values.intern_owned(before);
+    let mut window = Columns::default();
     let mut number = |value: u32| if value == NONE { NONE } else { values.intern_owned(value) };
     for &(row, _) in rows {
         let row = row as usize;

@@ -8,7 +8,7 @@
 use crate::budget::Meter;
 use crate::order;
 
-use super::columns::{Columns, Kind, NONE};
+use super::columns::{Columns, INITIAL, Kind, NONE};
 use super::repair;
 
 /// The order with all negative observations, if they fit in.
@@ -79,7 +79,7 @@ impl<'a> Replay<'a> {
             columns,
             order: Vec::with_capacity(columns.len()),
             placed: vec![false; columns.len()],
-            value: columns.initial,
+            value: INITIAL,
             by_return,
             first_open: 0,
             negatives: rows.filter(|&row| columns.kind[row] == Kind::Not).map(|row| row as u32).collect(),
@@ -128,7 +128,7 @@ impl<'a> Replay<'a> {
         let spare = self.spare[self.first_spare..].iter().take(SPARE_MAX);
         rows.extend(spare.take_while(|&&row| columns.call[row as usize] < latest));
         rows.extend(coming);
-        let better = repair::reorder(columns, &rows, before.unwrap_or(columns.initial), after, meter)?;
+        let better = repair::reorder(columns, &rows, before.unwrap_or(INITIAL), after, meter)?;
         self.order.truncate(from);
         for row in better {
             self.place(row);

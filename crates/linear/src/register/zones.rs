@@ -13,29 +13,29 @@
 
 use crate::order::{self, NEVER, START};
 
-use super::columns::{Columns, Kind, NONE};
+use super::columns::{Columns, INITIAL, Kind, NONE};
 use super::eliminate::Facts;
 
 /// What the zone test found where it found no conflict.
+#[derive(Default)]
 pub(super) struct Zones {
     /// The rows of all blocks in an order that is right for them. Rows outside blocks are missing.
     pub(super) order: Vec<u32>,
-    /// By row: where its block begins in time, for the search to try rows in that order.
-    pub(super) rank: Vec<u32>,
     /// Whether `order` holds every row that must take effect, except negative observations.
     pub(super) complete: bool,
+    blocks: Vec<Block>,
+    /// The blocks, packed, by where they begin in time.
+    sorted: Vec<u64>,
 }
 
-/// Rows that stand together. `f_row` and `s_row` are [`NONE`] if the start itself is meant.
+/// Rows that stand together: the first, all that read its value, the compare-and-set that replaced it, all
+/// that read the value of that, and so on.
 #[derive(Clone, Copy)]
 struct Block {
+    /// [`NONE`] for the block of the initial value.
+    first: u32,
     f: u32,
-    f_row: u32,
     s: u32,
-    s_row: u32,
-    /// Its rows are `rows[start..end]`.
-    start: u32,
-    end: u32,
 }
 
 impl Block {
@@ -48,212 +48,206 @@ impl Block {
     }
 }
 
-/// The blocks' order, or rows that are a conflict.
-pub(super) fn zones(columns: &Columns, facts: &Facts) -> Result<Zones, Vec<u32>> {
-    let mut builder = Builder::new(columns, facts)?;
-    builder.build()?;
-    let Builder { rows, blocks, placed, .. } = builder;
-    let mut sorted: Vec<u64> =
-        blocks.iter().enumerate().map(|(index, block)| order::pack(block.left(), index as u32)).collect();
-    order::sort_almost_sorted(&mut sorted);
-    separate(columns, facts, &blocks, &sorted)?;
-
-    let mut rank: Vec<u32> = columns.call.clone();
-    let mut ordered = Vec::with_capacity(rows.len());
-    for &packed in &sorted {
-        let block = &blocks[order::row(packed) as usize];
-        for &row in &rows[block.start as usize..block.end as usize] {
-            rank[row as usize] = block.left();
-            ordered.push(row);
+impl Zones {
+    /// Finds the blocks' order, or rows that are a conflict.
+    ///
+    /// The columns must be as they were filled: a row's place tells its call.
+    pub(super) fn find(&mut self, columns: &Columns, facts: &mut Facts) -> Result<(), Vec<u32>> {
+        let all_linked = replacements(columns, facts)?;
+        self.build(columns, facts)?;
+        self.sorted.clear();
+        let words = self.blocks.iter().zip(0..).map(|(block, number)| order::pack(block.left(), number));
+        self.sorted.extend(words);
+        order::sort_almost_sorted(&mut self.sorted);
+        self.separate(columns, facts)?;
+        self.order.clear();
+        for &word in &self.sorted {
+            let block = &self.blocks[order::row(word) as usize];
+            walk(columns, facts, block.first, |row| self.order.push(row));
         }
+        let all_placed = self.order.len() == facts.must;
+        // A compare-and-set of a value that several rows set begins a block, but may not begin anywhere.
+        self.complete = all_placed && all_linked;
+        if all_placed { Ok(()) } else { self.left_over(columns, facts) }
     }
-    // A compare-and-set of a value that several rows set begins a block, but may not begin anywhere.
-    let outside = |row: usize| match columns.kind[row] {
-        Kind::Not => false,
-        Kind::Cas if !columns.optional(row) => !facts.linked(columns.a[row]),
-        _ => !placed[row] && !columns.optional(row),
-    };
-    let complete = !(0..columns.len()).any(outside);
-    for row in 0..columns.len() {
-        // What need not take effect is tried last.
-        if columns.optional(row) {
-            rank[row] = NEVER;
-        }
-    }
-    Ok(Zones { order: ordered, rank, complete })
-}
 
-/// Checks that no two blocks must each come before the other.
-///
-/// Of the conflicts met, the one that shows first in time is given: what comes before it is then likely
-/// to be linearizable.
-fn separate(columns: &Columns, facts: &Facts, blocks: &[Block], sorted: &[u64]) -> Result<(), Vec<u32>> {
-    let mut last: Option<&Block> = None;
-    let mut best: Option<(u32, Vec<u32>)> = None;
-    for &packed in sorted {
-        let block = &blocks[order::row(packed) as usize];
-        if best.as_ref().is_some_and(|(at, _)| block.left() > *at) {
-            break;
+    /// By row: where its block begins in time, for the search to try rows in that order.
+    pub(super) fn rank(&self, columns: &Columns, facts: &Facts) -> Vec<u32> {
+        let mut rank = columns.call.clone();
+        for block in &self.blocks {
+            walk(columns, facts, block.first, |row| rank[row as usize] = block.left());
         }
-        if let Some(other) = last
-            && block.f < other.s
-        {
-            let at = other.s.max(block.f).max(block.s);
-            if best.as_ref().is_none_or(|(known, _)| at < *known) {
-                best = Some((at, core(columns, facts, [other, block])));
+        for row in 0..columns.len() {
+            // What need not take effect is tried last.
+            if columns.optional(row) {
+                rank[row] = NEVER;
             }
         }
-        if block.forward() && last.is_none_or(|other| block.s > other.s) {
-            last = Some(block);
+        rank
+    }
+
+    fn build(&mut self, columns: &Columns, facts: &Facts) -> Result<(), Vec<u32>> {
+        self.blocks.clear();
+        if facts.linked(INITIAL) {
+            self.blocks.push(block(columns, facts, NONE)?);
+        }
+        for row in 0..columns.len() {
+            let begins = match columns.kind[row] {
+                Kind::Write => true,
+                // A compare-and-set of a linked value belongs to the block of that value.
+                Kind::Cas => !facts.linked(columns.a[row]),
+                _ => false,
+            };
+            if begins && !columns.optional(row) {
+                self.blocks.push(block(columns, facts, row as u32)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that no two blocks must each come before the other.
+    ///
+    /// Of the conflicts met, the one that shows first in time is given: what comes before it is then likely
+    /// to be linearizable.
+    fn separate(&self, columns: &Columns, facts: &Facts) -> Result<(), Vec<u32>> {
+        let mut last = Block { first: NONE, f: NEVER, s: START };
+        let mut best: Option<(u32, [Block; 2])> = None;
+        for &word in &self.sorted {
+            let block = self.blocks[order::row(word) as usize];
+            if best.is_some_and(|(at, _)| block.left() > at) {
+                break;
+            }
+            if block.f < last.s {
+                let at = last.s.max(block.f).max(block.s);
+                if best.is_none_or(|(known, _)| at < known) {
+                    best = Some((at, [last, block]));
+                }
+            }
+            if block.forward() && block.s > last.s {
+                last = block;
+            }
+        }
+        best.map_or(Ok(()), |(_, pair)| Err(core(columns, facts, pair)))
+    }
+
+    /// Looks at the rows outside blocks: a value that nobody can have set, or compare-and-sets that wait for
+    /// each other's values, are a conflict.
+    fn left_over(&self, columns: &Columns, facts: &Facts) -> Result<(), Vec<u32>> {
+        if let Some(value) = facts.values.iter().find(|value| value.producers == 0 && value.needed != NEVER) {
+            return Err(facts.with_owner(value.needed_by).to_vec());
+        }
+        let mut left: Vec<bool> =
+            (0..columns.len()).map(|row| columns.kind[row] == Kind::Cas && !columns.optional(row)).collect();
+        self.order.iter().for_each(|&row| left[row as usize] = false);
+        let Some(first) = left.iter().position(|&left| left) else { return Ok(()) };
+        // Every row left over has its producer left over too: going back must come round.
+        let back = |row: u32| facts.values[columns.a[row as usize] as usize].only_producer();
+        let mut start = first as u32;
+        while std::mem::replace(&mut left[start as usize], false) {
+            start = back(start);
+        }
+        let rows = std::iter::successors(Some(start), |&row| Some(back(row)).filter(|&row| row != start));
+        Err(rows.flat_map(|row| facts.with_owner(row)).collect())
+    }
+}
+
+/// Notes for each linked value the compare-and-set that replaced it; two of them are a conflict. Whether all
+/// compare-and-sets that must take effect replace linked values.
+fn replacements(columns: &Columns, facts: &mut Facts) -> Result<bool, Vec<u32>> {
+    let mut all_linked = true;
+    for at in 0..facts.swaps.len() {
+        let row = facts.swaps[at];
+        if columns.optional(row as usize) {
+            continue;
+        }
+        let value = columns.a[row as usize];
+        if !facts.linked(value) {
+            all_linked = false;
+            continue;
+        }
+        let other = std::mem::replace(&mut facts.values[value as usize].replaced_by, row);
+        if other != NONE {
+            return Err([facts.with_owner(other), facts.with_owner(row)].concat());
         }
     }
-    best.map_or(Ok(()), |(_, rows)| Err(rows))
+    Ok(all_linked)
+}
+
+/// The block that begins with `first`, or with the start.
+#[inline]
+fn block(columns: &Columns, facts: &Facts, first: u32) -> Result<Block, Vec<u32>> {
+    let (mut f, mut s, mut value) = match first {
+        NONE => (START, START, INITIAL),
+        _ => (columns.ret[first as usize], columns.call[first as usize], columns.b[first as usize]),
+    };
+    while facts.linked(value) {
+        let known = &facts.values[value as usize];
+        if known.needed < s {
+            return Err(too_late(facts, s, known.needed_by));
+        }
+        f = f.min(known.needed);
+        s = s.max(known.last_read);
+        let next = known.replaced_by;
+        if next == NONE {
+            break;
+        }
+        if columns.ret[next as usize] < s {
+            return Err(too_late(facts, s, next));
+        }
+        s = s.max(columns.call[next as usize]);
+        value = columns.b[next as usize];
+    }
+    Ok(Block { first, f, s })
+}
+
+/// The row that was called at `call`, and a row that must come after it but returned before.
+fn too_late(facts: &Facts, call: u32, row: u32) -> Vec<u32> {
+    let [row, owner] = facts.with_owner(row);
+    vec![order::place_of_call(call), row, owner]
+}
+
+/// Visits the rows of the block that begins with `first`, in their order.
+#[inline]
+fn walk(columns: &Columns, facts: &Facts, first: u32, mut visit: impl FnMut(u32)) {
+    let mut value = INITIAL;
+    if first != NONE {
+        visit(first);
+        value = columns.b[first as usize];
+    }
+    while facts.linked(value) {
+        let known = &facts.values[value as usize];
+        let mut reader = known.first_reader;
+        while reader != NONE {
+            visit(reader);
+            reader = facts.next[reader as usize];
+        }
+        if known.replaced_by == NONE {
+            break;
+        }
+        visit(known.replaced_by);
+        value = columns.b[known.replaced_by as usize];
+    }
 }
 
 /// The rows that make each of two blocks come before the other.
-fn core(columns: &Columns, facts: &Facts, pair: [&Block; 2]) -> Vec<u32> {
-    let mut rows: Vec<u32> = pair
-        .iter()
-        .flat_map(|block| [block.f_row, block.s_row])
-        .filter(|&row| row != NONE)
-        .flat_map(|row| [row, facts.owner[row as usize]])
-        .collect();
-    rows.sort_unstable_by_key(|&row| columns.call[row as usize]);
+fn core(columns: &Columns, facts: &Facts, pair: [Block; 2]) -> Vec<u32> {
+    let mut rows = Vec::new();
+    for block in pair {
+        let mut returned_first = NONE;
+        // Of equal returns the later row counts: a moved return belongs to a row further down the chain.
+        walk(columns, facts, block.first, |row| {
+            if columns.ret[row as usize] == block.f {
+                returned_first = row;
+            }
+        });
+        if returned_first != NONE {
+            rows.extend(facts.with_owner(returned_first));
+        }
+        if block.s != START {
+            rows.push(order::place_of_call(block.s));
+        }
+    }
+    rows.sort_unstable();
     rows.dedup();
     rows
-}
-
-struct Builder<'a> {
-    columns: &'a Columns,
-    facts: &'a Facts,
-    /// The rows that read value `v`, in the order of calls: `readers[first_reader[v]..first_reader[v + 1]]`.
-    first_reader: Vec<u32>,
-    readers: Vec<u32>,
-    /// By linked value: the compare-and-set that replaced it, or [`NONE`].
-    replaced_by: Vec<u32>,
-    rows: Vec<u32>,
-    blocks: Vec<Block>,
-    placed: Vec<bool>,
-}
-
-impl<'a> Builder<'a> {
-    fn new(columns: &'a Columns, facts: &'a Facts) -> Result<Self, Vec<u32>> {
-        let values = columns.values as usize;
-        let mut first_reader = vec![0_u32; values + 2];
-        let mut replaced_by = vec![NONE; values];
-        for row in 0..columns.len() {
-            match columns.kind[row] {
-                Kind::Read => first_reader[columns.a[row] as usize + 2] += 1,
-                Kind::Cas if !columns.optional(row) && facts.linked(columns.a[row]) => {
-                    let first = std::mem::replace(&mut replaced_by[columns.a[row] as usize], row as u32);
-                    if first != NONE {
-                        let owners = [first, row as u32].map(|row| facts.owner[row as usize]);
-                        return Err(vec![first, row as u32, owners[0], owners[1]]);
-                    }
-                }
-                _ => {}
-            }
-        }
-        for at in 1..first_reader.len() {
-            first_reader[at] += first_reader[at - 1];
-        }
-        let mut readers = vec![0_u32; first_reader[values + 1] as usize];
-        for row in 0..columns.len() {
-            if columns.kind[row] == Kind::Read {
-                let slot = &mut first_reader[columns.a[row] as usize + 1];
-                readers[*slot as usize] = row as u32;
-                *slot += 1;
-            }
-        }
-        let rows = Vec::with_capacity(columns.len());
-        let placed = vec![false; columns.len()];
-        Ok(Builder { columns, facts, first_reader, readers, replaced_by, rows, blocks: Vec::new(), placed })
-    }
-
-    fn build(&mut self) -> Result<(), Vec<u32>> {
-        if self.facts.linked(self.columns.initial) {
-            self.block(NONE, self.columns.initial)?;
-        }
-        for row in 0..self.columns.len() {
-            if self.columns.optional(row) {
-                continue;
-            }
-            let Some(value) = self.columns.produced(row) else { continue };
-            // A compare-and-set of a linked value belongs to the block of that value.
-            if self.columns.kind[row] == Kind::Write || !self.facts.linked(self.columns.a[row]) {
-                self.block(row as u32, value)?;
-            }
-        }
-        self.cycle()
-    }
-
-    /// The block that begins with `row` (or with the start) and its value.
-    fn block(&mut self, row: u32, value: u32) -> Result<(), Vec<u32>> {
-        let start = self.rows.len() as u32;
-        let mut block = Block { f: NEVER, f_row: NONE, s: START, s_row: NONE, start, end: start };
-        if row == NONE {
-            block.f = START;
-        } else {
-            self.place(&mut block, row, START, NONE)?;
-        }
-        let mut value = value;
-        while self.facts.linked(value) {
-            let (latest, latest_row) = (block.s, block.s_row);
-            let readers = self.first_reader[value as usize]..self.first_reader[value as usize + 1];
-            for at in readers {
-                self.place(&mut block, self.readers[at as usize], latest, latest_row)?;
-            }
-            let next = self.replaced_by[value as usize];
-            if next == NONE {
-                break;
-            }
-            let (latest, latest_row) = (block.s, block.s_row);
-            self.place(&mut block, next, latest, latest_row)?;
-            value = self.columns.b[next as usize];
-        }
-        block.end = self.rows.len() as u32;
-        self.blocks.push(block);
-        Ok(())
-    }
-
-    /// Adds a row to a block, after rows of which `latest_row` was called last, at `latest`.
-    fn place(&mut self, block: &mut Block, row: u32, latest: u32, latest_row: u32) -> Result<(), Vec<u32>> {
-        let at = row as usize;
-        if self.columns.ret[at] < latest {
-            return Err(vec![latest_row, row, self.facts.owner[at]]);
-        }
-        // Of equal returns the later row counts: a moved return belongs to a row further down the chain.
-        if self.columns.ret[at] <= block.f {
-            (block.f, block.f_row) = (self.columns.ret[at], row);
-        }
-        if self.columns.call[at] > block.s {
-            (block.s, block.s_row) = (self.columns.call[at], row);
-        }
-        self.placed[at] = true;
-        self.rows.push(row);
-        Ok(())
-    }
-
-    /// Compare-and-sets that no block holds wait for each other's values: a conflict.
-    fn cycle(&self) -> Result<(), Vec<u32>> {
-        let left = |row: &usize| {
-            self.columns.kind[*row] == Kind::Cas && !self.columns.optional(*row) && !self.placed[*row]
-        };
-        let Some(first) = (0..self.columns.len()).find(left) else { return Ok(()) };
-        // Every row left over has its producer left over too: going back must come round.
-        let mut seen = vec![false; self.columns.len()];
-        let mut row = first as u32;
-        while !std::mem::replace(&mut seen[row as usize], true) {
-            row = self.facts.producer[self.columns.a[row as usize] as usize];
-        }
-        let mut rows = Vec::new();
-        let start = row;
-        loop {
-            rows.extend([row, self.facts.owner[row as usize]]);
-            row = self.facts.producer[self.columns.a[row as usize] as usize];
-            if row == start {
-                return Err(rows);
-            }
-        }
-    }
 }

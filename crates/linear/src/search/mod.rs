@@ -160,8 +160,10 @@ struct Search<'a, 'm, M> {
     sum: u128,
     path: Vec<u32>,
     frames: Vec<Frame>,
-    /// The longest path so far, brought up to date when a path is given up.
+    /// The path that came furthest in time so far, brought up to date when a path is given up.
     deepest: Vec<u32>,
+    /// The least return of a row that `deepest` lacks.
+    furthest: u32,
     /// How much of `deepest` the path still shares.
     shared: usize,
     /// Rows called later than this do not exist yet.
@@ -200,6 +202,7 @@ impl<'a, 'm, M: Moves> Search<'a, 'm, M> {
             path: Vec::with_capacity(problem.call.len()),
             frames: Vec::new(),
             deepest: Vec::new(),
+            furthest: 0,
             shared: 0,
             bound: NEVER,
             best: vec![(0, 0); classes],
@@ -397,9 +400,11 @@ impl<'a, 'm, M: Moves> Search<'a, 'm, M> {
         }
     }
 
-    /// Remembers the path if it is the longest so far.
+    /// Remembers the path if it came furthest in time so far, or as far and is longer.
     fn note_depth(&mut self) {
-        if self.path.len() > self.deepest.len() {
+        let until = self.open.earliest_return();
+        if (until, self.path.len()) > (self.furthest, self.deepest.len()) {
+            self.furthest = until;
             self.deepest.truncate(self.shared);
             self.deepest.extend_from_slice(&self.path[self.shared..]);
             self.shared = self.path.len();

@@ -9,6 +9,11 @@ pub type Registers = History<Input<u8>, Output<u8>>;
 
 pub const MODEL: Register<u8> = Register { initial: 0 };
 
+/// How many random histories a test looks at; `LINEAR_HISTORIES` sets another number.
+pub fn histories(default: u64) -> u64 {
+    std::env::var("LINEAR_HISTORIES").ok().and_then(|count| count.parse().ok()).unwrap_or(default)
+}
+
 /// Judges a history, checks the evidence, and says whether it is linearizable.
 pub fn judge<M>(model: &M, history: &History<M::Input, M::Output>) -> bool
 where

@@ -11,7 +11,7 @@ use linear::models::queue::Queue;
 use linear::models::register::Register;
 use linear::models::set::Set;
 use linear::models::text::Text;
-use linear::{Budget, History, Model, Outcome, Verdict, validate};
+use linear::{Budget, History, Limit, Model, Outcome, Verdict, validate};
 use record::Record;
 use serde::Serialize;
 use verify::Expectations;
@@ -20,6 +20,8 @@ use verify::general::etcd::Asked;
 use super::file::Content;
 use crate::report::Failure;
 
+/// For a conflict of more operations than this a smaller one is looked for: somebody is to read it.
+const SMALL: usize = 6;
 /// Longer answers and reasons are cut: values can be long.
 const ANSWER_SHOWN: usize = 120;
 const REASON_SHOWN: usize = 240;
@@ -205,8 +207,11 @@ impl General<'_> {
             Verdict::Linearizable(witness) => {
                 confirmed(validate::linearization(model, history, &witness), "order");
             }
-            Verdict::NotLinearizable(violation) => {
+            Verdict::NotLinearizable(mut violation) => {
                 judged.verdict = End::Violation;
+                if violation.conflict.operations.len() > SMALL {
+                    violation.conflict = violation.least_conflict(model, history, self.budget);
+                }
                 let conflict = &violation.conflict;
                 match validate::conflict(model, history, &conflict.operations) {
                     Err(validate::Why::TooLarge) => {}
@@ -220,25 +225,35 @@ impl General<'_> {
                     ),
                     operations: conflict.operations.iter().map(said).collect(),
                     minimal: conflict.minimal,
-                    excluded: reasons(&violation, &number),
+                    excluded: reasons(&violation.excluded(model, history), &conflict.operations, &number),
                     prefix: violation.prefix.len(),
                     prefix_until: (violation.prefix_until > 0).then_some(violation.prefix_until),
                 });
             }
             Verdict::Undecided(undecided) => {
                 judged.verdict = End::Undecided;
-                judged.undecided.push(format!(
-                    "{} of {} parts could not be decided: {}. In the first of them {} of {} answered operations were put in order at most.",
-                    undecided.undecided_components,
-                    report.components,
-                    undecided.limit,
-                    undecided.deepest.len(),
-                    undecided.answered,
-                ));
+                judged.undecided.push(missing(&undecided, report.components));
             }
         }
         judged
     }
+}
+
+/// What a verdict lacks, and what may bring it.
+fn missing(undecided: &linear::Undecided, components: usize) -> String {
+    let more = match undecided.limit {
+        Limit::Steps => " More --steps may decide it.",
+        Limit::Bytes => " More --memory may decide it.",
+        Limit::Wall => " A longer --time-budget, or none, may decide it.",
+        Limit::Cancelled => "",
+    };
+    format!(
+        "{} of {components} parts could not be decided: {}. In the first of them an order of {} operations came furthest, of {} that were answered.{more}",
+        undecided.undecided_components,
+        undecided.limit,
+        undecided.deepest.len(),
+        undecided.answered,
+    )
 }
 
 /// Evidence that does not stand is a bug of ours.
@@ -263,10 +278,9 @@ fn said<M: Model>(model: &M, history: &History<M::Input, M::Output>, index: u32,
 
 /// Why orders fail, a sentence each. Operations outside the conflict may stand in between in many ways, and all of them
 /// fail: they are left out, and of all those ways the reason in one of them is told.
-fn reasons(violation: &linear::Violation, number: &impl Fn(u32) -> u32) -> Vec<String> {
-    let inside = &violation.conflict.operations;
+fn reasons(excluded: &[linear::Excluded], inside: &[u32], number: &impl Fn(u32) -> u32) -> Vec<String> {
     let mut told: Vec<(Vec<u32>, u32, &str)> = Vec::new();
-    for linear::Excluded { order, next, reason } in &violation.excluded {
+    for linear::Excluded { order, next, reason } in excluded {
         let order: Vec<u32> = order.iter().copied().filter(|index| inside.contains(index)).collect();
         if !told.iter().any(|(other, after, _)| (other, after) == (&order, next)) {
             told.push((order, *next, reason));

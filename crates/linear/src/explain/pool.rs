@@ -1,0 +1,193 @@
+//! Operations among which a conflict is looked for, and the question whether some of them are one.
+
+use crate::budget::Account;
+use crate::check;
+use crate::model::Model;
+use crate::register::Few;
+use crate::report::Conflict;
+use crate::slice::{Decision, Slice};
+use crate::validate;
+
+use super::{EFFORT, MANY, Part};
+
+/// A conflict of more operations than this is looked at again.
+const SMALL: usize = 6;
+
+/// How many operations are tried at first.
+const FEW_MIN: usize = 4;
+
+/// From so many on, twice as many are tried next.
+const MANY_TRIED: usize = 32;
+
+/// A conflict among these operations, and whatever could matter to it, are looked for nowhere else.
+pub(super) struct Pool<'a, M: Model> {
+    part: &'a Part<'a, M>,
+    account: &'a Account<'a>,
+    /// By call. Sets of them are places in here, ascending.
+    operations: Vec<u32>,
+    /// The quick way to ask, if the model has a register view.
+    few: Option<Few>,
+}
+
+impl<'a, M: Model> Pool<'a, M> {
+    pub(super) fn new(part: &'a Part<'a, M>, mut operations: Vec<u32>, account: &'a Account<'a>) -> Self {
+        let few = Few::new(part.model, part.history, &operations);
+        match &few {
+            Some(few) => operations = few.operations(),
+            None => operations.sort_by_key(|&index| (part.history.operation(index).call, index)),
+        }
+        Pool { part, account, operations, few }
+    }
+
+    /// These operations and all that could matter to them.
+    pub(super) fn around(part: &'a Part<'a, M>, core: &[u32], account: &'a Account<'a>) -> Self {
+        let mut operations = validate::supporting(part.model, part.history, part.operations, core);
+        operations.extend_from_slice(core);
+        Pool::new(part, operations, account)
+    }
+
+    /// Whether sets are looked at the quick way.
+    pub(super) fn is_quick(&self) -> bool {
+        self.few.is_some()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.operations.len()
+    }
+
+    /// The places of the operations for which this is true.
+    pub(super) fn places(&self, wanted: impl Fn(u32) -> bool) -> Vec<u32> {
+        let places = self.operations.iter().zip(0..).filter(|(index, _)| wanted(**index));
+        places.map(|(_, place)| place).collect()
+    }
+
+    pub(super) fn name(&self, places: &[u32]) -> Vec<u32> {
+        places.iter().map(|&place| self.operations[place as usize]).collect()
+    }
+
+    /// The places of all operations that were answered by this time.
+    pub(super) fn answered_by(&self, until: u64) -> Vec<u32> {
+        self.places(|index| {
+            let operation = self.part.history.operation(index);
+            operation.output().is_some() && operation.returned().is_some_and(|at| at <= until)
+        })
+    }
+
+    /// Whether a set is a conflict; `None` if the budget is spent.
+    pub(super) fn is_conflict(&mut self, kept: &[u32]) -> Option<bool> {
+        let quick = self.few.as_mut().and_then(|few| few.is_conflict(kept));
+        quick.or_else(|| self.is_conflict_by_check(kept))
+    }
+
+    fn is_conflict_by_check(&self, places: &[u32]) -> Option<bool> {
+        if self.len() > MANY {
+            let mut pool = Pool::around(self.part, &self.name(places), self.account);
+            if pool.len() < self.len() {
+                let core = self.name(places);
+                let kept = pool.places(|index| core.contains(&index));
+                pool.few = None;
+                return pool.is_conflict_by_check(&kept);
+            }
+        }
+        let mut kept = vec![false; self.operations.len()];
+        places.iter().for_each(|&place| kept[place as usize] = true);
+        let slice = Slice { operations: &self.operations, kept: Some(&kept), until: None };
+        match check::decide(self.part.model, self.part.history, &slice, self.account, EFFORT) {
+            Decision::Violation { .. } => Some(true),
+            Decision::Linearizable(_) => Some(false),
+            Decision::Undecided { .. } | Decision::Deferred => None,
+        }
+    }
+
+    /// The first conflict among the last few of these, more and more of them; `None` if all are none, or the
+    /// budget is spent.
+    pub(super) fn recent(&mut self, places: &[u32]) -> Option<Vec<u32>> {
+        let mut few = FEW_MIN.min(places.len());
+        loop {
+            let last = &places[places.len() - few..];
+            match self.is_conflict(last) {
+                Some(true) => return Some(last.to_vec()),
+                Some(false) if few < places.len() => {
+                    few = places.len().min(if few < MANY_TRIED { few + few / 2 } else { few * 2 })
+                }
+                _ => return None,
+            }
+        }
+    }
+
+    /// The smallest conflict that is found by forgetting operations of this one, the earliest first. If many are
+    /// left, it is tried again with `all`, a larger conflict, in other orders.
+    pub(super) fn shrink(&mut self, kept: Vec<u32>, all: &[u32]) -> Conflict {
+        let mut first = kept.clone();
+        let (mut least, mut minimal) = self.minimize(kept, &first);
+        for order in ORDERS {
+            if !minimal || least.len() <= SMALL {
+                break;
+            }
+            first = all.to_vec();
+            self.sort(&mut first, order);
+            let other = self.minimize(all.to_vec(), &first);
+            if other.1 && other.0.len() < least.len() {
+                (least, minimal) = other;
+            }
+        }
+        self.conflict(&least, minimal)
+    }
+
+    /// A set as it is reported.
+    pub(super) fn conflict(&mut self, places: &[u32], minimal: bool) -> Conflict {
+        let operations = self.name(places);
+        let supporting = match &mut self.few {
+            Some(few) => few.supporting(places),
+            None => validate::supporting(self.part.model, self.part.history, &self.operations, &operations),
+        };
+        Conflict { operations, supporting, minimal }
+    }
+
+    /// Puts places in the order in which they are to be forgotten.
+    fn sort(&self, places: &mut [u32], order: Order) {
+        let reads = |place: &u32| {
+            let operation = self.part.history.operation(self.operations[*place as usize]);
+            self.part.model.is_read(&operation.input, operation.output())
+        };
+        match order {
+            Order::LatestFirst => places.reverse(),
+            Order::ReadsFirst => places.sort_by_key(|place| !reads(place)),
+            Order::ReadsLast => places.sort_by_key(|place| (reads(place), std::cmp::Reverse(*place))),
+        }
+    }
+
+    /// Forgets what can be forgotten, in this order; whether nothing more can be.
+    ///
+    /// What cannot be forgotten of a conflict cannot be of a smaller one either, so each is tried once.
+    fn minimize(&mut self, mut kept: Vec<u32>, order: &[u32]) -> (Vec<u32>, bool) {
+        let mut order = order.to_vec();
+        let mut run = (kept.len() / 4).max(1);
+        loop {
+            let mut needed = Vec::new();
+            for few in order.chunks(run) {
+                let mut rest = kept.clone();
+                rest.retain(|place| !few.contains(place));
+                match self.is_conflict(&rest) {
+                    Some(true) => kept = rest,
+                    Some(false) => needed.extend_from_slice(few),
+                    None => return (kept, false),
+                }
+            }
+            if run == 1 {
+                return (kept, true);
+            }
+            (order, run) = (needed, run / 2);
+        }
+    }
+}
+
+/// In which order operations are forgotten; at first it is that of their calls.
+#[derive(Clone, Copy)]
+enum Order {
+    LatestFirst,
+    ReadsFirst,
+    ReadsLast,
+}
+
+const ORDERS: [Order; 3] = [Order::LatestFirst, Order::ReadsFirst, Order::ReadsLast];

@@ -1,0 +1,246 @@
+//! Whether a few operations of a register are a conflict on their own: a small search that is asked often.
+//!
+//! What a conflict is, and which operations outside it could matter to it, stands in [`crate::validate`]. Here
+//! the same is done with numbers. A set of rows is a word of bits ([`pieces`]), a question takes a few
+//! microseconds, and nothing is allocated once the first questions were answered.
+
+use crate::history::History;
+use crate::model::Model;
+use crate::order::{self, NEVER};
+use crate::slice::Slice;
+
+use super::ample;
+use super::columns::{INITIAL, Kind, NONE};
+use super::pieces::{OTHER, Piece, Pieces, bits};
+use super::rows::{self, Row};
+
+/// The operations that questions may be about.
+pub(crate) struct Few {
+    /// All of them, as rows in the order of calls. Operations that say nothing are missing.
+    rows: Vec<Row>,
+    ret: Vec<u32>,
+    /// By value: its number among those that a row of the question, or one that matters to it, looks for;
+    /// [`OTHER`] if none does.
+    looked_for: Vec<u32>,
+    pieces: Pieces,
+    open: Open,
+}
+
+/// More configurations than this are not looked at.
+const CONFIGURATIONS_MAX: usize = 1 << 12;
+
+impl Few {
+    /// These operations of one component, or `None` if they have no register view or append.
+    pub(crate) fn new<M: Model>(
+        model: &M,
+        history: &History<M::Input, M::Output>,
+        operations: &[u32],
+    ) -> Option<Few> {
+        let (rows, values) =
+            rows::of_slice(model, history, &Slice::whole(operations), model.register_start()?)?;
+        if rows.iter().any(|row| row.kind == Kind::Append) {
+            return None;
+        }
+        let call = |place: usize| rows[place].call;
+        let returned = |(place, row): (usize, &Row)| match row.answered {
+            true => order::return_position(place, row.at, rows.len(), call),
+            false => NEVER,
+        };
+        Some(Few {
+            ret: rows.iter().enumerate().map(returned).collect(),
+            looked_for: vec![OTHER; values.len()],
+            pieces: Pieces::default(),
+            open: Open::new(),
+            rows,
+        })
+    }
+
+    /// The operation of each row, by its index in the history.
+    pub(crate) fn operations(&self) -> Vec<u32> {
+        self.rows.iter().map(|row| row.op).collect()
+    }
+
+    /// The rows outside a set that could matter to it.
+    pub(crate) fn supporting(&mut self, kept: &[u32]) -> Vec<u32> {
+        self.gather(kept);
+        let outside = self.pieces.all.iter().filter(|piece| piece.outside());
+        outside.map(|piece| self.rows[piece.row as usize].op).collect()
+    }
+
+    /// Whether these rows, in the order of calls, are a conflict; `None` if that is too much to ask.
+    pub(crate) fn is_conflict(&mut self, kept: &[u32]) -> Option<bool> {
+        if !self.gather(kept) {
+            return None;
+        }
+        self.pieces.index();
+        let start = (0, self.looked_for[INITIAL as usize]);
+        let ample = |done, value, open: &mut Open| ample::go_on(&self.pieces, done, value, open);
+        if self.open.all_fail(start, ample) == Some(true) {
+            return Some(true);
+        }
+        self.open.all_fail(start, |done, value, open| go_on(&self.pieces, done, value, open))
+    }
+
+    /// Collects the rows that take part; whether they are few enough.
+    fn gather(&mut self, kept: &[u32]) -> bool {
+        let end = kept.iter().map(|&row| self.ret[row as usize]).max().unwrap_or(0);
+        let (values, negated) = self.look_for(kept, end);
+        self.pieces.all.clear();
+        let mut next_kept = kept.iter().copied().peekable();
+        for (place, row) in self.rows.iter().enumerate() {
+            let call = order::call_position(place);
+            if call > end || self.pieces.too_many() {
+                break;
+            }
+            let number = |value: u32| if value == NONE { NONE } else { self.looked_for[value as usize] };
+            let (kind, a, b) = (row.kind, number(row.a), number(row.b));
+            if next_kept.next_if_eq(&(place as u32)).is_some() {
+                self.pieces.all.push(Piece { kind, a, b, call, row: NONE, ret: self.ret[place], twin: 0 });
+            } else if matches!(kind, Kind::Write | Kind::Cas) && (negated || b != OTHER) {
+                let piece = Piece { kind, a, b, call, row: place as u32, ret: NEVER, twin: 0 };
+                self.pieces.add_outside(piece, kept.len());
+            }
+        }
+        values < OTHER && !self.pieces.too_many()
+    }
+
+    /// Numbers the values that are looked for by these rows, or by others that may set such a value for them
+    /// until `end`. How many there are, and whether some row saw that a value was not there.
+    fn look_for(&mut self, kept: &[u32], end: u32) -> (u32, bool) {
+        self.looked_for.fill(OTHER);
+        let mut values = 0;
+        let mut look_for = |looked_for: &mut u32| {
+            let new = *looked_for == OTHER;
+            if new {
+                *looked_for = values;
+                values += u32::from(values < OTHER);
+            }
+            new
+        };
+        let mut negated = false;
+        for &row in kept {
+            let Row { kind, a, .. } = self.rows[row as usize];
+            negated |= kind == Kind::Not;
+            if a != NONE {
+                look_for(&mut self.looked_for[a as usize]);
+            }
+        }
+        let in_time = self.rows.len().min(end as usize / 2);
+        let mut changed = true;
+        while std::mem::take(&mut changed) {
+            for row in self.rows[..in_time].iter().filter(|row| row.kind == Kind::Cas) {
+                if negated || self.looked_for[row.b as usize] != OTHER {
+                    changed |= look_for(&mut self.looked_for[row.a as usize]);
+                }
+            }
+        }
+        (values, negated)
+    }
+}
+
+/// Notes what may follow a configuration; whether nothing need follow.
+fn go_on(pieces: &Pieces, mut done: u64, value: u32, open: &mut Open) -> bool {
+    let mut in_time;
+    loop {
+        let Some(first) = pieces.returns_first(done) else { return true };
+        in_time = pieces.called_before_return(first) & !done;
+        // Reads that are right and may come next change nothing, so they come at once.
+        let right = in_time & pieces.right(value);
+        if right == 0 {
+            break;
+        }
+        done |= right;
+    }
+    // Leaving a value for good that somebody still has to see is a dead end.
+    let observers = pieces.must_see(value) & !done;
+    let stuck = observers != 0 && pieces.set(value) & !done == 0;
+    for at in bits(in_time & pieces.may_change(value)) {
+        let (piece, bit) = (&pieces.all[at], 1 << at);
+        let leaves = stuck && observers & !bit != 0;
+        // Of those that do the same and need not be done, the one called first will do; and none will if nobody
+        // looks at what it leads to before the next.
+        let idle = piece.ret == NEVER
+            && (piece.twin & !done != 0
+                || in_time & !bit & (pieces.look_at(piece.b) | pieces.wrong_at(value)) == 0);
+        if !leaves && !idle {
+            open.note(done | bit, piece.b);
+        }
+    }
+    false
+}
+
+/// The configurations of a question, each a set of pieces that are done and a value: those that were met, and
+/// those of them that were not gone on from yet.
+pub(super) struct Open {
+    waiting: Vec<(u64, u32)>,
+    /// Those that were met, each with its round. Invariant: a power of two long, at most half full. Entries of
+    /// other rounds are empty slots.
+    met: Vec<(u64, u32, u32)>,
+    used: usize,
+    round: u32,
+}
+
+impl Open {
+    fn new() -> Open {
+        Open { waiting: Vec::new(), met: vec![(0, 0, 0); 256], used: 0, round: 0 }
+    }
+
+    /// Goes on from `start` and whatever is noted; whether no configuration is one from which nothing need
+    /// follow. `None` if there are too many.
+    fn all_fail(
+        &mut self,
+        start: (u64, u32),
+        mut go_on: impl FnMut(u64, u32, &mut Open) -> bool,
+    ) -> Option<bool> {
+        self.round += 1;
+        self.used = 0;
+        self.waiting.clear();
+        self.waiting.push(start);
+        let mut configurations = 0;
+        while let Some((done, value)) = self.waiting.pop() {
+            configurations += 1;
+            if configurations > CONFIGURATIONS_MAX {
+                return None;
+            }
+            if go_on(done, value, self) {
+                return Some(false);
+            }
+        }
+        Some(true)
+    }
+
+    /// Notes a configuration to go on from, unless it was met before.
+    pub(super) fn note(&mut self, done: u64, value: u32) {
+        if self.insert(done, value) {
+            self.waiting.push((done, value));
+        }
+    }
+
+    fn insert(&mut self, done: u64, value: u32) -> bool {
+        let mask = self.met.len() - 1;
+        let hash = (done ^ u64::from(value) << 57 ^ u64::from(value)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut slot = (hash >> 32) as usize & mask;
+        while self.met[slot].2 == self.round {
+            if (self.met[slot].0, self.met[slot].1) == (done, value) {
+                return false;
+            }
+            slot = (slot + 1) & mask;
+        }
+        self.met[slot] = (done, value, self.round);
+        self.used += 1;
+        if self.used * 2 > self.met.len() {
+            self.grow();
+        }
+        true
+    }
+
+    fn grow(&mut self) {
+        let empty = vec![(0, 0, 0); self.met.len() * 2];
+        let old = std::mem::replace(&mut self.met, empty);
+        let round = self.round;
+        self.used = 0;
+        for (done, value, _) in old.into_iter().filter(|entry| entry.2 == round) {
+            self.insert(done, value);
+        }
+    }
+}

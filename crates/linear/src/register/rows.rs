@@ -1,0 +1,183 @@
+//! Operations as a register sees them, component by component.
+//!
+//! The operations of one component lie scattered through a large history. So the history is gone through once,
+//! in its own order, and what the engines need of each operation is written behind what its component has
+//! already: from then on the work on a component stays within a few kilobytes.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use crate::history::{History, Outcome};
+use crate::intern::Interner;
+use crate::model::{Model, RegisterOp};
+use crate::partition::Partition;
+use crate::slice::{Seen, Slice};
+
+use super::columns::{Kind, NONE};
+
+/// What a register needs of an operation. Values are numbers; 0 is the value at the start.
+#[derive(Clone, Copy)]
+pub(crate) struct Row {
+    pub(super) call: u64,
+    /// The time of the answer; without meaning unless there was one.
+    pub(super) at: u64,
+    /// The index in the history.
+    pub(super) op: u32,
+    pub(super) a: u32,
+    pub(super) b: u32,
+    pub(super) kind: Kind,
+    pub(super) answered: bool,
+}
+
+impl Row {
+    /// The row of an operation, or `None` if it says nothing.
+    fn new<V: Clone>(
+        seen: RegisterOp<Cow<'_, V>>,
+        (op, call, at): (u32, u64, Option<u64>),
+        mut number: impl FnMut(Cow<'_, V>) -> u32,
+    ) -> Option<Row> {
+        let answered = at.is_some();
+        let (kind, a, b) = match seen {
+            RegisterOp::Read(value) if answered => (Kind::Read, number(value), NONE),
+            RegisterOp::Read(_) | RegisterOp::Nothing => return None,
+            RegisterOp::Write(value) => (Kind::Write, NONE, number(value)),
+            RegisterOp::Append => (Kind::Append, NONE, NONE),
+            RegisterOp::Cas { expected, new, succeeded } => {
+                let (a, b) = (number(expected), number(new));
+                match succeeded {
+                    Some(false) if answered => (Kind::Not, a, NONE),
+                    // Comparing with what it sets changes nothing.
+                    Some(true) if answered && a == b => (Kind::Read, a, NONE),
+                    Some(false) => return None,
+                    Some(true) | None if a == b => return None,
+                    Some(true) | None => (Kind::Cas, a, b),
+                }
+            }
+        };
+        Some(Row { call, at: at.unwrap_or(0), op, a, b, kind, answered })
+    }
+}
+
+/// The rows of a slice in the order of calls, and its values; `None` if it has no register view.
+pub(super) fn of_slice<M: Model>(
+    model: &M,
+    history: &History<M::Input, M::Output>,
+    slice: &Slice<'_>,
+    initial: M::Value,
+) -> Option<(Vec<Row>, Interner<M::Value>)> {
+    // About half of all operations bring a new value.
+    let mut values = Interner::with_capacity(slice.operations.len() / 2);
+    values.intern_owned(initial);
+    let mut rows = Vec::with_capacity(slice.operations.len());
+    for place in slice.by_call(history) {
+        let index = slice.operations[place as usize];
+        let operation = history.operation(index);
+        let (output, at) = match slice.seen(model, history, place as usize) {
+            Seen::Answered { output, at } => (Some(output), Some(at)),
+            Seen::Unknown => (None, None),
+            Seen::Absent => continue,
+        };
+        let seen = model.as_register(&operation.input, output)?;
+        rows.extend(Row::new(seen, (index, operation.call, at), |value| values.intern(value)));
+    }
+    Some((rows, values))
+}
+
+/// The rows of every component of a history.
+pub(crate) struct Gathered {
+    components: Vec<Component>,
+}
+
+/// The rows of one component.
+pub(crate) struct Component {
+    /// In the order of calls.
+    pub(super) rows: Vec<Row>,
+    /// How many values there are: the numbers in the rows are less.
+    pub(super) values: u32,
+    /// Whether the rows are all there is to say. If not, the component has appends or no register view.
+    whole: bool,
+}
+
+impl Gathered {
+    /// All components of a history, or `None` if the model has no register view.
+    pub(crate) fn new<M: Model>(
+        model: &M,
+        history: &History<M::Input, M::Output>,
+        partition: &Partition,
+    ) -> Option<Gathered> {
+        let mut numbers = Numbers::new(model.register_start()?, history.len() / 2);
+        let sizes = partition.sizes().into_iter();
+        let empty = |size| Component { rows: Vec::with_capacity(size as usize), values: 1, whole: true };
+        let mut components: Vec<Component> = sizes.map(empty).collect();
+        let mut ascending = true;
+        let mut last_call = 0;
+        for ((index, operation), number) in
+            history.operations().iter().enumerate().zip(partition.components())
+        {
+            ascending &= last_call <= operation.call;
+            last_call = operation.call;
+            let component = &mut components[*number as usize];
+            let (output, at) = match &operation.outcome {
+                Outcome::Answered { output, at } => (Some(output), Some(*at)),
+                Outcome::Unknown => (None, None),
+                Outcome::Failed { .. } => continue,
+            };
+            match model.as_register(&operation.input, output) {
+                Some(RegisterOp::Append) | None => component.whole = false,
+                Some(seen) if component.whole => {
+                    let values = &mut component.values;
+                    let number = |value: Cow<'_, M::Value>| numbers.number(*number, value, values);
+                    component.rows.extend(Row::new(seen, (index as u32, operation.call, at), number));
+                }
+                Some(_) => {}
+            }
+        }
+        if !ascending {
+            components.iter_mut().for_each(|component| component.rows.sort_by_key(|row| row.call));
+        }
+        Some(Gathered { components })
+    }
+
+    /// The rows of a component, unless it has appends or no register view.
+    pub(crate) fn of(&self, component: usize) -> Option<&Component> {
+        Some(&self.components[component]).filter(|component| component.whole)
+    }
+}
+
+/// Numbers for the values of all components, counted in each from 0, the value at the start.
+struct Numbers<V> {
+    /// All values of all components; the value at the start has the number 0 here too.
+    values: Interner<V>,
+    /// By value: the component that had it first, and its number there.
+    first: Vec<(u32, u32)>,
+    /// The numbers of values in further components.
+    others: HashMap<(u32, u32), u32>,
+}
+
+impl<V: Clone + Eq + Hash> Numbers<V> {
+    fn new(initial: V, capacity: usize) -> Self {
+        let mut values = Interner::with_capacity(capacity);
+        values.intern_owned(initial);
+        Numbers { values, first: vec![(u32::MAX, 0)], others: HashMap::new() }
+    }
+
+    /// The number of a value in a component that has had `count` values so far.
+    #[inline]
+    fn number(&mut self, component: u32, value: Cow<'_, V>, count: &mut u32) -> u32 {
+        let value = self.values.intern(value);
+        let mut new = || {
+            *count += 1;
+            *count - 1
+        };
+        match self.first.get(value as usize) {
+            None => {
+                let number = new();
+                self.first.push((component, number));
+                number
+            }
+            Some(&(first, number)) if first == component || value == 0 => number,
+            Some(_) => *self.others.entry((component, value)).or_insert_with(new),
+        }
+    }
+}
