@@ -82,6 +82,7 @@ impl Log {
         }
         let process = words.number("the number of a process")?;
         let kind = words.one_of(&KINDS, "`:invoke`, `:ok`, `:fail` or `:info`")?;
+        words.skip_blanks();
         let at = words.at;
         let function = words.one_of(&FUNCTIONS, "`:read`, `:write` or `:cas`")?;
         let said = said(words, function)?;

@@ -1,6 +1,6 @@
 //! What is wrong is shown in full: where, what was expected, what was found, and how to mend it.
 
-use histories::{Error, detect, edn, general, robustness};
+use histories::{Error, detect, edn, general, jepsen_log, robustness};
 
 fn shown<T: std::fmt::Debug>(read: Result<T, Error>) -> String {
     read.expect_err("a mistake").to_string()
@@ -125,4 +125,33 @@ fn unknown_formats() {
     assert!(error.contains("hint: known are etcdsim-history-1 and -2, etcdsim-general-1"), "{error}");
     let error = shown(detect("h.jsonl", br#"{"format": "etcdsim-history-9"}"#));
     assert!(error.starts_with("h.jsonl:1:12: expected the name of a format that is known"), "{error}");
+}
+
+#[test]
+fn logs_of_an_early_etcd() {
+    let cases: [(&[u8], &str); 5] = [
+        (
+            b"INFO  jepsen.util - 0\t:invoke\t:read\tnil\nINFO  jepsen.util - 0\t:ok\t:write\t3\n",
+            "h.log:2:27: expected the end of what was called, found `:`\n  hint: process 0 called something else before",
+        ),
+        (
+            b"INFO  jepsen.util - 0\t:invoke\t:increment\t1\n",
+            "h.log:1:31: expected `:read`, `:write` or `:cas`, found `:`\n  hint: a line is `INFO  jepsen.util - PROCESS TYPE F VALUE`",
+        ),
+        (
+            b"INFO  jepsen.util - 7 :ok :read nil",
+            "h.log:1:27: expected an :invoke of process 7 before this, found `:`\n  hint: an event of another kind ends what the process called before",
+        ),
+        (
+            b"INFO  jepsen.util - 7 :invoke :cas [1 x]",
+            "h.log:1:39: expected a number, found `x`\n  hint: numbers are below 4294967296",
+        ),
+        (
+            b"INFO  jepsen.util - \xff",
+            "h.log:1:21: expected UTF-8, found the end of the line\n  hint: save the file as UTF-8",
+        ),
+    ];
+    for (log, expected) in cases {
+        assert_eq!(shown(jepsen_log::read("h.log", log)), expected);
+    }
 }

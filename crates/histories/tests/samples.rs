@@ -5,8 +5,9 @@ use std::path::Path;
 
 use histories::edn::{Jepsen, ListOp};
 use histories::robustness::{self, Answer, Op, Request, Value as Stored};
-use histories::{Format, Operations, Recorded, Value, detect, detect_path, edn, general};
+use histories::{Format, Held, Operations, Recorded, Value, detect, detect_path, edn, general, jepsen_log};
 use linear::Outcome;
+use linear::models::register::Output;
 
 fn data(name: &str) -> Vec<u8> {
     fs::read(Path::new("tests/data").join(name)).expect("a sample")
@@ -73,13 +74,31 @@ fn transactions_and_sets_in_edn() {
 }
 
 #[test]
-fn key_value_histories_in_edn_are_what_linear_reads() {
-    for name in ["c01-bad.txt", "c01-ok.txt", "c10-ok.txt", "c50-bad.txt"] {
-        let text = fs::read_to_string(Path::new("../linear/tests/data/porcupine-kv").join(name)).expect(name);
-        let expected = linear::readers::porcupine::read(&text).expect(name);
-        let read = edn::read(name, text.as_bytes()).expect(name);
-        assert_eq!(read, Jepsen::Recorded(Recorded::KeyValue(expected)), "{name}");
+fn key_value_histories_of_porcupine() {
+    for (name, operations) in
+        [("c01-bad.txt", 38), ("c01-ok.txt", 58), ("c10-ok.txt", 337), ("c50-bad.txt", 2024)]
+    {
+        let text = fs::read(Path::new("../linear/tests/data/porcupine-kv").join(name)).expect(name);
+        let Jepsen::Recorded(Recorded::KeyValue(history)) = edn::read(name, &text).expect(name) else {
+            panic!("{name}: not a store of texts");
+        };
+        assert_eq!(history.len(), operations, "{name}");
+        assert!(history.operations().iter().all(|operation| operation.output().is_some()), "{name}");
     }
+}
+
+#[test]
+fn a_log_of_an_early_etcd() {
+    let text = fs::read("../linear/tests/data/jepsen-etcd/etcd_000.log").expect("a log");
+    let log = jepsen_log::read("etcd_000.log", &text).expect("a log");
+    assert_eq!(log.len(), 85);
+    let count = |is: fn(&Outcome<Output<Held>>) -> bool| {
+        log.operations().iter().filter(|operation| is(&operation.outcome)).count()
+    };
+    assert_eq!(count(|outcome| matches!(outcome, Outcome::Failed { .. })), 0);
+    assert_eq!(count(|outcome| matches!(outcome, Outcome::Unknown)), 16);
+    // A comparison that failed is an answer.
+    assert_eq!(log.operation(39).output(), Some(&Output::Set(false)));
 }
 
 #[test]

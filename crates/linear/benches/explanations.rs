@@ -8,13 +8,15 @@
 
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "a measurement reads the clock")]
 
+#[path = "../tests/common/files.rs"]
+mod files;
+
 use std::time::{Duration, Instant};
 
 use linear::generate::{INITIAL, Shape, generate};
 use linear::models::keyed::Keyed;
 use linear::models::register::Register;
 use linear::models::text::Text;
-use linear::readers::{jepsen, porcupine};
 use linear::{Budget, History, Model, Verdict, check};
 
 fn main() {
@@ -30,19 +32,13 @@ fn main() {
     }
 }
 
-fn data(file: &str) -> String {
-    let path = format!("{}/tests/data/{file}", env!("CARGO_MANIFEST_DIR"));
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
 fn recorded(names: &[&String]) {
     let wanted = |file: &str| names.is_empty() || names.iter().any(|name| file.contains(name.as_str()));
-    let table = data("jepsen-etcd/verdicts.tsv");
+    let table = files::text("jepsen-etcd/verdicts.tsv");
     let mut all = Cost::default();
     for file in table.lines().filter_map(|line| line.split('\t').next()).filter(|file| wanted(file)) {
-        let log =
-            jepsen::read(&data(&format!("jepsen-etcd/{file}"))).unwrap_or_else(|error| panic!("{error}"));
-        all.add(&report(file, &jepsen::MODEL, &log));
+        let log = files::log(&format!("jepsen-etcd/{file}"));
+        all.add(&report(file, &files::REGISTER, &log));
     }
     println!("all logs\t{all}");
     for file in ["c01-bad", "c10-bad", "c50-bad"].into_iter().filter(|file| wanted(file)) {
@@ -50,7 +46,7 @@ fn recorded(names: &[&String]) {
         if !std::path::Path::new(&format!("{}/tests/data/{path}", env!("CARGO_MANIFEST_DIR"))).exists() {
             continue;
         }
-        let history = porcupine::read(&data(&path)).unwrap_or_else(|error| panic!("{error}"));
+        let history = files::store(&path);
         report(file, &Keyed::new(Text), &history);
     }
 }

@@ -3,12 +3,14 @@
 //! `cargo bench --bench grid` runs all, `cargo bench --bench grid -- single` those whose name has the word.
 //! Times are of the check alone; histories are read or generated before.
 
+#[path = "../tests/common/files.rs"]
+mod files;
+
 use divan::Bencher;
 use linear::generate::{INITIAL, KeyedInput, Shape, generate};
 use linear::models::keyed::Keyed;
 use linear::models::register::{Output, Register};
 use linear::models::text::Text;
-use linear::readers::{jepsen, porcupine};
 use linear::{Budget, History, check};
 
 fn main() {
@@ -24,11 +26,6 @@ const VERDICT: Budget<'static> = Budget {
     threads: 1,
     cancel: None,
 };
-
-fn data(file: &str) -> String {
-    let path = format!("{}/tests/data/{file}", env!("CARGO_MANIFEST_DIR"));
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
 
 fn judge(bencher: Bencher<'_, '_>, shape: &Shape, budget: &Budget<'_>) {
     let history: History<KeyedInput, Output<u32>> = generate(shape);
@@ -76,16 +73,15 @@ fn few_values(bencher: Bencher<'_, '_>, (operations, clients, unknown_per_mille)
 /// All logs of an early etcd, one after the other.
 #[divan::bench(args = [false, true])]
 fn recorded_logs(bencher: Bencher<'_, '_>, explain: bool) {
-    let table = data("jepsen-etcd/verdicts.tsv");
+    let table = files::text("jepsen-etcd/verdicts.tsv");
     let files = table.lines().filter_map(|line| line.split('\t').next());
-    let read =
-        |file| jepsen::read(&data(&format!("jepsen-etcd/{file}"))).unwrap_or_else(|error| panic!("{error}"));
+    let read = |file| files::log(&format!("jepsen-etcd/{file}"));
     let histories: Vec<_> = files.map(read).collect();
     let budget = Budget { explain, explain_steps_max: 200_000, ..VERDICT };
     bencher.bench_local(|| {
         histories
             .iter()
-            .filter(|history| check(&jepsen::MODEL, history, &budget).verdict.is_violation())
+            .filter(|history| check(&files::REGISTER, history, &budget).verdict.is_violation())
             .count()
     });
 }
@@ -93,16 +89,14 @@ fn recorded_logs(bencher: Bencher<'_, '_>, explain: bool) {
 /// The key-value histories, key by key.
 #[divan::bench(args = ["c01-ok", "c01-bad", "c10-ok", "c50-bad"])]
 fn recorded_stores(bencher: Bencher<'_, '_>, file: &str) {
-    let history =
-        porcupine::read(&data(&format!("porcupine-kv/{file}.txt"))).unwrap_or_else(|error| panic!("{error}"));
+    let history = files::store(&format!("porcupine-kv/{file}.txt"));
     bencher.bench_local(|| check(&Keyed::new(Text), &history, &VERDICT));
 }
 
 /// The bad ones with their explanations.
 #[divan::bench(args = ["c01-bad", "c50-bad"])]
 fn recorded_stores_explained(bencher: Bencher<'_, '_>, file: &str) {
-    let history =
-        porcupine::read(&data(&format!("porcupine-kv/{file}.txt"))).unwrap_or_else(|error| panic!("{error}"));
+    let history = files::store(&format!("porcupine-kv/{file}.txt"));
     let budget = Budget { explain: true, explain_steps_max: 200_000, ..VERDICT };
     bencher.bench_local(|| check(&Keyed::new(Text), &history, &budget));
 }
@@ -110,6 +104,6 @@ fn recorded_stores_explained(bencher: Bencher<'_, '_>, file: &str) {
 /// One of them as a single component.
 #[divan::bench(sample_count = 3, sample_size = 1)]
 fn recorded_store_without_keys(bencher: Bencher<'_, '_>) {
-    let history = porcupine::read(&data("porcupine-kv/c10-ok.txt")).unwrap_or_else(|error| panic!("{error}"));
+    let history = files::store("porcupine-kv/c10-ok.txt");
     bencher.bench_local(|| check(&Keyed::together(Text), &history, &VERDICT));
 }

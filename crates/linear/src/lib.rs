@@ -67,7 +67,6 @@ mod model;
 pub mod models;
 mod order;
 mod partition;
-pub mod readers;
 mod register;
 mod report;
 mod search;

@@ -6,16 +6,16 @@
 //! meets all, no conflict is that small, and if one does, it is a conflict or gives another correction. (This
 //! is the implicit hitting set method; it ends because no correction comes twice.)
 
-use linear::models::register::{Input, Output};
-use linear::readers::jepsen;
-use linear::{Budget, History, Model, Outcome, Verdict, check, validate};
+#[path = "common/files.rs"]
+mod files;
 
-type Log = History<Input<jepsen::Value>, Output<jepsen::Value>>;
+use files::REGISTER;
+use linear::{Budget, Model, Outcome, Verdict, check, validate};
+
+type Log = histories::jepsen_log::RegisterHistory;
 
 fn read(file: &str) -> Log {
-    let path = format!("{}/tests/data/jepsen-etcd/{file}", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    jepsen::read(&text).unwrap_or_else(|error| panic!("{file}: {error}"))
+    files::log(&format!("jepsen-etcd/{file}"))
 }
 
 /// Whether the history has no order when all but these operations are forgotten. What had no effect has none
@@ -24,14 +24,14 @@ fn is_conflict(history: &Log, kept: &[bool]) -> bool {
     let forgotten = history.operations().iter().zip(kept).filter_map(|(operation, &kept)| {
         let mut operation = operation.clone();
         match operation.output() {
-            Some(output) if !kept && jepsen::MODEL.is_read(&operation.input, Some(output)) => return None,
+            Some(output) if !kept && REGISTER.is_read(&operation.input, Some(output)) => return None,
             Some(_) if !kept => operation.outcome = Outcome::Unknown,
             _ => {}
         }
         Some(operation)
     });
     let budget = Budget { explain: false, ..Budget::default() };
-    match check(&jepsen::MODEL, &forgotten.collect(), &budget).verdict {
+    match check(&REGISTER, &forgotten.collect(), &budget).verdict {
         Verdict::Linearizable(_) => false,
         Verdict::NotLinearizable(_) => true,
         Verdict::Undecided(undecided) => panic!("{undecided:?}"),
@@ -98,15 +98,15 @@ fn conflicts_are_as_small_as_can_be_on_demand() {
     for file in table.lines().filter_map(|line| line.split('\t').next()) {
         let history = read(file);
         let budget = Budget::default();
-        let Verdict::NotLinearizable(violation) = check(&jepsen::MODEL, &history, &budget).verdict else {
+        let Verdict::NotLinearizable(violation) = check(&REGISTER, &history, &budget).verdict else {
             continue;
         };
-        let least = violation.least_conflict(&jepsen::MODEL, &history, &budget).operations;
+        let least = violation.least_conflict(&REGISTER, &history, &budget).operations;
         assert!(least.len() <= violation.conflict.operations.len());
         let kept: Vec<bool> = (0..history.len()).map(|index| least.contains(&(index as u32))).collect();
         assert!(is_conflict(&history, &kept), "{file}: {least:?}");
         // The validator has no opinion where many writers could matter.
-        let right = validate::conflict(&jepsen::MODEL, &history, &least);
+        let right = validate::conflict(&REGISTER, &history, &least);
         assert!(matches!(right, Ok(()) | Err(validate::Why::TooLarge)), "{file}: {right:?}");
         if least.len() > 6 {
             assert_eq!(least_conflict(&history, 6), None, "{file}");
