@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 pub struct Budget<'a> {
     /// How many configurations a search may visit, over all components together.
     pub steps_max: u64,
-    /// How many bytes one component's search may take for its memo and its states, without what the states
-    /// themselves own elsewhere. What the search needs per operation, about 100 bytes, is not counted either:
-    /// it is bounded by the history.
+    /// How many bytes one component's search may take for its memo and its states, with what the states own by
+    /// [`Model::owned_bytes`](crate::Model::owned_bytes). What every check needs, up to 140 bytes an operation,
+    /// is not counted: it is bounded by the history.
     pub bytes_max: usize,
     /// How long the check may take by the wall clock. A verdict that depends on it is not reproducible.
     pub wall_max: Option<Duration>,

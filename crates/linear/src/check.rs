@@ -69,13 +69,14 @@ impl<'a, M: Model> Parts<'a, M> {
     }
 
     fn decide(&self, component: usize, desk: &mut Desk, account: &Account<'_>, effort: Effort) -> Decision {
-        let Some(rows) = self.gathered.as_ref().and_then(|gathered| gathered.of(component)) else {
+        let gathered = self.gathered.as_ref();
+        let Some((gathered, rows)) = gathered.and_then(|all| Some((all, all.of(component)?))) else {
             let slice = Slice::whole(self.operations(component));
             return decide(self.model, self.history, &slice, account, effort);
         };
         let mut meter = Meter::new(account);
         match meter.look() {
-            Ok(()) => desk.decide(rows, &mut meter, effort),
+            Ok(()) => desk.decide(gathered, rows, &mut meter, effort),
             Err(limit) => Decision::Undecided { limit, deepest: Vec::new() },
         }
     }

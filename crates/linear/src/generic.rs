@@ -67,6 +67,9 @@ struct ModelMoves<'h, M: Model> {
     model: &'h M,
     rows: Vec<Row<'h, M>>,
     states: Interner<M::State>,
+    /// How many states there are, and what they own beside their own size.
+    known: usize,
+    owned_bytes: usize,
     /// `(state, row)` to the state after, [`WRONG`] if there is none.
     steps: HashMap<(u32, u32), u32>,
 }
@@ -77,13 +80,21 @@ impl<'h, M: Model> ModelMoves<'h, M> {
     fn new(model: &'h M, rows: Vec<Row<'h, M>>) -> Self {
         let mut states = Interner::new();
         states.intern_owned(model.initial());
-        ModelMoves { model, rows, states, steps: HashMap::new() }
+        ModelMoves { model, rows, states, known: 1, owned_bytes: 0, steps: HashMap::new() }
     }
 
     fn step(&mut self, state: u32, row: u32) -> u32 {
         let Row { input, output, .. } = self.rows[row as usize];
         match self.model.step(self.states.value(state), input, output) {
-            Some(after) => self.states.intern_owned(after),
+            Some(after) => {
+                let owned_bytes = self.model.owned_bytes(&after);
+                let number = self.states.intern_owned(after);
+                if number as usize + 1 > self.known {
+                    self.known = number as usize + 1;
+                    self.owned_bytes += owned_bytes;
+                }
+                number
+            }
             None => WRONG,
         }
     }
@@ -107,7 +118,7 @@ impl<M: Model> Moves for ModelMoves<'_, M> {
     }
 
     fn bytes(&self) -> usize {
-        self.states.bytes() + self.steps.capacity() * size_of::<((u32, u32), u32)>()
+        self.states.bytes() + self.owned_bytes + self.steps.capacity() * size_of::<((u32, u32), u32)>()
     }
 
     fn keep_only(&mut self, numbers: &mut [u32]) {
@@ -115,6 +126,9 @@ impl<M: Model> Moves for ModelMoves<'_, M> {
         for number in numbers {
             *number = kept.intern_owned(self.states.value(*number).clone());
         }
+        self.known = kept.len();
+        self.owned_bytes =
+            (0..kept.len() as u32).map(|number| self.model.owned_bytes(kept.value(number))).sum();
         self.states = kept;
         self.steps = HashMap::new();
     }

@@ -42,6 +42,12 @@ pub trait Model {
         false
     }
 
+    /// How many bytes a state owns beside its own size, on the heap for example. They count for
+    /// [`Budget::bytes_max`](crate::Budget::bytes_max); a model that says too little makes that limit loose.
+    fn owned_bytes(&self, _state: &Self::State) -> usize {
+        0
+    }
+
     /// Splits the history into components that do not depend on each other.
     ///
     /// The promise: the state is a product, each component's operations touch only its own factor. By
@@ -52,6 +58,14 @@ pub trait Model {
 
     /// The value before the first operation, if every component can be seen as one register.
     fn register_start(&self) -> Option<Self::Value> {
+        None
+    }
+
+    /// A number that stands for a value: values that have one are told apart by it, without being hashed.
+    ///
+    /// The promise: equal numbers mean equal values, and different numbers different ones. `None` if the value
+    /// has no such number.
+    fn word(&self, _value: &Self::Value) -> Option<u32> {
         None
     }
 

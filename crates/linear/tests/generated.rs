@@ -4,9 +4,9 @@ mod common;
 
 use common::judge;
 use linear::generate::{INITIAL, KeyedInput, Shape, generate};
-use linear::models::keyed::Keyed;
-use linear::models::register::{Output, Register};
-use linear::{Budget, History, Limit, Verdict, check};
+use linear::models::keyed::{self, Keyed};
+use linear::models::register::{Input, Output, Register};
+use linear::{Budget, History, Limit, Operation, Outcome, Verdict, check};
 
 type Generated = History<KeyedInput, Output<u32>>;
 
@@ -124,4 +124,51 @@ fn threads_change_nothing() {
 fn an_empty_history_is_linearizable() {
     let report = check(&model(), &History::new(), &Budget::default());
     assert!(report.verdict.is_linearizable());
+}
+
+/// Values with words take another way through the engine than others.
+#[test]
+fn words_and_values_are_judged_alike() {
+    let mut bad = 0;
+    for seed in 0..300 {
+        let shape = Shape {
+            operations: 60,
+            clients: 4,
+            keys: 3,
+            unknown_per_mille: 100,
+            values: if seed % 2 == 0 { 0 } else { 3 },
+            stale: seed % 3 == 0,
+            seed,
+            ..Shape::default()
+        };
+        let numbers = generate(&shape);
+        let texts = numbers.operations().iter().map(|operation| {
+            let text = |value: &u32| format!("value {value}");
+            let input = match &operation.input.input {
+                Input::Read => Input::Read,
+                Input::Write(new) => Input::Write(text(new)),
+                Input::Cas(expected, new) => Input::Cas(text(expected), text(new)),
+            };
+            let outcome = match &operation.outcome {
+                Outcome::Answered { output, at } => {
+                    let output = match output {
+                        Output::Value(seen) => Output::Value(text(seen)),
+                        Output::Written => Output::Written,
+                        Output::Set(set) => Output::Set(*set),
+                    };
+                    Outcome::Answered { output, at: *at }
+                }
+                Outcome::Failed { at } => Outcome::Failed { at: *at },
+                Outcome::Unknown => Outcome::Unknown,
+            };
+            let input = keyed::Input { key: operation.input.key, input };
+            Operation { client: operation.client, input, call: operation.call, outcome }
+        });
+        let texts: History<_, _> = texts.collect();
+        let by_words = judge(&Keyed::new(Register { initial: INITIAL }), &numbers);
+        let by_values = judge(&Keyed::new(Register { initial: format!("value {INITIAL}") }), &texts);
+        assert_eq!(by_words, by_values, "{shape:?}");
+        bad += usize::from(!by_words);
+    }
+    assert!(bad > 30, "only {bad} of 300 were wrong");
 }

@@ -66,6 +66,11 @@ impl<K: Clone + Ord + Hash + Debug, M: Model> Model for Keyed<K, M> {
         Some(states)
     }
 
+    fn owned_bytes(&self, state: &Self::State) -> usize {
+        let pair = size_of::<K>() + size_of::<M::State>();
+        state.values().map(|state| pair + self.model.owned_bytes(state)).sum()
+    }
+
     fn is_read(&self, input: &Self::Input, output: Option<&Self::Output>) -> bool {
         self.model.is_read(&input.input, output)
     }
@@ -81,6 +86,10 @@ impl<K: Clone + Ord + Hash + Debug, M: Model> Model for Keyed<K, M> {
     fn register_start(&self) -> Option<M::Value> {
         // Several keys in one component are no register.
         if self.split { self.model.register_start() } else { None }
+    }
+
+    fn word(&self, value: &M::Value) -> Option<u32> {
+        self.model.word(value)
     }
 
     fn as_register<'a>(

@@ -58,6 +58,10 @@ impl<V: Clone + Eq + Hash + Debug> Model for List<V> {
         }
     }
 
+    fn owned_bytes(&self, state: &Vec<V>) -> usize {
+        state.len() * size_of::<V>()
+    }
+
     fn is_read(&self, input: &Input<V>, _: Option<&Output<V>>) -> bool {
         matches!(input, Input::Read)
     }

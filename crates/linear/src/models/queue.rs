@@ -62,6 +62,10 @@ impl<V: Clone + Eq + Hash + Debug> Model for Queue<V> {
         Some(after)
     }
 
+    fn owned_bytes(&self, state: &VecDeque<V>) -> usize {
+        state.len() * size_of::<V>()
+    }
+
     fn is_read(&self, input: &Input<V>, output: Option<&Output<V>>) -> bool {
         matches!((input, output), (Input::Dequeue, Some(Output::Dequeued(None))))
     }

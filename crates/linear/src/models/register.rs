@@ -1,5 +1,6 @@
 //! A register that can be read, written, and compared and set.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -35,7 +36,7 @@ pub struct Register<V> {
     pub initial: V,
 }
 
-impl<V: Clone + Eq + Hash + Debug> Model for Register<V> {
+impl<V: Clone + Eq + Hash + Debug + 'static> Model for Register<V> {
     type Input = Input<V>;
     type Output = Output<V>;
     type State = V;
@@ -73,6 +74,12 @@ impl<V: Clone + Eq + Hash + Debug> Model for Register<V> {
 
     fn register_start(&self) -> Option<V> {
         Some(self.initial.clone())
+    }
+
+    fn word(&self, value: &V) -> Option<u32> {
+        let value: &dyn Any = value;
+        let small = value.downcast_ref::<u8>().map(|value| u32::from(*value));
+        value.downcast_ref::<u32>().copied().or(small)
     }
 
     fn as_register<'a>(

@@ -63,6 +63,10 @@ impl<V: Clone + Ord + Hash + Debug> Model for Set<V> {
         right.then_some(after)
     }
 
+    fn owned_bytes(&self, state: &BTreeSet<V>) -> usize {
+        state.len() * size_of::<V>()
+    }
+
     fn is_read(&self, input: &Input<V>, output: Option<&Output<V>>) -> bool {
         matches!(input, Input::Read) || matches!(output, Some(Output::Changed(false)))
     }

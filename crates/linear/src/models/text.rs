@@ -67,6 +67,10 @@ impl Model for Text {
         }
     }
 
+    fn owned_bytes(&self, state: &String) -> usize {
+        state.len()
+    }
+
     fn is_read(&self, input: &Input, output: Option<&Output>) -> bool {
         match input {
             Input::Get => true,

@@ -3,7 +3,7 @@
 use crate::order;
 
 use super::appends::Edges;
-use super::rows::Row;
+use super::rows::{Row, Words};
 
 /// What a row does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,16 +53,27 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// Becomes these rows, which must be in the order of calls.
+    /// Becomes these rows, which must be in the order of calls and hold `values` values.
     pub(super) fn fill(&mut self, rows: &[Row], values: u32) {
-        self.clear();
+        self.fill_by(rows, |value| value);
         self.values = values;
-        for (number, few) in rows.chunks(ROWS_NEAR).enumerate() {
-            let first = number * ROWS_NEAR;
+    }
+
+    /// Becomes these rows, which hold words for their values.
+    pub(super) fn fill_numbering(&mut self, rows: &[Row], start: u32, words: &mut Words) {
+        words.begin(rows.len(), start);
+        self.fill_by(rows, |word| words.number(word));
+        self.values = words.count();
+    }
+
+    fn fill_by(&mut self, rows: &[Row], mut number: impl FnMut(u32) -> u32) {
+        self.clear();
+        for (chunk, few) in rows.chunks(ROWS_NEAR).enumerate() {
+            let first = chunk * ROWS_NEAR;
             self.op.extend(few.iter().map(|row| row.op));
             self.kind.extend(few.iter().map(|row| row.kind));
-            self.a.extend(few.iter().map(|row| row.a));
-            self.b.extend(few.iter().map(|row| row.b));
+            self.a.extend(few.iter().map(|row| number(row.a)));
+            self.b.extend(few.iter().map(|row| number(row.b)));
             self.call.extend((first..first + few.len()).map(order::call_position));
             self.ret.extend(few.iter().zip(first..).map(|(row, place)| match row.answered {
                 true => order::return_position(place, row.at, rows.len(), |place| rows[place].call),

@@ -34,6 +34,7 @@ use eliminate::Facts;
 use zones::Zones;
 
 pub(crate) use few::Few;
+use rows::Words;
 pub(crate) use rows::{Component, Gathered};
 
 /// Judges a slice as a register, or `None` if it is not one.
@@ -59,21 +60,29 @@ pub(crate) struct Desk {
     columns: Columns,
     facts: Facts,
     zones: Zones,
+    words: Words,
 }
 
 impl Desk {
     /// Judges a component that was gathered with all others.
     pub(crate) fn decide(
         &mut self,
+        gathered: &Gathered,
         component: &Component,
         meter: &mut Meter<'_>,
         effort: Effort,
     ) -> Decision {
+        let mut words = std::mem::take(&mut self.words);
         let fill = |columns: &mut Columns| {
-            columns.fill(&component.rows, component.values);
+            match gathered.start() {
+                Some(start) => columns.fill_numbering(&component.rows, start, &mut words),
+                None => columns.fill(&component.rows, component.values),
+            }
             None
         };
-        self.judge(fill, meter, effort)
+        let decision = self.judge(fill, meter, effort);
+        self.words = words;
+        decision
     }
 
     /// Judges the columns that `fill` makes; it may find rows that are a conflict.

@@ -16,7 +16,8 @@ use crate::slice::{Seen, Slice};
 
 use super::columns::{Kind, NONE};
 
-/// What a register needs of an operation. Values are numbers; 0 is the value at the start.
+/// What a register needs of an operation. Values are numbers, and 0 is the value at the start; or else they are
+/// the model's words for them.
 #[derive(Clone, Copy)]
 pub(crate) struct Row {
     pub(super) call: u64,
@@ -87,17 +88,22 @@ pub(super) fn of_slice<M: Model>(
 /// The rows of every component of a history.
 pub(crate) struct Gathered {
     components: Vec<Component>,
+    /// The word of the value at the start, if values are words in all rows.
+    start: Option<u32>,
 }
 
 /// The rows of one component.
 pub(crate) struct Component {
     /// In the order of calls.
     pub(super) rows: Vec<Row>,
-    /// How many values there are: the numbers in the rows are less.
+    /// How many values there are: the numbers in the rows are less. Without meaning if they are words.
     pub(super) values: u32,
     /// Whether the rows are all there is to say. If not, the component has appends or no register view.
     whole: bool,
 }
+
+/// A value has no word.
+struct Wordless;
 
 impl Gathered {
     /// All components of a history, or `None` if the model has no register view.
@@ -106,42 +112,122 @@ impl Gathered {
         history: &History<M::Input, M::Output>,
         partition: &Partition,
     ) -> Option<Gathered> {
-        let mut numbers = Numbers::new(model.register_start()?, history.len() / 2);
-        let sizes = partition.sizes().into_iter();
-        let empty = |size| Component { rows: Vec::with_capacity(size as usize), values: 1, whole: true };
-        let mut components: Vec<Component> = sizes.map(empty).collect();
-        let mut ascending = true;
-        let mut last_call = 0;
-        for ((index, operation), number) in
-            history.operations().iter().enumerate().zip(partition.components())
-        {
-            ascending &= last_call <= operation.call;
-            last_call = operation.call;
-            let component = &mut components[*number as usize];
-            let (output, at) = match &operation.outcome {
-                Outcome::Answered { output, at } => (Some(output), Some(*at)),
-                Outcome::Unknown => (None, None),
-                Outcome::Failed { .. } => continue,
-            };
-            match model.as_register(&operation.input, output) {
-                Some(RegisterOp::Append) | None => component.whole = false,
-                Some(seen) if component.whole => {
-                    let values = &mut component.values;
-                    let number = |value: Cow<'_, M::Value>| numbers.number(*number, value, values);
-                    component.rows.extend(Row::new(seen, (index as u32, operation.call, at), number));
-                }
-                Some(_) => {}
+        let initial = model.register_start()?;
+        let word = |value: &M::Value| model.word(value).filter(|word| *word != NONE);
+        if let Some(start) = word(&initial) {
+            let of = |_, value: Cow<'_, M::Value>, _: &mut u32| word(&value).ok_or(Wordless);
+            if let Ok(components) = gather(model, history, partition, of) {
+                return Some(Gathered { components, start: Some(start) });
             }
         }
-        if !ascending {
-            components.iter_mut().for_each(|component| component.rows.sort_by_key(|row| row.call));
-        }
-        Some(Gathered { components })
+        let mut numbers = Numbers::new(initial, history.len() / 2);
+        let of = |component, value: Cow<'_, M::Value>, count: &mut u32| {
+            Ok(numbers.number(component, value, count))
+        };
+        let components = gather(model, history, partition, of).ok()?;
+        Some(Gathered { components, start: None })
     }
 
     /// The rows of a component, unless it has appends or no register view.
     pub(crate) fn of(&self, component: usize) -> Option<&Component> {
         Some(&self.components[component]).filter(|component| component.whole)
+    }
+
+    /// The word of the value at the start, if values are words in all rows.
+    pub(super) fn start(&self) -> Option<u32> {
+        self.start
+    }
+}
+
+/// The rows of all components. `number` gives what stands for a value in a component that has had so many.
+fn gather<M: Model>(
+    model: &M,
+    history: &History<M::Input, M::Output>,
+    partition: &Partition,
+    mut number: impl FnMut(u32, Cow<'_, M::Value>, &mut u32) -> Result<u32, Wordless>,
+) -> Result<Vec<Component>, Wordless> {
+    let sizes = partition.sizes().into_iter();
+    let empty = |size| Component { rows: Vec::with_capacity(size as usize), values: 1, whole: true };
+    let mut components: Vec<Component> = sizes.map(empty).collect();
+    let (mut ascending, mut last_call, mut wordless) = (true, 0, false);
+    for ((index, operation), place) in history.operations().iter().enumerate().zip(partition.components()) {
+        ascending &= last_call <= operation.call;
+        last_call = operation.call;
+        let component = &mut components[*place as usize];
+        let (output, at) = match &operation.outcome {
+            Outcome::Answered { output, at } => (Some(output), Some(*at)),
+            Outcome::Unknown => (None, None),
+            Outcome::Failed { .. } => continue,
+        };
+        match model.as_register(&operation.input, output) {
+            Some(RegisterOp::Append) | None => component.whole = false,
+            Some(seen) if component.whole => {
+                let values = &mut component.values;
+                let number = |value: Cow<'_, M::Value>| {
+                    number(*place, value, values).unwrap_or_else(|Wordless| {
+                        wordless = true;
+                        NONE
+                    })
+                };
+                component.rows.extend(Row::new(seen, (index as u32, operation.call, at), number));
+                if wordless {
+                    return Err(Wordless);
+                }
+            }
+            Some(_) => {}
+        }
+    }
+    if !ascending {
+        components.iter_mut().for_each(|component| component.rows.sort_by_key(|row| row.call));
+    }
+    Ok(components)
+}
+
+/// Numbers for the words of one component.
+#[derive(Default)]
+pub(super) struct Words {
+    /// One more than the number, and the word; 0 for an empty slot. Invariant: a power of two long, at most half
+    /// full.
+    slots: Vec<(u32, u32)>,
+    count: u32,
+}
+
+impl Words {
+    /// Begins with a component of so many rows, whose first value has this word.
+    pub(super) fn begin(&mut self, rows: usize, start: u32) {
+        // A row has two values at most.
+        let length = (4 * rows + 2).next_power_of_two();
+        self.slots.clear();
+        self.slots.resize(length, (0, 0));
+        self.count = 0;
+        self.number(start);
+    }
+
+    /// The number of a word; [`NONE`] stays what it is.
+    #[inline]
+    pub(super) fn number(&mut self, word: u32) -> u32 {
+        if word == NONE {
+            return NONE;
+        }
+        let mask = self.slots.len() - 1;
+        // Fibonacci hashing: words are often one after another, or multiples of something.
+        let mut slot = (u64::from(word).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize & mask;
+        loop {
+            match self.slots[slot] {
+                (0, _) => {
+                    self.count += 1;
+                    self.slots[slot] = (self.count, word);
+                    return self.count - 1;
+                }
+                (number, other) if other == word => return number - 1,
+                _ => slot = (slot + 1) & mask,
+            }
+        }
+    }
+
+    /// How many words there were.
+    pub(super) fn count(&self) -> u32 {
+        self.count
     }
 }
 

@@ -15,6 +15,9 @@ use crate::k1::place::{Place, Position, is_write, place};
 use crate::k1::replay::granted;
 use crate::model::{FIRST_REVISION, Model, Ties};
 
+/// What a key takes in the store of a state, its list of one version included.
+const BYTES_PER_KEY: usize = 160;
+
 /// A history as `linear` takes it.
 #[derive(Debug)]
 pub struct Asked {
@@ -182,6 +185,11 @@ impl linear::Model for Etcd {
             Some(Err(_)) => true,
             _ => !is_write(request),
         }
+    }
+
+    /// Values are shared with the history; what a key takes is its place in the store.
+    fn owned_bytes(&self, State(model): &State) -> usize {
+        model.newest().count() * BYTES_PER_KEY
     }
 
     fn describe_input(&self, request: &Request) -> String {
