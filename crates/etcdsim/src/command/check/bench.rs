@@ -51,6 +51,15 @@ enum Which {
     General,
 }
 
+impl Which {
+    const fn name(self) -> &'static str {
+        match self {
+            Which::Revision => "revision",
+            Which::General => "general",
+        }
+    }
+}
+
 /// One kind of history and the engine that judges it.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Cell {
@@ -280,13 +289,9 @@ fn table(measured: &[Measured]) -> String {
         "memory",
     ]);
     for Measured { cell, verdict_ns, explained_ns, conflict, peak_bytes } in measured {
-        let engine = match cell.engine {
-            Which::Revision => "revision",
-            Which::General => "general",
-        };
         let explained = if cell.stale { milliseconds(*explained_ns) } else { String::new() };
         table.add_row([
-            engine.to_string(),
+            cell.engine.name().to_string(),
             numbers::count(u64::from(cell.operations)),
             numbers::count(u64::from(cell.keys)),
             numbers::count(u64::from(cell.clients)),
@@ -304,7 +309,37 @@ fn table(measured: &[Measured]) -> String {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    format!("{table}\n")
+    let mut text = format!("{table}\n");
+    for engine in [Which::Revision, Which::General] {
+        text.push_str(&worst(engine, measured));
+    }
+    text
+}
+
+/// The most that any history took of an engine, a line for each size.
+fn worst(engine: Which, measured: &[Measured]) -> String {
+    let of_engine = measured.iter().filter(|measured| measured.cell.engine == engine);
+    let mut sizes: Vec<u32> = of_engine.clone().map(|measured| measured.cell.operations).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    let line = |size: u32| {
+        let of_size = || of_engine.clone().filter(|measured| measured.cell.operations == size);
+        let verdict = of_size().map(|measured| measured.verdict_ns).max().unwrap_or_default();
+        let peak = of_size().filter_map(|measured| measured.peak_bytes).max().unwrap_or_default();
+        let conflict = of_size().map(|measured| measured.conflict).max().unwrap_or_default();
+        let beyond = |one: &Measured| {
+            one.explained_ns.saturating_sub(one.verdict_ns) as f64 / one.verdict_ns.max(1) as f64
+        };
+        let explanation = of_size().map(beyond).fold(0.0, f64::max);
+        format!(
+            "{}, {} operations: at most {} and {:.1} MB; explanations of at most {conflict} operations, in at most {explanation:.2} times the verdict's time on top\n",
+            engine.name(),
+            numbers::count(u64::from(size)),
+            milliseconds(verdict),
+            peak as f64 / 1e6,
+        )
+    };
+    sizes.into_iter().map(line).collect()
 }
 
 fn milliseconds(nanos: u64) -> String {
