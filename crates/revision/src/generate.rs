@@ -9,7 +9,7 @@
 mod wide;
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 
 use self::wide::Random;
 use crate::evidence::{Change, Evidence};
@@ -64,10 +64,13 @@ enum Event {
     Return(u32, u32),
 }
 
-/// The last change of a key.
-#[derive(Clone, Copy, Default)]
+/// More changes of a key than this are not acknowledged late.
+const RECENT: usize = 1024;
+
+/// A change of a key.
+#[derive(Clone, Copy)]
 struct Row {
-    /// What it held before, the revision and who made it; revision 0 if that was none of the operations.
+    /// What it held before, the revision and who made it.
     before: Seen,
     changed: u32,
     maker: u32,
@@ -86,7 +89,8 @@ struct Run<'a> {
     wide: Vec<Wide>,
     keys: Vec<Seen>,
     past: Past,
-    rows: Vec<Row>,
+    /// By key: its last changes, as long as one of them may be what the stale read misses.
+    rows: Vec<VecDeque<Row>>,
     revision: u32,
     changes: Vec<Change>,
     /// Revisions that the store made itself.
@@ -108,7 +112,7 @@ impl Run<'_> {
             wide: Vec::new(),
             keys: vec![Seen::ABSENT; shape.keys as usize],
             past: Past::new(shape.keys as usize, shape.wide > 0),
-            rows: vec![Row::default(); shape.keys as usize],
+            rows: vec![VecDeque::new(); shape.keys as usize],
             revision: 1,
             changes: Vec::new(),
             nobody: Vec::new(),
@@ -194,7 +198,7 @@ impl Run<'_> {
     }
 
     fn point_on_key(&mut self, number: u32, operation: Operation) -> Operation {
-        let (row, holds) = (self.rows[operation.key as usize], self.keys[operation.key as usize]);
+        let holds = self.keys[operation.key as usize];
         let changed = match operation.kind {
             Kind::Put => true,
             Kind::Delete => holds != Seen::ABSENT,
@@ -208,8 +212,8 @@ impl Run<'_> {
             self.change(Some(number), operation.key, holds.after(self.revision, operation.sets()));
         }
         let mut revision = self.revision;
-        if let Some(before) = self.stale(&operation, &row) {
-            (revision, seen) = (row.changed - 1, before);
+        if let Some(before) = self.stale(&operation) {
+            (revision, seen) = before;
         }
         Operation { revision, changed, seen, ..operation }
     }
@@ -245,23 +249,34 @@ impl Run<'_> {
     fn change(&mut self, maker: Option<u32>, key: u32, holds: Seen) {
         let revision = self.revision;
         let before = std::mem::replace(&mut self.keys[key as usize], holds);
-        let changed = maker.map_or(0, |_| revision);
-        self.rows[key as usize] = Row { before, changed, maker: maker.unwrap_or(0) };
+        if !self.staled
+            && let Some(maker) = maker
+        {
+            let rows = &mut self.rows[key as usize];
+            if rows.len() == RECENT {
+                rows.pop_front();
+            }
+            rows.push_back(Row { before, changed: revision, maker });
+        }
         self.past.push(revision, key, holds);
         let value = (!holds.is_absent()).then_some(holds.value);
         self.changes.push(Change { revision, key, value });
     }
 
-    /// What the one stale read shows, if this is the one.
-    fn stale(&mut self, operation: &Operation, row: &Row) -> Option<Seen> {
+    /// What the one stale read shows, and at which revision, if this is the one: the store before the last change that
+    /// had been acknowledged when it was asked.
+    fn stale(&mut self, operation: &Operation) -> Option<(u32, Seen)> {
         let late = self.operations.len() as u32 > self.shape.operations / 2;
-        if self.staled || !late || operation.kind != Kind::Get || row.changed == 0 {
+        if self.staled || !late || operation.kind != Kind::Get {
             return None;
         }
-        let maker = &self.operations[row.maker as usize];
-        let acknowledged = maker.ret != UNKNOWN && maker.ret < operation.call;
-        self.staled = acknowledged;
-        acknowledged.then_some(row.before)
+        let acknowledged = |row: &&Row| {
+            let maker = &self.operations[row.maker as usize];
+            maker.ret != UNKNOWN && maker.ret < operation.call
+        };
+        let row = self.rows[operation.key as usize].iter().rev().find(acknowledged)?;
+        self.staled = true;
+        Some((row.changed - 1, row.before))
     }
 
     fn answer(&mut self, number: u32, client: u32) {
