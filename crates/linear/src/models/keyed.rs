@@ -9,6 +9,13 @@ use crate::history::History;
 use crate::model::{Model, RegisterOp};
 use crate::partition::Partition;
 
+/// A node of a map has room for so many pairs, and holds at least so many but for the last one.
+const PAIRS_MOST: usize = 11;
+const PAIRS_LEAST: usize = 5;
+
+/// What an allocation takes beside what was asked for, roughly.
+const ALLOCATION: usize = 16;
+
 /// A question to the instance of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Input<K, I> {
@@ -68,7 +75,8 @@ impl<K: Clone + Ord + Hash + Debug, M: Model> Model for Keyed<K, M> {
 
     fn owned_bytes(&self, state: &Self::State) -> usize {
         let pair = size_of::<K>() + size_of::<M::State>();
-        state.values().map(|state| pair + self.model.owned_bytes(state)).sum()
+        let owned: usize = state.values().map(|state| ALLOCATION + self.model.owned_bytes(state)).sum();
+        state.len().div_ceil(PAIRS_LEAST) * PAIRS_MOST * pair + owned
     }
 
     fn is_read(&self, input: &Self::Input, output: Option<&Self::Output>) -> bool {
