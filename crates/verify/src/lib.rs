@@ -45,6 +45,6 @@ mod verdict;
 pub mod watch;
 
 pub use judge::{Expectations, judge};
+pub use verdict::{Check, Oracle, Severity, Verdict, Violation};
 /// The engines, for histories and models of other systems: neither knows anything of etcd.
 pub use {linear, revision};
-pub use verdict::{Check, Oracle, Severity, Verdict, Violation};
