@@ -87,7 +87,7 @@ impl Asked {
         if asks(|request| crate::model::auth::changes_auth(request) || matches!(request, Request::Alarm(_))) {
             return Some("users, rights and alarms are checked by the revision engine alone");
         }
-        if asks(|request| !Model::covers(request) && is_service(request)) {
+        if asks(is_service) {
             return Some("the lock and election services write keys of their own");
         }
         None

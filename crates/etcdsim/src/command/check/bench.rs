@@ -102,37 +102,23 @@ impl Grid {
             Engine::General => vec![Which::General],
         };
         let mut cells = Vec::new();
+        let mut both = |engine, operations, keys, clients, unknown_per_mille| {
+            let good = Cell { engine, clients, keys, operations, unknown_per_mille, stale: false };
+            cells.extend([good, Cell { stale: true, ..good }]);
+        };
         for engine in engines {
             for operations in or(&self.operations, &sizes) {
                 for keys in or(&self.keys, &[1, 10, 1000]) {
                     for clients in or(&self.clients, &[5, 25, 100]) {
-                        for unknown_per_mille in or(&self.unknown, &[0, 20, 50]) {
-                            for stale in [false, true] {
-                                cells.push(Cell {
-                                    engine,
-                                    clients,
-                                    keys,
-                                    operations,
-                                    unknown_per_mille,
-                                    stale,
-                                });
-                            }
+                        for unknown in or(&self.unknown, &[0, 20, 50]) {
+                            both(engine, operations, keys, clients, unknown);
                         }
                     }
                 }
             }
         }
         if self.operations.is_empty() && engine != Engine::General {
-            let (clients, keys, operations, unknown_per_mille) = (25, 100, 10_000_000, 20);
-            let engine = Which::Revision;
-            cells.extend([false, true].map(|stale| Cell {
-                engine,
-                clients,
-                keys,
-                operations,
-                unknown_per_mille,
-                stale,
-            }));
+            both(Which::Revision, 10_000_000, 100, 25, 20);
         }
         cells
     }

@@ -1,6 +1,7 @@
 //! What is in a file, whatever its format.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -61,7 +62,7 @@ pub(super) fn read(path: &Path, format: Format) -> Result<Content, Error> {
     }
     let file = path.to_string_lossy().into_owned();
     let mistaken = |error| mistaken(error, path);
-    let bytes = || fs::read(path).map_err(|error| Error::NoHistory { path: path.to_path_buf(), error });
+    let bytes = || fs::read(path).map_err(unreadable(path));
     let detected = match format {
         Format::Auto => detect_path(path).map_err(mistaken)?,
         Format::Etcdsim => Detected::Etcdsim(2),
@@ -108,7 +109,11 @@ fn etcdsim(file: &str, path: &Path) -> Result<Content, Error> {
 }
 
 fn open(path: &Path) -> Result<fs::File, Error> {
-    fs::File::open(path).map_err(|error| Error::NoHistory { path: path.to_path_buf(), error })
+    fs::File::open(path).map_err(unreadable(path))
+}
+
+fn unreadable(path: &Path) -> impl Fn(io::Error) -> Error {
+    |error| Error::NoHistory { path: path.to_path_buf(), error }
 }
 
 fn etcd(operations: &[report::Operation], watches: &[Watch], open_world: bool) -> Content {
@@ -120,13 +125,13 @@ fn etcd(operations: &[report::Operation], watches: &[Watch], open_world: bool) -
 /// All clients of a report: every `operations.json` and `watch.json` in the folder and in its folders.
 fn folder(path: &Path) -> Result<Content, Error> {
     let mut files = Vec::new();
-    gather(path, 2, &mut files).map_err(|error| Error::NoHistory { path: path.to_path_buf(), error })?;
+    gather(path, 2, &mut files).map_err(unreadable(path))?;
     files.sort();
     let (mut operations, mut watches) = (Vec::new(), Vec::new());
     let mut found = false;
     for path in files {
         let file = path.to_string_lossy().into_owned();
-        let read = || fs::read(&path).map_err(|error| Error::NoHistory { path: path.clone(), error });
+        let read = || fs::read(&path).map_err(unreadable(&path));
         match path.file_name().and_then(|name| name.to_str()) {
             Some("operations.json") => {
                 operations.extend(report::read(&file, &read()?).map_err(|error| mistaken(error, &path))?);
@@ -146,7 +151,7 @@ fn folder(path: &Path) -> Result<Content, Error> {
     }
 }
 
-fn gather(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+fn gather(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() && depth > 0 {
