@@ -190,7 +190,8 @@ fn mistakes_on_the_command_line_are_explained() {
     told(&["run", STEADY, "--time-budget", "5"], &["`5m`"]);
     told(&["run", "scenarios/no-such.toml"], &["scenarios/no-such.toml"]);
     told(&["replay", STEADY], &["--seed N"]);
-    told(&["run", "docs"], &["no scenario"]);
+    let empty = folder();
+    told(&["run", &empty.path().display().to_string()], &["no scenario"]);
 }
 
 #[test]

@@ -54,6 +54,10 @@ pub(crate) struct Process {
     pub(crate) config: Config,
     pub(crate) clock: Clock,
     pub(crate) disk: SimDisk,
+    /// A section of the disk was begun whose end it was not told yet. More than one event may stand in
+    /// the queue for one end, where a fault that slowed or stalled the disk is over; the second of them
+    /// must not end the section that follows.
+    pub(crate) section: bool,
     /// What came while it could not run.
     pub(crate) inbox: VecDeque<Input>,
     /// When it was woken last, and how many times in a row at that time.
@@ -96,6 +100,7 @@ impl Process {
             config,
             clock,
             disk,
+            section: false,
             inbox: VecDeque::new(),
             woken: (0, 0),
             wake: Nanos::MAX,
@@ -139,6 +144,7 @@ impl Process {
     pub(crate) fn recover(&mut self, now: Nanos) -> Result<(), member::StartError> {
         self.incarnation += 1;
         self.started = now;
+        self.section = false;
         self.config.incarnation = self.incarnation;
         self.config.bootstrap = !self.bootstrapped;
         let disk: Arc<dyn member::disk::Disk> = self.disk.attach(self.incarnation);

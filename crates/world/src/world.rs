@@ -665,16 +665,30 @@ impl<'a> World<'a> {
 
     /// Schedules the end of a section, unless a stall keeps it open for now.
     fn section_ends(&mut self, member: usize, incarnation: u32, over: Nanos) {
+        let process = &mut self.processes[member];
+        assert!(
+            !process.section,
+            "member {} uses its disk in one step, and in another before it was told that the first is durable: a \
+             step of its own reads or writes without looking whether a section is under way",
+            member + 1
+        );
+        process.section = true;
         if over != Nanos::MAX {
             self.queue.push(over, Happening::SectionDone { member, incarnation });
         }
     }
 
     fn section_done(&mut self, member: usize, incarnation: u32) {
-        // A section that a stall has put off is scheduled anew; the old time is void.
-        if !self.is_current(member, incarnation) || !self.processes[member].disk.section_over(self.now()) {
+        let now = self.now();
+        if !self.is_current(member, incarnation) {
             return;
         }
+        // A section that a stall has put off, or that goes on faster, is scheduled anew; the old time is void.
+        let process = &mut self.processes[member];
+        if !process.section || !process.disk.section_over(now) {
+            return;
+        }
+        process.section = false;
         if self.processes[member].state == State::Starting {
             let process = &mut self.processes[member];
             process.state = State::Running;
