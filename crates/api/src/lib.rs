@@ -4,6 +4,7 @@
 //!   They are generated from our own `proto/*.proto` and committed in `src/gen/`; `tests/regenerate.rs` keeps the two equal.
 //!   Each speaks protobuf ([`prost::Message`]) and JSON (serde, in the form of etcd's gateway).
 //! * [`Request`] and [`Response`]: any unary call and its answer. A round of a keep-alive counts as one; watches and snapshots are streams and do not.
+//! * [`Part`]: one comparison or operation of a request that may be a transaction.
 //! * [`Error`] and [`Code`]: what a call answers instead, by its exact text.
 //! * [`key_range`]: the `range_end` of a request.
 //!
@@ -46,8 +47,10 @@ mod code;
 mod error;
 mod json;
 pub mod key_range;
+mod parts;
 
 pub use call::{JsonError, Request, Response};
 pub use code::Code;
 pub use error::Error;
 pub use json::bytes_base64::decode as decode_base64;
+pub use parts::{Pairs, Part, Parts};

@@ -14,7 +14,7 @@ use api::etcdserverpb::request_op::Request as Op;
 use api::etcdserverpb::response_op::Response as OpResponse;
 use api::etcdserverpb::{DeleteRangeRequest, PutRequest, RangeRequest, TxnRequest, TxnResponse};
 use api::mvccpb::KeyValue;
-use api::{Request, Response};
+use api::{Part, Request, Response};
 use bytes::Bytes;
 use record::{Applied, History};
 
@@ -281,20 +281,9 @@ impl<'a> Unseen<'a> {
 }
 
 fn deletes(request: &Request, key: &[u8]) -> bool {
-    fn txn_deletes(txn: &TxnRequest, key: &[u8]) -> bool {
-        txn.success.iter().chain(&txn.failure).any(|op| match &op.request {
-            Some(Op::RequestDeleteRange(request)) => covers(request, key),
-            Some(Op::RequestTxn(nested)) => txn_deletes(nested, key),
-            _ => false,
-        })
-    }
-    match request {
-        Request::DeleteRange(request) => covers(request, key),
-        Request::Txn(txn) => txn_deletes(txn, key),
-        // Whatever hung on the lease.
-        Request::LeaseRevoke(_) => true,
-        _ => false,
-    }
+    // A revocation deletes whatever hung on the lease.
+    matches!(request, Request::LeaseRevoke(_))
+        || request.parts().any(|part| matches!(part, Part::DeleteRange(delete) if covers(delete, key)))
 }
 
 fn loss(

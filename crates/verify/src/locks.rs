@@ -22,7 +22,7 @@ use api::etcdserverpb::{RangeRequest, RequestOp, TxnRequest};
 use api::key_range::prefix_end;
 use api::mvccpb::KeyValue;
 use api::v3electionpb::LeaderKey;
-use api::{Error, Request, Response};
+use api::{Error, Part, Request, Response};
 use bytes::Bytes;
 use record::{Applied, History, Nanos, Operation, Outcome};
 
@@ -99,22 +99,13 @@ fn queues(history: &History) -> BTreeSet<Queue> {
             Request::Leader(request) => drop(queues.insert(queue_of(&request.name))),
             Request::Proclaim(request) => queues.extend(leader(&request.leader)),
             Request::Resign(request) => queues.extend(leader(&request.leader)),
-            Request::Range(range) => queues.extend(asked_for(range)),
-            Request::Txn(txn) => in_txn(txn, &mut queues),
-            _ => {}
+            request => queues.extend(request.parts().filter_map(|part| match part {
+                Part::Range(range) => asked_for(range),
+                _ => None,
+            })),
         }
     }
     queues
-}
-
-fn in_txn(txn: &TxnRequest, queues: &mut BTreeSet<Queue>) {
-    for op in txn.success.iter().chain(&txn.failure) {
-        match &op.request {
-            Some(Op::RequestRange(range)) => queues.extend(asked_for(range)),
-            Some(Op::RequestTxn(nested)) => in_txn(nested, queues),
-            _ => {}
-        }
-    }
 }
 
 /// The recipe's range: the oldest key, or the youngest of those that are older than one's own.

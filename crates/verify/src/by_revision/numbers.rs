@@ -2,12 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use api::etcdserverpb::Compare;
 use api::etcdserverpb::compare::TargetUnion;
-use api::etcdserverpb::request_op::Request as Op;
-use api::etcdserverpb::response_op::Response as Answer;
-use api::etcdserverpb::{Compare, RequestOp, ResponseOp};
-use api::mvccpb::KeyValue;
-use api::{Request, Response};
+use api::{Part, Response};
 use bytes::Bytes;
 use record::History;
 use revision::Keys;
@@ -24,38 +21,29 @@ pub(super) struct Numbers<'a> {
     values: Vec<&'a [u8]>,
 }
 
-#[derive(Default)]
-struct Names<'a> {
-    keys: BTreeSet<&'a [u8]>,
-    values: BTreeSet<&'a [u8]>,
-}
-
 impl<'a> Numbers<'a> {
     /// Numbers all keys and values that are named or shown.
     pub(super) fn of(history: &'a History, known: &'a Known) -> Numbers<'a> {
-        let mut names = Names::default();
+        let (mut keys, mut values) = (BTreeSet::<&[u8]>::new(), BTreeSet::<&[u8]>::new());
+        let mut note = |key: &'a [u8], value: Option<&'a [u8]>| {
+            keys.insert(key);
+            values.extend(value);
+        };
         for operation in &history.operations {
-            match &operation.request {
-                Request::Range(range) => names.keys.extend([&range.key[..]]),
-                Request::Put(put) => names.pair(&put.key, &put.value),
-                Request::DeleteRange(delete) => names.keys.extend([&delete.key[..]]),
-                Request::Txn(txn) => {
-                    names.compares(&txn.compare);
-                    names.asked(&txn.success);
-                    names.asked(&txn.failure);
+            for part in operation.request.parts() {
+                match part {
+                    Part::Compare(compare) => note(&compare.key, compared_with(compare)),
+                    Part::Range(range) => note(&range.key, None),
+                    Part::Put(put) => note(&put.key, Some(&put.value)),
+                    Part::DeleteRange(delete) => note(&delete.key, None),
                 }
-                _ => {}
             }
-            match operation.response() {
-                Some(Response::Range(range)) => names.shown(&range.kvs),
-                Some(Response::Put(put)) => names.shown(put.prev_kv.as_slice()),
-                Some(Response::DeleteRange(delete)) => names.shown(&delete.prev_kvs),
-                Some(Response::Txn(txn)) => names.answered(&txn.responses),
-                _ => {}
+            for pair in operation.response().into_iter().flat_map(Response::pairs) {
+                note(&pair.key, Some(&pair.value));
             }
         }
-        known.model.changed().for_each(|(key, value)| names.pair(key, value));
-        Numbers { keys: names.keys.into_iter().collect(), values: names.values.into_iter().collect() }
+        known.model.changed().for_each(|(key, value)| note(key, Some(value)));
+        Numbers { keys: keys.into_iter().collect(), values: values.into_iter().collect() }
     }
 
     pub(super) fn key(&self, key: &[u8]) -> Result<u32, Beyond> {
@@ -81,52 +69,9 @@ impl<'a> Numbers<'a> {
     }
 }
 
-impl<'a> Names<'a> {
-    fn pair(&mut self, key: &'a [u8], value: &'a [u8]) {
-        self.keys.insert(key);
-        self.values.insert(value);
-    }
-
-    fn shown(&mut self, pairs: &'a [KeyValue]) {
-        for pair in pairs {
-            self.pair(&pair.key, &pair.value);
-        }
-    }
-
-    fn compares(&mut self, compares: &'a [Compare]) {
-        for compare in compares {
-            self.keys.insert(&compare.key);
-            if let Some(TargetUnion::Value(value)) = &compare.target_union {
-                self.values.insert(value);
-            }
-        }
-    }
-
-    fn asked(&mut self, ops: &'a [RequestOp]) {
-        for op in ops {
-            match &op.request {
-                Some(Op::RequestRange(range)) => self.keys.extend([&range.key[..]]),
-                Some(Op::RequestPut(put)) => self.pair(&put.key, &put.value),
-                Some(Op::RequestDeleteRange(delete)) => self.keys.extend([&delete.key[..]]),
-                Some(Op::RequestTxn(txn)) => {
-                    self.compares(&txn.compare);
-                    self.asked(&txn.success);
-                    self.asked(&txn.failure);
-                }
-                None => {}
-            }
-        }
-    }
-
-    fn answered(&mut self, responses: &'a [ResponseOp]) {
-        for response in responses {
-            match &response.response {
-                Some(Answer::ResponseRange(range)) => self.shown(&range.kvs),
-                Some(Answer::ResponsePut(put)) => self.shown(put.prev_kv.as_slice()),
-                Some(Answer::ResponseDeleteRange(delete)) => self.shown(&delete.prev_kvs),
-                Some(Answer::ResponseTxn(txn)) => self.answered(&txn.responses),
-                None => {}
-            }
-        }
+fn compared_with(compare: &Compare) -> Option<&[u8]> {
+    match &compare.target_union {
+        Some(TargetUnion::Value(value)) => Some(value),
+        _ => None,
     }
 }

@@ -2,9 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use api::etcdserverpb::RequestOp;
-use api::etcdserverpb::request_op::Request as Op;
-use api::{Error, Request, Response};
+use api::{Error, Part, Request, Response};
 use linear::{Budget, Operation, Outcome, Report};
 use record::History;
 
@@ -111,19 +109,8 @@ fn is_service(request: &Request) -> bool {
 }
 
 fn reads_the_past(request: &Request) -> bool {
-    fn any(ops: &[RequestOp]) -> bool {
-        ops.iter().any(|op| match &op.request {
-            Some(Op::RequestRange(range)) => range.revision > 0,
-            Some(Op::RequestTxn(txn)) => any(&txn.success) || any(&txn.failure),
-            _ => false,
-        })
-    }
-    match request {
-        Request::Range(range) => range.revision > 0,
-        Request::Txn(txn) => any(&txn.success) || any(&txn.failure),
-        Request::Compact(_) => true,
-        _ => false,
-    }
+    matches!(request, Request::Compact(_))
+        || request.parts().any(|part| matches!(part, Part::Range(range) if range.revision > 0))
 }
 
 impl Etcd {

@@ -15,9 +15,10 @@ use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
 use api::etcdserverpb::request_op::Request as Op;
 use api::etcdserverpb::response_op::Response as Answer;
 use api::etcdserverpb::{
-    Compare, DeleteRangeRequest, DeleteRangeResponse, RangeRequest, RangeResponse, RequestOp, ResponseOp,
+    Compare, DeleteRangeRequest, DeleteRangeResponse, PutRequest, RangeRequest, RangeResponse, RequestOp,
+    ResponseOp,
 };
-use api::{Request, Response};
+use api::{Part, Request, Response};
 use bytes::Bytes;
 use linear::models::keyed::{Input as OfKey, Keyed};
 use linear::models::register::{Input, Output, Register};
@@ -44,7 +45,7 @@ pub struct ByKey {
 
 /// What an operation saw of a key before it changed it, and what it left there.
 #[derive(Debug, Default)]
-struct Part {
+struct Share {
     saw: Option<Held>,
     left: Option<Held>,
 }
@@ -56,7 +57,7 @@ impl ByKey {
         let keys = keys(history, applied);
         let mut taking = Taking {
             keys: &keys,
-            parts: BTreeMap::new(),
+            shares: BTreeMap::new(),
             history: linear::History::new(),
             numbers: Vec::new(),
         };
@@ -96,101 +97,59 @@ impl ByKey {
 fn keys(history: &History, applied: &[Applied]) -> BTreeMap<Bytes, u32> {
     let mut names = BTreeSet::new();
     for operation in &history.operations {
-        named(&operation.request, &mut names);
-        match operation.response() {
-            Some(Response::Range(range)) => names.extend(range.kvs.iter().map(|kv| kv.key.clone())),
-            Some(Response::Txn(txn)) => shown(&txn.responses, &mut names),
-            _ => {}
-        }
+        names.extend(operation.request.parts().map(key_of));
+        names.extend(operation.response().into_iter().flat_map(Response::pairs).map(|pair| &pair.key));
     }
-    let mut own = BTreeSet::new();
-    applied.iter().filter_map(|entry| entry.internal.as_deref()).for_each(|request| named(request, &mut own));
-    names.into_iter().filter(|key| !own.contains(key)).zip(0..).collect()
+    for request in applied.iter().filter_map(|entry| entry.internal.as_deref()) {
+        request.parts().map(key_of).for_each(|key| _ = names.remove(key));
+    }
+    names.into_iter().cloned().zip(0..).collect()
 }
 
-fn shown(responses: &[ResponseOp], names: &mut BTreeSet<Bytes>) {
-    for response in responses {
-        match &response.response {
-            Some(Answer::ResponseRange(range)) => names.extend(range.kvs.iter().map(|kv| kv.key.clone())),
-            Some(Answer::ResponseTxn(txn)) => shown(&txn.responses, names),
-            _ => {}
-        }
-    }
-}
-
-fn named(request: &Request, names: &mut BTreeSet<Bytes>) {
-    let mut name = |key: &Bytes| {
-        names.insert(key.clone());
-    };
-    match request {
-        Request::Put(put) => name(&put.key),
-        Request::Range(range) => name(&range.key),
-        Request::DeleteRange(delete) => name(&delete.key),
-        Request::Txn(txn) => {
-            txn.compare.iter().for_each(|compare| name(&compare.key));
-            walk(&txn.success, &mut |op| name(key_of(op)));
-            walk(&txn.failure, &mut |op| name(key_of(op)));
-        }
-        _ => {}
-    }
-}
-
-fn key_of(op: &Op) -> &Bytes {
-    match op {
-        Op::RequestRange(range) => &range.key,
-        Op::RequestPut(put) => &put.key,
-        Op::RequestDeleteRange(delete) => &delete.key,
-        Op::RequestTxn(_) => unreachable!("`walk` goes into transactions"),
-    }
-}
-
-/// Every operation of a branch and of both branches of the transactions in it.
-fn walk<'a>(ops: &'a [RequestOp], tell: &mut impl FnMut(&'a Op)) {
-    for op in ops {
-        match &op.request {
-            Some(Op::RequestTxn(txn)) => {
-                walk(&txn.success, tell);
-                walk(&txn.failure, tell);
-            }
-            Some(op) => tell(op),
-            None => {}
-        }
+fn key_of(part: Part<'_>) -> &Bytes {
+    match part {
+        Part::Compare(compare) => &compare.key,
+        Part::Range(range) => &range.key,
+        Part::Put(put) => &put.key,
+        Part::DeleteRange(delete) => &delete.key,
     }
 }
 
 struct Taking<'a> {
     keys: &'a BTreeMap<Bytes, u32>,
     /// Of the operation at hand.
-    parts: BTreeMap<u32, Part>,
+    shares: BTreeMap<u32, Share>,
     history: linear::History<OfKey<u32, Input<Held>>, Output<Held>>,
     numbers: Vec<u32>,
 }
 
-impl Taking<'_> {
+impl<'a> Taking<'a> {
     fn saw(&mut self, key: &Bytes, held: Held) {
         if let Some(number) = self.keys.get(key) {
-            let part = self.parts.entry(*number).or_default();
-            if part.left.is_none() && part.saw.is_none() {
-                part.saw = Some(held);
+            let share = self.shares.entry(*number).or_default();
+            if share.left.is_none() && share.saw.is_none() {
+                share.saw = Some(held);
             }
         }
     }
 
     fn left(&mut self, key: &Bytes, held: Held) {
         if let Some(number) = self.keys.get(key) {
-            self.parts.entry(*number).or_default().left = Some(held);
+            self.shares.entry(*number).or_default().left = Some(held);
         }
     }
 
     /// The keys of a span.
-    fn span(&self, key: &Bytes, range_end: &Bytes) -> Vec<Bytes> {
+    fn span(&self, key: &Bytes, range_end: &Bytes) -> impl Iterator<Item = &'a Bytes> + use<'a> {
         let end = match &range_end[..] {
             [] => Bound::Included(key),
             [0] => Bound::Unbounded,
-            _ if range_end <= key => return Vec::new(),
+            // Empty, in a way that a map takes.
+            _ if range_end <= key => Bound::Excluded(key),
             _ => Bound::Excluded(range_end),
         };
-        self.keys.range::<Bytes, _>((Bound::Included(key), end)).map(|(key, _)| key.clone()).collect()
+        let keys: &'a BTreeMap<_, _> = self.keys;
+        keys.range::<Bytes, _>((Bound::Included(key), end)).map(|(key, _)| key)
     }
 
     fn answer(&mut self, request: &Request, response: &Response) {
@@ -248,13 +207,13 @@ impl Taking<'_> {
         }
         let there: BTreeSet<&Bytes> = response.kvs.iter().map(|kv| &kv.key).collect();
         for key in self.span(&request.key, &request.range_end) {
-            if !there.contains(&key) {
-                self.saw(&key, None);
+            if !there.contains(key) {
+                self.saw(key, None);
             }
         }
     }
 
-    fn put(&mut self, put: &api::etcdserverpb::PutRequest, previous: Option<Bytes>) {
+    fn put(&mut self, put: &PutRequest, previous: Option<Bytes>) {
         if put.prev_kv {
             self.saw(&put.key, previous);
         }
@@ -269,10 +228,10 @@ impl Taking<'_> {
         }
         let all_shown = delete.prev_kv || response.deleted == 0;
         for key in self.span(&delete.key, &delete.range_end) {
-            if all_shown && !response.prev_kvs.iter().any(|kv| kv.key == key) {
-                self.saw(&key, None);
+            if all_shown && !response.prev_kvs.iter().any(|kv| kv.key == *key) {
+                self.saw(key, None);
             } else {
-                self.left(&key, None);
+                self.left(key, None);
             }
         }
     }
@@ -297,8 +256,8 @@ impl Taking<'_> {
 
     /// The parts of an answered operation go into the history.
     fn put_down(&mut self, number: u32, operation: &record::Operation, at: u64) {
-        for (key, part) in std::mem::take(&mut self.parts) {
-            let (input, output) = match (part.saw, part.left) {
+        for (key, share) in std::mem::take(&mut self.shares) {
+            let (input, output) = match (share.saw, share.left) {
                 (None, None) => continue,
                 (Some(saw), None) => (Input::Read, Output::Value(saw)),
                 (None, Some(left)) => (Input::Write(left), Output::Written),
@@ -310,32 +269,20 @@ impl Taking<'_> {
 
     /// Everything that an operation without an answer may have left anywhere.
     fn unknown(&mut self, number: u32, operation: &record::Operation) {
-        match &operation.request {
-            Request::Put(put) if !put.ignore_value => {
-                self.maybe(number, operation, &put.key, Some(put.value.clone()));
-            }
-            Request::DeleteRange(delete) => self.maybe_delete(number, operation, delete),
-            Request::Txn(txn) => {
-                let mut ops = Vec::new();
-                walk(&txn.success, &mut |op| ops.push(op));
-                walk(&txn.failure, &mut |op| ops.push(op));
-                for op in ops {
-                    match op {
-                        Op::RequestPut(put) if !put.ignore_value => {
-                            self.maybe(number, operation, &put.key, Some(put.value.clone()));
-                        }
-                        Op::RequestDeleteRange(delete) => self.maybe_delete(number, operation, delete),
-                        _ => {}
-                    }
+        for part in operation.request.parts() {
+            match part {
+                Part::Put(put) if !put.ignore_value => {
+                    self.maybe(number, operation, &put.key, Some(put.value.clone()));
                 }
+                Part::DeleteRange(delete) => self.maybe_delete(number, operation, delete),
+                _ => {}
             }
-            _ => {}
         }
     }
 
     fn maybe_delete(&mut self, number: u32, operation: &record::Operation, delete: &DeleteRangeRequest) {
         for key in self.span(&delete.key, &delete.range_end) {
-            self.maybe(number, operation, &key, None);
+            self.maybe(number, operation, key, None);
         }
     }
 
@@ -348,22 +295,12 @@ impl Taking<'_> {
 
     /// What was put with a lease may vanish with it.
     fn ends_of_leases(&mut self, number: u32, operation: &record::Operation) {
-        let mut puts = Vec::new();
-        match &operation.request {
-            Request::Put(put) => puts.push(put),
-            Request::Txn(txn) => {
-                for ops in [&txn.success, &txn.failure] {
-                    walk(ops, &mut |op| {
-                        if let Op::RequestPut(put) = op {
-                            puts.push(put);
-                        }
-                    });
-                }
+        for part in operation.request.parts() {
+            if let Part::Put(put) = part
+                && put.lease != 0
+            {
+                self.maybe(number, operation, &put.key, None);
             }
-            _ => {}
-        }
-        for put in puts.into_iter().filter(|put| put.lease != 0) {
-            self.maybe(number, operation, &put.key, None);
         }
     }
 

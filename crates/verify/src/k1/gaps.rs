@@ -6,8 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use api::etcdserverpb::response_op::Response as OpResponse;
-use api::etcdserverpb::{RangeResponse, ResponseOp};
 use api::mvccpb::KeyValue;
 use api::mvccpb::event::EventType;
 use api::{Request, Response};
@@ -150,15 +148,14 @@ impl Facts {
             }
         };
         for operation in &history.operations {
-            match operation.response() {
-                Some(Response::Range(range)) if !hides_values(&operation.request) => {
-                    range.kvs.iter().for_each(&mut note)
-                }
-                Some(Response::Put(put)) => put.prev_kv.iter().for_each(&mut note),
-                Some(Response::DeleteRange(delete)) => delete.prev_kvs.iter().for_each(&mut note),
-                Some(Response::Txn(txn)) => txn.responses.iter().for_each(|op| in_txn(op, &mut note)),
-                _ => {}
-            }
+            // A read that hides values may stand in a transaction: there only what has one is taken.
+            let hides = match &operation.request {
+                Request::Range(range) => range.keys_only,
+                Request::Txn(_) => true,
+                _ => false,
+            };
+            let pairs = operation.response().into_iter().flat_map(Response::pairs);
+            pairs.filter(|pair| !hides || !pair.value.is_empty()).for_each(&mut note);
         }
         seen.sort_by(|a, b| (a.mod_revision, &a.key).cmp(&(b.mod_revision, &b.key)));
         seen.dedup();
@@ -214,26 +211,5 @@ impl Shown {
                 _ => false,
             }
         })
-    }
-}
-
-fn hides_values(request: &Request) -> bool {
-    matches!(request, Request::Range(range) if range.keys_only)
-}
-
-/// Reads inside transactions may hide values; only what other answers show is taken from them.
-fn in_txn(op: &ResponseOp, note: &mut impl FnMut(&KeyValue)) {
-    match &op.response {
-        Some(OpResponse::ResponseRange(RangeResponse { kvs, .. })) => {
-            kvs.iter().filter(|kv| !kv.value.is_empty()).for_each(note);
-        }
-        Some(OpResponse::ResponsePut(put)) => put.prev_kv.iter().for_each(note),
-        Some(OpResponse::ResponseDeleteRange(delete)) => delete.prev_kvs.iter().for_each(note),
-        Some(OpResponse::ResponseTxn(txn)) => {
-            for op in &txn.responses {
-                in_txn(op, &mut *note);
-            }
-        }
-        None => {}
     }
 }

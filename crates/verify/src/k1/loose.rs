@@ -10,7 +10,7 @@
 use api::etcdserverpb::request_op::Request as Op;
 use api::etcdserverpb::response_op::Response as OpResponse;
 use api::etcdserverpb::{RequestOp, ResponseOp, TxnRequest, TxnResponse};
-use api::{Error, Request, Response};
+use api::{Error, Part, Request, Response};
 use record::{History, Nanos, Outcome};
 
 use super::order::{NOBODY, Order};
@@ -340,12 +340,11 @@ impl<'a> Graph<'a> {
 
 /// The lowest revision that a transaction may read at. Unlike a read of its own it takes negative ones seriously.
 fn oldest_read(txn: &TxnRequest) -> Option<i64> {
-    let of_op = |op: &RequestOp| match &op.request {
-        Some(Op::RequestRange(range)) if range.revision != 0 => Some(range.revision),
-        Some(Op::RequestTxn(nested)) => oldest_read(nested),
+    let revision = |part: Part<'_>| match part {
+        Part::Range(range) if range.revision != 0 => Some(range.revision),
         _ => None,
     };
-    txn.success.iter().chain(&txn.failure).filter_map(of_op).min()
+    txn.parts().filter_map(revision).min()
 }
 
 /// The lowest revision that a transaction did read at.

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::etcdserverpb::request_op::Request as Op;
-use api::etcdserverpb::{CompactionRequest, RequestOp};
+use api::etcdserverpb::CompactionRequest;
 use api::{Error, Request};
 use record::{Applied, History, Nanos, Operation, Outcome};
 
 use super::place::{Place, Position, is_beside_the_store, place};
+use super::rights::names_lease;
 use crate::definite::{is_definite, is_modelled, is_of_auth};
 use crate::describe;
 use crate::model::{Model, auth};
@@ -298,18 +298,11 @@ fn made_by(entry: &Applied) -> Position {
 
 /// Whether the model needs to know the leases of that moment to say whether the error is right.
 fn is_about_leases(operation: &Operation) -> bool {
-    fn names_lease(ops: &[RequestOp]) -> bool {
-        ops.iter().any(|op| match &op.request {
-            Some(Op::RequestPut(put)) => put.lease != 0,
-            Some(Op::RequestTxn(txn)) => names_lease(&txn.success) || names_lease(&txn.failure),
-            _ => false,
-        })
-    }
     match (&operation.request, &operation.outcome) {
         (Request::Put(_) | Request::Txn(_), Outcome::Error { error: Error::LeaseNotFound, .. }) => true,
-        (Request::Put(put), Outcome::Error { error: Error::KeyNotFound, .. }) => put.lease != 0,
-        (Request::Txn(txn), Outcome::Error { error: Error::KeyNotFound | Error::FutureRev, .. }) => {
-            names_lease(&txn.success) || names_lease(&txn.failure)
+        (request @ Request::Put(_), Outcome::Error { error: Error::KeyNotFound, .. })
+        | (request @ Request::Txn(_), Outcome::Error { error: Error::KeyNotFound | Error::FutureRev, .. }) => {
+            names_lease(request)
         }
         _ => false,
     }

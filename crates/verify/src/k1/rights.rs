@@ -11,9 +11,7 @@
 //! ([`versions_differ`](crate::model::auth::versions_differ)). Without the evidence for every acknowledged change of
 //! users and rights: anything.
 
-use api::etcdserverpb::RequestOp;
-use api::etcdserverpb::request_op::Request as Op;
-use api::{Error, Request};
+use api::{Error, Part, Request};
 use record::{Applied, History, Nanos, Operation, Outcome};
 
 use super::order::Order;
@@ -227,20 +225,9 @@ fn asks_at_the_door(request: &Request) -> bool {
     !at_its_place && !auth::is_about_auth(request)
 }
 
-/// Whether the rights to it depend on the keys of a lease.
-fn names_lease(request: &Request) -> bool {
-    fn any(ops: &[RequestOp]) -> bool {
-        ops.iter().any(|op| match &op.request {
-            Some(Op::RequestPut(put)) => put.lease != 0,
-            Some(Op::RequestTxn(txn)) => any(&txn.success) || any(&txn.failure),
-            _ => false,
-        })
-    }
-    match request {
-        Request::Put(put) => put.lease != 0,
-        Request::Txn(txn) => any(&txn.success) || any(&txn.failure),
-        _ => false,
-    }
+/// Whether it puts with a lease.
+pub(super) fn names_lease(request: &Request) -> bool {
+    request.parts().any(|part| matches!(part, Part::Put(put) if put.lease != 0))
 }
 
 fn wrong(operation: &Operation, number: usize, reason: String) -> Violation {
