@@ -9,6 +9,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use record::Stats;
+
 use crate::case::Case;
 use crate::determinism;
 use crate::execute::{HarnessFailure, Outcome, guarded, run_plan};
@@ -45,16 +47,11 @@ impl Batch {
     }
 
     /// Runs it. `interrupted` stops it between runs; `told` hears of every run as it ends.
-    pub fn run(self, interrupted: &AtomicBool, told: &mut dyn FnMut(&Case, &SeedRun)) -> Report {
+    pub fn run(self, interrupted: &AtomicBool, told: &mut dyn FnMut(&Case, &SeedRun, &Stats)) -> Report {
         let stopwatch = Stopwatch::start();
         let tasks = self.tasks();
         let mut reports: Vec<CaseReport> = (self.cases.iter())
-            .map(|case| CaseReport {
-                case: case.clone(),
-                asked: case.seeds(&self.seeds).len(),
-                runs: Vec::new(),
-                peak_rss_bytes: 0,
-            })
+            .map(|case| CaseReport::new(case.clone(), case.seeds(&self.seeds).len()))
             .collect();
         let next = AtomicUsize::new(0);
         let enough = AtomicBool::new(false);
@@ -81,13 +78,13 @@ impl Batch {
                 });
             }
             drop(send);
-            for (place, run) in receive {
+            for (place, (run, stats)) in receive {
                 if self.fail_fast && !matches!(run.end, End::Held) {
                     enough.store(true, Ordering::Relaxed);
                 }
-                told(&self.cases[place], &run);
+                told(&self.cases[place], &run, &stats);
                 reports[place].peak_rss_bytes = peak_rss_bytes();
-                reports[place].runs.push(run);
+                reports[place].add(run, &stats);
             }
         });
         reports.iter_mut().for_each(|report| report.runs.sort_by_key(|run| run.seed));
@@ -117,11 +114,11 @@ impl Batch {
 }
 
 /// One seed of a case; with `twice`, run twice to see whether it is the same.
-pub fn run_seed(case: &Case, seed: u64, twice: bool) -> SeedRun {
+pub fn run_seed(case: &Case, seed: u64, twice: bool) -> (SeedRun, Stats) {
     let stopwatch = Stopwatch::start();
-    let result = || -> Result<SeedRun, HarnessFailure> {
+    let result = || -> Result<(SeedRun, Stats), HarnessFailure> {
         let plan = guarded(|| case.plan(seed))?;
-        let mut run = seed_run(seed, run_plan(&plan)?);
+        let (mut run, stats) = seed_run(seed, run_plan(&plan)?);
         run.wall = stopwatch.elapsed();
         if twice {
             let hashes = [run.trace_hash, run_plan(&plan)?.record.trace_hash];
@@ -129,24 +126,20 @@ pub fn run_seed(case: &Case, seed: u64, twice: bool) -> SeedRun {
                 run.end = End::Diverged(Box::new(determinism::divergence(&plan, hashes)?));
             }
         }
-        Ok(run)
+        Ok((run, stats))
     };
-    result().unwrap_or_else(|HarnessFailure(said)| SeedRun {
-        seed,
-        stats: Default::default(),
-        trace_hash: Default::default(),
-        wall: stopwatch.elapsed(),
-        check: Duration::ZERO,
-        end: End::Collapsed(said),
+    result().unwrap_or_else(|HarnessFailure(said)| {
+        let (trace_hash, wall, end) = (Default::default(), stopwatch.elapsed(), End::Collapsed(said));
+        (SeedRun { seed, trace_hash, wall, check: Duration::ZERO, end }, Stats::default())
     })
 }
 
-fn seed_run(seed: u64, outcome: Outcome) -> SeedRun {
+fn seed_run(seed: u64, outcome: Outcome) -> (SeedRun, Stats) {
     let Outcome { record, verdict, wall, check, .. } = outcome;
     let end = match Failure::of(&verdict, &record.history) {
         Some(failure) => End::Violated(failure),
         None if !verdict.undecided.is_empty() => End::Undecided(verdict.undecided),
         None => End::Held,
     };
-    SeedRun { seed, stats: record.stats, trace_hash: record.trace_hash, wall, check, end }
+    (SeedRun { seed, trace_hash: record.trace_hash, wall, check, end }, record.stats)
 }

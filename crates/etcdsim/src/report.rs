@@ -47,8 +47,12 @@ pub struct CaseReport {
     pub case: Case,
     /// How many seeds were asked for.
     pub asked: usize,
-    /// One a seed, by ascending seed.
+    /// One a seed, by ascending seed. Small where all held: a soak keeps millions.
     pub runs: Vec<SeedRun>,
+    /// What all runs did together.
+    pub total: Stats,
+    /// In how many runs each probe was reached.
+    pub reached: BTreeMap<String, usize>,
     /// Most memory of the whole process by the end of this case's last run, in bytes.
     pub peak_rss_bytes: u64,
 }
@@ -58,8 +62,6 @@ pub struct CaseReport {
 pub struct SeedRun {
     /// Its seed.
     pub seed: u64,
-    /// What it did.
-    pub stats: Stats,
     /// The hash over all its events.
     pub trace_hash: TraceHash,
     /// Wall time, checking included.
@@ -258,11 +260,13 @@ impl Report {
         let required = probes::names().into_iter().map(|name| probe(name, Standing::Required));
         let beyond = probes::BEYOND.probes.iter().map(|it| probe(it.name.to_string(), Standing::Beyond));
         let mut reached: BTreeMap<String, Reached> = required.chain(beyond).collect();
-        for (name, times) in self.runs().flat_map(|(_, run)| &run.stats.probes) {
+        for (case, (name, times)) in
+            self.cases.iter().flat_map(|case| case.total.probes.iter().map(move |probe| (case, probe)))
+        {
             let unlisted = || probe(name.clone(), Standing::Unlisted).1;
             let probe = reached.entry(name.clone()).or_insert_with(unlisted);
             probe.times += times;
-            probe.seeds += usize::from(*times > 0);
+            probe.seeds += case.reached.get(name).copied().unwrap_or_default();
         }
         let mut reached: Vec<Reached> = reached.into_values().collect();
         reached.sort_by_key(|probe| std::cmp::Reverse((probe.seeds, probe.times)));
@@ -302,29 +306,28 @@ impl CaseReport {
         })
     }
 
-    /// What all runs did together.
-    pub fn total(&self) -> Stats {
-        let mut total = Stats::default();
-        for stats in self.runs.iter().map(|run| &run.stats) {
-            total.virtual_ns += stats.virtual_ns;
-            total.events += stats.events;
-            total.messages += stats.messages;
-            total.operations += stats.operations;
-            total.answered += stats.answered;
-            total.elections += stats.elections;
-            total.disk_operations += stats.disk_operations;
-            let sums = [
-                (&mut total.faults, &stats.faults),
-                (&mut total.probes, &stats.probes),
-                (&mut total.work, &stats.work),
-            ];
-            for (sum, counts) in sums {
-                for (name, count) in counts {
-                    *sum.entry(name.clone()).or_default() += count;
-                }
+    /// A case none of whose seeds was run yet.
+    pub fn new(case: Case, asked: usize) -> CaseReport {
+        CaseReport {
+            case,
+            asked,
+            runs: Vec::new(),
+            total: Stats::default(),
+            reached: BTreeMap::new(),
+            peak_rss_bytes: 0,
+        }
+    }
+
+    /// Takes a run in. What it did goes into the sum.
+    pub(crate) fn add(&mut self, run: SeedRun, stats: &Stats) {
+        self.runs.push(run);
+        self.total.add(stats);
+        for name in stats.probes.iter().filter(|(_, times)| **times > 0).map(|(name, _)| name) {
+            match self.reached.get_mut(name) {
+                Some(seeds) => *seeds += 1,
+                None => _ = self.reached.insert(name.clone(), 1),
             }
         }
-        total
     }
 
     /// Wall time of all runs: on one core, as they ran one after another on each.

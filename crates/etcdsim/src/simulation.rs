@@ -115,7 +115,7 @@ impl Simulation {
             check_determinism,
             ..Batch::new(vec![case], chosen(seeds))
         };
-        let mut report = batch.run(&AtomicBool::new(false), &mut |_, _| {});
+        let mut report = batch.run(&AtomicBool::new(false), &mut |_, _, _| {});
         report.explain();
         report
     }

@@ -49,7 +49,7 @@ fn two_processes_with_one_job_and_with_two_tell_the_same() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let case = Case::load(&root.join(file)).expect("the scenario is sound");
         for seed in SEEDS {
-            let here = run_seed(&case, seed, false).trace_hash.to_string();
+            let here = run_seed(&case, seed, false).0.trace_hash.to_string();
             assert_eq!(
                 one["scenarios"][place]["trace_hashes"][seed.to_string()],
                 here,

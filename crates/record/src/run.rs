@@ -92,3 +92,31 @@ pub struct Stats {
     /// What the clients' programs did, by name: watches opened, lists made anew, conflicts met, …
     pub work: BTreeMap<String, u64>,
 }
+
+impl Stats {
+    /// Adds what another run did.
+    pub fn add(&mut self, other: &Stats) {
+        let Stats { virtual_ns, events, messages, operations, answered, elections, disk_operations, .. } =
+            other;
+        self.virtual_ns += virtual_ns;
+        self.events += events;
+        self.messages += messages;
+        self.operations += operations;
+        self.answered += answered;
+        self.elections += elections;
+        self.disk_operations += disk_operations;
+        let sums = [
+            (&mut self.faults, &other.faults),
+            (&mut self.probes, &other.probes),
+            (&mut self.work, &other.work),
+        ];
+        for (sum, counts) in sums {
+            for (name, count) in counts {
+                match sum.get_mut(name) {
+                    Some(sum) => *sum += count,
+                    None => _ = sum.insert(name.clone(), *count),
+                }
+            }
+        }
+    }
+}

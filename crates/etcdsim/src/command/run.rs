@@ -82,7 +82,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Mistakes> {
     };
     stop_on_ctrl_c();
     let mut progress = Progress::start(batch.len());
-    let mut report = batch.run(&INTERRUPTED, &mut |_, run| progress.one_more(run));
+    let mut report = batch.run(&INTERRUPTED, &mut |_, run, stats| progress.one_more(run, stats));
     report.explain();
     progress.end();
 

@@ -48,7 +48,7 @@ pub fn summary(report: &Report, replay: &dyn Fn(&CaseReport, &SeedRun) -> String
         "### etcdsim\n\n| scenario | seeds | virtual | × real | failures |\n|---|--:|--:|--:|--:|\n"
             .to_string();
     for case in &report.cases {
-        let total = case.total();
+        let total = &case.total;
         writeln!(
             text,
             "| {} | {} | {} | {} | {} |",

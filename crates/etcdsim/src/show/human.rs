@@ -58,7 +58,7 @@ fn table(report: &Report) -> Table {
     table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_header(["scenario", "seeds", "operations", "virtual", "x real", "faults", "failures"]);
     for case in &report.cases {
-        let total = case.total();
+        let total = &case.total;
         table.add_row([
             case.case.name.clone(),
             numbers::count(case.runs.len() as u64),
@@ -79,7 +79,7 @@ fn table(report: &Report) -> Table {
 
 /// What the clients' programs did, where they are more than single requests.
 fn work(out: &mut String, case: &CaseReport) -> fmt::Result {
-    let work = case.total().work;
+    let work = &case.total.work;
     if work.is_empty() {
         return Ok(());
     }
@@ -138,7 +138,7 @@ pub fn coverage(report: &Report) -> String {
 }
 
 fn summary(report: &Report) -> String {
-    let virtual_ns: u64 = report.cases.iter().map(|case| case.total().virtual_ns).sum();
+    let virtual_ns: u64 = report.cases.iter().map(|case| case.total.virtual_ns).sum();
     let failures = match report.failures() {
         0 => "no failure".green().to_string(),
         some => numbers::counted(some, "failure").red().bold().to_string(),

@@ -105,7 +105,7 @@ pub fn report(report: &Report, replay: &dyn Fn(&CaseReport, &SeedRun) -> String)
 }
 
 fn scenario<'a>(case: &'a CaseReport, replay: &dyn Fn(&CaseReport, &SeedRun) -> String) -> Scenario<'a> {
-    let total = case.total();
+    let total = case.total.clone();
     let failing = |(run, failure): (&'a SeedRun, &'a Failure)| Failing {
         seed: run.seed,
         trace_hash: run.trace_hash,
