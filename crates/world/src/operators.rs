@@ -8,6 +8,7 @@
 //! A machine that was added is switched on as soon as some member knows of it, as by a tool that looks at
 //! the member list. Operators stop when the chaos phase is over; what they began is left as it is.
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use api::etcdserverpb::{
@@ -51,7 +52,7 @@ enum Step {
 
 struct Task {
     /// Not yet done, in order.
-    steps: std::collections::VecDeque<Step>,
+    steps: VecDeque<Step>,
     attempts: u32,
     /// The operation under way.
     current: Option<u64>,
@@ -63,7 +64,9 @@ struct Task {
 pub(crate) struct Operators {
     tasks: Vec<Task>,
     /// The places of members that faults will add, by fault.
-    joiners: std::collections::BTreeMap<usize, usize>,
+    joiners: BTreeMap<usize, usize>,
+    /// Whom somebody was asked to remove, by place; whether it was done or not.
+    leaving: BTreeSet<usize>,
     /// As whom they ask, where auth is on.
     login: Option<Login>,
 }
@@ -73,7 +76,7 @@ impl Operators {
         let first = plan.cluster.members as usize;
         let adding = plan.faults.iter().enumerate().filter(|(_, fault)| fault.kind.adds_member());
         let joiners = adding.enumerate().map(|(nth, (fault, _))| (fault, first + nth)).collect();
-        Operators { tasks: Vec::new(), joiners, login: Login::root(plan) }
+        Operators { tasks: Vec::new(), joiners, leaving: BTreeSet::new(), login: Login::root(plan) }
     }
 }
 
@@ -156,14 +159,24 @@ impl World<'_> {
             return;
         }
         let Some(step) = self.operators.tasks[at].steps.front().cloned() else { return };
-        if takes_one_of_two(&step) && self.progress.configuration.1.len() <= 2 {
-            self.recorder.count("removal-refrained-from");
-            self.operators.tasks[at].steps.clear();
-            return;
-        }
+        let removal = removed_by(&step).map(|member| (member, self.may_be_removed(member)));
         let members = self.members();
         let task = &mut self.operators.tasks[at];
         task.attempts += 1;
+        match removal {
+            Some((_, Removal::Never)) => {
+                self.recorder.count("removal-refrained-from");
+                task.steps.clear();
+                return;
+            }
+            Some((_, Removal::Later)) if task.attempts <= ATTEMPTS => {
+                self.queue.push(self.queue.now() + PAUSE, Happening::Operate { task: at });
+                return;
+            }
+            Some((member, Removal::Now)) => _ = self.operators.leaving.insert(member),
+            _ => {}
+        }
+        let task = &mut self.operators.tasks[at];
         task.endpoint += 1;
         if task.attempts > ATTEMPTS {
             task.steps.clear();
@@ -195,6 +208,26 @@ impl World<'_> {
             head: client_head(MessageKind::ClientRequest),
             body: Body::Request(operation, request, token),
         });
+    }
+
+    /// Whether an operator may take a member away.
+    ///
+    /// Those who stay may not know yet that the change is committed, and come back after a loss of power with the
+    /// configuration before it. If they need the vote of the one who has left, they wait for ever: raft has no way out
+    /// of that (`docs/findings.md`). So a quorum of the configuration at hand must be left, of members that have it
+    /// on their disks, are not lost, and are not about to leave.
+    fn may_be_removed(&self, member: usize) -> Removal {
+        let (index, voters, _) = &self.progress.configuration;
+        let quorum = voters.len() / 2 + 1;
+        let lost = |other: usize| self.processes[other].gone || self.nemesis.excuses_refusal(other);
+        let staying = voters.iter().filter(|other| **other != member && !lost(**other));
+        if staying.clone().count() < quorum {
+            return Removal::Never;
+        }
+        let ready = staying.filter(|other| {
+            !self.operators.leaving.contains(other) && self.progress.durable[**other] >= *index
+        });
+        if self.progress.joint || ready.count() < quorum { Removal::Later } else { Removal::Now }
     }
 
     /// A change that no call of etcd's asks for goes straight to the member.
@@ -292,14 +325,26 @@ impl World<'_> {
     }
 }
 
-/// Whether a step takes a member away. From a cluster of two nobody should: the one who stays may not know
-/// yet that the change is committed, and then waits for ever for a vote of the one who has left
-/// (`docs/findings.md`). Raft needs a third one to tell it.
-fn takes_one_of_two(step: &Step) -> bool {
+/// Whether a member may be taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Removal {
+    Now,
+    /// Not before others know more, or have left.
+    Later,
+    /// Too few would be left.
+    Never,
+}
+
+/// Whom a step takes away, by place.
+fn removed_by(step: &Step) -> Option<usize> {
+    let removed = |request: &Request| match request {
+        Request::MemberRemove(MemberRemoveRequest { id }) => Some(*id as usize - 1),
+        _ => None,
+    };
     match step {
-        Step::Ask(request) => matches!(request, Request::MemberRemove(_)),
-        Step::Reconfigure(_) => true,
-        _ => false,
+        Step::Ask(request) => removed(request),
+        Step::Reconfigure(changes) => changes.iter().find_map(removed),
+        _ => None,
     }
 }
 

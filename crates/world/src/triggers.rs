@@ -9,6 +9,8 @@ pub(crate) struct Progress {
     /// Role and term of each member, by number; down members follow nobody.
     roles: Vec<(Role, u64)>,
     applied: Vec<u64>,
+    /// How far each member's store is durable: it comes back with no older configuration than that one's.
+    pub(crate) durable: Vec<u64>,
     snapshots: Vec<u32>,
     elections: u32,
     pub(crate) operations: u64,
@@ -27,6 +29,7 @@ impl Progress {
             configuration: (0, (0..voters).collect(), Vec::new()),
             roles: vec![(Role::Follower, 0); members],
             applied: vec![0; members],
+            durable: vec![0; members],
             snapshots: vec![0; members],
             ..Progress::default()
         }
@@ -59,6 +62,9 @@ impl Progress {
             Fact::Applied { index, .. } => {
                 self.applied[at] = *index;
                 self.changed = true;
+            }
+            Fact::Recovered { consistent_index, .. } | Fact::BackendDurable { consistent_index } => {
+                self.durable[at] = *consistent_index;
             }
             Fact::SnapshotInstalled { index, .. } => {
                 self.applied[at] = *index;
