@@ -64,7 +64,7 @@ fn operation(operation: &report::Operation) -> Option<Operation> {
     let response = &operation.response;
     let outcome = match (&response.answer, &response.error, &response.client_error) {
         (_, Some(_), _) => Outcome::Unknown { gave_up: at },
-        (_, None, Some(error)) => match Error::from_text(error) {
+        (_, None, Some(error)) => match named(error) {
             Some(error) => Outcome::Error { at, error },
             None => Outcome::Unknown { gave_up: at },
         },
@@ -75,6 +75,12 @@ fn operation(operation: &report::Operation) -> Option<Operation> {
     };
     let client = u32::try_from(operation.client).unwrap_or_default();
     Some(Operation { client, member: SOME_MEMBER, user: None, request, call: time(operation.call), outcome })
+}
+
+/// An error by what the report calls it: of a refused compaction it has the store's own text, without the service's name
+/// before it (`AppendCompact` in `tests/robustness/model/history.go`).
+fn named(error: &str) -> Option<Error> {
+    Error::from_text(error).or_else(|| Error::from_text(&format!("etcdserver: {error}")))
 }
 
 fn time(nanos: i64) -> Nanos {

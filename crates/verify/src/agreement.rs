@@ -18,7 +18,7 @@ use crate::Expectations;
 use crate::by_revision::ByRevision;
 use crate::describe;
 use crate::general::values::ByKey;
-use crate::k1::Known;
+use crate::k1::{Known, calls_services};
 use crate::model::FIRST_REVISION;
 
 /// More than any run's keys need whose values are unique, and little beside the run itself.
@@ -49,7 +49,7 @@ pub fn check(record: &Record, expectations: &Expectations, known: Option<&Known>
     if let Some(known) = known {
         agreement.confirmed = confirmed(history, expectations, known);
     }
-    let services = record.applied.is_empty() && has_services(history);
+    let services = record.applied.is_empty() && calls_services(history);
     if expectations.start_revision == FIRST_REVISION && !services {
         by_values(record, &mut agreement);
     }
@@ -104,13 +104,4 @@ fn disagree(history: &History, by: &str, what: &str, numbers: impl Iterator<Item
         "the engines disagree: `k1` finds nothing wrong, but by {by} {what}. Either `k1` overlooks a violation or the other engine invents one:{}",
         lines.collect::<String>()
     )
-}
-
-/// Whether keys are written that no client names.
-fn has_services(history: &History) -> bool {
-    use api::Request;
-    history
-        .operations
-        .iter()
-        .any(|one| matches!(one.request, Request::Lock(_) | Request::Campaign(_) | Request::Proclaim(_)))
 }

@@ -91,11 +91,11 @@ pub fn judge(record: &Record, expectations: &Expectations) -> Verdict {
     verdict.checked(Oracle::K2, "held against earlier answers of their member", k2.compared);
     verdict.violations.extend(k2.violations);
 
-    let k3 = k3::check(history, &record.applied, &starts);
+    let k3 = k3::check(history, &record.applied, &starts, premises.closed);
     verdict.checked(Oracle::K3, "reads at a revision", k3.reads);
     verdict.violations.extend(k3.violations);
 
-    let k4 = k4::check(history, &record.applied);
+    let k4 = k4::check(history, &record.applied, premises.closed);
     verdict.checked(Oracle::K4, "acknowledged writes looked for at the end", k4.writes);
     verdict.checked(Oracle::K4, "applied entries", k4.applied);
     verdict.violations.extend(k4.violations);

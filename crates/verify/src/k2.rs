@@ -3,6 +3,7 @@
 //! That what it returns is the state at its revision is part of K1's replay; here is what time says of it. What it
 //! has shown was committed, so no linearizable operation called later may be of an older state; and a member's
 //! store only moves forward while its process lives, so neither may a later serializable read of the same member.
+//! What a watcher was told of was committed just so, and is held against everyone in the same way.
 //!
 //! Not checked: how old the state may be (as old as it likes); a read that a restart of its member falls into; going
 //! back over a restart, which is allowed (a member comes back with what is durable); without the times of the
@@ -34,6 +35,7 @@ pub struct Finding {
 /// Checks a history. `starts` are the starts of all processes, in any order; none means that they are not known.
 pub fn check(history: &History, starts: &[(MemberId, Nanos)]) -> Finding {
     let mut finding = Finding::default();
+    against_the_told(history, &mut finding);
     if !history.operations.iter().any(|operation| is_judged(&operation.request)) {
         return finding;
     }
@@ -65,6 +67,32 @@ fn against_everyone(history: &History, finding: &mut Finding) {
             && position < floor
         {
             finding.violations.push(behind_what_was_shown(history, by, number));
+        }
+    }
+}
+
+/// No linearizable operation is of an older state than a watcher had been told of before its call.
+fn against_the_told(history: &History, finding: &mut Finding) {
+    let mut told: Vec<(Nanos, i64, usize)> = Vec::new();
+    for (stream, watch) in history.watches.iter().enumerate() {
+        for (at, response) in &watch.received {
+            let revisions = response.events.iter().filter_map(|event| Some(event.kv.as_ref()?.mod_revision));
+            told.extend(revisions.max().map(|newest| (*at, newest, stream)));
+        }
+    }
+    told.sort_unstable();
+    let mut next = told.iter().peekable();
+    let mut newest: Option<(i64, Nanos, usize)> = None;
+    for (number, operation) in history.operations.iter().enumerate() {
+        while let Some((at, revision, stream)) = next.next_if(|(at, ..)| *at < operation.call) {
+            if newest.is_none_or(|(newest, ..)| *revision > newest) {
+                newest = Some((*revision, *at, *stream));
+            }
+        }
+        if let (Place::At(position), Some((revision, at, stream))) = (place(operation), newest)
+            && position < Position::during(revision)
+        {
+            finding.violations.push(behind_what_was_told(history, (revision, at, stream), number));
         }
     }
 }
@@ -161,6 +189,28 @@ fn behind_what_was_shown(history: &History, shown: usize, later: usize) -> Viola
             describe::time(operation.call)
         ))
         .shown_by([shown, later])
+}
+
+fn behind_what_was_told(
+    history: &History,
+    (revision, at, stream): (i64, Nanos, usize),
+    later: usize,
+) -> Violation {
+    let operation = &history.operations[later];
+    let time = operation.returned().unwrap_or(operation.call);
+    let title = "an operation is of an older state than a watcher had been told of";
+    let client = history.watches[stream].client;
+    Violation::new(Oracle::K2, Severity::Wrong, time, title)
+        .say(format!(
+            "Client {client} was told of a change at revision {revision} at {}, on stream {stream}.",
+            describe::time(at)
+        ))
+        .say(format!(
+            "{} It was called at {}, after that.",
+            answered(history, later),
+            describe::time(operation.call)
+        ))
+        .shown_by([later])
 }
 
 fn answered(history: &History, number: usize) -> String {

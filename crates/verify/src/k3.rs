@@ -34,10 +34,10 @@ pub struct Finding {
     pub reads: usize,
 }
 
-/// Checks a history and the evidence; `starts` as for K2.
-pub fn check(history: &History, applied: &[Applied], starts: &[(MemberId, Nanos)]) -> Finding {
+/// Checks a history and the evidence; `starts` as for K2. `closed` is whether nobody else compacted.
+pub fn check(history: &History, applied: &[Applied], starts: &[(MemberId, Nanos)], closed: bool) -> Finding {
     let mut finding = Finding::default();
-    let compactions = compactions(history, applied);
+    let compactions = closed.then(|| compactions(history, applied));
     let mut known = BTreeMap::new();
     if !starts.is_empty() && history.operations.iter().any(is_refused) {
         known.extend(newest_before(history, starts));
@@ -46,7 +46,7 @@ pub fn check(history: &History, applied: &[Applied], starts: &[(MemberId, Nanos)
         let past = reads_the_past(&operation.request) || is_refused(operation);
         finding.reads += usize::from(past && operation.returned().is_some());
         if is_refused(operation)
-            && let Some(reason) = against(history, number, &compactions, &known)
+            && let Some(reason) = against(history, number, compactions.as_deref(), &known)
         {
             let title = "a serializable read was refused without a reason";
             let line = describe::operation(operation);
@@ -81,12 +81,12 @@ pub(crate) fn compactions(history: &History, applied: &[Applied]) -> Vec<(Nanos,
     history.operations.iter().filter_map(compaction).chain(applied.iter().filter_map(own)).collect()
 }
 
-/// What speaks against the error of a serializable read; `known` has for each the newest earlier answer of its
-/// process.
+/// What speaks against the error of a serializable read; `compactions` are all there can have been, if that is known,
+/// `known` has for each the newest earlier answer of its process.
 fn against(
     history: &History,
     number: usize,
-    compactions: &[(Nanos, i64)],
+    compactions: Option<&[(Nanos, i64)]>,
     known: &BTreeMap<usize, usize>,
 ) -> Option<String> {
     let operation = &history.operations[number];
@@ -97,7 +97,7 @@ fn against(
         (Ok(()), Error::Compacted, Some((oldest, _))) => {
             let explains = |(call, to): &(Nanos, i64)| call <= at && *to > oldest;
             // Below -1 is compacted from the beginning.
-            let asked_for = oldest < -1 || compactions.iter().any(explains);
+            let asked_for = oldest < -1 || compactions.is_none_or(|all| all.iter().any(explains));
             (!asked_for)
                 .then(|| format!("No compaction beyond revision {oldest} had been asked for by then."))
         }

@@ -35,12 +35,12 @@ pub struct Finding {
     pub applied: usize,
 }
 
-/// Checks a history and the evidence.
-pub fn check(history: &History, applied: &[Applied]) -> Finding {
+/// Checks a history and the evidence. `closed` is whether nobody else wrote.
+pub fn check(history: &History, applied: &[Applied], closed: bool) -> Finding {
     let mut finding = Finding { applied: applied.len(), ..Finding::default() };
     twice(history, applied, &mut finding.violations);
     if let Some(quiet) = quiet_read(history) {
-        lost(history, applied, quiet, &mut finding);
+        lost(history, applied, closed, quiet, &mut finding);
     }
     finding
 }
@@ -188,7 +188,7 @@ fn covers(request: &DeleteRangeRequest, key: &[u8]) -> bool {
     }
 }
 
-fn lost(history: &History, applied: &[Applied], quiet: usize, finding: &mut Finding) {
+fn lost(history: &History, applied: &[Applied], closed: bool, quiet: usize, finding: &mut Finding) {
     let read = &history.operations[quiet];
     let Some(Response::Range(seen)) = read.response() else { unreachable!("a quiet read has its answer") };
     let mut changes = Changes::default();
@@ -217,8 +217,9 @@ fn lost(history: &History, applied: &[Applied], quiet: usize, finding: &mut Find
     }
     for key in changes.keys.keys().filter(|key| !there.contains_key(*key)) {
         let Some(change) = changes.newest(key, 0) else { continue };
-        let excused =
-            |put: &PutRequest| put.lease != 0 || put.ignore_lease || unseen.may_delete(key, change.revision);
+        let excused = |put: &PutRequest| {
+            !closed || put.lease != 0 || put.ignore_lease || unseen.may_delete(key, change.revision)
+        };
         if change.put.is_some_and(|put| !excused(put)) {
             losses.push((change, key, None));
         }

@@ -217,6 +217,18 @@ impl Truth {
         self.keys.range::<[u8], _>((Included(keys.key), end))
     }
 
+    /// Whether a change can have been compacted away by a moment though its revision can still be watched from: the same
+    /// revision changed its key once more, and was compacted to, of which only the last change is kept.
+    pub fn may_be_dropped(&self, number: u32, at: Nanos) -> bool {
+        let event = self.event(number);
+        let revision = event.kv.mod_revision;
+        let of_key = self.keys.get(&event.kv.key).map_or(&[][..], Vec::as_slice);
+        let next = of_key.get(of_key.partition_point(|other| *other <= number));
+        next.is_some_and(|next| self.event(*next).kv.mod_revision == revision)
+            && (!self.sure_of_compactions
+                || self.compactions_by(at).any(|compaction| compaction.revision == revision))
+    }
+
     /// The operation that made a revision, where a client's did.
     pub fn maker(&self, revision: i64) -> Option<usize> {
         let at = self.makers.binary_search_by_key(&revision, |(revision, _)| *revision).ok()?;

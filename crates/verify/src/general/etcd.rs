@@ -9,6 +9,7 @@ use record::History;
 use crate::answer;
 use crate::definite::{is_modelled, over_at};
 use crate::describe;
+use crate::k1::is_service;
 use crate::k1::place::{Place, Position, is_write, place};
 use crate::k1::replay::granted;
 use crate::model::{FIRST_REVISION, Model, Ties};
@@ -95,17 +96,6 @@ impl Asked {
     pub fn check(&self, budget: &Budget<'_>) -> Report {
         linear::check(&self.model, &self.history, budget)
     }
-}
-
-fn is_service(request: &Request) -> bool {
-    matches!(
-        request,
-        Request::Lock(_)
-            | Request::Unlock(_)
-            | Request::Campaign(_)
-            | Request::Proclaim(_)
-            | Request::Resign(_)
-    )
 }
 
 fn reads_the_past(request: &Request) -> bool {

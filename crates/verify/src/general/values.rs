@@ -202,7 +202,8 @@ impl<'a> Taking<'a> {
             request.min_create_revision,
             request.max_create_revision,
         ];
-        if request.limit > 0 || filters.iter().any(|filter| *filter > 0) {
+        // A bound below 0 is one, too: the highest revision that may be shown can be one that no pair has.
+        if request.limit > 0 || filters.iter().any(|filter| *filter != 0) {
             return;
         }
         let there: BTreeSet<&Bytes> = response.kvs.iter().map(|kv| &kv.key).collect();
@@ -242,13 +243,16 @@ impl<'a> Taking<'a> {
             compare.result == CompareResult::Equal as i32 && compare.range_end.is_empty()
         };
         for compare in compares.iter().filter(equal).filter(|_| succeeded) {
-            match &compare.target_union {
-                Some(TargetUnion::Value(value)) if compare.target == CompareTarget::Value as i32 => {
+            // Of another target the union says nothing: a lease or a value is compared with none, whatever it holds.
+            match (CompareTarget::try_from(compare.target), &compare.target_union) {
+                (Ok(CompareTarget::Value), Some(TargetUnion::Value(value))) => {
                     self.saw(&compare.key, Some(value.clone()));
                 }
-                Some(
-                    TargetUnion::Version(0) | TargetUnion::CreateRevision(0) | TargetUnion::ModRevision(0),
-                ) => self.saw(&compare.key, None),
+                (Ok(CompareTarget::Version), Some(TargetUnion::Version(0)))
+                | (Ok(CompareTarget::Create), Some(TargetUnion::CreateRevision(0)))
+                | (Ok(CompareTarget::Mod), Some(TargetUnion::ModRevision(0))) => {
+                    self.saw(&compare.key, None);
+                }
                 _ => {}
             }
         }

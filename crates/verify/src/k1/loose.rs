@@ -3,9 +3,9 @@
 //! The store has a second register, the compacted revision, which only grows, and which no answer carries. So all
 //! operations that tell something of it, and all others without a place, are nodes of a graph: an edge leads from
 //! what returned before a call to what was called then, from each compaction to the next higher one, from a read at
-//! a revision to the first compaction beyond it, from that compaction to whatever was refused because of it. Along
-//! the edges every node gets the earliest place it can have. A cycle, or a node pushed beyond what real time allows
-//! it, is a violation; without either the order of the graph is a linearization.
+//! a revision to the first compaction beyond it and to whoever was refused it, from that compaction to whatever was
+//! refused because of it. Along the edges every node gets the earliest place it can have. A cycle, or a node pushed
+//! beyond what real time allows it, is a violation; without either the order of the graph is a linearization.
 
 use api::etcdserverpb::request_op::Request as Op;
 use api::etcdserverpb::response_op::Response as OpResponse;
@@ -47,20 +47,32 @@ struct Node {
     over: Option<Nanos>,
 }
 
+/// What may have been done beside the history.
+#[derive(Clone, Copy, Debug)]
+pub struct Others {
+    /// Whether revisions may have been made.
+    pub wrote: bool,
+    /// Whether somebody may have compacted.
+    pub compacted: bool,
+}
+
 /// Checks all operations without a place of their own, and returns how many there are. `model` is never compacted
 /// and has every revision; `evidence` says whether what is `open` and not in the order is known not to have happened.
+#[allow(clippy::too_many_arguments, reason = "all of it is what the engine found out so far")]
 pub fn check(
     history: &History,
     order: &Order,
     somewhere: &[Window],
     open: &[Window],
     evidence: bool,
+    others: Others,
     model: &Model,
     violations: &mut Vec<Violation>,
 ) -> usize {
     let possible = if evidence { &[] } else { open };
     let mut graph = Graph::new(history, order, somewhere, open, possible, violations);
-    graph.settle(model, possible, violations);
+    graph.others = others.compacted;
+    graph.settle(model, !possible.is_empty() || others.wrote, violations);
     graph.nodes.len()
 }
 
@@ -71,6 +83,8 @@ struct Graph<'a> {
     compactions: Vec<(i64, usize)>,
     /// Compactions that may have taken effect: to which revision, and since when.
     possible: Vec<(i64, Nanos)>,
+    /// Whether others may have compacted, too, of whom nothing is known.
+    others: bool,
 }
 
 impl<'a> Graph<'a> {
@@ -82,7 +96,13 @@ impl<'a> Graph<'a> {
         possible: &[Window],
         violations: &mut Vec<Violation>,
     ) -> Graph<'a> {
-        let mut graph = Graph { history, nodes: Vec::new(), compactions: Vec::new(), possible: Vec::new() };
+        let mut graph = Graph {
+            history,
+            nodes: Vec::new(),
+            compactions: Vec::new(),
+            possible: Vec::new(),
+            others: false,
+        };
         for window in somewhere {
             graph.take_unplaced(window, violations);
         }
@@ -148,6 +168,11 @@ impl<'a> Graph<'a> {
     fn take_unplaced(&mut self, window: &Window, violations: &mut Vec<Violation>) {
         let operation = &self.history.operations[window.operation as usize];
         let says = match (&operation.request, &operation.outcome) {
+            // What is below 0 is compacted from the beginning.
+            (Request::Compact(request), Outcome::Answer { .. }) if request.revision < 0 => {
+                violations.push(compacted_to_nothing(self.history, window.operation));
+                return;
+            }
             (Request::Compact(request), Outcome::Answer { .. }) => Says::Compacts(request.revision),
             (_, Outcome::Error { error, .. }) if !is_modelled(*error) => return,
             (request, Outcome::Error { at, error }) => match (request, *error, model::check(request)) {
@@ -163,7 +188,9 @@ impl<'a> Graph<'a> {
                     Says::Future(request.revision)
                 }
                 // Compacting to where it is compacted already is refused too.
-                (Request::Compact(request), Error::Compacted, _) => Says::Compacted(request.revision - 1),
+                (Request::Compact(request), Error::Compacted, _) => {
+                    Says::Compacted(request.revision.saturating_sub(1))
+                }
                 (Request::Compact(request), Error::FutureRev, _) => Says::Future(request.revision),
                 (Request::Txn(request), Error::Compacted, _) => match oldest_read(request) {
                     Some(revision) => Says::Compacted(revision),
@@ -260,29 +287,60 @@ impl<'a> Graph<'a> {
         for pair in self.compactions.windows(2) {
             edges[pair[0].1].push(pair[1].1);
         }
+        self.refusals(&mut edges);
         edges
+    }
+
+    /// Whoever was refused a revision comes after all who still got that revision or one before it, even where it is not
+    /// known what compacted it. For each revision that was refused a node is added that all these go to; it goes to the
+    /// refusals, and to the node of the next higher revision.
+    fn refusals(&self, edges: &mut Vec<Vec<usize>>) {
+        let mut refused: Vec<(i64, usize)> = Vec::new();
+        for (at, node) in self.nodes.iter().enumerate() {
+            if let Says::Compacted(revision) = node.says {
+                refused.push((revision, at));
+            }
+        }
+        refused.sort_unstable();
+        let first = edges.len();
+        let mut revisions: Vec<i64> = Vec::new();
+        for of_revision in refused.chunk_by(|one, next| one.0 == next.0) {
+            if !revisions.is_empty() {
+                edges[first + revisions.len() - 1].push(first + revisions.len());
+            }
+            revisions.push(of_revision[0].0);
+            edges.push(of_revision.iter().map(|(_, at)| *at).collect());
+        }
+        for (at, node) in self.nodes.iter().enumerate() {
+            if let Says::NotCompacted(revision) | Says::Compacts(revision) = node.says {
+                let next = revisions.partition_point(|refused| *refused < revision);
+                if next < revisions.len() {
+                    edges[at].push(first + next);
+                }
+            }
+        }
     }
 
     /// Whether a revision below 0 is asked for, or a compaction that may have happened explains the error.
     fn may_be_compacted(&self, node: &Node, revision: i64) -> bool {
         let explains = |(to, call): &(i64, Nanos)| *to > revision && node.over.is_none_or(|at| *call <= at);
-        revision < -1 || self.possible.iter().any(explains)
+        revision < -1 || self.others || self.possible.iter().any(explains)
     }
 
-    /// Gives every node its earliest place, along the edges.
-    fn settle(&mut self, model: &Model, possible: &[Window], violations: &mut Vec<Violation>) {
+    /// Gives every node its earliest place, along the edges. `more` is whether more may have happened than the model has.
+    fn settle(&mut self, model: &Model, more: bool, violations: &mut Vec<Violation>) {
         let edges = self.edges(violations);
         let count = self.nodes.len();
-        let mut waiting = vec![0_u32; 2 * count];
+        let mut waiting = vec![0_u32; edges.len()];
         edges.iter().flatten().for_each(|to| waiting[*to] += 1);
-        let mut earliest: Vec<Bound> = vec![Bound { position: Position::START, by: NOBODY }; 2 * count];
+        let mut earliest: Vec<Bound> = vec![Bound { position: Position::START, by: NOBODY }; edges.len()];
         for (at, node) in self.nodes.iter().enumerate() {
             earliest[at] = node.floor;
         }
-        let mut ready: Vec<usize> = (0..2 * count).filter(|at| waiting[*at] == 0).collect();
+        let mut ready: Vec<usize> = (0..edges.len()).filter(|at| waiting[*at] == 0).collect();
         while let Some(at) = ready.pop() {
             if at < count {
-                self.place(at, &mut earliest[at], model, possible, violations);
+                self.place(at, &mut earliest[at], model, more, violations);
             }
             for to in &edges[at] {
                 if earliest[at].position > earliest[*to].position {
@@ -308,7 +366,7 @@ impl<'a> Graph<'a> {
         at: usize,
         earliest: &mut Bound,
         model: &Model,
-        possible: &[Window],
+        more: bool,
         violations: &mut Vec<Violation>,
     ) {
         let node = &self.nodes[at];
@@ -316,7 +374,7 @@ impl<'a> Graph<'a> {
             let operation = &self.history.operations[node.operation as usize];
             // After the last known revision anything still open may have happened.
             let last = Position::during(model.revision());
-            let unknown = !possible.is_empty() && node.ceiling.position > last;
+            let unknown = more && node.ceiling.position > last;
             let until = node.ceiling.position.min(last).revision();
             let fits = |revision: &i64| model.refused_at(&operation.request, *revision) == Err(error);
             match (earliest.position.revision()..=until).find(fits) {
@@ -331,7 +389,7 @@ impl<'a> Graph<'a> {
             violations.push(no_place(self.history, node, earliest));
         } else if let Says::Compacts(revision) = node.says
             && revision > model.revision()
-            && possible.is_empty()
+            && !more
         {
             violations.push(no_place(self.history, node, earliest));
         }
@@ -347,11 +405,11 @@ fn oldest_read(txn: &TxnRequest) -> Option<i64> {
     txn.parts().filter_map(revision).min()
 }
 
-/// The lowest revision that a transaction did read at.
+/// The lowest revision that a transaction did read at; negative ones are held against the compaction, too.
 fn oldest_read_done(txn: &TxnRequest, response: &TxnResponse) -> Option<i64> {
     let branch = if response.succeeded { &txn.success } else { &txn.failure };
     let of_op = |(op, response): (&RequestOp, &ResponseOp)| match (&op.request, &response.response) {
-        (Some(Op::RequestRange(range)), _) if range.revision > 0 => Some(range.revision),
+        (Some(Op::RequestRange(range)), _) if range.revision != 0 => Some(range.revision),
         (Some(Op::RequestTxn(nested)), Some(OpResponse::ResponseTxn(response))) => {
             oldest_read_done(nested, response)
         }
@@ -419,6 +477,14 @@ fn compacted_twice(history: &History, one: u32, other: u32) -> Violation {
         .say(answered(history, other))
         .say("The second should have been refused: that revision was compacted already.")
         .shown_by(both())
+}
+
+fn compacted_to_nothing(history: &History, operation: u32) -> Violation {
+    let time = history.operations[operation as usize].returned().unwrap_or(0);
+    Violation::new(Oracle::K3, Severity::Wrong, time, "a compaction to a revision below 0 was accepted")
+        .say(answered(history, operation))
+        .say("It should have been refused: nothing is below what an empty store is compacted to.")
+        .shown_by([operation as usize])
 }
 
 /// `own` is when a member last compacted of its own accord.

@@ -33,6 +33,7 @@ mod realtime;
 pub(crate) mod replay;
 mod rights;
 
+use api::Request;
 use record::{Applied, History, WatchStream};
 
 use crate::model::FIRST_REVISION;
@@ -97,6 +98,10 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Finding {
     let calls = history.operations.iter().map(|operation| operation.call);
     assert!(calls.is_sorted(), "a history is in the order of its calls; the reader of a file sorts it");
     let mut finding = Finding::default();
+    // What the services wrote only evidence tells: they are writers that the history does not have.
+    let services = premises.applied.is_none() && calls_services(history);
+    let others_compact = !premises.closed;
+    let premises = &Premises { closed: premises.closed && !services, ..*premises };
     let start = premises.start_revision;
     let mut order = Order::new(history, premises.applied, start, &mut finding.violations);
     let (somewhere, open) = realtime::sweep(history, &order, start, &mut finding.violations);
@@ -134,7 +139,8 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Finding {
         let model = &replay.model;
         let evidence = premises.applied.is_some();
         let mut wrong = Vec::new();
-        finding.loose = loose::check(history, &order, &somewhere, &open, evidence, model, &mut wrong);
+        let others = loose::Others { wrote: !premises.closed, compacted: others_compact };
+        finding.loose = loose::check(history, &order, &somewhere, &open, evidence, others, model, &mut wrong);
         if guessed && !wrong.is_empty() {
             finding.undecided.push(format!(
                 "{} errors or compactions do not fit the first explanation found for the revisions that nobody was acknowledged for; without evidence another one may exist.",
@@ -173,6 +179,13 @@ fn fill_gaps(
     if !gap {
         return true;
     }
+    if calls_services(history) {
+        finding.undecided.push(
+            "The history has calls of the lock and election services, and there is no evidence of what these wrote."
+                .to_string(),
+        );
+        return false;
+    }
     let (filled, hopeless) = match gaps::fill(history, premises.watched, steps, open, premises.start_revision)
     {
         Filled::All(filled) => (filled, None),
@@ -195,6 +208,23 @@ fn fill_gaps(
         ));
     }
     hopeless.is_none()
+}
+
+/// Whether members write keys that no request names.
+pub(crate) fn calls_services(history: &History) -> bool {
+    history.operations.iter().any(|operation| is_service(&operation.request))
+}
+
+/// Whether a member writes keys for it that no request names.
+pub(crate) fn is_service(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::Lock(_)
+            | Request::Unlock(_)
+            | Request::Campaign(_)
+            | Request::Proclaim(_)
+            | Request::Resign(_)
+    )
 }
 
 /// Takes all steps, and returns the revision up to which every write made what it says it made.

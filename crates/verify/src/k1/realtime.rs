@@ -48,6 +48,8 @@ pub fn sweep(
 
     let mut floor = Bound { position: Position::during(start), by: NOBODY };
     let mut next = returns.iter().peekable();
+    let mut shown = shown(history, order).into_iter().peekable();
+    let mut newest_shown = floor;
     let (mut somewhere, mut open) = (Vec::new(), Vec::new());
     let ceiling = Bound { position: Position::END, by: NOBODY };
     for (number, operation) in history.operations.iter().enumerate() {
@@ -56,10 +58,20 @@ pub fn sweep(
                 floor = Bound { position: *position, by: *by };
             }
         }
-        let window = Window { operation: number as u32, floor, ceiling };
+        while let Some((_, position, by)) = shown.next_if(|(at, ..)| *at < operation.call) {
+            if position > newest_shown.position {
+                newest_shown = Bound { position, by };
+            }
+        }
+        let highest = if newest_shown.position > floor.position { newest_shown } else { floor };
+        let window = Window { operation: number as u32, floor: highest, ceiling };
         match order.places[number] {
             Place::At(position) if position < floor.position => {
                 violations.push(out_of_order(history, number, floor.by as usize));
+            }
+            // Where it has an answer K2 says so.
+            Place::At(position) if position < highest.position && operation.response().is_none() => {
+                violations.push(out_of_order(history, number, highest.by as usize));
             }
             Place::Somewhere => somewhere.push(window),
             Place::Open => open.push(window),
@@ -71,6 +83,18 @@ pub fn sweep(
         lower_ceilings(history, order, &mut somewhere);
     }
     (somewhere, open)
+}
+
+/// What serializable reads showed, and when: it may be old, but was there, so that nothing called later comes before it.
+fn shown(history: &History, order: &Order) -> Vec<(Nanos, Position, u32)> {
+    let mut shown = Vec::new();
+    for (number, operation) in history.operations.iter().enumerate() {
+        if let (Place::Shows(position), Some(at)) = (order.places[number], over_at(operation)) {
+            shown.push((at, position, number as u32));
+        }
+    }
+    shown.sort_unstable();
+    shown
 }
 
 /// What is beside the store stands, between two revisions, in the order in which it was applied; that must be its order in time.

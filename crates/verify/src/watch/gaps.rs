@@ -46,6 +46,9 @@ pub fn find<'a, 'b>(account: &'b Account<'a>, truth: &Truth, kind: Where) -> Opt
         }
         let highest = jumps.get_or_insert_with(|| highest(account));
         let jump = &account.deliveries[highest.partition_point(|number| *number <= owed.number)];
+        if truth.may_be_dropped(owed.number, jump.at) {
+            continue;
+        }
         let compacted = truth.compactions_by(jump.at).any(|compaction| compaction.revision > owed.revision);
         let here = match compacted {
             true => Where::Compacted,

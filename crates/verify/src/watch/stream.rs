@@ -299,7 +299,7 @@ impl<'a> Reader<'a> {
     }
 
     fn refusal(&mut self, response: usize, said: &WatchResponse, request: &'a WatchCreateRequest) {
-        let right = match Error::from_text(&said.cancel_reason) {
+        let right = match Error::from_text(without_status(&said.cancel_reason)) {
             Some(Error::WatchEmptyRange) => keys(request).are_none(),
             Some(Error::WatchDuplicateId) => {
                 let taken =
@@ -388,6 +388,13 @@ impl<'a> Reader<'a> {
         batch.whole = !said.fragment;
         self.open = said.fragment.then_some(watcher);
     }
+}
+
+/// The text of an error that etcd told as Go's gRPC prints it, with the code before it: so it does where it is about who
+/// asks.
+fn without_status(reason: &str) -> &str {
+    let status = reason.strip_prefix("rpc error: code = ");
+    status.and_then(|status| status.split_once(" desc = ")).map_or(reason, |(_, text)| text)
 }
 
 /// The keys of a creation. No key is the first key there is.

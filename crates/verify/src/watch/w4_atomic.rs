@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use record::WatchStream;
 
-use super::account::Account;
+use super::account::{Account, Owed};
 use super::stream::{Reply, Transcript, Wrong};
 use super::{Look, lines, seen};
 use crate::{Oracle, Severity, Violation};
@@ -47,7 +47,9 @@ fn torn(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Vi
         let mut got = revision.iter().filter_map(|owed| owed.got).peekable();
         *looked += usize::from(revision.len() > 1 && got.peek().is_some());
         let Some(delivery) = got.next().map(|place| &account.deliveries[place as usize]) else { continue };
-        let missing = revision.iter().find(|owed| owed.got.is_none());
+        let is_missing =
+            |owed: &&Owed| owed.got.is_none() && !look.truth.may_be_dropped(owed.number, delivery.at);
+        let missing = revision.iter().find(is_missing);
         if let Some(missing) = missing
             && matches!(&account.watcher.replies[delivery.reply], Reply::Batch(batch) if batch.whole)
         {

@@ -134,7 +134,9 @@ impl Walk<'_, '_> {
                     .say(format!("The newest revision of all is {newest}.")),
             );
         }
-        let owed = self.account.owed.get(self.next).filter(|owed| owed.revision <= revision)?;
+        let to_come = self.account.owed.get(self.next..).unwrap_or_default().iter();
+        let mut due = to_come.take_while(|owed| owed.revision <= revision);
+        let owed = due.find(|owed| !look.truth.may_be_dropped(owed.number, at))?;
         Some(
             broken("progress was told before an event that it covers")
                 .say(format!("It was told that it had everything up to revision {revision}."))

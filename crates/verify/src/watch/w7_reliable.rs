@@ -1,7 +1,8 @@
 //! W7: a watcher is told of every change, and of each as it was.
 //!
-//! Between two events that it got there is none that it did not get. Each is of a change that happened, and has its
-//! value, version and lease; of a deletion it has the key and the revision and nothing else.
+//! Between two events that it got there is none that it did not get. Each is of a change that happened, comes
+//! no sooner than that was asked for, and has its value, version and lease; of a deletion it has the key and the revision
+//! and nothing else.
 //!
 //! Not checked: what is missing before the first event (W6, W10), after the last one (W5 under a progress response, W11
 //! at the end), in part of a revision (W4), where it can have been compacted (W12); the create revision (W9) and what was
@@ -36,6 +37,14 @@ fn against(look: &Look<'_>, account: &Account<'_>, delivery: &Delivery<'_>) -> O
             .say(format!("Revision {} did no such thing.", delivery.revision));
         return Some(violation.shown_by(look.maker(delivery.revision)));
     };
+    if let Some(maker) = look.maker(delivery.revision)
+        && look.record.history.operations[maker].call > delivery.at
+    {
+        let violation = broken("a watcher was told of a change that nobody had asked for yet")
+            .say(format!("It was told of {}.", told(delivery)))
+            .say(format!("{}.", look.made(number)));
+        return Some(violation.shown_by([maker]));
+    }
     let kv = delivery.event.kv.as_ref()?;
     let happened = look.truth.event(number);
     let field = difference(kv, &happened.kv, happened.deleted)?;

@@ -1,4 +1,5 @@
 use api::etcdserverpb::*;
+use api::v3lockpb::{LockRequest, LockResponse};
 use api::{Error, Request, Response};
 use etcdsim_verify::Oracle::{self, K1};
 use record::{Applied, Outcome};
@@ -228,4 +229,62 @@ fn what_depends_on_leases_is_undecided_without_evidence() {
     assert!(verdict.violations.is_empty());
     assert!(verdict.undecided[0].contains("leases"), "{verdict:#?}");
     assert_eq!(Oracle::from_id("K1"), Some(K1));
+}
+
+#[test]
+fn a_bound_below_0_filters_everything_out() {
+    // The values of a key must not be judged by what a filter left out.
+    let range = RangeRequest { key: "a".into(), max_mod_revision: -1, ..RangeRequest::default() };
+    let header = Some(ResponseHeader { revision: 2, ..ResponseHeader::default() });
+    let nothing = RangeResponse { header, count: 1, ..RangeResponse::default() };
+    Story::default()
+        .ok(1, put("a", "1"), (1, 2), done(2))
+        .ok(1, range.into(), (3, 4), nothing.into())
+        .holds(K1);
+}
+
+#[test]
+fn a_union_of_another_target_counts_as_nothing() {
+    let story = |target: compare::CompareTarget| {
+        let compare = Compare {
+            key: "a".into(),
+            target: target as i32,
+            target_union: Some(compare::TargetUnion::ModRevision(0)),
+            ..Compare::default()
+        };
+        let then = RequestOp {
+            request: Some(request_op::Request::RequestPut(PutRequest {
+                key: "b".into(),
+                ..PutRequest::default()
+            })),
+        };
+        let txn = TxnRequest { compare: vec![compare], success: vec![then], ..TxnRequest::default() };
+        let header = Some(ResponseHeader { revision: 3, ..ResponseHeader::default() });
+        let done_too = response_op::Response::ResponsePut(PutResponse { header, prev_kv: None });
+        let responses = vec![ResponseOp { response: Some(done_too) }];
+        let answer = TxnResponse { header, succeeded: true, responses };
+        Story::default().ok(1, put("a", ""), (1, 2), done(2)).ok(1, txn.into(), (3, 4), answer.into())
+    };
+    // The value is compared with the empty one, the lease with none: that says nothing of whether the key is there.
+    story(compare::CompareTarget::Value).holds(K1);
+    story(compare::CompareTarget::Lease).holds(K1);
+    story(compare::CompareTarget::Mod).breaks(K1, "answered wrongly");
+}
+
+#[test]
+fn what_a_service_wrote_is_not_known_without_evidence() {
+    let lock: Request = LockRequest { name: "l".into(), lease: 0 }.into();
+    let header = Some(ResponseHeader { revision: 2, ..ResponseHeader::default() });
+    let held: Response = LockResponse { header, key: "l/1".into() }.into();
+    let verdict = Story::default().ok(1, lock, (1, 2), held).ok(1, put("a", "1"), (3, 4), done(3)).verdict();
+    assert!(verdict.violations.is_empty(), "{:#?}", verdict.violations);
+    assert!(verdict.undecided[0].contains("lock and election services"), "{:#?}", verdict.undecided);
+    // Nor is the newest revision known.
+    let lock: Request = LockRequest { name: "l".into(), lease: 0 }.into();
+    let header = Some(ResponseHeader { revision: 3, ..ResponseHeader::default() });
+    let held: Response = LockResponse { header, key: "l/1".into() }.into();
+    let stream = Stream::default().at(5).create(from("a", "", 0)).created(0, 3);
+    let story = Story::default().ok(1, put("a", "1"), (1, 2), done(2)).ok(1, lock, (3, 4), held);
+    let verdict = story.ok(2, compact(3), (6, 7), compacted(3)).watch(stream).verdict();
+    assert!(verdict.violations.is_empty(), "{:#?}", verdict.violations);
 }

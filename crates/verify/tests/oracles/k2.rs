@@ -1,4 +1,4 @@
-use etcdsim_verify::Oracle::K2;
+use etcdsim_verify::Oracle::{K1, K2, K3};
 
 use crate::build::*;
 
@@ -64,4 +64,42 @@ fn what_it_showed_cannot_be_unseen() {
     };
     story(4).breaks(K2, "older state than a serializable read had shown");
     story(3).holds(K2);
+}
+
+#[test]
+fn nothing_linearizable_is_behind_what_a_watcher_was_told_of() {
+    let story = |call| {
+        let stream = Stream::default().at(1).create(from("a", "", 0)).created(0, 1);
+        Story::default()
+            .ok(1, put("a", "1"), (2, 9), done(2))
+            .ok(3, get("a"), (call, 6), found(1, &[]))
+            .watch(stream.at(3).told(0, 2, &[was_put("a", "1", 2, 2, 1)]))
+    };
+    story(4).breaks(K2, "older state than a watcher had been told of");
+    assert!(story(3).verdict().holds());
+}
+
+#[test]
+fn what_was_shown_had_been_asked_for() {
+    // Somebody saw the value before the put was called; that the put has no answer is no excuse.
+    let story = |call| {
+        Story::default().ok(2, serializable("a"), (1, 2), found(2, &[kv("a", "1", 2, 2, 1)])).unknown(
+            1,
+            put("a", "1"),
+            call,
+        )
+    };
+    story(3).breaks(K1, "nobody made revision 2");
+    story(2).holds(K2);
+    story(3).applied(1, 2).breaks(K1, "contradict real time");
+    story(2).applied(1, 2).holds(K2);
+    // Nor can what was shown lie in the future.
+    let refused = |call| {
+        Story::default()
+            .ok(1, put("a", "1"), (1, 9), done(2))
+            .ok(2, serializable("a"), (2, 3), found(2, &[kv("a", "1", 2, 2, 1)]))
+            .error(3, get_at("a", 2), (call, 5), api::Error::FutureRev)
+    };
+    refused(4).breaks(K3, "was known already");
+    refused(3).holds(K2);
 }

@@ -1,6 +1,8 @@
-use api::Error;
-use api::etcdserverpb::{RangeRequest, RequestOp, TxnRequest, request_op};
-use etcdsim_verify::Oracle::K3;
+use api::etcdserverpb::{
+    RangeRequest, RequestOp, ResponseOp, TxnRequest, TxnResponse, request_op, response_op,
+};
+use api::{Error, Response};
+use etcdsim_verify::Oracle::{K1, K3};
 
 use crate::build::*;
 
@@ -123,4 +125,62 @@ fn a_member_refuses_a_transaction_by_its_own_state() {
     written().error(2, local(2), (7, 8), Error::Compacted).breaks(K3, "refused without a reason");
     let asked_for = written().unknown(1, compact(3), 7).error(2, local(2), (8, 9), Error::Compacted);
     assert!(asked_for.verdict().holds());
+}
+
+#[test]
+fn a_revision_below_0_is_compacted_from_the_beginning() {
+    for revision in [-1, -5, i64::MIN] {
+        written().ok(1, compact(revision), (7, 8), compacted(4)).breaks(K3, "below 0 was accepted");
+        written().error(1, compact(revision), (7, 8), Error::Compacted).holds(K1);
+    }
+    written().ok(1, compact(0), (7, 8), compacted(4)).holds(K1);
+    // A transaction, unlike a read of its own, takes it seriously.
+    let range = RangeRequest { key: "a".into(), revision: -1, ..RangeRequest::default() };
+    let read = RequestOp { request: Some(request_op::Request::RequestRange(range)) };
+    let txn = TxnRequest { success: vec![read], ..TxnRequest::default() };
+    let Response::Range(newest) = found(4, &[kv("a", "3", 2, 4, 3)]) else { unreachable!() };
+    let header = newest.header;
+    let response = ResponseOp { response: Some(response_op::Response::ResponseRange(newest)) };
+    let answer = TxnResponse { header, succeeded: true, responses: vec![response] };
+    let story = |compactions| {
+        let mut story = written();
+        if compactions {
+            story = story.ok(1, compact(4), (7, 8), compacted(4));
+        }
+        story.ok(1, txn.clone().into(), (9, 10), answer.clone().into())
+    };
+    story(false).holds(K1);
+    story(true).breaks(K3, "contradict each other");
+}
+
+#[test]
+fn others_may_have_compacted() {
+    let open = |mut story: Story| {
+        story.expectations.open_world = true;
+        story
+    };
+    let stories = [
+        written().error(1, get_at("a", 3), (7, 8), Error::Compacted),
+        written().error(1, compact(3), (7, 8), Error::Compacted),
+        written().ok(1, compact(9), (7, 8), compacted(9)),
+    ];
+    for story in stories {
+        assert!(!story.verdict().holds());
+        open(story).holds(K1);
+    }
+    let serializable: api::Request =
+        RangeRequest { key: "a".into(), revision: 3, serializable: true, ..RangeRequest::default() }.into();
+    open(written().error(1, serializable, (7, 8), Error::Compacted)).holds(K3);
+}
+
+#[test]
+fn a_refusal_counts_even_if_nobody_knows_who_compacted() {
+    // The compaction has no answer, but one read shows that it has taken effect.
+    let refused = || written().unknown(2, compact(4), 7).error(1, get_at("a", 3), (8, 9), Error::Compacted);
+    refused().ok(3, get_at("a", 3), (10, 11), second(4)).breaks(K3, "contradict each other");
+    refused().ok(3, get_at("a", 2), (10, 11), found(4, &[kv("a", "1", 2, 2, 1)])).breaks(K3, "contradict");
+    refused().ok(3, compact(3), (10, 11), compacted(4)).breaks(K3, "contradict each other");
+    refused().ok(3, get_at("a", 3), (9, 11), second(4)).holds(K3);
+    refused().ok(3, get_at("a", 4), (10, 11), found(4, &[kv("a", "3", 2, 4, 3)])).holds(K3);
+    refused().error(3, get_at("a", 2), (10, 11), Error::Compacted).holds(K3);
 }

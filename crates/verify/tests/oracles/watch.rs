@@ -558,3 +558,58 @@ fn one_cause_is_told_once() {
     let more = "There are 15 more of this kind.";
     assert!(verdict.violations.iter().any(|one| one.sentences.iter().any(|line| line == more)));
 }
+
+#[test]
+fn nobody_is_told_of_what_was_not_asked_for_yet() {
+    let story = |at| {
+        let stream = Stream::default().at(1).create(from("a", "", 0)).created(0, 1);
+        let stream = stream.at(at).told(0, 2, &[was_put("a", "1", 2, 2, 1)]);
+        Story::default().ok(1, put("a", "1"), (5, 7), done(2)).watch(stream)
+    };
+    story(5).holds(W7);
+    story(4).breaks(W7, "nobody had asked for yet");
+}
+
+#[test]
+fn a_compaction_leaves_the_last_change_of_a_key() {
+    // A delete without an end is not held against puts, so that one revision can put a key and delete it again.
+    let put_z = Op::RequestPut(PutRequest { key: "z".into(), ..PutRequest::default() });
+    let delete_all = DeleteRangeRequest { key: "b".into(), range_end: "\0".into(), prev_kv: false };
+    let ops = [put_z, Op::RequestDeleteRange(delete_all)];
+    let success = ops.map(|op| RequestOp { request: Some(op) }).to_vec();
+    let txn: Request = TxnRequest { success, ..TxnRequest::default() }.into();
+    let (put_z, deleted_both) = (was_put("z", "", 3, 3, 1), [was_deleted("c", 3), was_deleted("z", 3)]);
+    let story = |compacts: bool, filters: &[i32], events: &[Event]| {
+        let story = Story::default().unknown(1, put("c", "0"), 1).unknown(2, txn.clone(), 2);
+        let story = if compacts { story.unknown(3, compact(3), 3) } else { story };
+        let story = story.applied(0, 2).applied(1, 3);
+        let story = if compacts { story.applied_idly(2, 3) } else { story };
+        let request = WatchCreateRequest { filters: filters.to_vec(), ..from("a", "\0", 3) };
+        let stream = Stream::default().at(7).create(request).created(0, 3);
+        let stream = if events.is_empty() { stream } else { stream.told(0, 3, events) };
+        story.watch(stream.progress(0, 3))
+    };
+    story(true, &[], &deleted_both).holds(W4);
+    story(true, &[], &[&[put_z][..], &deleted_both[..]].concat()).holds(W4);
+    story(true, &[1], &[]).holds(W5);
+    story(false, &[], &deleted_both).breaks(W4, "a part of a revision");
+    story(false, &[1], &[]).breaks(W5, "before an event that it covers");
+    story(true, &[], &deleted_both[..1]).breaks(W4, "a part of a revision");
+}
+
+#[test]
+fn a_reason_may_come_with_its_code() {
+    let enabled = || {
+        let header = Some(ResponseHeader { revision: 1, ..ResponseHeader::default() });
+        Story::default().ok(2, AuthEnableRequest {}.into(), (1, 2), AuthEnableResponse { header }.into())
+    };
+    let refused = |text: &str| Stream::default().at(3).create(from("a", "", 0)).refused(1, text);
+    // So Go prints an error of gRPC, and so etcd puts it into the response.
+    let denied = "rpc error: code = PermissionDenied desc = etcdserver: permission denied";
+    let other = "rpc error: code = PermissionDenied desc = etcdserver: no such thing";
+    for text in [denied, "etcdserver: permission denied"] {
+        assert!(enabled().watch(refused(text)).verdict().holds());
+        Story::default().watch(refused(text)).breaks(W12, "refused without a reason");
+    }
+    enabled().watch(refused(other)).breaks(W12, "refused without a reason");
+}
