@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use histories::Mistake;
-use miette::{Diagnostic, NamedSource, SourceOffset, SourceSpan};
+use miette::{Diagnostic, NamedSource, SourceSpan};
 use plan::ScenarioErrors;
 use thiserror::Error;
 use verify::history_file::FileError;
@@ -167,10 +167,11 @@ pub enum Error {
 
 /// What is wrong with a history, and where.
 #[derive(Debug, Error, Diagnostic)]
-#[error("{file}:{line}:{column}: not a history")]
+#[error("{file}:{line}:{column}: {heading}")]
 #[diagnostic(help("{help}"))]
 pub struct HistoryError {
     file: String,
+    heading: String,
     #[source_code]
     text: NamedSource<String>,
     what: String,
@@ -178,7 +179,7 @@ pub struct HistoryError {
     line: usize,
     column: usize,
     #[label("{what}")]
-    place: SourceSpan,
+    place: Option<SourceSpan>,
 }
 
 impl From<ScenarioErrors> for Error {
@@ -195,30 +196,43 @@ impl Error {
             histories::Error::Mistake(mistake) => {
                 let Mistake { file, line, column, expected, found, hint } = *mistake;
                 let what = format!("expected {expected}, found {found}");
-                let text = String::from_utf8_lossy(bytes).into_owned();
-                Error::History(Box::new(HistoryError::new(file, text, (line, column), what, hint)))
+                Error::History(Box::new(HistoryError::new(file, bytes, (line, column), what, hint)))
             }
         }
     }
 
     /// A mistake in a history of that text.
-    pub(crate) fn in_history(error: FileError, text: String) -> Error {
+    pub(crate) fn in_history(error: FileError, bytes: &[u8]) -> Error {
         let FileError { file, line, column, what } = error;
         let help =
             "the format is described in docs/histories.md; `etcdsim replay PLAN --history FILE` writes it";
-        Error::History(Box::new(HistoryError::new(file, text, (line, column), what, help.to_string())))
+        Error::History(Box::new(HistoryError::new(file, bytes, (line, column), what, help.to_string())))
     }
 }
+
+/// Where a longer line is near, the text is not shown: nobody would find the place in it.
+const LINE_SHOWN: usize = 2000;
 
 impl HistoryError {
     fn new(
         file: String,
-        text: String,
+        bytes: &[u8],
         (line, column): (usize, usize),
         what: String,
         help: String,
     ) -> HistoryError {
-        let place = SourceSpan::from((SourceOffset::from_location(&text, line, column), 0));
-        HistoryError { text: NamedSource::new(&file, text), file, what, help, place, line, column }
+        let is_end = |byte: &u8| *byte == b'\n';
+        let near = bytes.split(is_end).skip(line.saturating_sub(2)).take(3);
+        let shown = !bytes.is_empty() && near.into_iter().all(|line| line.len() <= LINE_SHOWN);
+        let (heading, text, place) = if shown {
+            let above: usize = bytes.split_inclusive(is_end).take(line - 1).map(<[u8]>::len).sum();
+            let at = (above + column - 1).min(bytes.len());
+            let text = String::from_utf8_lossy(bytes).into_owned();
+            let place = text.floor_char_boundary(String::from_utf8_lossy(&bytes[..at]).len());
+            ("not a history".to_string(), text, Some(SourceSpan::from((place, 0))))
+        } else {
+            (format!("not a history: {what}"), String::new(), None)
+        };
+        HistoryError { text: NamedSource::new(&file, text), file, heading, what, help, place, line, column }
     }
 }

@@ -194,3 +194,95 @@ fn the_bench_tells_time_and_memory() {
         assert_eq!(cell["peak_bytes"].is_u64(), tells_memory, "{cell}");
     }
 }
+
+/// A pipe gives its bytes once; what is left after a look at its beginning is no history, or an empty one.
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_read_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo can be run").success());
+    let log = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(STALE_LOG)).expect("a log");
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the test writes into the pipe while the command reads from it"
+    )]
+    let writer = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::write(pipe, log)
+    });
+    let told = etcdsim(&["check", pipe.to_str().expect("a path of ASCII")]).expect(1);
+    assert!(told.stdout.contains("85 operations"), "{}", told.stdout);
+    writer.join().expect("the writer ends").expect("the pipe takes all");
+}
+
+#[test]
+fn the_first_line_of_a_history_of_etcd_is_no_operation() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_, operations) = ETCD.split_once('\n').expect("several lines");
+    let headless = written(folder.path(), "headless.jsonl", operations);
+    let refused = etcdsim(&["check", &headless]).expect(2);
+    assert!(refused.stderr.contains("not the set-up"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_revision_far_beyond_all_others_takes_no_longer() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let far = r#"{"format": "etcdsim-history-2"}
+{"client": 1, "member": 1, "rpc": "Put", "request": {"key": "YQ==", "value": "MQ=="}, "call": 1, "return": 2, "response": {"header": {"revision": "2"}}}
+{"client": 1, "member": 1, "rpc": "Put", "request": {"key": "Yg==", "value": "MQ=="}, "call": 3, "return": 4, "response": {"header": {"revision": "9000000000000000000"}}}
+{"client": 2, "member": 1, "rpc": "Put", "request": {"key": "YQ==", "ignore_value": true}, "call": 3, "return": 6, "error": {"message": "etcdserver: key not found", "code": 5}}
+"#;
+    let far = written(folder.path(), "far.jsonl", far);
+    let told = etcdsim(&["check", &far]).expect(1);
+    assert!(told.stdout.contains("nobody made revision 3"), "{}", told.stdout);
+}
+
+#[test]
+fn a_report_with_a_return_before_its_call_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let early = OPERATIONS[0].replace("\"Return\":20", "\"Return\":5");
+    let refused = etcdsim(&["check", &report(folder.path(), [&early, OPERATIONS[1]])]).expect(2);
+    assert!(refused.stderr.contains("a return at 10 or later"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_value_that_is_appended_twice_is_no_violation() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let once = "{:type :invoke, :f :txn, :value [[:append 1 2]], :process 0}
+{:type :ok, :f :txn, :value [[:append 1 2]], :process 0}\n";
+    let twice = written(folder.path(), "twice.edn", &once.repeat(2));
+    let told = etcdsim(&["check", &twice]).expect(3);
+    assert!(told.stdout.contains("appended twice"), "{}", told.stdout);
+}
+
+#[test]
+fn what_cannot_be_written_leaves_the_file_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lists = "{:type :invoke, :f :txn, :value [[:append 1 2]], :process 0}\n";
+    let alone = written(folder.path(), "alone/operations.json", OPERATIONS[0]);
+    for history in [written(folder.path(), "lists.edn", lists), alone] {
+        let before = fs::read(&history).expect("it is there");
+        etcdsim(&["check", &history, "--write", &history]).expect(2);
+        assert_eq!(fs::read(&history).expect("it is there"), before);
+    }
+}
+
+/// Columns count bytes, also behind characters of several bytes; a line that nobody could read is not shown.
+#[test]
+fn what_was_expected_is_always_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (length, place) in [(8, "2:74:"), (100_000, "2:200058:")] {
+        let text = format!(
+            "{{\"format\":\"etcdsim-general-1\",\"model\":\"register\"}}\n{{\"client\":1,\"op\":\"read\",\"call\":1,\"return\":2,\"result\":\"{}\", \"x\":1}}\n",
+            "é".repeat(length)
+        );
+        let path = written(folder.path(), "letters.jsonl", &text);
+        let refused = etcdsim(&["check", &path]).expect(2);
+        let flat: String = refused.stderr.split(|c: char| c.is_whitespace() || c == '│').collect();
+        assert!(flat.contains(place), "{}", refused.stderr);
+        assert!(flat.contains("expectedclient,op,key"), "{}", refused.stderr);
+        assert!(refused.stderr.len() < 4000, "{}", refused.stderr.len());
+    }
+}

@@ -43,6 +43,9 @@ where
     Report { verdict, components: parts.len(), steps: account.spent() }
 }
 
+/// More threads than this are of no use, and the system may not have them.
+const THREADS_MAX: usize = 256;
+
 /// A history and its components.
 struct Parts<'a, M: Model> {
     model: &'a M,
@@ -153,7 +156,7 @@ where
     M::Output: Sync,
 {
     fn run_on(&self, threads: usize) -> Vec<(usize, Decision)> {
-        let threads = threads.min(self.components.len());
+        let threads = threads.min(self.components.len()).min(THREADS_MAX);
         if threads <= 1 {
             return self.run();
         }

@@ -66,7 +66,7 @@ pub(crate) fn explain<M: Model>(
     let mut prefix = deepest;
     let mut until = returned_last(part, &conflict.operations);
     for _ in 0..EARLIER_MAX {
-        match part.until(until, account) {
+        match part.until(Some(until), account) {
             Decision::Linearizable(Linearization { order, .. }) => {
                 prefix = order;
                 break;
@@ -202,7 +202,8 @@ fn halve<M: Model>(
     let (mut low, mut high) = (returns.partition_point(|&at| at < first_lacking), returns.len());
     let mut middle = low;
     while low < high && middle < returns.len() {
-        match part.until(returns[middle].saturating_add(1), account) {
+        // Nothing returns after the last moment that there is.
+        match part.until(returns[middle].checked_add(1), account) {
             Decision::Linearizable(linearization) if middle + 1 == returns.len() => {
                 return Err(linearization);
             }
@@ -217,9 +218,9 @@ fn halve<M: Model>(
 }
 
 impl<M: Model> Part<'_, M> {
-    /// Judges what happened before a time.
-    fn until(&self, until: u64, account: &Account<'_>) -> Decision {
-        let slice = Slice { until: Some(until), ..Slice::whole(self.operations) };
+    /// Judges what happened before a time, or all of it.
+    fn until(&self, until: Option<u64>, account: &Account<'_>) -> Decision {
+        let slice = Slice { until, ..Slice::whole(self.operations) };
         check::decide(self.model, self.history, &slice, account, EFFORT)
     }
 

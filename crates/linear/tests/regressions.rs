@@ -3,8 +3,10 @@
 mod common;
 
 use common::{MODEL, Registers, compare};
+use linear::models::lock::{self, Lock};
 use linear::models::register::{Input, Output};
-use linear::{Operation, Outcome};
+use linear::models::text::{self, Text};
+use linear::{Budget, History, Operation, Outcome, Verdict, check, validate};
 
 type Row = (Input<u8>, u64, Option<(Output<u8>, u64)>);
 
@@ -81,4 +83,33 @@ fn a_conflict_holds_what_ruled_other_writers_out() {
         (Input::Write(2), 4, None),
     ];
     assert!(!compare(&MODEL, &history(&rows)));
+}
+
+/// It lasts until the last moment there is, after which no prefix can end.
+#[test]
+fn a_wrong_answer_at_the_last_moment_is_a_violation() {
+    let mut history = History::new();
+    let answered = |told, at| Outcome::Answered { output: lock::Output(told), at };
+    let mut push = |input, call, outcome| history.push(Operation { client: 1, input, call, outcome });
+    push(lock::Input::Acquire(0), 1, answered(true, 2));
+    push(lock::Input::Release(2), 3, Outcome::Unknown);
+    push(lock::Input::Release(2), 4, answered(true, u64::MAX));
+    let report = check(&Lock, &history, &Budget::default());
+    let Verdict::NotLinearizable(violation) = report.verdict else { panic!("{report:?}") };
+    assert_eq!(validate::conflict(&Lock, &history, &violation.conflict.operations), Ok(()));
+    assert_eq!(violation.prefix_until, u64::MAX);
+}
+
+#[test]
+fn an_append_of_nothing_has_a_place_in_the_order() {
+    let mut history = History::new();
+    let answered = |output, at| Outcome::Answered { output, at };
+    let mut push = |input, call, outcome| history.push(Operation { client: 1, input, call, outcome });
+    push(text::Input::Append(String::new()), 1, answered(text::Output::Done, 2));
+    push(text::Input::Append("a".to_string()), 3, answered(text::Output::Done, 4));
+    push(text::Input::Append(String::new()), 5, Outcome::Unknown);
+    push(text::Input::Get, 6, answered(text::Output::Text("a".to_string()), 7));
+    let report = check(&Text, &history, &Budget::default());
+    let Verdict::Linearizable(witness) = report.verdict else { panic!("{report:?}") };
+    assert_eq!(validate::linearization(&Text, &history, &witness), Ok(()));
 }

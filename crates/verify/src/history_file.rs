@@ -104,6 +104,14 @@ struct Probe {
     applied: Option<IgnoredAny>,
 }
 
+impl Probe {
+    /// Whether it is any of the lines that stand below the set-up.
+    fn is_something_else(&self) -> bool {
+        let fields = [&self.rpc, &self.stream, &self.cache, &self.fault, &self.applied];
+        fields.into_iter().any(Option::is_some)
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct OperationLine<'a> {
@@ -287,6 +295,13 @@ impl Reader<'_> {
     fn set_up(&mut self, number: usize, line: &str) -> Result<(), FileError> {
         self.found.setup = parse(self.file, number, line)?;
         let Format { format } = parse(self.file, number, line)?;
+        if format.is_none() && parse::<Probe>(self.file, number, line)?.is_something_else() {
+            let what = format!(
+                "this is not the set-up, which stands in line 1; put {{\"format\": {:?}}} above it",
+                FORMATS[1]
+            );
+            return Err(error(self.file, number, 1, what));
+        }
         if let Some(format) = format.filter(|format| !FORMATS.contains(&&**format)) {
             let what =
                 format!("this is no format that is known here, {format:?}; expected one of {FORMATS:?}");

@@ -86,13 +86,17 @@ pub(super) fn error(cursor: &mut Cursor<'_>) -> Scan<Option<String>> {
 fn operation(cursor: &mut Cursor<'_>) -> Scan<Operation> {
     let (mut client, mut call, mut returned) = (None, None, None);
     let (mut request, mut response) = (None, None);
+    let mut return_at = 0;
     object(cursor, &["ClientId", "Input", "Call", "Output", "Return", "Metadata"], |cursor, name| {
         match name {
             "ClientId" => client = Some(cursor.integer()?),
             "Input" => request = Some(self::request(cursor)?),
             "Call" => call = Some(cursor.integer()?),
             "Output" => response = Some(self::response(cursor)?),
-            "Return" => returned = Some(cursor.integer()?),
+            "Return" => {
+                return_at = cursor.offset();
+                returned = Some(cursor.integer()?);
+            }
             _ => cursor.skip_value()?,
         }
         Ok(())
@@ -102,13 +106,20 @@ fn operation(cursor: &mut Cursor<'_>) -> Scan<Operation> {
             format!("an operation has \"{name}\"; is this an operations.json of the robustness tests?");
         cursor.mistake(cursor.offset() - 1, format!("the field \"{name}\""), hint)
     };
-    Ok(Operation {
+    let read = Operation {
         client: client.ok_or_else(|| missing("ClientId"))?,
         request: request.ok_or_else(|| missing("Input"))?,
         call: call.ok_or_else(|| missing("Call"))?,
         response: response.ok_or_else(|| missing("Output"))?,
         returned: returned.ok_or_else(|| missing("Return"))?,
-    })
+    };
+    // Of what got no answer the time says nothing.
+    let told = read.response.error.is_none() && read.response.persisted.is_none();
+    if told && read.returned < read.call {
+        let hint = "both are times of one clock; an outcome that is unknown has an \"Error\"";
+        return Err(cursor.mistake(return_at, format!("a return at {} or later", read.call), hint));
+    }
+    Ok(read)
 }
 
 const REQUESTS: [&str; 7] = ["Type", "LeaseGrant", "LeaseRevoke", "Range", "Txn", "Defragment", "Compact"];

@@ -93,7 +93,9 @@ impl Model for Text {
             (Input::Get, None) => Some(RegisterOp::Nothing),
             (Input::Get, Some(Output::Text(seen))) => Some(RegisterOp::Read(Cow::Borrowed(seen))),
             (Input::Put(text), None | Some(Output::Done)) => Some(RegisterOp::Write(Cow::Borrowed(text))),
-            (Input::Append(text), None | Some(Output::Done)) if text.is_empty() => Some(RegisterOp::Nothing),
+            (Input::Append(text), None) if text.is_empty() => Some(RegisterOp::Nothing),
+            // It has a place in the order, but makes no longer value and tells nothing: no operation of a register.
+            (Input::Append(text), Some(Output::Done)) if text.is_empty() => None,
             (Input::Append(_), None | Some(Output::Done)) => Some(RegisterOp::Append),
             (Input::Delete, None | Some(Output::Done)) => Some(RegisterOp::Write(Cow::Owned(String::new()))),
             (Input::Cas(expected, new), None | Some(Output::Set(_))) => Some(RegisterOp::Cas {

@@ -44,7 +44,7 @@ pub fn who(operation: &Operation) -> String {
 
 /// A moment, in seconds to the millisecond.
 pub fn time(at: Nanos) -> String {
-    let millis = (at + 500_000) / 1_000_000;
+    let millis = at.saturating_add(500_000) / 1_000_000;
     format!("{}.{:03} s", millis / 1000, millis % 1000)
 }
 

@@ -376,8 +376,14 @@ impl<'a> Graph<'a> {
             let last = Position::during(model.revision());
             let unknown = more && node.ceiling.position > last;
             let until = node.ceiling.position.min(last).revision();
-            let fits = |revision: &i64| model.refused_at(&operation.request, *revision) == Err(error);
-            match (earliest.position.revision()..=until).find(fits) {
+            // What is refused where nothing was changed was refused right after the last change, too. Not every
+            // revision is tried: an answer can name one that is far beyond all others.
+            let from = earliest.position.revision();
+            let mut turns = std::iter::once(from).chain(model.changed_after(from));
+            let fits = |revision: &i64| {
+                *revision <= until && model.refused_at(&operation.request, *revision) == Err(error)
+            };
+            match turns.find(fits) {
                 Some(revision) => earliest.position = Position::during(revision).max(earliest.position),
                 None if unknown => {}
                 None => {

@@ -68,6 +68,11 @@ impl Model {
         self.store.changed()
     }
 
+    /// The revisions of the changes after `revision`, in order; of one with several changes, several times.
+    pub fn changed_after(&self, revision: i64) -> impl Iterator<Item = i64> {
+        self.store.changed_after(revision)
+    }
+
     /// The newest revision.
     pub fn revision(&self) -> i64 {
         self.store.revision

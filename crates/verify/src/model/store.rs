@@ -138,6 +138,14 @@ impl Store {
         self.changes.iter().flatten().map(|(key, version)| (key, &version.value))
     }
 
+    /// The revisions after `revision` of the changes that were kept, in order; of one with several changes, several
+    /// times.
+    pub fn changed_after(&self, revision: i64) -> impl Iterator<Item = i64> {
+        let changes = self.changes.as_deref().unwrap_or_default();
+        let first = changes.partition_point(|(_, version)| version.modified <= revision);
+        changes[first..].iter().map(|(_, version)| version.modified)
+    }
+
     /// Forgets what no read at `revision` or later can see.
     pub fn compact(&mut self, revision: i64) {
         self.compacted = revision;

@@ -321,6 +321,16 @@ where
     };
     let conflict = match cycles::check(transactions) {
         cycles::Verdict::Serializable(_) => return judged,
+        // No fault of the system: whose append a read shows cannot be told.
+        cycles::Verdict::Anomalies(anomalies)
+            if anomalies.iter().all(|one| one.kind == cycles::AnomalyKind::AppendedTwice) =>
+        {
+            judged.verdict = End::Undecided;
+            judged.undecided.extend(anomalies.first().map(|one| {
+                format!("Only lists to which no value is appended twice can be judged, but {}.", one.sentence)
+            }));
+            return judged;
+        }
         cycles::Verdict::Anomalies(anomalies) => Conflict {
             title: "a transaction saw or left what no order explains".to_string(),
             operations: anomalies.first().map(|anomaly| named(&anomaly.transactions)).unwrap_or_default(),

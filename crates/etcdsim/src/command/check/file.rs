@@ -1,7 +1,8 @@
 //! What is in a file, whatever its format.
 
+use std::borrow::Cow;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -60,21 +61,25 @@ pub(super) fn read(path: &Path, format: Format) -> Result<Content, Error> {
     if path.is_dir() {
         return folder(path);
     }
-    let file = path.to_string_lossy().into_owned();
-    let mistaken = |error| mistaken(error, path);
-    let bytes = || fs::read(path).map_err(unreadable(path));
+    let mut source = Source::open(path)?;
     let detected = match format {
-        Format::Auto => detect_path(path).map_err(mistaken)?,
+        Format::Auto => source.detect()?,
         Format::Etcdsim => Detected::Etcdsim(2),
         Format::General => Detected::General,
         Format::Edn => Detected::Edn,
         Format::JepsenLog => Detected::JepsenLog,
         Format::Robustness => Detected::RobustnessOperations,
     };
+    source.go_on()?;
+    let (file, mistaken) = (&source.name[..], |error| source.mistaken(error));
     Ok(match detected {
-        Detected::Etcdsim(_) => etcdsim(&file, path)?,
-        Detected::General => Content::Recorded(general::read_from(&file, open(path)?).map_err(mistaken)?),
-        Detected::Edn => match edn::read(&file, &bytes()?).map_err(mistaken)? {
+        Detected::Etcdsim(_) => {
+            let read = HistoryFile::read_from(file, source.reader()?);
+            let read = read.map_err(|error| Error::in_history(error, &source.bytes().unwrap_or_default()))?;
+            Content::Etcd(Box::new(read.into_record()))
+        }
+        Detected::General => Content::Recorded(general::read_from(file, source.reader()?).map_err(mistaken)?),
+        Detected::Edn => match edn::read(file, &source.bytes()?).map_err(mistaken)? {
             Jepsen::Recorded(recorded) => Content::Recorded(recorded),
             Jepsen::ListAppend(transactions) => {
                 Content::Lists(transactions.into_iter().map(transaction).collect())
@@ -82,12 +87,12 @@ pub(super) fn read(path: &Path, format: Format) -> Result<Content, Error> {
         },
         Detected::JepsenLog => {
             let initial = InRegister(None);
-            let operations =
-                Operations::Single(histories::jepsen_log::read(&file, &bytes()?).map_err(mistaken)?);
+            let history = histories::jepsen_log::read(file, &source.bytes()?).map_err(mistaken)?;
+            let operations = Operations::Single(history);
             Content::Recorded(Recorded::Register { cas: true, initial, operations })
         }
         Detected::RobustnessOperations => {
-            let operations = report::read(&file, &bytes()?).map_err(mistaken)?;
+            let operations = report::read(file, &source.bytes()?).map_err(mistaken)?;
             // The other clients of the report wrote, too.
             etcd(&operations, &[], true)
         }
@@ -95,17 +100,63 @@ pub(super) fn read(path: &Path, format: Format) -> Result<Content, Error> {
     })
 }
 
-/// A mistake, with the text that has it, to show the place.
-fn mistaken(error: histories::Error, path: &Path) -> Error {
-    Error::in_recorded(error, &fs::read(path).unwrap_or_default())
+/// How much of what is no plain file is looked at to tell its format.
+const LOOKED_AT_BYTES: u64 = 1 << 20;
+
+/// A file on its way in.
+struct Source<'a> {
+    path: &'a Path,
+    name: String,
+    /// What is no plain file, such as a pipe, gives its bytes once: they are kept, and where more come from.
+    kept: Option<(Vec<u8>, fs::File)>,
 }
 
-fn etcdsim(file: &str, path: &Path) -> Result<Content, Error> {
-    let read = HistoryFile::read_from(file, open(path)?).map_err(|error| {
-        let text = fs::read(path).unwrap_or_default();
-        Error::in_history(error, String::from_utf8_lossy(&text).into_owned())
-    })?;
-    Ok(Content::Etcd(Box::new(read.into_record())))
+impl<'a> Source<'a> {
+    fn open(path: &'a Path) -> Result<Source<'a>, Error> {
+        let name = path.to_string_lossy().into_owned();
+        let plain = fs::metadata(path).map_err(unreadable(path))?.is_file();
+        let kept = if plain { None } else { Some((Vec::new(), open(path)?)) };
+        Ok(Source { path, name, kept })
+    }
+
+    fn detect(&mut self) -> Result<Detected, Error> {
+        let detected = match &mut self.kept {
+            None => detect_path(self.path),
+            Some((bytes, from)) => {
+                let read = from.take(LOOKED_AT_BYTES).read_to_end(bytes);
+                read.map_err(unreadable(self.path))?;
+                histories::detect(&self.name, bytes)
+            }
+        };
+        detected.map_err(|error| self.mistaken(error))
+    }
+
+    /// Reads the rest of what is kept.
+    fn go_on(&mut self) -> Result<(), Error> {
+        if let Some((bytes, from)) = &mut self.kept {
+            from.read_to_end(bytes).map_err(unreadable(self.path))?;
+        }
+        Ok(())
+    }
+
+    fn bytes(&self) -> Result<Cow<'_, [u8]>, Error> {
+        match &self.kept {
+            Some((bytes, _)) => Ok(Cow::Borrowed(bytes)),
+            None => fs::read(self.path).map(Cow::Owned).map_err(unreadable(self.path)),
+        }
+    }
+
+    fn reader(&self) -> Result<Box<dyn Read + '_>, Error> {
+        Ok(match &self.kept {
+            Some((bytes, _)) => Box::new(&bytes[..]),
+            None => Box::new(open(self.path)?),
+        })
+    }
+
+    /// A mistake, with the text that has it, to show the place.
+    fn mistaken(&self, error: histories::Error) -> Error {
+        Error::in_recorded(error, &self.bytes().unwrap_or_default())
+    }
 }
 
 fn open(path: &Path) -> Result<fs::File, Error> {
@@ -132,14 +183,15 @@ fn folder(path: &Path) -> Result<Content, Error> {
     for path in files {
         let file = path.to_string_lossy().into_owned();
         let read = || fs::read(&path).map_err(unreadable(&path));
+        let mistaken = |error| Error::in_recorded(error, &fs::read(&path).unwrap_or_default());
         match path.file_name().and_then(|name| name.to_str()) {
             Some("operations.json") => {
-                operations.extend(report::read(&file, &read()?).map_err(|error| mistaken(error, &path))?);
+                operations.extend(report::read(&file, &read()?).map_err(mistaken)?);
                 found = true;
             }
             Some("watch.json") => {
                 let read = report::read_watches(&file, &read()?);
-                watches.extend(read.map_err(|error| mistaken(error, &path))?);
+                watches.extend(read.map_err(mistaken)?);
             }
             _ => {}
         }

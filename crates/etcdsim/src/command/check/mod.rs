@@ -202,7 +202,18 @@ fn fits(arguments: &Arguments, content: &Content, path: &Path) -> Result<(), Err
 
 /// Writes a history in the project's own formats.
 fn write(content: &Content, path: &Path) -> Result<(), Error> {
+    let cannot = match content {
+        Content::Lists(_) => Some("transactions on lists have no format of this project's own"),
+        Content::Etcd(etcd) if etcd.1.open_world => {
+            Some("others wrote, too, which the format cannot say: name the folder of the whole report")
+        }
+        _ => None,
+    };
     let write = || -> io::Result<()> {
+        // Before the file is made, which takes away what was in it.
+        if let Some(why) = cannot {
+            return Err(io::Error::other(why));
+        }
         let mut out = BufWriter::new(File::create(path)?);
         match content {
             Content::Etcd(etcd) => {
@@ -216,9 +227,7 @@ fn write(content: &Content, path: &Path) -> Result<(), Error> {
                 history.write(&mut out)?;
             }
             Content::Recorded(recorded) => histories::general::write(recorded, &mut out)?,
-            Content::Lists(_) => {
-                return Err(io::Error::other("transactions on lists have no format of this project's own"));
-            }
+            Content::Lists(_) => {}
         }
         out.flush()
     };
