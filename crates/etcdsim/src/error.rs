@@ -109,6 +109,16 @@ pub enum Error {
         error: io::Error,
     },
 
+    /// A folder where a file is wanted.
+    #[error("{} is a folder", path.display())]
+    #[diagnostic(help(
+        "name a file; only reports of etcd's robustness tests are folders, with `--format robustness` or without it"
+    ))]
+    NoFile {
+        /// The folder.
+        path: PathBuf,
+    },
+
     /// A folder without a report.
     #[error("there is no operations.json in {}", path.display())]
     #[diagnostic(help(

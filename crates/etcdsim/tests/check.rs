@@ -286,3 +286,47 @@ fn what_was_expected_is_always_told() {
         assert!(refused.stderr.len() < 4000, "{}", refused.stderr.len());
     }
 }
+
+/// etcd's report has the store's own text of it, without the service's name before it.
+#[test]
+fn a_refused_compaction_in_a_report_was_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let judge = |name: &str, compacted: i64| {
+        let compaction = |revision: i64, call: i64, output: &str| {
+            format!(
+                "{{\"ClientId\":1,\"Input\":{{\"Type\":\"compact\",\"Compact\":{{\"Revision\":{revision}}}}},\"Call\":{call},\"Output\":{{{output}}},\"Return\":{}}}\n",
+                call + 1
+            )
+        };
+        let refused = compaction(2, 80, r#""ClientError":"mvcc: required revision has been compacted""#);
+        let accepted = compaction(compacted, 70, r#""Compact":{},"Revision":-1"#);
+        let (put, _) = OPERATIONS[0].split_once('\n').expect("several lines");
+        written(
+            folder.path(),
+            &format!("{name}/client-1/operations.json"),
+            &format!("{put}\n{accepted}{refused}"),
+        );
+        etcdsim(&["check", folder.path().join(name).to_str().expect("a path of ASCII")])
+    };
+    judge("reason", 2).expect(0);
+    let told = judge("none", 1).expect(1);
+    assert!(told.stdout.contains("K3"), "{}", told.stdout);
+}
+
+#[test]
+fn what_was_judged_before_a_mistake_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let empty = written(folder.path(), "empty.edn", "");
+    let ended = etcdsim(&["check", STALE_LOG, "--format", "jepsen-log", &empty]).expect(2);
+    assert!(ended.stdout.contains("not linearizable"), "{}", ended.stdout);
+    assert!(ended.stderr.contains("empty.edn:1:1"), "{}", ended.stderr);
+    let ended = etcdsim(&["check", STALE_LOG, "no-such-file", "--json"]).expect(2);
+    let told: serde_json::Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    assert_eq!(told["histories"].as_array().map(Vec::len), Some(1), "{told}");
+    assert!(ended.stderr.contains("no-such-file"), "{}", ended.stderr);
+
+    let path = folder.path().to_str().expect("a path of ASCII");
+    let ended = etcdsim(&["check", path, "--format", "edn"]).expect(2);
+    assert!(ended.stderr.contains("is a folder"), "{}", ended.stderr);
+    etcdsim(&["check", "--bench", "--clients", "0"]).expect(2);
+}

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 pub struct Budget<'a> {
     /// How many configurations a search may visit, over all components together.
     pub steps_max: u64,
-    /// How many bytes one component's search may take for its memo and its states, with what the states own by
-    /// [`Model::owned_bytes`](crate::Model::owned_bytes). What every check needs, up to 140 bytes an operation,
-    /// is not counted: it is bounded by the history.
+    /// How many bytes one component may take for the memo of its search, its states and the values that its appends
+    /// go through, with what these own by [`Model::owned_bytes`](crate::Model::owned_bytes) and
+    /// [`Model::value_bytes`](crate::Model::value_bytes). What every check needs, up to 140 bytes an operation, is
+    /// not counted: it is bounded by the history.
     pub bytes_max: usize,
     /// How long the check may take by the wall clock. A verdict that depends on it is not reproducible.
     pub wall_max: Option<Duration>,
@@ -56,7 +57,7 @@ impl std::fmt::Display for Limit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Limit::Steps => "the budget of steps is spent",
-            Limit::Bytes => "the memo has reached its budget of bytes",
+            Limit::Bytes => "the budget of bytes is spent",
             Limit::Wall => "the time is up",
             Limit::Cancelled => "it was cancelled",
         })

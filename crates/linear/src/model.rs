@@ -89,6 +89,12 @@ pub trait Model {
         None
     }
 
+    /// How many bytes a value owns beside its own size, as [`owned_bytes`](Model::owned_bytes) does for states.
+    /// Only values that [`retract`](Model::retract) gives are asked for.
+    fn value_bytes(&self, _value: &Self::Value) -> usize {
+        0
+    }
+
     /// The operation in words, for explanations.
     fn describe_input(&self, _input: &Self::Input) -> String {
         "an operation".to_owned()

@@ -3,10 +3,13 @@
 mod common;
 
 use common::{MODEL, Registers, compare};
+use std::time::Duration;
+
+use linear::models::list::{self, List};
 use linear::models::lock::{self, Lock};
 use linear::models::register::{Input, Output};
 use linear::models::text::{self, Text};
-use linear::{Budget, History, Operation, Outcome, Verdict, check, validate};
+use linear::{Budget, History, Limit, Operation, Outcome, Verdict, check, validate};
 
 type Row = (Input<u8>, u64, Option<(Output<u8>, u64)>);
 
@@ -112,4 +115,27 @@ fn an_append_of_nothing_has_a_place_in_the_order() {
     let report = check(&Text, &history, &Budget::default());
     let Verdict::Linearizable(witness) = report.verdict else { panic!("{report:?}") };
     assert_eq!(validate::linearization(&Text, &history, &witness), Ok(()));
+}
+
+/// A read of all that was appended leads to as many values as there are appends, each as long.
+#[test]
+fn the_values_before_appends_are_held_against_the_budget() {
+    let mut history = History::new();
+    let mut push = |input, call, output| {
+        let outcome = Outcome::Answered { output, at: call + 1 };
+        history.push(Operation { client: 1, input, call, outcome });
+    };
+    let all: Vec<u32> = (0..1000).collect();
+    for &element in &all {
+        push(list::Input::Append(element), 2 * u64::from(element), list::Output::Appended);
+    }
+    push(list::Input::Read, 2000, list::Output::Elements(all));
+    let limit = |budget: Budget<'_>| match check(&List::new(), &history, &budget).verdict {
+        Verdict::Linearizable(_) => None,
+        Verdict::Undecided(undecided) => Some(undecided.limit),
+        Verdict::NotLinearizable(violation) => panic!("{violation:?}"),
+    };
+    assert_eq!(limit(Budget::default()), None);
+    assert_eq!(limit(Budget { bytes_max: 1 << 20, ..Budget::default() }), Some(Limit::Bytes));
+    assert_eq!(limit(Budget { wall_max: Some(Duration::ZERO), ..Budget::default() }), Some(Limit::Wall));
 }

@@ -79,6 +79,10 @@ impl<K: Clone + Ord + Hash + Debug, M: Model> Model for Keyed<K, M> {
         state.len().div_ceil(PAIRS_LEAST) * PAIRS_MOST * pair + owned
     }
 
+    fn value_bytes(&self, value: &Self::Value) -> usize {
+        self.model.value_bytes(value)
+    }
+
     fn is_read(&self, input: &Self::Input, output: Option<&Self::Output>) -> bool {
         self.model.is_read(&input.input, output)
     }

@@ -62,6 +62,10 @@ impl<V: Clone + Eq + Hash + Debug> Model for List<V> {
         state.len() * size_of::<V>()
     }
 
+    fn value_bytes(&self, value: &Vec<V>) -> usize {
+        self.owned_bytes(value)
+    }
+
     fn is_read(&self, input: &Input<V>, _: Option<&Output<V>>) -> bool {
         matches!(input, Input::Read)
     }

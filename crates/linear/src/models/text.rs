@@ -71,6 +71,10 @@ impl Model for Text {
         state.len()
     }
 
+    fn value_bytes(&self, value: &String) -> usize {
+        self.owned_bytes(value)
+    }
+
     fn is_read(&self, input: &Input, output: Option<&Output>) -> bool {
         match input {
             Input::Get => true,

@@ -9,6 +9,7 @@
 //! was before, and nothing else. Where elements are never appended twice that is all of them, and nothing is
 //! left to the search.
 
+use crate::budget::{Limit, Meter};
 use crate::history::History;
 use crate::intern::Interner;
 use crate::model::Model;
@@ -41,17 +42,19 @@ impl Edges {
 }
 
 /// Gives every append its edges. The result, if there is one, is a contradiction: an append and two rows that
-/// put it after two different values.
+/// put it after two different values. Every value that can lead to one that is looked for is built, as many as
+/// there are appends and each as long: that is held against the budget.
 pub(super) fn resolve<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
     columns: &mut Columns,
     values: &mut Interner<M::Value>,
-) -> Option<Vec<u32>> {
-    let mut steps = Steps::find(model, history, columns, values);
+    meter: &mut Meter<'_>,
+) -> Result<Option<Vec<u32>>, Limit> {
+    let mut steps = Steps::find(model, history, columns, values, meter)?;
     columns.values = values.len() as u32;
     if let Some(contradiction) = steps.force(columns) {
-        return Some(contradiction);
+        return Ok(Some(contradiction));
     }
     let mut kinds: Interner<Vec<Edge>> = Interner::new();
     for (&row, edges) in steps.appends.iter().zip(steps.edges) {
@@ -68,7 +71,7 @@ pub(super) fn resolve<M: Model>(
     }
     columns.edges = Edges { by_kind: kinds.into_values(), elsewhere: columns.values };
     columns.values += 1;
-    None
+    Ok(None)
 }
 
 struct Steps {
@@ -87,17 +90,26 @@ impl Steps {
         history: &History<M::Input, M::Output>,
         columns: &Columns,
         values: &mut Interner<M::Value>,
-    ) -> Steps {
+        meter: &mut Meter<'_>,
+    ) -> Result<Steps, Limit> {
         let is_append = |row: &u32| columns.kind[*row as usize] == Kind::Append;
         let appends: Vec<u32> = (0..columns.len() as u32).filter(is_append).collect();
         let mut edges = vec![Vec::new(); appends.len()];
         let mut makers = vec![Vec::new(); values.len()];
         let mut looked_for = vec![false; values.len()];
         let mut open: Vec<u32> = columns.a.iter().copied().filter(|&value| value != NONE).collect();
+        let mut bytes = 0;
         while let Some(value) = open.pop() {
             looked_for.resize(values.len(), false);
             if std::mem::replace(&mut looked_for[value as usize], true) {
                 continue;
+            }
+            meter.step()?;
+            // Every append is tried: that takes longer than a step of a search.
+            meter.look()?;
+            bytes += model.value_bytes(values.value(value));
+            if bytes > meter.bytes_max() {
+                return Err(Limit::Bytes);
             }
             for (place, &row) in appends.iter().enumerate() {
                 let input = &history.operation(columns.op[row as usize]).input;
@@ -112,7 +124,7 @@ impl Steps {
         for edges in &mut edges {
             edges.sort_unstable();
         }
-        Steps { appends, edges, makers }
+        Ok(Steps { appends, edges, makers })
     }
 
     /// Turns appends that are the only way to a value that somebody certainly saw into compare-and-sets.

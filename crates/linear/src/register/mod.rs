@@ -22,7 +22,7 @@ mod replay;
 mod rows;
 mod zones;
 
-use crate::budget::Meter;
+use crate::budget::{Limit, Meter};
 use crate::history::History;
 use crate::model::Model;
 use crate::report::Linearization;
@@ -46,10 +46,10 @@ pub(crate) fn decide<M: Model>(
     effort: Effort,
 ) -> Option<Decision> {
     let (rows, mut values) = rows::of_slice(model, history, slice, model.register_start()?)?;
-    let fill = |columns: &mut Columns| {
+    let fill = |columns: &mut Columns, meter: &mut Meter<'_>| {
         columns.fill(&rows, values.len() as u32);
         let appends = columns.kind.contains(&Kind::Append);
-        if appends { appends::resolve(model, history, columns, &mut values) } else { None }
+        if appends { appends::resolve(model, history, columns, &mut values, meter) } else { Ok(None) }
     };
     Some(Desk::default().judge(fill, meter, effort))
 }
@@ -73,27 +73,29 @@ impl Desk {
         effort: Effort,
     ) -> Decision {
         let mut words = std::mem::take(&mut self.words);
-        let fill = |columns: &mut Columns| {
+        let fill = |columns: &mut Columns, _: &mut Meter<'_>| {
             match gathered.start() {
                 Some(start) => columns.fill_numbering(&component.rows, start, &mut words),
                 None => columns.fill(&component.rows, component.values),
             }
-            None
+            Ok(None)
         };
         let decision = self.judge(fill, meter, effort);
         self.words = words;
         decision
     }
 
-    /// Judges the columns that `fill` makes; it may find rows that are a conflict.
+    /// Judges the columns that `fill` makes; it may find rows that are a conflict, or that the budget is spent.
     fn judge(
         &mut self,
-        mut fill: impl FnMut(&mut Columns) -> Option<Vec<u32>>,
+        mut fill: impl FnMut(&mut Columns, &mut Meter<'_>) -> Result<Option<Vec<u32>>, Limit>,
         meter: &mut Meter<'_>,
         effort: Effort,
     ) -> Decision {
-        if let Some(core) = fill(&mut self.columns) {
-            return self.violation(Some(core), &[]);
+        match fill(&mut self.columns, meter) {
+            Ok(None) => {}
+            Ok(Some(core)) => return self.violation(Some(core), &[]),
+            Err(limit) => return Decision::Undecided { limit, deepest: Vec::new() },
         }
         if let Err(core) = self.find_zones(true) {
             return self.violation(Some(core), &[]);
@@ -106,7 +108,9 @@ impl Desk {
         let decision = self.search(meter, seed);
         if dropped && matches!(decision, Decision::Violation { .. }) {
             // An operation whose value nobody saw may still be the reason why a comparison failed.
-            fill(&mut self.columns);
+            if let Err(limit) = fill(&mut self.columns, meter) {
+                return Decision::Undecided { limit, deepest: Vec::new() };
+            }
             if self.find_zones(false).is_ok() {
                 return self.search(meter, seed);
             }

@@ -6,7 +6,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, value_parser};
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use linear::generate::{self as registers, INITIAL};
@@ -25,19 +25,19 @@ use crate::stopwatch::{Memory, Stopwatch};
 #[derive(Clone, Debug, Args)]
 pub(super) struct Grid {
     /// With --bench: how many clients ask at a time; may be repeated
-    #[arg(long, value_name = "COUNT", requires = "bench", conflicts_with = "histories")]
+    #[arg(long, value_name = "COUNT", value_parser = value_parser!(u32).range(1..), requires = "bench", conflicts_with = "histories")]
     clients: Vec<u32>,
     /// With --bench: how many keys there are; may be repeated
-    #[arg(long, value_name = "COUNT", requires = "bench", conflicts_with = "histories")]
+    #[arg(long, value_name = "COUNT", value_parser = value_parser!(u32).range(1..), requires = "bench", conflicts_with = "histories")]
     keys: Vec<u32>,
     /// With --bench: how many operations; may be repeated
-    #[arg(long, value_name = "COUNT", requires = "bench", conflicts_with = "histories")]
+    #[arg(long, value_name = "COUNT", value_parser = value_parser!(u32).range(1..), requires = "bench", conflicts_with = "histories")]
     operations: Vec<u32>,
     /// With --bench: how many writes of a thousand lose their answer; may be repeated
-    #[arg(long, value_name = "PER MILLE", requires = "bench", conflicts_with = "histories")]
+    #[arg(long, value_name = "PER MILLE", value_parser = value_parser!(u32).range(..=1000), requires = "bench", conflicts_with = "histories")]
     unknown: Vec<u32>,
     /// With --bench: how often each check is done for its median
-    #[arg(long, value_name = "COUNT", default_value_t = 5, requires = "bench", conflicts_with = "histories")]
+    #[arg(long, value_name = "COUNT", value_parser = value_parser!(u32).range(1..), default_value_t = 5, requires = "bench", conflicts_with = "histories")]
     samples: u32,
     /// One cell, as JSON: prints how many bytes its check takes. For the bench itself
     #[arg(long, value_name = "CELL", hide = true)]

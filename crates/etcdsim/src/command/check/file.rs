@@ -59,7 +59,10 @@ impl Content {
 /// Reads a file, or a folder with a report of the robustness tests.
 pub(super) fn read(path: &Path, format: Format) -> Result<Content, Error> {
     if path.is_dir() {
-        return folder(path);
+        return match format {
+            Format::Auto | Format::Robustness => folder(path),
+            _ => Err(Error::NoFile { path: path.to_path_buf() }),
+        };
     }
     let mut source = Source::open(path)?;
     let detected = match format {
@@ -71,6 +74,10 @@ pub(super) fn read(path: &Path, format: Format) -> Result<Content, Error> {
         Format::Robustness => Detected::RobustnessOperations,
     };
     source.go_on()?;
+    if format != Format::Auto && source.is_empty()? {
+        // The list of formats is of use here, too.
+        source.detect()?;
+    }
     let (file, mistaken) = (&source.name[..], |error| source.mistaken(error));
     Ok(match detected {
         Detected::Etcdsim(_) => {
@@ -137,6 +144,13 @@ impl<'a> Source<'a> {
             from.read_to_end(bytes).map_err(unreadable(self.path))?;
         }
         Ok(())
+    }
+
+    fn is_empty(&self) -> Result<bool, Error> {
+        Ok(match &self.kept {
+            Some((bytes, _)) => bytes.is_empty(),
+            None => fs::metadata(self.path).map_err(unreadable(self.path))?.len() == 0,
+        })
     }
 
     fn bytes(&self) -> Result<Cow<'_, [u8]>, Error> {

@@ -26,7 +26,8 @@ use crate::stopwatch::Stopwatch;
 use engine::{End, General, Judged};
 use file::{Content, Format};
 
-/// Longest lists of reasons; what is more is counted.
+/// Longest lists of operations and of reasons; what is more is counted.
+const OPERATIONS_SHOWN: usize = 40;
 const REASONS_SHOWN: usize = 8;
 
 const BYTES_IN_MIB: usize = 1 << 20;
@@ -117,10 +118,19 @@ pub(super) fn check(arguments: &Arguments) -> Result<Exit, Mistakes> {
         return Err(Error::OneHistoryToWrite { path: path.clone() }.into());
     }
     let (mut text, mut documents) = (String::new(), Vec::new());
+    let mut mistake = None;
     for path in &arguments.histories {
-        let document = one(path, arguments)?;
-        tell(&mut text, &document).expect("a String takes everything");
-        documents.push(document);
+        match one(path, arguments) {
+            Ok(document) => {
+                tell(&mut text, &document).expect("a String takes everything");
+                documents.push(document);
+            }
+            // What the files before it came to is told all the same.
+            Err(error) => {
+                mistake = Some(error);
+                break;
+            }
+        }
     }
     let ended = |end| documents.iter().any(|document| document.judged.verdict == end);
     let exit = match (ended(End::Violation), ended(End::Undecided)) {
@@ -133,7 +143,7 @@ pub(super) fn check(arguments: &Arguments) -> Result<Exit, Mistakes> {
         text = serde_json::to_string_pretty(&all).expect("JSON can be written") + "\n";
     }
     super::print(&text);
-    Ok(exit)
+    mistake.map_or(Ok(exit), |error| Err(error.into()))
 }
 
 fn one(path: &Path, arguments: &Arguments) -> Result<Document, Error> {
@@ -258,8 +268,11 @@ fn tell(text: &mut String, document: &Document) -> fmt::Result {
 
 fn conflict(text: &mut String, conflict: &engine::Conflict) -> fmt::Result {
     writeln!(text, "{}", conflict.title.bold())?;
-    for operation in &conflict.operations {
+    for operation in conflict.operations.iter().take(OPERATIONS_SHOWN) {
         writeln!(text, "   {operation}")?;
+    }
+    if let Some(more @ 1..) = conflict.operations.len().checked_sub(OPERATIONS_SHOWN) {
+        writeln!(text, "   … and {more} more; --json has them all")?;
     }
     for reason in conflict.excluded.iter().take(REASONS_SHOWN) {
         writeln!(text, "   - {reason}")?;
