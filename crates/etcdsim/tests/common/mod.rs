@@ -51,6 +51,14 @@ impl Ended {
         self.stdout[at + "trace hash ".len()..].split_whitespace().next().unwrap_or_default()
     }
 
+    /// Whether stderr has this, however its lines were broken and framed: the terminal decides about both.
+    pub fn tells(&self, part: &str) -> bool {
+        let bare = |text: &str| -> String {
+            text.chars().filter(|c| !c.is_whitespace() && !['│', '|'].contains(c)).collect()
+        };
+        bare(&self.stderr).contains(&bare(part))
+    }
+
     #[track_caller]
     pub fn expect(self, code: i32) -> Ended {
         assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);

@@ -47,32 +47,32 @@ struct Node {
     over: Option<Nanos>,
 }
 
-/// What may have been done beside the history.
+/// What may have happened that is not in the order.
 #[derive(Clone, Copy, Debug)]
-pub struct Others {
-    /// Whether revisions may have been made.
+pub struct Unseen {
+    /// What is open: without evidence it may have taken effect.
+    pub open: bool,
+    /// Others may have made revisions.
     pub wrote: bool,
-    /// Whether somebody may have compacted.
+    /// Others may have compacted.
     pub compacted: bool,
 }
 
 /// Checks all operations without a place of their own, and returns how many there are. `model` is never compacted
-/// and has every revision; `evidence` says whether what is `open` and not in the order is known not to have happened.
-#[allow(clippy::too_many_arguments, reason = "all of it is what the engine found out so far")]
+/// and has every revision.
 pub fn check(
     history: &History,
     order: &Order,
     somewhere: &[Window],
     open: &[Window],
-    evidence: bool,
-    others: Others,
+    unseen: Unseen,
     model: &Model,
     violations: &mut Vec<Violation>,
 ) -> usize {
-    let possible = if evidence { &[] } else { open };
+    let possible = if unseen.open { open } else { &[] };
     let mut graph = Graph::new(history, order, somewhere, open, possible, violations);
-    graph.others = others.compacted;
-    graph.settle(model, !possible.is_empty() || others.wrote, violations);
+    graph.others = unseen.compacted;
+    graph.settle(model, !possible.is_empty() || unseen.wrote, violations);
     graph.nodes.len()
 }
 

@@ -137,10 +137,10 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Finding {
     finding.revisions = order.steps.iter().filter(|step| step.position.makes_revision()).count();
     if order.loose {
         let model = &replay.model;
-        let evidence = premises.applied.is_some();
         let mut wrong = Vec::new();
-        let others = loose::Others { wrote: !premises.closed, compacted: others_compact };
-        finding.loose = loose::check(history, &order, &somewhere, &open, evidence, others, model, &mut wrong);
+        let (open_may_be, wrote) = (premises.applied.is_none(), !premises.closed);
+        let unseen = loose::Unseen { open: open_may_be, wrote, compacted: others_compact };
+        finding.loose = loose::check(history, &order, &somewhere, &open, unseen, model, &mut wrong);
         if guessed && !wrong.is_empty() {
             finding.undecided.push(format!(
                 "{} errors or compactions do not fit the first explanation found for the revisions that nobody was acknowledged for; without evidence another one may exist.",
