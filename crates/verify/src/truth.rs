@@ -92,8 +92,6 @@ pub struct Truth {
     makers: Vec<(i64, u32)>,
     /// When the first member had each revision; empty without evidence.
     times: Vec<(i64, Nanos)>,
-    /// Whether it comes from the simulator.
-    evidence: bool,
 }
 
 impl Truth {
@@ -116,7 +114,6 @@ impl Truth {
             compactions: compactions(history, applied),
             makers: known.makers.clone(),
             times: Vec::new(),
-            evidence: applied.is_some(),
         };
         for (kv, deleted) in known.model.changes().take_while(|(kv, _)| kv.mod_revision <= known.until) {
             truth.take(kv, deleted);
@@ -151,11 +148,6 @@ impl Truth {
     /// Whether it is known what a revision did. Of one that was never made it is: nothing.
     pub fn knows(&self, revision: i64) -> bool {
         (revision > self.start || revision <= FIRST_REVISION) && (revision <= self.until || self.complete)
-    }
-
-    /// Whether it rests on what the cluster applied, that is, on a simulated run.
-    pub fn has_evidence(&self) -> bool {
-        self.evidence
     }
 
     /// The changes of one revision, in the order in which they were made.

@@ -69,7 +69,7 @@ pub struct Account<'a> {
 impl<'a> Account<'a> {
     /// Draws it up.
     pub fn new(watcher: &'a Watcher<'a>, truth: &Truth) -> Account<'a> {
-        let first = first(watcher, truth);
+        let first = first(watcher);
         let owed = owed(watcher, truth, first);
         let mut account = Account { watcher, first, owed, deliveries: Vec::new() };
         let mut taken = Taken::default();
@@ -188,18 +188,16 @@ pub fn is_filtered(watcher: &Watcher<'_>, deleted: bool) -> bool {
     watcher.request.filters.contains(&(filter as i32))
 }
 
-fn first(watcher: &Watcher<'_>, truth: &Truth) -> i64 {
+fn first(watcher: &Watcher<'_>) -> i64 {
     let revisions = watcher.replies.iter().filter_map(|reply| match reply {
         Reply::Batch(batch) => batch.events.first()?.kv.as_ref().map(|kv| kv.mod_revision),
         Reply::Progress { .. } => None,
     });
-    let delivered = || revisions.clone().min().unwrap_or(i64::MAX);
     match watcher.request.start_revision {
-        0 if truth.has_evidence() => watcher.revision + 1,
-        // A real server reads the revision for its answer a moment after it takes the watcher in.
-        0 => delivered().min(watcher.revision + 1),
+        // The revision of its answer is read first, and the watcher begins after it (etcd's `recvLoop`).
+        0 => watcher.revision + 1,
         // What etcd makes of it differs from version to version.
-        ..0 => delivered(),
+        ..0 => revisions.min().unwrap_or(i64::MAX),
         start => start,
     }
 }

@@ -1,8 +1,7 @@
 //! W10: a watcher from now on is told of everything after the revision that its creation was answered with.
 //!
 //! Not checked: what is missing after the first event (W7), or where it can have been compacted (W12); a watcher that
-//! gets nothing at all (W11, at the end). Without evidence, that is of a real server, events before that revision are
-//! allowed as long as none is missing between: it reads the revision for its answer a moment after it took the watcher in.
+//! gets nothing at all (W11, at the end).
 
 use super::account::Account;
 use super::{Look, gaps};
