@@ -183,7 +183,7 @@ fn combine<M: Model>(
         match decision {
             Decision::Linearizable(linearization) => witness.components.push(linearization),
             Decision::Violation { core, deepest } => {
-                let steps_max = account.spent() + budget.explain_steps_max;
+                let steps_max = account.spent().saturating_add(budget.explain_steps_max);
                 let operations = parts.operations(component);
                 let part = explain::Part { model: parts.model, history: parts.history, operations };
                 let explained = if budget.explain {

@@ -41,7 +41,9 @@ pub(crate) enum Explained {
 }
 
 /// Another seed than that of the verdict.
-const EFFORT: Effort = Effort::Search(0x0065_7870_6C61_696E);
+const SEED: u64 = 0x0065_7870_6C61_696E;
+
+const EFFORT: Effort = Effort::Search(SEED);
 
 /// How often a conflict that is none is enlarged by what the engine took for granted.
 const GROWTHS_MAX: usize = 4;
@@ -89,7 +91,8 @@ pub(crate) fn bare<M: Model>(
     deepest: Vec<u32>,
     account: &Account<'_>,
 ) -> Explained {
-    let operations = match core.or_else(|| recent(part, &deepest, account)) {
+    let core = core.and_then(|core| grown(part, core, account)).map(|(pool, kept)| pool.name(&kept));
+    let mut operations = match core.or_else(|| recent(part, &deepest, account)) {
         Some(operations) => operations,
         None => {
             let whole = Slice::whole(part.operations);
@@ -101,6 +104,10 @@ pub(crate) fn bare<M: Model>(
             part.operations.to_vec()
         }
     };
+    // An engine may name an operation twice, and one that failed is no part of any order.
+    operations.retain(|&index| !part.history.operation(index).failed());
+    operations.sort_unstable_by_key(|&index| (part.history.operation(index).call, index));
+    operations.dedup();
     let conflict = Conflict { operations, ..Conflict::default() };
     Explained::Violation { conflict, prefix: deepest, prefix_until: 0 }
 }
@@ -116,18 +123,28 @@ fn recent<M: Model>(part: &Part<'_, M>, deepest: &[u32], account: &Account<'_>) 
 }
 
 /// The smallest conflict that is found in what an engine named, or with what it took for granted.
+fn small<M: Model>(part: &Part<'_, M>, core: Vec<u32>, account: &Account<'_>) -> Option<Conflict> {
+    let (mut pool, kept) = grown(part, core, account)?;
+    let all = kept.clone();
+    Some(pool.shrink(kept, &all))
+}
+
+/// A conflict of what an engine named, or with what it took for granted.
 ///
 /// An engine may have used that an operation returned in time to rule another one out as the writer of some
 /// value. Such an operation is among those that could matter.
-fn small<M: Model>(part: &Part<'_, M>, mut core: Vec<u32>, account: &Account<'_>) -> Option<Conflict> {
+fn grown<'a, M: Model>(
+    part: &'a Part<'a, M>,
+    mut core: Vec<u32>,
+    account: &'a Account<'a>,
+) -> Option<(Pool<'a, M>, Vec<u32>)> {
     for _ in 0..GROWTHS_MAX {
         core.sort_unstable();
         core.dedup();
         let mut pool = Pool::around(part, &core, account);
         let kept = pool.places(|index| core.binary_search(&index).is_ok());
         if pool.is_conflict(&kept)? {
-            let all = kept.clone();
-            return Some(pool.shrink(kept, &all));
+            return Some((pool, kept));
         }
         core = pool.name(&pool.answered_by(u64::MAX));
     }

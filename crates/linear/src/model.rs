@@ -133,3 +133,24 @@ pub enum RegisterOp<V> {
     /// Has no effect and says nothing.
     Nothing,
 }
+
+/// Whether the model says of an operation that it changed nothing, in either of its ways.
+pub(crate) fn changes_nothing<M: Model>(model: &M, input: &M::Input, output: Option<&M::Output>) -> bool {
+    let seen = || match model.as_register(input, output) {
+        Some(RegisterOp::Read(_) | RegisterOp::Nothing) => true,
+        Some(RegisterOp::Cas { expected, new, succeeded }) => succeeded == Some(false) || expected == new,
+        Some(RegisterOp::Write(_) | RegisterOp::Append) | None => false,
+    };
+    model.is_read(input, output) || model.register_start().is_some() && seen()
+}
+
+/// Whether operations have a register view, which counts only if all of a component have.
+pub(crate) fn is_register<M: Model>(
+    model: &M,
+    history: &History<M::Input, M::Output>,
+    operations: &[u32],
+) -> bool {
+    let mut all = operations.iter().map(|&index| history.operation(index));
+    model.register_start().is_some()
+        && all.all(|operation| model.as_register(&operation.input, operation.output()).is_some())
+}

@@ -1,7 +1,7 @@
 //! The part of a history that an engine is asked about.
 
 use crate::history::{History, Outcome};
-use crate::model::Model;
+use crate::model::{Model, changes_nothing};
 
 /// Some operations of one component, some of them taken for ones of unknown outcome.
 #[derive(Clone, Copy)]
@@ -47,8 +47,10 @@ impl<'a> Slice<'a> {
             Outcome::Failed { .. } => Seen::Absent,
             Outcome::Answered { output, at } if kept && in_time(*at) => Seen::Answered { output, at: *at },
             // Something that had no effect has none either if nobody knows of it.
-            Outcome::Answered { output, .. } if model.is_read(&operation.input, Some(output)) => Seen::Absent,
-            Outcome::Answered { .. } | Outcome::Unknown if model.is_read(&operation.input, None) => {
+            Outcome::Answered { output, .. } if changes_nothing(model, &operation.input, Some(output)) => {
+                Seen::Absent
+            }
+            Outcome::Answered { .. } | Outcome::Unknown if changes_nothing(model, &operation.input, None) => {
                 Seen::Absent
             }
             Outcome::Answered { .. } | Outcome::Unknown => Seen::Unknown,

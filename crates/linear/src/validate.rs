@@ -20,7 +20,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use crate::history::{History, Outcome};
-use crate::model::{Model, RegisterOp};
+use crate::model::{Model, RegisterOp, changes_nothing, is_register};
 use crate::report::Witness;
 
 /// What is wrong with a piece of evidence.
@@ -28,7 +28,7 @@ use crate::report::Witness;
 pub enum Why {
     /// There are not as many orders as components.
     Components,
-    /// The operation is not of this component, or stands in the order twice, or failed.
+    /// The operation is not of this component, or is named twice, or failed.
     Stranger(u32),
     /// The operation was answered but is not in the order.
     Missing(u32),
@@ -97,7 +97,9 @@ pub fn conflict<M: Model>(
     let first = *operations.first().ok_or(Why::Orderable)?;
     let members =
         component.into_iter().find(|members| members.contains(&first)).ok_or(Why::Stranger(first))?;
-    if let Some(&stranger) = operations.iter().find(|index| !members.contains(index)) {
+    let mut left: HashSet<u32> =
+        members.iter().copied().filter(|&index| !history.operation(index).failed()).collect();
+    if let Some(&stranger) = operations.iter().find(|&index| !left.remove(index)) {
         return Err(Why::Stranger(stranger));
     }
     let supporting = supporting(model, history, members, operations);
@@ -174,10 +176,15 @@ pub(crate) fn supporting<M: Model>(
         operation.call <= end
             && inside.binary_search(&index).is_err()
             && !operation.failed()
-            && !model.is_read(&operation.input, None)
-            && !operation.output().is_some_and(|output| model.is_read(&operation.input, Some(output)))
+            && !changes_nothing(model, &operation.input, None)
+            && !operation
+                .output()
+                .is_some_and(|output| changes_nothing(model, &operation.input, Some(output)))
     });
     outside.sort_by_key(|&index| history.operation(index).call);
+    if !is_register(model, history, members) {
+        return outside;
+    }
     of_register(model, history, operations, &outside).unwrap_or(outside)
 }
 

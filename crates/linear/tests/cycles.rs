@@ -276,3 +276,26 @@ fn random_histories_are_judged_as_by_all_serial_orders() {
     }
     assert!(counts.iter().all(|&count| count > 5_000), "{counts:?}");
 }
+
+/// A contradiction is found in time that does not grow with the square of the history.
+#[test]
+fn a_stale_read_at_the_end_of_many_transactions() {
+    let mut history: Vec<Transaction<u32, u32>> = Vec::new();
+    let mut serial = |ops| {
+        let call = 2 * history.len() as u64;
+        history.push(Transaction { client: 7, call, outcome: Outcome::Committed { at: call + 1 }, ops });
+    };
+    let count = 300_000;
+    for value in 0..count {
+        serial(vec![Step::Append(value, value), Step::Read(value, Some(vec![value]))]);
+    }
+    serial(vec![Step::Read(count - 1, Some(vec![]))]);
+    let Verdict::Cycle(edges) = check(&history) else { panic!() };
+    assert_eq!(edges.len(), 2);
+}
+
+#[test]
+fn a_list_of_one_value_is_told_once() {
+    let read = committed(2, 3, vec![read("x", &[1; 20_000])]);
+    assert_eq!(kinds(&[committed(0, 1, vec![append("x", 1)]), read]), [AnomalyKind::DuplicateElement]);
+}

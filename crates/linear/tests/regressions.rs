@@ -139,3 +139,62 @@ fn the_values_before_appends_are_held_against_the_budget() {
     assert_eq!(limit(Budget { bytes_max: 1 << 20, ..Budget::default() }), Some(Limit::Bytes));
     assert_eq!(limit(Budget { wall_max: Some(Duration::ZERO), ..Budget::default() }), Some(Limit::Wall));
 }
+
+#[test]
+fn an_explanation_may_have_no_bound() {
+    let rows =
+        [(Input::Cas(1, 2), 0, Some((Output::Set(true), 3))), (Input::Read, 4, Some((Output::Value(0), 5)))];
+    let budget = Budget { explain_steps_max: u64::MAX, ..Budget::default() };
+    assert!(check(&MODEL, &history(&rows), &budget).verdict.is_violation());
+    let rows = [(Input::Cas(0, 1), 0, Some((Output::Set(false), 3)))];
+    assert!(check(&MODEL, &history(&rows), &budget).verdict.is_violation());
+}
+
+#[test]
+fn a_conflict_names_nobody_twice_and_none_that_failed() {
+    let rows = [
+        (Input::Write(1), 0, Some((DONE, 1))),
+        (Input::Cas(1, 2), 2, Some((Output::Set(true), 3))),
+        (Input::Read, 8, Some((Output::Value(2), 9))),
+    ];
+    let mut good = history(&rows);
+    let (input, outcome) = (Input::Write(3), Outcome::Failed { at: 7 });
+    good.push(Operation { client: 3, input, call: 6, outcome });
+    assert!(check(&MODEL, &good, &Budget::default()).verdict.is_linearizable());
+    assert_eq!(validate::conflict(&MODEL, &good, &[0, 1, 1]), Err(validate::Why::Stranger(1)));
+    assert_eq!(validate::conflict(&MODEL, &good, &[2, 3]), Err(validate::Why::Stranger(3)));
+}
+
+/// What is reported without an explanation is a conflict, too.
+#[test]
+fn a_conflict_that_is_not_explained_holds() {
+    let value = |value, at| Some((Output::Value(value), at));
+    let twice = [
+        (Input::Read, 3, value(0, 3)),
+        (Input::Read, 0, value(1, 5)),
+        (Input::Write(0), 2, Some((DONE, 6))),
+        (Input::Cas(1, 1), 0, Some((Output::Set(true), 5))),
+        (Input::Read, 2, value(1, 4)),
+        (Input::Read, 3, value(0, 4)),
+    ];
+    let too_few = [
+        (Input::Cas(0, 1), 6, None),
+        (Input::Read, 0, value(2, 5)),
+        (Input::Read, 3, value(2, 4)),
+        (Input::Write(2), 1, Some((DONE, 5))),
+        (Input::Read, 5, value(1, 6)),
+    ];
+    let mut with_failed = history(&[
+        (Input::Cas(0, 0), 1, Some((Output::Set(false), 2))),
+        (Input::Read, 3, value(0, 3)),
+        (Input::Read, 1, value(0, 5)),
+        (Input::Write(1), 1, Some((DONE, 3))),
+    ]);
+    let (input, outcome) = (Input::Cas(1, 0), Outcome::Failed { at: 7 });
+    with_failed.push(Operation { client: 4, input, call: 3, outcome });
+    for history in [history(&twice), history(&too_few), with_failed] {
+        let budget = Budget { explain: false, ..Budget::default() };
+        let Verdict::NotLinearizable(violation) = check(&MODEL, &history, &budget).verdict else { panic!() };
+        assert_eq!(validate::conflict(&MODEL, &history, &violation.conflict.operations), Ok(()));
+    }
+}

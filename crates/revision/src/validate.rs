@@ -45,6 +45,12 @@ pub fn order(history: &History, evidence: &Evidence, witness: &Witness) -> Resul
             .run(history, operation, revision)
             .map_err(|why| format!("operation {number} is wrong: {why}"))?;
         if !changes.is_empty() {
+            if evidence.is_nobodys(store.revision + 1) {
+                return Err(format!(
+                    "operation {number} makes revision {}, which is nobody's",
+                    store.revision + 1
+                ));
+            }
             make(&mut store, evidence, &changes)?;
         }
         let made = if operation.is_bound() { store.revision } else { revision };
@@ -53,6 +59,9 @@ pub fn order(history: &History, evidence: &Evidence, witness: &Witness) -> Resul
         }
     }
     make_by_nobody(&mut store, evidence, u32::MAX)?;
+    if let Some(change) = evidence.changes().last().filter(|change| change.revision > store.revision) {
+        return Err(format!("revision {} was shown, and nobody made it", change.revision));
+    }
     match placed.iter().zip(operations).position(|(placed, operation)| !placed && operation.ret != UNKNOWN) {
         Some(number) => Err(format!("operation {number} was answered and does not stand in the order")),
         None => Ok(()),

@@ -2,7 +2,7 @@
 
 use revision::{
     Answer, Change, Compare, Evidence, History, Invalid, Keys, Operation, Range, Reason, Relation, Response,
-    Seen, Step, Target, Transaction, UNKNOWN, Verdict, Wide, check,
+    Seen, Step, Target, Transaction, UNKNOWN, Verdict, Wide, Witness, check, validate,
 };
 
 fn reason(history: &History, evidence: &Evidence) -> Reason {
@@ -115,4 +115,22 @@ fn a_put_that_changed_nothing() {
     history.push(Operation { changed: false, ..Operation::put(0, 1) }.at(1).during(1, 2));
     let holds = Seen::ABSENT;
     assert_eq!(reason(&history, &Evidence::default()), Reason::Condition { revision: 1, holds });
+}
+
+#[test]
+fn an_order_that_leaves_out_what_was_shown_is_refused() {
+    let mut history = History::new(1);
+    history.push(Operation::update(0, 5, 1, None).during(1, UNKNOWN));
+    let evidence = Evidence::from([Change::put(2, 0, 1)]);
+    assert!(matches!(check(&history, &evidence), Verdict::Violation(_)));
+    assert!(validate::order(&history, &evidence, &Witness::default()).is_err());
+}
+
+#[test]
+fn an_order_in_which_somebody_makes_what_is_nobodys_is_refused() {
+    let mut history = History::new(1);
+    history.push(Operation::put(0, 1).at(2).during(1, 3));
+    let evidence = Evidence::from([Change::put(2, 0, 1)]).by_nobody([2]);
+    assert_eq!(reason(&history, &evidence), Reason::Nobodys { revision: 2 });
+    assert!(validate::order(&history, &evidence, &Witness::default()).is_err());
 }

@@ -18,6 +18,27 @@ struct Graph {
     transactions: u32,
 }
 
+/// How nodes are reached from a start. Kept from one start to the next, since there may be many of them in
+/// small components of a large graph.
+struct Ways {
+    distance: Vec<u32>,
+    from: Vec<(u32, Link)>,
+    /// Which nodes have a distance.
+    reached: Vec<u32>,
+}
+
+impl Ways {
+    fn new(nodes: usize) -> Ways {
+        Ways { distance: vec![u32::MAX; nodes], from: vec![(0, Link::Time); nodes], reached: Vec::new() }
+    }
+
+    fn clear(&mut self) {
+        for node in self.reached.drain(..) {
+            self.distance[node as usize] = u32::MAX;
+        }
+    }
+}
+
 /// The transactions that happened in a serial order, or a cycle.
 pub(super) fn order_or_cycle<K, V>(
     transactions: &[Transaction<K, V>],
@@ -85,16 +106,19 @@ impl Graph {
     /// A shortest cycle through one of the first transactions of each component that has any.
     fn shortest_cycle(&self) -> Vec<Dependency> {
         let component = self.components();
+        let mut sizes = vec![0_u32; self.next.len()];
+        component.iter().for_each(|&component| sizes[component as usize] += 1);
         let mut starts = vec![0; self.next.len()];
+        let mut ways = Ways::new(self.next.len());
         let mut best: Option<Vec<Dependency>> = None;
         for start in 0..self.transactions {
             let tried = &mut starts[component[start as usize] as usize];
-            if *tried == STARTS_MAX {
+            if sizes[component[start as usize] as usize] == 1 || *tried == STARTS_MAX {
                 continue;
             }
             *tried += 1;
             let shorter_than = best.as_ref().map_or(u32::MAX, |cycle| cycle.len() as u32);
-            if let Some(cycle) = self.cycle_through(start, shorter_than, &component) {
+            if let Some(cycle) = self.cycle_through(start, shorter_than, &component, &mut ways) {
                 best = Some(cycle);
             }
         }
@@ -102,11 +126,18 @@ impl Graph {
     }
 
     /// Breadth first, where steps along the chain of commits cost nothing and leaving it costs one.
-    fn cycle_through(&self, start: u32, shorter_than: u32, component: &[u32]) -> Option<Vec<Dependency>> {
-        let mut distance = vec![u32::MAX; self.next.len()];
-        let mut from: Vec<(u32, Link)> = vec![(start, Link::Time); self.next.len()];
+    fn cycle_through(
+        &self,
+        start: u32,
+        shorter_than: u32,
+        component: &[u32],
+        ways: &mut Ways,
+    ) -> Option<Vec<Dependency>> {
+        ways.clear();
+        let Ways { distance, from, reached } = ways;
         let mut open = VecDeque::from([(0, start)]);
         distance[start as usize] = 0;
+        reached.push(start);
         while let Some((steps, node)) = open.pop_front() {
             if steps > distance[node as usize] || steps + 1 >= shorter_than {
                 continue;
@@ -115,11 +146,14 @@ impl Graph {
                 if to == start {
                     from[start as usize] = (node, link);
                     // The way back may be by the chain, which is paid for when it is left; so is every edge.
-                    return Some(self.walk_back(start, &from));
+                    return Some(self.walk_back(start, from));
                 }
                 let cost = u32::from(to < self.transactions);
                 let same = component[to as usize] == component[start as usize];
                 if same && steps + cost < distance[to as usize] {
+                    if distance[to as usize] == u32::MAX {
+                        reached.push(to);
+                    }
                     distance[to as usize] = steps + cost;
                     from[to as usize] = (node, link);
                     if cost == 0 {

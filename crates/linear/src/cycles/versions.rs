@@ -150,14 +150,15 @@ where
     /// Looks at where the elements of a list come from.
     fn elements(&mut self, read: &Read<'a, V>, anomalies: &mut Vec<Anomaly>, open: &mut Vec<u32>) {
         let key = &self.keys[read.key];
-        let mut seen = HashSet::new();
+        let (mut seen, mut twice) = (HashSet::new(), false);
         let who = name(self.transactions, read.transaction);
         let mut add = |kind, others: &[u32], sentence| {
             let transactions = [&[read.transaction], others].concat();
             anomalies.push(Anomaly { kind, transactions, sentence });
         };
         for (at, value) in read.list.iter().enumerate() {
-            if !seen.insert(value) {
+            if !seen.insert(value) && !twice {
+                twice = true;
                 let sentence = format!("{who} read {:?} from {:?}: {value:?} twice", read.list, key.key);
                 add(AnomalyKind::DuplicateElement, &[], sentence);
             }

@@ -1,14 +1,15 @@
 //! Operations among which a conflict is looked for, and the question whether some of them are one.
 
-use crate::budget::Account;
+use crate::budget::{Account, Meter};
 use crate::check;
-use crate::model::Model;
+use crate::generic;
+use crate::model::{Model, is_register};
 use crate::register::Few;
 use crate::report::Conflict;
-use crate::slice::{Decision, Slice};
+use crate::slice::{Decision, Effort, Slice};
 use crate::validate;
 
-use super::{EFFORT, MANY, Part};
+use super::{MANY, Part, SEED};
 
 /// A conflict of more operations than this is looked at again.
 const SMALL: usize = 6;
@@ -25,18 +26,21 @@ pub(super) struct Pool<'a, M: Model> {
     account: &'a Account<'a>,
     /// By call. Sets of them are places in here, ascending.
     operations: Vec<u32>,
+    /// Whether the whole component has a register view: these alone may have one that is none of the component.
+    is_register: bool,
     /// The quick way to ask, if the model has a register view.
     few: Option<Few>,
 }
 
 impl<'a, M: Model> Pool<'a, M> {
     pub(super) fn new(part: &'a Part<'a, M>, mut operations: Vec<u32>, account: &'a Account<'a>) -> Self {
-        let few = Few::new(part.model, part.history, &operations);
+        let is_register = is_register(part.model, part.history, part.operations);
+        let few = if is_register { Few::new(part.model, part.history, &operations) } else { None };
         match &few {
             Some(few) => operations = few.operations(),
             None => operations.sort_by_key(|&index| (part.history.operation(index).call, index)),
         }
-        Pool { part, account, operations, few }
+        Pool { part, account, operations, is_register, few }
     }
 
     /// These operations and all that could matter to them.
@@ -92,7 +96,12 @@ impl<'a, M: Model> Pool<'a, M> {
         let mut kept = vec![false; self.operations.len()];
         places.iter().for_each(|&place| kept[place as usize] = true);
         let slice = Slice { operations: &self.operations, kept: Some(&kept), until: None };
-        match check::decide(self.part.model, self.part.history, &slice, self.account, EFFORT) {
+        let Part { model, history, .. } = *self.part;
+        let decision = match self.is_register {
+            true => check::decide(model, history, &slice, self.account, Effort::Search(SEED)),
+            false => generic::decide(model, history, &slice, &mut Meter::new(self.account), SEED),
+        };
+        match decision {
             Decision::Violation { .. } => Some(true),
             Decision::Linearizable(_) => Some(false),
             Decision::Undecided { .. } | Decision::Deferred => None,

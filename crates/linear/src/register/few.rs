@@ -5,7 +5,7 @@
 //! microseconds, and nothing is allocated once the first questions were answered.
 
 use crate::history::History;
-use crate::model::Model;
+use crate::model::{Model, RegisterOp};
 use crate::order::{self, NEVER};
 use crate::slice::Slice;
 
@@ -26,11 +26,23 @@ pub(crate) struct Few {
     open: Open,
 }
 
+/// Whether an operation may do the same if nobody knows what it answered. A swap that told what it found is a
+/// compare-and-set, one that did not is a write.
+fn is_same_without_answer<M: Model>(model: &M, history: &History<M::Input, M::Output>, row: &Row) -> bool {
+    let operation = history.operation(row.op);
+    match (row.kind, model.as_register(&operation.input, None)) {
+        (Kind::Write, Some(RegisterOp::Write(_))) | (Kind::Cas, Some(RegisterOp::Cas { .. })) => true,
+        (Kind::Write | Kind::Cas, _) => false,
+        _ => true,
+    }
+}
+
 /// More configurations than this are not looked at.
 const CONFIGURATIONS_MAX: usize = 1 << 12;
 
 impl Few {
-    /// These operations of one component, or `None` if they have no register view or append.
+    /// These operations of one component, or `None` if they have no register view, or append, or are something else
+    /// if what they answered is forgotten.
     pub(crate) fn new<M: Model>(
         model: &M,
         history: &History<M::Input, M::Output>,
@@ -38,7 +50,8 @@ impl Few {
     ) -> Option<Few> {
         let (rows, values) =
             rows::of_slice(model, history, &Slice::whole(operations), model.register_start()?)?;
-        if rows.iter().any(|row| row.kind == Kind::Append) {
+        let alike = |row: &Row| row.kind != Kind::Append && is_same_without_answer(model, history, row);
+        if !rows.iter().all(alike) {
             return None;
         }
         let call = |place: usize| rows[place].call;

@@ -77,7 +77,11 @@ pub(super) fn of_slice<M: Model>(
         let (output, at) = match slice.seen(model, history, place as usize) {
             Seen::Answered { output, at } => (Some(output), Some(at)),
             Seen::Unknown => (None, None),
-            Seen::Absent => continue,
+            Seen::Absent => {
+                // It makes the component none of a register, too.
+                model.as_register(&operation.input, operation.output())?;
+                continue;
+            }
         };
         let seen = model.as_register(&operation.input, output)?;
         rows.extend(Row::new(seen, (index, operation.call, at), |value| values.intern(value)));
@@ -157,7 +161,11 @@ fn gather<M: Model>(
         let (output, at) = match &operation.outcome {
             Outcome::Answered { output, at } => (Some(output), Some(*at)),
             Outcome::Unknown => (None, None),
-            Outcome::Failed { .. } => continue,
+            Outcome::Failed { .. } => {
+                // It makes the component none of a register, too.
+                component.whole &= model.as_register(&operation.input, None).is_some();
+                continue;
+            }
         };
         match model.as_register(&operation.input, output) {
             Some(RegisterOp::Append) | None => component.whole = false,
