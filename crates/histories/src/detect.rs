@@ -42,8 +42,8 @@ impl fmt::Display for Format {
 const KNOWN: &str = "known are etcdsim-history-1 and -2, etcdsim-general-1 (JSON lines, named by \"format\" in \
 line 1), Jepsen histories in EDN, Jepsen logs, and operations.json and watch.json of etcd's robustness tests";
 
-/// How much of a file is looked at.
-const LOOKED_AT_BYTES: u64 = 1024 * 1024;
+/// How many bytes of a file are looked at to tell its format.
+pub const LOOKED_AT_BYTES: u64 = 1024 * 1024;
 
 /// The format of a file, whose beginning is enough. `file` is its name in errors.
 ///

@@ -33,6 +33,6 @@ mod recorded;
 pub mod robustness;
 pub mod scan;
 
-pub use detect::{Format, detect, detect_path};
+pub use detect::{Format, LOOKED_AT_BYTES, detect, detect_path};
 pub use error::{Error, Mistake, Scan};
 pub use recorded::{Held, Operations, Recorded, RegisterOperations, StoreHistory, Value};

@@ -107,7 +107,7 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Finding {
     let (somewhere, open) = realtime::sweep(history, &order, start, &mut finding.violations);
     let known = order.steps.len();
     if premises.applied.is_none()
-        && !fill_gaps(history, premises, &mut order.steps, &open, order.leases, &mut finding)
+        && !fill_gaps(history, premises, services, &mut order.steps, &open, order.leases, &mut finding)
     {
         finding.known = Some(Known::of_answers(history, &order, start));
         return finding;
@@ -154,10 +154,12 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Finding {
     finding
 }
 
-/// Explains revisions without evidence. Says whether there is a point in going on.
+/// Explains revisions without evidence. Says whether there is a point in going on. `services` is whether members write keys
+/// that no request names.
 fn fill_gaps(
     history: &History,
     premises: &Premises<'_>,
+    services: bool,
     steps: &mut Vec<Step>,
     open: &[Window],
     leases: bool,
@@ -179,7 +181,7 @@ fn fill_gaps(
     if !gap {
         return true;
     }
-    if calls_services(history) {
+    if services {
         finding.undecided.push(
             "The history has calls of the lock and election services, and there is no evidence of what these wrote."
                 .to_string(),

@@ -107,9 +107,6 @@ pub(super) fn read(path: &Path, format: Format) -> Result<Content, Error> {
     })
 }
 
-/// How much of what is no plain file is looked at to tell its format.
-const LOOKED_AT_BYTES: u64 = 1 << 20;
-
 /// A file on its way in.
 struct Source<'a> {
     path: &'a Path,
@@ -130,7 +127,7 @@ impl<'a> Source<'a> {
         let detected = match &mut self.kept {
             None => detect_path(self.path),
             Some((bytes, from)) => {
-                let read = from.take(LOOKED_AT_BYTES).read_to_end(bytes);
+                let read = from.take(histories::LOOKED_AT_BYTES).read_to_end(bytes);
                 read.map_err(unreadable(self.path))?;
                 histories::detect(&self.name, bytes)
             }
