@@ -25,9 +25,9 @@ pub enum JsonError {
     },
 }
 
-/// One row a call: its service, its name in the `.proto` file, the variant, the request and the response.
+/// One row a call: its number (never used twice, never changed: trace hashes take it), its service, its name in the `.proto` file, the variant, the request and the response.
 macro_rules! calls {
-    ($($service:literal $rpc:literal $name:ident: $request:ident => $response:ty;)+) => {
+    ($($number:literal $service:literal $rpc:literal $name:ident: $request:ident => $response:ty;)+) => {
         /// One call of a client. serde has it as `{"rpc": …, "request": …}`.
         #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[serde(tag = "rpc", content = "request")]
@@ -58,6 +58,13 @@ macro_rules! calls {
             pub const fn rpc_name(&self) -> &'static str {
                 match self {
                     $(Request::$name(_) => $rpc,)+
+                }
+            }
+
+            /// The number by which the trace hash knows the call.
+            pub const fn number(&self) -> u64 {
+                match self {
+                    $(Request::$name(_) => $number,)+
                 }
             }
 
@@ -132,57 +139,57 @@ macro_rules! calls {
 }
 
 calls! {
-    "KV" "Range" Range: RangeRequest => RangeResponse;
-    "KV" "Put" Put: PutRequest => PutResponse;
-    "KV" "DeleteRange" DeleteRange: DeleteRangeRequest => DeleteRangeResponse;
-    "KV" "Txn" Txn: TxnRequest => TxnResponse;
-    "KV" "Compact" Compact: CompactionRequest => CompactionResponse;
+    1 "KV" "Range" Range: RangeRequest => RangeResponse;
+    2 "KV" "Put" Put: PutRequest => PutResponse;
+    3 "KV" "DeleteRange" DeleteRange: DeleteRangeRequest => DeleteRangeResponse;
+    4 "KV" "Txn" Txn: TxnRequest => TxnResponse;
+    5 "KV" "Compact" Compact: CompactionRequest => CompactionResponse;
 
-    "Lease" "LeaseGrant" LeaseGrant: LeaseGrantRequest => LeaseGrantResponse;
-    "Lease" "LeaseRevoke" LeaseRevoke: LeaseRevokeRequest => LeaseRevokeResponse;
-    "Lease" "LeaseKeepAlive" LeaseKeepAlive: LeaseKeepAliveRequest => LeaseKeepAliveResponse;
-    "Lease" "LeaseTimeToLive" LeaseTimeToLive: LeaseTimeToLiveRequest => LeaseTimeToLiveResponse;
-    "Lease" "LeaseLeases" LeaseLeases: LeaseLeasesRequest => LeaseLeasesResponse;
+    6 "Lease" "LeaseGrant" LeaseGrant: LeaseGrantRequest => LeaseGrantResponse;
+    7 "Lease" "LeaseRevoke" LeaseRevoke: LeaseRevokeRequest => LeaseRevokeResponse;
+    8 "Lease" "LeaseKeepAlive" LeaseKeepAlive: LeaseKeepAliveRequest => LeaseKeepAliveResponse;
+    9 "Lease" "LeaseTimeToLive" LeaseTimeToLive: LeaseTimeToLiveRequest => LeaseTimeToLiveResponse;
+    10 "Lease" "LeaseLeases" LeaseLeases: LeaseLeasesRequest => LeaseLeasesResponse;
 
-    "Cluster" "MemberAdd" MemberAdd: MemberAddRequest => MemberAddResponse;
-    "Cluster" "MemberRemove" MemberRemove: MemberRemoveRequest => MemberRemoveResponse;
-    "Cluster" "MemberUpdate" MemberUpdate: MemberUpdateRequest => MemberUpdateResponse;
-    "Cluster" "MemberList" MemberList: MemberListRequest => MemberListResponse;
-    "Cluster" "MemberPromote" MemberPromote: MemberPromoteRequest => MemberPromoteResponse;
+    11 "Cluster" "MemberAdd" MemberAdd: MemberAddRequest => MemberAddResponse;
+    12 "Cluster" "MemberRemove" MemberRemove: MemberRemoveRequest => MemberRemoveResponse;
+    13 "Cluster" "MemberUpdate" MemberUpdate: MemberUpdateRequest => MemberUpdateResponse;
+    14 "Cluster" "MemberList" MemberList: MemberListRequest => MemberListResponse;
+    15 "Cluster" "MemberPromote" MemberPromote: MemberPromoteRequest => MemberPromoteResponse;
 
-    "Maintenance" "Alarm" Alarm: AlarmRequest => AlarmResponse;
-    "Maintenance" "Status" Status: StatusRequest => Box<StatusResponse>;
-    "Maintenance" "Defragment" Defragment: DefragmentRequest => DefragmentResponse;
-    "Maintenance" "Hash" Hash: HashRequest => HashResponse;
-    "Maintenance" "HashKV" HashKv: HashKvRequest => HashKvResponse;
-    "Maintenance" "MoveLeader" MoveLeader: MoveLeaderRequest => MoveLeaderResponse;
-    "Maintenance" "Downgrade" Downgrade: DowngradeRequest => DowngradeResponse;
+    16 "Maintenance" "Alarm" Alarm: AlarmRequest => AlarmResponse;
+    17 "Maintenance" "Status" Status: StatusRequest => Box<StatusResponse>;
+    18 "Maintenance" "Defragment" Defragment: DefragmentRequest => DefragmentResponse;
+    19 "Maintenance" "Hash" Hash: HashRequest => HashResponse;
+    20 "Maintenance" "HashKV" HashKv: HashKvRequest => HashKvResponse;
+    21 "Maintenance" "MoveLeader" MoveLeader: MoveLeaderRequest => MoveLeaderResponse;
+    22 "Maintenance" "Downgrade" Downgrade: DowngradeRequest => DowngradeResponse;
 
-    "Auth" "AuthEnable" AuthEnable: AuthEnableRequest => AuthEnableResponse;
-    "Auth" "AuthDisable" AuthDisable: AuthDisableRequest => AuthDisableResponse;
-    "Auth" "AuthStatus" AuthStatus: AuthStatusRequest => AuthStatusResponse;
-    "Auth" "Authenticate" Authenticate: AuthenticateRequest => AuthenticateResponse;
-    "Auth" "UserAdd" UserAdd: AuthUserAddRequest => AuthUserAddResponse;
-    "Auth" "UserGet" UserGet: AuthUserGetRequest => AuthUserGetResponse;
-    "Auth" "UserList" UserList: AuthUserListRequest => AuthUserListResponse;
-    "Auth" "UserDelete" UserDelete: AuthUserDeleteRequest => AuthUserDeleteResponse;
-    "Auth" "UserChangePassword" UserChangePassword: AuthUserChangePasswordRequest => AuthUserChangePasswordResponse;
-    "Auth" "UserGrantRole" UserGrantRole: AuthUserGrantRoleRequest => AuthUserGrantRoleResponse;
-    "Auth" "UserRevokeRole" UserRevokeRole: AuthUserRevokeRoleRequest => AuthUserRevokeRoleResponse;
-    "Auth" "RoleAdd" RoleAdd: AuthRoleAddRequest => AuthRoleAddResponse;
-    "Auth" "RoleGet" RoleGet: AuthRoleGetRequest => AuthRoleGetResponse;
-    "Auth" "RoleList" RoleList: AuthRoleListRequest => AuthRoleListResponse;
-    "Auth" "RoleDelete" RoleDelete: AuthRoleDeleteRequest => AuthRoleDeleteResponse;
-    "Auth" "RoleGrantPermission" RoleGrantPermission: AuthRoleGrantPermissionRequest => AuthRoleGrantPermissionResponse;
-    "Auth" "RoleRevokePermission" RoleRevokePermission: AuthRoleRevokePermissionRequest => AuthRoleRevokePermissionResponse;
+    23 "Auth" "AuthEnable" AuthEnable: AuthEnableRequest => AuthEnableResponse;
+    24 "Auth" "AuthDisable" AuthDisable: AuthDisableRequest => AuthDisableResponse;
+    25 "Auth" "AuthStatus" AuthStatus: AuthStatusRequest => AuthStatusResponse;
+    26 "Auth" "Authenticate" Authenticate: AuthenticateRequest => AuthenticateResponse;
+    27 "Auth" "UserAdd" UserAdd: AuthUserAddRequest => AuthUserAddResponse;
+    28 "Auth" "UserGet" UserGet: AuthUserGetRequest => AuthUserGetResponse;
+    29 "Auth" "UserList" UserList: AuthUserListRequest => AuthUserListResponse;
+    30 "Auth" "UserDelete" UserDelete: AuthUserDeleteRequest => AuthUserDeleteResponse;
+    31 "Auth" "UserChangePassword" UserChangePassword: AuthUserChangePasswordRequest => AuthUserChangePasswordResponse;
+    32 "Auth" "UserGrantRole" UserGrantRole: AuthUserGrantRoleRequest => AuthUserGrantRoleResponse;
+    33 "Auth" "UserRevokeRole" UserRevokeRole: AuthUserRevokeRoleRequest => AuthUserRevokeRoleResponse;
+    34 "Auth" "RoleAdd" RoleAdd: AuthRoleAddRequest => AuthRoleAddResponse;
+    35 "Auth" "RoleGet" RoleGet: AuthRoleGetRequest => AuthRoleGetResponse;
+    36 "Auth" "RoleList" RoleList: AuthRoleListRequest => AuthRoleListResponse;
+    37 "Auth" "RoleDelete" RoleDelete: AuthRoleDeleteRequest => AuthRoleDeleteResponse;
+    38 "Auth" "RoleGrantPermission" RoleGrantPermission: AuthRoleGrantPermissionRequest => AuthRoleGrantPermissionResponse;
+    39 "Auth" "RoleRevokePermission" RoleRevokePermission: AuthRoleRevokePermissionRequest => AuthRoleRevokePermissionResponse;
 
-    "Lock" "Lock" Lock: LockRequest => LockResponse;
-    "Lock" "Unlock" Unlock: UnlockRequest => UnlockResponse;
+    40 "Lock" "Lock" Lock: LockRequest => LockResponse;
+    41 "Lock" "Unlock" Unlock: UnlockRequest => UnlockResponse;
 
-    "Election" "Campaign" Campaign: CampaignRequest => CampaignResponse;
-    "Election" "Proclaim" Proclaim: ProclaimRequest => ProclaimResponse;
-    "Election" "Leader" Leader: LeaderRequest => LeaderResponse;
-    "Election" "Resign" Resign: ResignRequest => ResignResponse;
+    42 "Election" "Campaign" Campaign: CampaignRequest => CampaignResponse;
+    43 "Election" "Proclaim" Proclaim: ProclaimRequest => ProclaimResponse;
+    44 "Election" "Leader" Leader: LeaderRequest => LeaderResponse;
+    45 "Election" "Resign" Resign: ResignRequest => ResignResponse;
 }
 
 impl From<StatusResponse> for Response {

@@ -72,7 +72,7 @@ pub(crate) fn strike(failpoint: &mut Option<Armed>, point: Failpoint, effects: &
     }
     let action = armed.action;
     *failpoint = None;
-    effects.facts.push(Fact::Failpoint { name: point.name() });
+    effects.facts.push(Fact::Failpoint { point });
     match action {
         Action::Crash => std::panic::resume_unwind(Box::new(Struck(point))),
         Action::Sleep(time) => {

@@ -10,6 +10,8 @@ use crate::{DiskCall, FaultKind, Files, Link, MessageRule, PointAction, RuleActi
 
 /// One kind of fault.
 pub(crate) struct Kind {
+    /// The number by which the trace hash knows it; never used twice, never changed.
+    pub number: u64,
     pub name: &'static str,
     pub family: Family,
     pub whom: Whom,
@@ -91,6 +93,11 @@ pub(crate) fn kind(name: &str) -> Option<&'static Kind> {
 impl FaultKind {
     pub(crate) fn kind(&self) -> &'static Kind {
         kind(self.name()).unwrap_or_else(|| panic!("the table of kinds lacks {:?}", self.name()))
+    }
+
+    /// The number by which the trace hash knows the kind.
+    pub fn number(&self) -> u64 {
+        self.kind().number
     }
 
     /// The other end, where there is one.
@@ -247,6 +254,7 @@ const LATE: u64 = 100 * MS as u64;
 /// Every kind, in the order of the documentation.
 pub(crate) static KINDS: &[Kind] = &[
     Kind {
+        number: 1,
         name: "link",
         family: Family::Network,
         whom: Whom::Ends,
@@ -259,6 +267,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |link| FaultKind::Link { to: Target::All, both: true, link },
     },
     Kind {
+        number: 2,
         name: "cut",
         family: Family::Network,
         whom: Whom::Ends,
@@ -274,6 +283,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::Cut { to: Target::All, both: true },
     },
     Kind {
+        number: 3,
         name: "isolate",
         family: Family::Network,
         whom: Whom::Members,
@@ -286,6 +296,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::Isolate,
     },
     Kind {
+        number: 4,
         name: "one-way",
         family: Family::Network,
         whom: Whom::Members,
@@ -300,6 +311,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::OneWay { inbound: true },
     },
     Kind {
+        number: 5,
         name: "split",
         family: Family::Network,
         whom: Whom::Part,
@@ -312,6 +324,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::Split,
     },
     Kind {
+        number: 6,
         name: "majorities-ring",
         family: Family::Network,
         whom: Whom::Nobody,
@@ -324,6 +337,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::MajoritiesRing,
     },
     Kind {
+        number: 7,
         name: "bridge",
         family: Family::Network,
         whom: Whom::One,
@@ -336,6 +350,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::Bridge,
     },
     Kind {
+        number: 8,
         name: "flapping",
         family: Family::Network,
         whom: Whom::Members,
@@ -351,6 +366,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::Flapping { down: SECOND as u64, up: SECOND as u64 },
     },
     Kind {
+        number: 9,
         name: "cut-clients",
         family: Family::Network,
         whom: Whom::Members,
@@ -363,6 +379,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::CutClients,
     },
     Kind {
+        number: 10,
         name: "clog",
         family: Family::Network,
         whom: Whom::Ends,
@@ -377,6 +394,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::Clog { to: Target::All },
     },
     Kind {
+        number: 11,
         name: "rule",
         family: Family::Network,
         whom: Whom::Members,
@@ -399,6 +417,7 @@ pub(crate) static KINDS: &[Kind] = &[
         },
     },
     Kind {
+        number: 12,
         name: "slow-disk",
         family: Family::Disk,
         whom: Whom::Members,
@@ -415,6 +434,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::SlowDisk { call: None, factor: 10, extra: Spread::Constant(0) },
     },
     Kind {
+        number: 13,
         name: "stalled-disk",
         family: Family::Disk,
         whom: Whom::Members,
@@ -427,6 +447,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::StalledDisk,
     },
     Kind {
+        number: 14,
         name: "disk-error",
         family: Family::Disk,
         whom: Whom::Members,
@@ -443,6 +464,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::DiskError { call: DiskCall::Sync, files: Files::All, count: 1 },
     },
     Kind {
+        number: 15,
         name: "disk-full",
         family: Family::Disk,
         whom: Whom::Members,
@@ -457,6 +479,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::DiskFull { left: 0 },
     },
     Kind {
+        number: 16,
         name: "bit-rot",
         family: Family::Disk,
         whom: Whom::Members,
@@ -472,6 +495,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::BitRot { files: Files::Wal, count: 1 },
     },
     Kind {
+        number: 17,
         name: "lost-write",
         family: Family::Disk,
         whom: Whom::Members,
@@ -487,6 +511,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::LostWrite { files: Files::All, count: 1 },
     },
     Kind {
+        number: 18,
         name: "misdirected-write",
         family: Family::Disk,
         whom: Whom::Members,
@@ -502,6 +527,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::MisdirectedWrite { files: Files::All, count: 1 },
     },
     Kind {
+        number: 19,
         name: "short-read",
         family: Family::Disk,
         whom: Whom::Members,
@@ -517,6 +543,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::ShortRead { files: Files::All, count: 1 },
     },
     Kind {
+        number: 20,
         name: "lost-disk",
         family: Family::Disk,
         whom: Whom::Minority,
@@ -529,6 +556,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::LostDisk,
     },
     Kind {
+        number: 21,
         name: "clock-rate",
         family: Family::Clocks,
         whom: Whom::Members,
@@ -543,6 +571,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::ClockRate { rate: 1_100_000 },
     },
     Kind {
+        number: 22,
         name: "clock-step",
         family: Family::Clocks,
         whom: Whom::Members,
@@ -557,6 +586,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::ClockStep { by: SECOND as i64 },
     },
     Kind {
+        number: 23,
         name: "clock-strobe",
         family: Family::Clocks,
         whom: Whom::Members,
@@ -572,6 +602,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::ClockStrobe { by: SECOND as u64, period: LATE },
     },
     Kind {
+        number: 24,
         name: "clock-sine",
         family: Family::Clocks,
         whom: Whom::Members,
@@ -587,6 +618,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::ClockSine { by: SECOND as u64, period: 10 * SECOND as u64 },
     },
     Kind {
+        number: 25,
         name: "clock-freeze",
         family: Family::Clocks,
         whom: Whom::Members,
@@ -599,6 +631,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::ClockFreeze,
     },
     Kind {
+        number: 26,
         name: "graceful-restart",
         family: Family::Process,
         whom: Whom::Members,
@@ -611,6 +644,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::GracefulRestart,
     },
     Kind {
+        number: 27,
         name: "crash",
         family: Family::Process,
         whom: Whom::Members,
@@ -623,6 +657,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::Crash,
     },
     Kind {
+        number: 28,
         name: "power-loss",
         family: Family::Process,
         whom: Whom::Members,
@@ -635,6 +670,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::PowerLoss,
     },
     Kind {
+        number: 29,
         name: "pause",
         family: Family::Process,
         whom: Whom::Members,
@@ -647,6 +683,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::Pause,
     },
     Kind {
+        number: 30,
         name: "slow-cpu",
         family: Family::Process,
         whom: Whom::Members,
@@ -661,6 +698,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::SlowCpu { step: MS as u64 },
     },
     Kind {
+        number: 31,
         name: "crash-at-disk-op",
         family: Family::Process,
         whom: Whom::Members,
@@ -676,6 +714,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::CrashAtDiskOp { nth: 1, power: false },
     },
     Kind {
+        number: 32,
         name: "crash-in-recovery",
         family: Family::Process,
         whom: Whom::Members,
@@ -691,6 +730,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::CrashInRecovery { nth: 1, power: false },
     },
     Kind {
+        number: 33,
         name: "failpoint",
         family: Family::Process,
         whom: Whom::Members,
@@ -707,6 +747,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::Failpoint { point: Failpoint::RaftBeforeSave, skip: 0, does: PointAction::Crash },
     },
     Kind {
+        number: 34,
         name: "add-member",
         family: Family::Operators,
         whom: Whom::Nobody,
@@ -722,6 +763,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::AddMember { learner: true, promote: true },
     },
     Kind {
+        number: 35,
         name: "remove-member",
         family: Family::Operators,
         whom: Whom::One,
@@ -734,6 +776,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::RemoveMember,
     },
     Kind {
+        number: 36,
         name: "replace-member",
         family: Family::Operators,
         whom: Whom::One,
@@ -748,6 +791,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::ReplaceMember { joint: false },
     },
     Kind {
+        number: 37,
         name: "update-member",
         family: Family::Operators,
         whom: Whom::One,
@@ -760,6 +804,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::UpdateMember,
     },
     Kind {
+        number: 38,
         name: "move-leader",
         family: Family::Operators,
         whom: Whom::One,
@@ -772,6 +817,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::MoveLeader,
     },
     Kind {
+        number: 39,
         name: "defragment",
         family: Family::Operators,
         whom: Whom::Members,
@@ -784,6 +830,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::Defragment,
     },
     Kind {
+        number: 40,
         name: "compact",
         family: Family::Operators,
         whom: Whom::Nobody,
@@ -799,6 +846,7 @@ pub(crate) static KINDS: &[Kind] = &[
         new: |_| FaultKind::Compact { keep: 10, physical: false },
     },
     Kind {
+        number: 41,
         name: "reclaim-space",
         family: Family::Operators,
         whom: Whom::Nobody,

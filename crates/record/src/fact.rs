@@ -7,7 +7,7 @@
 //! What is not here: message payloads and values. A fact carries digests of them.
 
 use crate::hash::TraceHash;
-use crate::{MemberId, Nanos};
+use crate::{Failpoint, MemberId, Nanos};
 
 /// A fact with its moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +61,31 @@ pub enum Stop {
     Refused(String),
     /// Learnt that it is no longer a member of the cluster, for good.
     Removed,
+}
+
+/// A part of a run. The numbers are those of the trace hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Phase {
+    /// The workload runs while faults happen.
+    Chaos = 1,
+    /// Faults end.
+    Heal = 2,
+    /// What must come about after healing is waited for.
+    Settle = 3,
+    /// The run is over.
+    End = 4,
+}
+
+impl Phase {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Phase::Chaos => "chaos",
+            Phase::Heal => "heal",
+            Phase::Settle => "settle",
+            Phase::End => "end",
+        }
+    }
 }
 
 /// One entry of a raft log, without its payload.
@@ -161,17 +186,19 @@ pub enum Fact {
     Paused,
     /// The process runs again.
     Resumed,
-    /// A fault of the plan begins (`begins`) or ends; `what` is its kind's name, `fault` its number.
+    /// A fault of the plan begins (`begins`) or ends; `what` and `kind` are its kind, `fault` its number.
     Fault {
         /// Number of the fault in the plan.
         fault: u32,
         /// Its kind, by the name it has in a scenario.
         what: &'static str,
+        /// Its kind's number, which the trace hash takes.
+        kind: u64,
         /// Whether it begins or ends.
         begins: bool,
     },
-    /// A new phase of the run: "chaos", "heal", "settle", "end".
-    Phase(&'static str),
+    /// A new phase of the run.
+    Phase(Phase),
 
     // ---- raft and the state machine; told by the member -----------------------------------------
     /// What a process found on its disk. Replaces all that was known of this member's log.
@@ -318,8 +345,8 @@ pub enum Fact {
     /// The member ran into a crash or pause point that was armed, or passed one that conditions and
     /// probes wait for.
     Failpoint {
-        /// Its name, etcd's own.
-        name: &'static str,
+        /// Which.
+        point: Failpoint,
     },
     /// The member is in a state worth reaching. Names are in `docs/coverage.md`.
     Probe {
@@ -410,7 +437,7 @@ pub enum Fact {
 }
 
 impl Event {
-    /// Takes this event into a trace hash.
+    /// Takes this event into a trace hash. Names enter as numbers, texts not at all.
     pub fn absorb_into(&self, hash: &mut TraceHash) {
         let (time, who) = (self.time, u64::from(self.member));
         let mut put = |tag: u64, words: &[u64]| {
@@ -426,18 +453,18 @@ impl Event {
                 Stop::Graceful => put(2, &[0]),
                 Stop::Crash => put(2, &[1]),
                 Stop::PowerLoss => put(2, &[2]),
-                Stop::Fatal(why) => put(2, &[3, crate::hash::digest(why.as_bytes())]),
-                // A panic's text names places in the source; it is for people, not for the hash.
+                // Texts are for people, not for the hash: a better sentence is no other run.
+                Stop::Fatal(_) => put(2, &[3]),
                 Stop::Panic(_) => put(2, &[4]),
-                Stop::Refused(why) => put(2, &[5, crate::hash::digest(why.as_bytes())]),
+                Stop::Refused(_) => put(2, &[5]),
                 Stop::Removed => put(2, &[6]),
             },
             Fact::Paused => put(3, &[]),
             Fact::Resumed => put(4, &[]),
-            Fact::Fault { fault, what, begins } => {
-                put(5, &[u64::from(*fault), crate::hash::digest(what.as_bytes()), u64::from(*begins)]);
+            Fact::Fault { fault, what: _, kind, begins } => {
+                put(5, &[u64::from(*fault), *kind, u64::from(*begins)]);
             }
-            Fact::Phase(name) => put(6, &[crate::hash::digest(name.as_bytes())]),
+            Fact::Phase(phase) => put(6, &[*phase as u64]),
             Fact::Recovered {
                 term,
                 vote,
@@ -482,10 +509,7 @@ impl Event {
             Fact::ReadIndexAsked { context } => put(17, &[*context]),
             Fact::ReadIndexConfirmed { context, index } => put(18, &[*context, *index]),
             Fact::Proposed { operation, request } => put(19, &[*operation, *request]),
-            Fact::ProposedInternal { request, what } => {
-                let name = crate::hash::digest(what.rpc_name().as_bytes());
-                put(26, &[*request, name]);
-            }
+            Fact::ProposedInternal { request, what } => put(26, &[*request, what.number()]),
             Fact::Configuration { index, voters, outgoing, learners } => {
                 put(27, &[*index, voters.len() as u64, outgoing.len() as u64, learners.len() as u64]);
                 for half in [voters, outgoing, learners] {
@@ -493,8 +517,8 @@ impl Event {
                 }
             }
             Fact::Lessor { primary } => put(29, &[u64::from(*primary)]),
-            Fact::Failpoint { name } => put(30, &[crate::hash::digest(name.as_bytes())]),
-            Fact::Probe { name } => put(31, &[crate::hash::digest(name.as_bytes())]),
+            Fact::Failpoint { point } => put(30, &[point.number()]),
+            Fact::Probe { name } => put(31, &[crate::probe::number(name)]),
             Fact::JobDone { job, synced, failed } => {
                 put(20, &[*job, u64::from(*synced) | u64::from(*failed) << 1]);
             }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 macro_rules! points {
-    ($($variant:ident = $name:literal, $about:literal;)+) => {
+    ($($number:literal $variant:ident = $name:literal, $about:literal;)+) => {
         /// A point in the member's code.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Failpoint {
@@ -24,6 +24,11 @@ macro_rules! points {
                 match self { $(Failpoint::$variant => $name,)+ }
             }
 
+            /// The number by which the trace hash knows it; never used twice, never changed.
+            pub const fn number(self) -> u64 {
+                match self { $(Failpoint::$variant => $number,)+ }
+            }
+
             /// Where it lies.
             pub const fn about(self) -> &'static str {
                 match self { $(Failpoint::$variant => $about,)+ }
@@ -33,42 +38,42 @@ macro_rules! points {
 }
 
 points! {
-    RaftBeforeLeaderSend = "raftBeforeLeaderSend", "Before a leader hands a ready's messages to the transport.";
-    RaftBeforeSave = "raftBeforeSave", "Before hard state and entries of a ready go to the log.";
-    RaftAfterSave = "raftAfterSave", "After a write of hard state and entries is durable, before anything that waits for it.";
-    RaftBeforeSaveSnap = "raftBeforeSaveSnap", "Before a snapshot from the leader goes to its file.";
-    RaftAfterSaveSnap = "raftAfterSaveSnap", "After that file was handed to the disk, before the log is told of it.";
-    RaftBeforeApplySnap = "raftBeforeApplySnap", "Before a durable snapshot replaces the log in memory and the store.";
-    RaftAfterApplySnap = "raftAfterApplySnap", "After a snapshot replaced the store.";
-    RaftAfterWalRelease = "raftAfterWALRelease", "After segments of the log that nobody needs were released.";
-    RaftBeforeFollowerSend = "raftBeforeFollowerSend", "Before a follower sends what waited for its disk.";
-    RaftBeforeAdvance = "raftBeforeAdvance", "After a ready was handled, before raft is told so.";
-    BeforeApplyOneEntryNormal = "beforeApplyOneEntryNormal", "Before a request is applied.";
-    AfterApplyOneEntryNormal = "afterApplyOneEntryNormal", "After a request was applied.";
-    BeforeApplyOneConfChange = "beforeApplyOneConfChange", "Before a change of the configuration is applied.";
-    ApplyBeforeOpenSnapshot = "applyBeforeOpenSnapshot", "Before the store is read from a snapshot's file.";
-    CommitBeforePreCommitHook = "commitBeforePreCommitHook", "Before the consistent index is put into a commit of the backend.";
-    CommitAfterPreCommitHook = "commitAfterPreCommitHook", "After it.";
-    BeforeCommit = "beforeCommit", "Before the backend commits.";
-    AfterCommit = "afterCommit", "After the backend committed.";
-    BeforeStartDbTxn = "beforeStartDBTxn", "Before the next batch of the backend begins.";
-    AfterStartDbTxn = "afterStartDBTxn", "After it.";
-    BeforeWritebackBuf = "beforeWritebackBuf", "Before changes are taken over into the backend's batch.";
-    AfterWritebackBuf = "afterWritebackBuf", "After it.";
-    DefragBeforeCopy = "defragBeforeCopy", "Before a defragmentation copies the backend.";
-    DefragBeforeRename = "defragBeforeRename", "After the copy, before it takes the backend's place.";
-    CompactBeforeCommitScheduledCompact = "compactBeforeCommitScheduledCompact", "Before a compaction is marked as scheduled.";
-    CompactAfterCommitScheduledCompact = "compactAfterCommitScheduledCompact", "After it was.";
-    CompactBeforeCommitBatch = "compactBeforeCommitBatch", "Before a batch of a compaction's scrub.";
-    CompactAfterCommitBatch = "compactAfterCommitBatch", "After it.";
-    CompactBeforeSetFinishedCompact = "compactBeforeSetFinishedCompact", "Before a compaction is marked as finished.";
-    CompactAfterSetFinishedCompact = "compactAfterSetFinishedCompact", "After it was.";
-    WalBeforeSync = "walBeforeSync", "Before a write of the log goes to the disk with its sync.";
-    WalAfterSync = "walAfterSync", "After the sync.";
-    BeforeSendWatchResponse = "beforeSendWatchResponse", "Before responses on watch streams are handed to the transport.";
-    BeforeLookupWhenLeaseTimeToLive = "beforeLookupWhenLeaseTimeToLive", "Before a leader looks up what is left of a lease.";
-    BeforeLookupWhenForwardLeaseTimeToLive = "beforeLookupWhenForwardLeaseTimeToLive", "Before a leader does so for another member.";
-    BeforeCheckpointInLeaseRenew = "beforeCheckpointInLeaseRenew", "Before a renewed lease's checkpoint is undone.";
+    1 RaftBeforeLeaderSend = "raftBeforeLeaderSend", "Before a leader hands a ready's messages to the transport.";
+    2 RaftBeforeSave = "raftBeforeSave", "Before hard state and entries of a ready go to the log.";
+    3 RaftAfterSave = "raftAfterSave", "After a write of hard state and entries is durable, before anything that waits for it.";
+    4 RaftBeforeSaveSnap = "raftBeforeSaveSnap", "Before a snapshot from the leader goes to its file.";
+    5 RaftAfterSaveSnap = "raftAfterSaveSnap", "After that file was handed to the disk, before the log is told of it.";
+    6 RaftBeforeApplySnap = "raftBeforeApplySnap", "Before a durable snapshot replaces the log in memory and the store.";
+    7 RaftAfterApplySnap = "raftAfterApplySnap", "After a snapshot replaced the store.";
+    8 RaftAfterWalRelease = "raftAfterWALRelease", "After segments of the log that nobody needs were released.";
+    9 RaftBeforeFollowerSend = "raftBeforeFollowerSend", "Before a follower sends what waited for its disk.";
+    10 RaftBeforeAdvance = "raftBeforeAdvance", "After a ready was handled, before raft is told so.";
+    11 BeforeApplyOneEntryNormal = "beforeApplyOneEntryNormal", "Before a request is applied.";
+    12 AfterApplyOneEntryNormal = "afterApplyOneEntryNormal", "After a request was applied.";
+    13 BeforeApplyOneConfChange = "beforeApplyOneConfChange", "Before a change of the configuration is applied.";
+    14 ApplyBeforeOpenSnapshot = "applyBeforeOpenSnapshot", "Before the store is read from a snapshot's file.";
+    15 CommitBeforePreCommitHook = "commitBeforePreCommitHook", "Before the consistent index is put into a commit of the backend.";
+    16 CommitAfterPreCommitHook = "commitAfterPreCommitHook", "After it.";
+    17 BeforeCommit = "beforeCommit", "Before the backend commits.";
+    18 AfterCommit = "afterCommit", "After the backend committed.";
+    19 BeforeStartDbTxn = "beforeStartDBTxn", "Before the next batch of the backend begins.";
+    20 AfterStartDbTxn = "afterStartDBTxn", "After it.";
+    21 BeforeWritebackBuf = "beforeWritebackBuf", "Before changes are taken over into the backend's batch.";
+    22 AfterWritebackBuf = "afterWritebackBuf", "After it.";
+    23 DefragBeforeCopy = "defragBeforeCopy", "Before a defragmentation copies the backend.";
+    24 DefragBeforeRename = "defragBeforeRename", "After the copy, before it takes the backend's place.";
+    25 CompactBeforeCommitScheduledCompact = "compactBeforeCommitScheduledCompact", "Before a compaction is marked as scheduled.";
+    26 CompactAfterCommitScheduledCompact = "compactAfterCommitScheduledCompact", "After it was.";
+    27 CompactBeforeCommitBatch = "compactBeforeCommitBatch", "Before a batch of a compaction's scrub.";
+    28 CompactAfterCommitBatch = "compactAfterCommitBatch", "After it.";
+    29 CompactBeforeSetFinishedCompact = "compactBeforeSetFinishedCompact", "Before a compaction is marked as finished.";
+    30 CompactAfterSetFinishedCompact = "compactAfterSetFinishedCompact", "After it was.";
+    31 WalBeforeSync = "walBeforeSync", "Before a write of the log goes to the disk with its sync.";
+    32 WalAfterSync = "walAfterSync", "After the sync.";
+    33 BeforeSendWatchResponse = "beforeSendWatchResponse", "Before responses on watch streams are handed to the transport.";
+    34 BeforeLookupWhenLeaseTimeToLive = "beforeLookupWhenLeaseTimeToLive", "Before a leader looks up what is left of a lease.";
+    35 BeforeLookupWhenForwardLeaseTimeToLive = "beforeLookupWhenForwardLeaseTimeToLive", "Before a leader does so for another member.";
+    36 BeforeCheckpointInLeaseRenew = "beforeCheckpointInLeaseRenew", "Before a renewed lease's checkpoint is undone.";
 }
 
 impl fmt::Display for Failpoint {

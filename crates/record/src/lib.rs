@@ -10,9 +10,10 @@ pub mod fact;
 pub mod failpoint;
 pub mod hash;
 pub mod history;
+mod probe;
 pub mod run;
 
-pub use fact::{Event, Fact, LogEntry, MessageKind, Observer, Role, Stop};
+pub use fact::{Event, Fact, LogEntry, MessageKind, Observer, Phase, Role, Stop};
 pub use failpoint::Failpoint;
 pub use hash::TraceHash;
 pub use history::{CacheView, History, Operation, Outcome, StreamEnd, WatchStream};

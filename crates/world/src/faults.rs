@@ -185,7 +185,10 @@ impl World<'_> {
         for member in if members.is_empty() { &[usize::MAX][..] } else { &members[..] } {
             let name = fault.kind.name();
             let member = if *member == usize::MAX { 0 } else { *member as u32 + 1 };
-            self.note(member, Fact::Fault { fault: number, what: name, begins: true });
+            self.note(
+                member,
+                Fact::Fault { fault: number, what: name, kind: fault.kind.number(), begins: true },
+            );
         }
         let mut active = Active { members: members.clone(), pairs: Vec::new(), down: false };
         self.begin_kind(at, &fault.kind, draw, &targets, &mut active);
@@ -402,7 +405,10 @@ impl World<'_> {
         tracing::debug!(fault = at, kind = kind.name(), "fault ends");
         for member in if active.members.is_empty() { &[usize::MAX][..] } else { &active.members[..] } {
             let member = if *member == usize::MAX { 0 } else { *member as u32 + 1 };
-            self.note(member, Fact::Fault { fault: number, what: kind.name(), begins: false });
+            self.note(
+                member,
+                Fact::Fault { fault: number, what: kind.name(), kind: kind.number(), begins: false },
+            );
         }
         self.network.heal(&active.pairs, self.now());
         for member in active.members.clone() {

@@ -66,7 +66,7 @@ impl<'a> Recorder<'a> {
             }
             Fact::Fault { what, begins: true, .. } => self.count(what),
             Fact::Probe { name } => self.reached(name),
-            Fact::Failpoint { name } => self.reached(&format!("at-{name}")),
+            Fact::Failpoint { point } => self.reached(&format!("at-{point}")),
             _ => {}
         }
         let event = Event { time, member, fact };

@@ -20,7 +20,7 @@ use api::etcdserverpb::RangeRequest;
 use bytes::Bytes;
 use keyed::{Domain, Keyed};
 use plan::Plan;
-use record::{Fact, MemberEnd, Nanos};
+use record::{Fact, MemberEnd, Nanos, Phase};
 
 use crate::process::{Process, Stage, State};
 use crate::world::{Happening, MILLISECOND, SECOND, World};
@@ -98,7 +98,7 @@ impl Settle {
 impl World<'_> {
     /// The chaos phase is over.
     pub(crate) fn heal(&mut self) {
-        self.note(0, Fact::Phase("heal"));
+        self.note(0, Fact::Phase(Phase::Heal));
         self.settle.begun = Some(self.now());
         self.recorder.record.healed = self.now();
         let healed = self.choose_healed();
@@ -118,7 +118,7 @@ impl World<'_> {
                 }
             }
         }
-        self.note(0, Fact::Phase("settle"));
+        self.note(0, Fact::Phase(Phase::Settle));
         self.queue.push(self.now() + CHECK_INTERVAL, Happening::SettleCheck);
     }
 

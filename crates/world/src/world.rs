@@ -10,7 +10,9 @@ use member::StartError;
 use member::io::{Effects, Input, PeerMessage, Stall};
 use plan::{Plan, PointAction};
 use record::fact::{DropReason, MessageHead};
-use record::{Fact, History, MemberEnd, MessageKind, Nanos, Observer, Operation, Outcome, Record, Stop};
+use record::{
+    Fact, History, MemberEnd, MessageKind, Nanos, Observer, Operation, Outcome, Phase, Record, Stop,
+};
 
 use crate::clients::{Client, Programs, Segment};
 use crate::clock::Clock;
@@ -149,7 +151,7 @@ impl<'a> World<'a> {
 
     /// Puts the first events in: members start, clients call, faults are due.
     pub(crate) fn begin(&mut self) {
-        self.note(0, Fact::Phase("chaos"));
+        self.note(0, Fact::Phase(Phase::Chaos));
         for member in 0..self.plan.cluster.members as usize {
             self.start(member);
         }
@@ -867,7 +869,7 @@ impl<'a> World<'a> {
 
     /// The record of the run.
     pub(crate) fn finish(mut self) -> Record {
-        self.note(0, Fact::Phase("end"));
+        self.note(0, Fact::Phase(Phase::End));
         self.last_views();
         let members: Vec<MemberEnd> =
             self.processes.iter().map(|process| self.settle.end_of(process)).collect();

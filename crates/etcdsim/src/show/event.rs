@@ -25,10 +25,10 @@ pub fn fact(fact: &Fact) -> String {
         Fact::Stopped(stop) => stopped(stop),
         Fact::Paused => "is paused".to_string(),
         Fact::Resumed => "runs on".to_string(),
-        Fact::Fault { fault, what, begins } => {
+        Fact::Fault { fault, what, begins, .. } => {
             format!("fault {fault}, {what}, {}", if *begins { "begins" } else { "ends" })
         }
-        Fact::Phase(name) => format!("phase: {name}"),
+        Fact::Phase(phase) => format!("phase: {}", phase.name()),
         Fact::Recovered { term, vote, commit, before, entries, consistent_index, revision, state_hash } => {
             format!(
                 "recovers {} after {}, term {term}, vote {}, commit {commit}; store at index {consistent_index}, revision {revision}, hash {state_hash:016x}",
@@ -204,7 +204,7 @@ mod tests {
         };
         let event = Event { time: 3_204_118_042, member: 2, fact: Fact::Sent { to: 1, head } };
         assert_eq!(line(&event), "  3.204118042  m2   sends AppendResponse to m1, term 2, index 57");
-        let event = Event { time: 0, member: 0, fact: Fact::Phase("chaos") };
+        let event = Event { time: 0, member: 0, fact: Fact::Phase(record::fact::Phase::Chaos) };
         assert_eq!(line(&event), "  0.000000000  -    phase: chaos");
     }
 

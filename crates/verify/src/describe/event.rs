@@ -23,10 +23,10 @@ pub fn fact(fact: &Fact) -> String {
         Fact::Stopped(stop) => stopped(stop),
         Fact::Paused => "is paused".to_string(),
         Fact::Resumed => "goes on".to_string(),
-        Fact::Fault { fault, what, begins } => {
+        Fact::Fault { fault, what, begins, .. } => {
             format!("fault {fault} ({what}) {}", if *begins { "begins" } else { "ends" })
         }
-        Fact::Phase(name) => format!("phase: {name}"),
+        Fact::Phase(phase) => format!("phase: {}", phase.name()),
         Fact::Recovered { term, vote, commit, before, entries, consistent_index, revision, .. } => format!(
             "recovers term {term}, vote {}, commit {commit}, log {}, store at index {consistent_index} and revision {revision}",
             member(*vote),
@@ -98,7 +98,7 @@ pub fn fact(fact: &Fact) -> String {
         }
         Fact::Lessor { primary: true } => "looks after the leases".to_string(),
         Fact::Lessor { primary: false } => "no longer looks after the leases".to_string(),
-        Fact::Failpoint { name } => format!("is struck at {name}"),
+        Fact::Failpoint { point } => format!("is struck at {point}"),
         Fact::Probe { name } => format!("reaches \"{name}\""),
         Fact::WatchOpened { stream, client, to } => {
             format!("client {client} opens watch stream {stream} to member {to}")

@@ -200,7 +200,7 @@ mod tests {
         let mut run = Script::new(3);
         run.leads(1, 1);
         run.write(1, &[(1, 1)]);
-        run.tell(2, Fact::Fault { fault: 0, what: "lost-disk", begins: true });
+        run.tell(2, Fact::Fault { fault: 0, what: "lost-disk", kind: 0, begins: true });
         run.commit(1, 1, 1);
         run.holds();
     }

@@ -316,7 +316,7 @@ mod tests {
         run.send(1, 3, MessageKind::RequestVoteResponse, 3, 0);
         run.stop(1, Stop::PowerLoss);
         run.lose_state(1, 2, 2, 0);
-        run.tell(1, Fact::Fault { fault: 0, what: "slow-disk", begins: true });
+        run.tell(1, Fact::Fault { fault: 0, what: "slow-disk", kind: 0, begins: true });
         run.start(1, 3);
         run.broke(
             "I7",
@@ -554,7 +554,7 @@ mod tests {
     #[test]
     fn a_fault_that_struck_nobody_excuses_nobody() {
         let mut run = member();
-        run.tell(0, Fact::Fault { fault: 0, what: "lost-disk", begins: true });
+        run.tell(0, Fact::Fault { fault: 0, what: "lost-disk", kind: 0, begins: true });
         run.stop(1, Stop::PowerLoss);
         run.lose_after(1, 3);
         run.start(1, 2);
@@ -566,7 +566,7 @@ mod tests {
         for what in super::super::member::DAMAGE {
             let mut run = member();
             run.send(1, 2, MessageKind::RequestVoteResponse, 2, 0);
-            run.tell(1, Fact::Fault { fault: 0, what, begins: true });
+            run.tell(1, Fact::Fault { fault: 0, what, kind: 0, begins: true });
             run.stop(1, Stop::PowerLoss);
             run.lose_after(1, 0);
             run.lose_state(1, 0, 0, 0);

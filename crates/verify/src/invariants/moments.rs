@@ -168,7 +168,7 @@ fn sent(member: MemberId, head: &MessageHead, probes: &mut Probes) {
 
 #[cfg(test)]
 mod tests {
-    use record::{Fact, Role, Stop};
+    use record::{Fact, Failpoint, Role, Stop};
 
     use super::super::script::Script;
 
@@ -216,10 +216,10 @@ mod tests {
     fn failpoints_strike_leaders_in_joint_configurations() {
         let mut run = Script::new(4);
         (1..=4).for_each(|member| run.configure(member, 0, &[1, 2, 3, 4], &[], &[]));
-        run.tell(2, Fact::Failpoint { name: "raftBeforeSave" });
+        run.tell(2, Fact::Failpoint { point: Failpoint::RaftBeforeSave });
         run.configure(1, 1, &[1, 2, 3], &[1, 2, 4], &[]);
         run.leads(1, 1);
-        run.tell(1, Fact::Failpoint { name: "raftBeforeSave" });
+        run.tell(1, Fact::Failpoint { point: Failpoint::RaftBeforeSave });
         let probes = run.monitors.probes();
         assert_eq!((probes.failpoints_struck_in_joint, probes.failpoints_struck_on_leaders), (1, 1));
     }

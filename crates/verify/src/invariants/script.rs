@@ -43,7 +43,7 @@ impl Script {
     /// Members that are yet to start.
     pub fn without_members(members: u32) -> Script {
         let monitors = Monitors::new(members);
-        let last = Event { time: 0, member: 0, fact: Fact::Phase("chaos") };
+        let last = Event { time: 0, member: 0, fact: Fact::Phase(record::fact::Phase::Chaos) };
         Script { monitors, members: vec![Told::default(); members as usize], last }
     }
 
