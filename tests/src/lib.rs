@@ -2,7 +2,7 @@
 //!
 //! * `tests/scenarios.rs`: every file of `scenarios/` is a test of its own name, with a few seeds.
 //! * `tests/canaries.rs`: every flaw is found by its scenario, and nothing is found without it.
-//! * `tests/conformance.rs`: what a real etcd answered, a whole member answers too.
+//! * `tests/conformance/`: what a real etcd answered, a whole member answers too.
 //!
 //! The end-to-end tests of the command are in `crates/etcdsim/tests`, where cargo tells the place of
 //! the binary.

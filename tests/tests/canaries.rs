@@ -2,7 +2,7 @@
 //! by an oracle that is meant to find it, and the same seeds must find nothing without the flaw.
 
 use etcdsim_tests::{explained, simulation};
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Failed, Trial};
 use verify::Oracle;
 
 /// A flaw, the scenario that catches it, and the oracles that are meant to, of which one must.
@@ -56,13 +56,12 @@ const CANARIES: &[Canary] = &[
     Canary { flaw: "M-11651", scenario: "users-and-snapshots", oracles: &[Oracle::I8] },
 ];
 
-fn main() {
-    let arguments = Arguments::from_args();
-    etcdsim_tests::scenarios("scenarios");
-    let trials = CANARIES
-        .iter()
-        .map(|canary| Trial::test(format!("{}::{}", canary.flaw, canary.scenario), || catch(canary)));
-    libtest_mimic::run(&arguments, trials.collect()).exit();
+/// The tests, by name.
+pub fn trials() -> Vec<Trial> {
+    let test = |canary: &'static Canary| {
+        Trial::test(format!("canaries::{}::{}", canary.flaw, canary.scenario), || catch(canary))
+    };
+    CANARIES.iter().map(test).collect()
 }
 
 fn catch(canary: &Canary) -> Result<(), Failed> {

@@ -1,21 +1,21 @@
 //! Every scenario is a test: a few seeds, and all must hold. Files in `scenarios/regressions/` too.
 //!
-//! `ETCDSIM_SEED=7 cargo test -p etcdsim-tests --test scenarios power-loss` runs one seed of one
+//! `ETCDSIM_SEED=7 cargo test -p etcdsim-tests scenarios::power-loss` runs one seed of one
 //! scenario, `ETCDSIM_SEEDS=500` runs 500 of each.
 
 use etcdsim::report::Standing;
 use etcdsim_tests::{scenarios, simulation, test_name};
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Failed, Trial};
 
 const FOLDER: &str = "scenarios";
 /// Seeds of each scenario, where the environment does not say otherwise.
 const SEEDS: u64 = 5;
 
-fn main() {
-    let arguments = Arguments::from_args();
+/// The tests, by name.
+pub fn trials() -> Vec<Trial> {
     let files = scenarios(FOLDER);
     let trials = files.into_iter().map(|file| {
-        let name = test_name(FOLDER, &file);
+        let name = format!("scenarios::{}", test_name(FOLDER, &file));
         Trial::test(name, move || {
             let simulation = simulation(&file)?.seeds(0..SEEDS);
             let report = simulation.verdict().map_err(Failed::from)?;
@@ -27,5 +27,5 @@ fn main() {
             }
         })
     });
-    libtest_mimic::run(&arguments, trials.collect()).exit();
+    trials.collect()
 }

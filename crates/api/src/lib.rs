@@ -1,7 +1,7 @@
 //! The etcd v3 API: requests, responses and errors, as they are on the wire of etcd 3.6.
 //!
 //! * [`etcdserverpb`], [`mvccpb`], [`authpb`], [`membershippb`], [`v3lockpb`], [`v3electionpb`]: the messages, named after their protobuf packages.
-//!   They are generated from our own `proto/*.proto` and committed in `src/gen/`; `tests/regenerate.rs` keeps the two equal.
+//!   They are generated from our own `proto/*.proto` and committed in `src/gen/`; the test of `tests/generate` keeps the two equal.
 //!   Each speaks protobuf ([`prost::Message`]) and JSON (serde, in the form of etcd's gateway).
 //! * [`Request`] and [`Response`]: any unary call and its answer. A round of a keep-alive counts as one; watches and snapshots are streams and do not.
 //! * [`Part`]: one comparison or operation of a request that may be a transaction.

@@ -1,11 +1,9 @@
 //! `etcdsim check` on histories of every format, with every engine, and on files that are no histories.
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 
-use common::etcdsim;
+use crate::common::etcdsim;
 
 const STALE_LOG: &str = "crates/linear/tests/data/jepsen-etcd/etcd_000.log";
 const GOOD_LOG: &str = "crates/linear/tests/data/jepsen-etcd/etcd_002.log";

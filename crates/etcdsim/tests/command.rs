@@ -1,12 +1,10 @@
 //! The command from end to end: what it prints, and how it ends.
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use common::{Ended, command, end, etcdsim};
+use crate::common::{Ended, command, end, etcdsim};
 use tempfile::TempDir;
 
 const POWER_LOSS: &str = "scenarios/power-loss.toml";

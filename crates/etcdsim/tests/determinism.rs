@@ -1,11 +1,9 @@
 //! D1: the same plan gives the same trace hash: twice in one process, in two processes, with one job
 //! and with two. `.ci/run` and a person compare debug and release builds.
 
-mod common;
-
 use std::path::Path;
 
-use common::etcdsim;
+use crate::common::etcdsim;
 use etcdsim::Case;
 use etcdsim::batch::run_seed;
 use serde_json::Value;

@@ -1,8 +1,6 @@
 //! The engines against the definition, on histories small enough to try every order.
 
-mod common;
-
-use common::{MODEL, Registers, Small, compare, histories};
+use crate::common::{MODEL, Registers, Small, compare, histories};
 use linear::generate::Random;
 use linear::models::register::{Input, Output};
 use linear::{History, Operation, Outcome};

@@ -6,9 +6,7 @@
 //! multiset. Where the model treats two values alike, of two histories that differ in their names one is
 //! taken.
 
-mod common;
-
-use common::judge;
+use crate::common::judge;
 use linear::generate::Random;
 use linear::models::{lock, queue, register, set};
 use linear::{Budget, History, Model, Operation, Outcome, brute, check};

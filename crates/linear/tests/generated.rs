@@ -1,8 +1,6 @@
 //! Larger histories from the generator, where the verdict is known beforehand, and budgets.
 
-mod common;
-
-use common::judge;
+use crate::common::judge;
 use linear::generate::{INITIAL, KeyedInput, Shape, generate};
 use linear::models::keyed::{self, Keyed};
 use linear::models::register::{Input, Output, Register};

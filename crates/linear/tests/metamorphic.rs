@@ -1,8 +1,6 @@
 //! What must not change a verdict, or may change it one way only.
 
-mod common;
-
-use common::{MODEL, Registers, Small, compare, judge};
+use crate::common::{MODEL, Registers, Small, compare, judge};
 use linear::generate::Random;
 use linear::models::register::{Input, Output};
 use linear::{Operation, Outcome};

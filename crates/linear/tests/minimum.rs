@@ -6,10 +6,7 @@
 //! meets all, no conflict is that small, and if one does, it is a conflict or gives another correction. (This
 //! is the implicit hitting set method; it ends because no correction comes twice.)
 
-#[path = "common/files.rs"]
-mod files;
-
-use files::REGISTER;
+use crate::common::files::{self, REGISTER};
 use linear::{Budget, Model, Outcome, Verdict, check, validate};
 
 type Log = histories::jepsen_log::RegisterHistory;

@@ -1,8 +1,6 @@
 //! Every model against the brute force, on small random histories with right and wrong answers.
 
-mod common;
-
-use common::{compare, histories};
+use crate::common::{compare, histories};
 use linear::generate::Random;
 use linear::models::keyed::{self, Keyed};
 use linear::models::lock::Lock;

@@ -2,9 +2,7 @@
 //!
 //! Small histories are left to `metamorphic.rs`, where the brute force decides.
 
-mod common;
-
-use common::judge;
+use crate::common::judge;
 use linear::generate::{INITIAL, KeyedInput, Random, Shape, generate};
 use linear::models::keyed::Keyed;
 use linear::models::queue::{self, Queue};

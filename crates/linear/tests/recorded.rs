@@ -1,10 +1,6 @@
 //! Histories that others recorded, with the verdicts that others gave. `data/README.md` says whence they are.
 
-mod common;
-#[path = "common/files.rs"]
-mod files;
-
-use common::judge;
+use crate::common::{files, judge};
 use linear::models::keyed::Keyed;
 use linear::models::text::Text;
 

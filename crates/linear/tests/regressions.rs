@@ -1,8 +1,6 @@
 //! Small histories that a checker got wrong once, here or elsewhere.
 
-mod common;
-
-use common::{MODEL, Registers, compare};
+use crate::common::{MODEL, Registers, compare};
 use std::time::Duration;
 
 use linear::models::list::{self, List};

@@ -1,9 +1,5 @@
 //! A snapshot of one cluster begins another one, with everything but its members.
 
-#[path = "storage/disk.rs"]
-#[allow(dead_code, reason = "the tests of the storage use more of it")]
-mod disk;
-
 use std::sync::Arc;
 
 use api::etcdserverpb::{LeaseGrantRequest, PutRequest, RangeRequest};
@@ -13,7 +9,7 @@ use etcdsim_member::config::Peer;
 use etcdsim_member::io::{Effects, Input};
 use etcdsim_member::{Config, Member, SnapshotStream};
 
-use disk::TestDisk;
+use crate::storage::disk::TestDisk;
 
 /// A cluster of one with a disk that answers at once.
 struct Alone {

@@ -13,7 +13,7 @@ fn keep_up_to_date(name: &str, make: impl Fn(&str) -> String) {
         std::fs::write(&path, made).unwrap();
         return;
     }
-    panic!("docs/{name} is out of date: run `UPDATE_DOCS=1 cargo test -p etcdsim-plan --test docs`");
+    panic!("docs/{name} is out of date: run `UPDATE_DOCS=1 cargo test -p etcdsim-plan`");
 }
 
 #[test]

@@ -1,14 +1,9 @@
 //! The stream against the check: the same histories, event by event.
 
-#[path = "differential/lies.rs"]
-mod lies;
-#[path = "differential/store.rs"]
-mod store;
-
-use lies::{Random, mutate, serializable, with_few_values};
+use crate::differential::lies::{Random, mutate, serializable, with_few_values};
+use crate::differential::store::by_brute_force;
 use revision::generate::{Shape, generate};
 use revision::{Evidence, Held, History, Judged, Reply, Stream, Ticket, UNKNOWN, Verdict, check};
-use store::by_brute_force;
 
 /// How a history is fed.
 #[derive(Clone, Copy)]

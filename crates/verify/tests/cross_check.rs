@@ -1,8 +1,7 @@
 //! The revision engine against the plain search, on random small histories of a server that is correct, and on the
 //! same with something made wrong.
 
-mod support;
-
+use crate::support::{self, Random, Shape};
 use api::Request;
 use etcdsim_verify::definite::is_definite;
 use etcdsim_verify::general::etcd::Asked;
@@ -11,7 +10,6 @@ use etcdsim_verify::model::FIRST_REVISION;
 use etcdsim_verify::{Expectations, Oracle, describe, judge};
 use linear::{Budget, Verdict};
 use record::{Applied, History, Operation, Outcome, Record};
-use support::{Random, Shape};
 
 fn searched(history: &History) -> bool {
     let budget = Budget { explain: false, ..Budget::default() };

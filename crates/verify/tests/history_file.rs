@@ -1,13 +1,11 @@
 //! Histories as files: what is written is read back, what is malformed is shown where it is.
 
-mod support;
-
+use crate::support::{self, Random, Shape};
 use api::etcdserverpb::watch_request::RequestUnion;
 use api::etcdserverpb::*;
 use api::mvccpb::{Event, KeyValue};
 use etcdsim_verify::history_file::{FileError, HistoryFile, Setup};
 use record::{Applied, CacheView, History, Outcome, StreamEnd, WatchStream};
-use support::{Random, Shape};
 
 const SETUP: &str = r#"{"server": "etcd", "version": "3.4.23", "members": 3, "clients": 8, "seed": 1}"#;
 

@@ -1,9 +1,8 @@
 //! Random watchers: those that are told the truth are believed, and one thing wrong in what they are told is found.
 
-mod support;
-
 use std::collections::BTreeSet;
 
+use crate::support::{self, Random, Shape};
 use api::etcdserverpb::watch_request::RequestUnion;
 use api::etcdserverpb::*;
 use api::mvccpb::{Event, KeyValue};
@@ -11,7 +10,6 @@ use bytes::Bytes;
 use etcdsim_verify::model::Model;
 use etcdsim_verify::{Expectations, Oracle, Verdict, judge};
 use record::{CacheView, History, MemberEnd, Nanos, Record, StreamEnd, WatchStream};
-use support::{Random, Shape};
 
 const SECOND: Nanos = 1_000_000_000;
 

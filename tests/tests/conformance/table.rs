@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::recording::Answer;
+use super::recording::Answer;
 
 /// All rows.
 #[derive(Debug, Default, Deserialize)]
@@ -72,8 +72,7 @@ fn said(answer: &Answer) -> &str {
     }
 }
 
-#[test]
-fn a_row_means_one_kind_of_request_and_one_difference() {
+pub fn a_row_means_one_kind_of_request_and_one_difference() {
     let table = Table::parse(
         "[[divergence]]\nid = 'sorts'\nrpc = 'Range'\nrequest = { sort_target = 'MOD' }\nours = 'no'\n\
          etcds = 'an answer'\nreason = 'for the test'\n",

@@ -1,7 +1,5 @@
 //! The built command, run as a person would run it: from the root of the repository.
 
-#![allow(dead_code, reason = "each test program uses a part of it")]
-
 use std::path::Path;
 use std::process::Command;
 

@@ -1,5 +1,5 @@
 //! The histories in `tests/data`, for tests and benches.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(dead_code, reason = "each bench uses a part of it")]
 
 use histories::edn::{self, Jepsen};
 use histories::{Held, Recorded, StoreHistory, jepsen_log};

@@ -1,5 +1,6 @@
 //! What the tests share: small random histories of a register, and the comparison with the brute force.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+pub mod files;
 
 use linear::generate::Random;
 use linear::models::register::{Input, Output, Register};

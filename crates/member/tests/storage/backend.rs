@@ -10,8 +10,8 @@ use etcdsim_member::disk::{Disk as _, DiskError, DiskErrorKind, DiskOp};
 use keyed::{Draw, Ratio};
 use proptest::prelude::*;
 
-use crate::disk::TestDisk;
-use crate::end::{End, cases, ends};
+use super::disk::TestDisk;
+use super::end::{End, cases, ends};
 
 const NAME: &str = "backend.redb";
 const PATH: &str = "db/backend.redb";

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use keyed::Ratio;
 use proptest::prelude::*;
 
-use crate::disk::TestDisk;
+use super::disk::TestDisk;
 
 /// How a process ends.
 #[derive(Clone, Copy, Debug)]

@@ -6,8 +6,8 @@ use etcdsim_member::wal::Marker;
 use proptest::prelude::*;
 use raft::eraftpb::ConfState;
 
-use crate::disk::TestDisk;
-use crate::end::{cases, ends};
+use super::disk::TestDisk;
+use super::end::{cases, ends};
 
 fn snapshot(nth: u64, size: usize) -> SnapshotFile {
     let conf_state = ConfState { voters: vec![1, nth], ..ConfState::default() };

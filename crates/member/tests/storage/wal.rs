@@ -10,8 +10,8 @@ use keyed::{Draw, Ratio};
 use proptest::prelude::*;
 use raft::eraftpb::{ConfState, Entry, HardState};
 
-use crate::disk::TestDisk;
-use crate::end::{End, cases, ends};
+use super::disk::TestDisk;
+use super::end::{End, cases, ends};
 
 /// One call of the log, in terms that fit whatever state it is in.
 #[derive(Clone, Copy, Debug)]

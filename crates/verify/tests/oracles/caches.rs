@@ -1,6 +1,6 @@
 use etcdsim_verify::Oracle::C1;
 
-use crate::build::*;
+use super::build::*;
 
 /// Revisions 2 to 4: put a, put b, delete a.
 fn written() -> Story {

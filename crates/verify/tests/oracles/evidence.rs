@@ -4,7 +4,7 @@ use api::Request;
 use api::etcdserverpb::*;
 use record::{Applied, Nanos};
 
-use crate::build::Story;
+use super::build::Story;
 
 pub const SECOND: Nanos = 1_000_000_000;
 

@@ -2,8 +2,8 @@ use api::etcdserverpb::*;
 use api::{Error, Request};
 use etcdsim_verify::Oracle::{I8, K3};
 
-use crate::build::*;
-use crate::evidence::header;
+use super::build::*;
+use super::evidence::header;
 
 fn hash_at(revision: i64) -> Request {
     HashKvRequest { revision }.into()

@@ -4,7 +4,7 @@ use api::{Error, Request, Response};
 use etcdsim_verify::Oracle::{self, K1};
 use record::{Applied, Outcome};
 
-use crate::build::*;
+use super::build::*;
 
 /// Three writes, a delete, reads in between.
 fn good() -> Story {

@@ -1,6 +1,6 @@
 use etcdsim_verify::Oracle::{K1, K2, K3};
 
-use crate::build::*;
+use super::build::*;
 
 /// Client 2 reads its own member while client 1 writes by another.
 fn story(second: i64) -> Story {

@@ -4,7 +4,7 @@ use api::etcdserverpb::{
 use api::{Error, Response};
 use etcdsim_verify::Oracle::{K1, K3};
 
-use crate::build::*;
+use super::build::*;
 
 /// Revisions 2 to 4 of one key.
 fn written() -> Story {
@@ -38,7 +38,7 @@ fn a_compacted_revision_is_refused_for_good() {
     compacted().ok(1, get_at("a", 4), (9, 10), found(4, &[kv("a", "3", 2, 4, 3)])).holds(K3);
     // Before the compaction is answered both can be.
     written()
-        .ok(1, compact(4), (7, 12), crate::build::compacted(4))
+        .ok(1, compact(4), (7, 12), super::build::compacted(4))
         .ok(2, get_at("a", 3), (8, 9), second(4))
         .holds(K3);
 }

@@ -4,7 +4,7 @@ use api::etcdserverpb::*;
 use etcdsim_verify::Oracle::K4;
 use etcdsim_verify::Severity;
 
-use crate::build::*;
+use super::build::*;
 
 fn written() -> Story {
     Story::default().ok(1, put("a", "1"), (1, 2), done(2)).ok(2, put("b", "2"), (3, 4), done(3)).by(3)

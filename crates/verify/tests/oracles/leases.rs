@@ -3,8 +3,8 @@ use api::{Request, Response};
 use bytes::Bytes;
 use etcdsim_verify::Oracle::{K1, L1, L2, L3, V2};
 
-use crate::build::*;
-use crate::evidence::*;
+use super::build::*;
+use super::evidence::*;
 
 fn keep(id: i64) -> Request {
     LeaseKeepAliveRequest { id }.into()

@@ -8,8 +8,8 @@ use api::{Error, Request, Response};
 use bytes::Bytes;
 use etcdsim_verify::Oracle::M1;
 
-use crate::build::*;
-use crate::evidence::header;
+use super::build::*;
+use super::evidence::header;
 
 /// Two clients stand in the queue of lock "l": l/1 since revision 2, l/2 since revision 3; the first one goes at
 /// revision 4, at 10 s.

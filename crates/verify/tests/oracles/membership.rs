@@ -2,7 +2,7 @@ use api::etcdserverpb::*;
 use api::{Error, Request, Response};
 use etcdsim_verify::Oracle::M2;
 
-use crate::build::*;
+use super::build::*;
 
 /// A member: its number, whether it only learns, and its peer URLs.
 type One<'a> = (u64, bool, &'a [&'a str]);

@@ -4,8 +4,8 @@ use api::Error;
 use api::etcdserverpb::*;
 use etcdsim_verify::Oracle::{K1, K3, K4};
 
-use crate::build::*;
-use crate::evidence::*;
+use super::build::*;
+use super::evidence::*;
 
 fn leased(key: &str, lease: i64) -> api::Request {
     PutRequest { key: bytes::Bytes::copy_from_slice(key.as_bytes()), lease, ..PutRequest::default() }.into()

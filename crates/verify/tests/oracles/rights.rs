@@ -5,8 +5,8 @@ use api::etcdserverpb::*;
 use api::{Error, Request, Response};
 use etcdsim_verify::Oracle::K1;
 
-use crate::build::*;
-use crate::evidence::*;
+use super::build::*;
+use super::evidence::*;
 
 /// Root enables auth; alice may read and write "a" and nothing else. Seven operations, the last one ends at 14 s.
 fn enabled() -> Story {

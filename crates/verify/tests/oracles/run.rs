@@ -1,7 +1,7 @@
 use etcdsim_verify::Oracle::{I8, V1, V2};
 use record::Stop;
 
-use crate::build::*;
+use super::build::*;
 
 #[test]
 fn a_cluster_settles_after_healing() {

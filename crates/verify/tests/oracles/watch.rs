@@ -5,7 +5,7 @@ use api::{Error, Request, Response};
 use etcdsim_verify::Oracle::{self, *};
 use record::StreamEnd;
 
-use crate::build::*;
+use super::build::*;
 
 /// Revision 2 puts a, 3 puts a again, 4 puts b, 5 deletes a, 6 puts b and a.
 fn written() -> Story {

@@ -1,7 +1,5 @@
 //! Random histories: of a correct server, with some answers lost, and then with something wrong in them.
 
-#![allow(dead_code, reason = "each test uses a part")]
-
 use api::etcdserverpb::compare::TargetUnion;
 use api::etcdserverpb::request_op::Request as Op;
 use api::etcdserverpb::*;

@@ -1,5 +1,7 @@
-//! `src/gen/` is what the compiler makes of `proto/`; it is committed so that a build needs neither a compiler nor a build script.
-//! After a change in `proto/`: `UPDATE_GEN=1 cargo test -p etcdsim-api --test regenerate`.
+//! Makes `crates/api/src/gen/` out of `crates/api/proto/`.
+//!
+//! A crate of its own, and no default member: the compiler of `proto/` takes half a minute to build, and nobody
+//! needs it who did not change `proto/`. `.ci/run` tests that what is committed is what it makes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,40 +10,8 @@ use std::path::Path;
 use protox::prost_reflect::prost_types::field_descriptor_proto::{Label, Type};
 use protox::prost_reflect::prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorSet};
 
-const HOW_TO_UPDATE: &str = "UPDATE_GEN=1 cargo test -p etcdsim-api --test regenerate";
-
-#[test]
-fn generated_files_are_current() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let committed = root.join("src/gen");
-    let fresh = tempfile::tempdir().expect("a directory for the fresh files");
-    generate(&root.join("proto"), fresh.path());
-
-    if std::env::var_os("UPDATE_GEN").is_some() {
-        for name in contents(&committed).keys() {
-            fs::remove_file(committed.join(name)).expect("an old file goes");
-        }
-        for (name, text) in contents(fresh.path()) {
-            fs::write(committed.join(name), text).expect("a new file is written");
-        }
-    }
-
-    let (committed, fresh) = (contents(&committed), contents(fresh.path()));
-    assert_eq!(
-        committed.keys().collect::<Vec<_>>(),
-        fresh.keys().collect::<Vec<_>>(),
-        "update with: {HOW_TO_UPDATE}"
-    );
-    for (name, text) in fresh {
-        let differs = committed[&name].lines().zip(text.lines()).position(|(old, new)| old != new);
-        assert!(
-            committed[&name] == text,
-            "src/gen/{name} is not what proto/ says (line {differs:?} from 0); update with: {HOW_TO_UPDATE}"
-        );
-    }
-}
-
-fn contents(directory: &Path) -> BTreeMap<String, String> {
+/// The files of a folder: names and texts.
+pub fn contents(directory: &Path) -> BTreeMap<String, String> {
     let files = fs::read_dir(directory).expect("the directory of generated files");
     files
         .map(|file| file.expect("a file").path())
@@ -54,7 +24,8 @@ fn contents(directory: &Path) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn generate(proto: &Path, out: &Path) {
+/// Writes what the compiler makes of the files in `proto` into the folder `out`.
+pub fn generate(proto: &Path, out: &Path) {
     let mut names: Vec<_> =
         fs::read_dir(proto).expect("proto/").map(|file| file.expect("a file").file_name()).collect();
     names.sort();

@@ -16,11 +16,12 @@ mod table;
 use std::collections::BTreeSet;
 
 use api::Response;
+use libtest_mimic::Trial;
 use plan::{Act, Client, Cluster, Disk, Failover, Link, Network, Phases, Plan, PlannedOperation, Spread};
 use record::{Nanos, Operation, Outcome};
 
-use recording::{Answer, Line, recordings};
-use table::Table;
+use self::recording::{Answer, Line, recordings};
+use self::table::Table;
 
 const MICROSECOND: Nanos = 1_000;
 const SECOND: Nanos = 1_000_000_000;
@@ -30,7 +31,24 @@ const BEGIN: Nanos = 3 * SECOND;
 /// recorded lease, which is an hour.
 const END: Nanos = 10 * SECOND;
 
-#[test]
+/// The tests, by name.
+pub fn trials() -> Vec<Trial> {
+    let test = |name: &str, run: fn()| {
+        Trial::test(format!("conformance::{name}"), move || {
+            run();
+            Ok(())
+        })
+    };
+    vec![
+        test("a_whole_member_answers_like_the_recorded_etcd", a_whole_member_answers_like_the_recorded_etcd),
+        test("only_what_may_differ_may_differ", only_what_may_differ_may_differ),
+        test(
+            "a_row_means_one_kind_of_request_and_one_difference",
+            table::a_row_means_one_kind_of_request_and_one_difference,
+        ),
+    ]
+}
+
 fn a_whole_member_answers_like_the_recorded_etcd() {
     let table = Table::load();
     let (mut needed, mut failures, mut compared) = (BTreeSet::new(), Vec::new(), 0);
@@ -132,7 +150,6 @@ fn comparable(mut response: Response) -> Response {
     response
 }
 
-#[test]
 fn only_what_may_differ_may_differ() {
     use api::etcdserverpb::{LeaseTimeToLiveResponse, PutResponse, ResponseHeader};
     let lives = |ttl, keys: [&'static str; 2]| {

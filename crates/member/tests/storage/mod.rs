@@ -1,7 +1,7 @@
 //! What the member keeps on its disk, against a disk that loses power, rots and fails.
 
 mod backend;
-mod disk;
+pub mod disk;
 mod end;
 mod snapshot_file;
 mod wal;

@@ -1,12 +1,12 @@
 //! The check against all orders: small histories, and what becomes of them when somebody lies.
 
-mod lies;
-mod store;
+pub mod lies;
+pub mod store;
 
-use lies::{Random, mutate, serializable, with_few_values};
+use self::lies::{Random, mutate, serializable, with_few_values};
+use self::store::by_brute_force;
 use revision::generate::{Shape, generate};
 use revision::{Evidence, History, Verdict, check, validate};
-use store::by_brute_force;
 
 /// How often each verdict was given.
 #[derive(Debug, Default)]

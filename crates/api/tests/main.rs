@@ -1,0 +1,4 @@
+//! Everything the tests of this crate hold it to, as one program.
+
+mod conformance;
+mod json;

@@ -1,0 +1,15 @@
+//! Everything the tests of this crate hold it to, as one program.
+
+mod common;
+mod cycles;
+mod differential;
+mod exhaustive;
+mod generated;
+mod metamorphic;
+mod minimum;
+mod models;
+mod mutations;
+mod partition;
+mod recorded;
+mod regressions;
+mod views;
