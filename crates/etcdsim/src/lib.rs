@@ -15,7 +15,8 @@
 //! # }
 //! ```
 //!
-//! Everything must be built with `--cfg madsim`; the crate `world` says how where it is not.
+//! No flag is needed. Built with `--cfg madsim`, as this repository builds and tests itself, runs are guarded against
+//! real clocks and randomness that might leak into them; without it they are the same and a report says so.
 //!
 //! Architecture invariant: this is the only crate that reads the wall clock ([`stopwatch`]), and the
 //! only one that starts threads ([`batch`]). Neither reaches into a run.
