@@ -178,11 +178,19 @@ impl Failure {
         &self.violations[0]
     }
 
+    /// What an account of it begins with: the worst of it. But where all that a user saw is that a process
+    /// ended or that nothing was answered, what broke inside before that comes first: it is the cause.
+    pub fn first(&self) -> &Finding {
+        let worst = self.worst();
+        let caused = |cause: &&Finding| worst.severity == Severity::Stuck && cause.time_ns <= worst.time_ns;
+        self.cause().filter(caused).unwrap_or(worst)
+    }
+
     /// It in a few words: what its story came to, where that is worse than what the judge could say.
     pub fn title(&self) -> &str {
         match &self.story {
             Some(story) if self.worst().severity > Severity::Lost => &story.title,
-            _ => &self.worst().title,
+            _ => &self.first().title,
         }
     }
 
@@ -200,7 +208,7 @@ impl Failure {
     }
 }
 
-/// Failures that look the same: one case, one oracle that was broken worst.
+/// Failures that look the same: one case, one oracle that an account of them begins with.
 #[derive(Clone, Debug)]
 pub struct Group<'a> {
     /// The case.
@@ -215,8 +223,7 @@ impl Report {
         let mut groups: BTreeMap<(Severity, usize, Oracle), Group<'_>> = BTreeMap::new();
         for (place, case) in self.cases.iter().enumerate() {
             for (run, failure) in case.failures() {
-                let worst = failure.worst();
-                let key = (worst.severity, place, worst.oracle);
+                let key = (failure.worst().severity, place, failure.first().oracle);
                 let group = groups.entry(key).or_insert_with(|| Group { case, runs: Vec::new() });
                 group.runs.push((run, failure));
             }
@@ -338,5 +345,28 @@ impl CaseReport {
     /// Wall time of the judge in all runs.
     pub fn check(&self) -> Duration {
         self.runs.iter().map(|run| run.check).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use verify::Violation;
+
+    fn failure(violations: Vec<Violation>) -> Failure {
+        let mut verdict = Verdict { violations, ..Verdict::default() };
+        verdict.violations.sort_by_key(Violation::rank);
+        Failure::of(&verdict, &History::default()).expect("there are violations")
+    }
+
+    #[test]
+    fn a_cause_comes_before_the_panic_that_follows_from_it() {
+        let panic = || Violation::new(Oracle::V2, Severity::Stuck, 7, "a member panicked");
+        let inside = |time| Violation::new(Oracle::I8, Severity::Inside, time, "states differ");
+        let lost = Violation::new(Oracle::K4, Severity::Lost, 9, "a write was lost");
+        assert_eq!(failure(vec![panic(), inside(5)]).first().oracle, Oracle::I8);
+        assert_eq!(failure(vec![panic(), inside(5)]).title(), "states differ");
+        assert_eq!(failure(vec![panic(), inside(8)]).first().oracle, Oracle::V2, "it came later");
+        assert_eq!(failure(vec![panic(), inside(5), lost]).first().oracle, Oracle::K4, "what a client lost");
     }
 }

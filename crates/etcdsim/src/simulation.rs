@@ -129,7 +129,7 @@ impl Simulation {
         match bad {
             None => Ok(report),
             Some((case, run)) => {
-                let text = anstream::adapter::strip_str(&human::report(&report)).to_string();
+                let text = anstream::adapter::strip_str(&human::report(&report, false)).to_string();
                 let (_, worst) =
                     report.groups().first().map_or((case, run), |group| (group.case, group.runs[0].0));
                 let line = replay_line::of_seed(&command, &case.case, worst.seed);

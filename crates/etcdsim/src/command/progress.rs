@@ -1,50 +1,66 @@
-//! Progress, on stderr: a bar where that is a terminal, a line a minute where it is not.
+//! Progress, on stderr: first what is going to be run; then a bar where that is a terminal, and a line now and
+//! then where it is not; and each kind of failure as it is found.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use record::Stats;
 
+use crate::batch::Batch;
+use crate::case::Case;
 use crate::report::{End, SeedRun};
 use crate::show::numbers;
 use crate::stopwatch::Stopwatch;
 
-/// Time between two lines, where there is no bar. Short runs tell none.
+/// Wall time of the first line where there is no bar: whoever waits sees that something goes on.
+const FIRST_LINE: Duration = Duration::from_secs(5);
+/// Time between two more lines. Short runs have none.
 const BETWEEN_LINES: Duration = Duration::from_secs(60);
 
 pub(super) struct Progress {
     bar: ProgressBar,
     stopwatch: Stopwatch,
-    /// How many lines are due by now.
-    lines: u32,
+    /// When the next line is due.
+    next_line: Duration,
     virtual_ns: u64,
     faults: u64,
     failures: usize,
+    /// Cases of which a failure was shown, by file.
+    failed: BTreeSet<String>,
 }
 
 impl Progress {
-    pub(super) fn start(seeds: usize) -> Progress {
+    pub(super) fn start(batch: &Batch) -> Progress {
+        eprintln!("{}", intent(batch));
         let style =
             ProgressStyle::with_template("{elapsed_precise} {bar:24} {human_pos}/{human_len} seeds · {msg}")
                 .expect("the template of the progress bar is a constant");
         // Without a terminal the bar is hidden, and nothing ticks.
-        let bar = ProgressBar::new(seeds as u64).with_style(style);
+        let bar = ProgressBar::new(batch.len() as u64).with_style(style);
         if !bar.is_hidden() {
             bar.enable_steady_tick(Duration::from_millis(250));
         }
-        Progress { bar, stopwatch: Stopwatch::start(), lines: 0, virtual_ns: 0, faults: 0, failures: 0 }
+        let (stopwatch, next_line, failed) = (Stopwatch::start(), FIRST_LINE, BTreeSet::new());
+        Progress { bar, stopwatch, next_line, virtual_ns: 0, faults: 0, failures: 0, failed }
     }
 
-    pub(super) fn one_more(&mut self, run: &SeedRun, stats: &Stats) {
+    pub(super) fn one_more(&mut self, case: &Case, run: &SeedRun, stats: &Stats) {
         self.virtual_ns += stats.virtual_ns;
         self.faults += stats.faults.values().sum::<u64>();
-        self.failures += usize::from(!matches!(run.end, End::Held));
+        if let Some(line) = failure(case, run) {
+            self.failures += 1;
+            if self.failed.insert(case.file.clone()) {
+                self.bar.suspend(|| eprintln!("{line}"));
+            }
+        }
         self.bar.inc(1);
         let wall = self.stopwatch.elapsed();
         if !self.bar.is_hidden() {
             self.bar.set_message(self.so_far(wall));
-        } else if wall >= BETWEEN_LINES * (self.lines + 1) {
-            self.lines = (wall.as_secs() / BETWEEN_LINES.as_secs()) as u32;
+        } else if wall >= self.next_line {
+            let minutes = (wall.as_secs() / BETWEEN_LINES.as_secs()) as u32;
+            self.next_line = BETWEEN_LINES * (minutes + 1);
             let (done, of) = (self.bar.position(), self.bar.length().unwrap_or_default());
             eprintln!("{}/{} seeds · {}", numbers::count(done), numbers::count(of), self.so_far(wall));
         }
@@ -63,4 +79,28 @@ impl Progress {
     pub(super) fn end(self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// What a batch is going to do, in a line.
+fn intent(batch: &Batch) -> String {
+    let budget = batch.time_budget.map(|budget| format!(", for at most {}", numbers::span(budget)));
+    format!(
+        "Running {} of {} on {}{}.",
+        numbers::counted(batch.len(), "seed"),
+        numbers::counted(batch.cases.len(), "scenario"),
+        numbers::counted(batch.jobs, "thread"),
+        budget.unwrap_or_default(),
+    )
+}
+
+/// A run in which not all held, in a line.
+fn failure(case: &Case, run: &SeedRun) -> Option<String> {
+    let what = match &run.end {
+        End::Held => return None,
+        End::Violated(failure) => format!("{} {}", failure.first().oracle, failure.title()),
+        End::Undecided(_) => "the judge could not decide".to_string(),
+        End::Diverged(_) => "not deterministic (D1)".to_string(),
+        End::Collapsed(_) => "the simulator itself failed".to_string(),
+    };
+    Some(format!("{}, seed {}: {what}", case.file, run.seed))
 }

@@ -53,6 +53,9 @@ pub(super) struct Arguments {
     /// Run every seed twice and compare the trace hashes (oracle D1)
     #[arg(long)]
     check_determinism: bool,
+    /// Show at the end what the programs of clients did: objects, watches, conflicts, locks, …
+    #[arg(long)]
+    counts: bool,
     /// Show at the end how often each state worth reaching was reached (docs/coverage.md)
     #[arg(long)]
     coverage: bool,
@@ -81,13 +84,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Mistakes> {
         ..Batch::new(cases, seeds)
     };
     stop_on_ctrl_c();
-    let mut progress = Progress::start(batch.len());
-    let mut report = batch.run(&INTERRUPTED, &mut |_, run, stats| progress.one_more(run, stats));
+    let mut progress = Progress::start(&batch);
+    let mut report = batch.run(&INTERRUPTED, &mut |case, run, stats| progress.one_more(case, run, stats));
     report.explain();
     progress.end();
 
     let saved = save(&report, arguments);
-    super::print(&text(&report, &saved, arguments.format));
+    // The human report says it itself; the others are documents for programs.
+    if !world::GUARDED && matches!(arguments.format, Format::Json | Format::Junit) {
+        eprintln!("{}", human::BARE);
+    }
+    super::print(&text(&report, &saved, arguments.format, arguments.counts));
     if arguments.coverage || arguments.require_coverage {
         let table = human::coverage(&report);
         // What programs read stays one document.
@@ -165,19 +172,19 @@ fn save(report: &Report, arguments: &Arguments) -> Saved {
     saved
 }
 
-fn text(report: &Report, saved: &Saved, format: Format) -> String {
+fn text(report: &Report, saved: &Saved, format: Format, counts: bool) -> String {
     let launcher = replay_line::launcher();
     let replay = |case: &CaseReport, run: &SeedRun| match saved.get(&(case.case.file.clone(), run.seed)) {
         Some(file) => replay_line::of_saved(&launcher, file),
         None => replay_line::of_seed(&launcher, &case.case, run.seed),
     };
     match format {
-        Format::Human => human::report(report) + &last_lines(report, saved, &launcher, &replay),
+        Format::Human => human::report(report, counts) + &last_lines(report, saved, &launcher, &replay),
         Format::Json => json::report(report, &replay) + "\n",
         Format::Junit => junit::report(report, &replay),
         Format::Github => {
             step_summary(report, &replay);
-            let folded = human::report(report) + &last_lines(report, saved, &launcher, &replay);
+            let folded = human::report(report, counts) + &last_lines(report, saved, &launcher, &replay);
             github::report(report, &replay) + &folded
         }
     }

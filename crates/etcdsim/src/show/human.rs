@@ -23,23 +23,30 @@ const OBJECTS: [&str; 3] = ["objects-created", "objects-updated", "objects-remov
 /// What else a Kubernetes cluster is about, in the order in which it is told.
 const OF_CLUSTERS: [&str; 5] = ["watches", "relists", "conflicts", "compactions", "compactors-beaten"];
 
-/// The whole report but for the lines to replay failures.
-pub fn report(report: &Report) -> String {
+/// What a report says of runs without madsim (rule R6).
+pub const BARE: &str = "Built without `--cfg madsim`: the runs are the same, but nothing guards them against real clocks and randomness.";
+
+/// The whole report but for the lines to replay failures; with `counts` also how often the programs of clients
+/// did what.
+pub fn report(report: &Report, counts: bool) -> String {
     let mut text = String::new();
-    write(&mut text, report).expect("a String takes everything");
+    write(&mut text, report, counts).expect("a String takes everything");
     text
 }
 
-fn write(out: &mut String, report: &Report) -> fmt::Result {
+fn write(out: &mut String, report: &Report, counts: bool) -> fmt::Result {
     if !report.cases.is_empty() {
         writeln!(out, "{}", table(report))?;
     }
-    for case in &report.cases {
+    for case in report.cases.iter().filter(|_| counts) {
         work(out, case)?;
     }
     writeln!(out, "{}", summary(report))?;
     if let Some(reason) = shortened(report) {
         writeln!(out, "{}", reason.yellow())?;
+    }
+    if !world::GUARDED {
+        writeln!(out, "{}", BARE.dimmed())?;
     }
     let groups = report.groups();
     for (nth, group) in groups.iter().enumerate() {
@@ -57,7 +64,11 @@ fn table(report: &Report) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_header(["scenario", "seeds", "operations", "virtual", "x real", "faults", "failures"]);
-    for case in &report.cases {
+    // Those in which something failed first: there may be a hundred that held.
+    let held = |case: &&CaseReport| case.runs.iter().all(|run| matches!(run.end, End::Held));
+    let mut cases: Vec<&CaseReport> = report.cases.iter().collect();
+    cases.sort_by_key(held);
+    for case in cases {
         let total = &case.total;
         table.add_row([
             case.case.name.clone(),
@@ -181,16 +192,19 @@ fn group(out: &mut String, heading: &str, group: &Group<'_>, in_full: bool) -> f
 }
 
 /// A failure: what is worst and how it came, what broke first inside, and in a line each what
-/// followed from it.
+/// followed from it. The cause comes before the end of a process that followed from it.
 pub fn failure(out: &mut String, failure: &Failure) -> fmt::Result {
-    let worst = failure.worst();
-    finding(out, worst)?;
+    let (first, worst) = (failure.first(), failure.worst());
+    finding(out, first)?;
     if let Some(story) = &failure.story {
         writeln!(out)?;
         self::story(out, story)?;
     }
     let cause = failure.cause();
-    if let Some(cause) = cause {
+    if first.oracle != worst.oracle {
+        writeln!(out, "\n{}", "What followed".bold())?;
+        finding(out, worst)?;
+    } else if let Some(cause) = cause {
         writeln!(out, "\n{}", "What broke first inside".bold())?;
         finding(out, cause)?;
     }
