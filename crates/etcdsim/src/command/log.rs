@@ -2,22 +2,22 @@
 
 use std::fmt;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{ParseError, Targets};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::show::event;
 
-/// Writes the log to stderr from now on. `filter` is as in `RUST_LOG`: `info`, `raft=debug`.
+/// Writes the log to stderr from now on. `filter` is as in `RUST_LOG`, without spans: `info`, `warn,raft=debug`.
 pub(super) fn begin(filter: &str) -> Result<(), String> {
-    let filter = EnvFilter::try_new(filter).map_err(|error| error.to_string())?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let filter: Targets = filter.parse().map_err(|error: ParseError| error.to_string())?;
+    let lines = tracing_subscriber::fmt::layer()
         .with_timer(VirtualTime)
         .with_ansi(anstream::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .try_init()
-        .map_err(|error| error.to_string())
+        .with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(filter).with(lines).try_init().map_err(|error| error.to_string())
 }
 
 /// When and on which member the line was written.
