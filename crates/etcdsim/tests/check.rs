@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::common::etcdsim;
+use crate::common::folder::Folder;
 
 const STALE_LOG: &str = "crates/linear/tests/data/jepsen-etcd/etcd_000.log";
 const GOOD_LOG: &str = "crates/linear/tests/data/jepsen-etcd/etcd_002.log";
@@ -56,7 +57,7 @@ fn histories_that_others_recorded() {
 
 #[test]
 fn a_history_of_etcd_by_both_engines() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = Folder::new();
     let good = written(folder.path(), "good.jsonl", ETCD);
     // The read shows what the put without an answer was to overwrite, at a revision that only it can have made.
     let wrong = written(
@@ -72,7 +73,7 @@ fn a_history_of_etcd_by_both_engines() {
 
 #[test]
 fn a_report_of_etcds_robustness_tests() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = Folder::new();
     let good = etcdsim(&["check", &report(folder.path(), OPERATIONS)]).expect(0);
     assert!(good.stdout.contains("4 operations, all held"), "{}", good.stdout);
 
@@ -91,7 +92,7 @@ fn a_report_of_etcds_robustness_tests() {
 
 #[test]
 fn transactions_on_lists() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = Folder::new();
     let events = |read: &str| {
         format!(
             "{{:type :invoke, :f :txn, :value [[:append 1 1]], :process 0}}
@@ -109,7 +110,7 @@ fn transactions_on_lists() {
 
 #[test]
 fn what_is_written_is_judged_alike() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = Folder::new();
     for (history, code) in [(STALE_LOG, 1), (GOOD_STORE, 0)] {
         let copy = folder.path().join("copy.jsonl");
         let copy = copy.to_str().expect("a path of ASCII");
@@ -121,7 +122,7 @@ fn what_is_written_is_judged_alike() {
 
 #[test]
 fn a_malformed_line_is_shown_with_its_place() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = Folder::new();
     for (name, text, place) in [
         (
             "a.jsonl",
@@ -197,7 +198,7 @@ fn the_bench_tells_time_and_memory() {
 #[cfg(unix)]
 #[test]
 fn a_pipe_is_read_once() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = Folder::new();
     let pipe = folder.path().join("pipe");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();
     assert!(made.expect("mkfifo can be run").success());
@@ -217,7 +218,7 @@ fn a_pipe_is_read_once() {
 
 #[test]
 fn the_first_line_of_a_history_of_etcd_is_no_operation() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = Folder::new();
     let (_, operations) = ETCD.split_once('\n').expect("several lines");
     let headless = written(folder.path(), "headless.jsonl", operations);
     let refused = etcdsim(&["check", &headless]).expect(2);
@@ -226,7 +227,7 @@ fn the_first_line_of_a_history_of_etcd_is_no_operation() {
 
 #[test]
 fn a_revision_far_beyond_all_others_takes_no_longer() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = Folder::new();
     let far = r#"{"format": "etcdsim-history-2"}
 {"client": 1, "member": 1, "rpc": "Put", "request": {"key": "YQ==", "value": "MQ=="}, "call": 1, "return": 2, "response": {"header": {"revision": "2"}}}
 {"client": 1, "member": 1, "rpc": "Put", "request": {"key": "Yg==", "value": "MQ=="}, "call": 3, "return": 4, "response": {"header": {"revision": "9000000000000000000"}}}
@@ -239,7 +240,7 @@ fn a_revision_far_beyond_all_others_takes_no_longer() {
 
 #[test]
 fn a_report_with_a_return_before_its_call_is_refused() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = Folder::new();
     let early = OPERATIONS[0].replace("\"Return\":20", "\"Return\":5");
     let refused = etcdsim(&["check", &report(folder.path(), [&early, OPERATIONS[1]])]).expect(2);
     assert!(refused.tells("a return at 10 or later"), "{}", refused.stderr);
@@ -247,7 +248,7 @@ fn a_report_with_a_return_before_its_call_is_refused() {
 
 #[test]
 fn a_value_that_is_appended_twice_is_no_violation() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = Folder::new();
     let once = "{:type :invoke, :f :txn, :value [[:append 1 2]], :process 0}
 {:type :ok, :f :txn, :value [[:append 1 2]], :process 0}\n";
     let twice = written(folder.path(), "twice.edn", &once.repeat(2));
@@ -257,7 +258,7 @@ fn a_value_that_is_appended_twice_is_no_violation() {
 
 #[test]
 fn what_cannot_be_written_leaves_the_file_alone() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = Folder::new();
     let lists = "{:type :invoke, :f :txn, :value [[:append 1 2]], :process 0}\n";
     let alone = written(folder.path(), "alone/operations.json", OPERATIONS[0]);
     for history in [written(folder.path(), "lists.edn", lists), alone] {
@@ -270,7 +271,7 @@ fn what_cannot_be_written_leaves_the_file_alone() {
 /// Columns count bytes, also behind characters of several bytes; a line that nobody could read is not shown.
 #[test]
 fn what_was_expected_is_always_told() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = Folder::new();
     for (length, place) in [(8, "2:74:"), (100_000, "2:200058:")] {
         let text = format!(
             "{{\"format\":\"etcdsim-general-1\",\"model\":\"register\"}}\n{{\"client\":1,\"op\":\"read\",\"call\":1,\"return\":2,\"result\":\"{}\", \"x\":1}}\n",
@@ -287,7 +288,7 @@ fn what_was_expected_is_always_told() {
 /// etcd's report has the store's own text of it, without the service's name before it.
 #[test]
 fn a_refused_compaction_in_a_report_was_refused() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = Folder::new();
     let judge = |name: &str, compacted: i64| {
         let compaction = |revision: i64, call: i64, output: &str| {
             format!(
@@ -312,7 +313,7 @@ fn a_refused_compaction_in_a_report_was_refused() {
 
 #[test]
 fn what_was_judged_before_a_mistake_is_told() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = Folder::new();
     let empty = written(folder.path(), "empty.edn", "");
     let ended = etcdsim(&["check", STALE_LOG, "--format", "jepsen-log", &empty]).expect(2);
     assert!(ended.stdout.contains("not linearizable"), "{}", ended.stdout);

@@ -4,22 +4,18 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::common::folder::Folder;
 use crate::common::{Ended, command, end, etcdsim};
-use tempfile::TempDir;
 
 const POWER_LOSS: &str = "scenarios/power-loss.toml";
 const STEADY: &str = "scenarios/steady.toml";
-
-fn folder() -> TempDir {
-    TempDir::new().expect("a temporary folder")
-}
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("temporary folders have plain names")
 }
 
 /// A file of its own with this scenario.
-fn scenario(folder: &TempDir, content: &str) -> String {
+fn scenario(folder: &Folder, content: &str) -> String {
     let file = folder.path().join("mine.toml");
     fs::write(&file, content).expect("a temporary folder can be written");
     text(&file).to_string()
@@ -36,7 +32,7 @@ fn a_run_in_which_all_holds_ends_with_0_and_a_table() {
 }
 
 /// Runs `power-loss` with R2 until a seed fails.
-fn first_failure(failures: &TempDir) -> Ended {
+fn first_failure(failures: &Folder) -> Ended {
     let folder = text(failures.path());
     let arguments = ["run", POWER_LOSS, "--seeds", "60", "--fail-fast", "--flaw", "R2", "--save-dir", folder];
     etcdsim(&arguments).expect(1)
@@ -44,7 +40,7 @@ fn first_failure(failures: &TempDir) -> Ended {
 
 #[test]
 fn a_failure_says_what_broke_and_its_last_line_shows_it_again() {
-    let failures = folder();
+    let failures = Folder::new();
     let ended = first_failure(&failures);
     assert!(ended.stdout.contains("I6"), "the cause is told:\n{}", ended.stdout);
 
@@ -77,7 +73,7 @@ fn the_worst_failure_tells_which_write_was_lost_and_how() {
 
 #[test]
 fn a_plan_and_its_scenario_with_the_seed_are_the_same_run() {
-    let folder = folder();
+    let folder = Folder::new();
     let plan = etcdsim(&["plan", POWER_LOSS, "--seed", "3"]).expect(0).stdout;
     let file = scenario(&folder, &plan);
     let trace = folder.path().join("trace");
@@ -135,7 +131,7 @@ fn json_has_what_a_program_needs() {
 
 #[test]
 fn junit_has_a_test_case_a_seed() {
-    let failures = folder();
+    let failures = Folder::new();
     let ended = etcdsim(&["run", STEADY, "--seeds", "2", "--format", "junit"]).expect(0);
     assert!(ended.stdout.contains(r#"<testsuite name="steady" tests="2""#), "{}", ended.stdout);
     let arguments = ["run", POWER_LOSS, "--seeds", "60", "--fail-fast", "--flaw", "R2", "--format", "junit"];
@@ -146,7 +142,7 @@ fn junit_has_a_test_case_a_seed() {
 
 #[test]
 fn github_gets_annotations_and_a_summary() {
-    let folder = folder();
+    let folder = Folder::new();
     let summary = folder.path().join("summary.md");
     let arguments = ["run", POWER_LOSS, "--seeds", "60", "--fail-fast", "--flaw", "R2", "--format", "github"];
     let mut command = command();
@@ -165,7 +161,7 @@ fn github_gets_annotations_and_a_summary() {
 
 #[test]
 fn mistakes_in_a_file_are_shown_in_their_place() {
-    let folder = folder();
+    let folder = Folder::new();
     let file = scenario(
         &folder,
         "title = \"t\"\n[cluster]\nmembrs = 3\n\n[[fault]]\nkind = \"crash\"\ntarget = \"member 9\"\nat = \"5 parsecs\"\n",
@@ -189,7 +185,7 @@ fn mistakes_on_the_command_line_are_explained() {
     told(&["run", STEADY, "--time-budget", "5"], &["`5m`"]);
     told(&["run", "scenarios/no-such.toml"], &["scenarios/no-such.toml"]);
     told(&["replay", STEADY], &["--seed N"]);
-    let empty = folder();
+    let empty = Folder::new();
     told(&["run", &empty.path().display().to_string()], &["no scenario"]);
 }
 

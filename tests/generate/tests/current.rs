@@ -12,19 +12,21 @@ const HOW_TO_UPDATE: &str = "UPDATE_GEN=1 cargo test -p etcdsim-generate";
 fn generated_files_are_current() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates/api");
     let committed = root.join("src/gen");
-    let fresh = tempfile::tempdir().expect("a directory for the fresh files");
-    generate(&root.join("proto"), fresh.path());
+    let fresh = Path::new(env!("CARGO_TARGET_TMPDIR")).join("gen");
+    _ = fs::remove_dir_all(&fresh);
+    fs::create_dir_all(&fresh).expect("a directory for the fresh files");
+    generate(&root.join("proto"), &fresh);
 
     if std::env::var_os("UPDATE_GEN").is_some() {
         for name in contents(&committed).keys() {
             fs::remove_file(committed.join(name)).expect("an old file goes");
         }
-        for (name, text) in contents(fresh.path()) {
+        for (name, text) in contents(&fresh) {
             fs::write(committed.join(name), text).expect("a new file is written");
         }
     }
 
-    let (committed, fresh) = (contents(&committed), contents(fresh.path()));
+    let (committed, fresh) = (contents(&committed), contents(&fresh));
     assert_eq!(
         committed.keys().collect::<Vec<_>>(),
         fresh.keys().collect::<Vec<_>>(),

@@ -1,5 +1,7 @@
 //! The built command, run as a person would run it: from the root of the repository.
 
+pub mod folder;
+
 use std::path::Path;
 use std::process::Command;
 

@@ -4,7 +4,9 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use member::disk::{DiskErrorKind, DiskOp};
 use proptest::prelude::*;
@@ -14,11 +16,20 @@ use super::*;
 const DIRECTORIES: [&str; 2] = ["wal", "snap"];
 
 /// A real directory, driven by the standard library.
-struct Real(tempfile::TempDir);
+struct Real(PathBuf);
+
+impl Drop for Real {
+    fn drop(&mut self) {
+        _ = fs::remove_dir_all(&self.0);
+    }
+}
 
 impl Real {
     fn new() -> Real {
-        let real = Real(tempfile::tempdir().unwrap());
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let real = Real(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name));
+        fs::create_dir_all(&real.0).unwrap();
         for directory in DIRECTORIES {
             fs::create_dir(real.path(directory)).unwrap();
         }
@@ -26,7 +37,7 @@ impl Real {
     }
 
     fn path(&self, path: &str) -> PathBuf {
-        self.0.path().join(path)
+        self.0.join(path)
     }
 
     fn perform(&self, op: &DiskOp) -> io::Result<()> {
