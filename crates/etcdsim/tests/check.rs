@@ -161,7 +161,7 @@ fn what_does_not_go_together_is_refused() {
 #[test]
 fn a_budget_ends_undecided() {
     let told = etcdsim(&["check", "--together", "--steps", "2000", LARGE_STORE]).expect(3);
-    assert!(told.stdout.contains("the budget of steps is spent"), "{}", told.stdout);
+    assert!(told.stdout.contains("it used up its steps"), "{}", told.stdout);
 }
 
 #[test]

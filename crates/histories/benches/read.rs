@@ -1,4 +1,4 @@
-//! How fast files are read, in bytes a second of one core: `cargo bench -p etcdsim-histories`.
+//! How fast files are read, in bytes per second on one core: `cargo bench -p etcdsim-histories`.
 
 use std::fmt::Write;
 use std::hint::black_box;
@@ -12,7 +12,7 @@ fn main() {
     run();
 }
 
-/// Reads every token of a value, numbers as numbers, and adds up what it saw so that nothing is left out.
+/// Reads every token of a value, numbers as numbers, and adds them up so that the compiler removes nothing.
 fn tokens(cursor: &mut Cursor<'_>) -> Scan<u64> {
     let mut sum = 0;
     match cursor.kind() {
@@ -36,7 +36,7 @@ fn tokens(cursor: &mut Cursor<'_>) -> Scan<u64> {
     Ok(sum)
 }
 
-/// What `tokens` does for one value, for the fields of an etcd response that hold 64 bits in quotes.
+/// As `tokens`, for an operation on etcd, whose 64-bit fields are in quotes.
 fn typed(cursor: &mut Cursor<'_>) -> Scan<u64> {
     let mut sum = 0u64;
     cursor.object()?;
@@ -68,7 +68,7 @@ fn typed(cursor: &mut Cursor<'_>) -> Scan<u64> {
     Ok(sum)
 }
 
-/// The etcd history that `ETCDSIM_HISTORY` names, or one in its likeness.
+/// The etcd history that `ETCDSIM_HISTORY` names, or one like it.
 fn etcd() -> Vec<u8> {
     let recorded = std::env::var_os("ETCDSIM_HISTORY")
         .map(|path| std::fs::read(path).expect("ETCDSIM_HISTORY names a file that can be read"));
@@ -78,7 +78,7 @@ fn etcd() -> Vec<u8> {
     })
 }
 
-/// A history of a register, as the general format has it.
+/// A history of a register in the general format.
 fn register(operations: u64) -> Vec<u8> {
     let mut file = "{\"format\":\"etcdsim-general-1\",\"model\":\"register\",\"initial\":0}\n".to_owned();
     for index in 0..operations {

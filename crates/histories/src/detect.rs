@@ -1,4 +1,4 @@
-//! Which format a file has, told by how it begins.
+//! Finds out which format a file has, from its beginning.
 
 use std::fmt;
 use std::fs::File;
@@ -9,10 +9,10 @@ use crate::error::{Error, Mistake, Scan};
 use crate::general;
 use crate::scan::{Cursor, SliceLines};
 
-/// A format that is known here.
+/// A known format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Format {
-    /// A history of etcd as etcdsim writes it, `etcdsim-history-1` or `-2`.
+    /// A history of etcd as etcdsim writes it, `etcdsim-history-1` or `-2`. The number is the version.
     Etcdsim(u8),
     /// [`general`].
     General,
@@ -39,17 +39,17 @@ impl fmt::Display for Format {
     }
 }
 
-const KNOWN: &str = "known are etcdsim-history-1 and -2, etcdsim-general-1 (JSON lines, named by \"format\" in \
+const KNOWN: &str = "the formats are etcdsim-history-1 and -2, etcdsim-general-1 (JSON lines, with \"format\" in \
 line 1), Jepsen histories in EDN, Jepsen logs, and operations.json and watch.json of etcd's robustness tests";
 
-/// How many bytes of a file are looked at to tell its format.
+/// How many bytes at the beginning of a file decide its format.
 pub const LOOKED_AT_BYTES: u64 = 1024 * 1024;
 
-/// The format of a file, whose beginning is enough. `file` is its name in errors.
+/// The format of a file, of which the beginning is enough. `file` is its name in errors.
 ///
 /// # Errors
 ///
-/// If it is none that is known, with a list of those that are.
+/// If it is not a known format. The error lists those.
 pub fn detect(file: &str, bytes: &[u8]) -> Result<Format, Error> {
     of(bytes).map_err(|mistake| Error::in_file(mistake, file))
 }
@@ -58,7 +58,7 @@ pub fn detect(file: &str, bytes: &[u8]) -> Result<Format, Error> {
 ///
 /// # Errors
 ///
-/// As [`detect`], or that the file cannot be read.
+/// As [`detect()`], or that the file cannot be read.
 pub fn detect_path(path: &Path) -> Result<Format, Error> {
     let name = path.display().to_string();
     let mut bytes = Vec::new();
@@ -78,7 +78,7 @@ fn of(bytes: &[u8]) -> Scan<Format> {
             hint: KNOWN.to_owned(),
         }));
     };
-    // Only the beginning was read: a character may be cut, which is no mistake of the file.
+    // Only the beginning was read, so a character may be cut in half, which is not the file's fault.
     let valid = match std::str::from_utf8(line.bytes) {
         Err(error) if error.error_len().is_none() => &line.bytes[..error.valid_up_to()],
         _ => line.bytes,
@@ -100,13 +100,13 @@ fn of(bytes: &[u8]) -> Scan<Format> {
 
 #[cold]
 fn unknown(cursor: &Cursor<'_>) -> Box<Mistake> {
-    cursor.expected("the beginning of a format that is known", KNOWN)
+    cursor.expected("the beginning of a known format", KNOWN)
 }
 
-/// By the names of the first line's fields. What follows a cut is not looked for.
+/// Decides by the names of the first line's fields, as far as the line was read.
 fn json(cursor: &mut Cursor<'_>) -> Scan<Format> {
     let unknown = unknown(cursor);
-    // Version 1 of the project's format has no `format`: the set-up, or an operation, tells.
+    // Version 1 of the project's format has no `format`. Its first line is the set-up, or an operation.
     let mut etcdsim = false;
     cursor.object()?;
     while let Ok(Some(name)) = cursor.next_field() {
@@ -118,7 +118,7 @@ fn json(cursor: &mut Cursor<'_>) -> Scan<Format> {
                     "etcdsim-history-1" => Ok(Format::Etcdsim(1)),
                     "etcdsim-history-2" => Ok(Format::Etcdsim(2)),
                     general::FORMAT => Ok(Format::General),
-                    _ => Err(cursor.mistake(at, "the name of a format that is known", KNOWN)),
+                    _ => Err(cursor.mistake(at, "the name of a known format", KNOWN)),
                 };
             }
             "Input" | "Output" | "ClientId" => return Ok(Format::RobustnessOperations),

@@ -1,14 +1,13 @@
-//! What can be wrong with a file, said so that a person can mend it.
+//! What can be wrong with a file, put so that a person can mend it.
 
-use std::fmt;
-
-/// A place in a file that is not as it should be.
+/// A place in a file that is not as its format requires.
 ///
-/// Lines and columns count from 1; columns count bytes, so that they agree with tools that cut by bytes
-/// and stay defined where a line is not UTF-8. A column lies at most one past the end of its line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Lines and columns count from 1. Columns count bytes, so that they agree with tools that cut by bytes and are
+/// defined even where a line is not UTF-8. A column is at most one past the end of its line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}:{column}: expected {expected}, found {found}\n  hint: {hint}")]
 pub struct Mistake {
-    /// The file, as its reader was told to call it. Empty until the reader adds it.
+    /// The name of the file that its reader was given. Empty until the reader adds it.
     pub file: String,
     /// The line.
     pub line: usize,
@@ -16,53 +15,44 @@ pub struct Mistake {
     pub column: usize,
     /// What was expected there.
     pub expected: String,
-    /// What stands there instead.
+    /// What is there instead.
     pub found: String,
     /// How to mend it.
     pub hint: String,
 }
 
-impl fmt::Display for Mistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Mistake { file, line, column, expected, found, hint } = self;
-        write!(f, "{file}:{line}:{column}: expected {expected}, found {found}\n  hint: {hint}")
-    }
-}
-
-impl std::error::Error for Mistake {}
-
-/// What scanning gives: a mistake is boxed, because results are returned once a token.
+/// The result of scanning. The mistake is boxed because there is a result for each token.
 pub type Scan<T> = Result<T, Box<Mistake>>;
 
 /// Why a file could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The operating system would not give it.
-    #[error("{file}: {source}\n  hint: check that the file exists and may be read")]
+    /// The operating system could not read it.
+    #[error("{file}: {source}\n  hint: check that the file exists and that you may read it")]
     Io {
         /// The file.
         file: String,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// It is not as its format says.
+    /// It is not as its format requires.
     #[error(transparent)]
     Mistake(Box<Mistake>),
 }
 
 impl Error {
-    /// The operating system's trouble with a file.
+    /// An error of the operating system, with the name of the file.
     pub fn io(file: &str, source: std::io::Error) -> Self {
         Error::Io { file: file.to_owned(), source }
     }
 
-    /// A mistake, with the file that has it.
+    /// A mistake, with the name of the file.
     pub fn in_file(mut mistake: Box<Mistake>, file: &str) -> Self {
         mistake.file = file.to_owned();
         Error::Mistake(mistake)
     }
 
-    /// The mistake, if it is one.
+    /// The mistake in the file, unless the operating system could not read it.
     pub fn mistake(&self) -> Option<&Mistake> {
         match self {
             Error::Mistake(mistake) => Some(mistake),
@@ -71,10 +61,10 @@ impl Error {
     }
 }
 
-/// How many characters of a strange token an error shows.
+/// How many characters of an unexpected token an error shows.
 const SHOWN_MAX: usize = 24;
 
-/// What stands at `at`, for an error: the character there and, if it begins a word, the rest of the word.
+/// What is at `at`, for an error: the character there and, if it begins a word, the rest of the word.
 pub(crate) fn found(text: &str, at: usize, end: &str) -> String {
     let rest = text.get(at..).unwrap_or("");
     let Some(first) = rest.chars().next() else { return end.to_owned() };
@@ -92,7 +82,7 @@ pub(crate) fn found(text: &str, at: usize, end: &str) -> String {
     };
     match shown.char_indices().nth(SHOWN_MAX) {
         Some((cut, _)) => format!("`{}…`", shown[..cut].escape_debug()),
-        // Quotes are what a text looks like: only other characters are escaped.
+        // Quotes are shown as they are in the file. Only other characters are escaped.
         None => format!("`{}`", shown.escape_debug().to_string().replace("\\\"", "\"")),
     }
 }

@@ -1,11 +1,11 @@
-//! Logs of a compare-and-set register as Jepsen wrote them against an early etcd.
+//! Logs of a compare-and-set register as Jepsen wrote them for an early etcd.
 //!
-//! A line is `INFO  jepsen.util - PROCESS TYPE F VALUE`, blanks between: TYPE is `:invoke`, `:ok`, `:fail` or `:info`,
-//! F is `:read`, `:write` or `:cas`, VALUE is a number, `nil`, `[OLD NEW]` or `:timed-out`. The register is empty at
-//! first. The time of an event is its place in the file.
+//! A line is `INFO  jepsen.util - PROCESS TYPE F VALUE`, with blanks in between. TYPE is `:invoke`, `:ok`, `:fail` or
+//! `:info`; F is `:read`, `:write` or `:cas`; VALUE is a number, `nil`, `[OLD NEW]` or `:timed-out`. The register is
+//! empty at first. The time of an event is its place in the file.
 //!
-//! A `:fail` of a compare-and-set is an observation: the register held something else. `:info` leaves the outcome
-//! open, and a `:fail` of anything else says nothing.
+//! A `:fail` of a compare-and-set is an answer: the register held something else. A `:fail` of anything else says
+//! nothing about the state. `:info` means that the outcome is unknown.
 //!
 //! ```
 //! let log = b"INFO  jepsen.util - 0\t:invoke\t:write\t3\nINFO  jepsen.util - 0\t:ok\t:write\t3\n";
@@ -19,30 +19,31 @@ use linear::models::register::{Input, Output};
 use linear::{History, Operation, Outcome};
 
 use crate::error::{Error, Mistake, Scan, found};
-use crate::recorded::{Held, Value};
+use crate::recorded::{RegisterValue, Value};
 use crate::scan::SliceLines;
 
-/// A history of a register that is empty at first.
-pub type RegisterHistory = History<Input<Held>, Output<Held>>;
+/// A history of a register that is empty at first: [`RegisterValue`] of `None`.
+pub type RegisterHistory = History<Input<RegisterValue>, Output<RegisterValue>>;
 
 /// Reads a log. `file` is its name in errors.
 ///
 /// # Errors
 ///
-/// The first mistake.
+/// The first mistake in the file.
 pub fn read(file: &str, bytes: &[u8]) -> Result<RegisterHistory, Error> {
     let mut log = Log::default();
     for line in SliceLines::new(bytes).filter(|line| !line.is_blank()) {
         let event = Words::new(line.number, line.bytes).and_then(|mut words| log.event(&mut words));
         event.map_err(|mistake| Error::in_file(mistake, file))?;
     }
-    Ok(log.operations.into_iter().collect())
+    Ok(History::from_operations(log.operations)
+        .expect("an operation ends after its call, and there are not too many"))
 }
 
 #[derive(Default)]
 struct Log {
-    operations: Vec<Operation<Input<Held>, Output<Held>>>,
-    /// What each process is doing.
+    operations: Vec<Operation<Input<RegisterValue>, Output<RegisterValue>>>,
+    /// By process: the index of the operation in flight.
     open: BTreeMap<u32, usize>,
     now: u64,
 }
@@ -67,11 +68,11 @@ const KINDS: [(&str, Kind); 4] =
 const FUNCTIONS: [(&str, Function); 3] =
     [(":read", Function::Read), (":write", Function::Write), (":cas", Function::Cas)];
 
-/// What stands behind the function.
+/// What follows the function in a line.
 #[derive(PartialEq, Eq)]
-enum Said {
-    Value(Held),
-    Pair(Held, Held),
+enum Payload {
+    Value(RegisterValue),
+    Pair(RegisterValue, RegisterValue),
     TimedOut,
 }
 
@@ -85,22 +86,22 @@ impl Log {
         words.skip_blanks();
         let at = words.at;
         let function = words.one_of(&FUNCTIONS, "`:read`, `:write` or `:cas`")?;
-        let said = said(words, function)?;
+        let payload = payload(words, function)?;
         words.end()?;
         self.now += 1;
         if kind == Kind::Invoke {
-            return self.call(words, at, process, function, said);
+            return self.call(words, at, process, function, payload);
         }
         let Some(open) = self.open.remove(&process) else {
-            let hint = "an event of another kind ends what the process called before";
+            let hint = "only an :invoke begins an operation; any other event ends the one in flight";
             return Err(words.mistake(at, format!("an :invoke of process {process} before this"), hint));
         };
         let now = self.now;
         let operation = &mut self.operations[open];
-        match ended(&operation.input, kind, function, said, now) {
+        match ended(&operation.input, kind, function, payload, now) {
             Some(outcome) => operation.outcome = outcome,
             None => {
-                let hint = format!("process {process} called something else before");
+                let hint = format!("the operation that process {process} called is another one");
                 return Err(words.mistake(at, "the end of what was called", hint));
             }
         }
@@ -113,69 +114,77 @@ impl Log {
         at: usize,
         client: u32,
         function: Function,
-        said: Said,
+        payload: Payload,
     ) -> Scan<()> {
-        let input = match (function, said) {
+        let input = match (function, payload) {
             (Function::Read, _) => Input::Read,
-            (Function::Write, Said::Value(value)) => Input::Write(value),
-            (Function::Cas, Said::Pair(expected, new)) => Input::Cas(expected, new),
+            (Function::Write, Payload::Value(value)) => Input::Write(value),
+            (Function::Cas, Payload::Pair(expected, new)) => Input::Cas(expected, new),
             _ => return Err(words.mistake(at, "a call with its value", "a call is never `:timed-out`")),
         };
         if self.open.insert(client, self.operations.len()).is_some() {
-            let hint = "a process does one thing at a time";
-            return Err(words.mistake(at, format!("the end of what process {client} is doing"), hint));
+            let hint = "a process has one operation at a time";
+            return Err(words.mistake(at, format!("the end of the operation of process {client}"), hint));
+        }
+        if self.operations.len() >= RegisterHistory::LENGTH_MAX {
+            return Err(words.mistake(
+                at,
+                "the end of the file",
+                "split the file: a history holds fewer operations",
+            ));
         }
         self.operations.push(Operation { client, input, call: self.now, outcome: Outcome::Unknown });
         Ok(())
     }
 }
 
-/// What became of an operation; nothing if this is the end of another one.
+/// The outcome of an operation; `None` if the event is the end of another one.
 fn ended(
-    asked: &Input<Held>,
+    asked: &Input<RegisterValue>,
     kind: Kind,
     function: Function,
-    said: Said,
+    payload: Payload,
     at: u64,
-) -> Option<Outcome<Output<Held>>> {
-    let same = match (asked, function, &said) {
+) -> Option<Outcome<Output<RegisterValue>>> {
+    let same = match (asked, function, &payload) {
         (Input::Read, Function::Read, _) => true,
-        (Input::Write(_), Function::Write, Said::TimedOut) => true,
-        (Input::Write(asked), Function::Write, Said::Value(value)) => asked == value,
-        (Input::Cas(..), Function::Cas, Said::TimedOut) => true,
-        (Input::Cas(expected, new), Function::Cas, Said::Pair(old, set)) => expected == old && new == set,
+        (Input::Write(_), Function::Write, Payload::TimedOut) => true,
+        (Input::Write(asked), Function::Write, Payload::Value(value)) => asked == value,
+        (Input::Cas(..), Function::Cas, Payload::TimedOut) => true,
+        (Input::Cas(expected, new), Function::Cas, Payload::Pair(old, set)) => expected == old && new == set,
         _ => false,
     };
     let answered = |output| Some(Outcome::Answered { output, at });
-    match (asked, kind, said) {
+    match (asked, kind, payload) {
         _ if !same => None,
-        (Input::Read, Kind::Ok, Said::Value(value)) => answered(Output::Value(value)),
-        (_, Kind::Ok, Said::TimedOut) => None,
+        (Input::Read, Kind::Ok, Payload::Value(value)) => answered(Output::Value(value)),
+        (_, Kind::Ok, Payload::TimedOut) => None,
         (Input::Write(_), Kind::Ok, _) => answered(Output::Written),
         (Input::Cas(..), Kind::Ok, _) => answered(Output::Set(true)),
-        (Input::Cas(..), Kind::Fail, Said::Pair(..)) => answered(Output::Set(false)),
+        (Input::Cas(..), Kind::Fail, Payload::Pair(..)) => answered(Output::Set(false)),
         (Input::Read, Kind::Fail, _) => Some(Outcome::Failed { at }),
-        // Who was not answered in time does not know, whatever the log calls it.
-        (_, Kind::Fail, Said::TimedOut) | (_, Kind::Info, _) => Some(Outcome::Unknown),
+        // After a timeout the outcome is unknown, whatever the log calls it.
+        (_, Kind::Fail, Payload::TimedOut) | (_, Kind::Info, _) => Some(Outcome::Unknown),
         (_, Kind::Fail, _) => Some(Outcome::Failed { at }),
         _ => None,
     }
 }
 
-fn said(words: &mut Words<'_>, function: Function) -> Scan<Said> {
+fn payload(words: &mut Words<'_>, function: Function) -> Scan<Payload> {
     if words.accept(":timed-out") {
-        return Ok(Said::TimedOut);
+        return Ok(Payload::TimedOut);
     }
-    let held = |number: u32| Held(Some(Value::Number(i64::from(number))));
+    let held = |number: u32| RegisterValue(Some(Value::Number(i64::from(number))));
     if function != Function::Cas {
-        let value = if words.accept("nil") { Held(None) } else { held(words.number("a number or `nil`")?) };
-        return Ok(Said::Value(value));
+        let value =
+            if words.accept("nil") { RegisterValue(None) } else { held(words.number("a number or `nil`")?) };
+        return Ok(Payload::Value(value));
     }
     words.expect("[")?;
     let expected = words.number("a number")?;
     let new = words.number("a number")?;
     words.expect("]")?;
-    Ok(Said::Pair(held(expected), held(new)))
+    Ok(Payload::Pair(held(expected), held(new)))
 }
 
 /// A line, from left to right.
@@ -213,7 +222,7 @@ impl<'a> Words<'a> {
         self.at += rest.len() - rest.trim_start_matches([' ', '\t']).len();
     }
 
-    /// Goes past `word` if it is next.
+    /// Skips `word` if it is next; returns whether it was.
     fn accept(&mut self, word: &str) -> bool {
         self.skip_blanks();
         let next = self.text[self.at..].starts_with(word);

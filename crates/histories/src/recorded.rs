@@ -1,9 +1,9 @@
-//! Histories of the models that `linear` ships, whatever file they came from.
+//! Histories for the models that `linear` includes, whatever file they come from.
 
 use std::fmt;
 
 use linear::models::{keyed, list, lock, queue, register, set, text};
-use linear::{History, Operation};
+use linear::{History, Invalid, Operation};
 
 /// A value, an element or a key: a number or a text.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,11 +23,11 @@ impl fmt::Debug for Value {
     }
 }
 
-/// What a register holds: a value, or nothing yet.
+/// What a register holds: a value, or `None` if it is empty.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Held(pub Option<Value>);
+pub struct RegisterValue(pub Option<Value>);
 
-impl fmt::Debug for Held {
+impl fmt::Debug for RegisterValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Some(value) => value.fmt(f),
@@ -39,9 +39,9 @@ impl fmt::Debug for Held {
 /// Operations on one instance of a model, or on an instance for every key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operations<I, O> {
-    /// On one.
+    /// On one instance.
     Single(History<I, O>),
-    /// On many, each with its key.
+    /// On an instance for every key. Judge them with [`keyed::Keyed`] of the model.
     Keyed(History<keyed::Input<Value, I>, O>),
 }
 
@@ -69,49 +69,47 @@ impl<I, O> Operations<I, O> {
         self.len() == 0
     }
 
-    /// Adds an operation, whose key is there exactly if these are keyed.
-    pub(crate) fn push(&mut self, key: Option<Value>, operation: Operation<I, O>) {
+    /// Adds an operation. There must be a key exactly if these are keyed.
+    pub(crate) fn push(&mut self, key: Option<Value>, operation: Operation<I, O>) -> Result<u32, Invalid> {
         match (self, key) {
-            (Operations::Single(history), None) => {
-                history.push(operation);
-            }
+            (Operations::Single(history), None) => history.push(operation),
             (Operations::Keyed(history), Some(key)) => {
                 let Operation { client, input, call, outcome } = operation;
-                history.push(Operation { client, input: keyed::Input { key, input }, call, outcome });
+                history.push(Operation { client, input: keyed::Input { key, input }, call, outcome })
             }
             (Operations::Single(_), Some(_)) | (Operations::Keyed(_), None) => {
-                panic!("a reader let a key through that is not the form of its file")
+                unreachable!("a reader passed a key where there is none, or none where there is one")
             }
         }
     }
 }
 
 /// Operations on registers.
-pub type RegisterOperations = Operations<register::Input<Held>, register::Output<Held>>;
+pub type RegisterOperations = Operations<register::Input<RegisterValue>, register::Output<RegisterValue>>;
 /// A history of a store of texts. Its model is [`keyed::Keyed`] of [`text::Text`].
 pub type StoreHistory = History<keyed::Input<String, text::Input>, text::Output>;
 
-/// A history, with the model that judges it.
+/// A history, sorted by the model that judges it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recorded {
-    /// Of [`register::Register`].
+    /// A history for [`register::Register`].
     Register {
-        /// Whether there may be compare-and-sets.
+        /// Whether compare-and-sets are allowed.
         cas: bool,
         /// What each register holds before the first write.
-        initial: Held,
-        /// What was done.
+        initial: RegisterValue,
+        /// The operations.
         operations: RegisterOperations,
     },
-    /// Of a store of texts.
+    /// A history for [`keyed::Keyed`] of [`text::Text`].
     KeyValue(StoreHistory),
-    /// Of [`queue::Queue`].
+    /// A history for [`queue::Queue`].
     Queue(Operations<queue::Input<Value>, queue::Output<Value>>),
-    /// Of [`set::Set`].
+    /// A history for [`set::Set`].
     Set(Operations<set::Input<Value>, set::Output<Value>>),
-    /// Of [`lock::Lock`].
+    /// A history for [`lock::Lock`].
     Lock(Operations<lock::Input, lock::Output>),
-    /// Of [`list::List`].
+    /// A history for [`list::List`].
     List(Operations<list::Input<Value>, list::Output<Value>>),
 }
 

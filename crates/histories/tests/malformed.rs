@@ -1,4 +1,4 @@
-//! What is wrong is shown in full: where, what was expected, what was found, and how to mend it.
+//! The errors in full: where, what was expected, what was found, and how to mend it.
 
 use histories::{Error, detect, edn, general, jepsen_log, robustness};
 
@@ -29,15 +29,15 @@ fn general_histories() {
         ),
         (
             r#"{"client":1,"op":"read","call":10,"return":9,"result":1}"#,
-            "h.jsonl:2:44: expected a return at 10 or later, found `9`\n  hint: both are times of one clock; unknown outcomes have \"return\": null",
+            "h.jsonl:2:44: expected a return at 10 or later, found `9`\n  hint: both are times of one clock; an unknown outcome has \"return\": null",
         ),
         (
             r#"{"client":1,"op":"read","call":10,"return":null,"result":1}"#,
-            "h.jsonl:2:58: expected no \"result\" here, found `1`\n  hint: leave \"result\" out: this operation answers nothing, failed, or did not return",
+            "h.jsonl:2:58: expected no \"result\" here, found `1`\n  hint: leave \"result\" out: this operation has no result, failed, or did not return",
         ),
         (
             r#"{"client":1,"op":"read","call":1.5,"return":null}"#,
-            "h.jsonl:2:32: expected a whole number, found `1.5`\n  hint: write it without fraction and exponent",
+            "h.jsonl:2:32: expected a whole number, found `1.5`\n  hint: write it without a fraction and without an exponent",
         ),
         (
             r#"{"client":1,"client":1}"#,
@@ -45,7 +45,7 @@ fn general_histories() {
         ),
         (
             "{\"client\":1,\"op\":\"re\\qd\"}",
-            "h.jsonl:2:21: expected an escape that JSON has, found `\\\\`\n  hint: write a backslash as \\\\; half of a surrogate pair cannot stand alone",
+            "h.jsonl:2:21: expected an escape that JSON has, found `\\\\`\n  hint: write a backslash as \\\\, and both halves of a surrogate pair",
         ),
     ];
     for (line, expected) in cases {
@@ -59,7 +59,7 @@ fn general_histories() {
     );
     assert_eq!(
         shown(general::read("h.jsonl", br#"{"format":"etcdsim-general-1","model":"tree"}"#)),
-        "h.jsonl:1:39: expected a model that is known, found `\"tree\"`\n  hint: the models are register, cas-register, key-value, queue, set, lock, list"
+        "h.jsonl:1:39: expected a known model, found `\"tree\"`\n  hint: the models are register, cas-register, key-value, queue, set, lock, list"
     );
 }
 
@@ -72,7 +72,7 @@ fn edn_histories() {
         ),
         (
             "{:type :ok, :f :read, :process 0}",
-            "h.edn:1:1: expected an :invoke of process 0 before this, found `{`\n  hint: an event of another :type ends what the process called before",
+            "h.edn:1:1: expected an :invoke of process 0 before this, found `{`\n  hint: only an :invoke begins an operation; any other event ends the one in flight",
         ),
         (
             "{:type :invoke, :f :fly, :process 0}",
@@ -100,14 +100,14 @@ fn edn_histories() {
 fn robustness_reports() {
     assert_eq!(
         shown(robustness::read("operations.json", br#"{"ClientId":1,"Colour":2}"#)),
-        "operations.json:1:15: expected one of ClientId, Input, Call, Output, Return, Metadata, found `\"Colour\"`\n  hint: `Colour` is in no version of the report that is known here"
+        "operations.json:1:15: expected one of ClientId, Input, Call, Output, Return, Metadata, found `\"Colour\"`\n  hint: no known version of the report has `Colour`"
     );
     assert_eq!(
         shown(robustness::read(
             "operations.json",
             br#"{"ClientId":1,"Input":{"Type":"txn","Compact":{"Revision":1}}}"#
         )),
-        "operations.json:1:31: expected the type of the one request that is not null, found `\"txn\"`\n  hint: \"Type\" and the one request that is not null say the same: range, txn, leaseGrant, leaseRevoke, defragment or compact"
+        "operations.json:1:31: expected the type of the one request that is not null, found `\"txn\"`\n  hint: \"Type\" must match the one request that is not null: range, txn, leaseGrant, leaseRevoke, defragment or compact"
     );
     assert_eq!(
         shown(robustness::read_watches("watch.json", b"{}")),
@@ -119,12 +119,12 @@ fn robustness_reports() {
 fn unknown_formats() {
     let error = shown(detect("notes.txt", b"Dear diary"));
     assert!(
-        error.starts_with("notes.txt:1:1: expected the beginning of a format that is known, found `Dear`"),
+        error.starts_with("notes.txt:1:1: expected the beginning of a known format, found `Dear`"),
         "{error}"
     );
-    assert!(error.contains("hint: known are etcdsim-history-1 and -2, etcdsim-general-1"), "{error}");
+    assert!(error.contains("hint: the formats are etcdsim-history-1 and -2, etcdsim-general-1"), "{error}");
     let error = shown(detect("h.jsonl", br#"{"format": "etcdsim-history-9"}"#));
-    assert!(error.starts_with("h.jsonl:1:12: expected the name of a format that is known"), "{error}");
+    assert!(error.starts_with("h.jsonl:1:12: expected the name of a known format"), "{error}");
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn logs_of_an_early_etcd() {
     let cases: [(&[u8], &str); 5] = [
         (
             b"INFO  jepsen.util - 0\t:invoke\t:read\tnil\nINFO  jepsen.util - 0\t:ok\t:write\t3\n",
-            "h.log:2:27: expected the end of what was called, found `:`\n  hint: process 0 called something else before",
+            "h.log:2:27: expected the end of what was called, found `:`\n  hint: the operation that process 0 called is another one",
         ),
         (
             b"INFO  jepsen.util - 0\t:invoke\t:increment\t1\n",
@@ -140,7 +140,7 @@ fn logs_of_an_early_etcd() {
         ),
         (
             b"INFO  jepsen.util - 7 :ok :read nil",
-            "h.log:1:27: expected an :invoke of process 7 before this, found `:`\n  hint: an event of another kind ends what the process called before",
+            "h.log:1:27: expected an :invoke of process 7 before this, found `:`\n  hint: only an :invoke begins an operation; any other event ends the one in flight",
         ),
         (
             b"INFO  jepsen.util - 7 :invoke :cas [1 x]",

@@ -1,10 +1,10 @@
-//! What holds of every input: no panic, mistakes within the input; and of every history: it is read back as
-//! it was written.
+//! Properties of every input: no panic, and mistakes within the input. And of every history: it is read back as it
+//! was written.
 
 use std::collections::BTreeSet;
 
 use histories::scan::{Cursor, each_line, each_line_of};
-use histories::{Error, Held, Operations, Recorded, Value, detect, edn, general, robustness};
+use histories::{Error, Operations, Recorded, RegisterValue, Value, detect, edn, general, robustness};
 use linear::models::{keyed, list, lock, queue, register, set, text};
 use linear::{History, Operation, Outcome};
 use proptest::prelude::*;
@@ -16,11 +16,11 @@ fn value() -> impl Strategy<Value = Value> {
     ]
 }
 
-fn held() -> impl Strategy<Value = Held> {
-    prop::option::of(value()).prop_map(Held)
+fn held() -> impl Strategy<Value = RegisterValue> {
+    prop::option::of(value()).prop_map(RegisterValue)
 }
 
-/// Questions with answers that fit.
+/// Inputs with outputs that fit.
 type Asked<I, O> = BoxedStrategy<(I, O)>;
 
 fn history<I: Clone + std::fmt::Debug + 'static, O: Clone + std::fmt::Debug + 'static>(
@@ -37,7 +37,8 @@ fn history<I: Clone + std::fmt::Debug + 'static, O: Clone + std::fmt::Debug + 's
             Operation { client, input, call, outcome }
         },
     );
-    prop::collection::vec(operation, 0..12).prop_map(|operations| operations.into_iter().collect()).boxed()
+    let history = |operations| History::from_operations(operations).expect("no return before a call");
+    prop::collection::vec(operation, 0..12).prop_map(history).boxed()
 }
 
 fn operations<I: Clone + std::fmt::Debug + 'static, O: Clone + std::fmt::Debug + 'static>(
@@ -48,7 +49,7 @@ fn operations<I: Clone + std::fmt::Debug + 'static, O: Clone + std::fmt::Debug +
     prop_oneof![history(asked).prop_map(Operations::Single), history(with_key).prop_map(Operations::Keyed)]
 }
 
-fn registers(cas: bool) -> Asked<register::Input<Held>, register::Output<Held>> {
+fn registers(cas: bool) -> Asked<register::Input<RegisterValue>, register::Output<RegisterValue>> {
     use register::{Input, Output};
     let plain = prop_oneof![
         held().prop_map(|seen| (Input::Read, Output::Value(seen))),
@@ -84,16 +85,19 @@ fn recorded() -> impl Strategy<Value = Recorded> {
         prop::option::of(value()).prop_map(|seen| (queue::Input::Dequeue, queue::Output::Dequeued(seen))),
     ];
     let set = prop_oneof![
-        (value(), any::<bool>()).prop_map(|(new, told)| (set::Input::Add(new), set::Output::Changed(told))),
         (value(), any::<bool>())
-            .prop_map(|(old, told)| (set::Input::Remove(old), set::Output::Changed(told))),
+            .prop_map(|(new, changed)| (set::Input::Add(new), set::Output::Changed(changed))),
+        (value(), any::<bool>())
+            .prop_map(|(old, changed)| (set::Input::Remove(old), set::Output::Changed(changed))),
         prop::collection::vec(value(), 0..5).prop_map(|seen| {
             (set::Input::Read, set::Output::Elements(seen.into_iter().collect::<BTreeSet<Value>>()))
         }),
     ];
     let lock = prop_oneof![
-        any::<(u32, bool)>().prop_map(|(owner, told)| (lock::Input::Acquire(owner), lock::Output(told))),
-        any::<(u32, bool)>().prop_map(|(owner, told)| (lock::Input::Release(owner), lock::Output(told))),
+        any::<(u32, bool)>()
+            .prop_map(|(owner, granted)| (lock::Input::Acquire(owner), lock::Output(granted))),
+        any::<(u32, bool)>()
+            .prop_map(|(owner, granted)| (lock::Input::Release(owner), lock::Output(granted))),
     ];
     let list = prop_oneof![
         value().prop_map(|new| (list::Input::Append(new), list::Output::Appended)),
@@ -110,7 +114,7 @@ fn recorded() -> impl Strategy<Value = Recorded> {
     ]
 }
 
-/// Every mistake has a line of the input, and a column at most one past that line's end.
+/// Every mistake is in a line of the input, at a column at most one past that line's end.
 fn within<T>(bytes: &[u8], read: Result<T, Error>) -> Result<(), TestCaseError> {
     let Err(error) = read else { return Ok(()) };
     let Some(mistake) = error.mistake() else { return Ok(()) };
@@ -142,7 +146,7 @@ const SAMPLES: [&[u8]; 7] = [
     include_bytes!("data/watch.json"),
 ];
 
-/// Bytes that matter to a scanner more often than others do.
+/// Bytes, of which those that matter to a scanner are more frequent.
 fn byte() -> impl Strategy<Value = u8> {
     prop_oneof![any::<u8>(), prop::sample::select(&b"{}[]()\"\\:,#;_-.eE0123456789nulltrue \n\0"[..])]
 }
@@ -188,7 +192,7 @@ fn nothing_is_too_deep_for_the_stack() {
 
 #[test]
 fn lines_do_not_depend_on_how_they_are_read() {
-    /// Gives one byte at a time.
+    /// Reads one byte at a time.
     struct Slow<'a>(&'a [u8]);
     impl std::io::Read for Slow<'_> {
         fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {

@@ -1,11 +1,13 @@
-//! Whole files: the samples, and the histories that `linear` carries.
+//! Whole files: the samples, and the histories in the tests of `linear`.
 
 use std::fs;
 use std::path::Path;
 
-use histories::edn::{Jepsen, ListOp};
+use histories::edn::{Jepsen, Step};
 use histories::robustness::{self, Answer, Op, Request, Value as Stored};
-use histories::{Format, Held, Operations, Recorded, Value, detect, detect_path, edn, general, jepsen_log};
+use histories::{
+    Format, Operations, Recorded, RegisterValue, Value, detect, detect_path, edn, general, jepsen_log,
+};
 use linear::Outcome;
 use linear::models::register::Output;
 
@@ -64,7 +66,7 @@ fn transactions_and_sets_in_edn() {
     let Jepsen::ListAppend(transactions) = edn::read("txn.edn", &data("txn.edn")).expect("a history") else {
         panic!("not transactions");
     };
-    assert_eq!(transactions[0].ops[1], ListOp::Read(Value::Number(1), Some(vec![Value::Number(2)])));
+    assert_eq!(transactions[0].steps[1], Step::Read(Value::Number(1), Some(vec![Value::Number(2)])));
     assert_eq!(transactions[1].outcome, Outcome::Failed { at: 4 });
     let Jepsen::Recorded(Recorded::Set(set)) = edn::read("set.edn", &data("set.edn")).expect("a history")
     else {
@@ -92,12 +94,12 @@ fn a_log_of_an_early_etcd() {
     let text = fs::read("../linear/tests/data/jepsen-etcd/etcd_000.log").expect("a log");
     let log = jepsen_log::read("etcd_000.log", &text).expect("a log");
     assert_eq!(log.len(), 85);
-    let count = |is: fn(&Outcome<Output<Held>>) -> bool| {
+    let count = |is: fn(&Outcome<Output<RegisterValue>>) -> bool| {
         log.operations().iter().filter(|operation| is(&operation.outcome)).count()
     };
     assert_eq!(count(|outcome| matches!(outcome, Outcome::Failed { .. })), 0);
     assert_eq!(count(|outcome| matches!(outcome, Outcome::Unknown)), 16);
-    // A comparison that failed is an answer.
+    // A failed comparison is an answer.
     assert_eq!(log.operation(39).output(), Some(&Output::Set(false)));
 }
 

@@ -1,10 +1,9 @@
-//! What an explanation costs beyond the bare verdict, and how many operations it names.
+//! What an explanation costs on top of the bare verdict, and how many operations it names.
 //!
 //! `cargo bench --bench explanations` prints a line for each history with a violation: the median times of the
-//! verdict alone and of what the explanation adds, their ratio, the size of the conflict, and that of the least
-//! conflict that is found on demand.
-//! `cargo bench --bench explanations -- 1000000` has lines of that many operations only; a word that is no
-//! number selects the recorded histories whose name has it.
+//! verdict alone and of the explanation, their ratio, the size of the conflict, and the size of the least conflict
+//! that is found on demand. `cargo bench --bench explanations -- 1000000` prints only histories of that many
+//! operations; a word that is not a number selects the recorded histories whose name contains it.
 
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "a measurement reads the clock")]
 
@@ -75,7 +74,7 @@ fn generated(lengths: &[usize]) {
     }
 }
 
-/// What one history, or several, took.
+/// What one or several histories took.
 #[derive(Default)]
 struct Cost {
     verdict: Duration,
@@ -127,7 +126,7 @@ where
     cost
 }
 
-/// The median time of a few runs: more of them the shorter they are.
+/// The median time of several runs; the shorter they are, the more.
 fn median<T>(mut run: impl FnMut() -> T) -> Duration {
     let begin = Instant::now();
     let mut times = Vec::new();

@@ -1,6 +1,6 @@
-//! How long verdicts take: recorded histories, and a grid of generated ones.
+//! How long verdicts take, for recorded histories and a grid of generated ones.
 //!
-//! `cargo bench --bench grid` runs all, `cargo bench --bench grid -- single` those whose name has the word.
+//! `cargo bench --bench grid` runs all, `cargo bench --bench grid -- single` those whose name contains the word.
 //! Times are of the check alone; histories are read or generated before.
 
 #[path = "../tests/common/files.rs"]
@@ -93,7 +93,7 @@ fn recorded_stores(bencher: Bencher<'_, '_>, file: &str) {
     bencher.bench_local(|| check(&Keyed::new(Text), &history, &VERDICT));
 }
 
-/// The bad ones with their explanations.
+/// The ones with violations, with explanations.
 #[divan::bench(args = ["c01-bad", "c50-bad"])]
 fn recorded_stores_explained(bencher: Bencher<'_, '_>, file: &str) {
     let history = files::store(&format!("porcupine-kv/{file}.txt"));

@@ -1,6 +1,7 @@
-//! What a check takes beside its history: `cargo bench --bench memory`. The line `max alloc` has the bytes.
+//! How much memory a check takes on top of its history: `cargo bench --bench memory`. The line `max alloc` has the
+//! bytes.
 //!
-//! Apart from the grid, because counting costs time.
+//! Separate from the grid, because counting costs time.
 
 use divan::{AllocProfiler, Bencher};
 use linear::generate::{INITIAL, Shape, generate};

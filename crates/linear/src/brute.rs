@@ -1,4 +1,5 @@
-//! The definition of linearizability, written down: every order is tried. For tests, up to about ten operations.
+//! The definition of linearizability, taken literally: every order is tried. For tests with up to about ten
+//! operations.
 
 use crate::history::History;
 use crate::model::Model;
@@ -7,10 +8,10 @@ use crate::model::Model;
 pub fn linearizable<M: Model>(model: &M, history: &History<M::Input, M::Output>) -> bool {
     let rest: Vec<u32> =
         (0..history.len() as u32).filter(|&index| !history.operation(index).failed()).collect();
-    go_on(model, history, &model.initial(), &rest)
+    extend(model, history, &model.initial(), &rest)
 }
 
-fn go_on<M: Model>(
+fn extend<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
     state: &M::State,
@@ -27,6 +28,6 @@ fn go_on<M: Model>(
             return false;
         }
         let Some(after) = model.step(state, &operation.input, operation.output()) else { return false };
-        go_on(model, history, &after, &others.collect::<Vec<u32>>())
+        extend(model, history, &after, &others.collect::<Vec<u32>>())
     })
 }

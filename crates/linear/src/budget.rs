@@ -1,28 +1,29 @@
-//! How much a check may cost, and the meter that keeps it to that.
+//! How much a check may cost, and the meter that enforces it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Limits of one check. Whatever the history, the check ends within them, if need be undecided.
+/// The limits of one check. Whatever the history, the check ends within them, undecided if it has to.
 #[derive(Clone, Debug)]
 pub struct Budget<'a> {
-    /// How many configurations a search may visit, over all components together.
+    /// How many configurations the searches may visit, over all components together.
     pub steps_max: u64,
-    /// How many bytes one component may take for the memo of its search, its states and the values that its appends
-    /// go through, with what these own by [`Model::owned_bytes`](crate::Model::owned_bytes) and
-    /// [`Model::value_bytes`](crate::Model::value_bytes). What every check needs, up to 140 bytes an operation, is
-    /// not counted: it is bounded by the history.
+    /// How many bytes one component may use for the memo of its search, its states and the values between its
+    /// appends, including what those own according to [`Model::owned_bytes`](crate::Model::owned_bytes) and
+    /// [`Model::value_bytes`](crate::Model::value_bytes). The up to 140 bytes for each operation that every check
+    /// needs are not counted: the history bounds them.
     pub bytes_max: usize,
-    /// How long the check may take by the wall clock. A verdict that depends on it is not reproducible.
+    /// How long the check may take on the wall clock. A verdict that depends on it is not reproducible.
     pub wall_max: Option<Duration>,
-    /// Whether a violation is explained. Without that its conflict is whatever the verdict rests on, up to the
-    /// whole component; one that was found by search is confirmed by another search. That is enough for somebody who only asks whether a smaller run still fails.
+    /// Whether to explain a violation. If not, its conflict is whatever the verdict rests on, up to the whole
+    /// component, and a violation found by search is only confirmed by a second search. That is enough to find
+    /// out whether a smaller run still fails.
     pub explain: bool,
-    /// How many configurations the explanation of a violation may visit, beyond as many as the verdict took.
+    /// How many configurations the explanation of a violation may visit, on top of as many as the verdict took.
     pub explain_steps_max: u64,
-    /// How many components are checked at a time.
+    /// How many components to check at a time.
     pub threads: usize,
-    /// Set by somebody else to end the check early.
+    /// Another thread may set this flag to end the check early.
     pub cancel: Option<&'a AtomicBool>,
 }
 
@@ -40,7 +41,7 @@ impl Default for Budget<'_> {
     }
 }
 
-/// Why a check ended without a verdict.
+/// The limit at which a check ended without a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
     /// [`Budget::steps_max`].
@@ -56,17 +57,17 @@ pub enum Limit {
 impl std::fmt::Display for Limit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Limit::Steps => "the budget of steps is spent",
-            Limit::Bytes => "the budget of bytes is spent",
-            Limit::Wall => "the time is up",
+            Limit::Steps => "it used up its steps",
+            Limit::Bytes => "it used up its memory",
+            Limit::Wall => "its time was up",
             Limit::Cancelled => "it was cancelled",
         })
     }
 }
 
-/// What all components of one check have spent together.
+/// What all components of one check have used together.
 #[derive(Debug)]
-pub(crate) struct Account<'a> {
+pub(crate) struct Ledger<'a> {
     spent: AtomicU64,
     steps_max: u64,
     deadline: Option<Instant>,
@@ -74,9 +75,9 @@ pub(crate) struct Account<'a> {
     bytes_max: usize,
 }
 
-impl<'a> Account<'a> {
+impl<'a> Ledger<'a> {
     pub(crate) fn new(budget: &Budget<'a>) -> Self {
-        Account {
+        Ledger {
             spent: AtomicU64::new(0),
             steps_max: budget.steps_max,
             deadline: budget.wall_max.and_then(|wall| Instant::now().checked_add(wall)),
@@ -85,9 +86,9 @@ impl<'a> Account<'a> {
         }
     }
 
-    /// An account of its own for the explanation of a violation.
-    pub(crate) fn for_explanation(&self, steps_max: u64) -> Account<'a> {
-        Account {
+    /// A separate ledger for the explanation of a violation.
+    pub(crate) fn for_explanation(&self, steps_max: u64) -> Ledger<'a> {
+        Ledger {
             spent: AtomicU64::new(0),
             steps_max,
             deadline: self.deadline,
@@ -101,25 +102,25 @@ impl<'a> Account<'a> {
     }
 }
 
-/// One search's share of an [`Account`]. Steps are drawn in batches, so that searches seldom meet.
+/// One search's share of a [`Ledger`]. Steps are drawn in batches, so that threads seldom contend.
 #[derive(Debug)]
 pub(crate) struct Meter<'a> {
-    account: &'a Account<'a>,
-    /// Steps drawn from the account and not yet taken.
+    ledger: &'a Ledger<'a>,
+    /// Steps drawn from the ledger and not yet taken.
     left: u64,
-    /// How many more steps the present piece of work may take.
+    /// How many more steps the current piece of work may take.
     quota: u64,
 }
 
 const BATCH: u64 = 1024;
 
 impl<'a> Meter<'a> {
-    pub(crate) fn new(account: &'a Account<'a>) -> Self {
-        Meter { account, left: 0, quota: u64::MAX }
+    pub(crate) fn new(ledger: &'a Ledger<'a>) -> Self {
+        Meter { ledger, left: 0, quota: u64::MAX }
     }
 
     pub(crate) fn bytes_max(&self) -> usize {
-        self.account.bytes_max
+        self.ledger.bytes_max
     }
 
     /// Takes one step, if the budget still allows it.
@@ -136,7 +137,7 @@ impl<'a> Meter<'a> {
         Ok(())
     }
 
-    /// Does a piece of work that may take no more steps than this.
+    /// Does a piece of work that may take at most this many steps.
     pub(crate) fn within<T>(&mut self, steps_max: u64, work: impl FnOnce(&mut Self) -> T) -> T {
         let outer = std::mem::replace(&mut self.quota, steps_max);
         let result = work(self);
@@ -147,21 +148,21 @@ impl<'a> Meter<'a> {
 
     fn draw(&mut self) -> Result<(), Limit> {
         self.look()?;
-        let before = self.account.spent.fetch_add(BATCH, Ordering::Relaxed);
-        self.left = BATCH.min(self.account.steps_max.saturating_sub(before));
-        self.account.spent.fetch_sub(BATCH - self.left, Ordering::Relaxed);
+        let before = self.ledger.spent.fetch_add(BATCH, Ordering::Relaxed);
+        self.left = BATCH.min(self.ledger.steps_max.saturating_sub(before));
+        self.ledger.spent.fetch_sub(BATCH - self.left, Ordering::Relaxed);
         if self.left == 0 { Err(Limit::Steps) } else { Ok(()) }
     }
 
     /// Looks at the flag and the clock.
     pub(crate) fn look(&self) -> Result<(), Limit> {
-        if self.account.cancel.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+        if self.ledger.cancel.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
             return Err(Limit::Cancelled);
         }
-        if self.account.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        if self.ledger.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Err(Limit::Wall);
         }
-        if self.account.spent() > self.account.steps_max {
+        if self.ledger.spent() > self.ledger.steps_max {
             return Err(Limit::Steps);
         }
         Ok(())
@@ -171,6 +172,6 @@ impl<'a> Meter<'a> {
 impl Drop for Meter<'_> {
     fn drop(&mut self) {
         // Only steps that were taken count.
-        self.account.spent.fetch_sub(self.left, Ordering::Relaxed);
+        self.ledger.spent.fetch_sub(self.left, Ordering::Relaxed);
     }
 }

@@ -1,25 +1,26 @@
-//! The whole check: components, each judged by the quickest engine that can, and the evidence put together.
+//! The whole check: each component goes to the fastest engine that can judge it, then the results are combined.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::budget::{Account, Budget, Meter};
+use crate::budget::{Budget, Ledger, Meter};
 use crate::explain;
 use crate::history::History;
 use crate::model::Model;
 use crate::partition::{Members, Partition};
-use crate::register::{Desk, Gathered};
+use crate::register::{Gathered, Workspace};
 use crate::report::{Linearization, Report, Undecided, Verdict, Violation, Witness};
 use crate::slice::{Decision, Effort, Slice};
 use crate::{generic, register};
 
-/// The seed of the first search; every violation is confirmed with another one.
+/// The seed of the first search. Every violation is confirmed with another seed.
 const SEED: u64 = 0x6C69_6E65_6172;
 
 /// Judges whether the history is linearizable with respect to the model.
 ///
 /// The verdict and its evidence are the same in every run, however many threads take part, unless
-/// [`Budget::wall_max`] or [`Budget::cancel`] ended it, or threads share a budget that was too small.
+/// [`Budget::wall_max`] or [`Budget::cancel`] ended the check, or several threads shared a budget that was too
+/// small.
 pub fn check<M>(model: &M, history: &History<M::Input, M::Output>, budget: &Budget<'_>) -> Report
 where
     M: Model + Sync,
@@ -27,23 +28,23 @@ where
     M::Output: Sync,
 {
     let parts = Parts::new(model, history);
-    let account = Account::new(budget);
+    let ledger = Ledger::new(budget);
     let all: Vec<usize> = (0..parts.len()).collect();
-    // A violation that shows without a search makes all searches unnecessary.
+    // A violation that is found without a search makes all searches unnecessary.
     let effort = if parts.len() == 1 { Effort::Search(SEED) } else { Effort::Quick };
-    let mut results = Work::new(&parts, &account, &all, effort).run_on(budget.threads);
+    let mut results = Work::new(&parts, &ledger, &all, effort).run_on(budget.threads);
     if !results.iter().any(|(_, decision)| matches!(decision, Decision::Violation { .. })) {
         let deferred = results.extract_if(.., |(_, decision)| matches!(decision, Decision::Deferred));
         let deferred: Vec<usize> = deferred.map(|(component, _)| component).collect();
-        let work = Work::new(&parts, &account, &deferred, Effort::Search(SEED));
+        let work = Work::new(&parts, &ledger, &deferred, Effort::Search(SEED));
         results.append(&mut work.run_on(budget.threads));
     }
     results.sort_unstable_by_key(|(component, _)| *component);
-    let verdict = combine(&parts, results, &account, budget);
-    Report { verdict, components: parts.len(), steps: account.spent() }
+    let verdict = combine(&parts, results, &ledger, budget);
+    Report { verdict, components: parts.len(), steps: ledger.spent() }
 }
 
-/// More threads than this are of no use, and the system may not have them.
+/// More threads than this do not help, and the system may not have them.
 const THREADS_MAX: usize = 256;
 
 /// A history and its components.
@@ -51,7 +52,7 @@ struct Parts<'a, M: Model> {
     model: &'a M,
     history: &'a History<M::Input, M::Output>,
     partition: Partition,
-    /// Of models with a register view; a single component needs no gathering.
+    /// The rows of all components, for models with a register view. A single component needs no gathering.
     gathered: Option<Gathered>,
     members: OnceLock<Members>,
 }
@@ -71,15 +72,21 @@ impl<'a, M: Model> Parts<'a, M> {
         self.members.get_or_init(|| self.partition.members()).of(component)
     }
 
-    fn decide(&self, component: usize, desk: &mut Desk, account: &Account<'_>, effort: Effort) -> Decision {
+    fn decide(
+        &self,
+        component: usize,
+        workspace: &mut Workspace,
+        ledger: &Ledger<'_>,
+        effort: Effort,
+    ) -> Decision {
         let gathered = self.gathered.as_ref();
         let Some((gathered, rows)) = gathered.and_then(|all| Some((all, all.of(component)?))) else {
             let slice = Slice::whole(self.operations(component));
-            return decide(self.model, self.history, &slice, account, effort);
+            return decide(self.model, self.history, &slice, ledger, effort);
         };
-        let mut meter = Meter::new(account);
+        let mut meter = Meter::new(ledger);
         match meter.look() {
-            Ok(()) => desk.decide(gathered, rows, &mut meter, effort),
+            Ok(()) => workspace.decide(gathered, rows, &mut meter, effort),
             Err(limit) => Decision::Undecided { limit, deepest: Vec::new() },
         }
     }
@@ -95,10 +102,10 @@ pub(crate) fn decide<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
     slice: &Slice<'_>,
-    account: &Account<'_>,
+    ledger: &Ledger<'_>,
     effort: Effort,
 ) -> Decision {
-    let mut meter = Meter::new(account);
+    let mut meter = Meter::new(ledger);
     if let Err(limit) = meter.look() {
         return Decision::Undecided { limit, deepest: Vec::new() };
     }
@@ -109,40 +116,35 @@ pub(crate) fn decide<M: Model>(
     }
 }
 
-/// Components that any number of threads take one by one.
+/// A list of components that any number of threads work through together.
 struct Work<'a, M: Model> {
     parts: &'a Parts<'a, M>,
-    account: &'a Account<'a>,
+    ledger: &'a Ledger<'a>,
     components: &'a [usize],
     effort: Effort,
     next: AtomicUsize,
-    /// The place of the first component known to be a violation: later ones need not be looked at.
+    /// Where in `components` the first known violation is: later components need not be judged.
     stop: AtomicUsize,
 }
 
 impl<'a, M: Model> Work<'a, M> {
-    fn new(
-        parts: &'a Parts<'a, M>,
-        account: &'a Account<'a>,
-        components: &'a [usize],
-        effort: Effort,
-    ) -> Self {
+    fn new(parts: &'a Parts<'a, M>, ledger: &'a Ledger<'a>, components: &'a [usize], effort: Effort) -> Self {
         let (next, stop) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
-        Work { parts, account, components, effort, next, stop }
+        Work { parts, ledger, components, effort, next, stop }
     }
 
     fn run(&self) -> Vec<(usize, Decision)> {
         let mut results = Vec::new();
-        let mut desk = Desk::default();
+        let mut workspace = Workspace::default();
         loop {
-            let place = self.next.fetch_add(1, Ordering::Relaxed);
-            if place >= self.components.len() || place > self.stop.load(Ordering::Relaxed) {
+            let next = self.next.fetch_add(1, Ordering::Relaxed);
+            if next >= self.components.len() || next > self.stop.load(Ordering::Relaxed) {
                 return results;
             }
-            let component = self.components[place];
-            let decision = self.parts.decide(component, &mut desk, self.account, self.effort);
+            let component = self.components[next];
+            let decision = self.parts.decide(component, &mut workspace, self.ledger, self.effort);
             if matches!(decision, Decision::Violation { .. }) {
-                self.stop.fetch_min(place, Ordering::Relaxed);
+                self.stop.fetch_min(next, Ordering::Relaxed);
             }
             results.push((component, decision));
         }
@@ -170,11 +172,11 @@ where
     }
 }
 
-/// One verdict out of those of the components: a violation counts most, then the lack of a decision.
+/// Combines the components' results: a violation wins, then the lack of a decision.
 fn combine<M: Model>(
     parts: &Parts<'_, M>,
     results: Vec<(usize, Decision)>,
-    account: &Account<'_>,
+    ledger: &Ledger<'_>,
     budget: &Budget<'_>,
 ) -> Verdict {
     let mut witness = Witness::default();
@@ -183,13 +185,13 @@ fn combine<M: Model>(
         match decision {
             Decision::Linearizable(linearization) => witness.components.push(linearization),
             Decision::Violation { core, deepest } => {
-                let steps_max = account.spent().saturating_add(budget.explain_steps_max);
+                let steps_max = ledger.spent().saturating_add(budget.explain_steps_max);
                 let operations = parts.operations(component);
                 let part = explain::Part { model: parts.model, history: parts.history, operations };
                 let explained = if budget.explain {
-                    explain::explain(&part, core, deepest, &account.for_explanation(steps_max))
+                    explain::explain(&part, core, deepest, &ledger.for_explanation(steps_max))
                 } else {
-                    explain::bare(&part, core, deepest, &account.for_explanation(steps_max))
+                    explain::bare(&part, core, deepest, &ledger.for_explanation(steps_max))
                 };
                 match explained {
                     explain::Explained::Violation { conflict, prefix, prefix_until } => {
@@ -200,11 +202,11 @@ fn combine<M: Model>(
                             prefix_until,
                         }));
                     }
-                    // The memo took two configurations for one, once in 10²¹ histories.
+                    // The memo mistook two configurations for one, which happens once in 10²¹ histories.
                     explain::Explained::Linearizable(linearization) => witness.components.push(linearization),
                 }
             }
-            // Only components before a violation are left at this.
+            // Only a violation in another component leaves a component deferred.
             Decision::Deferred => {}
             Decision::Undecided { limit, deepest } => {
                 witness.components.push(Linearization::default());

@@ -1,19 +1,19 @@
-//! From "there is no order" to a few operations that show it.
+//! Explains a violation by a few operations that are a conflict.
 //!
-//! An engine that knows a conflict names it. Otherwise the cause is near the first return that the longest
-//! order the search built does not hold: a few operations there are tried, then more, until they are a
-//! conflict. Where that fails, the shortest prefix in time without an order is looked for by halving: a history
-//! with an order has one up to any time, if what has not returned by then is taken for unknown.
+//! An engine that knows a conflict names it. Otherwise the cause is near the first return that is missing from
+//! the longest order that the search built. So a few operations there are tried, then more, until they are a
+//! conflict. If that fails, bisection finds the shortest prefix in time that has no order: a history with an
+//! order has one up to any time, if operations that have not returned by then count as unknown.
 //!
-//! Then operations are forgotten, some at first and one by one in the end, as long as the rest is still a
-//! conflict (see [`crate::validate`] for what that means). Every such trial is a search of its own, another
-//! one than the verdict's or with other sums, so that a wrong verdict shows here.
+//! Then operations are forgotten, several at a time at first and one by one at the end, as long as the rest is
+//! still a conflict (see [`crate::validate`] for what that means). Each trial is a search of its own, by another
+//! engine than the verdict's or with other sums, so a wrong verdict would be noticed here.
 
 pub(crate) mod exclusions;
 mod least;
 mod pool;
 
-use crate::budget::Account;
+use crate::budget::Ledger;
 use crate::check;
 use crate::history::History;
 use crate::model::Model;
@@ -29,52 +29,52 @@ pub(crate) struct Part<'a, M: Model> {
     pub(crate) operations: &'a [u32],
 }
 
-/// What came of it.
+/// The result of an explanation.
 pub(crate) enum Explained {
     Violation {
         conflict: Conflict,
         prefix: Vec<u32>,
         prefix_until: u64,
     },
-    /// The verdict was wrong: this is an order.
+    /// The verdict was wrong, as this is an order.
     Linearizable(Linearization),
 }
 
-/// Another seed than that of the verdict.
+/// Not the seed of the verdict.
 const SEED: u64 = 0x0065_7870_6C61_696E;
 
 const EFFORT: Effort = Effort::Search(SEED);
 
-/// How often a conflict that is none is enlarged by what the engine took for granted.
+/// How often a set that turns out to be no conflict is enlarged by what the engine took for granted.
 const GROWTHS_MAX: usize = 4;
 
-/// How often an earlier conflict is looked for before the one at hand is taken.
+/// How often to look for an earlier conflict before taking the one at hand.
 const EARLIER_MAX: usize = 2;
 
-/// In a component of more operations a conflict is not shrunk before the others are put aside.
+/// In a component with more operations, those that cannot matter are dropped before a conflict is shrunk.
 const MANY: usize = 1024;
 
-/// Explains why the component has no order. `core` is a conflict if there is one, `deepest` the longest order
-/// that was built.
+/// Explains why the component has no order. `core` is the engine's conflict, if it knows one; `deepest` is the
+/// longest order that it built.
 pub(crate) fn explain<M: Model>(
     part: &Part<'_, M>,
     core: Option<Vec<u32>>,
     deepest: Vec<u32>,
-    account: &Account<'_>,
+    ledger: &Ledger<'_>,
 ) -> Explained {
-    let Some(mut conflict) = core.and_then(|core| small(part, core, account)) else {
-        return without_core(part, deepest, account);
+    let Some(mut conflict) = core.and_then(|core| small(part, core, ledger)) else {
+        return without_core(part, deepest, ledger);
     };
     let mut prefix = deepest;
     let mut until = returned_last(part, &conflict.operations);
     for _ in 0..EARLIER_MAX {
-        match part.until(Some(until), account) {
+        match part.until(Some(until), ledger) {
             Decision::Linearizable(Linearization { order, .. }) => {
                 prefix = order;
                 break;
             }
             Decision::Violation { core: Some(earlier), .. } => {
-                let Some(earlier) = small(part, earlier, account) else { break };
+                let Some(earlier) = small(part, earlier, ledger) else { break };
                 until = returned_last(part, &earlier.operations);
                 conflict = earlier;
             }
@@ -84,27 +84,27 @@ pub(crate) fn explain<M: Model>(
     Explained::Violation { conflict, prefix, prefix_until: until }
 }
 
-/// What is known with little work: what the engine named, or else a confirmation that there is no order.
+/// Does the least that is needed: takes the conflict that the engine named, or confirms that there is no order.
 pub(crate) fn bare<M: Model>(
     part: &Part<'_, M>,
     core: Option<Vec<u32>>,
     deepest: Vec<u32>,
-    account: &Account<'_>,
+    ledger: &Ledger<'_>,
 ) -> Explained {
-    let core = core.and_then(|core| grown(part, core, account)).map(|(pool, kept)| pool.name(&kept));
-    let mut operations = match core.or_else(|| recent(part, &deepest, account)) {
+    let core = core.and_then(|core| grown(part, core, ledger)).map(|(pool, kept)| pool.name(&kept));
+    let mut operations = match core.or_else(|| recent(part, &deepest, ledger)) {
         Some(operations) => operations,
         None => {
             let whole = Slice::whole(part.operations);
             if let Decision::Linearizable(linearization) =
-                check::decide(part.model, part.history, &whole, account, EFFORT)
+                check::decide(part.model, part.history, &whole, ledger, EFFORT)
             {
                 return Explained::Linearizable(linearization);
             }
             part.operations.to_vec()
         }
     };
-    // An engine may name an operation twice, and one that failed is no part of any order.
+    // An engine may name an operation twice, and a failed operation has no place in any order.
     operations.retain(|&index| !part.history.operation(index).failed());
     operations.sort_unstable_by_key(|&index| (part.history.operation(index).call, index));
     operations.dedup();
@@ -112,36 +112,36 @@ pub(crate) fn bare<M: Model>(
     Explained::Violation { conflict, prefix: deepest, prefix_until: 0 }
 }
 
-/// A conflict where the search came to an end, if it is found the quick way.
-fn recent<M: Model>(part: &Part<'_, M>, deepest: &[u32], account: &Account<'_>) -> Option<Vec<u32>> {
-    let mut pool = Pool::new(part, part.operations.to_vec(), account);
+/// A conflict near the point where the search got stuck, if there is a quick way to find one.
+fn recent<M: Model>(part: &Part<'_, M>, deepest: &[u32], ledger: &Ledger<'_>) -> Option<Vec<u32>> {
+    let mut pool = Pool::new(part, part.operations.to_vec(), ledger);
     if !pool.is_quick() {
         return None;
     }
-    let in_time = pool.answered_by(part.first_lacking(deepest));
+    let in_time = pool.answered_by(part.first_missing(deepest));
     pool.recent(&in_time).map(|kept| pool.name(&kept))
 }
 
-/// The smallest conflict that is found in what an engine named, or with what it took for granted.
-fn small<M: Model>(part: &Part<'_, M>, core: Vec<u32>, account: &Account<'_>) -> Option<Conflict> {
-    let (mut pool, kept) = grown(part, core, account)?;
+/// The smallest conflict found within what an engine named and what it took for granted.
+fn small<M: Model>(part: &Part<'_, M>, core: Vec<u32>, ledger: &Ledger<'_>) -> Option<Conflict> {
+    let (mut pool, kept) = grown(part, core, ledger)?;
     let all = kept.clone();
     Some(pool.shrink(kept, &all))
 }
 
-/// A conflict of what an engine named, or with what it took for granted.
+/// A conflict that holds what an engine named and, if need be, what it took for granted.
 ///
-/// An engine may have used that an operation returned in time to rule another one out as the writer of some
-/// value. Such an operation is among those that could matter.
+/// An engine may have used the fact that an operation returned by some time to rule out another operation as the
+/// writer of a value. Such an operation is among those that could matter.
 fn grown<'a, M: Model>(
     part: &'a Part<'a, M>,
     mut core: Vec<u32>,
-    account: &'a Account<'a>,
+    ledger: &'a Ledger<'a>,
 ) -> Option<(Pool<'a, M>, Vec<u32>)> {
     for _ in 0..GROWTHS_MAX {
         core.sort_unstable();
         core.dedup();
-        let mut pool = Pool::around(part, &core, account);
+        let mut pool = Pool::around(part, &core, ledger);
         let kept = pool.places(|index| core.binary_search(&index).is_ok());
         if pool.is_conflict(&kept)? {
             return Some((pool, kept));
@@ -151,18 +151,18 @@ fn grown<'a, M: Model>(
     None
 }
 
-/// How many trials the least conflict may take.
+/// How many trials the search for a least conflict may take.
 const LEAST_TRIALS_MAX: usize = 100_000;
 
-/// A conflict of fewer operations than this one, as few as can be, if it is found.
+/// A conflict of the fewest operations, if there is a smaller one than this and it is found.
 pub(crate) fn least<M: Model>(
     part: &Part<'_, M>,
     conflict: &Conflict,
-    account: &Account<'_>,
+    ledger: &Ledger<'_>,
 ) -> Option<Conflict> {
     let mut pool = match part.operations.len() {
-        0..=MANY => Pool::new(part, part.operations.to_vec(), account),
-        _ => Pool::around(part, &conflict.operations, account),
+        0..=MANY => Pool::new(part, part.operations.to_vec(), ledger),
+        _ => Pool::around(part, &conflict.operations, ledger),
     };
     let all = pool.answered_by(u64::MAX);
     let size = conflict.operations.len() - 1;
@@ -170,20 +170,20 @@ pub(crate) fn least<M: Model>(
     Some(pool.conflict(&least, true))
 }
 
-/// The same without a conflict to begin with.
-fn without_core<M: Model>(part: &Part<'_, M>, deepest: Vec<u32>, account: &Account<'_>) -> Explained {
-    let first_lacking = part.first_lacking(&deepest);
-    let mut pool = Pool::new(part, part.operations.to_vec(), account);
+/// Explains a violation for which the engine named no conflict.
+fn without_core<M: Model>(part: &Part<'_, M>, deepest: Vec<u32>, ledger: &Ledger<'_>) -> Explained {
+    let first_missing = part.first_missing(&deepest);
+    let mut pool = Pool::new(part, part.operations.to_vec(), ledger);
     if pool.is_quick()
-        && let Some(conflict) = among_returned(part, &mut pool, first_lacking, account)
+        && let Some(conflict) = among_returned(part, &mut pool, first_missing, ledger)
     {
-        return Explained::Violation { conflict, prefix: deepest, prefix_until: first_lacking };
+        return Explained::Violation { conflict, prefix: deepest, prefix_until: first_missing };
     }
-    let (prefix, until) = match halve(part, deepest, first_lacking, account) {
+    let (prefix, until) = match bisect(part, deepest, first_missing, ledger) {
         Ok(found) => found,
         Err(linearization) => return Explained::Linearizable(linearization),
     };
-    let conflict = among_returned(part, &mut pool, until, account).unwrap_or_else(|| {
+    let conflict = among_returned(part, &mut pool, until, ledger).unwrap_or_else(|| {
         let operations = pool.name(&pool.answered_by(u64::MAX));
         Conflict { operations, ..Conflict::default() }
     });
@@ -195,32 +195,32 @@ fn among_returned<'a, M: Model>(
     part: &'a Part<'a, M>,
     pool: &mut Pool<'a, M>,
     until: u64,
-    account: &'a Account<'a>,
+    ledger: &'a Ledger<'a>,
 ) -> Option<Conflict> {
     let in_time = pool.answered_by(until);
     let kept = pool.recent(&in_time)?;
     if pool.len() <= MANY {
         return Some(pool.shrink(kept, &in_time));
     }
-    small(part, pool.name(&kept), account)
+    small(part, pool.name(&kept), ledger)
 }
 
-/// The longest prefix that is found to have an order, and the time of the return up to which it goes, given
-/// one; or an order of all.
-fn halve<M: Model>(
+/// The longest prefix that is found to have an order, and the time of the return up to which it goes, starting
+/// from a known prefix. The error is an order of all.
+fn bisect<M: Model>(
     part: &Part<'_, M>,
     mut prefix: Vec<u32>,
-    first_lacking: u64,
-    account: &Account<'_>,
+    first_missing: u64,
+    ledger: &Ledger<'_>,
 ) -> Result<(Vec<u32>, u64), Linearization> {
     let mut returns = part.answered_returns();
     returns.dedup();
-    // Up to `returns[high]` inclusive there is no order, up to `returns[low]` exclusive there is.
-    let (mut low, mut high) = (returns.partition_point(|&at| at < first_lacking), returns.len());
+    // Up to and including `returns[high]` there is no order; up to, but not including, `returns[low]` there is.
+    let (mut low, mut high) = (returns.partition_point(|&at| at < first_missing), returns.len());
     let mut middle = low;
     while low < high && middle < returns.len() {
-        // Nothing returns after the last moment that there is.
-        match part.until(returns[middle].checked_add(1), account) {
+        // No return can be later than the largest time.
+        match part.until(returns[middle].checked_add(1), ledger) {
             Decision::Linearizable(linearization) if middle + 1 == returns.len() => {
                 return Err(linearization);
             }
@@ -235,10 +235,10 @@ fn halve<M: Model>(
 }
 
 impl<M: Model> Part<'_, M> {
-    /// Judges what happened before a time, or all of it.
-    fn until(&self, until: Option<u64>, account: &Account<'_>) -> Decision {
+    /// Judges what happened before a time; all of it for `None`.
+    fn until(&self, until: Option<u64>, ledger: &Ledger<'_>) -> Decision {
         let slice = Slice { until, ..Slice::whole(self.operations) };
-        check::decide(self.model, self.history, &slice, account, EFFORT)
+        check::decide(self.model, self.history, &slice, ledger, EFFORT)
     }
 
     /// The times of all answers, ascending.
@@ -252,18 +252,19 @@ impl<M: Model> Part<'_, M> {
         returns
     }
 
-    /// The first time of an answer whose operation is not in this order.
-    fn first_lacking(&self, order: &[u32]) -> u64 {
+    /// The time of the first answer whose operation is missing from this order.
+    fn first_missing(&self, order: &[u32]) -> u64 {
         let mut present = order.to_vec();
         present.sort_unstable();
-        let lacking = self.operations.iter().filter(|index| present.binary_search(index).is_err());
-        let operations = lacking.map(|&index| self.history.operation(index));
+        let missing = self.operations.iter().filter(|index| present.binary_search(index).is_err());
+        let operations = missing.map(|&index| self.history.operation(index));
         let returns =
             operations.filter(|operation| !operation.failed()).filter_map(|operation| operation.returned());
         returns.min().unwrap_or(u64::MAX)
     }
 }
 
+/// The latest return of these operations.
 fn returned_last<M: Model>(part: &Part<'_, M>, operations: &[u32]) -> u64 {
     operations.iter().filter_map(|&index| part.history.operation(index).returned()).max().unwrap_or(u64::MAX)
 }

@@ -1,28 +1,28 @@
-//! Histories of a simulated register or store, for tests and measurements.
+//! Histories of a simulated register or store, for tests and benchmarks.
 //!
-//! Every operation takes effect at a point between its call and its return; call to point and point to return
-//! are each exponential with mean 1, and a client thinks for a tenth of that, so that nearly all clients are
-//! always waiting. A write is lost to its client with a given probability: it takes effect with probability
-//! one half, at a time exponential with mean 5 after its call, and the client goes on under a new number. All
-//! written values are different.
+//! Every operation takes effect at a point between its call and its return. The times from call to point and
+//! from point to return are exponential with mean 1, and a client pauses for a tenth of that, so nearly all
+//! clients are always waiting. With a given probability the outcome of a write stays unknown to its client. Such
+//! a write takes effect with probability one half, at a time exponential with mean 5 after its call, and the
+//! client continues under a new number. All written values are different.
 
 use crate::history::{History, Operation, Outcome};
 use crate::models::keyed;
 use crate::models::register::{Input, Output};
 
-/// A question to a keyed register of numbers.
+/// An operation on a register of numbers that has a key.
 pub type KeyedInput = keyed::Input<u32, Input<u32>>;
 
-/// What to generate.
+/// What kind of history to generate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// How many operations.
     pub operations: usize,
     /// How many clients at a time.
     pub clients: usize,
-    /// How many keys; each operation is on one of them, all alike.
+    /// How many keys. Each operation is on one of them, with equal probability.
     pub keys: u32,
-    /// How many of a thousand writes are lost to their clients.
+    /// How many of a thousand writes have an unknown outcome.
     pub unknown_per_mille: u32,
     /// How many of a hundred operations are reads; of the rest a fifth are compare-and-sets.
     pub reads_per_cent: u32,
@@ -90,24 +90,24 @@ struct Pending {
     index: u32,
 }
 
-/// The value every key holds first.
+/// The initial value of every key.
 pub const INITIAL: u32 = 0;
 
-/// A history of this shape. It is linearizable, unless the shape asks for a stale read.
+/// Generates a history. It is linearizable, unless the shape asks for a stale read.
 pub fn generate(shape: &Shape) -> History<KeyedInput, Output<u32>> {
     let mut simulation = Simulation::new(shape);
     let mut operations = simulation.calls();
     simulation.points(&mut operations);
     if shape.stale {
-        simulation.spoil(&mut operations);
+        simulation.make_stale(&mut operations);
     }
-    operations.into_iter().collect()
+    History::from_operations(operations).expect("a simulated operation returns after its call")
 }
 
 struct Simulation<'a> {
     shape: &'a Shape,
     random: Random,
-    /// By operation: when it takes effect, [`NEVER`] if it does not.
+    /// By operation: when it takes effect; [`NEVER`] if it does not.
     points: Vec<u64>,
     /// By operation: what its key held just before.
     before: Vec<u32>,
@@ -120,7 +120,7 @@ impl<'a> Simulation<'a> {
         Simulation { shape, random: Random::new(shape.seed), points: Vec::new(), before: Vec::new() }
     }
 
-    /// The calls in order of time, with the times of their points and returns drawn, but no answers yet.
+    /// All operations in the order of their calls. The times of points and returns are drawn; answers come later.
     fn calls(&mut self) -> Vec<Operation<KeyedInput, Output<u32>>> {
         let mut clients: std::collections::BinaryHeap<std::cmp::Reverse<(u64, u32)>> =
             (0..self.shape.clients)
@@ -131,9 +131,9 @@ impl<'a> Simulation<'a> {
         while operations.len() < self.shape.operations {
             let Some(std::cmp::Reverse((call, client))) = clients.pop() else { break };
             let input = self.input(operations.len() as u32);
-            let lost = !matches!(input.input, Input::Read)
+            let unknown = !matches!(input.input, Input::Read)
                 && self.random.below(1000) < u64::from(self.shape.unknown_per_mille);
-            let (point, outcome, next) = if lost {
+            let (point, outcome, next) = if unknown {
                 let takes_effect = self.random.below(2) == 0;
                 let point = call + self.random.exponential(5.0 * UNIT);
                 names += 1;
@@ -142,8 +142,8 @@ impl<'a> Simulation<'a> {
             } else {
                 let point = call + self.random.exponential(UNIT);
                 let at = point + self.random.exponential(UNIT);
-                let think = self.random.exponential(UNIT / 10.0);
-                (point, Outcome::Answered { output: Output::Written, at }, (at + think + 1, client))
+                let pause = self.random.exponential(UNIT / 10.0);
+                (point, Outcome::Answered { output: Output::Written, at }, (at + pause + 1, client))
             };
             self.points.push(point);
             clients.push(std::cmp::Reverse(next));
@@ -161,7 +161,7 @@ impl<'a> Simulation<'a> {
         let input = if self.random.below(100) < u64::from(self.shape.reads_per_cent) {
             Input::Read
         } else if self.random.below(5) == 0 {
-            // What it compares with is filled in when it takes effect.
+            // The expected value is filled in when it takes effect.
             Input::Cas(INITIAL, new)
         } else {
             Input::Write(new)
@@ -177,7 +177,7 @@ impl<'a> Simulation<'a> {
             .collect();
         pending.sort_unstable();
         let mut store = vec![INITIAL; self.shape.keys as usize];
-        // What each key held a few writes ago: compare-and-sets compare with what a client may have seen.
+        // What each key held a few writes ago: compare-and-sets expect a value that a client may have seen.
         let mut recent = vec![[INITIAL; 4]; self.shape.keys as usize];
         self.before = vec![INITIAL; operations.len()];
         for Pending { index, .. } in pending {
@@ -206,21 +206,21 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    /// Lets one read return a value although another write lies wholly between that value's write and it.
-    fn spoil(&mut self, operations: &mut [Operation<KeyedInput, Output<u32>>]) {
+    /// Makes one read return a value although another write lies entirely between that value's write and the read.
+    fn make_stale(&mut self, operations: &mut [Operation<KeyedInput, Output<u32>>]) {
         let half = operations.len() / 2;
-        let mut spoiled = None;
+        let mut stale = None;
         for at in half..operations.len() {
             if operations[at].input.input == Input::Read
                 && let Some(value) = self.overwritten(operations, at)
             {
-                spoiled = Some((at, value));
+                stale = Some((at, value));
                 if self.random.below(4) == 0 {
                     break;
                 }
             }
         }
-        if let Some((at, value)) = spoiled
+        if let Some((at, value)) = stale
             && let Outcome::Answered { output, .. } = &mut operations[at].outcome
         {
             *output = Output::Value(value);
@@ -233,18 +233,28 @@ impl<'a> Simulation<'a> {
         let window = at.saturating_sub(400 * self.shape.keys as usize);
         let mut writes = operations[window..at].iter().rev().filter_map(|operation| {
             match (&operation.input, operation.returned()) {
-                (keyed::Input { key, input: Input::Write(value) }, Some(at)) if *key == read.input.key => {
-                    Some((operation.call, at, *value))
+                (keyed::Input { key, input: Input::Write(value) }, Some(returned))
+                    if *key == read.input.key =>
+                {
+                    Some(Write { call: operation.call, returned, value: *value })
                 }
                 _ => None,
             }
         });
-        let newer = writes.by_ref().find(|&(_, at, _)| at < read.call)?;
-        writes.find(|&(_, at, value)| at < newer.0 && value != newer.2).map(|(_, _, value)| value)
+        let newer = writes.by_ref().find(|write| write.returned < read.call)?;
+        let older = writes.find(|write| write.returned < newer.call && write.value != newer.value);
+        older.map(|write| write.value)
     }
 }
 
-/// What a register holds after an operation, and what it answers.
+/// An answered write.
+struct Write {
+    call: u64,
+    returned: u64,
+    value: u32,
+}
+
+/// What a register holds after an operation, and its answer.
 fn effect(held: u32, input: &Input<u32>) -> (u32, Output<u32>) {
     match *input {
         Input::Read => (held, Output::Value(held)),

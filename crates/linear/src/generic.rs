@@ -1,4 +1,4 @@
-//! The general path: a component judged by the model's own states.
+//! The general path: a component searched over the model's own states.
 
 use std::collections::HashMap;
 
@@ -62,15 +62,15 @@ struct Row<'h, M: Model> {
     read: bool,
 }
 
-/// The model's states, numbered, and the steps between them as far as they were needed.
+/// The model's states, numbered, and those steps between them that were needed so far.
 struct ModelMoves<'h, M: Model> {
     model: &'h M,
     rows: Vec<Row<'h, M>>,
     states: Interner<M::State>,
-    /// How many states there are, and what they own beside their own size.
+    /// How many states there are, and how many bytes they own beyond their own size.
     known: usize,
     owned_bytes: usize,
-    /// `(state, row)` to the state after, [`WRONG`] if there is none.
+    /// From `(state, row)` to the state after; [`WRONG`] if there is none.
     steps: HashMap<(u32, u32), u32>,
 }
 

@@ -1,42 +1,42 @@
-//! What clients did and saw: operations with the interval in which each was under way.
+//! What clients asked and saw: operations, each with the interval in which it was in flight.
 
 /// How an operation ended, as far as its client knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome<O> {
     /// It took effect between its call and `at`, and returned `output`.
     Answered {
-        /// What the client was told.
+        /// What the client got back.
         output: O,
-        /// When the client was told, on the clock of `call`.
+        /// When the client got it, on the clock of `call`.
         at: u64,
     },
-    /// It definitely had no effect, and what it returned says nothing of the state.
+    /// It had no effect, and its error says nothing about the state.
     Failed {
-        /// When the client was told.
+        /// When the client got the error, on the clock of `call`.
         at: u64,
     },
-    /// It may have taken effect at any time after its call, or never will.
+    /// It took effect at some time after its call, or never.
     Unknown,
 }
 
 /// One operation of one client.
 ///
-/// The interval is closed: `a` precedes `b` only if `a` returned strictly before `b` was called. A clock too
-/// coarse to order two events can therefore hide a violation but never invent one.
+/// The interval is closed: `a` precedes `b` only if `a` returned strictly before `b` was called. So a clock too
+/// coarse to order two events can hide a violation but cannot make one up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation<I, O> {
-    /// Who called it. Used in explanations only: a client may well have several operations under way.
+    /// Who called it. Used in explanations only: a client may have several operations in flight.
     pub client: u32,
     /// What was asked.
     pub input: I,
-    /// When it was called, on any clock that all clients share.
+    /// When it was called, on any clock that all clients share. The unit does not matter.
     pub call: u64,
     /// How it ended.
     pub outcome: Outcome<O>,
 }
 
 impl<I, O> Operation<I, O> {
-    /// When the client learned how it ended, `None` if it never did.
+    /// When it returned to the client; `None` if its outcome is unknown.
     pub fn returned(&self) -> Option<u64> {
         match self.outcome {
             Outcome::Answered { at, .. } | Outcome::Failed { at } => Some(at),
@@ -52,16 +52,40 @@ impl<I, O> Operation<I, O> {
         }
     }
 
-    /// Whether it definitely had no effect and says nothing.
+    /// Whether it is known to have had no effect.
     pub fn failed(&self) -> bool {
         matches!(self.outcome, Outcome::Failed { .. })
     }
 }
 
-/// The operations of one run, in any order. Reports name them by their index here.
+/// Why an operation cannot be part of a history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Invalid {
+    /// It returns before its call.
+    #[error(
+        "operation {index} returns at {returned}, before its call at {call}: do the times come from two clocks?"
+    )]
+    ReturnBeforeCall {
+        /// The index that the operation would have had.
+        index: u32,
+        /// When it was called.
+        call: u64,
+        /// When it returned.
+        returned: u64,
+    },
+    /// The history is full.
+    #[error("a history holds at most {LENGTH_MAX} operations")]
+    TooManyOperations,
+}
+
+/// More operations than this would need more than 32 bits for their events.
+const LENGTH_MAX: usize = (u32::MAX / 4) as usize;
+
+/// The operations of one run, in any order. Reports name them by their index here, from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct History<I, O> {
-    /// Invariants: no operation returns before it was called; there are at most [`History::LENGTH_MAX`].
+    /// Invariants: no operation returns before its call; there are at most [`History::LENGTH_MAX`].
     operations: Vec<Operation<I, O>>,
 }
 
@@ -72,28 +96,41 @@ impl<I, O> Default for History<I, O> {
 }
 
 impl<I, O> History<I, O> {
-    /// How many operations a history may hold: twice as many events still fit in 32 bits.
-    pub const LENGTH_MAX: usize = (u32::MAX / 4) as usize;
+    /// How many operations a history may hold: about a billion.
+    pub const LENGTH_MAX: usize = LENGTH_MAX;
 
     /// A history without operations.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds an operation and gives its index.
+    /// A history of these operations, in this order.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// If it returns before its call, or if the history is full.
-    pub fn push(&mut self, operation: Operation<I, O>) -> u32 {
-        let index = self.operations.len();
-        assert!(index < Self::LENGTH_MAX, "a history holds at most {} operations", Self::LENGTH_MAX);
-        if let Some(at) = operation.returned() {
-            let call = operation.call;
-            assert!(call <= at, "operation {index} returns at {at}, before its call at {call}: two clocks?");
+    /// As [`push`](History::push), for the first operation that is invalid.
+    pub fn from_operations(operations: impl IntoIterator<Item = Operation<I, O>>) -> Result<Self, Invalid> {
+        let operations = operations.into_iter();
+        let mut history = History { operations: Vec::with_capacity(operations.size_hint().0) };
+        for operation in operations {
+            history.push(operation)?;
         }
+        Ok(history)
+    }
+
+    /// Adds an operation and returns its index.
+    ///
+    /// # Errors
+    ///
+    /// If the operation returns before its call, or the history is full. The history is then as it was.
+    pub fn push(&mut self, operation: Operation<I, O>) -> Result<u32, Invalid> {
+        if self.operations.len() >= LENGTH_MAX {
+            return Err(Invalid::TooManyOperations);
+        }
+        let index = self.operations.len() as u32;
+        check_times(index, operation.call, operation.returned())?;
         self.operations.push(operation);
-        index as u32
+        Ok(index)
     }
 
     /// All operations, by index.
@@ -101,11 +138,11 @@ impl<I, O> History<I, O> {
         &self.operations
     }
 
-    /// The operation of an index that a report named.
+    /// The operation with an index that a report of this history names.
     ///
     /// # Panics
     ///
-    /// If the index is of another history.
+    /// If there is no such index, because the report is about another history.
     pub fn operation(&self, index: u32) -> &Operation<I, O> {
         &self.operations[index as usize]
     }
@@ -115,18 +152,16 @@ impl<I, O> History<I, O> {
         self.operations.len()
     }
 
-    /// Whether there is no operation.
+    /// Whether there are no operations.
     pub fn is_empty(&self) -> bool {
         self.operations.is_empty()
     }
 }
 
-impl<I, O> FromIterator<Operation<I, O>> for History<I, O> {
-    fn from_iter<T: IntoIterator<Item = Operation<I, O>>>(operations: T) -> Self {
-        let mut history = History::new();
-        for operation in operations {
-            history.push(operation);
-        }
-        history
+/// Refuses an operation that returns before its call.
+pub(crate) fn check_times(index: u32, call: u64, returned: Option<u64>) -> Result<(), Invalid> {
+    match returned {
+        Some(returned) if returned < call => Err(Invalid::ReturnBeforeCall { index, call, returned }),
+        _ => Ok(()),
     }
 }

@@ -1,15 +1,15 @@
-//! Small numbers for values, so that the engines compare and index instead of hashing.
+//! Small numbers for values, so that the engines compare numbers and index tables instead of hashing.
 
 use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
 
-/// A table of distinct values; each has the number of its first appearance.
+/// A table of distinct values, numbered in the order in which they first appeared.
 ///
-/// One probe of eight bytes decides nearly every lookup: the slot keeps half of the hash beside the number.
+/// One probe of eight bytes decides nearly every lookup, because a slot keeps half of the hash beside the number.
 pub(crate) struct Interner<V> {
     values: Vec<V>,
-    /// Half of the hash, and below it one more than the number; 0 for an empty slot. Invariant: a power of two
-    /// long, at most half full.
+    /// Half of the hash in the upper bits, one more than the number in the lower; 0 for an empty slot.
+    /// Invariant: the length is a power of two, and at most half of the slots are full.
     slots: Vec<u64>,
     mask: usize,
 }
@@ -19,7 +19,7 @@ impl<V: Hash + Eq> Interner<V> {
         Interner { values: Vec::new(), slots: vec![0; 16], mask: 15 }
     }
 
-    /// A table with room for about this many values.
+    /// An empty table with room for about this many values.
     pub(crate) fn with_capacity(values: usize) -> Self {
         let length = (values * 2).next_power_of_two().max(16);
         Interner { values: Vec::with_capacity(values), slots: vec![0; length], mask: length - 1 }
@@ -38,7 +38,7 @@ impl<V: Hash + Eq> Interner<V> {
         self.values
     }
 
-    /// The number of a value, given away if it is new.
+    /// The number of a value, which is added if it is new.
     pub(crate) fn intern(&mut self, value: Cow<'_, V>) -> u32
     where
         V: Clone,
@@ -57,7 +57,7 @@ impl<V: Hash + Eq> Interner<V> {
         }
     }
 
-    /// Roughly how many bytes the table takes, without what the values own.
+    /// Roughly how many bytes the table takes, not counting what the values own.
     pub(crate) fn bytes(&self) -> usize {
         self.slots.len() * size_of::<u64>() + self.values.capacity() * size_of::<V>()
     }
@@ -112,26 +112,26 @@ fn slot_word(half: u32, number: u32) -> u64 {
     u64::from(half) << 32 | u64::from(number + 1)
 }
 
-/// How many bits of a number are not hashed: neighbours get neighbouring slots, a few lines of one page.
+/// How many low bits of a number are not hashed, so that neighbouring numbers get neighbouring slots.
 const NEAR_BITS: u32 = 8;
 
 const NEAR: u64 = (1 << NEAR_BITS) - 1;
 
-/// Where a hash belongs in a table. Its last bits decide within a run of slots, but which of the slots stands
-/// for which bits differs from run to run: else numbers that are all a run apart would meet in one slot each.
+/// The first slot to try for a hash. The low bits choose a slot within a run of slots, but the mapping differs
+/// from run to run. Otherwise numbers that are all one run apart would all want the same slot of their runs.
 #[inline]
 fn slot_of(hash: u64) -> usize {
     (hash >> 32 << NEAR_BITS | (hash ^ hash >> (64 - NEAR_BITS)) & NEAR) as usize
 }
 
-/// How far away the next slot to try is. It leads to another run, as the present one may be full of neighbours,
-/// and being odd it leads to every slot in the end.
+/// The distance to the next slot to try. It leads to another run, as this one may be full of neighbours. It is
+/// odd, so it reaches every slot in the end.
 const STRIDE: usize = (0x5_1ED3 << NEAR_BITS) + 1;
 
-/// A hasher that is quick on integers and short strings. Nobody attacks a checker with colliding values,
-/// and collisions only cost time: equality decides.
+/// A hasher that is fast on integers and short strings. Nobody attacks a checker with colliding values, and
+/// collisions only cost time, as equality decides.
 ///
-/// The last bits of integers are kept as they are, see [`slot_of`]: values are mostly counted up.
+/// The low bits of integers are kept as they are, see [`slot_of`], because values are mostly counted up.
 #[derive(Default)]
 struct Mixer {
     state: u64,

@@ -1,4 +1,4 @@
-//! What a system promises when it is used by one client at a time.
+//! What a system promises when clients take turns.
 
 use std::borrow::Cow;
 use std::hash::Hash;
@@ -8,8 +8,8 @@ use crate::partition::Partition;
 
 /// A sequential specification: what each operation does to the state, and what it may return.
 ///
-/// Only [`initial`](Model::initial) and [`step`](Model::step) are needed. Everything else makes the check
-/// faster or its words better, and each has a promise that the model must keep.
+/// Only [`initial`](Model::initial) and [`step`](Model::step) are needed. The other methods make the check
+/// faster or its explanations easier to read. Some of them state a promise, which the model must keep.
 pub trait Model {
     /// What is asked of the system.
     type Input;
@@ -25,8 +25,8 @@ pub trait Model {
 
     /// The state after `input` in `state`, or `None` if it could not have returned `output` there.
     ///
-    /// Without an output the outcome is unknown: any answer would do, and the effect is the one that the
-    /// operation has if it is carried out. Whatever a step with an output allows, the step without it must
+    /// Without an output the outcome is unknown: any answer would do, and the state after is the one that the
+    /// operation leaves if it takes effect. Whatever a step with an output allows, the step without one must
     /// allow too, with the same effect.
     fn step(
         &self,
@@ -37,21 +37,21 @@ pub trait Model {
 
     /// Whether the operation leaves every state as it was: a read, or a failed compare-and-set.
     ///
-    /// Such operations are never branched on, and are ignored when their outcome is unknown.
+    /// The search never branches on such operations, and ignores them if their outcome is unknown.
     fn is_read(&self, _input: &Self::Input, _output: Option<&Self::Output>) -> bool {
         false
     }
 
-    /// How many bytes a state owns beside its own size, on the heap for example. They count for
-    /// [`Budget::bytes_max`](crate::Budget::bytes_max); a model that says too little makes that limit loose.
+    /// How many bytes a state owns beyond its own size, such as on the heap. They count towards
+    /// [`Budget::bytes_max`](crate::Budget::bytes_max); a model that reports too few makes that limit loose.
     fn owned_bytes(&self, _state: &Self::State) -> usize {
         0
     }
 
-    /// Splits the history into components that do not depend on each other.
+    /// Splits the history into components that do not depend on each other. By default it is one component;
+    /// [`Partition::by_key`] is for models whose operations each name one key.
     ///
-    /// The promise: the state is a product, each component's operations touch only its own factor. By
-    /// default all is one component; [`Partition::by_key`] serves models whose operations name one key.
+    /// The promise: the state is a product, and each component's operations touch only its own factor.
     fn partition(&self, history: &History<Self::Input, Self::Output>) -> Partition {
         Partition::whole(history.len())
     }
@@ -61,10 +61,10 @@ pub trait Model {
         None
     }
 
-    /// A number that stands for a value: values that have one are told apart by it, without being hashed.
+    /// A number that stands for a value, so that the engine compares numbers instead of hashing values. `None`
+    /// if the value has no such number.
     ///
-    /// The promise: equal numbers mean equal values, and different numbers different ones. `None` if the value
-    /// has no such number.
+    /// The promise: equal numbers mean equal values, and different numbers mean different values.
     fn word(&self, _value: &Self::Value) -> Option<u32> {
         None
     }
@@ -82,15 +82,15 @@ pub trait Model {
         None
     }
 
-    /// For a [`RegisterOp::Append`]: the value before it, if `after` can be its result.
+    /// The value before a [`RegisterOp::Append`], if `after` can be its result.
     ///
     /// The promise: there is at most one such value for each `after`.
     fn retract(&self, _after: &Self::Value, _input: &Self::Input) -> Option<Self::Value> {
         None
     }
 
-    /// How many bytes a value owns beside its own size, as [`owned_bytes`](Model::owned_bytes) does for states.
-    /// Only values that [`retract`](Model::retract) gives are asked for.
+    /// How many bytes a value owns beyond its own size, as [`owned_bytes`](Model::owned_bytes) says for states.
+    /// Only called for values that [`retract`](Model::retract) returned.
     fn value_bytes(&self, _value: &Self::Value) -> usize {
         0
     }
@@ -102,12 +102,12 @@ pub trait Model {
 
     /// The answer in words, for explanations.
     fn describe_output(&self, _input: &Self::Input, _output: &Self::Output) -> String {
-        "its answer".to_owned()
+        "something".to_owned()
     }
 
-    /// The state in words, for explanations.
+    /// The state as a clause such as "the register holds 3", for explanations.
     fn describe_state(&self, _state: &Self::State) -> String {
-        "a state".to_owned()
+        "the state allows no such answer".to_owned()
     }
 }
 
@@ -127,14 +127,13 @@ pub enum RegisterOp<V> {
         /// Whether they were; `None` if the outcome is unknown.
         succeeded: Option<bool>,
     },
-    /// Makes a longer value out of any value, and never the same one again out of a longer one; see
-    /// [`Model::retract`].
+    /// Makes a longer value out of any value; different values become different values, see [`Model::retract`].
     Append,
-    /// Has no effect and says nothing.
+    /// Has no effect, and its answer says nothing about the value.
     Nothing,
 }
 
-/// Whether the model says of an operation that it changed nothing, in either of its ways.
+/// Whether an operation changed nothing, according to [`Model::is_read`] or to the register view.
 pub(crate) fn changes_nothing<M: Model>(model: &M, input: &M::Input, output: Option<&M::Output>) -> bool {
     let seen = || match model.as_register(input, output) {
         Some(RegisterOp::Read(_) | RegisterOp::Nothing) => true,
@@ -144,7 +143,7 @@ pub(crate) fn changes_nothing<M: Model>(model: &M, input: &M::Input, output: Opt
     model.is_read(input, output) || model.register_start().is_some() && seen()
 }
 
-/// Whether operations have a register view, which counts only if all of a component have.
+/// Whether all of these operations have a register view. It counts only if a whole component has one.
 pub(crate) fn is_register<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,

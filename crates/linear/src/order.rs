@@ -1,15 +1,15 @@
-//! From times to positions: small numbers that stand for the order of calls and returns, and for nothing else.
+//! Positions: small numbers that keep the order of calls and returns and nothing else about their times.
 //!
-//! The calls of a component have the even positions, a return the odd one behind the last call that was not
-//! later. At equal times calls thus come before returns, which is what closed intervals mean: an operation
-//! that returns at the very time at which another is called does not precede it. `a` precedes `b` exactly if
-//! `ret[a] < call[b]`, no call has the position of a return, and 32 bits are enough. Returns between the same
-//! two calls share a position: no operation could tell them apart.
+//! The calls of a component have the even positions. A return has the odd position after the last call that
+//! was not later. So at equal times calls come before returns, which is what closed intervals mean: an operation
+//! that returns at the very time of another's call does not precede it. `a` precedes `b` exactly if
+//! `ret[a] < call[b]`, no call shares a position with a return, and 32 bits are enough. Returns between the same
+//! two calls share a position, because their order makes no difference to any operation.
 
 /// The position of a return that never came.
 pub(crate) const NEVER: u32 = u32::MAX;
 
-/// The position of whatever was there before the first event.
+/// The position of the state before the first event.
 pub(crate) const START: u32 = 0;
 
 /// The position of the call of the operation with this place in the order of calls.
@@ -25,8 +25,8 @@ pub(crate) fn place_of_call(position: u32) -> u32 {
 
 /// The position of a return at the time `at`, of the operation with this place in the order of calls.
 ///
-/// `call` gives the time of each of `length` calls; they ascend, and that of `place` is not after `at`. Mostly
-/// there are few calls in between, so they are looked at one by one first, then in larger and larger steps.
+/// `call` gives the times of `length` calls, which ascend; the call at `place` is not after `at`. Mostly there
+/// are few calls in between, so the search starts with single steps and then doubles them.
 #[inline]
 pub(crate) fn return_position(place: usize, at: u64, length: usize, call: impl Fn(usize) -> u64) -> u32 {
     let (mut low, mut step) = (place + 1, 1);
@@ -58,11 +58,11 @@ pub(crate) fn row(packed: u64) -> u32 {
     packed as u32
 }
 
-/// How many places an element may be from where it belongs, on average, before another sort takes over.
+/// How far an element may be from where it belongs, on average, before another sort takes over.
 const SHIFTS_MAX: usize = 64;
 
 /// Sorts what is nearly in order already, as returns are in the order of calls: no element is farther from
-/// its place than there are operations under way at a time.
+/// where it belongs than there are operations in flight at a time.
 pub(crate) fn sort_almost_sorted(words: &mut [u64]) {
     let mut shifts_left = words.len() * SHIFTS_MAX;
     for at in 1..words.len() {

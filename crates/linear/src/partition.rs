@@ -33,7 +33,7 @@ impl Partition {
         Partition { component, count: keys.len() as u32 }
     }
 
-    /// Operations that share a key, directly or through others, together: for operations on several keys.
+    /// Operations that share a key together, directly or through others. For operations on several keys.
     pub fn by_keys<I, O, K: Hash + Eq + Clone>(
         history: &History<I, O>,
         keys_of: impl Fn(&I) -> Vec<K>,
@@ -118,7 +118,7 @@ impl Members {
     }
 }
 
-/// The root of a node's tree, with the path halved on the way.
+/// The root of a node's tree. Halves the path on the way.
 fn find(parent: &mut [u32], mut node: u32) -> u32 {
     while parent[node as usize] != node {
         parent[node as usize] = parent[parent[node as usize] as usize];

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::budget::{Account, Budget, Limit};
+use crate::budget::{Budget, Ledger, Limit};
 use crate::explain;
 use crate::explain::exclusions::exclusions;
 use crate::history::History;
@@ -10,23 +10,24 @@ use crate::model::Model;
 
 /// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Report {
-    /// What was found.
+    /// The verdict.
     pub verdict: Verdict,
     /// How many components the history has.
     pub components: usize,
-    /// How many configurations were visited. Components that need no search cost none.
+    /// How many configurations the searches visited. Components that need no search cost none.
     pub steps: u64,
 }
 
 /// Whether the history is linearizable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is, and this order shows it.
+    /// It is linearizable, and this order shows it.
     Linearizable(Witness),
-    /// It is not, and these operations show it.
+    /// It is not linearizable, and these operations show it.
     NotLinearizable(Box<Violation>),
-    /// The budget ended first.
+    /// The check reached a limit first.
     Undecided(Box<Undecided>),
 }
 
@@ -49,44 +50,45 @@ pub struct Witness {
     pub components: Vec<Linearization>,
 }
 
-/// One component's operations in an order in which a single client could have got the same answers.
+/// One component's operations in an order in which clients that take turns would have got the same answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Linearization {
-    /// All answered operations, and the unknown ones that took effect.
+    /// All answered operations, and those of unknown outcome that took effect.
     pub order: Vec<u32>,
-    /// The unknown ones that never took effect, or whose effect nobody needs.
+    /// The operations of unknown outcome that never took effect, or whose effect no answer needs.
     pub left_out: Vec<u32>,
 }
 
-/// Why a history is not linearizable. Components before `component` are linearizable or undecided, those
-/// after it were not looked at.
+/// Why a history is not linearizable. Components before `component` are linearizable or undecided; those
+/// after it were not judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Violation {
-    /// The component it was found in.
+    /// The component in which it was found.
     pub component: usize,
     /// Operations that cannot be ordered.
     pub conflict: Conflict,
-    /// The longest linearizable prefix in time that was found, as an order; empty if none was looked for.
+    /// An order of the longest linearizable prefix in time that was found; empty if none was looked for.
     pub prefix: Vec<u32>,
     /// The time of the return up to which `prefix` goes, exclusive.
     pub prefix_until: u64,
 }
 
 impl Violation {
-    /// Every order of the conflict's operations, cut where it fails. If there are too many, those that fail
-    /// last; empty only if the conflict has more than twelve operations or was not looked for.
+    /// Every order of the conflict's operations, up to where it fails. If there are too many, those that get
+    /// furthest. Empty only if the conflict has more than twelve operations or was not explained.
     ///
-    /// For somebody who reads the report, so it is worked out on demand. Model and history are those of the
-    /// check.
+    /// This is for people who read the report, so it is worked out on demand. Pass the model and the history of
+    /// the check.
     pub fn excluded<M: Model>(&self, model: &M, history: &History<M::Input, M::Output>) -> Vec<Excluded> {
         exclusions(model, history, &self.conflict)
     }
 
-    /// A conflict of as few operations as can be, if that is found.
+    /// A conflict of the fewest operations possible, if it can be found, or else the one reported.
     ///
-    /// That of the report is one of which nothing can be spared. Now and then there is another one with fewer
-    /// operations, but to look for it takes a hundred times as long as the verdict, so it is done on demand.
-    /// Model and history are those of the check; of `budget` the limits for the explanation count.
+    /// Every operation of the reported conflict is needed. Sometimes there is another conflict with fewer
+    /// operations, but finding it takes a hundred times as long as the verdict, so it is done on demand.
+    /// Pass the model and the history of the check; of `budget` the limits for explanations apply.
     pub fn least_conflict<M: Model>(
         &self,
         model: &M,
@@ -95,50 +97,53 @@ impl Violation {
     ) -> Conflict {
         let members = model.partition(history).members();
         let part = explain::Part { model, history, operations: members.of(self.component) };
-        let account = Account::new(budget).for_explanation(budget.explain_steps_max);
-        let least = explain::least(&part, &self.conflict, &account);
+        let ledger = Ledger::new(budget).for_explanation(budget.explain_steps_max);
+        let least = explain::least(&part, &self.conflict, &ledger);
         least.unwrap_or_else(|| self.conflict.clone())
     }
 }
 
-/// Operations that cannot be ordered on their own, whatever became of all others.
+/// Operations that have no order, whatever became of all others.
 ///
-/// That is: if every operation outside `operations` is taken for one of unknown outcome (it may have taken
-/// effect at any time after its call, or never), the history is still not linearizable. As forgetting an
-/// outcome only ever allows more orders, the whole history is not linearizable either.
+/// That is, the history stays not linearizable even if every operation outside `operations` is treated as one
+/// of unknown outcome, which may have taken effect at any time after its call, or never. Forgetting an outcome
+/// only allows more orders, so the whole history is not linearizable either.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Conflict {
-    /// Indices, by call. None can be spared if `minimal`.
+    /// The operations' indices, in the order of their calls.
     pub operations: Vec<u32>,
-    /// Those operations outside the conflict that could matter to it, had they taken effect at another time.
+    /// Operations outside the conflict that could matter to it, had they taken effect at another time.
     pub supporting: Vec<u32>,
-    /// Whether the conflict is known to hold no operation that could be left out of it.
+    /// Whether every operation is known to be needed: without any one of them the others have an order.
     pub minimal: bool,
 }
 
 /// One way to order the conflict's operations that fails, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Excluded {
-    /// The operations that could be ordered so.
+    /// The operations that can be put in this order.
     pub order: Vec<u32>,
-    /// The one that cannot come next.
+    /// The operation that cannot come next.
     pub next: u32,
-    /// Why, in one sentence.
+    /// Why not, in one sentence.
     pub reason: String,
 }
 
-/// How far a check got before its budget ended.
+/// How far a check got before it reached a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Undecided {
-    /// The component whose search was ended.
+    /// The first component that was not decided.
     pub component: usize,
-    /// What ended it.
+    /// The limit that its search reached.
     pub limit: Limit,
-    /// How many components could not be decided.
+    /// How many components were not decided.
     pub undecided_components: usize,
-    /// The order that came furthest in time, of those that the search built in `component`.
+    /// Of the orders that the search built in `component`, the one that got furthest in time.
     pub deepest: Vec<u32>,
-    /// How many operations with a known answer that component has.
+    /// How many answered operations that component has.
     pub answered: usize,
 }
 
@@ -149,18 +154,20 @@ impl fmt::Display for Report {
             Verdict::NotLinearizable(violation) => write!(f, "Not linearizable. {violation}"),
             Verdict::Undecided(undecided) => write!(f, "Undecided. {undecided}"),
         }?;
-        write!(f, " Of {} components; {} configurations were visited.", self.components, self.steps)
+        write!(f, " Components: {}; configurations visited: {}.", self.components, self.steps)
     }
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let operations = &self.conflict.operations;
-        write!(f, "In component {} {} operations have no order", self.component, operations.len())?;
-        match operations.len() {
-            0..=LISTED_MAX => write!(f, ", whatever became of all others: {operations:?}."),
-            _ => write!(f, ", whatever became of all others."),
-        }
+        let count = operations.len();
+        write!(
+            f,
+            "Component {}: {count} operations have no order, whatever became of the others",
+            self.component
+        )?;
+        if count <= LISTED_MAX { write!(f, ": {operations:?}.") } else { write!(f, ".") }
     }
 }
 
@@ -172,12 +179,12 @@ impl fmt::Display for Undecided {
         let Undecided { component, limit, undecided_components, deepest, answered } = self;
         write!(
             f,
-            "Component {component} could not be decided: {limit}. The order that came furthest holds {} \
-             operations; {answered} of the component were answered.",
+            "The search of component {component} did not finish: {limit}. It ordered {} operations at most, of \
+             {answered} that were answered.",
             deepest.len(),
         )?;
         if *undecided_components > 1 {
-            write!(f, " {} other components are open too.", undecided_components - 1)?;
+            write!(f, " {} other components were not decided either.", undecided_components - 1)?;
         }
         match limit {
             Limit::Steps => write!(f, " A larger `steps_max` may decide it."),

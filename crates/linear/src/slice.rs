@@ -1,15 +1,15 @@
-//! The part of a history that an engine is asked about.
+//! The part of a history that an engine judges.
 
 use crate::history::{History, Outcome};
 use crate::model::{Model, changes_nothing};
 
-/// Some operations of one component, some of them taken for ones of unknown outcome.
+/// Some operations of one component, some of which are treated as if their outcome were unknown.
 #[derive(Clone, Copy)]
 pub(crate) struct Slice<'a> {
     pub(crate) operations: &'a [u32],
-    /// By place in `operations`: whether its outcome counts. `None`: all of them do.
+    /// By place in `operations`: whether the outcome counts. `None`: all outcomes do.
     pub(crate) kept: Option<&'a [bool]>,
-    /// Time stops before this: later calls are left out, later returns never happen.
+    /// Time stops before this: later calls are left out, and later returns never happen.
     pub(crate) until: Option<u64>,
 }
 
@@ -20,7 +20,7 @@ pub(crate) enum Seen<'h, O> {
         at: u64,
     },
     Unknown,
-    /// It has no part in the question.
+    /// It cannot matter.
     Absent,
 }
 
@@ -46,7 +46,7 @@ impl<'a> Slice<'a> {
         match &operation.outcome {
             Outcome::Failed { .. } => Seen::Absent,
             Outcome::Answered { output, at } if kept && in_time(*at) => Seen::Answered { output, at: *at },
-            // Something that had no effect has none either if nobody knows of it.
+            // An operation that had no effect has none either if its outcome is unknown.
             Outcome::Answered { output, .. } if changes_nothing(model, &operation.input, Some(output)) => {
                 Seen::Absent
             }
@@ -59,8 +59,8 @@ impl<'a> Slice<'a> {
 
     /// The places in the order of their calls.
     ///
-    /// The operations of one component lie far apart in a large history. Looking at all of them here, none
-    /// waiting for another, brings them near at a fraction of what they would cost one after the other.
+    /// The operations of one component are far apart in a large history. Touching all of them here, where no
+    /// load waits for another, brings them into the caches at a fraction of the later cost.
     pub(crate) fn by_call<I, O>(&self, history: &History<I, O>) -> Vec<u32> {
         let mut last = (0, 0);
         let mut sorted = true;
@@ -82,22 +82,22 @@ impl<'a> Slice<'a> {
 /// How hard an engine should try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effort {
-    /// What is linear, nearly.
+    /// Only what takes nearly linear time.
     Quick,
-    /// With a search that uses sums of this seed.
+    /// With a search, whose sums have this seed.
     Search(u64),
 }
 
-/// What an engine found out about a slice. All operations are indices of the history.
+/// What an engine found out about a slice. Operations are indices in the history.
 pub(crate) enum Decision {
     Linearizable(crate::report::Linearization),
     Violation {
-        /// A few operations that are a conflict by themselves, if the engine knows some.
+        /// A few operations that are a conflict by themselves, if the engine knows any.
         core: Option<Vec<u32>>,
-        /// The longest order that was built.
+        /// The longest order that the engine built.
         deepest: Vec<u32>,
     },
-    /// It takes a search, which was not asked for.
+    /// It takes a search, and [`Effort::Quick`] allows none.
     Deferred,
     Undecided {
         limit: crate::budget::Limit,

@@ -1,20 +1,20 @@
-//! Checks the evidence of a report with nothing but the model: no engine has a part in it.
+//! Checks the evidence of a report with nothing but the model. It shares no code with the engines.
 //!
-//! **An order** ([`linearization`]) is right if it holds every answered operation once, no failed one, keeps
-//! the order of operations that do not overlap, and gets the same answers from the model step by step.
+//! **An order** ([`linearization`]) is right if it holds every answered operation once and no failed one, keeps
+//! the order of operations that do not overlap, and gets the same answers from the model, step by step.
 //!
-//! **A conflict** ([`conflict`]) is a set S of operations of one component. Take every operation outside S
-//! for one of unknown outcome: it may take effect at any time after its call, or never, and what it answered
-//! is forgotten. S is a conflict if that history has no order. Then neither has the whole history, for an
-//! order of the whole is one of that history too: it keeps every answered operation of S, has the same
-//! effects in the same sequence, and each operation outside S still comes after its call. (Failed operations
-//! and reads outside S may be left out: they change nothing.)
+//! **A conflict** ([`conflict`]) is a set S of operations of one component. Treat every operation outside S as
+//! one of unknown outcome: it may take effect at any time after its call, or never, and its answer is
+//! forgotten. S is a conflict if that history has no order. Then the whole history has no order either, because
+//! an order of the whole would be one of that history too: it holds every answered operation of S, has the same
+//! effects in the same sequence, and puts each operation outside S after its call. (Failed operations and reads
+//! outside S may be left out, as they change nothing.)
 //!
-//! Most operations outside S cannot help S. Those called after all of S has returned can be left out: no one
-//! of S comes after them. Of a register, only those count that set a value which S, or one that counts,
-//! looks for; and of several that do the same it is enough to keep as many as there are operations in S,
-//! those called first: between two operations of S none need be done twice, as only the last value matters,
-//! and an earlier call can stand in for a later one.
+//! Most operations outside S cannot help S. Those called after all of S has returned can be left out, because no
+//! operation of S comes after them. In a register an operation outside S matters only if it sets a value that S,
+//! or another operation that matters, looks for. Of several that do the same it is enough to keep as many as
+//! there are operations in S, those called first: between two operations of S none has to happen twice, as only
+//! the last value matters, and an earlier call can stand in for a later one.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -23,34 +23,46 @@ use crate::history::{History, Outcome};
 use crate::model::{Model, RegisterOp, changes_nothing, is_register};
 use crate::report::Witness;
 
-/// What is wrong with a piece of evidence.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Why {
-    /// There are not as many orders as components.
+/// Why evidence does not support its verdict.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WrongVerdict {
+    /// There must be one order for each component.
+    #[error("the evidence does not have one order for each component")]
     Components,
-    /// The operation is not of this component, or is named twice, or failed.
-    Stranger(u32),
+    /// The operation is not part of this component, or is named twice, or failed.
+    #[error("operation {0} does not belong there, is named twice, or failed")]
+    Foreign(u32),
     /// The operation was answered but is not in the order.
+    #[error("operation {0} was answered but is not in the order")]
     Missing(u32),
-    /// The first operation stands before the second, which returned before the first was called.
+    /// The order puts the first operation before the second, which returned before the first was called.
+    #[error("operation {0} is put before operation {1}, which returned before {0} was called")]
     RealTime(u32, u32),
-    /// The model does not give this operation its answer there.
+    /// In this order the model does not give the operation its answer.
+    #[error("in this order the model does not give operation {0} its answer")]
     Answer(u32),
-    /// The operations can be ordered.
+    /// The operations have an order, so they are no conflict.
+    #[error("the operations have an order, so they are no conflict")]
     Orderable,
-    /// Too many configurations: no opinion.
+    /// There are too many configurations to try them all, so nothing is known.
+    #[error("there are too many configurations to check the conflict")]
     TooLarge,
 }
 
 /// Checks the order of every component.
+///
+/// # Errors
+///
+/// What is wrong with the first wrong order.
 pub fn linearization<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
     witness: &Witness,
-) -> Result<(), Why> {
+) -> Result<(), WrongVerdict> {
     let members = model.partition(history).members();
     if members.len() != witness.components.len() {
-        return Err(Why::Components);
+        return Err(WrongVerdict::Components);
     }
     for (component, linearization) in witness.components.iter().enumerate() {
         in_order(model, history, members.of(component), &linearization.order)?;
@@ -63,44 +75,50 @@ fn in_order<M: Model>(
     history: &History<M::Input, M::Output>,
     members: &[u32],
     order: &[u32],
-) -> Result<(), Why> {
+) -> Result<(), WrongVerdict> {
     let mut left: HashSet<u32> =
         members.iter().copied().filter(|&index| !history.operation(index).failed()).collect();
     let mut state = model.initial();
+    // The latest call so far, and whose it is.
     let mut latest = (0, 0);
     for &index in order {
         if !left.remove(&index) {
-            return Err(Why::Stranger(index));
+            return Err(WrongVerdict::Foreign(index));
         }
         let operation = history.operation(index);
         if operation.returned().is_some_and(|at| at < latest.0) {
-            return Err(Why::RealTime(latest.1, index));
+            return Err(WrongVerdict::RealTime(latest.1, index));
         }
         latest = latest.max((operation.call, index));
-        state = model.step(&state, &operation.input, operation.output()).ok_or(Why::Answer(index))?;
+        state =
+            model.step(&state, &operation.input, operation.output()).ok_or(WrongVerdict::Answer(index))?;
     }
     let missing = left.into_iter().filter(|&index| history.operation(index).output().is_some()).min();
-    missing.map_or(Ok(()), |index| Err(Why::Missing(index)))
+    missing.map_or(Ok(()), |index| Err(WrongVerdict::Missing(index)))
 }
 
-/// How many configurations [`conflict`] looks at before it has no opinion.
+/// How many configurations [`conflict`] looks at before it gives up.
 const CONFIGURATIONS_MAX: usize = 200_000;
 
 /// Checks that these operations are a conflict, as defined above.
+///
+/// # Errors
+///
+/// Why they are not; [`WrongVerdict::TooLarge`] if that would take too long to find out.
 pub fn conflict<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
     operations: &[u32],
-) -> Result<(), Why> {
+) -> Result<(), WrongVerdict> {
     let members = model.partition(history).members();
     let component = (0..members.len()).map(|component| members.of(component));
-    let first = *operations.first().ok_or(Why::Orderable)?;
+    let first = *operations.first().ok_or(WrongVerdict::Orderable)?;
     let members =
-        component.into_iter().find(|members| members.contains(&first)).ok_or(Why::Stranger(first))?;
+        component.into_iter().find(|members| members.contains(&first)).ok_or(WrongVerdict::Foreign(first))?;
     let mut left: HashSet<u32> =
         members.iter().copied().filter(|&index| !history.operation(index).failed()).collect();
-    if let Some(&stranger) = operations.iter().find(|&index| !left.remove(index)) {
-        return Err(Why::Stranger(stranger));
+    if let Some(&foreign) = operations.iter().find(|&index| !left.remove(index)) {
+        return Err(WrongVerdict::Foreign(foreign));
     }
     let supporting = supporting(model, history, members, operations);
     let kept = operations.iter().map(|&index| {
@@ -128,20 +146,22 @@ struct Piece<'h, M: Model> {
 }
 
 /// Tries all orders of the pieces.
-fn no_order<M: Model>(model: &M, pieces: &[Piece<'_, M>]) -> Result<(), Why> {
+fn no_order<M: Model>(model: &M, pieces: &[Piece<'_, M>]) -> Result<(), WrongVerdict> {
     let mut seen = HashSet::new();
     let mut open = vec![(vec![0_u64; pieces.len().div_ceil(64)], model.initial())];
     while let Some((done, state)) = open.pop() {
         let is_done = |at: usize| done[at / 64] >> (at % 64) & 1 == 1;
         let left = || (0..pieces.len()).filter(|&at| !is_done(at));
-        let Some(until) = left().filter_map(|at| pieces[at].ret).min() else { return Err(Why::Orderable) };
+        let Some(until) = left().filter_map(|at| pieces[at].ret).min() else {
+            return Err(WrongVerdict::Orderable);
+        };
         let steps = left().filter(|&at| pieces[at].call <= until).filter_map(|at| {
             let after = model.step(&state, pieces[at].input, pieces[at].output)?;
-            // What was forgotten and changes nothing here is of no use here.
+            // A forgotten operation that changes nothing here is of no use here.
             (pieces[at].ret.is_some() || after != state).then_some((at, after))
         });
         let mut steps: Vec<(usize, M::State)> = steps.collect();
-        // A read that is right changes nothing, so nothing is lost if it comes at once.
+        // A read that is right changes nothing, so taking it at once loses no order.
         let reads = |&(at, _): &(usize, M::State)| model.is_read(pieces[at].input, pieces[at].output);
         if let Some(read) = steps.iter().position(reads) {
             steps = vec![steps.swap_remove(read)];
@@ -154,13 +174,13 @@ fn no_order<M: Model>(model: &M, pieces: &[Piece<'_, M>]) -> Result<(), Why> {
             }
         }
         if seen.len() > CONFIGURATIONS_MAX {
-            return Err(Why::TooLarge);
+            return Err(WrongVerdict::TooLarge);
         }
     }
     Ok(())
 }
 
-/// The operations outside `operations` that could matter to them, see the top of this module.
+/// The operations outside `operations` that could matter to them; see the top of this module.
 pub(crate) fn supporting<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
@@ -188,7 +208,7 @@ pub(crate) fn supporting<M: Model>(
     of_register(model, history, operations, &outside).unwrap_or(outside)
 }
 
-/// For a register: those that can supply a value that is looked for, the first few of each kind.
+/// In a register: the operations that can supply a value that is looked for, the first few of each kind.
 fn of_register<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
@@ -212,8 +232,8 @@ fn of_register<M: Model>(
             _ => {}
         }
     }
-    // What a compare-and-set that counts compares with is looked for in turn, so the writers are gone through
-    // again until no value is added. Mostly that is once.
+    // The value that a needed compare-and-set compares with is looked for in turn, so this repeats until no
+    // value is added. Mostly one round is enough.
     let mut needed = vec![absence; outside.len()];
     loop {
         let known = looked_for.len();
@@ -247,7 +267,7 @@ fn of_register<M: Model>(
     Some(first_few(&mut writers.into_iter(), operations.len(), &looked_for))
 }
 
-/// The first `few` writers that do the same. Values that nobody looks for are all the same.
+/// The first `few` of the writers that do the same. Values that nobody looks for count as one.
 fn first_few<V: Hash + Eq>(
     writers: &mut impl Iterator<Item = (u32, Option<V>, V)>,
     few: usize,

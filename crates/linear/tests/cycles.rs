@@ -1,13 +1,26 @@
 //! List-append transactions: each anomaly by hand, and small random histories against all serial orders.
 
-use linear::cycles::{AnomalyKind, EdgeKind, Outcome, Step, Transaction, Verdict, check};
+use linear::cycles::{self, AnomalyKind, EdgeKind, Step, Transaction, Verdict};
 use linear::generate::Random;
+use linear::{Invalid, Outcome};
 use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::hash::Hash;
 
 type T = Transaction<&'static str, u8>;
 
-fn committed(call: u64, at: u64, ops: Vec<Step<&'static str, u8>>) -> T {
-    Transaction { client: 7, call, outcome: Outcome::Committed { at }, ops }
+fn check<K: Clone + Eq + Hash + Debug>(
+    history: &[Transaction<K, impl Clone + Eq + Hash + Debug>],
+) -> Verdict {
+    cycles::check(history).expect("no return before a call")
+}
+
+fn answered(at: u64) -> Outcome<()> {
+    Outcome::Answered { output: (), at }
+}
+
+fn committed(call: u64, at: u64, steps: Vec<Step<&'static str, u8>>) -> T {
+    Transaction { client: 7, call, outcome: answered(at), steps }
 }
 
 fn append(key: &'static str, value: u8) -> Step<&'static str, u8> {
@@ -43,20 +56,26 @@ fn a_serial_history_has_its_order() {
 }
 
 #[test]
+fn a_transaction_that_returns_before_its_call_is_refused() {
+    let error = cycles::check(&[committed(0, 1, vec![]), committed(5, 4, vec![])]).unwrap_err();
+    assert_eq!(error, Invalid::ReturnBeforeCall { index: 1, call: 5, returned: 4 });
+}
+
+#[test]
 fn a_read_that_does_not_fit_what_the_transaction_did() {
     let other = committed(0, 9, vec![append("x", 2)]);
-    for ops in [
+    for steps in [
         vec![append("x", 1), read("x", &[])],
         vec![read("x", &[]), read("x", &[2])],
         vec![read("x", &[1]), append("x", 1)],
     ] {
-        assert_eq!(kinds(&[other.clone(), committed(0, 9, ops)]), [AnomalyKind::Internal]);
+        assert_eq!(kinds(&[other.clone(), committed(0, 9, steps)]), [AnomalyKind::Internal]);
     }
 }
 
 #[test]
 fn a_value_of_a_failed_transaction() {
-    let failed = T { outcome: Outcome::Failed, ..committed(0, 1, vec![append("x", 1)]) };
+    let failed = T { outcome: Outcome::Failed { at: 1 }, ..committed(0, 1, vec![append("x", 1)]) };
     let history = [failed, committed(2, 3, vec![read("x", &[1])])];
     let Verdict::Anomalies(anomalies) = check(&history) else { panic!() };
     assert_eq!(anomalies[0].kind, AnomalyKind::AbortedRead);
@@ -133,19 +152,19 @@ fn cycles_of_each_kind_of_edge() {
     assert_eq!(
         [cycle[0].sentence.as_str(), cycle[1].sentence.as_str()],
         [
-            "transaction 0 of client 7 was committed at 1 before transaction 3 of client 7 was called at 5",
+            "transaction 0 of client 7 was answered at 1, before transaction 3 of client 7 was called at 5",
             "transaction 3 of client 7 read \"x\" without what transaction 0 of client 7 appended"
         ]
     );
     // At equal times there is no order.
     let mut touching = stale;
-    touching[0].outcome = Outcome::Committed { at: 5 };
+    touching[0].outcome = answered(5);
     assert!(matches!(check(&touching), Verdict::Serializable(_)));
 }
 
 #[test]
 fn an_unknown_transaction_that_was_seen_has_happened_with_all_it_read() {
-    let unknown = |ops| T { outcome: Outcome::Unknown, ..committed(2, 2, ops) };
+    let unknown = |steps| T { outcome: Outcome::Unknown, ..committed(2, 2, steps) };
     let first = committed(0, 1, vec![append("x", 1)]);
     let stale = unknown(vec![read("x", &[]), append("y", 1)]);
     assert!(matches!(check(&[first.clone(), stale.clone()]), Verdict::Serializable(_)));
@@ -158,18 +177,19 @@ fn brute(history: &[T], left: u32, lists: &BTreeMap<&'static str, Vec<u8>>) -> b
     let is_left = |index: usize| left >> index & 1 == 1;
     let open = || (0..history.len()).filter(|&index| is_left(index));
     let at = |index: usize| match history[index].outcome {
-        Outcome::Committed { at } => at,
+        Outcome::Answered { at, .. } => at,
         _ => u64::MAX,
     };
     if open().all(|index| at(index) == u64::MAX) {
         return true;
     }
     open().any(|index| {
-        if history[index].outcome == Outcome::Failed || open().any(|other| at(other) < history[index].call) {
+        let failed = matches!(history[index].outcome, Outcome::Failed { .. });
+        if failed || open().any(|other| at(other) < history[index].call) {
             return false;
         }
         let mut lists = lists.clone();
-        let fits = history[index].ops.iter().all(|step| match step {
+        let fits = history[index].steps.iter().all(|step| match step {
             Step::Append(key, value) => {
                 lists.entry(key).or_default().push(*value);
                 true
@@ -181,7 +201,7 @@ fn brute(history: &[T], left: u32, lists: &BTreeMap<&'static str, Vec<u8>>) -> b
     })
 }
 
-/// A small history: simulated at points in the intervals, with now and then an old or a spoiled read.
+/// A small history, simulated at points in the intervals, with an occasional old or wrong read.
 fn random(random: &mut Random) -> Vec<T> {
     let count = 2 + random.below(4) as usize;
     let (times, wrong) = ([4, 12][random.below(2) as usize], [0, 30, 60][random.below(3) as usize]);
@@ -204,14 +224,14 @@ fn random(random: &mut Random) -> Vec<T> {
         };
         let mut lists = states[past].clone();
         let mut latest = states[states.len() - 1].clone();
-        let mut ops = Vec::new();
+        let mut steps = Vec::new();
         for _ in 0..1 + random.below(3) {
             let key = ["x", "y"][random.below(2) as usize];
             if random.below(2) == 0 {
                 value += 1;
                 lists.entry(key).or_default().push(value);
                 latest.entry(key).or_default().push(value);
-                ops.push(append(key, value));
+                steps.push(append(key, value));
             } else {
                 let mut list = lists.get(key).cloned().unwrap_or_default();
                 if random.below(300) < wrong {
@@ -221,18 +241,18 @@ fn random(random: &mut Random) -> Vec<T> {
                         _ => list.push(random.below(6) as u8),
                     }
                 }
-                ops.push(Step::Read(key, (random.below(12) > 0).then_some(list)));
+                steps.push(Step::Read(key, (random.below(12) > 0).then_some(list)));
             }
         }
         let outcome = match random.below(8) {
-            0 => Outcome::Failed,
+            0 => Outcome::Failed { at },
             1 => Outcome::Unknown,
-            _ => Outcome::Committed { at },
+            _ => answered(at),
         };
-        if outcome != Outcome::Failed || random.below(100) < wrong {
+        if !matches!(outcome, Outcome::Failed { .. }) || random.below(100) < wrong {
             states.push(latest);
         }
-        history.push((index, T { client: index as u32, call, outcome, ops }));
+        history.push((index, T { client: index as u32, call, outcome, steps }));
     }
     history.sort_by_key(|(index, _)| *index);
     history.into_iter().map(|(_, transaction)| transaction).collect()
@@ -256,7 +276,7 @@ fn random_histories_are_judged_as_by_all_serial_orders() {
                     .enumerate()
                     .map(|(place, &index)| T {
                         call: 2 * place as u64,
-                        outcome: Outcome::Committed { at: 2 * place as u64 + 1 },
+                        outcome: answered(2 * place as u64 + 1),
                         ..history[index as usize].clone()
                     })
                     .collect();
@@ -277,13 +297,13 @@ fn random_histories_are_judged_as_by_all_serial_orders() {
     assert!(counts.iter().all(|&count| count > 5_000), "{counts:?}");
 }
 
-/// A contradiction is found in time that does not grow with the square of the history.
+/// The time to find a cycle does not grow with the square of the history.
 #[test]
 fn a_stale_read_at_the_end_of_many_transactions() {
     let mut history: Vec<Transaction<u32, u32>> = Vec::new();
-    let mut serial = |ops| {
+    let mut serial = |steps| {
         let call = 2 * history.len() as u64;
-        history.push(Transaction { client: 7, call, outcome: Outcome::Committed { at: call + 1 }, ops });
+        history.push(Transaction { client: 7, call, outcome: answered(call + 1), steps });
     };
     let count = 300_000;
     for value in 0..count {
@@ -295,7 +315,7 @@ fn a_stale_read_at_the_end_of_many_transactions() {
 }
 
 #[test]
-fn a_list_of_one_value_is_told_once() {
+fn a_value_that_repeats_is_reported_once() {
     let read = committed(2, 3, vec![read("x", &[1; 20_000])]);
     assert_eq!(kinds(&[committed(0, 1, vec![append("x", 1)]), read]), [AnomalyKind::DuplicateElement]);
 }

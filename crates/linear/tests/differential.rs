@@ -13,7 +13,7 @@ fn random_histories_are_judged_as_by_brute_force() {
         let history = Small::random(&mut random).history(&mut random);
         verdicts[usize::from(compare(&MODEL, &history))] += 1;
     }
-    // Both kinds must be there in numbers, or the test shows nothing.
+    // Both verdicts must be common, or the test shows nothing.
     assert!(verdicts.iter().all(|&count| count * 10 > verdicts[0] + verdicts[1]), "{verdicts:?}");
 }
 
@@ -27,7 +27,7 @@ fn millions_of_random_histories_are_judged_as_by_brute_force() {
     }
 }
 
-/// All operations on values 0, 1 and 2 that can tell histories apart, with every outcome they can have.
+/// All operations on the values 0, 1 and 2 that make a difference, with every outcome that they can have.
 fn shapes() -> Vec<(Input<u8>, Option<Output<u8>>)> {
     let mut shapes = Vec::new();
     for value in 0..3 {
@@ -45,7 +45,7 @@ fn shapes() -> Vec<(Input<u8>, Option<Output<u8>>)> {
     shapes
 }
 
-/// The history that a number stands for: each operation's shape, call and return, digit by digit.
+/// The history that a number encodes: its digits are each operation's shape, call and return.
 fn decode(
     mut number: u64,
     operations: usize,
@@ -63,7 +63,8 @@ fn decode(
         let call = digit(times);
         let at = call + digit(times - call);
         let outcome = output.map_or(Outcome::Unknown, |output| Outcome::Answered { output, at });
-        history.push(Operation { client: client as u32, input, call, outcome });
+        let operation = Operation { client: client as u32, input, call, outcome };
+        history.push(operation).expect("the return is not before the call");
     }
     history
 }

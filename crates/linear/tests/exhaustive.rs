@@ -1,12 +1,11 @@
 //! All histories of a few operations over tiny domains, against the definition.
 //!
-//! Only what can matter is enumerated. Intervals count by which of them precede which, so every relation of
-//! precedence is taken once: time has as few points as it can, and at each but the last some operation
-//! returns before another is called at the next. Clients have no part in the definition, so operations form a
-//! multiset. Where the model treats two values alike, of two histories that differ in their names one is
-//! taken.
+//! Only what can matter is enumerated. Of intervals it only matters which of them precede which, so every relation
+//! of precedence occurs once: time has as few points as possible, and at each point except the last some operation
+//! returns before another is called at the next point. Clients are not part of the definition, so operations form
+//! a multiset. If the model treats two values alike, only one of two histories that differ in their names occurs.
 
-use crate::common::judge;
+use crate::common::{history_of, judge};
 use linear::generate::Random;
 use linear::models::{lock, queue, register, set};
 use linear::{Budget, History, Model, Operation, Outcome, brute, check};
@@ -48,8 +47,7 @@ fn extend(
     }
 }
 
-/// What an operation can be: its input, its output if it is known, and the same with the values' names
-/// exchanged.
+/// The operations that can occur: inputs, outputs if they are known, and the same with the values' names exchanged.
 struct Domain<M: Model> {
     model: M,
     answered: Vec<(M::Input, M::Output)>,
@@ -79,10 +77,10 @@ where
             };
             Operation { client: client as u32, input, call, outcome }
         };
-        skeleton.iter().zip(shapes).enumerate().map(operation).collect()
+        history_of(skeleton.iter().zip(shapes).enumerate().map(operation))
     }
 
-    /// Whether the history's twin is not taken in its stead.
+    /// Whether this history occurs and not its twin.
     fn first_of_twins(&self, skeleton: &[Interval], shapes: &[usize]) -> bool {
         let twin = |(&interval, &shape): (&Interval, &usize)| {
             (interval, self.twins[usize::from(interval.1.is_none())][shape])
@@ -109,7 +107,7 @@ where
         }
     }
 
-    /// Compares the verdict with the definition's; with the evidence too if there is to be any.
+    /// Compares the verdict with the definition's. Checks the evidence too, if wanted.
     fn compare(&self, history: &History<M::Input, M::Output>, evidence: bool) {
         let expected = brute::linearizable(&self.model, history);
         let found = if evidence {
@@ -123,7 +121,7 @@ where
         assert_eq!(found, expected, "{history:?}");
     }
 
-    /// All histories of so many operations; how many there are.
+    /// Checks all histories of this many operations; returns how many there are.
     fn all(&self, operations: usize, evidence: bool) -> u64 {
         let mut count = 0;
         for skeleton in skeletons(operations) {
@@ -135,7 +133,7 @@ where
         count
     }
 
-    /// Some histories of so many operations.
+    /// Checks some histories of this many operations.
     fn sample(&self, operations: usize, count: usize) {
         let skeletons = skeletons(operations);
         let mut random = Random::new(operations as u64);
@@ -147,7 +145,7 @@ where
         }
     }
 
-    /// What every run looks at.
+    /// What every test run checks.
     fn some(&self) {
         for operations in 1..=4 {
             self.all(operations, operations <= 3);
@@ -156,7 +154,7 @@ where
         self.sample(6, 10_000);
     }
 
-    /// All of up to so many operations.
+    /// Checks all histories of up to this many operations.
     fn whole(&self, name: &str, operations: usize) {
         for operations in 1..=operations {
             let count = self.all(operations, operations <= 4);
@@ -165,7 +163,7 @@ where
     }
 }
 
-/// A register with values 0, which it holds first, and 1. They are not alike.
+/// A register with the values 0, which is the initial one, and 1. They are not alike.
 fn small_register(every_shape: bool) -> Domain<register::Register<u8>> {
     use register::{Input, Output};
     let mut answered = vec![
@@ -202,7 +200,7 @@ fn small_queue() -> Domain<queue::Queue<u8>> {
     Domain { model: queue::Queue::new(), answered, unknown, twins: [vec![1, 0, 2, 4, 3], vec![1, 0, 2]] }
 }
 
-/// A set of one element: elements are tied together by reads alone.
+/// A set of one element: only reads connect several elements.
 fn small_set() -> Domain<set::Set<u8>> {
     use set::{Input, Output};
     let answered = vec![
@@ -217,14 +215,14 @@ fn small_set() -> Domain<set::Set<u8>> {
     Domain { model: set::Set::new(), answered, unknown, twins: [(0..6).collect(), (0..2).collect()] }
 }
 
-/// A lock that 1 and 2, who are alike, ask for.
+/// A lock that the owners 1 and 2, which are alike, ask for.
 fn small_lock() -> Domain<lock::Lock> {
     use lock::{Input, Output};
     let mut answered = Vec::new();
-    for told in [true, false] {
-        for who in [1, 2] {
-            answered.push((Input::Acquire(who), Output(told)));
-            answered.push((Input::Release(who), Output(told)));
+    for granted in [true, false] {
+        for owner in [1, 2] {
+            answered.push((Input::Acquire(owner), Output(granted)));
+            answered.push((Input::Release(owner), Output(granted)));
         }
     }
     let unknown = vec![Input::Acquire(1), Input::Release(1), Input::Acquire(2), Input::Release(2)];
@@ -233,7 +231,7 @@ fn small_lock() -> Domain<lock::Lock> {
 }
 
 #[test]
-fn every_relation_of_precedence_is_there_once() {
+fn every_relation_of_precedence_occurs_once() {
     // Without unknown outcomes: unlabeled interval orders, https://oeis.org/A022493.
     let answered = |operations| {
         let all = skeletons(operations).into_iter();

@@ -1,6 +1,6 @@
-//! Larger histories from the generator, where the verdict is known beforehand, and budgets.
+//! Larger histories from the generator, whose verdicts are known, and budgets.
 
-use crate::common::judge;
+use crate::common::{history_of, judge};
 use linear::generate::{INITIAL, KeyedInput, Shape, generate};
 use linear::models::keyed::{self, Keyed};
 use linear::models::register::{Input, Output, Register};
@@ -55,7 +55,7 @@ fn hard() -> Generated {
 }
 
 #[test]
-fn a_spent_budget_is_told_and_nothing_else() {
+fn a_check_that_reaches_a_limit_says_so_and_nothing_else() {
     let budget = Budget { steps_max: 100, ..Budget::default() };
     let report = check(&model(), &hard(), &budget);
     let Verdict::Undecided(undecided) = &report.verdict else { panic!("{report:?}") };
@@ -64,7 +64,7 @@ fn a_spent_budget_is_told_and_nothing_else() {
     assert!(report.steps <= 100, "{}", report.steps);
     let sentences = report.to_string();
     assert!(
-        sentences.starts_with("Undecided. Component 0 could not be decided: the budget of steps is spent.")
+        sentences.starts_with("Undecided. The search of component 0 did not finish: it used up its steps.")
     );
     assert!(sentences.contains("A larger `steps_max` may decide it."), "{sentences}");
 
@@ -124,7 +124,7 @@ fn an_empty_history_is_linearizable() {
     assert!(report.verdict.is_linearizable());
 }
 
-/// Values with words take another way through the engine than others.
+/// Values with words take another path through the engine than values without.
 #[test]
 fn words_and_values_are_judged_alike() {
     let mut bad = 0;
@@ -162,7 +162,7 @@ fn words_and_values_are_judged_alike() {
             let input = keyed::Input { key: operation.input.key, input };
             Operation { client: operation.client, input, call: operation.call, outcome }
         });
-        let texts: History<_, _> = texts.collect();
+        let texts = history_of(texts);
         let by_words = judge(&Keyed::new(Register { initial: INITIAL }), &numbers);
         let by_values = judge(&Keyed::new(Register { initial: format!("value {INITIAL}") }), &texts);
         assert_eq!(by_words, by_values, "{shape:?}");

@@ -1,6 +1,6 @@
-//! What must not change a verdict, or may change it one way only.
+//! Changes of a history that must not change the verdict, or may change it in one direction only.
 
-use crate::common::{MODEL, Registers, Small, compare, judge};
+use crate::common::{MODEL, Registers, Small, compare, history_of, judge};
 use linear::generate::Random;
 use linear::models::register::{Input, Output};
 use linear::{Operation, Outcome};
@@ -9,7 +9,7 @@ type Op = Operation<Input<u8>, Output<u8>>;
 
 const HISTORIES: u64 = 30_000;
 
-/// Small histories of which about half are linearizable, with what is left of their randomness.
+/// Small histories, of which about half are linearizable, each with a source of randomness.
 fn small() -> impl Iterator<Item = (Registers, Random)> {
     (0..HISTORIES).map(|seed| {
         let mut random = Random::new(seed ^ 0x6D65_7461);
@@ -21,7 +21,7 @@ fn small() -> impl Iterator<Item = (Registers, Random)> {
 fn changed(history: &Registers, change: impl FnOnce(&mut Vec<Op>)) -> Registers {
     let mut operations = history.operations().to_vec();
     change(&mut operations);
-    operations.into_iter().collect()
+    history_of(operations)
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn dropping_a_read_keeps_what_is_linearizable() {
 }
 
 #[test]
-fn names_of_values_and_clients_and_the_order_of_the_file_mean_nothing() {
+fn names_of_values_and_clients_and_the_order_of_operations_mean_nothing() {
     let rename = |value: u8| if value == 0 { 0 } else { 200 - value };
     for (history, mut random) in small() {
         let renamed = changed(&history, |operations| {
@@ -133,7 +133,7 @@ fn swap_answers(operations: &mut [Op], one: usize, other: usize) {
     }
 }
 
-/// Lets one operation return at the very time at which another is called.
+/// Makes one operation return at the very time of another's call.
 fn same_time(operations: &mut [Op], one: usize, other: usize) {
     let call = operations[other].call;
     if let Outcome::Answered { at, .. } = &mut operations[one].outcome {

@@ -1,13 +1,13 @@
-//! How small the conflicts of the recorded logs can be at all.
+//! How small the conflicts of the recorded logs can be.
 //!
 //! A set of operations is a conflict if the history has no order when all others are forgotten. Take a set that
-//! is none, and add operations as long as it is none: every conflict holds one of those that could not be
-//! added. Many such *corrections* are collected; a conflict meets each of them. So if no set of some size
-//! meets all, no conflict is that small, and if one does, it is a conflict or gives another correction. (This
-//! is the implicit hitting set method; it ends because no correction comes twice.)
+//! is no conflict, and add operations as long as it stays none. Every conflict holds one of the operations that
+//! could not be added; together those are a *correction*. A conflict has an operation of each correction. So if no
+//! set of some size has, no conflict is that small, and if one has, it is a conflict or leads to another
+//! correction. (This is the implicit hitting set method; it ends because no correction comes twice.)
 
 use crate::common::files::{self, REGISTER};
-use linear::{Budget, Model, Outcome, Verdict, check, validate};
+use linear::{Budget, History, Model, Outcome, Verdict, check, validate};
 
 type Log = histories::jepsen_log::RegisterHistory;
 
@@ -15,8 +15,8 @@ fn read(file: &str) -> Log {
     files::log(&format!("jepsen-etcd/{file}"))
 }
 
-/// Whether the history has no order when all but these operations are forgotten. What had no effect has none
-/// either if nobody knows of it.
+/// Whether the history has no order when all operations except these are forgotten. An operation that had no
+/// effect is left out when it is forgotten.
 fn is_conflict(history: &Log, kept: &[bool]) -> bool {
     let forgotten = history.operations().iter().zip(kept).filter_map(|(operation, &kept)| {
         let mut operation = operation.clone();
@@ -28,14 +28,15 @@ fn is_conflict(history: &Log, kept: &[bool]) -> bool {
         Some(operation)
     });
     let budget = Budget { explain: false, ..Budget::default() };
-    match check(&REGISTER, &forgotten.collect(), &budget).verdict {
+    let history = History::from_operations(forgotten).expect("the times are those of the log");
+    match check(&REGISTER, &history, &budget).verdict {
         Verdict::Linearizable(_) => false,
         Verdict::NotLinearizable(_) => true,
         Verdict::Undecided(undecided) => panic!("{undecided:?}"),
     }
 }
 
-/// What cannot be added to a set that is no conflict, if others are added first.
+/// The operations that cannot be added to a set that is no conflict, if the others are added first.
 fn correction(history: &Log, mut kept: Vec<bool>) -> Vec<usize> {
     let mut correction = Vec::new();
     for index in 0..history.len() {
@@ -51,7 +52,7 @@ fn correction(history: &Log, mut kept: Vec<bool>) -> Vec<usize> {
     correction
 }
 
-/// At most `size` operations of which each correction holds one.
+/// Adds operations to `chosen` until it has one of every correction. Returns whether `size` operations suffice.
 fn meets_all(corrections: &[Vec<usize>], chosen: &mut Vec<usize>, size: usize) -> bool {
     let unmet = corrections.iter().filter(|one| !one.iter().any(|index| chosen.contains(index)));
     let Some(least) = unmet.min_by_key(|one| one.len()) else { return true };
@@ -102,14 +103,14 @@ fn conflicts_are_as_small_as_can_be_on_demand() {
         assert!(least.len() <= violation.conflict.operations.len());
         let kept: Vec<bool> = (0..history.len()).map(|index| least.contains(&(index as u32))).collect();
         assert!(is_conflict(&history, &kept), "{file}: {least:?}");
-        // The validator has no opinion where many writers could matter.
+        // The validator gives up where many writers could matter.
         let right = validate::conflict(&REGISTER, &history, &least);
-        assert!(matches!(right, Ok(()) | Err(validate::Why::TooLarge)), "{file}: {right:?}");
+        assert!(matches!(right, Ok(()) | Err(validate::WrongVerdict::TooLarge)), "{file}: {right:?}");
         if least.len() > 6 {
             assert_eq!(least_conflict(&history, 6), None, "{file}");
             large.push((file.to_owned(), least.len()));
         }
     }
-    // Of these two logs no six operations are a conflict.
+    // In these two logs no six operations are a conflict.
     assert_eq!(large, [("etcd_000.log".to_owned(), 7), ("etcd_032.log".to_owned(), 7)]);
 }

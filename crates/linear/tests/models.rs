@@ -1,6 +1,6 @@
 //! Every model against the brute force, on small random histories with right and wrong answers.
 
-use crate::common::{compare, histories};
+use crate::common::{compare, histories, history_of};
 use linear::generate::Random;
 use linear::models::keyed::{self, Keyed};
 use linear::models::lock::Lock;
@@ -10,7 +10,7 @@ use linear::models::text::Text;
 use linear::models::{list, lock, queue, set, text};
 use linear::{History, Model, Operation, Outcome};
 
-/// A random history: inputs are drawn, outputs are the right ones at points in the intervals, or drawn too.
+/// A random history. Inputs are drawn; outputs are the right ones at points in the intervals, or drawn too.
 fn history<M: Model>(
     model: &M,
     random: &mut Random,
@@ -48,10 +48,10 @@ where
         operations.push((index, Operation { client: index as u32, input, call, outcome }));
     }
     operations.sort_by_key(|(index, _)| *index);
-    operations.into_iter().map(|(_, operation)| operation).collect()
+    history_of(operations.into_iter().map(|(_, operation)| operation))
 }
 
-/// Judges many histories; both verdicts must come up often.
+/// Judges many histories; both verdicts must be common.
 fn many<M>(
     model: &M,
     input: impl Fn(&mut Random, u64) -> M::Input,
@@ -149,7 +149,7 @@ fn a_list_whose_elements_repeat() {
     });
 }
 
-/// Texts over the letters a and b, so that the same text can come about in several ways.
+/// Texts of the letters a and b, so that the same text can be made in several ways.
 fn text_input(random: &mut Random) -> text::Input {
     let word = |random: &mut Random| ["a", "b", "ab", "aa"][random.below(4) as usize].to_owned();
     match random.below(9) {

@@ -1,17 +1,17 @@
-//! Good histories of some hundred operations with one thing changed that leaves no doubt about the verdict.
+//! Good histories of a few hundred operations, with one change after which the verdict is certain.
 //!
-//! Small histories are left to `metamorphic.rs`, where the brute force decides.
+//! `metamorphic.rs` has small histories, where the brute force decides.
 
-use crate::common::judge;
+use crate::common::{history_of, judge};
 use linear::generate::{INITIAL, KeyedInput, Random, Shape, generate};
 use linear::models::keyed::Keyed;
 use linear::models::queue::{self, Queue};
 use linear::models::register::{Input, Output, Register};
-use linear::{History, Operation, Outcome};
+use linear::{Operation, Outcome};
 
 type Op = Operation<KeyedInput, Output<u32>>;
 
-/// Good histories of all kinds, and what is left of their randomness.
+/// Good histories of all kinds, each with a source of randomness.
 fn good() -> impl Iterator<Item = (Vec<Op>, Random)> {
     (0..200).map(|seed| {
         let mut random = Random::new(seed);
@@ -28,7 +28,7 @@ fn good() -> impl Iterator<Item = (Vec<Op>, Random)> {
 }
 
 fn is_linearizable(operations: Vec<Op>) -> bool {
-    judge(&Keyed::new(Register { initial: INITIAL }), &operations.into_iter().collect())
+    judge(&Keyed::new(Register { initial: INITIAL }), &history_of(operations))
 }
 
 /// Any of the operations for which this is true.
@@ -37,7 +37,7 @@ fn any(operations: &[Op], random: &mut Random, wanted: impl Fn(&Op) -> bool) -> 
     places.get(random.below(places.len() as u64) as usize).copied()
 }
 
-/// The values that reads and successful compare-and-sets saw.
+/// The value that a read or a successful compare-and-set saw.
 fn seen(operation: &Op) -> Option<u32> {
     match (&operation.input.input, operation.output()) {
         (Input::Read, Some(&Output::Value(value))) => Some(value),
@@ -56,8 +56,8 @@ fn unchanged_histories_are_linearizable() {
 #[test]
 fn a_read_that_ended_before_its_value_was_written_is_a_violation() {
     for (mut operations, mut random) in good() {
-        let seen_in_vain = |operation: &Op| seen(operation).is_some_and(|value| value != INITIAL);
-        let Some(reader) = any(&operations, &mut random, seen_in_vain) else { continue };
+        let saw_a_write = |operation: &Op| seen(operation).is_some_and(|value| value != INITIAL);
+        let Some(reader) = any(&operations, &mut random, saw_a_write) else { continue };
         let value = seen(&operations[reader]);
         let sets = |operation: &&mut Op| match operation.input.input {
             Input::Write(new) | Input::Cas(_, new) => Some(new) == value,
@@ -76,8 +76,8 @@ fn a_read_that_ended_before_its_value_was_written_is_a_violation() {
 #[test]
 fn a_value_whose_write_is_lost_is_a_violation() {
     for (mut operations, mut random) in good() {
-        let seen_in_vain = |operation: &Op| seen(operation).is_some_and(|value| value != INITIAL);
-        let Some(reader) = any(&operations, &mut random, seen_in_vain) else { continue };
+        let saw_a_write = |operation: &Op| seen(operation).is_some_and(|value| value != INITIAL);
+        let Some(reader) = any(&operations, &mut random, saw_a_write) else { continue };
         let value = seen(&operations[reader]);
         operations.retain(|operation| match operation.input.input {
             Input::Write(new) | Input::Cas(_, new) => Some(new) != value,
@@ -126,8 +126,7 @@ fn queue_history(length: u32) -> Vec<Operation<queue::Input<u32>, queue::Output<
 
 #[test]
 fn elements_that_leave_a_queue_in_another_order_are_a_violation() {
-    let judged =
-        |operations: Vec<_>| judge(&Queue::new(), &operations.into_iter().collect::<History<_, _>>());
+    let judged = |operations: Vec<_>| judge(&Queue::new(), &history_of(operations));
     for first in [0, 7, 40] {
         let mut operations = queue_history(100);
         assert!(judged(operations.clone()));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use linear::generate::Random;
 use linear::{Budget, History, Model, Operation, Outcome, Partition, Verdict, check, validate};
 
-/// Adds one to each of some counters, and tells what they were before.
+/// Adds one to each of some counters, and answers what they were before.
 struct Counters;
 
 impl Model for Counters {
@@ -20,7 +20,7 @@ impl Model for Counters {
 
     fn step(&self, state: &[u8; 8], keys: &Vec<u8>, output: Option<&Vec<u8>>) -> Option<[u8; 8]> {
         let before = keys.iter().map(|&key| state[key as usize]);
-        if output.is_some_and(|told| !before.eq(told.iter().copied())) {
+        if output.is_some_and(|output| !before.eq(output.iter().copied())) {
             return None;
         }
         let mut after = *state;
@@ -33,7 +33,7 @@ impl Model for Counters {
     }
 }
 
-/// One after the other, each told what is right.
+/// Operations one after the other, all with the right answers.
 fn history(inputs: &[&[u8]]) -> History<Vec<u8>, Vec<u8>> {
     let mut counters = [0; 8];
     let mut operation = |(index, keys): (usize, &&[u8])| {
@@ -43,7 +43,7 @@ fn history(inputs: &[&[u8]]) -> History<Vec<u8>, Vec<u8>> {
         let outcome = Outcome::Answered { output, at: call + 1 };
         Operation { client: 0, input: keys.to_vec(), call, outcome }
     };
-    inputs.iter().enumerate().map(&mut operation).collect()
+    History::from_operations(inputs.iter().enumerate().map(&mut operation)).expect("no return before a call")
 }
 
 fn components(inputs: &[&[u8]]) -> Vec<Vec<u32>> {
@@ -121,7 +121,8 @@ fn a_wrong_answer_is_found_in_its_component() {
         }
         operation
     };
-    let bad: History<_, _> = good.operations().iter().enumerate().map(spoil).collect();
+    let bad =
+        History::from_operations(good.operations().iter().enumerate().map(spoil)).expect("the same times");
     let Verdict::NotLinearizable(violation) = check(&Counters, &bad, &Budget::default()).verdict else {
         panic!()
     };

@@ -1,4 +1,4 @@
-//! Histories that others recorded, with the verdicts that others gave. `data/README.md` says whence they are.
+//! Histories that others recorded and judged. `data/README.md` says where they come from.
 
 use crate::common::{files, judge};
 use linear::models::keyed::Keyed;

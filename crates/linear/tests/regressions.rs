@@ -1,13 +1,13 @@
-//! Small histories that a checker got wrong once, here or elsewhere.
+//! Small histories that a checker once got wrong, here or elsewhere.
 
-use crate::common::{MODEL, Registers, compare};
+use crate::common::{MODEL, Registers, compare, history_of};
 use std::time::Duration;
 
 use linear::models::list::{self, List};
 use linear::models::lock::{self, Lock};
 use linear::models::register::{Input, Output};
 use linear::models::text::{self, Text};
-use linear::{Budget, History, Limit, Operation, Outcome, Verdict, check, validate};
+use linear::{Budget, History, Invalid, Limit, Operation, Outcome, Verdict, check, validate};
 
 type Row = (Input<u8>, u64, Option<(Output<u8>, u64)>);
 
@@ -18,7 +18,7 @@ fn history(rows: &[Row]) -> Registers {
         call,
         outcome: end.map_or(Outcome::Unknown, |(output, at)| Outcome::Answered { output, at }),
     };
-    rows.iter().enumerate().map(operation).collect()
+    history_of(rows.iter().enumerate().map(operation))
 }
 
 const DONE: Output<u8> = Output::Written;
@@ -70,8 +70,8 @@ fn only_an_unseen_unknown_write_lets_a_comparison_fail() {
     assert!(compare(&MODEL, &history(&rows)));
 }
 
-/// The zones alone name the write and the read; that the compare-and-set returned early is what rules out
-/// the unknown one as the writer of what it compared with.
+/// The zones alone name the write and the read. The early return of the compare-and-set is what rules out the
+/// unknown one as the writer of the value it compared with.
 #[test]
 fn a_conflict_holds_what_ruled_other_writers_out() {
     let rows = [
@@ -86,12 +86,14 @@ fn a_conflict_holds_what_ruled_other_writers_out() {
     assert!(!compare(&MODEL, &history(&rows)));
 }
 
-/// It lasts until the last moment there is, after which no prefix can end.
+/// The answer comes at the largest time, so no prefix can end after it.
 #[test]
-fn a_wrong_answer_at_the_last_moment_is_a_violation() {
+fn a_wrong_answer_at_the_largest_time_is_a_violation() {
     let mut history = History::new();
-    let answered = |told, at| Outcome::Answered { output: lock::Output(told), at };
-    let mut push = |input, call, outcome| history.push(Operation { client: 1, input, call, outcome });
+    let answered = |granted, at| Outcome::Answered { output: lock::Output(granted), at };
+    let mut push = |input, call, outcome| {
+        history.push(Operation { client: 1, input, call, outcome }).expect("no return before a call")
+    };
     push(lock::Input::Acquire(0), 1, answered(true, 2));
     push(lock::Input::Release(2), 3, Outcome::Unknown);
     push(lock::Input::Release(2), 4, answered(true, u64::MAX));
@@ -105,7 +107,9 @@ fn a_wrong_answer_at_the_last_moment_is_a_violation() {
 fn an_append_of_nothing_has_a_place_in_the_order() {
     let mut history = History::new();
     let answered = |output, at| Outcome::Answered { output, at };
-    let mut push = |input, call, outcome| history.push(Operation { client: 1, input, call, outcome });
+    let mut push = |input, call, outcome| {
+        history.push(Operation { client: 1, input, call, outcome }).expect("no return before a call")
+    };
     push(text::Input::Append(String::new()), 1, answered(text::Output::Done, 2));
     push(text::Input::Append("a".to_string()), 3, answered(text::Output::Done, 4));
     push(text::Input::Append(String::new()), 5, Outcome::Unknown);
@@ -115,13 +119,13 @@ fn an_append_of_nothing_has_a_place_in_the_order() {
     assert_eq!(validate::linearization(&Text, &history, &witness), Ok(()));
 }
 
-/// A read of all that was appended leads to as many values as there are appends, each as long.
+/// A read of all that was appended leads to as many values as there are appends, most of them long.
 #[test]
-fn the_values_before_appends_are_held_against_the_budget() {
+fn the_values_before_appends_count_towards_the_budget() {
     let mut history = History::new();
     let mut push = |input, call, output| {
         let outcome = Outcome::Answered { output, at: call + 1 };
-        history.push(Operation { client: 1, input, call, outcome });
+        history.push(Operation { client: 1, input, call, outcome }).expect("no return before a call");
     };
     let all: Vec<u32> = (0..1000).collect();
     for &element in &all {
@@ -149,7 +153,7 @@ fn an_explanation_may_have_no_bound() {
 }
 
 #[test]
-fn a_conflict_names_nobody_twice_and_none_that_failed() {
+fn a_conflict_names_no_operation_twice_and_none_that_failed() {
     let rows = [
         (Input::Write(1), 0, Some((DONE, 1))),
         (Input::Cas(1, 2), 2, Some((Output::Set(true), 3))),
@@ -157,10 +161,23 @@ fn a_conflict_names_nobody_twice_and_none_that_failed() {
     ];
     let mut good = history(&rows);
     let (input, outcome) = (Input::Write(3), Outcome::Failed { at: 7 });
-    good.push(Operation { client: 3, input, call: 6, outcome });
+    good.push(Operation { client: 3, input, call: 6, outcome }).expect("no return before a call");
     assert!(check(&MODEL, &good, &Budget::default()).verdict.is_linearizable());
-    assert_eq!(validate::conflict(&MODEL, &good, &[0, 1, 1]), Err(validate::Why::Stranger(1)));
-    assert_eq!(validate::conflict(&MODEL, &good, &[2, 3]), Err(validate::Why::Stranger(3)));
+    assert_eq!(validate::conflict(&MODEL, &good, &[0, 1, 1]), Err(validate::WrongVerdict::Foreign(1)));
+    assert_eq!(validate::conflict(&MODEL, &good, &[2, 3]), Err(validate::WrongVerdict::Foreign(3)));
+}
+
+#[test]
+fn an_operation_that_returns_before_its_call_is_refused() {
+    let mut history = Registers::new();
+    let outcome = Outcome::Answered { output: DONE, at: 4 };
+    let error = history.push(Operation { client: 1, input: Input::Write(1), call: 5, outcome }).unwrap_err();
+    assert_eq!(error, Invalid::ReturnBeforeCall { index: 0, call: 5, returned: 4 });
+    assert_eq!(
+        error.to_string(),
+        "operation 0 returns at 4, before its call at 5: do the times come from two clocks?"
+    );
+    assert!(history.is_empty());
 }
 
 /// What is reported without an explanation is a conflict, too.
@@ -189,7 +206,7 @@ fn a_conflict_that_is_not_explained_holds() {
         (Input::Write(1), 1, Some((DONE, 3))),
     ]);
     let (input, outcome) = (Input::Cas(1, 0), Outcome::Failed { at: 7 });
-    with_failed.push(Operation { client: 4, input, call: 3, outcome });
+    with_failed.push(Operation { client: 4, input, call: 3, outcome }).expect("no return before a call");
     for history in [history(&twice), history(&too_few), with_failed] {
         let budget = Budget { explain: false, ..Budget::default() };
         let Verdict::NotLinearizable(violation) = check(&MODEL, &history, &budget).verdict else { panic!() };

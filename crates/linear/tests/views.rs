@@ -1,10 +1,10 @@
-//! Models whose register view is of some operations only, or is all that they say of them.
+//! Models that have a register view of some operations only, or that say what is a read by the view alone.
 
 use std::borrow::Cow;
 
 use linear::{Budget, History, Model, Operation, Outcome, Partition, RegisterOp, Verdict, check, validate};
 
-/// Registers that first hold 0; each operation is one of a key.
+/// Registers that hold 0 at first. Each operation has a key.
 struct Registers;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,13 +12,13 @@ enum Input {
     Read,
     Write(u8),
     Cas(u8, u8),
-    /// Sets this key and another one, which makes them one component.
+    /// Sets this key and another one, which joins them to one component.
     Both(u8, u8),
-    /// Sets it, and answers what it held.
+    /// Sets the key, and answers what it held.
     Swap(u8),
 }
 
-/// What was held, or whether a compare-and-set set; 0 for what has no answer.
+/// What the key held, or whether a compare-and-set succeeded; 0 for operations without an answer.
 type Output = u8;
 
 impl Model for Registers {
@@ -96,20 +96,21 @@ fn history(rows: &[Row]) -> History<(u8, Input), Output> {
         call,
         outcome: Outcome::Answered { output, at },
     };
-    rows.iter().map(operation).collect()
+    History::from_operations(rows.iter().map(operation)).expect("no return before a call")
 }
 
 #[test]
-fn an_operation_without_a_view_makes_its_component_none_of_a_register_even_if_it_failed() {
+fn an_operation_without_a_view_takes_the_register_view_from_its_component_even_if_it_failed() {
     let mut history = history(&[(0, Input::Write(1), 0, 0, 1), (1, Input::Read, 2, 0, 3)]);
     let outcome = Outcome::Failed { at: 5 };
-    history.push(Operation { client: 1, input: (0, Input::Both(1, 2)), call: 4, outcome });
+    let both = Operation { client: 1, input: (0, Input::Both(1, 2)), call: 4, outcome };
+    history.push(both).expect("no return before a call");
     let only = check(&Registers, &history, &Budget::default());
     let Verdict::Linearizable(witness) = &only.verdict else { panic!("{only}") };
     assert_eq!(validate::linearization(&Registers, &history, witness), Ok(()));
     let other =
         Operation { client: 2, input: (2, Input::Write(1)), call: 0, outcome: Outcome::Failed { at: 1 } };
-    history.push(other);
+    history.push(other).expect("no return before a call");
     let several = check(&Registers, &history, &Budget::default());
     assert!(several.components == 2 && several.verdict.is_linearizable(), "{several}");
 }

@@ -1,12 +1,11 @@
-//! Holds the answer to a transaction against what the store would have answered.
+//! Compares the answer to a transaction with the store's answer.
 
 use crate::execute::shown;
 use crate::history::Seen;
 use crate::verdict::Reason;
 use crate::wide::{Answer, Range, Response, Step, Transaction};
 
-/// The first thing in which the answer at a revision, of a history from a base on, differs from the store's, which is
-/// in full.
+/// The first difference between the answer at a revision and the store's full answer.
 pub(crate) fn difference(
     (base, revision): (u32, u32),
     request: &Transaction,
@@ -23,7 +22,7 @@ pub(crate) fn difference(
 
 fn in_step((base, revision): (u32, u32), step: &Step, given: &Answer, made: &Answer) -> Option<Reason> {
     match (step, given, made) {
-        // What was before the history is not known.
+        // Revisions before the base are not known.
         (Step::Range(range), ..) if range.at.is_some_and(|at| at < base) => None,
         (
             Step::Range(range),
@@ -55,7 +54,7 @@ fn in_step((base, revision): (u32, u32), step: &Step, given: &Answer, made: &Ans
     }
 }
 
-/// A pair that is shown and not held so.
+/// A pair that the answer shows and the store does not hold.
 fn in_pairs(
     revision: u32,
     range: Option<&Range>,
@@ -76,7 +75,7 @@ fn in_pairs(
     })
 }
 
-/// A pair that is not shown though it should be; or else there are too many.
+/// A pair that the answer should show but does not; otherwise a wrong number of pairs.
 fn missing(revision: u32, given: &[(u32, Seen)], expected: &[(u32, Seen)]) -> Option<Reason> {
     let mut keys: Vec<u32> = given.iter().map(|(key, _)| *key).collect();
     keys.sort_unstable();

@@ -1,14 +1,14 @@
-//! Who contradicts whom.
+//! Which operations contradict each other.
 
-use crate::check::{Outcome, Pass, Refusal};
+use crate::check::{Checked, Contradiction, Pass};
 use crate::history::Operation;
 use crate::verdict::{Reason, Violation};
 
 impl Pass<'_> {
-    /// Something stands here that may have been answered before something was asked that stands before it.
+    /// Checks that an operation did not return before the call of an operation that comes before it in the order.
     #[cold]
-    pub(crate) fn in_time(&self, operation: &Operation, number: u32, newer: u32) -> Outcome<()> {
-        if operation.ret >= self.latest {
+    pub(crate) fn in_time(&self, operation: &Operation, number: u32, newer: u32) -> Checked<()> {
+        if operation.returned >= self.latest {
             return Ok(());
         }
         let operations = self.history.operations();
@@ -21,16 +21,17 @@ impl Pass<'_> {
         let (revision, late) = acknowledged
             .map(|late| (operations[late].revision, late as u32))
             .or_else(|| made.find(|(_, late)| is_late(&operations[*late as usize])))
-            .expect("somebody was asked then");
+            .expect("an operation has the latest call");
         let avoidable = !operations[late as usize].is_answered() && self.mixed.contains(&late);
         let violation =
             Violation { operations: vec![late, number], reason: Reason::Stale { revision, newer } };
-        Err(Box::new(Refusal { violation, avoidable }))
+        Err(Box::new(Contradiction { violation, avoidable }))
     }
 
-    /// An answer against the store: with whoever made the store so, and made what is shown.
+    /// A contradiction between an answer and the store. It names the answer, the operation that made what the store holds,
+    /// and the operation that made what the answer shows.
     #[cold]
-    pub(crate) fn contradicted(&self, number: u32, reason: Reason) -> Box<Refusal> {
+    pub(crate) fn contradicted(&self, number: u32, reason: Reason) -> Box<Contradiction> {
         let revisions = match reason {
             Reason::Wrong { holds, shows, .. } | Reason::WrongKey { holds, shows, .. } => {
                 [holds.modified, shows.modified]
@@ -45,10 +46,10 @@ impl Pass<'_> {
             .extend(revisions.into_iter().filter(|revision| *revision > 0).filter_map(|at| self.made(at)));
         operations.sort_unstable();
         operations.dedup();
-        Refusal::new(operations, reason)
+        Contradiction::new(operations, reason)
     }
 
-    /// Who made a revision.
+    /// The operation that made a revision.
     fn made(&self, revision: u32) -> Option<u32> {
         let is_maker = |operation: &Operation| {
             operation.is_answered() && operation.is_change() && operation.revision == revision

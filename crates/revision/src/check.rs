@@ -1,28 +1,28 @@
 //! The pass over the revisions.
 
-use crate::ahead::Ahead;
 use crate::evidence::{Change, Evidence};
 use crate::execute::Past;
 use crate::history::{History, Kind, Operation, Seen};
 use crate::links::{Links, NONE};
+use crate::prefetch::Prefetch;
 use crate::several::may_make;
 use crate::unknown::{Found, May, Unknowns};
 use crate::verdict::{Reason, Undecided, Verdict, Violation, Witness};
 
-/// Judges a history. `evidence` is what is known of revisions that nobody acknowledged, and is itself held against those
-/// that somebody did.
+/// Judges a history. `evidence` shows what revisions did; it fills in those that no answer acknowledged, and must agree
+/// with those that an answer did.
 ///
-/// Every writer must be in the history: a change that none of them can have asked for is a violation, unless the
-/// evidence declares it to be made by nobody.
+/// Every writer must be in the history: a change that no operation can have made is a violation, unless the evidence says
+/// that the store made it itself.
 pub fn check(history: &History, evidence: &Evidence) -> Verdict {
     let mut links = match Links::new(history, evidence) {
         Ok(links) => links,
         Err(violation) => return Verdict::Violation(Box::new(violation)),
     };
     let acknowledged = |revision: &&u32| links.maker(history.base(), **revision) != NONE;
-    if let Some(revision) = evidence.nobodys().iter().find(acknowledged) {
+    if let Some(revision) = evidence.store_made().iter().find(acknowledged) {
         let (maker, revision) = (links.maker(history.base(), *revision), *revision);
-        return Refusal::new(vec![maker], Reason::Nobodys { revision }).into_verdict();
+        return Contradiction::new(vec![maker], Reason::MadeByStore { revision }).into_verdict();
     }
     let unknowns = Unknowns::new(std::mem::take(&mut links.lost));
     let before = evidence.changes().partition_point(|change| change.revision <= history.base());
@@ -42,17 +42,17 @@ pub fn check(history: &History, evidence: &Evidence) -> Verdict {
     pass.run(&links)
 }
 
-/// A contradiction, which may be only one of the choices that were made.
-pub(crate) struct Refusal {
+/// A contradiction. It is avoidable if it may depend on a choice among unknown operations.
+pub(crate) struct Contradiction {
     pub(crate) violation: Violation,
     pub(crate) avoidable: bool,
 }
 
-pub(crate) type Outcome<T> = Result<T, Box<Refusal>>;
+pub(crate) type Checked<T> = Result<T, Box<Contradiction>>;
 
-impl Refusal {
-    pub(crate) fn new(operations: Vec<u32>, reason: Reason) -> Box<Refusal> {
-        Box::new(Refusal { violation: Violation { operations, reason }, avoidable: false })
+impl Contradiction {
+    pub(crate) fn new(operations: Vec<u32>, reason: Reason) -> Box<Contradiction> {
+        Box::new(Contradiction { violation: Violation { operations, reason }, avoidable: false })
     }
 
     fn into_verdict(self) -> Verdict {
@@ -63,16 +63,16 @@ impl Refusal {
 pub(crate) struct Pass<'a> {
     pub(crate) history: &'a History,
     pub(crate) evidence: &'a Evidence,
-    /// Changes that are still to come.
+    /// The evidence of revisions that are still to come.
     pub(crate) shown: &'a [Change],
     pub(crate) unknowns: Unknowns,
     /// What each key holds.
     pub(crate) keys: Vec<Seen>,
     pub(crate) past: Past,
-    /// The latest call of all that stands before.
+    /// The latest call of all operations before the current one in the order.
     pub(crate) latest: u64,
     pub(crate) witness: Witness,
-    /// Unknown operations that were chosen among others that ask on different conditions.
+    /// Unknown operations that were chosen although others on different conditions were possible.
     pub(crate) mixed: Vec<u32>,
     pub(crate) undecided: Undecided,
 }
@@ -80,15 +80,15 @@ pub(crate) struct Pass<'a> {
 impl<'a> Pass<'a> {
     fn run(mut self, links: &Links<'_>) -> Verdict {
         let base = self.history.base();
-        let mut ahead = Ahead::new(self.history.operations());
+        let mut ahead = Prefetch::new(self.history.operations());
         for (at, [maker, reader]) in links.heads.iter().copied().enumerate() {
             let revision = base + at as u32;
             if maker != NONE {
                 ahead.reach(maker);
             }
             let made = if revision == base { Ok(()) } else { self.make(revision, maker) };
-            if let Err(refusal) = made.and_then(|()| self.read(revision, reader, &links.next)) {
-                return self.refused(*refusal);
+            if let Err(contradiction) = made.and_then(|()| self.read(revision, reader, &links.next)) {
+                return self.contradicted_verdict(*contradiction);
             }
         }
         if self.undecided == Undecided::default() {
@@ -98,18 +98,18 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// A contradiction that another choice might have avoided is none.
-    fn refused(mut self, refusal: Refusal) -> Verdict {
-        if refusal.avoidable {
+    /// The verdict on a contradiction. If another choice might have avoided it, it is no violation.
+    fn contradicted_verdict(mut self, contradiction: Contradiction) -> Verdict {
+        if contradiction.avoidable {
             self.undecided.ambiguous = true;
             return Verdict::Undecided(self.undecided);
         }
-        refusal.into_verdict()
+        contradiction.into_verdict()
     }
 
-    /// A revision is made.
+    /// Makes a revision.
     #[inline]
-    fn make(&mut self, revision: u32, maker: u32) -> Outcome<()> {
+    fn make(&mut self, revision: u32, maker: u32) -> Checked<()> {
         let shown = self.shown_at(revision);
         if maker == NONE {
             return self.fill(revision, shown);
@@ -122,7 +122,7 @@ impl<'a> Pass<'a> {
             _ => false,
         };
         let holds = self.keys[operation.key as usize];
-        let is_plain = (operation.ret >= self.latest) & is_shown & is_allowed(operation, holds);
+        let is_plain = (operation.returned >= self.latest) & is_shown & is_allowed(operation, holds);
         if !is_plain && self.doubtful_change(maker, revision, shown)? {
             return Ok(());
         }
@@ -131,7 +131,7 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    /// What is shown of a revision; those before it are passed.
+    /// Takes the evidence of the next revision.
     #[inline]
     fn shown_at(&mut self, revision: u32) -> &'a [Change] {
         let is_other = |change: &Change| change.revision != revision;
@@ -141,10 +141,10 @@ impl<'a> Pass<'a> {
         shown
     }
 
-    /// A change that is late, not as it was shown, not allowed, or one of several keys. Returns whether it was carried
-    /// out.
+    /// Checks a change that is late, differs from the evidence, is not allowed, or is on several keys. Returns whether
+    /// it carried the change out.
     #[cold]
-    fn doubtful_change(&mut self, maker: u32, revision: u32, shown: &[Change]) -> Outcome<bool> {
+    fn doubtful_change(&mut self, maker: u32, revision: u32, shown: &[Change]) -> Checked<bool> {
         let history = self.history;
         let operation = &history.operations()[maker as usize];
         self.in_time(operation, maker, revision)?;
@@ -156,7 +156,7 @@ impl<'a> Pass<'a> {
         let is_shown =
             shown.iter().all(|change| (change.key, change.value) == (operation.key, operation.sets()));
         if !is_shown {
-            return Err(Refusal::new(vec![maker], Reason::Evidence { revision }));
+            return Err(Contradiction::new(vec![maker], Reason::Evidence { revision }));
         }
         let holds = self.keys[operation.key as usize];
         if !is_allowed(operation, holds) && !self.is_blind() {
@@ -165,8 +165,8 @@ impl<'a> Pass<'a> {
         Ok(false)
     }
 
-    /// A revision that nobody acknowledged.
-    fn fill(&mut self, revision: u32, shown: &[Change]) -> Outcome<()> {
+    /// Makes a revision that no answer acknowledged.
+    fn fill(&mut self, revision: u32, shown: &[Change]) -> Checked<()> {
         if shown.is_empty() {
             self.undecided.add(revision);
             return Ok(());
@@ -175,10 +175,10 @@ impl<'a> Pass<'a> {
         let is_possible = shown.iter().all(|change| (change.key as usize) < keys)
             && shown.windows(2).all(|pair| pair[0].key != pair[1].key);
         if !is_possible {
-            return Err(Refusal::new(Vec::new(), Reason::Phantom { revision }));
+            return Err(Contradiction::new(Vec::new(), Reason::Phantom { revision }));
         }
-        if self.evidence.is_nobodys(revision) {
-            self.fill_by_nobody(revision, shown)?;
+        if self.evidence.is_store_made(revision) {
+            self.fill_by_store(revision, shown)?;
         } else {
             self.fill_by_unknown(revision, shown)?;
         }
@@ -188,16 +188,17 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    /// The store removes only what there is.
-    fn fill_by_nobody(&self, revision: u32, shown: &[Change]) -> Outcome<()> {
+    /// Checks a revision that the store made itself. The store deletes only keys that exist.
+    fn fill_by_store(&self, revision: u32, shown: &[Change]) -> Checked<()> {
         let is_idle = |change: &Change| change.value.is_none() && self.keys[change.key as usize].is_absent();
         if !self.is_blind() && shown.iter().any(is_idle) {
-            return Err(Refusal::new(Vec::new(), Reason::Phantom { revision }));
+            return Err(Contradiction::new(Vec::new(), Reason::Phantom { revision }));
         }
         Ok(())
     }
 
-    fn fill_by_unknown(&mut self, revision: u32, shown: &[Change]) -> Outcome<()> {
+    /// Finds the unknown operation that made a revision.
+    fn fill_by_unknown(&mut self, revision: u32, shown: &[Change]) -> Checked<()> {
         let (history, blind) = (self.history, self.is_blind());
         let (keys, past) = (&self.keys, &self.past);
         let found = self.unknowns.take(history, shown, |operation| match history.wide(operation) {
@@ -219,19 +220,22 @@ impl<'a> Pass<'a> {
             Found::None { mixed } => mixed,
             Found::TooMany => true,
         };
-        Err(Box::new(Refusal { avoidable, ..*Refusal::new(Vec::new(), Reason::Phantom { revision }) }))
+        Err(Box::new(Contradiction {
+            avoidable,
+            ..*Contradiction::new(Vec::new(), Reason::Phantom { revision })
+        }))
     }
 
-    /// Those who saw a revision without changing anything.
+    /// Checks the operations that saw a revision without changing anything.
     #[inline]
-    fn read(&mut self, revision: u32, last: u32, next: &[u32]) -> Outcome<()> {
+    fn read(&mut self, revision: u32, last: u32, next: &[u32]) -> Checked<()> {
         let mut latest = self.latest;
         let mut number = last;
         while number != NONE {
             let operation = &self.history.operations()[number as usize];
             let holds = self.keys[operation.key as usize];
             let is_shown = (holds == operation.seen) & !would_change(operation, holds);
-            if !((operation.ret >= self.latest) & is_shown) {
+            if !((operation.returned >= self.latest) & is_shown) {
                 self.doubtful_answer(operation, number, revision)?;
             }
             latest = latest.max(if operation.is_bound() { operation.call } else { 0 });
@@ -241,9 +245,9 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    /// An answer that is late, does not show what the store holds, or is one about several keys.
+    /// Checks an answer that is late, differs from what the store holds, or is about several keys.
     #[cold]
-    fn doubtful_answer(&self, operation: &Operation, number: u32, revision: u32) -> Outcome<()> {
+    fn doubtful_answer(&self, operation: &Operation, number: u32, revision: u32) -> Checked<()> {
         self.in_time(operation, number, revision)?;
         if let Some(wide) = self.history.wide(operation) {
             return self.read_wide(wide, number, revision);
@@ -271,15 +275,15 @@ impl<'a> Pass<'a> {
         self.past.push(revision, key, *holds);
     }
 
-    /// Whether some revision before is missing, so that it is not known what keys hold.
+    /// Whether an earlier revision is missing, so that it is not known what keys hold.
     #[inline]
     pub(crate) fn is_blind(&self) -> bool {
         self.undecided.count > 0
     }
 }
 
-/// Whether a write finds what it needs to change a key that holds this. No branches: which kind it is cannot be foreseen.
-/// One of several keys never does: it is looked at by itself.
+/// Whether a write can change a key that holds this. False for operations on several keys, which are checked separately.
+/// Without branches, as the kind is hard to predict.
 #[inline]
 pub(crate) fn is_allowed(operation: &Operation, holds: Seen) -> bool {
     let is_delete = operation.kind == Kind::Delete;
@@ -289,8 +293,8 @@ pub(crate) fn is_allowed(operation: &Operation, holds: Seen) -> bool {
         & !(is_update & (holds.modified != operation.expected))
 }
 
-/// Whether an operation that changed nothing would have changed a key that holds this. A put always does, and one of
-/// several keys is looked at by itself.
+/// Whether an operation whose answer says that it changed nothing would have changed a key that holds this. True for
+/// operations on several keys, which are checked separately.
 #[inline]
 pub(crate) fn would_change(operation: &Operation, holds: Seen) -> bool {
     let is_delete = operation.kind == Kind::Delete;
@@ -301,8 +305,8 @@ pub(crate) fn would_change(operation: &Operation, holds: Seen) -> bool {
         | (is_update & (holds.modified == operation.expected))
 }
 
-/// Where some revision before is missing, only what was acknowledged is held against an answer: it cannot show another
-/// value of a change that is known, nor an older change, nor one that is still to come.
+/// Whether an answer is wrong although an earlier revision is missing. Only acknowledged changes count then: an answer
+/// cannot show another value for a known change, an older change, or a later one.
 fn is_wrong_anyway(operation: &Operation, holds: Seen, revision: u32) -> bool {
     let shows = operation.seen;
     let is_read = matches!(operation.kind, Kind::Get | Kind::GetSerializable | Kind::Update);

@@ -1,15 +1,15 @@
-//! What a watch showed.
+//! Evidence: what a watch showed.
 
 use crate::history::History;
 
-/// What a revision did to a key.
+/// One key's change at a revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Change {
     /// The revision.
     pub revision: u32,
     /// The key.
     pub key: u32,
-    /// The value that was set; `None` for a removal.
+    /// The value that was set; `None` for a deletion.
     pub value: Option<u32>,
 }
 
@@ -19,24 +19,25 @@ impl Change {
         Change { revision, key, value: Some(value) }
     }
 
-    /// A key was removed.
+    /// A key was deleted.
     pub fn delete(revision: u32, key: u32) -> Change {
         Change { revision, key, value: None }
     }
 }
 
-/// What is known of revisions from elsewhere: a watch of everything from the first revision, or a log.
+/// What revisions did, according to a source other than the answers: a watch of everything from the first revision, or
+/// a log.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
-    /// By revision and key.
+    /// Sorted by revision and key.
     changes: Vec<Change>,
-    /// In ascending order.
-    nobody: Vec<u32>,
+    /// The revisions that the store made itself, in ascending order.
+    store_made: Vec<u32>,
     keys: u32,
 }
 
 impl Evidence {
-    /// What each revision did, by revision and key.
+    /// All changes, sorted by revision and key.
     pub fn changes(&self) -> &[Change] {
         &self.changes
     }
@@ -48,41 +49,41 @@ impl Evidence {
         &rest[..rest.iter().take_while(|change| change.revision == revision).count()]
     }
 
-    /// Declares revisions to be made by the store itself and by none of the operations: the end of a lease removes its
-    /// keys.
-    pub fn by_nobody(mut self, revisions: impl IntoIterator<Item = u32>) -> Evidence {
-        self.nobody.extend(revisions);
-        self.nobody.sort_unstable();
-        self.nobody.dedup();
+    /// Declares that the store made these revisions itself, and no operation did: when a lease ends, the store deletes
+    /// its keys.
+    pub fn made_by_store(mut self, revisions: impl IntoIterator<Item = u32>) -> Evidence {
+        self.store_made.extend(revisions);
+        self.store_made.sort_unstable();
+        self.store_made.dedup();
         self
     }
 
     /// The revisions that the store made itself, in ascending order.
-    pub fn nobodys(&self) -> &[u32] {
-        &self.nobody
+    pub fn store_made(&self) -> &[u32] {
+        &self.store_made
     }
 
-    /// One more than the highest number of a key that is shown, as far as there can be such a key.
+    /// One more than the highest valid number of a key that is shown.
     pub(crate) fn keys(&self) -> u32 {
         self.keys
     }
 
     /// Whether the store made this revision itself.
-    pub fn is_nobodys(&self, revision: u32) -> bool {
-        self.nobody.binary_search(&revision).is_ok()
+    pub fn is_store_made(&self, revision: u32) -> bool {
+        self.store_made.binary_search(&revision).is_ok()
     }
 }
 
 impl<I: IntoIterator<Item = Change>> From<I> for Evidence {
-    /// Of a revision that is shown at all, all changes must be shown. The same change may be shown more than once.
+    /// If a revision has any change here, it must have all of its changes. The same change may occur more than once.
     fn from(changes: I) -> Evidence {
         let mut changes: Vec<Change> = changes.into_iter().collect();
         if !changes.is_sorted() {
             changes.sort_unstable();
         }
         changes.dedup();
-        let possible = changes.iter().map(|change| change.key).filter(|key| *key < History::MOST_KEYS);
+        let possible = changes.iter().map(|change| change.key).filter(|key| *key < History::KEYS_MAX);
         let keys = possible.max().map_or(0, |key| key + 1);
-        Evidence { changes, nobody: Vec::new(), keys }
+        Evidence { changes, store_made: Vec::new(), keys }
     }
 }

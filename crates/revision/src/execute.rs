@@ -1,4 +1,4 @@
-//! What a transaction does to a store, and what it answers.
+//! Executes a transaction on a store: its changes and its answer.
 
 use std::collections::BTreeMap;
 
@@ -14,11 +14,11 @@ pub(crate) struct Store<'a> {
     pub(crate) past: &'a Past,
 }
 
-/// What keys held before. Only kept for histories in which somebody reads it.
+/// What keys held at earlier revisions. Only kept if some operation reads it.
 #[derive(Debug, Default)]
 pub(crate) struct Past {
     is_kept: bool,
-    /// By key: what it held from which revision on.
+    /// By key: what it held, and since which revision.
     versions: Vec<Vec<(u32, Seen)>>,
 }
 
@@ -41,7 +41,7 @@ impl Past {
     }
 }
 
-/// What came of a transaction.
+/// The result of a transaction.
 #[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) response: Response,
@@ -49,8 +49,8 @@ pub(crate) struct Done {
     pub(crate) changes: BTreeMap<u32, Seen>,
 }
 
-/// Carries a transaction out; `None` if the store would have refused it. Ranges are answered only if they are `asked`
-/// for, since they change nothing, and in full: what a limit leaves out is left to [`cut`].
+/// Executes a transaction; `None` if the store would have refused it. Ranges are answered only if `asked` is true, as
+/// they change nothing, and in full; [`cut`] removes what their limits leave out.
 pub(crate) fn execute(store: Store<'_>, request: &Transaction, asked: bool) -> Option<Done> {
     let mut run = Run { store, changes: BTreeMap::new(), asked };
     let response = run.transaction(request)?;
@@ -84,7 +84,7 @@ fn holds(compare: &Compare, seen: Seen) -> bool {
     }
 }
 
-/// The keys of an interval, as far as there are any.
+/// The keys of an interval that exist in the table.
 fn within(keys: &[Seen], interval: Keys) -> impl Iterator<Item = (u32, &Seen)> {
     let to = (interval.to as usize).min(keys.len());
     let from = (interval.from as usize).min(to);
@@ -126,7 +126,7 @@ impl Run<'_> {
         })
     }
 
-    /// What a key holds after the steps so far, if this is what it held before the transaction.
+    /// What a key holds after the steps so far, given what it held before the transaction.
     fn now(&self, key: u32, before: Seen) -> Seen {
         if self.changes.is_empty() { before } else { self.changes.get(&key).copied().unwrap_or(before) }
     }
@@ -157,7 +157,7 @@ impl Run<'_> {
     }
 }
 
-/// How many of so many pairs a range shows.
+/// How many of `count` pairs a range shows.
 pub(crate) fn shown(range: &Range, count: usize) -> usize {
     match range.limit {
         _ if range.count_only => 0,
@@ -166,7 +166,7 @@ pub(crate) fn shown(range: &Range, count: usize) -> usize {
     }
 }
 
-/// Leaves out of full answers what their ranges do not show.
+/// Removes from full answers what their ranges do not show.
 pub(crate) fn cut(request: &Transaction, response: &mut Response) {
     for (step, answer) in request.branch(response.succeeded).iter().zip(&mut response.answers) {
         match (step, answer) {

@@ -1,27 +1,30 @@
-//! What an operation was asked and answered, in words.
+//! Operations and their answers, in words.
 
 use crate::history::{History, Kind, Operation, Seen};
 use crate::verdict::Violation;
 use crate::wide::{Answer, Response, Step, Transaction, Wide};
 
 impl Violation {
-    /// A sentence for each of the violation's operations: who asked for what, when, and what was answered.
+    /// A sentence for each of the violation's operations: its times, its request and its answer. Pass the history of the
+    /// check.
     pub fn explain(&self, history: &History) -> Vec<String> {
-        self.operations.iter().map(|number| sentence(history, *number)).collect()
+        self.operations.iter().filter_map(|number| sentence(history, *number)).collect()
     }
 }
 
-fn sentence(history: &History, number: u32) -> String {
-    let operation = &history.operations()[number as usize];
-    let Operation { call, ret, revision, .. } = *operation;
+fn sentence(history: &History, number: u32) -> Option<String> {
+    let operation = history.operations().get(number as usize)?;
+    let Operation { call, returned, revision, .. } = *operation;
     let asked = match history.wide(operation) {
         Some(wide) => several(wide, operation.is_answered()),
         None => on_key(operation),
     };
     if !operation.is_answered() {
-        return format!("operation {number}, asked at {call} and never answered, {asked}");
+        return Some(format!("operation {number}, called at {call} and never answered, {asked}"));
     }
-    format!("operation {number}, asked at {call} and answered at {ret} with revision {revision}, {asked}")
+    Some(format!(
+        "operation {number}, called at {call} and answered at {returned} with revision {revision}, {asked}"
+    ))
 }
 
 fn on_key(operation: &Operation) -> String {
@@ -30,10 +33,10 @@ fn on_key(operation: &Operation) -> String {
     let is_answered = operation.is_answered();
     match operation.kind {
         Kind::Get => format!("reads key {key} and sees {shows}"),
-        Kind::GetSerializable => format!("reads key {key} as one member has it and sees {shows}"),
+        Kind::GetSerializable => format!("reads key {key} from one member's own state and sees {shows}"),
         Kind::Put => format!("sets key {key} to {value}"),
-        Kind::Delete if is_answered && !changed => format!("finds no key {key} to remove"),
-        Kind::Delete => format!("removes key {key}"),
+        Kind::Delete if is_answered && !changed => format!("finds no key {key} to delete"),
+        Kind::Delete => format!("deletes key {key}"),
         Kind::Update if is_answered && !changed => {
             format!("finds that key {key} was not last changed at {expected} and sees {shows}")
         }
@@ -49,7 +52,7 @@ fn several(wide: &Wide, is_answered: bool) -> String {
         (count, true) => format!("finds that its {count} conditions hold and "),
         (count, false) => format!("finds that its {count} conditions do not all hold and "),
     };
-    let whose = if *serializable { ", as one member has it" } else { "" };
+    let whose = if *serializable { ", from one member's own state" } else { "" };
     if !is_answered {
         return format!("{way}asks for {}", list(request.branch(true).iter().map(wish)));
     }
@@ -64,8 +67,8 @@ fn list(parts: impl Iterator<Item = String>) -> String {
 fn wish(step: &Step) -> String {
     match step {
         Step::Range(range) => format!("a read of keys {} to {}", range.keys.from, range.keys.to),
-        Step::Put { key, .. } => format!("key {key} to be set"),
-        Step::Delete(keys) => format!("the removal of keys {} to {}", keys.from, keys.to),
+        Step::Put { key, .. } => format!("a put of key {key}"),
+        Step::Delete(keys) => format!("a deletion of keys {} to {}", keys.from, keys.to),
         Step::Nested(_) => "a nested transaction".to_string(),
     }
 }
@@ -80,9 +83,9 @@ fn done(request: &Transaction, response: &Response) -> String {
             format!("sees {}{count} keys from {} to {}{at}", pairs.len(), keys.from, keys.to)
         }
         (Step::Put { key, value: Some(value) }, _) => format!("sets key {key} to {value}"),
-        (Step::Put { key, value: None }, _) => format!("sets key {key} to what it holds"),
+        (Step::Put { key, value: None }, _) => format!("sets key {key} to the value it holds"),
         (Step::Delete(keys), Answer::Delete { deleted, .. }) => {
-            format!("removes {deleted} keys from {} to {}", keys.from, keys.to)
+            format!("deletes {deleted} keys from {} to {}", keys.from, keys.to)
         }
         (Step::Nested(request), Answer::Nested(response)) => done(request, response),
         _ => String::new(),

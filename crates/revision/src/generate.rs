@@ -1,10 +1,10 @@
-//! Histories as a correct store, or one with a single stale read, would leave them: for benchmarks and tests.
+//! Histories of a correct store, or of one with a single stale read, for benchmarks and tests.
 //!
-//! Clients are busy nearly all the time, which is the worst case for whoever has to order them: a call takes an
-//! exponential time to its point and another one back, and a client thinks for a tenth of that. Half of the operations
-//! are reads, 30 % puts, 10 % updates, 10 % removals. A write whose answer is lost takes effect half of the time, up to
-//! a while later, and its client is replaced. A share of the operations may be wide ones instead: ranges, removals of
-//! ranges, transactions; then the store removes keys of its own accord, too, as it does at the end of leases.
+//! Clients are busy nearly all the time, which makes ordering hardest: the times from call to point and from point to
+//! return are exponential, and a client pauses for a tenth of that. Half of the operations are reads, 30 % puts, 10 %
+//! updates and 10 % deletions. A write of unknown outcome takes effect half of the time, possibly late, and its client is
+//! replaced. A share of the operations may be on several keys: ranges, deletions of ranges, transactions. Then the store
+//! also deletes keys itself, as it does when leases end.
 
 mod wide;
 
@@ -17,26 +17,26 @@ use crate::execute::{Past, Store, cut, execute};
 use crate::history::{History, Kind, Operation, Seen, UNKNOWN};
 use crate::wide::{Keys, Wide};
 
-/// What to make.
+/// What kind of history to generate.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
-    /// How many are asking at a time.
+    /// How many clients at a time.
     pub clients: u32,
-    /// How many keys there are.
+    /// How many keys.
     pub keys: u32,
     /// How many operations.
     pub operations: u32,
-    /// How many writes of a thousand lose their answer.
+    /// How many of a thousand writes have an unknown outcome.
     pub unknown: u32,
-    /// How many operations of a thousand are of several keys.
+    /// How many of a thousand operations are on several keys.
     pub wide: u32,
-    /// Whether one read of the second half shows the store before a change that was acknowledged before it was asked.
+    /// Whether one read in the second half shows the store before a change that was acknowledged before its call.
     pub stale: bool,
     /// The same shape and seed give the same history.
     pub seed: u64,
 }
 
-/// Makes a history, and what a watch of everything would show of it.
+/// Generates a history, and the evidence that a watch of everything would give.
 pub fn generate(shape: &Shape) -> (History, Evidence) {
     let mut run = Run::new(shape);
     for client in 0..shape.clients {
@@ -53,7 +53,7 @@ pub fn generate(shape: &Shape) -> (History, Evidence) {
         }
     }
     let history = run.history();
-    (history, Evidence::from(run.changes).by_nobody(run.nobody))
+    (history, Evidence::from(run.changes).made_by_store(run.store_made))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,13 +64,13 @@ enum Event {
     Return(u32, u32),
 }
 
-/// More changes of a key than this are not acknowledged late.
+/// How many recent changes of a key are remembered for the stale read.
 const RECENT: usize = 1024;
 
 /// A change of a key.
 #[derive(Clone, Copy)]
 struct Row {
-    /// What it held before, the revision and who made it.
+    /// What the key held before, the revision of the change, and the operation that made it.
     before: Seen,
     changed: u32,
     maker: u32,
@@ -85,16 +85,16 @@ struct Run<'a> {
     queue: BinaryHeap<Reverse<(u64, u32, Event)>>,
     queued: u32,
     operations: Vec<Operation>,
-    /// What the wide ones ask; `value` of their operations counts them.
+    /// The wide operations; `value` of an operation is the index here.
     wide: Vec<Wide>,
     keys: Vec<Seen>,
     past: Past,
-    /// By key: its last changes, as long as one of them may be what the stale read misses.
+    /// By key: its last changes, until the stale read is made.
     rows: Vec<VecDeque<Row>>,
     revision: u32,
     changes: Vec<Change>,
     /// Revisions that the store made itself.
-    nobody: Vec<u32>,
+    store_made: Vec<u32>,
     /// Whether the stale read was made.
     staled: bool,
 }
@@ -115,7 +115,7 @@ impl Run<'_> {
             rows: vec![VecDeque::new(); shape.keys as usize],
             revision: 1,
             changes: Vec::new(),
-            nobody: Vec::new(),
+            store_made: Vec::new(),
             staled: !shape.stale,
         }
     }
@@ -143,7 +143,7 @@ impl Run<'_> {
         let operation = self.ask(number);
         self.rank += 1;
         let is_lost = operation.is_write() && self.below(1000) < self.shape.unknown;
-        self.operations.push(Operation { call: self.rank, ret: UNKNOWN, ..operation });
+        self.operations.push(Operation { call: self.rank, returned: UNKNOWN, ..operation });
         if is_lost {
             if self.below(2) == 0 {
                 let at = self.wait(5.0);
@@ -169,7 +169,7 @@ impl Run<'_> {
         match self.below(10) {
             0..5 => Operation::get(key, Seen::ABSENT),
             5..8 => Operation::put(key, number + 1),
-            // Mostly what the client would have read a moment ago.
+            // The revision that the client would have read a moment ago.
             8 => Operation::update(key, last, number + 1, None),
             _ => Operation::delete(key, true),
         }
@@ -179,7 +179,7 @@ impl Run<'_> {
     fn point(&mut self, number: u32, client: Option<u32>) {
         let operation = self.operations[number as usize];
         if self.shape.wide > 0 && self.below(2000) < self.shape.wide {
-            self.remove_by_nobody();
+            self.remove_by_store();
         }
         let answer = if operation.is_wide() {
             self.point_wide(number, operation)
@@ -187,7 +187,7 @@ impl Run<'_> {
             Some(self.point_on_key(number, operation))
         };
         let Some(client) = client else { return };
-        // What was refused is recorded like an unknown outcome.
+        // A refused request is recorded as one of unknown outcome.
         let Some(answer) = answer else {
             let at = self.wait(0.1);
             return self.happen(at, Event::Call(client));
@@ -233,13 +233,13 @@ impl Run<'_> {
     }
 
     /// A lease ends.
-    fn remove_by_nobody(&mut self) {
+    fn remove_by_store(&mut self) {
         let keys: Keys = self.random.keys(self.shape.keys);
         let held = |key: &u32| !self.keys[*key as usize].is_absent();
         let gone: Vec<u32> = (keys.from..keys.to.min(self.shape.keys)).filter(held).collect();
         if !gone.is_empty() {
             self.revision += 1;
-            self.nobody.push(self.revision);
+            self.store_made.push(self.revision);
         }
         for key in gone {
             self.change(None, key, Seen::ABSENT);
@@ -263,8 +263,8 @@ impl Run<'_> {
         self.changes.push(Change { revision, key, value });
     }
 
-    /// What the one stale read shows, and at which revision, if this is the one: the store before the last change that
-    /// had been acknowledged when it was asked.
+    /// The revision and the content of the stale read, if this is the one: the store before the last change that was
+    /// acknowledged before its call.
     fn stale(&mut self, operation: &Operation) -> Option<(u32, Seen)> {
         let late = self.operations.len() as u32 > self.shape.operations / 2;
         if self.staled || !late || operation.kind != Kind::Get {
@@ -272,7 +272,7 @@ impl Run<'_> {
         }
         let acknowledged = |row: &&Row| {
             let maker = &self.operations[row.maker as usize];
-            maker.ret != UNKNOWN && maker.ret < operation.call
+            maker.returned != UNKNOWN && maker.returned < operation.call
         };
         let row = self.rows[operation.key as usize].iter().rev().find(acknowledged)?;
         self.staled = true;
@@ -281,7 +281,7 @@ impl Run<'_> {
 
     fn answer(&mut self, number: u32, client: u32) {
         self.rank += 1;
-        self.operations[number as usize].ret = self.rank;
+        self.operations[number as usize].returned = self.rank;
         let at = self.wait(0.1);
         self.happen(at, Event::Call(client));
     }
@@ -290,12 +290,14 @@ impl Run<'_> {
         let mut history = History::new(1);
         for operation in std::mem::take(&mut self.operations) {
             if !operation.is_wide() {
-                history.push(operation);
+                history.push(operation).expect("a simulated operation is valid");
                 continue;
             }
-            let Operation { call, ret, revision, .. } = operation;
+            let Operation { call, returned, revision, .. } = operation;
             let wide = self.wide[operation.value as usize].clone();
-            history.push_wide(wide.at(revision).during(call, ret)).expect("the answers fit");
+            history
+                .push_wide(wide.at(revision).during(call, returned))
+                .expect("a simulated operation is valid");
         }
         history
     }

@@ -1,52 +1,49 @@
 //! What clients asked and saw.
 
-use std::fmt;
-
 use crate::wide::{Step, Wide};
 
-/// The return of an operation whose outcome is unknown: it may take effect at any time after its call, or never.
+/// The return of an operation whose outcome is unknown: it took effect at some time after its call, or never.
 pub const UNKNOWN: u64 = u64::MAX;
 
-/// What an operation asks.
+/// What an operation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The value of a key.
+    /// Reads a key.
     Get,
-    /// The value of a key as some member has it, which may be an old one.
+    /// Reads a key from one member's own state, which may be old.
     GetSerializable,
     /// A [`Wide`] operation that writes nothing.
     Range,
-    /// A [`Wide`] operation that writes nothing and reads what some member has, which may be old.
+    /// A [`Wide`] operation that writes nothing and reads one member's own state, which may be old.
     RangeSerializable,
     /// Sets a key.
     Put,
-    /// Removes a key.
+    /// Deletes a key.
     Delete,
-    /// Sets a key if its last change is the expected one, else reads it.
+    /// Sets a key if its last change is the expected one, otherwise reads it.
     Update,
     /// A [`Wide`] operation that may write.
     Transaction,
 }
 
-/// What an answer shows of a key: its value, and the revisions of its last change and of its creation, and how many
-/// changes it has seen since then. All are 0 for a key that does not exist.
+/// What an answer shows of a key. All fields are 0 for a key that does not exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Seen {
-    /// The value, by a number of the recorder's choice.
+    /// The value, as a number that the recorder chose.
     pub value: u32,
-    /// Revision of the last change; 0 for a key that does not exist.
+    /// The revision of the last change; 0 for a key that does not exist.
     pub modified: u32,
-    /// Revision of the creation.
+    /// The revision of the creation.
     pub created: u32,
-    /// Changes since the creation, which is the first.
+    /// The number of changes since the creation, which is the first.
     pub version: u32,
 }
 
 impl Seen {
-    /// No such key.
+    /// A key that does not exist.
     pub const ABSENT: Seen = Seen { value: 0, modified: 0, created: 0, version: 0 };
 
-    /// A key as it was shown.
+    /// A key with these fields.
     pub fn new(value: u32, modified: u32, created: u32, version: u32) -> Seen {
         Seen { value, modified, created, version }
     }
@@ -57,10 +54,10 @@ impl Seen {
         self.modified == 0
     }
 
-    /// What the key holds when this revision has set it, or removed it.
+    /// What the key holds after this revision set it, or deleted it.
     #[inline]
     pub(crate) fn after(self, revision: u32, value: Option<u32>) -> Seen {
-        // Which case it is cannot be foreseen; all of it is worked out without a branch.
+        // The case is hard to predict, so there are no branches.
         let kept = if value.is_some() { u32::MAX } else { 0 };
         let new = if self.is_absent() { u32::MAX } else { 0 };
         let created = self.created | (revision & new);
@@ -76,30 +73,30 @@ impl Seen {
 /// One operation of a client. 56 bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Operation {
-    /// When it was asked. Only the order of times matters; equal times are no order.
+    /// When it was called. Only the order of times matters; equal times have no order.
     pub call: u64,
-    /// When it was answered; [`UNKNOWN`] if it never was.
-    pub ret: u64,
-    /// The revision of the answer: the one it made, or else the newest it saw. 0 without an answer.
+    /// When it returned; [`UNKNOWN`] if its outcome is unknown.
+    pub returned: u64,
+    /// The revision of the answer: the one that the operation made, or the newest that it saw. 0 without an answer.
     pub revision: u32,
-    /// The key, by its number in the order in which the store sorts keys; 0 for a [`Wide`] operation.
+    /// The key's number in the order in which the store sorts keys; 0 for a [`Wide`] operation.
     pub key: u32,
-    /// The value it sets; for a [`Wide`] operation its number in [`History::wide`].
+    /// The value to set; for a [`Wide`] operation whatever [`History::wide`] needs to find it.
     pub value: u32,
     /// For [`Kind::Update`]: the revision that the key's last change must have.
     pub expected: u32,
-    /// What the answer shows; [`Seen::ABSENT`] where it shows nothing.
+    /// What the answer shows; [`Seen::ABSENT`] if it shows nothing.
     pub seen: Seen,
-    /// What it asks.
+    /// What it does.
     pub kind: Kind,
-    /// Whether the answer says that it changed something: a key was deleted, an update was made. Always for puts.
+    /// Whether the answer says that something changed: a key was deleted, or an update was made. Always true for puts.
     pub changed: bool,
 }
 
 impl Operation {
     fn new(kind: Kind, key: u32) -> Operation {
-        let (call, ret, revision, value, expected) = (0, UNKNOWN, 0, 0, 0);
-        Operation { call, ret, revision, key, value, expected, seen: Seen::ABSENT, kind, changed: false }
+        let (call, returned, revision, value, expected) = (0, UNKNOWN, 0, 0, 0);
+        Operation { call, returned, revision, key, value, expected, seen: Seen::ABSENT, kind, changed: false }
     }
 
     /// A read.
@@ -117,25 +114,25 @@ impl Operation {
         Operation { value, changed: true, ..Operation::new(Kind::Put, key) }
     }
 
-    /// A removal, and whether there was something to remove.
+    /// A deletion, and whether there was a key to delete.
     pub fn delete(key: u32, changed: bool) -> Operation {
         Operation { changed, ..Operation::new(Kind::Delete, key) }
     }
 
-    /// A write on condition. `otherwise` is what it shows if the condition does not hold.
+    /// A conditional write. `otherwise` is what the answer shows if the condition did not hold.
     pub fn update(key: u32, expected: u32, value: u32, otherwise: Option<Seen>) -> Operation {
         let (changed, seen) = (otherwise.is_none(), otherwise.unwrap_or_default());
         Operation { expected, value, changed, seen, ..Operation::new(Kind::Update, key) }
     }
 
-    /// Answered with this revision.
+    /// The operation, answered with this revision.
     pub fn at(self, revision: u32) -> Operation {
         Operation { revision, ..self }
     }
 
-    /// Asked and answered at these times.
-    pub fn during(self, call: u64, ret: u64) -> Operation {
-        Operation { call, ret, ..self }
+    /// The operation, with these times.
+    pub fn during(self, call: u64, returned: u64) -> Operation {
+        Operation { call, returned, ..self }
     }
 
     /// Whether it may change the store.
@@ -143,36 +140,36 @@ impl Operation {
         self.kind as u8 >= Kind::Put as u8
     }
 
-    /// Whether it is one of several keys.
+    /// Whether it is on several keys: a [`Wide`] operation.
     #[inline]
     pub fn is_wide(&self) -> bool {
         matches!(self.kind, Kind::Range | Kind::RangeSerializable | Kind::Transaction)
     }
 
-    /// Whether it must see all that was answered before it was asked.
+    /// Whether it must see everything that was acknowledged before its call. Serializable reads need not.
     #[inline]
     pub fn is_bound(&self) -> bool {
         !matches!(self.kind, Kind::GetSerializable | Kind::RangeSerializable)
     }
 
-    /// Whether its answer, if it has one, says that it made a revision.
+    /// Whether it made a revision, according to its answer, if it has one.
     #[inline]
     pub fn is_change(&self) -> bool {
         self.changed & self.is_write()
     }
 
-    /// What it sets its key to, if it changes it; `None` for a removal.
+    /// What it sets its key to, if it changes it; `None` for a deletion.
     pub(crate) fn sets(&self) -> Option<u32> {
         (self.kind != Kind::Delete).then_some(self.value)
     }
 
     /// Whether it has an answer.
     pub fn is_answered(&self) -> bool {
-        self.ret != UNKNOWN
+        self.returned != UNKNOWN
     }
 }
 
-/// What clients saw of a store. Requests that were refused, and are certain to have had no effect, are left out.
+/// The operations of one run. Refused requests, which had no effect, are left out.
 #[derive(Clone, Debug)]
 pub struct History {
     /// The revision before the first change; the store is empty then.
@@ -180,56 +177,47 @@ pub struct History {
     operations: Vec<Operation>,
     wide: Vec<Wide>,
     keys: u32,
-    /// The highest revision of an answer; the base without any.
+    /// The highest revision of an answer; the base if there is none.
     newest: u32,
     reads_past: bool,
 }
 
 impl History {
-    /// Keys are numbered below this, since there is a place for each number up to the highest.
-    pub const MOST_KEYS: u32 = 1 << 24;
+    /// The numbers of keys are below this, because a table has an entry for each number up to the highest.
+    pub const KEYS_MAX: u32 = 1 << 24;
 
-    /// A history that begins at this revision, with an empty store: 1 for a new etcd.
+    /// A history that begins with an empty store at this revision, the base. For a new etcd it is 1.
     pub fn new(base: u32) -> History {
         let (operations, wide) = (Vec::new(), Vec::new());
         History { base, operations, wide, keys: 0, newest: base, reads_past: false }
     }
 
-    /// Adds an operation on one key. Their order does not matter; near the order of calls is fastest.
-    ///
-    /// # Panics
-    /// Where [`History::try_push`] has an error.
-    pub fn push(&mut self, operation: Operation) {
-        if let Err(invalid) = self.try_push(operation) {
-            panic!("{invalid}: {operation:?}");
-        }
-    }
-
-    /// Adds an operation on one key.
+    /// Adds an operation on one key and returns its index. The order of operations does not matter; an order close
+    /// to that of the calls is fastest.
     ///
     /// # Errors
-    /// If it is none that can be judged.
-    pub fn try_push(&mut self, operation: Operation) -> Result<(), Invalid> {
+    /// If the operation cannot be judged. The history is then as it was.
+    pub fn push(&mut self, operation: Operation) -> Result<u32, Invalid> {
         if operation.is_wide() {
-            return Err(Invalid::Kind);
+            return Err(Invalid::Wide);
         }
         self.add(operation, operation.key)
     }
 
-    /// Adds an operation on several keys.
+    /// Adds an operation on several keys and returns its index.
     ///
     /// # Errors
-    /// If it is none that can be judged.
-    pub fn push_wide(&mut self, wide: Wide) -> Result<(), Invalid> {
-        let is_answered = wide.ret != UNKNOWN;
+    /// If the operation cannot be judged. The history is then as it was.
+    pub fn push_wide(&mut self, wide: Wide) -> Result<u32, Invalid> {
+        let is_answered = wide.returned != UNKNOWN;
         let kind = match (wide.request.is_write(), wide.serializable) {
-            (true, true) => return Err(Invalid::Kind),
+            (true, true) => return Err(Invalid::SerializableWrite),
             (true, false) => Kind::Transaction,
             (false, true) => Kind::RangeSerializable,
             (false, false) => Kind::Range,
         };
         if is_answered && !wide.response.fits(&wide.request) {
-            return Err(Invalid::Answers);
+            return Err(Invalid::AnswersDoNotFit);
         }
         let mut highest = wide.response.highest_key().filter(|_| is_answered).unwrap_or(0);
         wide.request.each(&mut |step| {
@@ -239,34 +227,36 @@ impl History {
         });
         let operation = Operation {
             call: wide.call,
-            ret: wide.ret,
+            returned: wide.returned,
             revision: wide.revision,
             value: self.wide.len() as u32,
             changed: is_answered && wide.response.changed(),
             ..Operation::new(kind, 0)
         };
-        self.add(operation, highest)?;
+        let index = self.add(operation, highest)?;
         self.reads_past |= wide.request.reads_past();
         self.wide.push(wide);
-        Ok(())
+        Ok(index)
     }
 
-    fn add(&mut self, operation: Operation, highest_key: u32) -> Result<(), Invalid> {
-        if operation.call > operation.ret {
-            return Err(Invalid::Times);
-        }
+    fn add(&mut self, operation: Operation, highest_key: u32) -> Result<u32, Invalid> {
+        let Operation { call, returned, .. } = operation;
         if self.operations.len() >= u32::MAX as usize - 1 {
-            return Err(Invalid::TooMany);
+            return Err(Invalid::TooManyOperations);
         }
-        if highest_key >= History::MOST_KEYS {
-            return Err(Invalid::Key { key: highest_key });
+        let index = self.operations.len() as u32;
+        if call > returned {
+            return Err(Invalid::ReturnBeforeCall { index, call, returned });
+        }
+        if highest_key >= History::KEYS_MAX {
+            return Err(Invalid::KeyTooLarge { key: highest_key });
         }
         self.keys = self.keys.max(highest_key + 1);
         if operation.is_answered() {
             self.newest = self.newest.max(operation.revision);
         }
         self.operations.push(operation);
-        Ok(())
+        Ok(index)
     }
 
     /// The revision before the first change.
@@ -279,17 +269,17 @@ impl History {
         &self.operations
     }
 
-    /// What an operation on several keys asks and was answered; `None` for one on a single key.
+    /// The request and the response of an operation on several keys; `None` for one on a single key.
     pub fn wide(&self, operation: &Operation) -> Option<&Wide> {
         if operation.is_wide() { self.wide.get(operation.value as usize) } else { None }
     }
 
-    /// The highest revision of an answer; the base without any.
+    /// The highest revision of an answer; the base if there is none.
     pub fn newest(&self) -> u32 {
         self.newest
     }
 
-    /// One more than the highest number of a key that is written or shown.
+    /// One more than the highest number of a key that an operation writes or shows.
     pub fn keys(&self) -> u32 {
         self.keys
     }
@@ -300,41 +290,46 @@ impl History {
     }
 }
 
-/// Why an operation cannot be judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why an operation cannot be part of a history or a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Invalid {
     /// It returns before its call.
-    Times,
-    /// There are 2^32 - 2 operations already.
-    TooMany,
-    /// The number of a key is not below [`History::MOST_KEYS`].
-    Key {
-        /// The key.
+    #[error(
+        "operation {index} returns at {returned}, before its call at {call}: do the times come from two clocks?"
+    )]
+    ReturnBeforeCall {
+        /// The index that the operation would have had.
+        index: u32,
+        /// When it was called.
+        call: u64,
+        /// When it returned.
+        returned: u64,
+    },
+    /// The history is full.
+    #[error("a history holds at most 4294967294 operations")]
+    TooManyOperations,
+    /// The number of a key is not below [`History::KEYS_MAX`].
+    #[error("key {key} is not below {}: number keys from 0 without gaps", History::KEYS_MAX)]
+    KeyTooLarge {
+        /// The number of the key.
         key: u32,
     },
-    /// A wide operation was added as one on a single key, or a serializable one writes.
-    Kind,
+    /// It is on several keys.
+    #[error("an operation on several keys goes through `History::push_wide`, and not into a stream")]
+    Wide,
+    /// It writes and is serializable.
+    #[error("only operations that write nothing can be serializable")]
+    SerializableWrite,
     /// The answers are not those to the steps of the branch taken.
-    Answers,
+    #[error("the answers are not those to the steps of the branch taken")]
+    AnswersDoNotFit,
+    /// A stream got an event that is earlier than a previous one.
+    #[error("a stream gets events in the order of time, but {time} is before {now}")]
+    OutOfOrder {
+        /// The latest time so far.
+        now: u64,
+        /// The time of the event.
+        time: u64,
+    },
 }
-
-impl fmt::Display for Invalid {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Invalid::Times => write!(out, "the operation returns before it is called"),
-            Invalid::TooMany => write!(out, "there are more operations than this engine can count"),
-            Invalid::Key { key } => {
-                write!(out, "key {key} is not below {}: number keys from 0 without gaps", History::MOST_KEYS)
-            }
-            Invalid::Kind => {
-                write!(
-                    out,
-                    "add wide operations with `push_wide`; only those that write nothing are serializable"
-                )
-            }
-            Invalid::Answers => write!(out, "the answers are not those to the steps of the branch taken"),
-        }
-    }
-}
-
-impl std::error::Error for Invalid {}

@@ -1,20 +1,20 @@
-//! Which operations stand at which revision.
+//! The operations of each revision.
 
 use crate::evidence::Evidence;
 use crate::history::{History, Operation};
 use crate::unknown::Lost;
 use crate::verdict::{Reason, Violation};
 
-/// No operation.
+/// The index that stands for no operation.
 pub(crate) const NONE: u32 = u32::MAX;
 
 /// The operations of each revision.
 pub(crate) struct Links<'a> {
-    /// By revisions after the base: who made it, and the last of those who saw it without changing anything. The others
-    /// follow by `next`.
+    /// By revision, from the base on: the operation that made it, and the last one that saw it without changing anything.
+    /// `next` leads to the others.
     pub(crate) heads: Vec<[u32; 2]>,
     pub(crate) next: Vec<u32>,
-    /// Changes without an answer.
+    /// Changes of unknown outcome.
     pub(crate) lost: Lost<'a>,
 }
 
@@ -48,28 +48,28 @@ impl<'a> Links<'a> {
         Ok(links)
     }
 
-    /// Who made a revision; [`NONE`] before the base or after the last one.
+    /// The operation that made a revision; [`NONE`] before the base and after the last revision.
     pub(crate) fn maker(&self, base: u32, revision: u32) -> u32 {
         let at = revision.checked_sub(base).map(|at| at as usize);
         at.and_then(|at| self.heads.get(at)).map_or(NONE, |[maker, _]| *maker)
     }
 }
 
-/// How many revisions there are to look at, the base among them. Each operation makes one at most, so that a broken
-/// answer asks for no memory without bound.
+/// How many revisions there are, including the base. Each operation makes one at most, so an absurd revision in an answer
+/// cannot make the tables grow without bound.
 fn count(history: &History, evidence: &Evidence) -> Result<usize, Violation> {
     let (operations, base) = (history.operations(), history.base());
-    let makers = u32::try_from(operations.len() + evidence.nobodys().len()).unwrap_or(u32::MAX);
+    let makers = u32::try_from(operations.len() + evidence.store_made().len()).unwrap_or(u32::MAX);
     let most = base.saturating_add(makers);
     if history.newest() > most {
         let is_newest =
             |operation: &Operation| operation.is_answered() && operation.revision == history.newest();
-        let number = operations.iter().position(is_newest).expect("somebody was answered so");
+        let number = operations.iter().position(is_newest).expect("an answer has the newest revision");
         return Err(out_of_range(number as u32, history.newest()));
     }
     let shown = evidence.changes().last().map_or(base, |change| change.revision);
-    let nobodys = evidence.nobodys().last().copied().unwrap_or(base);
-    let last = history.newest().max(shown).max(nobodys).max(base);
+    let store_made = evidence.store_made().last().copied().unwrap_or(base);
+    let last = history.newest().max(shown).max(store_made).max(base);
     if last > most {
         let reason = Reason::OutOfRange { revision: last };
         return Err(Violation { operations: Vec::new(), reason });

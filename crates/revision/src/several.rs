@@ -1,9 +1,9 @@
-//! Operations on several keys, in the pass over the revisions.
+//! Operations on several keys in the pass over the revisions.
 
 use std::collections::BTreeMap;
 
 use crate::answer::difference;
-use crate::check::{Outcome, Pass, Refusal};
+use crate::check::{Checked, Contradiction, Pass};
 use crate::evidence::Change;
 use crate::execute::{Past, Store, execute};
 use crate::history::Seen;
@@ -12,8 +12,8 @@ use crate::verdict::Reason;
 use crate::wide::{Answer, Compare, Keys, Relation, Response, Step, Target, Transaction, Wide};
 
 impl Pass<'_> {
-    /// An operation on several keys that was answered made its revision.
-    pub(crate) fn make_wide(&mut self, wide: &Wide, maker: u32, shown: &[Change]) -> Outcome<()> {
+    /// Makes the revision of an answered operation on several keys.
+    pub(crate) fn make_wide(&mut self, wide: &Wide, maker: u32, shown: &[Change]) -> Checked<()> {
         let revision = wide.revision;
         if self.is_blind() {
             self.make_blindly(wide, shown);
@@ -21,13 +21,13 @@ impl Pass<'_> {
         }
         let before = Store { keys: &self.keys, revision: revision - 1, past: &self.past };
         let Some(done) = execute(before, &wide.request, true) else {
-            return Err(Refusal::new(vec![maker], Reason::Refused { revision }));
+            return Err(Contradiction::new(vec![maker], Reason::Refused { revision }));
         };
         if let Some(reason) = self.difference(wide, &done.response) {
             return Err(self.contradicted(maker, reason));
         }
         if !shown.is_empty() && !are_the_same(&done.changes, shown) {
-            return Err(Refusal::new(vec![maker], Reason::Evidence { revision }));
+            return Err(Contradiction::new(vec![maker], Reason::Evidence { revision }));
         }
         for (key, holds) in done.changes {
             self.keys[key as usize] = holds;
@@ -36,7 +36,7 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Where a revision before is missing, only what it must have set is known.
+    /// Makes the revision when an earlier one is missing: only what it must have set is known.
     fn make_blindly(&mut self, wide: &Wide, shown: &[Change]) {
         let revision = wide.revision;
         let mut sets = Vec::new();
@@ -51,14 +51,14 @@ impl Pass<'_> {
         }
     }
 
-    /// An operation on several keys saw a revision without changing anything.
-    pub(crate) fn read_wide(&self, wide: &Wide, number: u32, revision: u32) -> Outcome<()> {
+    /// Checks an operation on several keys that saw a revision without changing anything.
+    pub(crate) fn read_wide(&self, wide: &Wide, number: u32, revision: u32) -> Checked<()> {
         if self.is_blind() {
             return Ok(());
         }
         let store = Store { keys: &self.keys, revision, past: &self.past };
         let Some(done) = execute(store, &wide.request, true) else {
-            return Err(Refusal::new(vec![number], Reason::Refused { revision }));
+            return Err(Contradiction::new(vec![number], Reason::Refused { revision }));
         };
         match self.difference(wide, &done.response) {
             Some(reason) => Err(self.contradicted(number, reason)),
@@ -84,8 +84,8 @@ pub(crate) fn may_make(keys: &[Seen], past: &Past, blind: bool, wide: &Wide, sho
     }
 }
 
-/// Whether a transaction can change nothing from here on, since it waits for a key to be as some revision left it, and
-/// that has been changed.
+/// Whether a transaction can never change anything from here on, because it needs a key to be as an earlier revision left
+/// it, and the key has changed since.
 fn is_over(store: Store<'_>, request: &Transaction) -> bool {
     let is_lost = |compare: &Compare| {
         let key = compare.keys.from;
@@ -110,7 +110,7 @@ fn are_the_same(made: &BTreeMap<u32, Seen>, shown: &[Change]) -> bool {
     made.len() == shown.len() && made.iter().zip(shown).all(is_same)
 }
 
-/// What the branches that were taken set.
+/// Collects the puts of the branches that were taken.
 fn puts(request: &Transaction, response: &Response, sets: &mut Vec<(u32, Option<u32>)>) {
     for (step, answer) in request.branch(response.succeeded).iter().zip(&response.answers) {
         match (step, answer) {

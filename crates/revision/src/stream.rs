@@ -1,4 +1,4 @@
-//! Judges a history while it happens, and keeps only what may still matter.
+//! Judges a history while it happens, and retains only what may still matter.
 
 mod replay;
 
@@ -9,24 +9,26 @@ use crate::evidence::Change;
 use crate::history::{Invalid, Kind, Operation, Seen, UNKNOWN};
 use crate::verdict::{Reason, Undecided, Violation};
 
-/// A check that is fed with what happens, in the order of time, and tells of a violation as soon as it is certain.
+/// A check that gets events in the order of time, and returns a violation as soon as it is certain.
 ///
-/// It follows a watch of everything: what a revision did is known when it is shown, and answers are held until then. It
-/// keeps the operations in flight, what keys held since the oldest of them was asked, and those without an answer that
-/// may yet take effect, until it is told to [`forget`](Stream::forget) them. Operations on several keys have to be
-/// judged by [`check`](crate::check()).
+/// It follows a watch of everything: what a revision did is known once the watch shows it, and answers wait until then. It
+/// retains the operations in flight, what keys held since the oldest of them was called, and those of unknown outcome
+/// that may still take effect, until [`forget`](Stream::forget). Operations on several keys need
+/// [`check`](crate::check()).
 ///
 /// ```
-/// use revision::{Change, Operation, Reply, Seen, Stream};
+/// use revision::{Change, Operation, Reply, Seen, Stream, StreamError};
 ///
 /// let mut stream = Stream::new(1);
 /// let put = stream.call(0, Operation::put(7, 1))?;
-/// stream.shown(2, &[Change::put(2, 7, 1)]).unwrap();
-/// stream.answer(put, 3, Reply::made(2)).unwrap();
+/// stream.shown(2, &[Change::put(2, 7, 1)])?;
+/// stream.answer(put, 3, Reply::made(2))?;
 /// let get = stream.call(4, Operation::get(7, Seen::ABSENT))?;
-/// let violation = stream.answer(get, 5, Reply::saw(1, Seen::ABSENT)).unwrap_err();
+/// let Err(StreamError::Violation(violation)) = stream.answer(get, 5, Reply::saw(1, Seen::ABSENT)) else {
+///     panic!("the read is stale");
+/// };
 /// assert_eq!(violation.operations, [1, 0]);
-/// # Ok::<(), revision::Invalid>(())
+/// # Ok::<(), StreamError>(())
 /// ```
 #[derive(Debug)]
 pub struct Stream {
@@ -34,37 +36,63 @@ pub struct Stream {
     now: u64,
     /// Operations called so far.
     count: u32,
-    /// The latest place that was answered before now, and the latest of all: an answer is before what is asked later
-    /// only if it is before it in time.
+    /// The latest position that was answered before `now`, and the latest of all: an answer precedes only operations
+    /// that are called at a later time.
     floor: Floor,
     next_floor: Floor,
-    flying: BTreeSet<(Place, u32)>,
+    in_flight: BTreeSet<(Position, u32)>,
     replay: Replay,
     violation: Option<Box<Violation>>,
 }
 
-/// Where an operation stands: its revision, and whether it only saw it.
-pub(crate) type Place = (u32, bool);
+/// An operation's position in the order of revisions. At the same revision the change comes before those who saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Position {
+    pub(crate) revision: u32,
+    pub(crate) only_saw: bool,
+}
 
-/// The latest place that was answered, and whose it is.
+impl Position {
+    /// The end of every history.
+    pub(crate) const LAST: Position = Position { revision: u32::MAX, only_saw: true };
+
+    /// The position of the change that made this revision.
+    pub(crate) fn of_change(revision: u32) -> Position {
+        Position { revision, only_saw: false }
+    }
+}
+
+/// The latest position that was answered, and whose it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Floor {
-    place: Place,
+    position: Position,
     number: u32,
 }
 
-/// An operation that was asked and not answered.
+/// An operation in flight: it was called, and has neither been answered nor lost.
 #[derive(Debug)]
-pub struct Ticket(Flying);
+pub struct Ticket(InFlight);
+
+/// Why a stream does not accept an event.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StreamError {
+    /// The event itself is wrong. The stream is as it was, except that the event's ticket is used up.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// The history is not linearizable. Every later event returns the same violation.
+    #[error(transparent)]
+    Violation(#[from] Box<Violation>),
+}
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Flying {
+pub(crate) struct InFlight {
     pub(crate) number: u32,
-    /// As it was asked.
+    /// As it was called.
     pub(crate) operation: Operation,
-    /// The latest place that was answered before.
-    pub(crate) floor: Place,
-    over: u32,
+    /// The latest position that was answered before its call, and whose it is.
+    pub(crate) floor: Position,
+    floor_number: u32,
 }
 
 /// The answer to an operation on one key.
@@ -84,188 +112,192 @@ impl Reply {
         Reply { revision, changed: true, seen: Seen::ABSENT }
     }
 
-    /// Something that changed nothing, and showed this. A removal that found nothing shows [`Seen::ABSENT`].
+    /// An operation that changed nothing and showed this. A deletion that found no key shows [`Seen::ABSENT`].
     pub fn saw(revision: u32, seen: Seen) -> Reply {
         Reply { revision, changed: false, seen }
     }
 }
 
-/// What became of a stream.
+/// Whether the history of a stream is linearizable. As [`Verdict`](crate::Verdict), but without a witness.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Judged {
-    /// There is an order.
+pub enum StreamVerdict {
+    /// It is.
     Linearizable,
-    /// There is none.
+    /// It is not, and these operations show it.
     Violation(Box<Violation>),
-    /// Nothing contradicts itself, but something is missing.
+    /// There is no contradiction, but too little is known to be sure.
     Undecided(Undecided),
 }
 
-/// How much a stream holds.
+/// How many items a stream retains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Held {
-    /// Operations that were asked and not answered.
-    pub flying: usize,
-    /// Operations that will not be answered, and may take effect.
+pub struct Retained {
+    /// Operations in flight.
+    pub in_flight: usize,
+    /// Operations of unknown outcome that may still take effect.
     pub lost: usize,
-    /// Answers and changes at revisions that the watch has not reached, or without the other.
+    /// Answers that wait for the watch, and changes that wait for an answer.
     pub waiting: usize,
-    /// What keys hold and held.
+    /// Current and earlier states of keys.
     pub versions: usize,
 }
 
 impl Stream {
-    /// A stream that begins at this revision, with an empty store: 1 for a new etcd.
+    /// A stream that begins with an empty store at this revision, the base. For a new etcd it is 1.
     pub fn new(base: u32) -> Stream {
-        let floor = Floor { place: (base, false), number: u32::MAX };
+        let floor = Floor { position: Position::of_change(base), number: u32::MAX };
         Stream {
             base,
             now: 0,
             count: 0,
             floor,
             next_floor: floor,
-            flying: BTreeSet::new(),
+            in_flight: BTreeSet::new(),
             replay: Replay::new(base),
             violation: None,
         }
     }
 
-    /// Something is asked. What a reading operation would see is not looked at. Operations are counted from 0 in the
-    /// order of their calls, and violations name them so.
+    /// An operation is called. What its answer would show is ignored. Violations name operations by their index in the
+    /// order of calls, from 0.
     ///
     /// # Errors
-    /// If it is of several keys, or there are too many.
-    ///
-    /// # Panics
-    /// If time runs backwards.
+    /// If the operation is on several keys, there are too many, or the time is before that of an earlier event.
     pub fn call(&mut self, time: u64, operation: Operation) -> Result<Ticket, Invalid> {
         if operation.is_wide() {
-            return Err(Invalid::Kind);
+            return Err(Invalid::Wide);
         }
         let number = self.count;
-        self.count = self.count.checked_add(1).ok_or(Invalid::TooMany)?;
-        self.until(time);
-        let operation = Operation { call: time, ret: UNKNOWN, ..operation };
-        let Floor { place: floor, number: over } = self.floor;
-        let flying = Flying { number, operation, floor, over };
-        self.flying.insert((floor, number));
-        self.replay.asked(&flying);
-        Ok(Ticket(flying))
+        let count = self.count.checked_add(1).ok_or(Invalid::TooManyOperations)?;
+        self.until(time)?;
+        self.count = count;
+        let operation = Operation { call: time, returned: UNKNOWN, ..operation };
+        let Floor { position: floor, number: floor_number } = self.floor;
+        let in_flight = InFlight { number, operation, floor, floor_number };
+        self.in_flight.insert((floor, number));
+        self.replay.asked(&in_flight);
+        Ok(Ticket(in_flight))
     }
 
-    /// It is answered.
+    /// An operation is answered.
     ///
     /// # Errors
-    /// If that is a violation, or there was one before.
-    ///
-    /// # Panics
-    /// If time runs backwards.
-    pub fn answer(&mut self, ticket: Ticket, time: u64, reply: Reply) -> Result<(), Box<Violation>> {
-        let Ticket(flying) = ticket;
-        self.until(time);
-        self.land(&flying);
+    /// If there is a violation, or the time is before that of an earlier event.
+    pub fn answer(&mut self, ticket: Ticket, time: u64, reply: Reply) -> Result<(), StreamError> {
+        let Ticket(in_flight) = ticket;
+        self.until(time)?;
+        self.land(&in_flight);
         let Reply { revision, changed, seen } = reply;
-        let operation = Operation { ret: time, revision, changed, seen, ..flying.operation };
-        let place = (revision, !operation.is_change());
-        let result = self.in_time(&flying, &operation, place).and_then(|()| {
-            self.next_floor = self.next_floor.max(Floor { place, number: flying.number });
-            self.replay.answered(flying.number, operation)
+        let operation = Operation { returned: time, revision, changed, seen, ..in_flight.operation };
+        let position = Position { revision, only_saw: !operation.is_change() };
+        let result = self.in_time(&in_flight, &operation, position).and_then(|()| {
+            self.next_floor = self.next_floor.max(Floor { position, number: in_flight.number });
+            self.replay.answered(in_flight.number, operation)
         });
-        self.go_on(result)
+        self.proceed(result)
     }
 
-    /// It will never be answered, and may have taken effect or yet do so.
+    /// The outcome of an operation stays unknown: there will be no answer, and it took effect, or will, or never does.
     ///
     /// # Errors
-    /// If there was a violation, or it is certain now.
-    pub fn lost(&mut self, ticket: Ticket) -> Result<(), Box<Violation>> {
-        let Ticket(flying) = ticket;
-        self.land(&flying);
-        self.replay.lost(flying);
-        self.go_on(Ok(()))
+    /// If there is a violation.
+    pub fn lost(&mut self, ticket: Ticket) -> Result<(), StreamError> {
+        let Ticket(in_flight) = ticket;
+        self.land(&in_flight);
+        self.replay.lost(in_flight);
+        self.proceed(Ok(()))
     }
 
-    /// The watch shows all that a revision did. Revisions come in ascending order.
+    /// The watch shows all changes of a revision. Revisions come in ascending order.
     ///
     /// # Errors
-    /// If that is a violation, or there was one before.
-    pub fn shown(&mut self, revision: u32, changes: &[Change]) -> Result<(), Box<Violation>> {
+    /// If there is a violation.
+    pub fn shown(&mut self, revision: u32, changes: &[Change]) -> Result<(), StreamError> {
         let result = self.replay.shown(revision, changes.to_vec(), false);
-        self.go_on(result)
+        self.proceed(result)
     }
 
-    /// The watch shows what the store did by itself.
+    /// The watch shows all changes of a revision that the store made itself.
     ///
     /// # Errors
-    /// If that is a violation, or there was one before.
-    pub fn shown_by_nobody(&mut self, revision: u32, changes: &[Change]) -> Result<(), Box<Violation>> {
+    /// If there is a violation.
+    pub fn shown_made_by_store(&mut self, revision: u32, changes: &[Change]) -> Result<(), StreamError> {
         let result = self.replay.shown(revision, changes.to_vec(), true);
-        self.go_on(result)
+        self.proceed(result)
     }
 
-    /// Nothing before this time is still to come.
+    /// Moves the time on: no event before this time is still to come.
     ///
-    /// # Panics
-    /// If time runs backwards.
-    pub fn until(&mut self, time: u64) {
-        assert!(time >= self.now, "time runs backwards, from {} to {time}", self.now);
+    /// # Errors
+    /// If the time is before that of an earlier event.
+    pub fn until(&mut self, time: u64) -> Result<(), Invalid> {
+        if time < self.now {
+            return Err(Invalid::OutOfOrder { now: self.now, time });
+        }
         if time > self.now {
             (self.now, self.floor) = (time, self.next_floor);
         }
+        Ok(())
     }
 
-    /// Lost operations that were called before this time made revisions that are shown already, or never will make any.
+    /// Promises that lost operations called before this time will make no revision that was not shown yet.
     pub fn forget(&mut self, time: u64) {
         self.replay.forget(time);
     }
 
-    /// Nothing else will come: those in flight are lost.
-    pub fn finish(mut self, tickets: impl IntoIterator<Item = Ticket>) -> Judged {
-        for Ticket(flying) in tickets {
-            self.land(&flying);
-            self.replay.lost(flying);
+    /// Ends the stream. The operations of these tickets count as lost.
+    pub fn finish(mut self, tickets: impl IntoIterator<Item = Ticket>) -> StreamVerdict {
+        for Ticket(in_flight) in tickets {
+            self.land(&in_flight);
+            self.replay.lost(in_flight);
         }
         if self.violation.is_none() {
             self.violation = self.replay.finish(self.base, self.count).err();
         }
         match self.violation {
-            Some(violation) => Judged::Violation(violation),
-            None if self.replay.undecided == Undecided::default() => Judged::Linearizable,
-            None => Judged::Undecided(self.replay.undecided),
+            Some(violation) => StreamVerdict::Violation(violation),
+            None if self.replay.undecided == Undecided::default() => StreamVerdict::Linearizable,
+            None => StreamVerdict::Undecided(self.replay.undecided),
         }
     }
 
-    /// How much is held at present.
-    pub fn held(&self) -> Held {
-        Held { flying: self.flying.len(), ..self.replay.held_items() }
+    /// How many items are retained now.
+    pub fn retained(&self) -> Retained {
+        Retained { in_flight: self.in_flight.len(), ..self.replay.retained() }
     }
 
-    fn land(&mut self, flying: &Flying) {
-        self.flying.remove(&(flying.floor, flying.number));
-        self.replay.landed(flying);
+    fn land(&mut self, in_flight: &InFlight) {
+        self.in_flight.remove(&(in_flight.floor, in_flight.number));
+        self.replay.landed(in_flight);
     }
 
-    fn in_time(&self, flying: &Flying, operation: &Operation, place: Place) -> Result<(), Box<Violation>> {
+    fn in_time(
+        &self,
+        in_flight: &InFlight,
+        operation: &Operation,
+        position: Position,
+    ) -> Result<(), Box<Violation>> {
         let revision = operation.revision;
-        if place <= (self.base, false) {
+        if position <= Position::of_change(self.base) {
             let reason = Reason::OutOfRange { revision };
-            return Err(Box::new(Violation { operations: vec![flying.number], reason }));
+            return Err(Box::new(Violation { operations: vec![in_flight.number], reason }));
         }
-        if place < flying.floor && operation.kind != Kind::GetSerializable {
-            let reason = Reason::Stale { revision, newer: flying.floor.0 };
-            return Err(Box::new(Violation { operations: vec![flying.number, flying.over], reason }));
+        if position < in_flight.floor && operation.kind != Kind::GetSerializable {
+            let reason = Reason::Stale { revision, newer: in_flight.floor.revision };
+            let operations = vec![in_flight.number, in_flight.floor_number];
+            return Err(Box::new(Violation { operations, reason }));
         }
         Ok(())
     }
 
     /// Decides what can be decided now, unless there was a violation.
-    fn go_on(&mut self, result: Result<(), Box<Violation>>) -> Result<(), Box<Violation>> {
+    fn proceed(&mut self, result: Result<(), Box<Violation>>) -> Result<(), StreamError> {
         if let Some(violation) = &self.violation {
-            return Err(violation.clone());
+            return Err(violation.clone().into());
         }
-        let oldest = self.flying.first().map_or(self.floor.place, |(floor, _)| *floor);
-        let result = result.and_then(|()| self.replay.go_on(self.floor.place, oldest.0));
+        let oldest = self.in_flight.first().map_or(self.floor.position, |(floor, _)| *floor);
+        let result = result.and_then(|()| self.replay.proceed(self.floor.position, oldest.revision));
         self.violation = result.as_ref().err().cloned();
-        result
+        Ok(result?)
     }
 }

@@ -1,8 +1,8 @@
-//! Changes of unknown outcome, by what they would have done.
+//! Changes of unknown outcome, sorted by their possible effects.
 
 #![allow(
     clippy::disallowed_types,
-    reason = "looked up in and never walked, and hashed without a seed, so that its order decides nothing"
+    reason = "maps are looked up in and never walked, and hashed without a seed"
 )]
 
 use std::collections::HashMap;
@@ -12,11 +12,11 @@ use crate::evidence::Change;
 use crate::history::{History, Kind, Operation};
 use crate::wide::{Step, Transaction};
 
-/// No candidate.
+/// The number that stands for no candidate.
 const NONE: u32 = u32::MAX;
 
-/// All of them, by effect, then by what they ask, then by call: whoever was asked first can stand for any other that
-/// asked the same, because what an early revision allows, a later one does, too.
+/// All candidates, sorted by effect, then by request, then by call. Of those with the same request the one called first
+/// can stand in for any other, because its call allows every revision that a later call allows.
 #[derive(Debug)]
 pub(crate) struct Unknowns {
     /// In the order of their calls.
@@ -26,55 +26,55 @@ pub(crate) struct Unknowns {
     classes: Vec<Class>,
     /// By [`Unknown::owner`].
     taken: Vec<Taken>,
-    /// Classes that may still be looked at: all in all linear.
+    /// How many classes may still be looked at. This keeps the total time linear.
     budget: u64,
 }
 
 type Unseeded = BuildHasherDefault<Mixed>;
 
-/// Changes without an answer, as they are found in a history.
+/// Changes of unknown outcome, as they are collected from a history.
 #[derive(Debug, Default)]
 pub(crate) struct Lost<'a> {
     unknown: Vec<Unknown>,
     owners: u32,
-    /// Numbers of what wide operations ask, so that those that ask the same are told from others.
+    /// The requests of wide operations, numbered, so that equal requests are recognized.
     requests: HashMap<&'a Transaction, u32, Unseeded>,
 }
 
-/// Something a candidate may do.
+/// One effect that a candidate may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Effect {
-    /// Sets a key to a value, or removes it.
+    /// Sets a key to a value, or deletes it.
     Change(u32, Option<u32>),
-    /// Sets a key to what it holds already.
+    /// Sets a key to the value it holds already.
     Keep(u32),
-    /// Removes many keys.
+    /// Deletes many keys.
     Broad,
 }
 
-/// Those that may have the same effect and ask the same.
+/// Candidates that may have the same effect and have the same request.
 #[derive(Clone, Copy, Debug)]
 struct Class {
     asks: u64,
-    /// The first that may not be taken, and the last; places in `unknown`.
+    /// The first candidate that may still be free, and the last; indices in `unknown`.
     first: u32,
     last: u32,
-    /// Another class of the same effect.
+    /// The next class of the same effect.
     next: u32,
-    /// Whether one was taken by choice.
+    /// Whether one of its candidates was taken by choice.
     by_choice: bool,
 }
 
-/// Whether a candidate is taken, and whether another could have been instead.
+/// Whether a candidate is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Taken {
     Not,
-    /// Or it can have made nothing.
     Certainly,
+    /// Another candidate on a different condition could have been taken instead.
     ByChoice,
 }
 
-/// A change without an answer, by one of its effects.
+/// A change of unknown outcome, with one of its effects.
 #[derive(Clone, Copy, Debug)]
 struct Unknown {
     number: u32,
@@ -82,9 +82,9 @@ struct Unknown {
     next: u32,
     call: u64,
     effect: Effect,
-    /// Kind and condition: equal for those that ask the same.
+    /// Encodes kind and condition: equal for equal requests.
     asks: u64,
-    /// Counts operations of unknown outcome.
+    /// The number of its operation among those of unknown outcome.
     owner: u32,
 }
 
@@ -93,24 +93,23 @@ struct Unknown {
 pub(crate) enum May {
     Yes,
     No,
-    /// Nor any later one.
+    /// Neither this revision nor any later one.
     Never,
 }
 
-/// What was found for a revision.
+/// The candidate found for a revision.
 #[derive(Debug)]
 pub(crate) enum Found {
-    /// This one made it. `mixed` is set where others that ask on different conditions could have done the same, so that
-    /// the choice was not without loss.
+    /// This one made it. `mixed` if others on different conditions could have made it, so that the choice may be wrong.
     One { number: u32, mixed: bool },
-    /// None can have made it; `mixed` if it may be that only the choices before were wrong.
+    /// None can have made it. `mixed` if that may be because of an earlier choice.
     None { mixed: bool },
-    /// Too many would have to be looked at.
+    /// Finding out would take too long.
     TooMany,
 }
 
 impl<'a> Lost<'a> {
-    /// Removals of more keys than this are looked at wherever something was removed.
+    /// A deletion of more keys than this is a candidate for every deletion.
     const BROAD: u32 = 16;
 
     /// Adds all effects of an operation.
@@ -126,7 +125,7 @@ impl<'a> Lost<'a> {
         let request = *self.requests.entry(&wide.request).or_insert(count);
         let asks = u64::from(request) << 8 | Kind::Transaction as u64;
         let mut effects = effects(&wide.request);
-        // Both branches may have the same effect, but nobody is a candidate twice.
+        // Both branches may have the same effect, but an operation is a candidate for it only once.
         effects.sort_unstable();
         effects.dedup();
         let unknown = |effect| Unknown { number, next: NONE, call, effect, asks, owner };
@@ -134,7 +133,7 @@ impl<'a> Lost<'a> {
     }
 }
 
-/// All that a transaction may do.
+/// All effects that a transaction may have.
 fn effects(request: &Transaction) -> Vec<Effect> {
     let mut effects = Vec::new();
     request.each(&mut |step| match step {
@@ -158,7 +157,7 @@ impl Unknowns {
         let taken = vec![Taken::Not; owners as usize];
         let classes = Vec::with_capacity(unknown.len());
         let mut unknowns = Unknowns { unknown, heads, classes, taken, budget };
-        // Only those that are not the first class of their effect.
+        // All classes except the first of each effect.
         let mut others = HashMap::with_hasher(Unseeded::default());
         for place in 0..unknowns.unknown.len() as u32 {
             unknowns.classify(place, &mut others);
@@ -166,7 +165,7 @@ impl Unknowns {
         unknowns
     }
 
-    /// Puts a candidate, which was asked after all before, into its class.
+    /// Puts a candidate into its class. Candidates come in the order of their calls.
     fn classify(&mut self, place: u32, others: &mut HashMap<(Effect, u64), u32, Unseeded>) {
         let Unknown { effect, asks, .. } = self.unknown[place as usize];
         let new = self.classes.len() as u32;
@@ -187,14 +186,14 @@ impl Unknowns {
         }
     }
 
-    /// Takes the candidate for all changes of a revision that was asked first, among those that `may` hold for.
+    /// Takes a candidate for all changes of a revision: of those for which `may` is yes, the one called first.
     pub(crate) fn take(
         &mut self,
         history: &History,
         shown: &[Change],
         may: impl Fn(&Operation) -> May,
     ) -> Found {
-        // Whoever made them all made one of them; those who set a key to a certain value are the fewest.
+        // An operation that made all changes made any one of them. The fewest candidates set a key to a certain value.
         let change = shown.iter().find(|change| change.value.is_some()).unwrap_or(&shown[0]);
         let other = if change.value.is_some() { Effect::Keep(change.key) } else { Effect::Broad };
         let mut looked = Looked::default();
@@ -203,7 +202,7 @@ impl Unknowns {
                 return Found::TooMany;
             }
         }
-        // Nobody else could have done it, whatever was chosen before; unless one of those could that were chosen.
+        // If there is none, an operation taken by choice for an earlier revision may be the right one.
         let Some((_, place)) = looked.best else { return Found::None { mixed: looked.by_choice } };
         let Unknown { number, owner, .. } = self.unknown[place as usize];
         let mixed = looked.by_choice || looked.mixed;
@@ -242,7 +241,7 @@ impl Unknowns {
                     May::Never => is_over = true,
                 }
             }
-            // Classes that are out of the question need not be looked at again.
+            // Unlink classes that can never match again.
             match before {
                 Some(before) if is_over && !by_choice => self.classes[before as usize].next = next,
                 None if is_over && !by_choice && next != NONE => {
@@ -259,12 +258,12 @@ impl Unknowns {
 /// The candidates for a revision.
 #[derive(Debug, Default)]
 struct Looked {
-    /// Call and place of the one that was asked first.
+    /// The call and the index of the one called first.
     best: Option<(u64, u32)>,
-    /// What the first of them asks, and whether another asks for something else.
+    /// The request of the first one found, and whether another has a different request.
     asks: Option<u64>,
     mixed: bool,
-    /// Whether others might that were taken by choice.
+    /// Whether there are candidates that were taken by choice before.
     by_choice: bool,
 }
 
@@ -275,7 +274,7 @@ impl Looked {
     }
 }
 
-/// Whether a transaction could ever make these changes, whatever the store holds.
+/// Whether a transaction could make these changes in some state of the store.
 pub(crate) fn covers(request: &Transaction, shown: &[Change]) -> bool {
     shown.iter().all(|change| {
         let mut covers = false;

@@ -1,5 +1,4 @@
-//! Holds a verdict against the history by the definitions alone: slow where it likes, and without any of the check's
-//! reasoning.
+//! Checks a verdict by the definitions alone. It is slow, and shares no reasoning with the check.
 
 mod store;
 mod violation;
@@ -11,23 +10,36 @@ use crate::verdict::Witness;
 
 pub use self::violation::violation;
 
-/// Whether the witness's order is one that a store could have gone through, and that the evidence shows.
+/// Why a verdict is wrong, in one sentence.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct WrongVerdict(pub(crate) String);
+
+/// Checks that a store could have gone through the witness's order, and that the evidence agrees with it.
 ///
 /// # Errors
 /// The first thing that is wrong with it.
-pub fn order(history: &History, evidence: &Evidence, witness: &Witness) -> Result<(), String> {
+pub fn order(history: &History, evidence: &Evidence, witness: &Witness) -> Result<(), WrongVerdict> {
+    replay_order(history, evidence, witness).map_err(WrongVerdict)
+}
+
+fn replay_order(history: &History, evidence: &Evidence, witness: &Witness) -> Result<(), String> {
     let operations = history.operations();
     let mut placed = vec![false; operations.len()];
     let mut store = Store::new(history.base());
-    // Nothing may stand after something that was asked when it was over.
+    // No operation may come after one that was called after its return.
     let mut latest_call = 0;
     for number in witness.order(history) {
-        let operation = &operations[number as usize];
+        let Some(operation) = operations.get(number as usize) else {
+            return Err(format!("there is no operation {number}"));
+        };
         if std::mem::replace(&mut placed[number as usize], true) {
-            return Err(format!("operation {number} stands there twice"));
+            return Err(format!("operation {number} is in the order twice"));
         }
-        if operation.ret < latest_call {
-            return Err(format!("operation {number} was over before one that stands before it was asked"));
+        if operation.returned < latest_call {
+            return Err(format!(
+                "operation {number} returned before the call of an operation ordered before it"
+            ));
         }
         if operation.is_bound() {
             latest_call = latest_call.max(operation.call);
@@ -35,19 +47,21 @@ pub fn order(history: &History, evidence: &Evidence, witness: &Witness) -> Resul
         let made = witness.made.iter().find(|(_, made)| *made == number).map(|(revision, _)| *revision);
         let place = made.unwrap_or(operation.revision);
         let is_change = made.is_some() || operation.is_change();
-        make_by_nobody(&mut store, evidence, place.saturating_sub(u32::from(is_change)))?;
-        let is_answered = operation.ret != UNKNOWN;
+        make_by_store(&mut store, evidence, place.saturating_sub(u32::from(is_change)))?;
+        let is_answered = operation.returned != UNKNOWN;
         let revision = if is_answered && !operation.is_bound() { operation.revision } else { store.revision };
         if revision > store.revision || revision < history.base() {
-            return Err(format!("operation {number} shows revision {revision}, which there is not yet"));
+            return Err(format!(
+                "operation {number} shows revision {revision}, which does not exist at its place"
+            ));
         }
         let changes = store
             .run(history, operation, revision)
             .map_err(|why| format!("operation {number} is wrong: {why}"))?;
         if !changes.is_empty() {
-            if evidence.is_nobodys(store.revision + 1) {
+            if evidence.is_store_made(store.revision + 1) {
                 return Err(format!(
-                    "operation {number} makes revision {}, which is nobody's",
+                    "operation {number} makes revision {}, which the store made itself",
                     store.revision + 1
                 ));
             }
@@ -58,24 +72,28 @@ pub fn order(history: &History, evidence: &Evidence, witness: &Witness) -> Resul
             return Err(format!("operation {number} should have been answered at revision {made}"));
         }
     }
-    make_by_nobody(&mut store, evidence, u32::MAX)?;
+    make_by_store(&mut store, evidence, u32::MAX)?;
     if let Some(change) = evidence.changes().last().filter(|change| change.revision > store.revision) {
-        return Err(format!("revision {} was shown, and nobody made it", change.revision));
+        return Err(format!("revision {} was shown, but no operation made it", change.revision));
     }
-    match placed.iter().zip(operations).position(|(placed, operation)| !placed && operation.ret != UNKNOWN) {
-        Some(number) => Err(format!("operation {number} was answered and does not stand in the order")),
+    match placed
+        .iter()
+        .zip(operations)
+        .position(|(placed, operation)| !placed && operation.returned != UNKNOWN)
+    {
+        Some(number) => Err(format!("operation {number} was answered but is not in the order")),
         None => Ok(()),
     }
 }
 
-/// What the evidence shows of a revision.
+/// The changes of a revision according to the evidence.
 fn shown(evidence: &Evidence, revision: u32) -> Changes {
     evidence.of(revision).iter().map(|change| (change.key, change.value)).collect()
 }
 
-/// Makes the revisions up to this one that the store made itself, if they are next. It removes only what there is.
-fn make_by_nobody(store: &mut Store, evidence: &Evidence, until: u32) -> Result<(), String> {
-    while store.revision < until && evidence.is_nobodys(store.revision + 1) {
+/// Makes the next revisions, up to this one, if the store made them itself. It deletes only keys that exist.
+fn make_by_store(store: &mut Store, evidence: &Evidence, until: u32) -> Result<(), String> {
+    while store.revision < until && evidence.is_store_made(store.revision + 1) {
         let changes = shown(evidence, store.revision + 1);
         let is_idle = |(key, value): (&u32, &Option<u32>)| {
             value.is_none() && store.get(*key, store.revision) == Seen::ABSENT
@@ -88,7 +106,7 @@ fn make_by_nobody(store: &mut Store, evidence: &Evidence, until: u32) -> Result<
     Ok(())
 }
 
-/// Makes a revision, which must be as it is shown, if it is.
+/// Makes a revision. If the evidence shows it, it must be as shown.
 fn make(store: &mut Store, evidence: &Evidence, changes: &Changes) -> Result<(), String> {
     let shown = shown(evidence, store.revision + 1);
     let is_twofold = shown.len() != evidence.of(store.revision + 1).len();

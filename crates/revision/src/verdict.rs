@@ -1,34 +1,34 @@
-//! What a check finds.
+//! The result of a check.
 
 use std::fmt;
 
 use crate::explain::words;
 use crate::history::{History, Seen};
 
-/// What is to be said of a history.
+/// Whether a history is linearizable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// There is an order, and this is how to write it down.
+    /// It is, and [`Witness::order`] is an order that shows it.
     Linearizable(Witness),
-    /// There is none.
+    /// It is not, and these operations show it.
     Violation(Box<Violation>),
-    /// Nothing contradicts itself, but something is missing.
+    /// There is no contradiction, but too little is known to be sure.
     Undecided(Undecided),
 }
 
-/// Which unknown operation made which revision; all else follows from the answers.
+/// Which unknown operation made which revision. Everything else follows from the answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Witness {
-    /// Revision and operation, by revision.
+    /// Pairs of a revision and an operation's index, in the order of revisions.
     pub made: Vec<(u32, u32)>,
 }
 
 impl Witness {
-    /// All operations that took effect or were answered, in an order that is legal one after another. Unknown
-    /// operations that made no revision are left out.
+    /// A legal sequential order of all operations that took effect or were answered. Operations of unknown outcome that
+    /// made no revision are left out. Pass the history of the check.
     pub fn order(&self, history: &History) -> Vec<u32> {
         let operations = history.operations();
-        // Within a revision: the change, then what saw it, by call.
+        // Within a revision: first the change, then the operations that saw it, in the order of calls.
         let answered = (0..).zip(operations).filter(|(_, operation)| operation.is_answered());
         let mut places: Vec<(u64, u64, u32)> = answered
             .map(|(number, operation)| {
@@ -45,19 +45,19 @@ impl Witness {
 /// Why there is no verdict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Undecided {
-    /// The first revisions that nobody acknowledged and no evidence shows, [`Undecided::SHOWN`] at most.
+    /// The first revisions that no answer acknowledged and no evidence shows, [`Undecided::SHOWN`] at most.
     pub missing: Vec<u32>,
-    /// How many there are.
+    /// How many such revisions there are.
     pub count: usize,
-    /// Unknown operations that would have done the same on different conditions could be distributed in more ways than
+    /// Unknown operations with the same effect on different conditions could have made the revisions in more ways than
     /// were tried.
     pub ambiguous: bool,
-    /// Reads of a member's own state that were older than what a [`Stream`](crate::Stream) keeps.
+    /// The number of serializable reads that were older than what a [`Stream`](crate::Stream) retains.
     pub forgotten: usize,
 }
 
 impl Undecided {
-    /// More missing revisions than this are only counted.
+    /// How many missing revisions are listed. All are counted.
     pub const SHOWN: usize = 16;
 
     pub(crate) fn add(&mut self, revision: u32) {
@@ -75,17 +75,17 @@ impl fmt::Display for Undecided {
             let more = if self.count > self.missing.len() { " and others" } else { "" };
             write!(
                 out,
-                "no evidence says what revisions {}{more} did, which nobody acknowledged",
+                "no answer acknowledged revisions {}{more}, and no evidence shows what they did",
                 shown.join(", ")
             )?;
             return write!(out, "; record a watch from the first revision");
         }
         if self.forgotten > 0 && !self.ambiguous {
-            return write!(out, "{} reads of old states came too late to be judged", self.forgotten);
+            return write!(out, "{} serializable reads showed states too old to be judged", self.forgotten);
         }
         write!(
             out,
-            "unknown operations with the same effect and different conditions can be told apart in too many ways"
+            "operations of unknown outcome with the same effect on different conditions could have happened in too many ways"
         )
     }
 }
@@ -93,28 +93,31 @@ impl fmt::Display for Undecided {
 /// Operations that contradict each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// Their numbers; empty where a revision itself is wrong.
+    /// Their indices; empty if a revision itself is wrong.
     pub operations: Vec<u32>,
-    /// How.
+    /// How they contradict each other.
     pub reason: Reason,
 }
 
+impl std::error::Error for Violation {}
+
 /// How operations contradict each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Reason {
     /// Both made this revision.
     MadeTwice {
         /// The revision.
         revision: u32,
     },
-    /// The first was asked after the second, which is later in the order of revisions, had its answer.
+    /// The first operation was called after the second returned, but the second comes later in the order of revisions.
     Stale {
-        /// Where the first stands.
+        /// The revision of the first operation.
         revision: u32,
-        /// Where the second stands.
+        /// The revision of the second operation.
         newer: u32,
     },
-    /// The answer at this revision shows something else than the store holds there.
+    /// The answer at this revision differs from what the store holds there.
     Wrong {
         /// The revision.
         revision: u32,
@@ -123,70 +126,69 @@ pub enum Reason {
         /// What the answer shows.
         shows: Seen,
     },
-    /// The answer says that its condition held, or did not, or that there was something to remove, or was not.
+    /// The answer is wrong about whether its condition held, or whether there was a key to delete.
     Condition {
         /// The revision.
         revision: u32,
         /// What the store holds for the key before it.
         holds: Seen,
     },
-    /// The same of one of several keys that an answer shows, or lacks: those must be all that there are, as far as the
-    /// limit goes.
+    /// An answer about several keys is wrong about this key, or lacks it although the limit did not leave it out.
     WrongKey {
         /// The revision.
         revision: u32,
         /// The key.
         key: u32,
-        /// What the store holds, as far as it was to be shown.
+        /// What the store holds, as far as the answer should show it.
         holds: Seen,
         /// What the answer shows; [`Seen::ABSENT`] if it lacks the key.
         shows: Seen,
     },
-    /// The answer counts more or fewer keys than it should, or shows more.
+    /// The answer counts the wrong number of keys, or shows too many.
     Count {
         /// The revision.
         revision: u32,
-        /// How many there are.
+        /// How many keys there are.
         holds: u32,
-        /// How many the answer counts or shows.
+        /// How many keys the answer counts or shows.
         shows: u32,
     },
-    /// The answer says that the limit left out some keys, or that it did not, and is wrong.
+    /// The answer is wrong about whether the limit left out some keys.
     More {
         /// The revision.
         revision: u32,
-        /// Whether it did.
+        /// Whether the limit left out some keys.
         more: bool,
     },
-    /// The transaction took the other branch than it should have.
+    /// The transaction took the wrong branch.
     Branch {
         /// The revision.
         revision: u32,
         /// Whether its compares held.
         succeeded: bool,
     },
-    /// The request was answered, and should have been refused: it read a revision that was still to come, or kept the
-    /// value of a key that there is not.
+    /// The request was answered but should have been refused: it reads a future revision, or keeps the value of a key that
+    /// does not exist.
     Refused {
         /// The revision.
         revision: u32,
     },
-    /// The revision is declared to be made by nobody, and was acknowledged.
-    Nobodys {
+    /// An answer acknowledged a revision that the store made itself, according to the evidence.
+    MadeByStore {
         /// The revision.
         revision: u32,
     },
-    /// The evidence shows another change than the one that was acknowledged.
+    /// The evidence shows a different change than the one that was acknowledged.
     Evidence {
         /// The revision.
         revision: u32,
     },
-    /// Nobody who may have made this revision asked for what it did.
+    /// No operation that may have made this revision asked for what it did.
     Phantom {
         /// The revision.
         revision: u32,
     },
-    /// The answer names a revision before the history began, or after all that could have been made.
+    /// The answer names a revision before the base, or one higher than the number of changes allows.
     OutOfRange {
         /// The revision.
         revision: u32,
@@ -201,7 +203,7 @@ impl fmt::Display for Violation {
             }
             Reason::Stale { revision, newer } => write!(
                 out,
-                "the answer at revision {revision} shows the store before revision {newer}, which was acknowledged before it was asked"
+                "an answer shows revision {revision}, but revision {newer} was acknowledged before the operation was called"
             ),
             Reason::Wrong { revision, holds, shows } => {
                 write!(
@@ -213,7 +215,7 @@ impl fmt::Display for Violation {
             }
             Reason::Condition { revision, holds } => write!(
                 out,
-                "the answer at revision {revision} says otherwise than its condition: the key holds {} before it",
+                "the answer at revision {revision} contradicts its condition: before it the key holds {}",
                 words(holds)
             ),
             Reason::WrongKey { revision, key, holds, shows } => {
@@ -225,18 +227,18 @@ impl fmt::Display for Violation {
                 )
             }
             Reason::Count { revision, holds, shows } => {
-                write!(
-                    out,
-                    "at revision {revision} there are {holds} keys to answer with, but the answer has {shows}"
-                )
+                write!(out, "at revision {revision} the answer should have {holds} keys, but it has {shows}")
             }
             Reason::More { revision, more: true } => {
-                write!(out, "the answer at revision {revision} hides that its limit left out some keys")
+                write!(
+                    out,
+                    "the answer at revision {revision} does not say that its limit left out some keys"
+                )
             }
             Reason::More { revision, more: false } => {
                 write!(
                     out,
-                    "the answer at revision {revision} says that its limit left out some keys, but there are no more"
+                    "the answer at revision {revision} says that its limit left out some keys, but it did not"
                 )
             }
             Reason::Branch { revision, succeeded } => {
@@ -244,26 +246,31 @@ impl fmt::Display for Violation {
                     if succeeded { ("hold", "failure") } else { ("do not hold", "success") };
                 write!(
                     out,
-                    "the transaction answered at revision {revision} took the branch for {took}, but its compares {compares}"
+                    "the transaction at revision {revision} took the {took} branch, but its compares {compares}"
                 )
             }
             Reason::Refused { revision } => {
                 write!(
                     out,
-                    "the request answered at revision {revision} should have been refused: it reads a revision still to come, or keeps the value of no key"
+                    "the request answered at revision {revision} should have been refused: it reads a future revision, or keeps the value of a key that does not exist"
                 )
             }
-            Reason::Nobodys { revision } => {
-                write!(out, "revision {revision} was acknowledged, but is declared to be made by nobody")
+            Reason::MadeByStore { revision } => {
+                write!(out, "an answer acknowledged revision {revision}, which the store made itself")
             }
             Reason::Evidence { revision } => {
-                write!(out, "revision {revision} was acknowledged as another change than it was shown to be")
+                write!(
+                    out,
+                    "the evidence of revision {revision} shows a different change than the one acknowledged"
+                )
             }
-            Reason::Phantom { revision } => write!(out, "nobody asked for what revision {revision} did"),
+            Reason::Phantom { revision } => {
+                write!(out, "no operation asked for what revision {revision} did")
+            }
             Reason::OutOfRange { revision } => {
                 write!(
                     out,
-                    "there can be no revision {revision}: before the first, or more than there were changes"
+                    "there cannot be a revision {revision}: it is before the first, or there were not that many changes"
                 )
             }
         }

@@ -1,29 +1,28 @@
-//! Operations on several keys: ranges, removals of ranges, transactions.
+//! Operations on several keys: ranges, deletions of ranges, transactions.
 //!
-//! All of them are transactions here: a range is one without a condition whose only step reads. What etcd sorts or
-//! filters differently, an answer can leave unchecked.
+//! All of them are transactions here: a range is one without a condition whose only step reads. An answer that etcd sorted
+//! or filtered can be marked as incomplete.
 
 use crate::history::{Seen, UNKNOWN};
 
-/// The keys from one number to another, which does not belong to them.
+/// The keys from one number up to, but not including, another.
 ///
-/// Keys are numbered in the order in which the store sorts them, so that a range is an interval. The end may lie
-/// beyond the last key.
+/// Keys are numbered in the order in which the store sorts them, so a range is an interval. It may end after the last key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Keys {
-    /// The first.
+    /// The first key.
     pub from: u32,
-    /// The first that does not belong to them. No keys at all if it is not above `from`.
+    /// The first key after them. If it is not above `from` there are no keys.
     pub to: u32,
 }
 
 impl Keys {
-    /// A single one.
+    /// A single key.
     pub fn one(key: u32) -> Keys {
         Keys { from: key, to: key.saturating_add(1) }
     }
 
-    /// From one to another, which does not belong to them.
+    /// The keys from `from` up to, but not including, `to`.
     pub fn range(from: u32, to: u32) -> Keys {
         Keys { from, to }
     }
@@ -33,41 +32,40 @@ impl Keys {
         Keys { from: 0, to: u32::MAX }
     }
 
-    /// Whether a key belongs to them.
+    /// Whether a key is one of them.
     pub fn contains(self, key: u32) -> bool {
         self.from <= key && key < self.to
     }
 }
 
-/// What a transaction asks: the steps of `success` if all compares hold of the store before it, else those of
-/// `failure`. A step sees what those before it did.
+/// The request of a transaction: the steps of `success` if all compares hold, otherwise those of `failure`. A step sees
+/// what the steps before it did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Transaction {
-    /// All must hold. They are held against the store before the transaction, even in a nested one.
+    /// The conditions. They are checked on the store before the whole transaction, even in a nested one.
     pub compares: Vec<Compare>,
-    /// What to do if they do.
+    /// The steps if all compares hold.
     pub success: Vec<Step>,
-    /// What to do if they do not.
+    /// The steps if one does not.
     pub failure: Vec<Step>,
 }
 
-/// A condition on each of some keys. Where there is none of them, it is held against a key that is 0 in all respects;
-/// only a condition on its value never holds.
+/// A condition on each of some keys. If none of them exists, it is checked on a key whose fields are all 0; only a condition
+/// on the value does not hold then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Compare {
-    /// The keys it must hold for.
+    /// The keys for which it must hold.
     pub keys: Keys,
     /// What is compared, and with what.
     pub target: Target,
-    /// How.
+    /// How it is compared.
     pub relation: Relation,
 }
 
-/// What of a key is compared, and with what.
+/// Which field of a key is compared, and with what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
-    /// Its value. Less and greater go by the numbers of values, so that values must be numbered in the store's order
-    /// where they are used.
+    /// Its value. If less or greater are used, values must be numbered in the store's order.
     Value(u32),
     /// The number of its changes since its creation.
     Version(u32),
@@ -77,7 +75,7 @@ pub enum Target {
     Modified(u32),
 }
 
-/// How what a key holds relates to what it is compared with.
+/// How the field of a key relates to what it is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Relation {
     /// `=`
@@ -99,32 +97,32 @@ pub enum Step {
     Put {
         /// The key.
         key: u32,
-        /// The value; `None` keeps the one it has (etcd's `ignore_value`), which is refused if there is no such key.
+        /// The value; `None` keeps the current one (etcd's `ignore_value`), which is refused if the key does not exist.
         value: Option<u32>,
     },
-    /// Removes keys; answered with [`Answer::Delete`].
+    /// Deletes keys; answered with [`Answer::Delete`].
     Delete(Keys),
-    /// A transaction within the transaction. Which way it goes is decided before anything is done.
+    /// A transaction within the transaction. Its branch is chosen before any step is done.
     Nested(Transaction),
 }
 
 /// A read of several keys; answered with [`Answer::Range`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Range {
-    /// Which keys.
+    /// The keys to read.
     pub keys: Keys,
-    /// The revision to read; `None` for the newest. Not checked if it lies before the history's base.
+    /// The revision to read; `None` for the newest. Not checked if it is before the history's base.
     pub at: Option<u32>,
-    /// How many pairs to return at most, the first in the order of keys; 0 for all.
+    /// How many pairs to return at most, in the order of keys; 0 for all.
     pub limit: u32,
-    /// Whether to return no pairs at all.
+    /// Whether to return only the count and no pairs.
     pub count_only: bool,
-    /// Whether to leave out the values: those of the answer's pairs are not looked at.
+    /// Whether to leave out the values. Those of the answer's pairs are ignored.
     pub keys_only: bool,
 }
 
 impl Range {
-    /// All that the newest revision holds of these keys.
+    /// Reads all pairs of these keys at the newest revision.
     pub fn new(keys: Keys) -> Range {
         Range { keys, at: None, limit: 0, count_only: false, keys_only: false }
     }
@@ -133,28 +131,29 @@ impl Range {
 /// The answer to a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// What a range showed.
+    /// The answer to a range.
     Range {
         /// Keys and what they hold, in any order.
         pairs: Vec<(u32, Seen)>,
-        /// Whether these are all that were to be shown. If not, each must be held, but others may be: for a range that
-        /// was filtered, or sorted by something else than keys and limited.
+        /// Whether these must be all pairs of the range, up to its limit. If not, only the pairs shown are checked: use
+        /// that for a range that was filtered, or limited after sorting by something other than keys.
         complete: bool,
-        /// How many keys there are, shown or not; `None` is not checked.
+        /// How many keys there are, shown or not; `None` if that is not to be checked.
         count: Option<u32>,
-        /// Whether the limit left out any; `None` is not checked.
+        /// Whether the limit left out some keys; `None` if that is not to be checked.
         more: Option<bool>,
     },
-    /// What a put showed: what the key held before, [`Seen::ABSENT`] if nothing; `None` if it was not asked for.
+    /// The answer to a put: what the key held before, [`Seen::ABSENT`] if it did not exist; `None` if the request did not
+    /// ask for it.
     Put(Option<Seen>),
-    /// What a removal showed.
+    /// The answer to a deletion.
     Delete {
-        /// How many keys were removed.
+        /// How many keys were deleted.
         deleted: u32,
-        /// What they held, in any order; `None` if it was not asked for.
+        /// What they held, in any order; `None` if the request did not ask for it.
         previous: Option<Vec<(u32, Seen)>>,
     },
-    /// What a nested transaction showed.
+    /// The answer to a nested transaction.
     Nested(Response),
 }
 
@@ -163,24 +162,24 @@ pub enum Answer {
 pub struct Response {
     /// Whether all compares held.
     pub succeeded: bool,
-    /// One for each step of the branch taken.
+    /// One answer for each step of the branch taken.
     pub answers: Vec<Answer>,
 }
 
 /// One operation on several keys.
 #[derive(Clone, Debug)]
 pub struct Wide {
-    /// When it was asked, as in [`Operation`](crate::Operation).
+    /// When it was called, as in [`Operation`](crate::Operation).
     pub call: u64,
-    /// When it was answered; [`UNKNOWN`] if it never was.
-    pub ret: u64,
-    /// The revision of the answer: the one it made, or else the newest it saw. 0 without an answer.
+    /// When it returned; [`UNKNOWN`] if its outcome is unknown.
+    pub returned: u64,
+    /// The revision of the answer: the one that the operation made, or the newest that it saw. 0 without an answer.
     pub revision: u32,
-    /// Whether it read one member's own state, which may be an old one. Only for what writes nothing.
+    /// Whether it read one member's own state, which may be old. Only if it writes nothing.
     pub serializable: bool,
-    /// What it asks.
+    /// The request.
     pub request: Transaction,
-    /// What it was answered; not looked at without an answer.
+    /// The response. Ignored if the outcome is unknown.
     pub response: Response,
 }
 
@@ -188,33 +187,33 @@ impl Wide {
     /// A transaction. `None` for the response if the outcome is unknown.
     pub fn transaction(request: Transaction, response: Option<Response>) -> Wide {
         let response = response.unwrap_or_default();
-        Wide { call: 0, ret: UNKNOWN, revision: 0, serializable: false, request, response }
+        Wide { call: 0, returned: UNKNOWN, revision: 0, serializable: false, request, response }
     }
 
-    /// A single step without a condition: a range, a put that shows what was there, a removal of several keys.
+    /// A single step without a condition: a range, a put that shows the previous value, a deletion of several keys.
     pub fn step(step: Step, answer: Option<Answer>) -> Wide {
         let request = Transaction { success: vec![step], ..Transaction::default() };
         Wide::transaction(request, answer.map(|answer| Response { succeeded: true, answers: vec![answer] }))
     }
 
-    /// Reads one member's own state.
+    /// The operation, reading one member's own state.
     pub fn serializable(self) -> Wide {
         Wide { serializable: true, ..self }
     }
 
-    /// Answered with this revision.
+    /// The operation, answered with this revision.
     pub fn at(self, revision: u32) -> Wide {
         Wide { revision, ..self }
     }
 
-    /// Asked and answered at these times.
-    pub fn during(self, call: u64, ret: u64) -> Wide {
-        Wide { call, ret, ..self }
+    /// The operation, with these times.
+    pub fn during(self, call: u64, returned: u64) -> Wide {
+        Wide { call, returned, ..self }
     }
 }
 
 impl Transaction {
-    /// The steps of the branch that is taken if the compares hold, or do not.
+    /// The steps of the branch for compares that hold, or do not.
     pub fn branch(&self, succeeded: bool) -> &[Step] {
         if succeeded { &self.success } else { &self.failure }
     }
@@ -236,7 +235,7 @@ impl Transaction {
         writes
     }
 
-    /// Whether it reads an old revision somewhere.
+    /// Whether a step reads an old revision.
     pub(crate) fn reads_past(&self) -> bool {
         let mut past = false;
         self.each(&mut |step| past |= matches!(step, Step::Range(Range { at: Some(_), .. })));
@@ -245,7 +244,7 @@ impl Transaction {
 }
 
 impl Response {
-    /// Whether the answers are of the kinds that the steps of the branch ask for.
+    /// Whether the answers are of the right kinds for the steps of the branch.
     pub(crate) fn fits(&self, request: &Transaction) -> bool {
         let steps = request.branch(self.succeeded);
         let fits = |(step, answer): (&Step, &Answer)| match (step, answer) {

@@ -1,4 +1,4 @@
-//! Good histories of a few hundred operations with one thing changed, and what the check must say to it.
+//! Good histories of a few hundred operations with one change, and the verdict that must follow.
 
 use revision::generate::{Shape, generate};
 use revision::{
@@ -14,7 +14,7 @@ fn good(seed: u64, wide: u32) -> (History, Evidence) {
     (history, evidence)
 }
 
-/// The same history with operations changed, left out or added. Times are doubled, so that there is room between them.
+/// The same history with operations changed, left out or added. Times are doubled to make room between them.
 fn rewritten(
     history: &History,
     mut change: impl FnMut(u32, Operation) -> Option<Operation>,
@@ -22,21 +22,22 @@ fn rewritten(
 ) -> History {
     let mut made = History::new(history.base());
     for (number, operation) in (0..).zip(history.operations()) {
-        let ret = if operation.ret == UNKNOWN { UNKNOWN } else { operation.ret * 2 };
-        let Some(changed) = change(number, operation.during(operation.call * 2, ret)) else { continue };
-        let Operation { call, ret, revision, .. } = changed;
+        let returned = if operation.returned == UNKNOWN { UNKNOWN } else { operation.returned * 2 };
+        let Some(changed) = change(number, operation.during(operation.call * 2, returned)) else { continue };
+        let Operation { call, returned, revision, .. } = changed;
         match history.wide(operation) {
             Some(wide) => {
-                made.push_wide(wide.clone().at(revision).during(call, ret)).expect("it was there before");
+                made.push_wide(wide.clone().at(revision).during(call, returned))
+                    .expect("it was there before");
             }
-            None => made.push(changed),
+            None => _ = made.push(changed).expect("it was there before"),
         }
     }
-    more.into_iter().for_each(|operation| made.push(operation));
+    more.into_iter().for_each(|operation| _ = made.push(operation).expect("it is valid"));
     made
 }
 
-/// Where an operation stands: its revision, and whether it only saw it.
+/// An operation's position in the order: its revision, and whether it only saw it.
 fn place(operation: &Operation) -> (u32, bool) {
     (operation.revision, !operation.is_change())
 }
@@ -133,7 +134,7 @@ fn a_stale_read_replayed() {
 
 #[test]
 fn an_outcome_forgotten() {
-    // What is known less of can only lead to fewer violations.
+    // To know less can only lead to fewer violations.
     each(|history, evidence| {
         let forget = |number: u32, operation: Operation| {
             let forgotten = number.is_multiple_of(7);
@@ -145,13 +146,13 @@ fn an_outcome_forgotten() {
     });
 }
 
-/// The same history with the first answer changed that `change` takes; whether there was one.
+/// The same history with the first answer changed that `change` accepts, and its index; `None` if there is none.
 fn answered_otherwise(history: &History, change: impl Fn(&mut Response) -> bool) -> Option<(History, usize)> {
     let mut made = History::new(history.base());
     let mut changed = None;
     for (number, operation) in history.operations().iter().enumerate() {
         let Some(mut wide) = history.wide(operation).cloned() else {
-            made.push(*operation);
+            made.push(*operation).expect("it was there before");
             continue;
         };
         if changed.is_none() && operation.is_answered() && change(&mut wide.response) {

@@ -3,7 +3,9 @@
 use crate::differential::lies::{Random, mutate, serializable, with_few_values};
 use crate::differential::store::by_brute_force;
 use revision::generate::{Shape, generate};
-use revision::{Evidence, Held, History, Judged, Reply, Stream, Ticket, UNKNOWN, Verdict, check};
+use revision::{
+    Evidence, History, Reply, Retained, Stream, StreamError, StreamVerdict, Ticket, UNKNOWN, Verdict, check,
+};
 
 /// How a history is fed.
 #[derive(Clone, Copy)]
@@ -15,29 +17,29 @@ struct Feed {
     forgotten_after: u64,
 }
 
-/// Feeds all of a history to a stream; returns what came of it and the most that it held at a time.
-fn feed(history: &History, evidence: &Evidence, how: Feed) -> (Judged, Held) {
+/// Feeds a whole history to a stream; returns its verdict and the most that it retained at a time.
+fn feed(history: &History, evidence: &Evidence, how: Feed) -> (StreamVerdict, Retained) {
     let mut stream = Stream::new(history.base());
     let operations = history.operations();
     let mut events: Vec<(u64, u32, usize)> = Vec::new();
     for (number, operation) in operations.iter().enumerate() {
         events.push((operation.call, 0, number));
-        let end = operation.ret.min(operation.call.saturating_add(how.lost_after));
-        events.push((if operation.ret == UNKNOWN { end } else { operation.ret }, 1, number));
+        let end = operation.returned.min(operation.call.saturating_add(how.lost_after));
+        events.push((if operation.returned == UNKNOWN { end } else { operation.returned }, 1, number));
     }
-    // Calls of one time come in the order of their numbers, which is that of their counting.
+    // Calls at the same time come in the order of their indices, which the stream counts too.
     events.sort_unstable();
     let mut tickets: Vec<Option<Ticket>> = operations.iter().map(|_| None).collect();
     let mut watch = evidence.changes().chunk_by(|one, other| one.revision == other.revision).peekable();
-    let (mut peak, mut newest) = (Held::default(), history.base());
+    let (mut peak, mut newest) = (Retained::default(), history.base());
     for (time, kind, number) in events {
         let operation = &operations[number];
         if kind == 0 {
             tickets[number] = Some(stream.call(time, *operation).expect("it is of one key"));
         } else {
             let ticket = tickets[number].take().expect("it was called");
-            let result = if operation.ret == UNKNOWN {
-                stream.until(time);
+            let result = if operation.returned == UNKNOWN {
+                stream.until(time).expect("events are sorted");
                 stream.lost(ticket)
             } else {
                 newest = newest.max(operation.revision);
@@ -55,7 +57,7 @@ fn feed(history: &History, evidence: &Evidence, how: Feed) -> (Judged, Held) {
             }
         }
         stream.forget(time.saturating_sub(how.forgotten_after));
-        peak = most(peak, stream.held());
+        peak = most(peak, stream.retained());
     }
     for changes in watch {
         if show(&mut stream, evidence, changes).is_err() {
@@ -65,21 +67,17 @@ fn feed(history: &History, evidence: &Evidence, how: Feed) -> (Judged, Held) {
     (stream.finish(tickets.into_iter().flatten()), peak)
 }
 
-fn show(
-    stream: &mut Stream,
-    evidence: &Evidence,
-    changes: &[revision::Change],
-) -> Result<(), Box<revision::Violation>> {
+fn show(stream: &mut Stream, evidence: &Evidence, changes: &[revision::Change]) -> Result<(), StreamError> {
     let revision = changes[0].revision;
-    if evidence.is_nobodys(revision) {
-        return stream.shown_by_nobody(revision, changes);
+    if evidence.is_store_made(revision) {
+        return stream.shown_made_by_store(revision, changes);
     }
     stream.shown(revision, changes)
 }
 
-fn most(one: Held, other: Held) -> Held {
-    Held {
-        flying: one.flying.max(other.flying),
+fn most(one: Retained, other: Retained) -> Retained {
+    Retained {
+        in_flight: one.in_flight.max(other.in_flight),
         lost: one.lost.max(other.lost),
         waiting: one.waiting.max(other.waiting),
         versions: one.versions.max(other.versions),
@@ -114,10 +112,10 @@ fn small_histories_and_lies() {
                 (history, evidence) = mutate(&history, &evidence, &mut random);
             }
         }
-        // What nobody made can only be told to a stream with what it was.
-        let nobodys: Vec<u32> = evidence.nobodys().to_vec();
-        let shown = nobodys.into_iter().filter(|revision| !evidence.of(*revision).is_empty());
-        let evidence = Evidence::from(evidence.changes().to_vec()).by_nobody(shown);
+        // A stream can get a revision that the store made only with its changes.
+        let store_made: Vec<u32> = evidence.store_made().to_vec();
+        let shown = store_made.into_iter().filter(|revision| !evidence.of(*revision).is_empty());
+        let evidence = Evidence::from(evidence.changes().to_vec()).made_by_store(shown);
         let how = Feed {
             lag: random.below(5) as i64 - 2,
             lost_after: [0, 3, NEVER][random.below(3)],
@@ -125,27 +123,27 @@ fn small_histories_and_lies() {
         };
         let (judged, _) = feed(&history, &evidence, how);
         let verdict = check(&history, &evidence);
-        let told =
+        let details =
             || format!("seed {seed}: {verdict:?}, {judged:?}, lag {}\n{evidence:?}\n{history:#?}", how.lag);
         match (&verdict, &judged) {
-            (Verdict::Linearizable(_), Judged::Linearizable) => good += 1,
-            (Verdict::Violation(_), Judged::Violation(_)) => bad += 1,
-            // A stream holds no answer against a store it does not know, and does not keep old states.
-            (Verdict::Linearizable(_), Judged::Undecided(undecided)) => {
-                assert!(undecided.forgotten > 0, "{}", told());
+            (Verdict::Linearizable(_), StreamVerdict::Linearizable) => good += 1,
+            (Verdict::Violation(_), StreamVerdict::Violation(_)) => bad += 1,
+            // A stream does not check answers about a store it does not know, and does not retain old states.
+            (Verdict::Linearizable(_), StreamVerdict::Undecided(undecided)) => {
+                assert!(undecided.forgotten > 0, "{}", details());
                 differ += 1;
             }
-            (Verdict::Violation(_), Judged::Undecided(undecided)) => {
-                assert!(undecided.forgotten > 0 || undecided.count > 0, "{}", told());
+            (Verdict::Violation(_), StreamVerdict::Undecided(undecided)) => {
+                assert!(undecided.forgotten > 0 || undecided.count > 0, "{}", details());
                 differ += 1;
             }
-            (Verdict::Undecided(_), Judged::Undecided(_)) => {}
-            // A stream knows better who was asked in time to have made a revision.
+            (Verdict::Undecided(_), StreamVerdict::Undecided(_)) => {}
+            // A stream knows better which operations were called in time to have made a revision.
             (Verdict::Undecided(undecided), judged) if undecided.ambiguous => {
-                let is_good = *judged == Judged::Linearizable;
-                assert_eq!(is_good, by_brute_force(&history, &evidence), "{}", told());
+                let is_good = *judged == StreamVerdict::Linearizable;
+                assert_eq!(is_good, by_brute_force(&history, &evidence), "{}", details());
             }
-            _ => panic!("{}", told()),
+            _ => panic!("{}", details()),
         }
     }
     println!("{good} linearizable, {bad} not, {differ} undecided only by the stream");
@@ -162,24 +160,24 @@ fn long_histories() {
         let (history, evidence) = long(20_000, unknown, stale);
         let how = Feed { lag, lost_after: 1000, forgotten_after: NEVER };
         let (judged, _) = feed(&history, &evidence, how);
-        assert_eq!(matches!(judged, Judged::Violation(_)), stale, "{judged:?}");
-        assert!(stale || judged == Judged::Linearizable, "{judged:?}");
+        assert_eq!(matches!(judged, StreamVerdict::Violation(_)), stale, "{judged:?}");
+        assert!(stale || judged == StreamVerdict::Linearizable, "{judged:?}");
     }
 }
 
 #[test]
-fn what_is_held_does_not_grow() {
+fn what_is_retained_does_not_grow() {
     let peak = |operations| {
         let (history, evidence) = long(operations, 10, false);
         let how = Feed { lag: 10, lost_after: 1000, forgotten_after: 20_000 };
         let (judged, peak) = feed(&history, &evidence, how);
-        assert_eq!(judged, Judged::Linearizable);
+        assert_eq!(judged, StreamVerdict::Linearizable);
         peak
     };
     let (short, long) = (peak(100_000), peak(1_000_000));
     println!("{short:?} of a hundred thousand, {long:?} of a million");
     // What is in flight at a time varies a little.
-    let sum = |held: Held| held.flying + held.lost + held.waiting + held.versions;
+    let sum = |held: Retained| held.in_flight + held.lost + held.waiting + held.versions;
     assert!(sum(long) < sum(short) * 2, "{short:?}, {long:?}");
     assert!(sum(long) < 10_000, "{long:?}");
 }

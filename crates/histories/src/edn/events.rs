@@ -1,11 +1,11 @@
-//! Events: calls and what ends them, by process.
+//! Events, and how they pair up: a call and the event that ends it.
 
 use std::collections::BTreeMap;
 
 use super::parse::{Form, Node, Parser};
 use crate::error::Scan;
 
-/// How an event changes what its process is doing.
+/// The `:type` of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Invoke,
@@ -25,12 +25,12 @@ pub(super) struct Event<'a> {
     pub(super) value: Node<'a>,
 }
 
-/// A call and what ended it.
+/// A call and the event that ended it.
 #[derive(Debug)]
 pub(super) struct Pair<'a> {
     pub(super) invoke: Event<'a>,
     pub(super) call: u64,
-    /// What ended it, and when. `None` of what never ended.
+    /// The event that ended it, and its time; `None` if it never ended.
     pub(super) end: Option<(Event<'a>, u64)>,
 }
 
@@ -52,20 +52,23 @@ pub(super) fn pairs<'a>(parser: &mut Parser<'a>) -> Scan<Vec<Pair<'a>>> {
         let (at, process) = (event.at, event.process);
         if event.kind == Kind::Invoke {
             if open.insert(process, pairs.len()).is_some() {
-                let hint = "a process does one thing at a time, and none any more after an :info";
-                return Err(parser.mistake(at, format!("the end of what process {process} is doing"), hint));
+                let hint = "a process has one operation at a time, and none after an :info";
+                return Err(parser.mistake(
+                    at,
+                    format!("the end of the operation of process {process}"),
+                    hint,
+                ));
             }
             pairs.push(Pair { invoke: event, call: now, end: None });
             continue;
         }
         let Some(index) = open.remove(&process) else {
-            // Jepsen tells of a process that crashed by an :info that ends nothing, too.
-            let hint = "an event of another :type ends what the process called before";
+            let hint = "only an :invoke begins an operation; any other event ends the one in flight";
             return Err(parser.mistake(at, format!("an :invoke of process {process} before this"), hint));
         };
         let pair = &mut pairs[index];
         if pair.invoke.f != event.f {
-            let hint = format!("process {process} called :{} before", pair.invoke.f);
+            let hint = format!("the operation in flight of process {process} is :{}", pair.invoke.f);
             return Err(parser.mistake(at, format!("the end of :{}", pair.invoke.f), hint));
         }
         pair.end = Some((event, now));
@@ -112,7 +115,7 @@ fn event<'a>(parser: &Parser<'a>, node: Node<'a>, last_index: &mut Option<i64>) 
                 }
                 *last_index = Some(index);
             }
-            // A log of other things has events without them, so only what is wrong in kind is told here.
+            // Other events may lack these fields, so only a wrong value is a mistake here.
             ("process" | "type" | "f" | "index", _) => {
                 let hint = ":type is :invoke, :ok, :fail or :info; :f a keyword; :process a number from 0 or :nemesis";
                 return Err(parser.mistake(form.at, format!("a :{name}"), hint));

@@ -1,27 +1,28 @@
-//! What the values of each model look like.
+//! How the values of each model are written.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use linear::models::{keyed, queue, register, set, text};
-use linear::{Operation, Outcome};
+use linear::{Invalid, Operation, Outcome};
 
 use super::events::{Event, Kind, Pair};
 use super::parse::{Form, Node, Parser};
-use crate::error::Scan;
-use crate::recorded::{Held, StoreHistory, Value};
+use crate::error::{Mistake, Scan};
+use crate::recorded::{RegisterValue, StoreHistory, Value};
 
-/// A model that Jepsen has, by its values without their keys.
+/// How one of Jepsen's models writes its values, without keys.
 pub(super) trait Model {
     type Input;
     type Output;
 
-    fn ask(&self, parser: &Parser<'_>, f: &str, key: Option<&Value>, value: &Node<'_>) -> Scan<Self::Input>;
+    fn input(&self, parser: &Parser<'_>, f: &str, key: Option<&Value>, value: &Node<'_>)
+    -> Scan<Self::Input>;
 
-    fn answer(&self, parser: &Parser<'_>, input: &Self::Input, value: &Node<'_>) -> Scan<Self::Output>;
+    fn output(&self, parser: &Parser<'_>, input: &Self::Input, value: &Node<'_>) -> Scan<Self::Output>;
 }
 
-/// A number, a text, or a keyword as the text that it is written as.
+/// A number, a text, or a keyword, which becomes the text `:name`.
 pub(super) fn scalar(parser: &Parser<'_>, node: &Node<'_>) -> Scan<Value> {
     match &node.form {
         Form::Integer(number) => Ok(Value::Number(*number)),
@@ -35,22 +36,30 @@ pub(super) fn scalar(parser: &Parser<'_>, node: &Node<'_>) -> Scan<Value> {
     }
 }
 
-fn held(parser: &Parser<'_>, node: &Node<'_>) -> Scan<Held> {
-    if node.form == Form::Nil { Ok(Held(None)) } else { Ok(Held(Some(scalar(parser, node)?))) }
+fn held(parser: &Parser<'_>, node: &Node<'_>) -> Scan<RegisterValue> {
+    if node.form == Form::Nil {
+        Ok(RegisterValue(None))
+    } else {
+        Ok(RegisterValue(Some(scalar(parser, node)?)))
+    }
 }
 
-/// Makes sure that an answer repeats what was asked.
+/// Makes sure that an answer repeats the value of the call.
 fn repeats(parser: &Parser<'_>, node: &Node<'_>, same: bool) -> Scan<()> {
     if same {
         return Ok(());
     }
-    Err(parser.mistake(node.at, "the value of the call", "an :ok repeats what was asked, but for reads"))
+    Err(parser.mistake(
+        node.at,
+        "the value of the call",
+        "an :ok repeats the value of its :invoke, except for reads",
+    ))
 }
 
 pub(super) struct Register;
 
 impl Register {
-    fn cas(parser: &Parser<'_>, node: &Node<'_>) -> Scan<register::Input<Held>> {
+    fn cas(parser: &Parser<'_>, node: &Node<'_>) -> Scan<register::Input<RegisterValue>> {
         match &node.form {
             Form::Sequence(items) if items.len() == 2 => {
                 Ok(register::Input::Cas(held(parser, &items[0])?, held(parser, &items[1])?))
@@ -61,10 +70,10 @@ impl Register {
 }
 
 impl Model for Register {
-    type Input = register::Input<Held>;
-    type Output = register::Output<Held>;
+    type Input = register::Input<RegisterValue>;
+    type Output = register::Output<RegisterValue>;
 
-    fn ask(&self, parser: &Parser<'_>, f: &str, _: Option<&Value>, value: &Node<'_>) -> Scan<Self::Input> {
+    fn input(&self, parser: &Parser<'_>, f: &str, _: Option<&Value>, value: &Node<'_>) -> Scan<Self::Input> {
         match f {
             "read" => Ok(register::Input::Read),
             "write" => Ok(register::Input::Write(held(parser, value)?)),
@@ -72,7 +81,7 @@ impl Model for Register {
         }
     }
 
-    fn answer(&self, parser: &Parser<'_>, input: &Self::Input, value: &Node<'_>) -> Scan<Self::Output> {
+    fn output(&self, parser: &Parser<'_>, input: &Self::Input, value: &Node<'_>) -> Scan<Self::Output> {
         match input {
             register::Input::Read => Ok(register::Output::Value(held(parser, value)?)),
             register::Input::Write(written) => {
@@ -93,14 +102,14 @@ impl Model for Queue {
     type Input = queue::Input<Value>;
     type Output = queue::Output<Value>;
 
-    fn ask(&self, parser: &Parser<'_>, f: &str, _: Option<&Value>, value: &Node<'_>) -> Scan<Self::Input> {
+    fn input(&self, parser: &Parser<'_>, f: &str, _: Option<&Value>, value: &Node<'_>) -> Scan<Self::Input> {
         match f {
             "enqueue" => Ok(queue::Input::Enqueue(scalar(parser, value)?)),
             _ => Ok(queue::Input::Dequeue),
         }
     }
 
-    fn answer(&self, parser: &Parser<'_>, input: &Self::Input, value: &Node<'_>) -> Scan<Self::Output> {
+    fn output(&self, parser: &Parser<'_>, input: &Self::Input, value: &Node<'_>) -> Scan<Self::Output> {
         match input {
             queue::Input::Enqueue(element) => {
                 repeats(parser, value, scalar(parser, value)? == *element)?;
@@ -111,8 +120,8 @@ impl Model for Queue {
     }
 }
 
-/// Jepsen does not tell whether an add changed anything. It adds every element once, so that it did; a second
-/// add of an element is refused, because the answer could be either.
+/// Jepsen does not record whether an add changed anything. It adds every element once, so each add did. A second
+/// add of an element is refused, because either answer could be right.
 #[derive(Default)]
 pub(super) struct Set {
     added: RefCell<BTreeSet<(Option<Value>, Value)>>,
@@ -122,19 +131,25 @@ impl Model for Set {
     type Input = set::Input<Value>;
     type Output = set::Output<Value>;
 
-    fn ask(&self, parser: &Parser<'_>, f: &str, key: Option<&Value>, value: &Node<'_>) -> Scan<Self::Input> {
+    fn input(
+        &self,
+        parser: &Parser<'_>,
+        f: &str,
+        key: Option<&Value>,
+        value: &Node<'_>,
+    ) -> Scan<Self::Input> {
         if f == "read" {
             return Ok(set::Input::Read);
         }
         let element = scalar(parser, value)?;
         if !self.added.borrow_mut().insert((key.cloned(), element.clone())) {
-            let hint = "this history does not tell whether a second :add of an element changed anything";
+            let hint = "this format does not record whether a second :add of an element changed anything";
             return Err(parser.mistake(value.at, "an element that was not added before", hint));
         }
         Ok(set::Input::Add(element))
     }
 
-    fn answer(&self, parser: &Parser<'_>, input: &Self::Input, value: &Node<'_>) -> Scan<Self::Output> {
+    fn output(&self, parser: &Parser<'_>, input: &Self::Input, value: &Node<'_>) -> Scan<Self::Output> {
         if let set::Input::Add(element) | set::Input::Remove(element) = input {
             repeats(parser, value, scalar(parser, value)? == *element)?;
             return Ok(set::Output::Changed(true));
@@ -150,7 +165,12 @@ impl Model for Set {
     }
 }
 
-/// The history of a key-value store: its events have a `:key`, and values are texts.
+/// The mistake of a file whose history `linear` cannot hold.
+pub(super) fn too_many(parser: &Parser<'_>, at: usize, invalid: Invalid) -> Box<Mistake> {
+    parser.mistake(at, "the end of the file", format!("{invalid}; split the file"))
+}
+
+/// The history of a key-value store. Its events have a `:key`, and values are texts.
 pub(super) fn store(parser: &Parser<'_>, pairs: Vec<Pair<'_>>) -> Scan<StoreHistory> {
     let string = |node: &Node<'_>| match &node.form {
         Form::Text(text) => Ok(text.clone().into_owned()),
@@ -158,7 +178,9 @@ pub(super) fn store(parser: &Parser<'_>, pairs: Vec<Pair<'_>>) -> Scan<StoreHist
     };
     let key = |event: &Event<'_>| match &event.key {
         Some(key) => string(key),
-        None => Err(parser.mistake(event.at, "an event with :key", "a key-value store is asked about a key")),
+        None => {
+            Err(parser.mistake(event.at, "an event with :key", "an operation on a key-value store has a key"))
+        }
     };
     let mut history = StoreHistory::new();
     for Pair { invoke, call, end } in pairs {
@@ -174,19 +196,20 @@ pub(super) fn store(parser: &Parser<'_>, pairs: Vec<Pair<'_>>) -> Scan<StoreHist
             Some((Event { kind: Kind::Fail, .. }, at)) => Outcome::Failed { at },
             Some((event, at)) => {
                 repeats(parser, &event.value, key(&event)? == asked)?;
-                let told = string(&event.value)?;
+                let answer = string(&event.value)?;
                 let output = match &input {
                     text::Input::Put(value) | text::Input::Append(value) => {
-                        repeats(parser, &event.value, told == *value)?;
+                        repeats(parser, &event.value, answer == *value)?;
                         text::Output::Done
                     }
-                    _ => text::Output::Text(told),
+                    _ => text::Output::Text(answer),
                 };
                 Outcome::Answered { output, at }
             }
         };
         let input = keyed::Input { key: asked, input };
-        history.push(Operation { client: invoke.process, input, call, outcome });
+        let operation = Operation { client: invoke.process, input, call, outcome };
+        history.push(operation).map_err(|invalid| too_many(parser, invoke.at, invalid))?;
     }
     Ok(history)
 }

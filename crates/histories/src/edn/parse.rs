@@ -4,19 +4,19 @@ use std::borrow::Cow;
 
 use crate::error::{self, Mistake, Scan};
 
-/// How deep forms may lie in one another.
+/// How deep forms may be nested.
 pub const DEPTH_MAX: u32 = 64;
 
-/// A form and the place where it begins.
+/// A form and where it begins.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node<'a> {
-    /// The place, in bytes from the beginning of the file.
+    /// Where it begins, in bytes from the beginning of the file.
     pub at: usize,
     /// The form.
     pub form: Form<'a>,
 }
 
-/// What EDN is made of. Tags are dropped, what they stand before is kept.
+/// The forms of EDN. Tags are dropped, and the forms they tag are kept.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Form<'a> {
     /// `nil`
@@ -29,7 +29,7 @@ pub enum Form<'a> {
     Text(Cow<'a, str>),
     /// `:…`, without the colon.
     Keyword(&'a str),
-    /// A symbol, a character, a fraction: kept as it stands, because no history needs its meaning.
+    /// A symbol, a character or a fraction, as it is written: no history needs its meaning.
     Other(&'a str),
     /// `[…]` or `(…)`
     Sequence(Vec<Node<'a>>),
@@ -39,7 +39,7 @@ pub enum Form<'a> {
     Map(Vec<(Node<'a>, Node<'a>)>),
 }
 
-/// A file of EDN, read form by form.
+/// A parser of EDN that reads a file form by form.
 #[derive(Clone, Debug)]
 pub struct Parser<'a> {
     text: &'a str,
@@ -47,11 +47,11 @@ pub struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    /// The start of a file.
+    /// A parser at the start of a file.
     ///
     /// # Errors
     ///
-    /// If it is not UTF-8.
+    /// If the file is not UTF-8.
     pub fn new(bytes: &'a [u8]) -> Scan<Self> {
         match std::str::from_utf8(bytes) {
             Ok(text) => Ok(Parser { text, at: 0 }),
@@ -90,7 +90,11 @@ impl<'a> Parser<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    /// Goes past blanks, commas, comments and discarded forms, to the byte that is given.
+    /// Skips blanks, commas, comments and discarded forms. Returns the byte after them; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// If a discarded form has a mistake.
     pub fn next_byte(&mut self) -> Scan<Option<u8>> {
         self.blanks(0)
     }
@@ -112,21 +116,29 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Goes past `byte` if it is next.
+    /// Skips `byte` if it is next; returns whether it was.
+    ///
+    /// # Errors
+    ///
+    /// As [`next_byte`](Parser::next_byte).
     pub fn accept(&mut self, byte: u8) -> Scan<bool> {
         let next = self.next_byte()? == Some(byte);
         self.at += usize::from(next);
         Ok(next)
     }
 
-    /// The next form.
+    /// Reads the next form.
+    ///
+    /// # Errors
+    ///
+    /// If there is no form, or it has a mistake.
     pub fn form(&mut self) -> Scan<Node<'a>> {
         self.node(0)
     }
 
     fn node(&mut self, depth: u32) -> Scan<Node<'a>> {
         if depth > DEPTH_MAX {
-            let hint = "this is no history: nothing in one lies that deep";
+            let hint = "this is not a history: nothing in one is nested that deep";
             return Err(self.mistake(self.at, format!("at most {DEPTH_MAX} levels"), hint));
         }
         let byte = self.blanks(depth)?;
@@ -195,7 +207,7 @@ impl<'a> Parser<'a> {
         Ok(pairs)
     }
 
-    /// Goes past what can stand in a name or a number.
+    /// Skips the characters of a name or a number, and returns them.
     fn token(&mut self) -> &'a str {
         let rest = &self.text[self.at..];
         let ends =
@@ -214,7 +226,7 @@ impl<'a> Parser<'a> {
                 return Err(self.mistake(
                     at,
                     "a form",
-                    "this closes a bracket that was not opened, or another",
+                    "this bracket closes one that was not opened, or not by its kind",
                 ));
             }
             "nil" => return Ok(Form::Nil),
@@ -223,7 +235,7 @@ impl<'a> Parser<'a> {
             _ if !unsigned.starts_with(|c: char| c.is_ascii_digit()) => return Ok(Form::Other(token)),
             _ => {}
         }
-        // `N` asks for a number of any size.
+        // `N` marks a number of any size.
         let digits = unsigned.strip_suffix('N').unwrap_or(unsigned);
         if digits.bytes().all(|byte| byte.is_ascii_digit()) {
             let number = token.strip_suffix('N').unwrap_or(token).parse();

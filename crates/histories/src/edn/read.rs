@@ -1,4 +1,4 @@
-//! Reading: the functions of a file decide its model.
+//! Reads a file. Its functions decide the model.
 
 use std::collections::BTreeSet;
 
@@ -7,15 +7,15 @@ use linear::{Operation, Outcome};
 use super::events::{Event, Kind, Pair, pairs};
 use super::models::{self, Model, scalar};
 use super::parse::{Form, Node, Parser};
-use super::{Jepsen, ListOp, Transaction};
+use super::{Jepsen, Step, Transaction};
 use crate::error::{Error, Scan};
-use crate::recorded::{Held, Operations, Recorded, Value};
+use crate::recorded::{Operations, Recorded, RegisterValue, Value};
 
 /// Reads a history. `file` is its name in errors.
 ///
 /// # Errors
 ///
-/// The first mistake.
+/// The first mistake in the file.
 pub fn read(file: &str, bytes: &[u8]) -> Result<Jepsen, Error> {
     of(bytes).map_err(|mistake| Error::in_file(mistake, file))
 }
@@ -29,11 +29,11 @@ fn of(bytes: &[u8]) -> Scan<Jepsen> {
     let parser = &parser;
     let functions: BTreeSet<&str> = pairs.iter().map(|pair| pair.invoke.f).collect();
     let only = |known: &[&str]| functions.iter().all(|f| known.contains(f));
-    // What only reads is a register, and so is what does nothing.
+    // A file with only reads is of a register, and so is an empty one.
     if only(&["read", "write", "cas"]) {
         let cas = functions.contains("cas");
         let operations = operations(parser, pairs, &models::Register)?;
-        return Ok(Jepsen::Recorded(Recorded::Register { cas, initial: Held(None), operations }));
+        return Ok(Jepsen::Recorded(Recorded::Register { cas, initial: RegisterValue(None), operations }));
     }
     if only(&["add", "read"]) {
         let model = models::Set::default();
@@ -49,13 +49,13 @@ fn of(bytes: &[u8]) -> Scan<Jepsen> {
         let transactions = pairs.into_iter().map(|pair| transaction(parser, pair));
         return Ok(Jepsen::ListAppend(transactions.collect::<Scan<_>>()?));
     }
-    // The first function that does not go with the first one.
+    // The first function that differs from the first one.
     let first = pairs[0].invoke.f;
     let odd = pairs.iter().find(|pair| pair.invoke.f != first).unwrap_or(&pairs[0]);
     Err(parser.mistake(odd.invoke.at, "the functions of one model", format!("they are {HINT}")))
 }
 
-/// What a `[key value]` holds, if it is one.
+/// The key and the value of a `[key value]`, if it is one.
 fn tuple<'n, 'a>(node: &'n Node<'a>) -> Option<(&'n Node<'a>, &'n Node<'a>)> {
     match &node.form {
         Form::Sequence(items) if items.len() == 2 => Some((&items[0], &items[1])),
@@ -87,26 +87,27 @@ fn operations<M: Model>(
             Ok((Some(scalar(parser, key)?), 1))
         };
         let (key, part) = split(&invoke)?;
-        let input = model.ask(parser, invoke.f, key.as_ref(), value(&invoke, part))?;
+        let input = model.input(parser, invoke.f, key.as_ref(), value(&invoke, part))?;
         let outcome = match end {
             None => Outcome::Unknown,
             Some((Event { kind: Kind::Info, .. }, _)) => Outcome::Unknown,
             Some((Event { kind: Kind::Fail, .. }, at)) => Outcome::Failed { at },
             Some((event, at)) => {
-                let (told, part) = split(&event)?;
-                if told != key {
-                    let hint = "an answer is about the key that was asked for";
+                let (answered, part) = split(&event)?;
+                if answered != key {
+                    let hint = "an answer has the key of its call";
                     return Err(parser.mistake(event.value.at, "the key of the call", hint));
                 }
-                Outcome::Answered { output: model.answer(parser, &input, value(&event, part))?, at }
+                Outcome::Answered { output: model.output(parser, &input, value(&event, part))?, at }
             }
         };
-        operations.push(key, Operation { client: invoke.process, input, call, outcome });
+        let operation = Operation { client: invoke.process, input, call, outcome };
+        operations.push(key, operation).map_err(|invalid| models::too_many(parser, invoke.at, invalid))?;
     }
     Ok(operations)
 }
 
-/// The value of an event, or the second of its tuple.
+/// The value of an event: all of it for part 0, the second element of its tuple for part 1.
 fn value<'n, 'a>(event: &'n Event<'a>, part: usize) -> &'n Node<'a> {
     match (part, tuple(&event.value)) {
         (1, Some((_, value))) => value,
@@ -116,29 +117,29 @@ fn value<'n, 'a>(event: &'n Event<'a>, part: usize) -> &'n Node<'a> {
 
 fn transaction(parser: &Parser<'_>, pair: Pair<'_>) -> Scan<Transaction> {
     let Pair { invoke, call, end } = pair;
-    let mut ops = list_ops(parser, &invoke.value, false)?;
+    let mut called = steps(parser, &invoke.value, false)?;
     let outcome = match end {
         None => Outcome::Unknown,
         Some((Event { kind: Kind::Info, .. }, _)) => Outcome::Unknown,
         Some((Event { kind: Kind::Fail, .. }, at)) => Outcome::Failed { at },
         Some((event, at)) => {
-            let answered = list_ops(parser, &event.value, true)?;
-            let same = |(asked, told): (&ListOp, &ListOp)| match (asked, told) {
-                (ListOp::Read(asked, _), ListOp::Read(told, _)) => asked == told,
-                (asked, told) => asked == told,
+            let answered = steps(parser, &event.value, true)?;
+            let same = |(called, answered): (&Step<_, _>, &Step<_, _>)| match (called, answered) {
+                (Step::Read(called, _), Step::Read(answered, _)) => called == answered,
+                (called, answered) => called == answered,
             };
-            if ops.len() != answered.len() || !ops.iter().zip(&answered).all(same) {
+            if called.len() != answered.len() || !called.iter().zip(&answered).all(same) {
                 let hint = "an :ok repeats the transaction and fills in what its reads saw";
                 return Err(parser.mistake(event.value.at, "the parts of the call", hint));
             }
-            ops = answered;
+            called = answered;
             Outcome::Answered { output: (), at }
         }
     };
-    Ok(Transaction { client: invoke.process, call, outcome, ops })
+    Ok(Transaction { client: invoke.process, call, outcome, steps: called })
 }
 
-fn list_ops(parser: &Parser<'_>, node: &Node<'_>, answered: bool) -> Scan<Vec<ListOp>> {
+fn steps(parser: &Parser<'_>, node: &Node<'_>, answered: bool) -> Scan<Vec<Step<Value, Value>>> {
     let hint = "a transaction is [[:append key element] [:r key nil] …]";
     let Form::Sequence(parts) = &node.form else {
         return Err(parser.mistake(node.at, "the parts of a transaction", hint));
@@ -152,11 +153,11 @@ fn list_ops(parser: &Parser<'_>, node: &Node<'_>, answered: bool) -> Scan<Vec<Li
         };
         let key = scalar(parser, key)?;
         match (*f, &value.form) {
-            ("append", _) => Ok(ListOp::Append(key, scalar(parser, value)?)),
-            ("r", Form::Nil) => Ok(ListOp::Read(key, answered.then(Vec::new))),
+            ("append", _) => Ok(Step::Append(key, scalar(parser, value)?)),
+            ("r", Form::Nil) => Ok(Step::Read(key, answered.then(Vec::new))),
             ("r", Form::Sequence(items)) if answered => {
                 let items = items.iter().map(|item| scalar(parser, item));
-                Ok(ListOp::Read(key, Some(items.collect::<Scan<_>>()?)))
+                Ok(Step::Read(key, Some(items.collect::<Scan<_>>()?)))
             }
             _ => Err(parser.mistake(value.at, "an :append, or an :r of nil or of what was seen", hint)),
         }

@@ -1,10 +1,10 @@
-//! The fields of one operation's line, read but not yet understood.
+//! The fields of one operation's line, before the model interprets them.
 
 use crate::error::{Mistake, Scan};
-use crate::recorded::{Held, Value};
+use crate::recorded::{RegisterValue, Value};
 use crate::scan::{Cursor, JsonString, Kind};
 
-/// A value that is no object and no array.
+/// A value that is neither an object nor an array.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Scalar<'a> {
     Null,
@@ -13,14 +13,14 @@ pub(super) enum Scalar<'a> {
     Flag(bool),
 }
 
-/// What an operation was answered.
+/// The `result` of an operation.
 #[derive(Clone, Debug)]
 pub(super) enum Answer<'a> {
     Scalar(Scalar<'a>),
     Many(Vec<Value>),
 }
 
-/// A field's value and the place where it stands.
+/// A field's value and its place in the line.
 #[derive(Clone, Debug)]
 pub(super) struct Placed<T> {
     pub(super) at: usize,
@@ -30,7 +30,7 @@ pub(super) struct Placed<T> {
 /// All fields that an operation can have.
 #[derive(Debug, Default)]
 pub(super) struct Fields<'a> {
-    /// Where the line ends: the place of what is missing.
+    /// Where the line ends: the place of a missing field.
     end: usize,
     pub(super) client: Option<Placed<u32>>,
     pub(super) op: Option<Placed<&'a str>>,
@@ -47,7 +47,7 @@ pub(super) struct Fields<'a> {
 const KNOWN: &str = "client, op, key, value, expected, owner, call, return, result or failed";
 
 impl<'a> Fields<'a> {
-    /// Reads a line. In place, because these are too many bytes to be handed back once a line.
+    /// Reads a line. In place, because the struct is too large to return for every line.
     pub(super) fn read(&mut self, cursor: &mut Cursor<'a>) -> Scan<()> {
         cursor.object()?;
         while let Some(name) = cursor.next_field()? {
@@ -68,7 +68,7 @@ impl<'a> Fields<'a> {
                     return Err(cursor.mistake(
                         cursor.name_offset(),
                         KNOWN,
-                        format!("`{name}` is no field of an operation"),
+                        format!("an operation has no field `{name}`"),
                     ));
                 }
             }
@@ -77,48 +77,50 @@ impl<'a> Fields<'a> {
         Ok(())
     }
 
-    /// The mistake of a field that is not there.
+    /// The mistake of a missing field.
     #[cold]
     pub(super) fn missing(&self, cursor: &Cursor<'_>, name: &str) -> Box<Mistake> {
-        // On the closing brace, before which it would stand.
+        // At the closing brace, before which it would be.
         let hint = format!("add \"{name}\" before the closing brace");
         cursor.mistake(self.end.saturating_sub(1), format!("the field \"{name}\""), hint)
     }
 
-    /// What is written, added or appended, where that cannot be nothing.
+    /// The value that is written, added or appended, where it cannot be null.
     pub(super) fn value(&mut self, cursor: &Cursor<'_>) -> Scan<Value> {
         let value = self.value.take().ok_or_else(|| self.missing(cursor, "value"))?;
         value.value(cursor)
     }
 
-    /// What is written, where it can be nothing.
-    pub(super) fn held(&mut self, cursor: &Cursor<'_>) -> Scan<Held> {
+    /// The value that is written, where it can be null.
+    pub(super) fn held(&mut self, cursor: &Cursor<'_>) -> Scan<RegisterValue> {
         let value = self.value.take().ok_or_else(|| self.missing(cursor, "value"))?;
         value.held(cursor)
     }
 
-    /// What a compare-and-set compares with.
+    /// The value that a compare-and-set expects.
     pub(super) fn compared(&mut self, cursor: &Cursor<'_>) -> Scan<Placed<Scalar<'a>>> {
         self.compared.take().ok_or_else(|| self.missing(cursor, "expected"))
     }
 
-    /// What an operation was answered that has an answer.
+    /// The result of an operation, which must have one.
     pub(super) fn result(&mut self, cursor: &Cursor<'_>) -> Scan<Placed<Answer<'a>>> {
         self.result.take().ok_or_else(|| self.missing(cursor, "result"))
     }
 
-    /// Whether something was done.
+    /// The result, which must be true or false.
     pub(super) fn flag(&mut self, cursor: &Cursor<'_>) -> Scan<bool> {
         let result = self.result(cursor)?;
         match result.value {
             Answer::Scalar(Scalar::Flag(flag)) => Ok(flag),
-            _ => {
-                Err(cursor.mistake(result.at, "true or false", "the result says whether it changed anything"))
-            }
+            _ => Err(cursor.mistake(
+                result.at,
+                "true or false",
+                "the result says whether the operation succeeded",
+            )),
         }
     }
 
-    /// Several elements.
+    /// The result, which must be several elements.
     pub(super) fn many(&mut self, cursor: &Cursor<'_>) -> Scan<Placed<Vec<Value>>> {
         let result = self.result(cursor)?;
         match result.value {
@@ -129,18 +131,20 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A single value, or nothing.
-    pub(super) fn answered(&mut self, cursor: &Cursor<'_>) -> Scan<Held> {
+    /// The result, which must be a single value or null.
+    pub(super) fn answered(&mut self, cursor: &Cursor<'_>) -> Scan<RegisterValue> {
         let result = self.result(cursor)?;
         match result.value {
             Answer::Scalar(value) => Placed { at: result.at, value }.held(cursor),
-            Answer::Many(_) => {
-                Err(cursor.mistake(result.at, "a number, a string or null", "one value, no array"))
-            }
+            Answer::Many(_) => Err(cursor.mistake(
+                result.at,
+                "a number, a string or null",
+                "the result is one value, not an array",
+            )),
         }
     }
 
-    /// Makes sure that no field is left that the operation does not have.
+    /// Makes sure that the line has no field that its operation does not use.
     pub(super) fn nothing_left(&self, cursor: &Cursor<'_>) -> Scan<()> {
         let left = [
             self.key.as_ref().map(|key| (key.at, "key")),
@@ -153,9 +157,9 @@ impl<'a> Fields<'a> {
             None => Ok(()),
             Some((at, name)) => {
                 let hint = match name {
-                    "key" => "leave \"key\" out, or say \"keyed\": true in line 1".to_owned(),
+                    "key" => "leave \"key\" out, or add \"keyed\": true to line 1".to_owned(),
                     "result" => {
-                        "leave \"result\" out: this operation answers nothing, failed, or did not return"
+                        "leave \"result\" out: this operation has no result, failed, or did not return"
                             .to_owned()
                     }
                     _ => format!("leave \"{name}\" out, or check \"op\""),
@@ -178,11 +182,11 @@ impl Placed<Scalar<'_>> {
         }
     }
 
-    /// A number, a text or nothing.
-    pub(super) fn held(self, cursor: &Cursor<'_>) -> Scan<Held> {
+    /// A number, a text or null.
+    pub(super) fn held(self, cursor: &Cursor<'_>) -> Scan<RegisterValue> {
         match self.value {
-            Scalar::Null => Ok(Held(None)),
-            _ => Ok(Held(Some(self.value(cursor)?))),
+            Scalar::Null => Ok(RegisterValue(None)),
+            _ => Ok(RegisterValue(Some(self.value(cursor)?))),
         }
     }
 
@@ -190,7 +194,7 @@ impl Placed<Scalar<'_>> {
     pub(super) fn text(self, cursor: &Cursor<'_>) -> Scan<String> {
         match self.value {
             Scalar::Text(text) => Ok(text.to_cow().into_owned()),
-            _ => Err(cursor.mistake(self.at, "a string", "a key-value store holds texts: put it in quotes")),
+            _ => Err(cursor.mistake(self.at, "a string", "a key-value store holds texts: add quotes")),
         }
     }
 }
@@ -202,7 +206,7 @@ fn once<'a, T>(
     cursor: &mut Cursor<'a>,
     read: impl FnOnce(&mut Cursor<'a>) -> Scan<T>,
 ) -> Scan<()> {
-    cursor.kind(); // goes past blanks, so that the place is that of the value
+    cursor.kind(); // Skips blanks, so that the place is that of the value.
     let at = cursor.offset();
     if slot.is_some() {
         return Err(cursor.mistake(at, format!("\"{name}\" only once"), "leave one of the two out"));
@@ -218,7 +222,8 @@ pub(super) fn scalar<'a>(cursor: &mut Cursor<'a>) -> Scan<Scalar<'a>> {
         Kind::String => Ok(Scalar::Text(cursor.string()?)),
         Kind::Boolean => Ok(Scalar::Flag(cursor.boolean()?)),
         Kind::Null if cursor.null() => Ok(Scalar::Null),
-        _ => Err(cursor.expected("a number, a string, true, false or null", "values have no parts here")),
+        _ => Err(cursor
+            .expected("a number, a string, true, false or null", "objects and arrays are not allowed here")),
     }
 }
 

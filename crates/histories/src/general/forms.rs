@@ -1,4 +1,4 @@
-//! How the questions and answers of each model look in a line.
+//! How the inputs and outputs of each model are written in a line.
 
 use std::collections::BTreeSet;
 
@@ -7,17 +7,17 @@ use linear::models::{list, lock, queue, register, set};
 use super::fields::Fields;
 use super::write::{Line, Unwritable};
 use crate::error::{Mistake, Scan};
-use crate::recorded::{Held, Value};
+use crate::recorded::{RegisterValue, Value};
 use crate::scan::Cursor;
 
-/// The form of a model. A reader takes what it uses from the fields; what it leaves is a mistake.
+/// How a model is written. A reader takes the fields that it uses; any field left over is a mistake.
 pub(super) trait Form {
     type Input;
     type Output;
 
-    fn ask(&self, op: &str, fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<Self::Input>;
+    fn input(&self, op: &str, fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<Self::Input>;
 
-    fn answer(&self, input: &Self::Input, fields: &mut Fields<'_>, cursor: &Cursor<'_>)
+    fn output(&self, input: &Self::Input, fields: &mut Fields<'_>, cursor: &Cursor<'_>)
     -> Scan<Self::Output>;
 
     fn write_input(&self, input: &Self::Input, line: &mut Line) -> Result<(), Unwritable>;
@@ -41,10 +41,10 @@ pub(super) struct Register {
 }
 
 impl Form for Register {
-    type Input = register::Input<Held>;
-    type Output = register::Output<Held>;
+    type Input = register::Input<RegisterValue>;
+    type Output = register::Output<RegisterValue>;
 
-    fn ask(&self, op: &str, fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<Self::Input> {
+    fn input(&self, op: &str, fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<Self::Input> {
         match op {
             "read" => Ok(register::Input::Read),
             "write" => Ok(register::Input::Write(fields.held(cursor)?)),
@@ -57,7 +57,7 @@ impl Form for Register {
         }
     }
 
-    fn answer(
+    fn output(
         &self,
         input: &Self::Input,
         fields: &mut Fields<'_>,
@@ -109,7 +109,7 @@ impl Form for Queue {
     type Input = queue::Input<Value>;
     type Output = queue::Output<Value>;
 
-    fn ask(&self, op: &str, fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<Self::Input> {
+    fn input(&self, op: &str, fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<Self::Input> {
         match op {
             "enqueue" => Ok(queue::Input::Enqueue(fields.value(cursor)?)),
             "dequeue" => Ok(queue::Input::Dequeue),
@@ -117,7 +117,7 @@ impl Form for Queue {
         }
     }
 
-    fn answer(
+    fn output(
         &self,
         input: &Self::Input,
         fields: &mut Fields<'_>,
@@ -149,7 +149,9 @@ impl Form for Queue {
         match (input, output) {
             (queue::Input::Enqueue(_), queue::Output::Enqueued) => {}
             (queue::Input::Dequeue, queue::Output::Dequeued(Some(value))) => line.value("result", value),
-            (queue::Input::Dequeue, queue::Output::Dequeued(None)) => line.held("result", &Held(None)),
+            (queue::Input::Dequeue, queue::Output::Dequeued(None)) => {
+                line.held("result", &RegisterValue(None))
+            }
             _ => return Err(Unwritable),
         }
         Ok(())
@@ -162,7 +164,7 @@ impl Form for Set {
     type Input = set::Input<Value>;
     type Output = set::Output<Value>;
 
-    fn ask(&self, op: &str, fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<Self::Input> {
+    fn input(&self, op: &str, fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<Self::Input> {
         match op {
             "add" => Ok(set::Input::Add(fields.value(cursor)?)),
             "remove" => Ok(set::Input::Remove(fields.value(cursor)?)),
@@ -171,7 +173,7 @@ impl Form for Set {
         }
     }
 
-    fn answer(
+    fn output(
         &self,
         input: &Self::Input,
         fields: &mut Fields<'_>,
@@ -187,7 +189,7 @@ impl Form for Set {
             return Err(cursor.mistake(
                 many.at,
                 "every element once",
-                "a set holds an element once; is it a list?",
+                "a set holds an element once; is this a list?",
             ));
         }
         Ok(set::Output::Elements(elements))
@@ -229,7 +231,7 @@ impl Form for Lock {
     type Input = lock::Input;
     type Output = lock::Output;
 
-    fn ask(&self, op: &str, fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<Self::Input> {
+    fn input(&self, op: &str, fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<Self::Input> {
         let input = match op {
             "acquire" => lock::Input::Acquire,
             "release" => lock::Input::Release,
@@ -239,7 +241,7 @@ impl Form for Lock {
         Ok(input(owner.value))
     }
 
-    fn answer(&self, _: &Self::Input, fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<Self::Output> {
+    fn output(&self, _: &Self::Input, fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<Self::Output> {
         Ok(lock::Output(fields.flag(cursor)?))
     }
 
@@ -270,7 +272,7 @@ impl Form for List {
     type Input = list::Input<Value>;
     type Output = list::Output<Value>;
 
-    fn ask(&self, op: &str, fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<Self::Input> {
+    fn input(&self, op: &str, fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<Self::Input> {
         match op {
             "append" => Ok(list::Input::Append(fields.value(cursor)?)),
             "read" => Ok(list::Input::Read),
@@ -278,7 +280,7 @@ impl Form for List {
         }
     }
 
-    fn answer(
+    fn output(
         &self,
         input: &Self::Input,
         fields: &mut Fields<'_>,

@@ -1,21 +1,21 @@
-//! The project's own format for histories of any shipped model, `etcdsim-general-1`.
+//! `etcdsim-general-1`, the project's own format for histories of most models.
 //!
-//! The schema, with an example of each model, is `docs/general-history.md`. In short: line 1 is
-//! `{"format": "etcdsim-general-1", "model": …}`, with `"keyed": true` if every operation has a key and, for
-//! registers, what they hold at first as `"initial"`; each further line is an operation:
+//! The project's `docs/general-history.md` has the schema and an example of each model. In short, line 1 is
+//! `{"format": "etcdsim-general-1", "model": …}`, with `"keyed": true` if every operation has a key, and for
+//! registers with `"initial"`, what they hold at first. Each further line is an operation:
 //!
 //! | field | |
 //! |---|---|
 //! | `client` | a number below 2^32 |
 //! | `op` | of `register`: `read`, `write`; of `cas-register` also `cas`; of `key-value`: `get`, `put`, `append`, `cas`, `delete`; of `queue`: `enqueue`, `dequeue`; of `set`: `add`, `remove`, `read`; of `lock`: `acquire`, `release`; of `list`: `append`, `read` |
-//! | `key` | exactly if the header says `keyed`, and always of `key-value` |
-//! | `value`, `expected` | what is written, added or appended; what a `cas` compares with |
+//! | `key` | exactly if line 1 has `"keyed": true`, and always for `key-value` |
+//! | `value`, `expected` | the value that is written, added or appended; the value that a `cas` compares with |
 //! | `owner` | who acquires or releases, a number below 2^32 |
 //! | `call`, `return` | times on one clock, from 0 to 2^64 - 1; `"return": null` if the outcome is unknown |
-//! | `failed` | `true`: it definitely had no effect |
-//! | `result` | what was answered, where the operation answers more than that it was done |
+//! | `failed` | `true` if the operation had no effect |
+//! | `result` | the answer, if the operation has more of an answer than that it was done |
 //!
-//! Not checked: whether clients are one at a time, which no model asks for.
+//! Not checked: whether each client has one operation at a time. No model needs that.
 //!
 //! ```
 //! let file = br#"{"format": "etcdsim-general-1", "model": "register", "initial": 0}
@@ -34,10 +34,10 @@ mod store;
 mod write;
 
 pub use read::{Reader, read, read_from};
-pub use write::write;
+pub use write::{WriteError, write};
 
-/// What the first line of such a file says its format is.
+/// The `format` in the first line of such a file.
 pub const FORMAT: &str = "etcdsim-general-1";
 
-/// The models such a file can name.
+/// The models that such a file can name.
 pub const MODELS: [&str; 7] = ["register", "cas-register", "key-value", "queue", "set", "lock", "list"];

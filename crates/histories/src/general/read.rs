@@ -1,41 +1,41 @@
-//! Reading: the header decides which form the operations have.
+//! Reads a file. The header decides how operations are written.
 
 use std::io::Read;
 
 use linear::models::keyed;
-use linear::{History, Operation, Outcome};
+use linear::{History, Invalid, Operation, Outcome};
 
 use super::fields::{Fields, Placed, scalar};
 use super::forms::{self, Form};
 use super::store::Store;
 use super::{FORMAT, MODELS};
 use crate::error::{Error, Mistake, Scan};
-use crate::recorded::{Held, Operations, Recorded, StoreHistory};
+use crate::recorded::{Operations, Recorded, RegisterValue, StoreHistory};
 use crate::scan::{Cursor, each_line, each_line_of};
 
 /// Reads a file that is in memory. `file` is its name in errors.
 ///
 /// # Errors
 ///
-/// The first mistake.
+/// The first mistake in the file.
 pub fn read(file: &str, bytes: &[u8]) -> Result<Recorded, Error> {
     let mut reader = Reader::new();
     each_line_of(file, bytes, |cursor| reader.line(cursor))?;
     reader.finish().map_err(|mistake| Error::in_file(mistake, file))
 }
 
-/// Reads a file bit by bit. `file` is its name in errors.
+/// Reads a file piece by piece. `file` is its name in errors.
 ///
 /// # Errors
 ///
-/// The first mistake, or that the file cannot be read.
+/// The first mistake in the file, or that it cannot be read.
 pub fn read_from(file: &str, from: impl Read) -> Result<Recorded, Error> {
     let mut reader = Reader::new();
     each_line(file, from, |cursor| reader.line(cursor))?;
     reader.finish().map_err(|mistake| Error::in_file(mistake, file))
 }
 
-/// A reader that is handed line after line.
+/// A reader that gets one line after another.
 #[derive(Debug, Default)]
 pub struct Reader {
     recorded: Option<Recorded>,
@@ -47,7 +47,11 @@ impl Reader {
         Reader::default()
     }
 
-    /// Reads the next line. The caller makes sure that the line ends where the cursor does.
+    /// Reads the next line. The caller makes sure that the line ends where the cursor does, with [`Cursor::end`].
+    ///
+    /// # Errors
+    ///
+    /// The first mistake in the line.
     pub fn line(&mut self, cursor: &mut Cursor<'_>) -> Scan<()> {
         let Some(recorded) = &mut self.recorded else {
             self.recorded = Some(header(cursor)?);
@@ -68,7 +72,7 @@ impl Reader {
         }
     }
 
-    /// The history.
+    /// Ends the file and returns its history.
     ///
     /// # Errors
     ///
@@ -104,7 +108,7 @@ fn header(cursor: &mut Cursor<'_>) -> Scan<Recorded> {
                 false
             }
             _ => {
-                let hint = format!("`{name}` is no field of line 1; remarks go into \"note\"");
+                let hint = format!("line 1 has no field `{name}`; remarks go into \"note\"");
                 return Err(cursor.mistake(
                     cursor.name_offset(),
                     "format, model, keyed, initial or note",
@@ -120,17 +124,17 @@ fn header(cursor: &mut Cursor<'_>) -> Scan<Recorded> {
     let missing = |name: &str, hint: String| cursor.mistake(end, format!("the field \"{name}\""), hint);
     let format = format.ok_or_else(|| missing("format", format!("add \"format\": \"{FORMAT}\"")))?;
     if format.value != FORMAT {
-        let hint = "this reader knows no other; a newer version may";
+        let hint = "this reader knows no other format; a newer version may";
         return Err(cursor.mistake(format.at, format!("\"{FORMAT}\""), hint));
     }
     let model = model.ok_or_else(|| missing("model", format!("one of {}", MODELS.join(", "))))?;
     let cas = model.value == "cas-register";
     let register = cas || model.value == "register";
     if let Some(initial) = initial.as_ref().filter(|_| !register) {
-        let hint = "only a register and a cas-register can hold something at first";
+        let hint = "only a register and a cas-register have an initial value";
         return Err(cursor.mistake(initial.at, "no \"initial\" here", hint));
     }
-    let initial = initial.map_or(Ok(Held(None)), |initial| initial.held(cursor))?;
+    let initial = initial.map_or(Ok(RegisterValue(None)), |initial| initial.held(cursor))?;
     if let Some(keyed) = keyed.as_ref().filter(|keyed| model.value == "key-value" && !keyed.value) {
         return Err(cursor.mistake(keyed.at, "true, or no \"keyed\"", "a key-value store always has keys"));
     }
@@ -144,7 +148,7 @@ fn header(cursor: &mut Cursor<'_>) -> Scan<Recorded> {
         "list" => Recorded::List(Operations::new(keyed)),
         _ => {
             let hint = format!("the models are {}", MODELS.join(", "));
-            return Err(cursor.mistake(model.at, "a model that is known", hint));
+            return Err(cursor.mistake(model.at, "a known model", hint));
         }
     })
 }
@@ -161,44 +165,48 @@ fn operation<F: Form>(
     } else {
         None
     };
-    let operation = judge(form, operations.len(), fields, cursor)?;
-    operations.push(key, operation);
+    let operation = interpret(form, fields, cursor)?;
+    operations.push(key, operation).map_err(|invalid| too_many(cursor, invalid))?;
     Ok(())
+}
+
+/// The mistake of a line whose operation the history cannot hold.
+#[cold]
+fn too_many(cursor: &Cursor<'_>, invalid: Invalid) -> Box<Mistake> {
+    cursor.mistake(0, "the end of the file", format!("{invalid}; split the file"))
 }
 
 fn store(history: &mut StoreHistory, fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<()> {
     let key = fields.key.take().ok_or_else(|| fields.missing(cursor, "key"))?.text(cursor)?;
-    let Operation { client, input, call, outcome } = judge(&Store, history.len(), fields, cursor)?;
-    history.push(Operation { client, input: keyed::Input { key, input }, call, outcome });
+    let Operation { client, input, call, outcome } = interpret(&Store, fields, cursor)?;
+    let operation = Operation { client, input: keyed::Input { key, input }, call, outcome };
+    history.push(operation).map_err(|invalid| too_many(cursor, invalid))?;
     Ok(())
 }
 
-/// The operation that the fields mean, without its key.
-fn judge<F: Form>(
+/// The operation that the fields describe, without its key.
+fn interpret<F: Form>(
     form: &F,
-    before: usize,
     fields: &mut Fields<'_>,
     cursor: &Cursor<'_>,
 ) -> Scan<Operation<F::Input, F::Output>> {
-    if before >= History::<F::Input, F::Output>::LENGTH_MAX {
-        return Err(cursor.mistake(0, "the end of the file", "a history holds fewer operations: split it"));
-    }
     let client = fields.client.as_ref().ok_or_else(|| fields.missing(cursor, "client"))?.value;
     let op = fields.op.as_ref().ok_or_else(|| fields.missing(cursor, "op"))?.value;
     let call = fields.call.as_ref().ok_or_else(|| fields.missing(cursor, "call"))?.value;
     let Placed { at, value: returned } =
         fields.returned.clone().ok_or_else(|| fields.missing(cursor, "return"))?;
-    let input = form.ask(op, fields, cursor)?;
+    let input = form.input(op, fields, cursor)?;
     let failed = fields.failed.as_ref().is_some_and(|failed| failed.value);
     let outcome = match returned {
         Some(returned) if returned < call => {
-            let hint = "both are times of one clock; unknown outcomes have \"return\": null";
+            let hint = "both are times of one clock; an unknown outcome has \"return\": null";
             return Err(cursor.mistake(at, format!("a return at {call} or later"), hint));
         }
         Some(at) if failed => Outcome::Failed { at },
-        Some(at) => Outcome::Answered { output: form.answer(&input, fields, cursor)?, at },
+        Some(at) => Outcome::Answered { output: form.output(&input, fields, cursor)?, at },
         None if failed => {
-            let hint = "an operation that failed returned; what may yet take effect is unknown, not failed";
+            let hint =
+                "a failed operation has returned; one that may still take effect is unknown, not failed";
             return Err(cursor.mistake(at, "a time", hint));
         }
         None => Outcome::Unknown,

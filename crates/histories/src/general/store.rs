@@ -1,4 +1,4 @@
-//! The form of a key-value store of texts.
+//! How the operations of a key-value store of texts are written.
 
 use linear::models::text;
 
@@ -19,7 +19,7 @@ impl Form for Store {
     type Input = text::Input;
     type Output = text::Output;
 
-    fn ask(&self, op: &str, fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<Self::Input> {
+    fn input(&self, op: &str, fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<Self::Input> {
         match op {
             "get" => Ok(text::Input::Get),
             "put" => Ok(text::Input::Put(value(fields, cursor)?)),
@@ -33,7 +33,7 @@ impl Form for Store {
         }
     }
 
-    fn answer(
+    fn output(
         &self,
         input: &Self::Input,
         fields: &mut Fields<'_>,
@@ -44,7 +44,7 @@ impl Form for Store {
                 let result = fields.result(cursor)?;
                 let value = match result.value {
                     Answer::Scalar(value) => value,
-                    // An array is no text, and the error of any other value says so.
+                    // An array is not a text. The error for null says the same.
                     Answer::Many(_) => Scalar::Null,
                 };
                 Ok(text::Output::Text(Placed { at: result.at, value }.text(cursor)?))

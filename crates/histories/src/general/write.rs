@@ -1,4 +1,4 @@
-//! Writing: a header, then an operation a line.
+//! Writes a file: a header, then one line for each operation.
 
 use std::io::{self, Write};
 
@@ -8,22 +8,43 @@ use linear::{Operation, Outcome};
 use super::FORMAT;
 use super::forms::{self, Form};
 use super::store::Store;
-use crate::recorded::{Held, Operations, Recorded, Value};
+use crate::recorded::{Operations, Recorded, RegisterValue, Value};
 
-/// An operation that the model of its history does not have, or the answer to another one.
+/// The operation is not one of its history's model, or its answer is one to another operation.
 #[derive(Debug)]
 pub(super) struct Unwritable;
 
-/// How much is gathered before it is written.
+/// Why a history could not be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// The output failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The operation with this index is not one of the history's model, or its answer is not one to that
+    /// operation: for example, a read that was answered as a write.
+    #[error("operation {0} or its answer does not belong to the history's model, so it cannot be written")]
+    NotOfModel(usize),
+}
+
+impl From<WriteError> for io::Error {
+    fn from(error: WriteError) -> io::Error {
+        match error {
+            WriteError::Io(error) => error,
+            error => io::Error::new(io::ErrorKind::InvalidData, error),
+        }
+    }
+}
+
+/// How many bytes are collected before they are written.
 const CHUNK_BYTES: usize = 64 * 1024;
 
 /// Writes a history so that reading it gives the same history.
 ///
 /// # Errors
 ///
-/// Those of `out`; and [`io::ErrorKind::InvalidData`] if an operation or an answer is none of its model, such
-/// as a read that was answered as a write.
-pub fn write(recorded: &Recorded, out: &mut impl Write) -> io::Result<()> {
+/// If `out` fails, or an operation or its answer does not belong to the history's model.
+pub fn write(recorded: &Recorded, out: &mut impl Write) -> Result<(), WriteError> {
     let mut line = Line::default();
     line.start();
     line.text("format", FORMAT);
@@ -40,10 +61,10 @@ pub fn write(recorded: &Recorded, out: &mut impl Write) -> io::Result<()> {
                 history.operations().iter().enumerate()
             {
                 line.operation(&Store, *client, Key::Text(key), input, *call, outcome)
-                    .map_err(|_| misfit(index))?;
+                    .map_err(|Unwritable| WriteError::NotOfModel(index))?;
                 line.flush_if(CHUNK_BYTES, out)?;
             }
-            line.flush_if(0, out)
+            Ok(line.flush_if(0, out)?)
         }
         Recorded::Queue(operations) => {
             line.text("model", "queue");
@@ -69,14 +90,15 @@ fn all<F: Form>(
     operations: &Operations<F::Input, F::Output>,
     mut line: Line,
     out: &mut impl Write,
-) -> io::Result<()> {
+) -> Result<(), WriteError> {
     line.flag("keyed", operations.is_keyed());
     line.end();
     match operations {
         Operations::Single(history) => {
             for (index, Operation { client, input, call, outcome }) in history.operations().iter().enumerate()
             {
-                line.operation(form, *client, Key::None, input, *call, outcome).map_err(|_| misfit(index))?;
+                line.operation(form, *client, Key::None, input, *call, outcome)
+                    .map_err(|Unwritable| WriteError::NotOfModel(index))?;
                 line.flush_if(CHUNK_BYTES, out)?;
             }
         }
@@ -85,18 +107,12 @@ fn all<F: Form>(
                 history.operations().iter().enumerate()
             {
                 line.operation(form, *client, Key::Value(key), input, *call, outcome)
-                    .map_err(|_| misfit(index))?;
+                    .map_err(|Unwritable| WriteError::NotOfModel(index))?;
                 line.flush_if(CHUNK_BYTES, out)?;
             }
         }
     }
-    line.flush_if(0, out)
-}
-
-fn misfit(index: usize) -> io::Error {
-    let text =
-        format!("operation {index} or its answer is none of the history's model: it cannot be written");
-    io::Error::new(io::ErrorKind::InvalidData, text)
+    Ok(line.flush_if(0, out)?)
 }
 
 enum Key<'a> {
@@ -105,7 +121,7 @@ enum Key<'a> {
     Text(&'a str),
 }
 
-/// Lines as they are written.
+/// A buffer of lines.
 #[derive(Debug, Default)]
 pub(super) struct Line {
     bytes: Vec<u8>,
@@ -155,7 +171,7 @@ impl Line {
                 self.number("return", *at);
                 self.flag("failed", true);
             }
-            Outcome::Unknown => self.held("return", &Held(None)),
+            Outcome::Unknown => self.held("return", &RegisterValue(None)),
         }
         self.end();
         Ok(())
@@ -190,7 +206,7 @@ impl Line {
         self.scalar(value);
     }
 
-    pub(super) fn held(&mut self, name: &str, held: &Held) {
+    pub(super) fn held(&mut self, name: &str, held: &RegisterValue) {
         self.name(name);
         match &held.0 {
             Some(value) => self.scalar(value),
@@ -218,7 +234,7 @@ impl Line {
     }
 
     fn digits(&mut self, number: impl std::fmt::Display) {
-        write!(self.bytes, "{number}").expect("a Vec takes every byte");
+        write!(self.bytes, "{number}").expect("writing to a Vec does not fail");
     }
 
     fn quoted(&mut self, text: &str) {
@@ -229,7 +245,7 @@ impl Line {
                 '\\' => self.bytes.extend_from_slice(b"\\\\"),
                 '\n' => self.bytes.extend_from_slice(b"\\n"),
                 '\0'..' ' => {
-                    write!(self.bytes, "\\u{:04x}", character as u32).expect("a Vec takes every byte")
+                    write!(self.bytes, "\\u{:04x}", character as u32).expect("writing to a Vec does not fail")
                 }
                 _ => self.bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
             }

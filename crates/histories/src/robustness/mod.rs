@@ -1,12 +1,21 @@
-//! Reports of etcd's robustness tests: what clients asked and were answered, one `operations.json` a client,
-//! and what watchers saw, in `watch.json`. Facts from etcd-io/etcd, `tests/robustness/report/client.go` and
+//! Reports of etcd's robustness tests: `operations.json` holds the operations of one client, `watch.json` what its
+//! watchers saw. The format is taken from etcd-io/etcd, `tests/robustness/report/client.go` and
 //! `tests/robustness/model/{types,watch}.go`.
 //!
-//! Both are one JSON object a line, as Go writes them. Every version of the format is read that has these
-//! names; a name that none has is a mistake. A field left out, or `null`, is what Go would make of it:
+//! Both hold one JSON object on each line, as Go writes them. All versions of the format that use these field names
+//! are read; a field name that no version has is a mistake. A field that is missing or `null` has Go's zero value:
 //! nothing, 0 or the empty text.
 //!
-//! Not checked: whether answers fit their questions. A value of twenty bytes or more is known only by its hash.
+//! Not checked: whether answers fit their requests. Of a value of twenty bytes or more only the hash is known.
+//!
+//! ```
+//! use histories::robustness::{Answer, read};
+//!
+//! let file = br#"{"ClientId": 1, "Input": {"Type": "defragment", "Defragment": {}}, "Call": 5, "Output": {"Defragment": {}}, "Return": 9}"#;
+//! let operations = read("operations.json", file)?;
+//! assert_eq!(operations[0].response.answer, Some(Answer::Defragment));
+//! # Ok::<(), histories::Error>(())
+//! ```
 
 mod read;
 mod watch;
@@ -17,91 +26,92 @@ pub use watch::{Event, Previous, Watch, WatchRequest, WatchResponse, read_watche
 /// One operation of one client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {
-    /// The stream it belongs to: a client takes a new one after each operation of unknown outcome.
+    /// The client's number. A client takes a new one after each operation of unknown outcome.
     pub client: i64,
-    /// What was asked.
+    /// What it asked.
     pub request: Request,
-    /// When, in nanoseconds of the run.
+    /// When it was called, in nanoseconds since the start of the run.
     pub call: i64,
-    /// What came of it.
+    /// How it ended.
     pub response: Response,
-    /// When it returned. Of an operation that failed, what the report's writer chose, often 0.
+    /// When it returned, in nanoseconds since the start of the run. Of an operation without an answer, whatever the
+    /// report's writer chose, often 0.
     pub returned: i64,
 }
 
-/// What was asked. A put and a delete are transactions without conditions.
+/// A request. A put and a delete are transactions without conditions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// For keys.
+    /// Reads keys.
     Range {
-        /// Which.
+        /// The keys.
         range: Range,
-        /// As of which revision, 0 for the newest.
+        /// The revision to read, 0 for the newest.
         revision: i64,
     },
-    /// For one of two lists of operations at once.
+    /// Does one of two lists of operations at once.
     Txn {
-        /// All must hold for `success`.
+        /// The conditions. All must hold for `success`.
         conditions: Vec<Condition>,
-        /// What is done if they do.
+        /// What to do if all conditions hold.
         success: Vec<Op>,
-        /// What is done if one does not.
+        /// What to do if one does not hold.
         failure: Vec<Op>,
     },
-    /// For a lease of this number.
+    /// Grants a lease with this id.
     LeaseGrant(i64),
-    /// To end the lease of this number.
+    /// Revokes the lease with this id.
     LeaseRevoke(i64),
-    /// To defragment the member's disk.
+    /// Defragments the member's disk.
     Defragment,
-    /// To forget what is older than this revision.
+    /// Compacts up to this revision.
     Compact(i64),
 }
 
-/// Keys from `start` up to `end`, or `start` alone if `end` is empty.
+/// Keys from `start` up to but not including `end`, or `start` alone if `end` is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Range {
-    /// The first.
+    /// The first key.
     pub start: String,
-    /// The first behind them.
+    /// The first key after the range.
     pub end: String,
-    /// How many at most, 0 for all.
+    /// How many keys to return at most, 0 for all.
     pub limit: i64,
 }
 
-/// What has to hold of a key.
+/// A condition on a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Condition {
     /// The key.
     pub key: String,
-    /// The revision of its last change, 0 if it is not there.
+    /// The revision of its last change, 0 if it does not exist.
     pub expected_revision: i64,
-    /// How often it was changed since it was created. 0 also where the report is too old to say.
+    /// The number of changes since it was created. Also 0 if the report is too old to say.
     pub expected_version: i64,
 }
 
-/// A part of a transaction.
+/// An operation of a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
-    /// For keys.
+    /// Reads keys.
     Range(Range),
-    /// For a key to hold a value.
+    /// Sets a key.
     Put {
         /// The key.
         key: String,
         /// The value.
         value: Value,
-        /// The lease it hangs on, 0 for none.
+        /// The lease it is attached to, 0 for none.
         lease: i64,
     },
-    /// For a key to be gone.
+    /// Deletes a key.
     Delete(String),
 }
 
-/// A value, or of a long one its 32-bit FNV-1a hash.
+/// A value, or the 32-bit FNV-1a hash of a long value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// The value itself. Empty also where there is none.
+    /// The value itself. Also empty if there is none.
     Text(String),
     /// The hash.
     Hash(u32),
@@ -113,59 +123,59 @@ impl Default for Value {
     }
 }
 
-/// What came of an operation.
+/// How an operation ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Response {
     /// The answer, if there was one.
     pub answer: Option<Answer>,
-    /// The revision of the store by the answer's header, 0 without one. -1 marks a read that need not be
+    /// The store's revision according to the answer's header, 0 without one. -1 marks a read that need not be
     /// linearizable.
     pub revision: i64,
-    /// The client saw no answer but the operation is known to have been stored. The revision is 0 if unknown.
+    /// The revision of an operation that got no answer but is known to have been stored. 0 if it is unknown.
     pub persisted: Option<i64>,
     /// The error that left the outcome unknown, if any.
     pub error: Option<String>,
-    /// An error that is itself an answer, such as that a revision is in the future.
+    /// An error that is an answer, such as that a revision is in the future.
     pub client_error: Option<String>,
 }
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// To a range.
+    /// The answer to a range.
     Range(Found),
-    /// To a transaction.
+    /// The answer to a transaction.
     Txn {
         /// Whether a condition did not hold.
         failure: bool,
         /// An answer to each operation that was done.
         results: Vec<OpResult>,
     },
-    /// To a grant: the lease. 0 in most reports.
+    /// The answer to a grant: the lease's id. 0 in most reports.
     LeaseGrant(i64),
-    /// To a revocation.
+    /// The answer to a revocation.
     LeaseRevoke,
-    /// To a defragmentation.
+    /// The answer to a defragmentation.
     Defragment,
-    /// To a compaction.
+    /// The answer to a compaction.
     Compact,
 }
 
 /// What a range found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// The pairs, in the order they came.
+    /// The pairs, in the order of the answer.
     pub kvs: Vec<KeyValue>,
-    /// How many there are without the limit.
+    /// How many keys there are, regardless of the limit.
     pub count: i64,
 }
 
-/// The answer to a part of a transaction.
+/// The answer to an operation of a transaction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpResult {
-    /// Of a range.
+    /// What a range found.
     pub found: Found,
-    /// Of a delete: how many keys are gone.
+    /// How many keys a delete deleted.
     pub deleted: i64,
 }
 
@@ -178,6 +188,6 @@ pub struct KeyValue {
     pub value: Value,
     /// The revision of its last change.
     pub mod_revision: i64,
-    /// How often it was changed since it was created. 0 where the report is too old to say.
+    /// The number of changes since it was created. 0 if the report is too old to say.
     pub version: i64,
 }

@@ -1,4 +1,4 @@
-//! Reading `operations.json`.
+//! Reads `operations.json`.
 
 use std::io::Read;
 
@@ -10,7 +10,7 @@ use crate::scan::{Cursor, each_line, each_line_of};
 ///
 /// # Errors
 ///
-/// The first mistake.
+/// The first mistake in the file.
 pub fn read(file: &str, bytes: &[u8]) -> Result<Vec<Operation>, Error> {
     let mut operations = Vec::new();
     each_line_of(file, bytes, |cursor| {
@@ -20,11 +20,11 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<Vec<Operation>, Error> {
     Ok(operations)
 }
 
-/// As [`read`], bit by bit.
+/// As [`read`], for a file that is read piece by piece.
 ///
 /// # Errors
 ///
-/// The first mistake, or that the file cannot be read.
+/// The first mistake in the file, or that it cannot be read.
 pub fn read_from(file: &str, from: impl Read) -> Result<Vec<Operation>, Error> {
     let mut operations = Vec::new();
     each_line(file, from, |cursor| {
@@ -34,7 +34,7 @@ pub fn read_from(file: &str, from: impl Read) -> Result<Vec<Operation>, Error> {
     Ok(operations)
 }
 
-/// Reads an object whose fields all have one of the names in `known`. One that is `null` counts as left out.
+/// Reads an object whose fields all have one of the names in `known`. A field that is `null` counts as missing.
 pub(super) fn object<'a>(
     cursor: &mut Cursor<'a>,
     known: &[&str],
@@ -44,7 +44,7 @@ pub(super) fn object<'a>(
     let mut seen = 0u32;
     while let Some(name) = cursor.next_field()? {
         let Some(index) = known.iter().position(|one| *one == name) else {
-            let hint = format!("`{name}` is in no version of the report that is known here");
+            let hint = format!("no known version of the report has `{name}`");
             return Err(cursor.mistake(cursor.name_offset(), format!("one of {}", known.join(", ")), hint));
         };
         if seen >> index & 1 == 1 {
@@ -78,7 +78,7 @@ pub(super) fn text(cursor: &mut Cursor<'_>) -> Scan<String> {
     Ok(cursor.string()?.to_cow().into_owned())
 }
 
-/// An error's text, of which Go writes none as the empty one.
+/// An error's text. Go writes the empty text for no error.
 pub(super) fn error(cursor: &mut Cursor<'_>) -> Scan<Option<String>> {
     Ok(Some(text(cursor)?).filter(|text| !text.is_empty()))
 }
@@ -113,10 +113,10 @@ fn operation(cursor: &mut Cursor<'_>) -> Scan<Operation> {
         response: response.ok_or_else(|| missing("Output"))?,
         returned: returned.ok_or_else(|| missing("Return"))?,
     };
-    // Of what got no answer the time says nothing.
-    let told = read.response.error.is_none() && read.response.persisted.is_none();
-    if told && read.returned < read.call {
-        let hint = "both are times of one clock; an outcome that is unknown has an \"Error\"";
+    // Without an answer the time of the return means nothing.
+    let answered = read.response.error.is_none() && read.response.persisted.is_none();
+    if answered && read.returned < read.call {
+        let hint = "both are times of one clock; an unknown outcome has an \"Error\"";
         return Err(cursor.mistake(return_at, format!("a return at {} or later", read.call), hint));
     }
     Ok(read)
@@ -152,10 +152,10 @@ fn request(cursor: &mut Cursor<'_>) -> Scan<Request> {
     let Some((at, kind)) = kind else {
         return Err(cursor.mistake(end, "the field \"Type\"", "it says which of the requests this is"));
     };
-    let hint = "\"Type\" and the one request that is not null say the same: range, txn, leaseGrant, \
-                leaseRevoke, defragment or compact";
+    let hint = "\"Type\" must match the one request that is not null: range, txn, leaseGrant, leaseRevoke, \
+                defragment or compact";
     match requests.pop() {
-        Some((told, request)) if told == kind && requests.is_empty() => Ok(request),
+        Some((present, request)) if present == kind && requests.is_empty() => Ok(request),
         _ => Err(cursor.mistake(at, "the type of the one request that is not null", hint)),
     }
 }
@@ -246,7 +246,7 @@ fn op(cursor: &mut Cursor<'_>) -> Scan<Op> {
     }
 }
 
-/// A value or its hash. The recorder writes 0 and the empty text for what it does not set.
+/// A value or its hash. The recorder writes 0 or the empty text for the one it does not set.
 pub(super) fn value(cursor: &mut Cursor<'_>) -> Scan<Value> {
     let (mut plain, mut hash) = (String::new(), 0);
     object(cursor, &["Value", "Hash"], |cursor, name| {
@@ -313,7 +313,7 @@ fn response(cursor: &mut Cursor<'_>) -> Scan<Response> {
     if answers > 1 {
         return Err(cursor.mistake(start, "a response of one kind", "all other kinds are null"));
     }
-    // Older reports said in `PartialResponse` what later ones say in `Persisted`.
+    // Older reports have `PartialResponse` for what later ones call `Persisted`.
     response.persisted = match (persisted, partial) {
         (true, _) => Some(persisted_revision),
         (false, true) => Some(response.revision),

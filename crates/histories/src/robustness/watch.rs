@@ -1,44 +1,44 @@
-//! Reading `watch.json`.
+//! Reads `watch.json`.
 
 use super::Value;
 use super::read::{array, error, object, text, value};
 use crate::error::{Error, Scan};
 use crate::scan::{Cursor, each_line_of};
 
-/// A watch and all that it was sent.
+/// A watch and all responses to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Watch {
-    /// What was asked for.
+    /// The request.
     pub request: WatchRequest,
-    /// What was sent, in order.
+    /// The responses, in order.
     pub responses: Vec<WatchResponse>,
 }
 
-/// What a watcher asked for.
+/// A request for a watch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WatchRequest {
     /// The key.
     pub key: String,
-    /// From which revision, 0 for from now on.
+    /// The first revision to watch, 0 for those after the request.
     pub revision: i64,
-    /// Whether `key` is the beginning of the keys meant.
+    /// Whether to watch all keys that begin with `key`.
     pub with_prefix: bool,
-    /// Whether the server shall tell how far it is even without events.
+    /// Whether to send progress notifications when there are no events.
     pub with_progress_notify: bool,
-    /// Whether events shall tell what the key held before.
+    /// Whether events show what the key held before.
     pub with_prev_kv: bool,
 }
 
 /// A message to a watcher.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WatchResponse {
-    /// What happened.
+    /// The changes.
     pub events: Vec<Event>,
-    /// Whether it only tells how far the server is.
+    /// Whether it is a progress notification, without events.
     pub is_progress_notify: bool,
-    /// The revision of the store by its header.
+    /// The store's revision according to the header.
     pub revision: i64,
-    /// When it came, in nanoseconds of the run.
+    /// When it arrived, in nanoseconds since the start of the run.
     pub time: i64,
     /// The error that ended the watch, if any.
     pub error: Option<String>,
@@ -47,7 +47,7 @@ pub struct WatchResponse {
 /// A change of a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Event {
-    /// Whether the key is gone. Else it was put.
+    /// Whether the key was deleted. Otherwise it was put.
     pub deleted: bool,
     /// The key.
     pub key: String,
@@ -55,9 +55,9 @@ pub struct Event {
     pub value: Value,
     /// The revision of the change.
     pub revision: i64,
-    /// Whether the key was not there before.
+    /// Whether the key did not exist before.
     pub is_create: bool,
-    /// What it held before, if that was asked for and it held something.
+    /// What it held before, if the watch asked for it and the key existed.
     pub previous: Option<Previous>,
 }
 
@@ -66,9 +66,9 @@ pub struct Event {
 pub struct Previous {
     /// What it held.
     pub value: Value,
-    /// The revision of the change before.
+    /// The revision of the previous change.
     pub mod_revision: i64,
-    /// How often it had been changed since it was created.
+    /// The number of changes since it was created.
     pub version: i64,
 }
 
@@ -76,7 +76,7 @@ pub struct Previous {
 ///
 /// # Errors
 ///
-/// The first mistake.
+/// The first mistake in the file.
 pub fn read_watches(file: &str, bytes: &[u8]) -> Result<Vec<Watch>, Error> {
     let mut watches = Vec::new();
     each_line_of(file, bytes, |cursor| {

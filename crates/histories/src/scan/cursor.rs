@@ -1,11 +1,11 @@
-//! Where a scan is in its line, and the structure of values.
+//! A cursor in a line of JSON, and the structure of values.
 
 use crate::error::{self, Mistake, Scan};
 
-/// How deep objects and arrays may lie in one another.
+/// How deep objects and arrays may be nested.
 pub const DEPTH_MAX: u32 = 128;
 
-/// What kind of value comes next.
+/// The kind of the next value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// `{`
@@ -31,18 +31,18 @@ pub struct Cursor<'a> {
     /// Invariant: at a boundary of characters, at most the length of `text`.
     pub(super) at: usize,
     line: usize,
-    /// An object or array has just been opened, so that no comma stands before what comes next.
+    /// An object or array has just been opened, so no comma comes before its first item.
     fresh: bool,
-    /// Where the name of the last field stands.
+    /// Where the name of the last field begins.
     name_at: usize,
 }
 
 impl<'a> Cursor<'a> {
-    /// The start of a line.
+    /// A cursor at the start of a line, which has this number.
     ///
     /// # Errors
     ///
-    /// If it is not UTF-8.
+    /// If the line is not UTF-8.
     #[inline]
     pub fn new(line: usize, bytes: &'a [u8]) -> Scan<Self> {
         match std::str::from_utf8(bytes) {
@@ -59,7 +59,7 @@ impl<'a> Cursor<'a> {
             column: at + 1,
             expected: "UTF-8".to_owned(),
             found: format!("the byte 0x{:02x}", bytes[at]),
-            hint: "is this file compressed or of another encoding? Bytes that are no text go into base64"
+            hint: "is this file compressed, or in another encoding? Write bytes that are not text as base64"
                 .to_owned(),
         })
     }
@@ -69,17 +69,17 @@ impl<'a> Cursor<'a> {
         self.line
     }
 
-    /// How many bytes of the line are behind.
+    /// How many bytes of the line have been read.
     pub fn offset(&self) -> usize {
         self.at
     }
 
-    /// Where the name stands that [`Cursor::next_field`] gave last, from 0 in bytes.
+    /// Where the name that [`Cursor::next_field`] returned last begins, in bytes from 0.
     pub fn name_offset(&self) -> usize {
         self.name_at
     }
 
-    /// A mistake at a place of this line, from 0 in bytes.
+    /// A mistake at a place in this line, in bytes from 0.
     #[cold]
     pub fn mistake(&self, at: usize, expected: impl Into<String>, hint: impl Into<String>) -> Box<Mistake> {
         Box::new(Mistake {
@@ -92,19 +92,19 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    /// A mistake at what comes next.
+    /// A mistake at the next token.
     #[cold]
     pub fn expected(&self, expected: impl Into<String>, hint: impl Into<String>) -> Box<Mistake> {
         self.mistake(self.at, expected, hint)
     }
 
-    /// The byte here, 0 at the end. JSON has no 0, so that one in the input is a mistake either way.
+    /// The byte here, 0 at the end. JSON has no byte 0, so one in the input is a mistake anyway.
     #[inline]
     pub(super) fn byte(&self) -> u8 {
         self.text.as_bytes().get(self.at).copied().unwrap_or(0)
     }
 
-    /// Goes past blanks, to the byte that is given.
+    /// Skips blanks. Returns the byte after them.
     #[inline]
     pub(super) fn next_byte(&mut self) -> u8 {
         loop {
@@ -115,7 +115,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// What comes next.
+    /// Skips blanks. Returns the kind of the next value.
     #[inline]
     pub fn kind(&mut self) -> Kind {
         match self.next_byte() {
@@ -129,7 +129,11 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Opens an object. [`Cursor::next_field`] goes on.
+    /// Opens an object. [`Cursor::next_field`] reads its fields.
+    ///
+    /// # Errors
+    ///
+    /// If the next value is not an object.
     #[inline]
     pub fn object(&mut self) -> Scan<()> {
         if self.next_byte() != b'{' {
@@ -140,7 +144,11 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// Opens an array. [`Cursor::next_item`] goes on.
+    /// Opens an array. [`Cursor::next_item`] goes through its items.
+    ///
+    /// # Errors
+    ///
+    /// If the next value is not an array.
     #[inline]
     pub fn array(&mut self) -> Scan<()> {
         if self.next_byte() != b'[' {
@@ -151,7 +159,11 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// The name of the object's next field; its value comes next. `None` if the object has ended.
+    /// Reads the name of the object's next field; its value comes next. `None` if the object has ended.
+    ///
+    /// # Errors
+    ///
+    /// If there is neither a field nor the end, or the name has escapes.
     #[inline]
     pub fn next_field(&mut self) -> Scan<Option<&'a str>> {
         if !self.more(b'}')? {
@@ -164,7 +176,11 @@ impl<'a> Cursor<'a> {
         Ok(Some(name))
     }
 
-    /// Whether the array has a next item, which then comes next.
+    /// Whether the array has another item, which then comes next.
+    ///
+    /// # Errors
+    ///
+    /// If there is neither a comma nor the end.
     #[inline]
     pub fn next_item(&mut self) -> Scan<bool> {
         self.more(b']')
@@ -179,7 +195,7 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// Whether anything comes before `close`. Goes past the comma, or past `close`.
+    /// Whether anything comes before `close`. Skips the comma, or `close`.
     #[inline]
     fn more(&mut self, close: u8) -> Scan<bool> {
         let fresh = std::mem::replace(&mut self.fresh, false);
@@ -205,7 +221,11 @@ impl<'a> Cursor<'a> {
         )
     }
 
-    /// `true` or `false`.
+    /// Reads `true` or `false`.
+    ///
+    /// # Errors
+    ///
+    /// If the next value is neither.
     #[inline]
     pub fn boolean(&mut self) -> Scan<bool> {
         self.next_byte();
@@ -214,17 +234,17 @@ impl<'a> Cursor<'a> {
         } else if self.accept("false") {
             Ok(false)
         } else {
-            Err(self.expected("`true` or `false`", "without quotes, in small letters"))
+            Err(self.expected("`true` or `false`", "write it without quotes, in lower case"))
         }
     }
 
-    /// Goes past `null` if it is next, and says whether it was.
+    /// Skips `null` if it is next; returns whether it was.
     #[inline]
     pub fn null(&mut self) -> bool {
         self.next_byte() == b'n' && self.accept("null")
     }
 
-    /// Goes past a word if it is next and ends there.
+    /// Skips a word if it is next and ends there; returns whether it was.
     #[inline]
     fn accept(&mut self, word: &str) -> bool {
         let rest = &self.text.as_bytes()[self.at..];
@@ -236,9 +256,13 @@ impl<'a> Cursor<'a> {
         next
     }
 
-    /// Goes past a value of any kind, which is checked all the same.
+    /// Skips a value of any kind, which is checked all the same.
+    ///
+    /// # Errors
+    ///
+    /// If the value is not JSON, or is nested deeper than [`DEPTH_MAX`].
     pub fn skip_value(&mut self) -> Scan<()> {
-        // A bit a level: 1 in an object, 0 in an array. No recursion, so that no input overflows the stack.
+        // One bit for each level: 1 in an object, 0 in an array. No recursion, so no input overflows the stack.
         let (mut depth, mut objects) = (0u32, 0u128);
         loop {
             let opened = match self.kind() {
@@ -254,7 +278,7 @@ impl<'a> Cursor<'a> {
             };
             if let Some(bit) = opened {
                 if depth == DEPTH_MAX {
-                    let hint = "this is no history: nothing in one lies that deep";
+                    let hint = "this is not a history: nothing in one is nested that deep";
                     return Err(self.mistake(self.at - 1, format!("at most {DEPTH_MAX} levels"), hint));
                 }
                 depth += 1;
@@ -278,7 +302,11 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Makes sure that nothing comes next.
+    /// Makes sure that the line ends here.
+    ///
+    /// # Errors
+    ///
+    /// If anything but blanks follows.
     #[inline]
     pub fn end(&mut self) -> Scan<()> {
         self.next_byte();

@@ -1,11 +1,11 @@
-//! Lines of a file, of one in memory or of one that is read bit by bit.
+//! The lines of a file, which is in memory or is read piece by piece.
 
 use std::io::{self, Read};
 
 use super::Cursor;
 use crate::error::{Error, Scan};
 
-/// A line without its end.
+/// A line without its line end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line<'a> {
     /// Its number, from 1.
@@ -15,7 +15,7 @@ pub struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// Whether there is nothing in it but blanks.
+    /// Whether the line holds only blanks.
     pub fn is_blank(&self) -> bool {
         self.bytes.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
     }
@@ -29,7 +29,7 @@ pub struct SliceLines<'a> {
 }
 
 impl<'a> SliceLines<'a> {
-    /// All lines of `bytes`. What follows the last line end is a line too, unless it is empty.
+    /// All lines of `bytes`. The rest after the last line end is a line too, unless it is empty.
     pub fn new(bytes: &'a [u8]) -> Self {
         SliceLines { rest: Some(bytes), number: 0 }
     }
@@ -50,15 +50,14 @@ impl<'a> Iterator for SliceLines<'a> {
     }
 }
 
-/// How much is read at once. Large enough that system calls do not count.
+/// How many bytes are read at once. Large enough that system calls do not matter.
 const CHUNK_BYTES: usize = 256 * 1024;
 
-/// The lines of anything that can be read, in a buffer that grows to the longest line and no further than
-/// twice that.
+/// The lines of anything that can be read, in a buffer of at most about twice the longest line.
 #[derive(Debug)]
 pub struct Lines<R> {
     reader: R,
-    /// Invariant: `start <= searched <= end <= buffer.len()`; bytes from `start` to `end` are yet to be given.
+    /// Invariant: `start <= searched <= end <= buffer.len()`. The bytes from `start` to `end` were not returned yet.
     buffer: Vec<u8>,
     start: usize,
     /// No line ends between `start` and here.
@@ -69,16 +68,16 @@ pub struct Lines<R> {
 }
 
 impl<R: Read> Lines<R> {
-    /// The lines of `reader`. It needs no buffer of its own.
+    /// The lines of `reader`, which needs no buffer of its own.
     pub fn new(reader: R) -> Self {
         Lines { reader, buffer: Vec::new(), start: 0, searched: 0, end: 0, number: 0, finished: false }
     }
 
-    /// The next line, `None` after the last.
+    /// The next line; `None` after the last.
     ///
     /// # Errors
     ///
-    /// Those of the reader, save interruptions.
+    /// Those of the reader, except interruptions.
     pub fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
         loop {
             if let Some(found) = memchr::memchr(b'\n', &self.buffer[self.searched..self.end]) {
@@ -122,11 +121,11 @@ impl<R: Read> Lines<R> {
     }
 }
 
-/// Scans every line of `reader` that is not blank.
+/// Scans every line of `reader` that is not blank. `file` is its name in errors.
 ///
 /// # Errors
 ///
-/// The first of `line`, and those of reading; `file` is named in both.
+/// The first error of `line`, that a line does not end where its cursor does, or that the file cannot be read.
 pub fn each_line<R: Read>(
     file: &str,
     reader: R,
@@ -139,7 +138,11 @@ pub fn each_line<R: Read>(
     Ok(())
 }
 
-/// As [`each_line`], of a file that is in memory already.
+/// As [`each_line`], for a file that is in memory.
+///
+/// # Errors
+///
+/// As [`each_line`].
 pub fn each_line_of<'a>(
     file: &str,
     bytes: &'a [u8],

@@ -1,4 +1,4 @@
-//! A scanner for JSON lines: one value a line, pulled token by token, without an allocation a line.
+//! A scanner for JSON lines: one value on each line, read token by token, without an allocation for each line.
 //!
 //! ```
 //! use histories::scan::Cursor;
@@ -18,17 +18,17 @@
 //! # Ok::<(), Box<histories::Mistake>>(())
 //! ```
 //!
-//! # What can be relied on
+//! # What you can rely on
 //!
-//! 1. What is accepted is JSON (RFC 8259) and UTF-8, of what is read and of what is skipped alike. Stricter
-//!    than JSON: names of fields that are read have no escapes, and nesting ends at [`DEPTH_MAX`].
-//! 2. No input panics. Every [`Mistake`](crate::Mistake) has a place within the input.
-//! 3. Memory is bounded by the longest line ([`Lines`]), and none is allocated once that line was seen.
+//! 1. Everything accepted is JSON (RFC 8259) and UTF-8, whether it is read or skipped. It is stricter than JSON in
+//!    two ways: names of fields that are read have no escapes, and nesting ends at [`DEPTH_MAX`].
+//! 2. No input makes it panic. Every [`Mistake`](crate::Mistake) has a place within the input.
+//! 3. Memory is bounded by the longest line ([`Lines`]), and nothing is allocated after that line.
 //!
 //! # What is not done
 //!
-//! Fractions are skipped over but never read: no format here has any. A field that comes twice is for the
-//! reader of the format to notice.
+//! Fractions can be skipped but not read, as no format here has any. Finding a field that occurs twice is up to the
+//! reader of the format.
 
 mod cursor;
 mod lines;

@@ -1,10 +1,14 @@
-//! Numbers: whole ones are read, others only passed.
+//! Numbers. Whole numbers can be read, all others only skipped.
 
 use super::Cursor;
 use crate::error::Scan;
 
 impl<'a> Cursor<'a> {
-    /// A whole number from 0 to 2^64 - 1.
+    /// Reads a whole number from 0 to 2^64 - 1.
+    ///
+    /// # Errors
+    ///
+    /// If the next value is not such a number.
     #[inline]
     pub fn unsigned(&mut self) -> Scan<u64> {
         self.next_byte();
@@ -14,7 +18,11 @@ impl<'a> Cursor<'a> {
         Ok(value)
     }
 
-    /// A whole number from -2^63 to 2^63 - 1.
+    /// Reads a whole number from -2^63 to 2^63 - 1.
+    ///
+    /// # Errors
+    ///
+    /// If the next value is not such a number.
     #[inline]
     pub fn integer(&mut self) -> Scan<i64> {
         let negative = self.next_byte() == b'-';
@@ -28,7 +36,11 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A number below 2^32.
+    /// Reads a whole number from 0 to 2^32 - 1.
+    ///
+    /// # Errors
+    ///
+    /// If the next value is not such a number.
     #[inline]
     pub fn small(&mut self) -> Scan<u32> {
         self.next_byte();
@@ -40,13 +52,21 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A whole number in quotes, as JSON written from protocol buffers has where 64 bits are meant.
+    /// Reads a whole number from 0 to 2^64 - 1 in quotes, as JSON made from protocol buffers writes 64-bit numbers.
+    ///
+    /// # Errors
+    ///
+    /// If the next value is not such a number in quotes.
     #[inline]
     pub fn quoted_unsigned(&mut self) -> Scan<u64> {
         self.quoted(Cursor::unsigned)
     }
 
-    /// As [`Cursor::quoted_unsigned`], with a sign.
+    /// As [`Cursor::quoted_unsigned`], from -2^63 to 2^63 - 1.
+    ///
+    /// # Errors
+    ///
+    /// If the next value is not such a number in quotes.
     #[inline]
     pub fn quoted_integer(&mut self) -> Scan<i64> {
         self.quoted(Cursor::integer)
@@ -77,7 +97,7 @@ impl<'a> Cursor<'a> {
         let mut value = 0u64;
         while let Some(digit) = bytes.get(at).map(|byte| byte.wrapping_sub(b'0')).filter(|&digit| digit < 10)
         {
-            // 19 digits always fit, so that only longer numbers pay for the check.
+            // 19 digits always fit, so only longer numbers pay for the check.
             value = if at - from < 19 {
                 value * 10 + u64::from(digit)
             } else {
@@ -87,10 +107,10 @@ impl<'a> Cursor<'a> {
             at += 1;
         }
         if at == from {
-            return Err(self.mistake(from, "a whole number", "numbers stand without quotes, as 12"));
+            return Err(self.mistake(from, "a whole number", "write numbers without quotes, as 12"));
         }
         if bytes[from] == b'0' && at > from + 1 {
-            return Err(self.mistake(from, "a number without leading zeros", "leave the zeros out"));
+            return Err(self.mistake(from, "a number without leading zeros", "remove the zeros"));
         }
         self.at = at;
         Ok(value)
@@ -100,7 +120,7 @@ impl<'a> Cursor<'a> {
     #[inline]
     fn whole(&mut self, start: usize) -> Scan<()> {
         if matches!(self.byte(), b'.' | b'e' | b'E') {
-            let hint = "write it without fraction and exponent";
+            let hint = "write it without a fraction and without an exponent";
             return Err(self.mistake(start, "a whole number", hint));
         }
         Ok(())
@@ -108,10 +128,10 @@ impl<'a> Cursor<'a> {
 
     #[cold]
     fn too_large(&self, start: usize) -> Box<crate::Mistake> {
-        self.mistake(start, "a number of 64 bits", "use nanoseconds, or counters, that fit")
+        self.mistake(start, "a number of 64 bits", "use smaller numbers, such as nanoseconds or counters")
     }
 
-    /// Goes past any number that JSON has.
+    /// Skips any number that JSON allows.
     pub(super) fn skip_number(&mut self) -> Scan<()> {
         let bytes = self.text.as_bytes();
         let run = |mut at: usize| {
@@ -124,7 +144,11 @@ impl<'a> Cursor<'a> {
         let whole = start + usize::from(self.byte() == b'-');
         let mut at = run(whole);
         if at == whole || (bytes[whole] == b'0' && at > whole + 1) {
-            return Err(self.mistake(start, "a number", "digits, the first of several not 0"));
+            return Err(self.mistake(
+                start,
+                "a number",
+                "a number has digits, and several do not begin with 0",
+            ));
         }
         if bytes.get(at) == Some(&b'.') {
             let fraction = at + 1;

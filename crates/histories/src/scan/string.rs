@@ -1,4 +1,4 @@
-//! Strings: found by words of eight bytes, unescaped only if there is something to unescape.
+//! Strings. Their ends are found eight bytes at a time, and they are unescaped only if they have escapes.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,21 +6,21 @@ use std::fmt;
 use super::Cursor;
 use crate::error::Scan;
 
-/// A string as it stands in its line, its escapes already checked.
+/// A string as it is written in its line, with valid escapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JsonString<'a> {
     raw: &'a str,
-    /// Whether there is a backslash in `raw`. Else `raw` is the string.
+    /// Whether there is a backslash in `raw`. If not, `raw` is the string.
     escaped: bool,
 }
 
 impl<'a> JsonString<'a> {
-    /// The string, if it stands in the line without escapes.
+    /// The string, if it is written without escapes.
     pub fn plain(self) -> Option<&'a str> {
         (!self.escaped).then_some(self.raw)
     }
 
-    /// The string, unescaped into `scratch` if need be. What `scratch` held is lost in that case.
+    /// The string, unescaped into `scratch` if it has escapes. That replaces what `scratch` held.
     pub fn read<'s>(self, scratch: &'s mut String) -> &'s str
     where
         'a: 's,
@@ -33,7 +33,7 @@ impl<'a> JsonString<'a> {
         scratch
     }
 
-    /// The string, borrowed if it can be.
+    /// The string, borrowed if it has no escapes.
     pub fn to_cow(self) -> Cow<'a, str> {
         if self.escaped { Cow::Owned(self.to_string()) } else { Cow::Borrowed(self.raw) }
     }
@@ -42,7 +42,7 @@ impl<'a> JsonString<'a> {
         let mut rest = self.raw;
         while let Some(backslash) = memchr::memchr(b'\\', rest.as_bytes()) {
             into.push_str(&rest[..backslash]);
-            // The scanner has checked it: a character that is no escape cannot stand here.
+            // The scanner has checked the escapes, so the default is never used.
             let (length, character) = escape(&rest[backslash..]).unwrap_or((1, '\\'));
             into.push(character);
             rest = &rest[backslash + length..];
@@ -62,7 +62,7 @@ impl fmt::Display for JsonString<'_> {
     }
 }
 
-/// The escape that `rest` begins with: how many bytes it has and what it means.
+/// The escape at the beginning of `rest`: how many bytes it has, and the character it stands for.
 fn escape(rest: &str) -> Option<(usize, char)> {
     let simple = match rest.as_bytes().get(1)? {
         b'"' => '"',
@@ -79,11 +79,11 @@ fn escape(rest: &str) -> Option<(usize, char)> {
     Some((2, simple))
 }
 
-/// `\uXXXX`, or two of them that are the halves of one character.
+/// `\uXXXX`, or two of them that form a surrogate pair.
 fn unicode(rest: &str) -> Option<(usize, char)> {
     let unit = |at: usize| {
         let digits = rest.get(at..at + 6)?.strip_prefix("\\u")?;
-        // `from_str_radix` would take a sign.
+        // `from_str_radix` alone would accept a sign.
         digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| u16::from_str_radix(digits, 16).ok())?
     };
     let first = unit(0)?;
@@ -96,10 +96,10 @@ fn unicode(rest: &str) -> Option<(usize, char)> {
     }
 }
 
-/// The first byte from `at` that a string cannot simply hold: a quote, a backslash or a control character.
+/// The first byte from `at` on that is special in a string: a quote, a backslash or a control character.
 ///
-/// Eight bytes at a time: `word - low` borrows into a byte's top bit exactly where the byte is less. A byte
-/// above a true hit may be a false one, but the lowest is looked at, and that is always true.
+/// It looks at eight bytes at a time: `word - low` borrows into a byte's top bit exactly where the byte is less.
+/// A byte above a true hit may be a false hit, but only the lowest hit is used, and that is always true.
 #[inline]
 fn special(bytes: &[u8], mut at: usize) -> usize {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
@@ -122,7 +122,11 @@ fn special(bytes: &[u8], mut at: usize) -> usize {
 }
 
 impl<'a> Cursor<'a> {
-    /// A string.
+    /// Reads a string.
+    ///
+    /// # Errors
+    ///
+    /// If the next value is not a string, or has an invalid escape.
     #[inline]
     pub fn string(&mut self) -> Scan<JsonString<'a>> {
         if self.next_byte() != b'"' {
@@ -149,12 +153,12 @@ impl<'a> Cursor<'a> {
                 Some(b'\\') => match escape(&self.text[at..]) {
                     Some((length, _)) => at = special(self.text.as_bytes(), at + length),
                     None => {
-                        let hint = "write a backslash as \\\\; half of a surrogate pair cannot stand alone";
+                        let hint = "write a backslash as \\\\, and both halves of a surrogate pair";
                         return Err(self.mistake(at, "an escape that JSON has", hint));
                     }
                 },
                 Some(_) => {
-                    let hint = "control characters are written as escapes, such as \\n or \\u0000";
+                    let hint = "write control characters as escapes, such as \\n or \\u0000";
                     return Err(self.mistake(at, "a character that a string may hold", hint));
                 }
                 None => {
@@ -165,7 +169,11 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A string that stands without escapes, as names do.
+    /// Reads a string without escapes, such as a name.
+    ///
+    /// # Errors
+    ///
+    /// If the next value is not a string, or has escapes.
     #[inline]
     pub fn plain_string(&mut self) -> Scan<&'a str> {
         let string = self.string()?;

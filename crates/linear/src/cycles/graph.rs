@@ -1,25 +1,25 @@
 //! A serial order of transactions, or a short cycle.
 //!
-//! Real time would take an edge between nearly all pairs. Instead every commit is a node of its own, those
-//! nodes form a chain in time, and a transaction hangs on the last commit before its call. Passing through
-//! the chain counts as one edge.
+//! Real time would need an edge between nearly all pairs. Instead every commit is a node of its own, those nodes
+//! form a chain in time, and a transaction depends on the last commit before its call. A way along the chain
+//! counts as one edge.
 
 use std::collections::VecDeque;
 
-use super::{Dependency, Link, Outcome, Transaction};
+use super::{Dependency, Link, Transaction, answered_at};
 
-/// From how many transactions of a component a cycle is looked for.
+/// How many transactions of a component the search for a cycle starts from.
 const STARTS_MAX: usize = 256;
 
-/// A node is a transaction, or `transactions.len() +` the place of a commit in time.
+/// A node is a transaction, or `transactions.len() +` the rank of a commit in time.
 struct Graph {
-    /// By node: where it leads, and why.
+    /// By node: the nodes that depend on it, and why.
     next: Vec<Vec<(u32, Link)>>,
     transactions: u32,
 }
 
-/// How nodes are reached from a start. Kept from one start to the next, since there may be many of them in
-/// small components of a large graph.
+/// How nodes are reached from a start. Kept from one start to the next, because there may be many starts in small
+/// components of a large graph.
 struct Ways {
     distance: Vec<u32>,
     from: Vec<(u32, Link)>,
@@ -39,7 +39,7 @@ impl Ways {
     }
 }
 
-/// The transactions that happened in a serial order, or a cycle.
+/// A serial order of the transactions that happened. The error is a cycle.
 pub(super) fn order_or_cycle<K, V>(
     transactions: &[Transaction<K, V>],
     happened: &[bool],
@@ -76,18 +76,17 @@ impl Graph {
         happened: &[bool],
         dependencies: &[Dependency],
     ) -> Graph {
-        let committed = |(index, transaction): (usize, &Transaction<K, V>)| match transaction.outcome {
-            Outcome::Committed { at } => Some((at, index as u32)),
-            Outcome::Failed | Outcome::Unknown => None,
+        let committed = |(index, transaction): (usize, &Transaction<K, V>)| {
+            answered_at(transaction).map(|at| (at, index as u32))
         };
         let mut commits: Vec<(u64, u32)> = transactions.iter().enumerate().filter_map(committed).collect();
         commits.sort_unstable();
         let first = transactions.len() as u32;
         let mut next = vec![Vec::new(); transactions.len() + commits.len()];
-        for (place, &(_, index)) in commits.iter().enumerate() {
-            let node = first + place as u32;
+        for (rank, &(_, index)) in commits.iter().enumerate() {
+            let node = first + rank as u32;
             next[index as usize].push((node, Link::Time));
-            if place + 1 < commits.len() {
+            if rank + 1 < commits.len() {
                 next[node as usize].push((node + 1, Link::Time));
             }
         }
@@ -97,13 +96,13 @@ impl Graph {
                 next[first as usize + before - 1].push((index as u32, Link::Time));
             }
         }
-        for &(from, to, link) in dependencies {
+        for &Dependency { from, to, link } in dependencies {
             next[from as usize].push((to, link));
         }
         Graph { next, transactions: first }
     }
 
-    /// A shortest cycle through one of the first transactions of each component that has any.
+    /// A shortest cycle through one of the first transactions of each component that has cycles.
     fn shortest_cycle(&self) -> Vec<Dependency> {
         let component = self.components();
         let mut sizes = vec![0_u32; self.next.len()];
@@ -125,7 +124,7 @@ impl Graph {
         best.unwrap_or_default()
     }
 
-    /// Breadth first, where steps along the chain of commits cost nothing and leaving it costs one.
+    /// Breadth first. Steps along the chain of commits cost nothing, and leaving the chain costs one.
     fn cycle_through(
         &self,
         start: u32,
@@ -145,7 +144,7 @@ impl Graph {
             for &(to, link) in &self.next[node as usize] {
                 if to == start {
                     from[start as usize] = (node, link);
-                    // The way back may be by the chain, which is paid for when it is left; so is every edge.
+                    // Every edge is paid for when it is left, also if the way back is along the chain.
                     return Some(self.walk_back(start, from));
                 }
                 let cost = u32::from(to < self.transactions);
@@ -167,7 +166,7 @@ impl Graph {
         None
     }
 
-    /// The cycle that ends at `start`, with the ways along the chain as one edge each.
+    /// The cycle that ends at `start`, where each way along the chain is one edge.
     fn walk_back(&self, start: u32, from: &[(u32, Link)]) -> Vec<Dependency> {
         let mut cycle = Vec::new();
         let mut to = start;
@@ -176,7 +175,7 @@ impl Graph {
             while node >= self.transactions {
                 node = from[node as usize].0;
             }
-            cycle.push((node, to, link));
+            cycle.push(Dependency { from: node, to, link });
             to = node;
             if node == start {
                 cycle.reverse();

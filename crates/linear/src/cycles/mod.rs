@@ -1,24 +1,42 @@
 //! Transactions over several lists: strict serializability by the cycles of their dependencies.
 //!
-//! The idea is Elle's (Kingsbury and Alvaro, VLDB 2020): a list that is read whole tells in which order its
-//! elements were appended, so the order of every key's versions is known, and with it who depends on whom:
+//! The idea is Elle's (Kingsbury and Alvaro, VLDB 2020): a read of a whole list shows in which order its
+//! elements were appended. So the order of every key's versions is known, and with it which transaction depends
+//! on which:
 //!
-//! - *ww*: a transaction appended right behind what another one had appended;
-//! - *wr*: a transaction read a list that another one had appended to last;
-//! - *rw*: a transaction read a list to which another one appended next, so it came before that one;
-//! - *real time*: a transaction was committed before another one was called.
+//! - *ww*: a transaction appended directly after what another transaction had appended;
+//! - *wr*: a transaction read a list whose last element another transaction had appended;
+//! - *rw*: a transaction read a list to which another transaction appended next;
+//! - *real time*: a transaction was answered before another transaction was called.
 //!
-//! Where no two appends to a key are of the same value, this is exact: there is a serial order in the order of
-//! time exactly if there is no direct anomaly and no cycle. A transaction of unknown outcome has happened if
-//! somebody who has happened read something of it, and can be left out if not.
+//! If no value is appended to a key twice, this is exact: there is a serial order that respects time exactly if
+//! there is no direct anomaly and no cycle. A transaction of unknown outcome has happened if a transaction that
+//! has happened read something of it, and can be left out if not.
+//!
+//! ```
+//! use linear::Outcome;
+//! use linear::cycles::{Step, Transaction, Verdict, check};
+//!
+//! // Write skew: each transaction reads what the other has not written yet.
+//! let answered = Outcome::Answered { output: (), at: 9 };
+//! let skew = |reads, appends| Transaction {
+//!     client: 1,
+//!     call: 0,
+//!     outcome: answered.clone(),
+//!     steps: vec![Step::Read(reads, Some(vec![])), Step::Append(appends, 1)],
+//! };
+//! let Verdict::Cycle(edges) = check(&[skew("x", "y"), skew("y", "x")])? else { panic!("no cycle") };
+//! assert_eq!(edges[0].sentence, "transaction 0 of client 1 read \"y\" without what transaction 1 of client 1 appended");
+//! # Ok::<(), linear::Invalid>(())
+//! ```
 //!
 //! # What is not checked
 //!
-//! Weaker levels of isolation: a cycle is not told from another by the kinds of its edges. Anything but
-//! appends and whole reads. Whether a client's own transactions overlap. Times must be of one clock; equal
+//! Weaker levels of isolation: the kinds of a cycle's edges make no difference. Anything other than appends and
+//! reads of whole lists. Whether a client's own transactions overlap. Times must come from one clock; equal
 //! times order nothing.
 //!
-//! Invariant: this module uses nothing of the rest of the crate.
+//! Invariant: of the rest of the crate, this module uses only how an operation ends.
 
 mod graph;
 mod versions;
@@ -26,60 +44,50 @@ mod versions;
 use std::fmt::Debug;
 use std::hash::Hash;
 
+use crate::history::{Invalid, Outcome, check_times};
+
 /// One step of a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step<K, V> {
-    /// Puts a value behind all others of a key. No value may be appended to one key twice.
+    /// Appends a value to the list of a key. No value may be appended to one key twice.
     Append(K, V),
-    /// Returned the whole list of a key; `None` if what it returned is not known.
+    /// Returned the whole list of a key; `None` if the answer is not known.
     Read(K, Option<Vec<V>>),
 }
 
-/// How a transaction ended, as far as its client knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// All of it took effect at one point between its call and this time.
-    Committed {
-        /// When the client was told.
-        at: u64,
-    },
-    /// None of it took effect.
-    Failed,
-    /// All of it took effect at one point after its call, or nothing ever does.
-    Unknown,
-}
-
-/// Some steps that should happen at once. Reports name transactions by their index in the history.
+/// Steps that should take effect at once. Verdicts name transactions by their index, from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction<K, V> {
     /// Who called it. Used in sentences only.
     pub client: u32,
     /// When it was called.
     pub call: u64,
-    /// How it ended.
-    pub outcome: Outcome,
+    /// How it ended. If it was answered, it committed: all of it took effect at one point between its call and
+    /// the answer.
+    pub outcome: Outcome<()>,
     /// What it did, in its own order.
-    pub ops: Vec<Step<K, V>>,
+    pub steps: Vec<Step<K, V>>,
 }
 
-/// What was found.
+/// Whether the transactions are strictly serializable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// There is a serial order in the order of time: these transactions, all others left out.
+    /// They are. This is a serial order that respects time; the transactions not in it are left out.
     Serializable(Vec<u32>),
-    /// What cannot be in any order. Cycles were not looked for.
+    /// They are not, because no order can explain these. Cycles were not looked for.
     Anomalies(Vec<Anomaly>),
-    /// A shortest cycle among those through one of the first 256 transactions of their component. Each edge
-    /// begins where the one before ends.
+    /// They are not, because of this cycle, a shortest one among those through one of the first 256 transactions
+    /// of their component. Each edge begins where the previous one ends.
     Cycle(Vec<Edge>),
 }
 
 /// Something that is wrong by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Anomaly {
-    /// What.
+    /// What is wrong.
     pub kind: AnomalyKind,
-    /// The transactions it takes, who saw it first.
+    /// The transactions involved, beginning with the one that saw it.
     pub transactions: Vec<u32>,
     /// The same in words.
     pub sentence: String,
@@ -87,6 +95,7 @@ pub struct Anomaly {
 
 /// Kinds of [`Anomaly`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum AnomalyKind {
     /// A read does not fit the transaction's own steps before it.
     Internal,
@@ -94,20 +103,22 @@ pub enum AnomalyKind {
     AbortedRead,
     /// A value was read that nobody appended.
     Unwritten,
-    /// A list was read that another transaction was not done with.
+    /// A list was read in the middle of another transaction's appends.
     IntermediateRead,
-    /// A value stands in a list twice.
+    /// A list holds a value twice.
     DuplicateElement,
-    /// Two reads of a key of which neither is the beginning of the other.
+    /// Of two reads of a key, neither is a prefix of the other.
     IncompatibleOrders,
-    /// Of what a transaction appended to a key, something is missing or does not stand together.
+    /// Some of what a transaction appended to a key is missing, or is not in one piece.
     LostAppend,
-    /// Two appends of the same value to a key: the history is not fit for this check.
+    /// The same value was appended to a key twice. This is no fault of the system: this check cannot judge such a
+    /// history.
     AppendedTwice,
 }
 
 /// One dependency: `from` comes before `to` in every serial order.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Edge {
     /// The earlier transaction.
     pub from: u32,
@@ -121,54 +132,68 @@ pub struct Edge {
 
 /// Kinds of [`Edge`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum EdgeKind {
-    /// `to` appended behind what `from` had appended.
+    /// `to` appended after what `from` had appended.
     WriteWrite,
     /// `to` read what `from` had appended.
     WriteRead,
     /// `from` read a list without what `to` appended.
     ReadWrite,
-    /// `from` was committed before `to` was called.
+    /// `from` was answered before `to` was called.
     RealTime,
 }
 
 /// Judges whether the transactions are strictly serializable.
 ///
-/// # Panics
+/// # Errors
 ///
-/// If a transaction was committed before its call.
-pub fn check<K, V>(transactions: &[Transaction<K, V>]) -> Verdict
+/// If a transaction returns before its call, or there are too many.
+pub fn check<K, V>(transactions: &[Transaction<K, V>]) -> Result<Verdict, Invalid>
 where
     K: Clone + Eq + Hash + Debug,
     V: Clone + Eq + Hash + Debug,
 {
-    for (index, transaction) in transactions.iter().enumerate() {
-        if let Outcome::Committed { at } = transaction.outcome {
-            let call = transaction.call;
-            assert!(call <= at, "transaction {index} ends at {at}, before its call at {call}: two clocks?");
-        }
+    if transactions.len() > crate::History::<(), ()>::LENGTH_MAX {
+        return Err(Invalid::TooManyOperations);
     }
-    match versions::Versions::read(transactions) {
-        Err(anomalies) => Verdict::Anomalies(anomalies),
-        Ok(versions) => {
-            let dependencies = versions.dependencies();
-            match graph::order_or_cycle(transactions, &versions.happened, &dependencies) {
-                Ok(order) => Verdict::Serializable(order),
-                Err(cycle) => Verdict::Cycle(
-                    cycle.into_iter().map(|(from, to, link)| versions.edge(from, to, link)).collect(),
-                ),
-            }
-        }
+    for (index, transaction) in (0..).zip(transactions) {
+        check_times(index, transaction.call, answered_at(transaction))?;
+    }
+    let versions = match versions::Versions::read(transactions) {
+        Ok(versions) => versions,
+        Err(anomalies) => return Ok(Verdict::Anomalies(anomalies)),
+    };
+    let dependencies = versions.dependencies();
+    Ok(match graph::order_or_cycle(transactions, &versions.happened, &dependencies) {
+        Ok(order) => Verdict::Serializable(order),
+        Err(cycle) => Verdict::Cycle(cycle.into_iter().map(|dependency| versions.edge(dependency)).collect()),
+    })
+}
+
+/// When a transaction that committed was answered.
+fn answered_at<K, V>(transaction: &Transaction<K, V>) -> Option<u64> {
+    match transaction.outcome {
+        Outcome::Answered { at, .. } => Some(at),
+        Outcome::Failed { .. } | Outcome::Unknown => None,
     }
 }
 
 /// Why one transaction comes before another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Link {
-    /// By a key, with its number.
+    /// Because of a key, given by its number.
     Key(EdgeKind, u32),
     Time,
 }
 
-/// The transactions `.0` and `.1`, in this order, and why.
-type Dependency = (u32, u32, Link);
+/// A dependency between two transactions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Dependency {
+    /// The earlier one.
+    from: u32,
+    /// The later one.
+    to: u32,
+    /// Why.
+    link: Link,
+}

@@ -1,45 +1,58 @@
 //! The order of every key's versions, and the dependencies that follow from it.
+//!
+//! A version of a key is its list after one more append.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use super::{Anomaly, AnomalyKind, Dependency, Edge, EdgeKind, Link, Outcome, Step, Transaction};
+use super::{Anomaly, AnomalyKind, Dependency, Edge, EdgeKind, Link, Step, Transaction, answered_at};
+use crate::history::Outcome;
 
 /// What is known of one key.
 struct Key<'a, K, V> {
     key: &'a K,
-    /// The longest list that was read, and by whom.
+    /// The longest list that was read, and the transaction that read it.
     longest: &'a [V],
     reader: u32,
-    /// Who appended what, and as how manieth of its own appends to this key.
-    appends: HashMap<&'a V, (u32, usize)>,
+    /// By value: its append.
+    appends: HashMap<&'a V, Append>,
     /// By transaction that appended: how many values.
     counts: HashMap<u32, usize>,
-    /// Who read a list that begins with so many values of others; all are beginnings of `longest`.
+    /// The reads, all of which are prefixes of `longest`: the transaction, and how many values of others it read.
     reads: Vec<(u32, usize)>,
+}
+
+/// An append to a key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Append {
+    /// The transaction.
+    writer: u32,
+    /// How many values the transaction had appended to this key before.
+    rank: usize,
 }
 
 pub(super) struct Versions<'a, K, V> {
     transactions: &'a [Transaction<K, V>],
     keys: Vec<Key<'a, K, V>>,
-    /// By transaction: whether it was committed, or is of unknown outcome and was seen.
+    /// By transaction: whether it committed, or is of unknown outcome and was seen.
     pub(super) happened: Vec<bool>,
 }
 
-/// A read: who, of which key, what, and how many of the last values are its own.
+/// A read of a key.
 struct Read<'a, V> {
     transaction: u32,
     key: usize,
     list: &'a [V],
+    /// How many values at the end of the list are the transaction's own.
     own: usize,
 }
 
-/// What a transaction knows of a key by what it did so far.
+/// What a transaction knows of a key from its own steps so far.
 struct Known<'a, V> {
     /// What it read last.
     read: Option<&'a [V]>,
-    /// What it appended, of which the first `own_read` before that read.
+    /// What it appended; the first `own_read` of these before that read.
     own: Vec<&'a V>,
     own_read: usize,
 }
@@ -55,17 +68,15 @@ where
     K: Clone + Eq + Hash + Debug,
     V: Clone + Eq + Hash + Debug,
 {
-    /// Reads the history; an error holds all direct anomalies.
+    /// Reads the history. The error is all direct anomalies.
     pub(super) fn read(transactions: &'a [Transaction<K, V>]) -> Result<Self, Vec<Anomaly>> {
         let mut numbers: HashMap<&K, usize> = HashMap::new();
-        let happened: Vec<bool> = transactions
-            .iter()
-            .map(|transaction| matches!(transaction.outcome, Outcome::Committed { .. }))
-            .collect();
+        let happened: Vec<bool> =
+            transactions.iter().map(|transaction| answered_at(transaction).is_some()).collect();
         let mut versions = Versions { transactions, keys: Vec::new(), happened };
         let mut anomalies = Vec::new();
         for (index, transaction) in transactions.iter().enumerate() {
-            for step in &transaction.ops {
+            for step in &transaction.steps {
                 let (Step::Append(key, _) | Step::Read(key, _)) = step;
                 let number = *numbers.entry(key).or_insert(versions.keys.len());
                 if number == versions.keys.len() {
@@ -79,7 +90,7 @@ where
         if !anomalies.is_empty() {
             return Err(anomalies);
         }
-        // Who has happened tells who else has.
+        // The reads of a transaction that has happened show which others have.
         let mut open: Vec<u32> = (0..transactions.len() as u32).collect();
         open.retain(|&index| versions.happened[index as usize]);
         let mut reads = Vec::new();
@@ -94,9 +105,9 @@ where
     fn append(&mut self, index: u32, number: usize, value: &'a V) -> Option<Anomaly> {
         let key = &mut self.keys[number];
         let count = key.counts.entry(index).or_insert(0);
-        let before = key.appends.insert(value, (index, *count));
+        let before = key.appends.insert(value, Append { writer: index, rank: *count });
         *count += 1;
-        let (other, _) = before?;
+        let other = before?.writer;
         let sentence = format!(
             "{value:?} is appended to {:?} by {} and by {}",
             key.key,
@@ -106,7 +117,7 @@ where
         Some(Anomaly { kind: AnomalyKind::AppendedTwice, transactions: vec![other, index], sentence })
     }
 
-    /// The reads of one transaction that has happened, and whoever is seen in them.
+    /// Adds the reads of one transaction that has happened. `open` gets the transactions seen in them.
     fn reads_of(
         &mut self,
         index: u32,
@@ -116,7 +127,7 @@ where
         open: &mut Vec<u32>,
     ) {
         let mut known: HashMap<usize, Known<'a, V>> = HashMap::new();
-        for step in &self.transactions[index as usize].ops {
+        for step in &self.transactions[index as usize].steps {
             match step {
                 Step::Append(key, value) => {
                     known.entry(numbers[key]).or_insert_with(Known::new).own.push(value)
@@ -131,7 +142,7 @@ where
                         && known.read.is_none_or(|before| list[..list.len() - since.len()] == *before);
                     if !fits {
                         let sentence = format!(
-                            "{} read {list:?} from {key:?}, which does not fit what it did before",
+                            "{} read {list:?} from {key:?}, which does not fit its own earlier steps",
                             name(self.transactions, index)
                         );
                         let kind = AnomalyKind::Internal;
@@ -147,7 +158,7 @@ where
         }
     }
 
-    /// Looks at where the elements of a list come from.
+    /// Checks where the elements of a list come from.
     fn elements(&mut self, read: &Read<'a, V>, anomalies: &mut Vec<Anomaly>, open: &mut Vec<u32>) {
         let key = &self.keys[read.key];
         let (mut seen, mut twice) = (HashSet::new(), false);
@@ -162,7 +173,7 @@ where
                 let sentence = format!("{who} read {:?} from {:?}: {value:?} twice", read.list, key.key);
                 add(AnomalyKind::DuplicateElement, &[], sentence);
             }
-            let Some(&(writer, _)) = key.appends.get(value) else {
+            let Some(&Append { writer, .. }) = key.appends.get(value) else {
                 let sentence = format!("{who} read {value:?} from {:?}, which nobody appended", key.key);
                 add(AnomalyKind::Unwritten, &[], sentence);
                 continue;
@@ -172,7 +183,7 @@ where
                 add(AnomalyKind::Internal, &[], sentence);
             }
             match self.transactions[writer as usize].outcome {
-                Outcome::Failed => {
+                Outcome::Failed { .. } => {
                     let writer_name = name(self.transactions, writer);
                     let sentence =
                         format!("{who} read {value:?} from {:?}, but {writer_name} failed", key.key);
@@ -182,21 +193,22 @@ where
                     self.happened[writer as usize] = true;
                     open.push(writer);
                 }
-                Outcome::Unknown | Outcome::Committed { .. } => {}
+                Outcome::Unknown | Outcome::Answered { .. } => {}
             }
         }
-        let Some(&(writer, place)) = read.list.last().and_then(|last| key.appends.get(last)) else { return };
-        if writer != read.transaction && place + 1 < key.counts[&writer] {
+        let last = read.list.last().and_then(|last| key.appends.get(last));
+        let Some(&Append { writer, rank }) = last else { return };
+        if writer != read.transaction && rank + 1 < key.counts[&writer] {
             let writer_name = name(self.transactions, writer);
             let sentence = format!(
-                "{who} read {:?} from {:?} before {writer_name} had appended all it did",
+                "{who} read {:?} from {:?} in the middle of the appends of {writer_name}",
                 read.list, key.key
             );
             add(AnomalyKind::IntermediateRead, &[writer], sentence);
         }
     }
 
-    /// Makes the longest list of each key the order of its versions, if all others fit.
+    /// Takes the longest list of each key as the order of its versions, if all other reads are prefixes of it.
     fn order(&mut self, reads: &[Read<'a, V>], anomalies: &mut Vec<Anomaly>) {
         for read in reads {
             let key = &mut self.keys[read.key];
@@ -228,18 +240,18 @@ where
         }
     }
 
-    /// All dependencies by keys.
+    /// All dependencies because of keys.
     pub(super) fn dependencies(&self) -> Vec<Dependency> {
         let mut dependencies = Vec::new();
         for (number, key) in self.keys.iter().enumerate() {
             let mut add = |kind, from: u32, to: u32| {
                 if from != to {
-                    dependencies.push((from, to, Link::Key(kind, number as u32)));
+                    dependencies.push(Dependency { from, to, link: Link::Key(kind, number as u32) });
                 }
             };
-            let writer = |place: usize| key.appends[&key.longest[place]].0;
-            for place in 1..key.longest.len() {
-                add(EdgeKind::WriteWrite, writer(place - 1), writer(place));
+            let writer = |at: usize| key.appends[&key.longest[at]].writer;
+            for at in 1..key.longest.len() {
+                add(EdgeKind::WriteWrite, writer(at - 1), writer(at));
             }
             let mut unseen: Vec<u32> = key.counts.keys().copied().collect();
             let in_order: HashSet<u32> = (0..key.longest.len()).map(writer).collect();
@@ -252,7 +264,7 @@ where
                 if length > 0 {
                     add(EdgeKind::WriteRead, writer(length - 1), reader);
                 }
-                // Its own appends may follow; then the edge between writers says the rest.
+                // If its own appends follow, the edge between writers covers the rest.
                 if length < key.longest.len() {
                     add(EdgeKind::ReadWrite, reader, writer(length));
                 } else {
@@ -263,18 +275,15 @@ where
         dependencies
     }
 
-    /// A dependency in words.
-    pub(super) fn edge(&self, from: u32, to: u32, link: Link) -> Edge {
+    /// A dependency as the verdict has it.
+    pub(super) fn edge(&self, Dependency { from, to, link }: Dependency) -> Edge {
         let (first, second) = (name(self.transactions, from), name(self.transactions, to));
         let (kind, sentence) = match link {
             Link::Time => {
                 let called = self.transactions[to as usize].call;
-                let at = match self.transactions[from as usize].outcome {
-                    Outcome::Committed { at } => at,
-                    Outcome::Failed | Outcome::Unknown => u64::MAX,
-                };
+                let at = answered_at(&self.transactions[from as usize]).unwrap_or(u64::MAX);
                 let sentence =
-                    format!("{first} was committed at {at} before {second} was called at {called}");
+                    format!("{first} was answered at {at}, before {second} was called at {called}");
                 (EdgeKind::RealTime, sentence)
             }
             Link::Key(kind, number) => {
@@ -283,7 +292,7 @@ where
                     EdgeKind::WriteRead => format!("{second} read from {key:?} what {first} had appended"),
                     EdgeKind::ReadWrite => format!("{first} read {key:?} without what {second} appended"),
                     EdgeKind::WriteWrite | EdgeKind::RealTime => {
-                        format!("{second} appended to {key:?} behind what {first} had appended")
+                        format!("{second} appended to {key:?} after what {first} had appended")
                     }
                 };
                 (kind, sentence)
@@ -300,23 +309,23 @@ impl<'a, K, V> Key<'a, K, V> {
     }
 }
 
-/// Whether what each transaction appended stands together; only the end of the list may hold a beginning.
+/// A transaction whose appends are not in one piece. Only at the end of the list may some be missing.
 fn torn<K: Debug, V: Eq + Hash + Debug>(
     transactions: &[Transaction<K, V>],
     key: &Key<'_, K, V>,
 ) -> Option<Anomaly> {
-    let mut before: Option<(u32, usize)> = None;
+    // The last append, if its transaction made more.
+    let mut unfinished: Option<Append> = None;
     for value in key.longest {
-        let (writer, place) = key.appends[value];
-        let right = match before {
-            Some((last, at)) if at + 1 < key.counts[&last] => (writer, place) == (last, at + 1),
-            _ => place == 0,
+        let append = key.appends[value];
+        let right = match unfinished {
+            Some(Append { writer, rank }) => append == Append { writer, rank: rank + 1 },
+            None => append.rank == 0,
         };
         if !right {
-            let writer =
-                before.filter(|&(last, at)| at + 1 < key.counts[&last]).map_or(writer, |(last, _)| last);
+            let writer = unfinished.unwrap_or(append).writer;
             let sentence = format!(
-                "{} read {:?} from {:?}: not all that {} appended stands there together",
+                "{} read {:?} from {:?}, where the appends of {} are not in one piece",
                 name(transactions, key.reader),
                 key.longest,
                 key.key,
@@ -325,7 +334,7 @@ fn torn<K: Debug, V: Eq + Hash + Debug>(
             let transactions = vec![key.reader, writer];
             return Some(Anomaly { kind: AnomalyKind::LostAppend, transactions, sentence });
         }
-        before = Some((writer, place));
+        unfinished = Some(append).filter(|append| append.rank + 1 < key.counts[&append.writer]);
     }
     None
 }

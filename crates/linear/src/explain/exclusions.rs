@@ -1,4 +1,4 @@
-//! Why no order of a conflict's operations works, order by order.
+//! Why each order of a conflict's operations fails.
 
 use std::collections::HashSet;
 
@@ -9,17 +9,16 @@ use crate::report::{Conflict, Excluded};
 /// More sentences than this explain nothing.
 const SENTENCES_MAX: usize = 24;
 
-/// More steps than this are not taken, once there is something to say.
+/// How many steps to take once there is something to report.
 const STEPS_MAX: usize = 200;
 
-/// More steps than this are not taken in any case.
-const STEPS_MOST: usize = 50_000;
+/// How many steps to take in any case.
+const STEPS_AT_MOST: usize = 50_000;
 
 /// Larger conflicts have too many orders.
 const OPERATIONS_MAX: usize = 12;
 
-/// Every way to go wrong. If there are too many, those that go wrong last are given: they come nearest to an
-/// order.
+/// Every order, up to where it fails. If there are too many, only those that get furthest.
 pub(crate) fn exclusions<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
@@ -35,14 +34,14 @@ pub(crate) fn exclusions<M: Model>(
     left.sort_by_key(|&index| (history.operation(index).call, index));
     walk.whole = left.len() <= OPERATIONS_MAX;
     if walk.whole {
-        walk.go_on(&model.initial(), &left);
+        walk.extend(&model.initial(), &left);
     }
     if !walk.whole {
-        // Of the ways with the same operations to the same state one will do.
+        // Of the ways through the same operations to the same state, one is enough.
         walk.dead.clear();
         walk.seen.clear();
         (walk.whole, walk.steps) = (false, 0);
-        walk.go_on(&model.initial(), &left);
+        walk.extend(&model.initial(), &left);
         let kept = |index: &&u32| conflict.operations.contains(index);
         walk.dead.sort_by_key(|(order, _)| std::cmp::Reverse(order.iter().filter(kept).count()));
         walk.dead.truncate(SENTENCES_MAX);
@@ -56,45 +55,45 @@ struct Walk<'a, M: Model> {
     history: &'a History<M::Input, M::Output>,
     conflict: &'a Conflict,
     order: Vec<u32>,
-    /// Orders, and what cannot come next.
+    /// Orders, each with an operation that cannot come next.
     dead: Vec<(Vec<u32>, u32)>,
     /// What was left, and in which state; empty if every order is wanted.
     seen: HashSet<(Vec<u32>, M::State)>,
-    /// Whether every order is wanted, and was gone as yet.
+    /// Whether every order is wanted, and has been tried so far.
     whole: bool,
     steps: usize,
 }
 
 /// Why an operation cannot come next.
 enum Reason<M: Model> {
-    /// Another one had returned before its call.
+    /// This other operation had returned before its call.
     Late(u32),
-    /// It answered something else than it would have in this state.
+    /// The state does not allow its answer.
     Wrong(M::State),
 }
 
 impl<M: Model> Walk<'_, M> {
-    /// Goes on in every way, as long as there are not too many.
-    fn go_on(&mut self, state: &M::State, left: &[u32]) {
+    /// Tries every way to continue, as long as there are not too many.
+    fn extend(&mut self, state: &M::State, left: &[u32]) {
         if !self.whole && !self.seen.insert((left.to_vec(), state.clone())) {
             return;
         }
         for &next in left {
             self.steps += 1;
-            let enough = if self.dead.is_empty() { STEPS_MOST } else { STEPS_MAX };
+            let enough = if self.dead.is_empty() { STEPS_AT_MOST } else { STEPS_MAX };
             if self.steps > enough || self.whole && self.dead.len() > SENTENCES_MAX {
                 self.whole = false;
                 return;
             }
             match self.step(state, left, next) {
                 Ok(after) => {
-                    // What was forgotten and changes nothing here is of no use here.
+                    // A forgotten operation that changes nothing here is of no use here.
                     if after == *state && !self.conflict.operations.contains(&next) {
                         continue;
                     }
                     let rest: Vec<u32> = left.iter().copied().filter(|&other| other != next).collect();
                     self.order.push(next);
-                    self.go_on(&after, &rest);
+                    self.extend(&after, &rest);
                     self.order.pop();
                 }
                 Err(Some(_)) => self.dead.push((self.order.clone(), next)),
@@ -103,7 +102,7 @@ impl<M: Model> Walk<'_, M> {
         }
     }
 
-    /// A dead end in words.
+    /// A dead end, in words.
     fn excluded(&self, order: Vec<u32>, next: u32, all: &[u32]) -> Excluded {
         let left: Vec<u32> = all.iter().copied().filter(|index| !order.contains(index)).collect();
         let forgotten = |index: u32| !self.conflict.operations.contains(&index);
@@ -119,7 +118,7 @@ impl<M: Model> Walk<'_, M> {
         Excluded { order, next, reason }
     }
 
-    /// The state after `next`, or why it cannot be next, if that needs saying.
+    /// The state after `next`, or why it cannot come next, if that needs saying.
     fn step(&self, state: &M::State, left: &[u32], next: u32) -> Result<M::State, Option<Reason<M>>> {
         let kept = |index: u32| self.conflict.operations.contains(&index);
         let operation = self.history.operation(next);

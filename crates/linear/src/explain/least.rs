@@ -1,15 +1,16 @@
-//! The least conflict, not only one of which nothing can be spared.
+//! The least conflict: not only one without spare operations, but one with the fewest possible.
 //!
-//! Take a set of operations that is no conflict, and add others as long as it is none: every conflict holds one
-//! of those that could not be added, a *correction*. So many corrections are collected, and a least set is
-//! looked for that meets each of them: no conflict is smaller. If that set is a conflict, it is a least one; if
-//! not, it gives another correction. (The implicit hitting set method. No correction comes twice.)
+//! Take a set of operations that is no conflict, and add others as long as it stays none. Every conflict holds
+//! one of the operations that could not be added; together those are a *correction*. Collect corrections, and
+//! find a smallest set that has an operation of each: no conflict is smaller. If that set is a conflict, it is a
+//! least one. If not, it leads to another correction. (This is the implicit hitting set method. No correction
+//! comes twice.)
 
 use crate::model::Model;
 
 use super::pool::Pool;
 
-/// The least conflict among `all`, if it has at most `size` operations and can be found with so many trials.
+/// The least conflict among `all`, if it has at most `size` operations and is found within `trials_max` trials.
 pub(super) fn least_conflict<M: Model>(
     pool: &mut Pool<'_, M>,
     all: &[u32],
@@ -35,7 +36,7 @@ pub(super) fn least_conflict<M: Model>(
     None
 }
 
-/// What cannot be added to a set that is no conflict, if others are added first.
+/// The operations that cannot be added to a set that is no conflict, if the others are added first.
 fn correction<M: Model>(pool: &mut Pool<'_, M>, all: &[u32], mut kept: Vec<u32>) -> Option<Vec<u32>> {
     let mut correction = Vec::new();
     for &place in all {
@@ -49,7 +50,7 @@ fn correction<M: Model>(pool: &mut Pool<'_, M>, all: &[u32], mut kept: Vec<u32>)
     Some(correction)
 }
 
-/// Adds operations to `chosen` until every correction holds one; whether `size` of them are enough.
+/// Adds operations to `chosen` until it has one of every correction. Returns whether `size` operations suffice.
 fn meets_all(corrections: &[Vec<u32>], chosen: &mut Vec<u32>, size: usize) -> bool {
     let unmet = corrections.iter().filter(|one| !one.iter().any(|place| chosen.contains(place)));
     let Some(least) = unmet.min_by_key(|one| one.len()) else { return true };

@@ -1,58 +1,59 @@
-//! Operations among which a conflict is looked for, and the question whether some of them are one.
+//! The operations among which a conflict is looked for, and the test whether some of them are one.
 
-use crate::budget::{Account, Meter};
+use crate::budget::{Ledger, Meter};
 use crate::check;
 use crate::generic;
 use crate::model::{Model, is_register};
-use crate::register::Few;
+use crate::register::SubsetCheck;
 use crate::report::Conflict;
 use crate::slice::{Decision, Effort, Slice};
 use crate::validate;
 
 use super::{MANY, Part, SEED};
 
-/// A conflict of more operations than this is looked at again.
+/// A larger conflict than this is shrunk again in other orders.
 const SMALL: usize = 6;
 
 /// How many operations are tried at first.
 const FEW_MIN: usize = 4;
 
-/// From so many on, twice as many are tried next.
+/// From this many on, the number of operations doubles from one trial to the next.
 const MANY_TRIED: usize = 32;
 
-/// A conflict among these operations, and whatever could matter to it, are looked for nowhere else.
+/// All operations that may take part: in a conflict, or in what could matter to it.
 pub(super) struct Pool<'a, M: Model> {
     part: &'a Part<'a, M>,
-    account: &'a Account<'a>,
-    /// By call. Sets of them are places in here, ascending.
+    ledger: &'a Ledger<'a>,
+    /// In the order of calls. Sets of them are lists of places in here, ascending.
     operations: Vec<u32>,
-    /// Whether the whole component has a register view: these alone may have one that is none of the component.
+    /// Whether the whole component has a register view. It is not enough that these operations have one.
     is_register: bool,
-    /// The quick way to ask, if the model has a register view.
-    few: Option<Few>,
+    /// The quick test, if the component has a register view.
+    subsets: Option<SubsetCheck>,
 }
 
 impl<'a, M: Model> Pool<'a, M> {
-    pub(super) fn new(part: &'a Part<'a, M>, mut operations: Vec<u32>, account: &'a Account<'a>) -> Self {
+    pub(super) fn new(part: &'a Part<'a, M>, mut operations: Vec<u32>, ledger: &'a Ledger<'a>) -> Self {
         let is_register = is_register(part.model, part.history, part.operations);
-        let few = if is_register { Few::new(part.model, part.history, &operations) } else { None };
-        match &few {
-            Some(few) => operations = few.operations(),
+        let subsets =
+            if is_register { SubsetCheck::new(part.model, part.history, &operations) } else { None };
+        match &subsets {
+            Some(subsets) => operations = subsets.operations(),
             None => operations.sort_by_key(|&index| (part.history.operation(index).call, index)),
         }
-        Pool { part, account, operations, is_register, few }
+        Pool { part, ledger, operations, is_register, subsets }
     }
 
     /// These operations and all that could matter to them.
-    pub(super) fn around(part: &'a Part<'a, M>, core: &[u32], account: &'a Account<'a>) -> Self {
+    pub(super) fn around(part: &'a Part<'a, M>, core: &[u32], ledger: &'a Ledger<'a>) -> Self {
         let mut operations = validate::supporting(part.model, part.history, part.operations, core);
         operations.extend_from_slice(core);
-        Pool::new(part, operations, account)
+        Pool::new(part, operations, ledger)
     }
 
-    /// Whether sets are looked at the quick way.
+    /// Whether there is a quick test.
     pub(super) fn is_quick(&self) -> bool {
-        self.few.is_some()
+        self.subsets.is_some()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -77,19 +78,19 @@ impl<'a, M: Model> Pool<'a, M> {
         })
     }
 
-    /// Whether a set is a conflict; `None` if the budget is spent.
+    /// Whether a set is a conflict; `None` if the budget is used up.
     pub(super) fn is_conflict(&mut self, kept: &[u32]) -> Option<bool> {
-        let quick = self.few.as_mut().and_then(|few| few.is_conflict(kept));
+        let quick = self.subsets.as_mut().and_then(|subsets| subsets.is_conflict(kept));
         quick.or_else(|| self.is_conflict_by_check(kept))
     }
 
     fn is_conflict_by_check(&self, places: &[u32]) -> Option<bool> {
         if self.len() > MANY {
-            let mut pool = Pool::around(self.part, &self.name(places), self.account);
+            let mut pool = Pool::around(self.part, &self.name(places), self.ledger);
             if pool.len() < self.len() {
                 let core = self.name(places);
                 let kept = pool.places(|index| core.contains(&index));
-                pool.few = None;
+                pool.subsets = None;
                 return pool.is_conflict_by_check(&kept);
             }
         }
@@ -98,8 +99,8 @@ impl<'a, M: Model> Pool<'a, M> {
         let slice = Slice { operations: &self.operations, kept: Some(&kept), until: None };
         let Part { model, history, .. } = *self.part;
         let decision = match self.is_register {
-            true => check::decide(model, history, &slice, self.account, Effort::Search(SEED)),
-            false => generic::decide(model, history, &slice, &mut Meter::new(self.account), SEED),
+            true => check::decide(model, history, &slice, self.ledger, Effort::Search(SEED)),
+            false => generic::decide(model, history, &slice, &mut Meter::new(self.ledger), SEED),
         };
         match decision {
             Decision::Violation { .. } => Some(true),
@@ -108,8 +109,8 @@ impl<'a, M: Model> Pool<'a, M> {
         }
     }
 
-    /// The first conflict among the last few of these, more and more of them; `None` if all are none, or the
-    /// budget is spent.
+    /// Tries the last few of these places, then more and more, until they are a conflict. `None` if they never
+    /// are, or the budget is used up.
     pub(super) fn recent(&mut self, places: &[u32]) -> Option<Vec<u32>> {
         let mut few = FEW_MIN.min(places.len());
         loop {
@@ -124,8 +125,8 @@ impl<'a, M: Model> Pool<'a, M> {
         }
     }
 
-    /// The smallest conflict that is found by forgetting operations of this one, the earliest first. If many are
-    /// left, it is tried again with `all`, a larger conflict, in other orders.
+    /// The smallest conflict found by forgetting operations of this one, the earliest first. If many are left,
+    /// it tries again with `all`, a larger conflict, in other orders.
     pub(super) fn shrink(&mut self, kept: Vec<u32>, all: &[u32]) -> Conflict {
         let mut first = kept.clone();
         let (mut least, mut minimal) = self.minimize(kept, &first);
@@ -146,14 +147,14 @@ impl<'a, M: Model> Pool<'a, M> {
     /// A set as it is reported.
     pub(super) fn conflict(&mut self, places: &[u32], minimal: bool) -> Conflict {
         let operations = self.name(places);
-        let supporting = match &mut self.few {
-            Some(few) => few.supporting(places),
+        let supporting = match &mut self.subsets {
+            Some(subsets) => subsets.supporting(places),
             None => validate::supporting(self.part.model, self.part.history, &self.operations, &operations),
         };
         Conflict { operations, supporting, minimal }
     }
 
-    /// Puts places in the order in which they are to be forgotten.
+    /// Sorts places into the order in which to forget them.
     fn sort(&self, places: &mut [u32], order: Order) {
         let reads = |place: &u32| {
             let operation = self.part.history.operation(self.operations[*place as usize]);
@@ -166,9 +167,9 @@ impl<'a, M: Model> Pool<'a, M> {
         }
     }
 
-    /// Forgets what can be forgotten, in this order; whether nothing more can be.
+    /// Forgets what can be forgotten, in this order. Also returns whether it finished.
     ///
-    /// What cannot be forgotten of a conflict cannot be of a smaller one either, so each is tried once.
+    /// What a conflict needs, a smaller conflict within it needs too, so each operation is tried once.
     fn minimize(&mut self, mut kept: Vec<u32>, order: &[u32]) -> (Vec<u32>, bool) {
         let mut order = order.to_vec();
         let mut run = (kept.len() / 4).max(1);
@@ -191,7 +192,7 @@ impl<'a, M: Model> Pool<'a, M> {
     }
 }
 
-/// In which order operations are forgotten; at first it is that of their calls.
+/// In which order operations are forgotten. The first attempt goes by their calls.
 #[derive(Clone, Copy)]
 enum Order {
     LatestFirst,

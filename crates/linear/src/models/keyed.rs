@@ -1,4 +1,4 @@
-//! Many independent instances of one model, each with its key.
+//! Many independent instances of one model, each with a key.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,23 +9,25 @@ use crate::history::History;
 use crate::model::{Model, RegisterOp};
 use crate::partition::Partition;
 
-/// A node of a map has room for so many pairs, and holds at least so many but for the last one.
-const PAIRS_MOST: usize = 11;
-const PAIRS_LEAST: usize = 5;
+/// How many pairs a node of a [`BTreeMap`] has room for.
+const PAIRS_MAX: usize = 11;
 
-/// What an allocation takes beside what was asked for, roughly.
+/// How many pairs a node of a [`BTreeMap`] holds at least, except for the last node.
+const PAIRS_MIN: usize = 5;
+
+/// How many bytes an allocation takes beyond what was requested, roughly.
 const ALLOCATION: usize = 16;
 
-/// A question to the instance of a key.
+/// An input for the instance of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Input<K, I> {
-    /// Which instance.
+    /// The key of the instance.
     pub key: K,
-    /// What is asked of it.
+    /// What it is asked.
     pub input: I,
 }
 
-/// An instance of `model` for every key; outputs are those of the instance.
+/// An instance of `model` for every key. The outputs are those of the instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keyed<K, M> {
     model: M,
@@ -34,12 +36,12 @@ pub struct Keyed<K, M> {
 }
 
 impl<K, M> Keyed<K, M> {
-    /// Keys are checked one by one.
+    /// A model that is checked key by key.
     pub fn new(model: M) -> Self {
         Keyed { model, split: true, key: std::marker::PhantomData }
     }
 
-    /// All keys are checked together. Slow; for tests, and for measuring what the split is worth.
+    /// A model whose keys are all checked together. Slow; for tests, and to measure what the split gains.
     pub fn together(model: M) -> Self {
         Keyed { split: false, ..Keyed::new(model) }
     }
@@ -48,7 +50,7 @@ impl<K, M> Keyed<K, M> {
 impl<K: Clone + Ord + Hash + Debug, M: Model> Model for Keyed<K, M> {
     type Input = Input<K, M::Input>;
     type Output = M::Output;
-    /// Instances that are as they were at the start are left out, so that equal states compare equal.
+    /// Instances in their initial state are left out, so that equal states compare equal.
     type State = BTreeMap<K, M::State>;
     type Value = M::Value;
 
@@ -76,7 +78,7 @@ impl<K: Clone + Ord + Hash + Debug, M: Model> Model for Keyed<K, M> {
     fn owned_bytes(&self, state: &Self::State) -> usize {
         let pair = size_of::<K>() + size_of::<M::State>();
         let owned: usize = state.values().map(|state| ALLOCATION + self.model.owned_bytes(state)).sum();
-        state.len().div_ceil(PAIRS_LEAST) * PAIRS_MOST * pair + owned
+        state.len().div_ceil(PAIRS_MIN) * PAIRS_MAX * pair + owned
     }
 
     fn value_bytes(&self, value: &Self::Value) -> usize {
@@ -96,7 +98,7 @@ impl<K: Clone + Ord + Hash + Debug, M: Model> Model for Keyed<K, M> {
     }
 
     fn register_start(&self) -> Option<M::Value> {
-        // Several keys in one component are no register.
+        // A component with several keys is not a register.
         if self.split { self.model.register_start() } else { None }
     }
 

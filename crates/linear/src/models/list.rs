@@ -1,4 +1,4 @@
-//! A list that elements are appended to and that is read whole.
+//! A list: elements are appended to it, and it is read as a whole.
 
 use std::borrow::Cow;
 use std::fmt::Debug;
@@ -6,25 +6,25 @@ use std::hash::Hash;
 
 use crate::model::{Model, RegisterOp};
 
-/// What can be asked of a list.
+/// What a client asks of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Input<V> {
-    /// To hold one more element, behind all others.
+    /// Adds an element at the end.
     Append(V),
-    /// For all elements.
+    /// Reads all elements.
     Read,
 }
 
 /// What a list answers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Output<V> {
-    /// To an append.
+    /// The answer to an append.
     Appended,
-    /// To a read.
+    /// The answer to a read.
     Elements(Vec<V>),
 }
 
-/// A list that is first empty. Fast where no element is appended twice.
+/// A list that is empty at first. The check is fast if no element is appended twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct List<V>(std::marker::PhantomData<fn() -> V>);
 

@@ -2,20 +2,20 @@
 
 use crate::model::Model;
 
-/// What can be asked of a lock. The number names who asks.
+/// What a client asks of a lock. The number is the owner's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
-    /// To own it, if nobody does.
+    /// Makes this owner the owner, if there is none.
     Acquire(u32),
-    /// To own it no longer.
+    /// Ends the ownership of this owner.
     Release(u32),
 }
 
-/// What a lock answers: whether it did what was asked.
+/// What a lock answers: whether it granted the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Output(pub bool);
 
-/// A lock that first has no owner.
+/// A lock without an owner at first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lock;
 
@@ -31,10 +31,10 @@ impl Model for Lock {
 
     fn step(&self, state: &Option<u32>, input: &Input, output: Option<&Output>) -> Option<Option<u32>> {
         let (granted, after) = match *input {
-            Input::Acquire(who) => (state.is_none(), state.or(Some(who))),
-            Input::Release(who) => (*state == Some(who), state.filter(|&owner| owner != who)),
+            Input::Acquire(owner) => (state.is_none(), state.or(Some(owner))),
+            Input::Release(owner) => (*state == Some(owner), state.filter(|&other| other != owner)),
         };
-        output.is_none_or(|told| told.0 == granted).then_some(after)
+        output.is_none_or(|output| output.0 == granted).then_some(after)
     }
 
     fn is_read(&self, _: &Input, output: Option<&Output>) -> bool {
@@ -43,8 +43,8 @@ impl Model for Lock {
 
     fn describe_input(&self, input: &Input) -> String {
         match input {
-            Input::Acquire(who) => format!("acquire by {who}"),
-            Input::Release(who) => format!("release by {who}"),
+            Input::Acquire(owner) => format!("acquire by {owner}"),
+            Input::Release(owner) => format!("release by {owner}"),
         }
     }
 

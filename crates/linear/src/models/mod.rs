@@ -1,7 +1,10 @@
 //! Models of common systems.
 //!
-//! [`register`] and [`keyed`] have a register view and are checked fast. The others are checked by their own
-//! states, which is exact but exponential in how many operations are under way at a time.
+//! [`register`], [`list`], [`text`] and a [`keyed`] store of these have a register view and are checked fast. The
+//! others are searched over their own states, which is exact, but exponential in the number of operations that
+//! are in flight at a time.
+//!
+//! Each model has an `Input` (what a client asks) and an `Output` (what it answers).
 
 pub mod keyed;
 pub mod list;

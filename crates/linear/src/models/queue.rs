@@ -6,25 +6,25 @@ use std::hash::Hash;
 
 use crate::model::Model;
 
-/// What can be asked of a queue.
+/// What a client asks of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Input<V> {
-    /// To hold one more element, behind all others.
+    /// Adds an element at the back.
     Enqueue(V),
-    /// For the foremost element, which then leaves.
+    /// Takes the element at the front.
     Dequeue,
 }
 
 /// What a queue answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Output<V> {
-    /// To an enqueue.
+    /// The answer to an enqueue.
     Enqueued,
-    /// To a dequeue: `None` if there was nothing.
+    /// The answer to a dequeue; `None` if the queue was empty.
     Dequeued(Option<V>),
 }
 
-/// A queue that is first empty.
+/// A queue that is empty at first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Queue<V>(std::marker::PhantomData<fn() -> V>);
 

@@ -7,29 +7,29 @@ use std::hash::Hash;
 
 use crate::model::{Model, RegisterOp};
 
-/// What can be asked of a register.
+/// What a client asks of a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Input<V> {
-    /// Its value.
+    /// Reads the value.
     Read,
-    /// To hold a value from now on.
+    /// Sets the value.
     Write(V),
-    /// To hold the second value, if it holds the first.
+    /// Compare-and-set: sets the second value if the register holds the first.
     Cas(V, V),
 }
 
 /// What a register answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Output<V> {
-    /// To a read.
+    /// The answer to a read.
     Value(V),
-    /// To a write.
+    /// The answer to a write.
     Written,
-    /// To a compare-and-set: whether it set.
+    /// The answer to a compare-and-set: whether it set the value.
     Set(bool),
 }
 
-/// A register that first holds `initial`. Without compare-and-sets it is a plain register.
+/// A register that holds `initial` at first. Without compare-and-sets it is a plain register.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Register<V> {
     /// What it holds before the first write.
@@ -96,7 +96,7 @@ impl<V: Clone + Eq + Hash + Debug + 'static> Model for Register<V> {
                 new: Cow::Borrowed(new),
                 succeeded: output.map(|output| *output == Output::Set(true)),
             }),
-            // An answer to another question: the model's step says no to it everywhere.
+            // The answer to another question: no step allows it.
             _ => None,
         }
     }

@@ -6,27 +6,27 @@ use std::hash::Hash;
 
 use crate::model::Model;
 
-/// What can be asked of a set.
+/// What a client asks of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Input<V> {
-    /// To hold an element.
+    /// Adds an element.
     Add(V),
-    /// Not to hold an element.
+    /// Removes an element.
     Remove(V),
-    /// For all elements.
+    /// Reads all elements.
     Read,
 }
 
 /// What a set answers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Output<V> {
-    /// To an add or a remove: whether that changed anything.
+    /// The answer to an add or a remove: whether it changed anything.
     Changed(bool),
-    /// To a read.
+    /// The answer to a read.
     Elements(BTreeSet<V>),
 }
 
-/// A set that is first empty.
+/// A set that is empty at first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Set<V>(std::marker::PhantomData<fn() -> V>);
 
@@ -57,7 +57,7 @@ impl<V: Clone + Ord + Hash + Debug> Model for Set<V> {
         let right = match (input, output) {
             (_, None) => true,
             (Input::Read, Some(Output::Elements(seen))) => seen == state,
-            (Input::Add(_) | Input::Remove(_), Some(Output::Changed(told))) => *told == changed,
+            (Input::Add(_) | Input::Remove(_), Some(Output::Changed(answer))) => *answer == changed,
             _ => false,
         };
         right.then_some(after)

@@ -1,36 +1,36 @@
-//! One key of a store of texts: get, put, append, compare-and-set, delete. Use it in [`super::keyed::Keyed`].
+//! One key of a text store: get, put, append, compare-and-set, delete. Put it into [`super::keyed::Keyed`].
 
 use std::borrow::Cow;
 
 use crate::model::{Model, RegisterOp};
 
-/// What can be asked of a key. An absent key reads as the empty text, as in Porcupine's model.
+/// What a client asks of a key. An absent key reads as the empty text, as in Porcupine's model.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
-    /// Its text.
+    /// Reads the text.
     Get,
-    /// To hold a text.
+    /// Sets the text.
     Put(String),
-    /// To hold a text behind what it holds.
+    /// Adds to the end of the text.
     Append(String),
-    /// To hold the second text, if it holds the first.
+    /// Compare-and-set: sets the second text if the key holds the first.
     Cas(String, String),
-    /// To hold nothing.
+    /// Sets the empty text.
     Delete,
 }
 
 /// What a key answers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Output {
-    /// To a get.
+    /// The answer to a get.
     Text(String),
-    /// To a put, an append or a delete.
+    /// The answer to a put, an append or a delete.
     Done,
-    /// To a compare-and-set: whether it set.
+    /// The answer to a compare-and-set: whether it set the text.
     Set(bool),
 }
 
-/// One key that first holds the empty text.
+/// One key that holds the empty text at first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Text;
 
@@ -98,7 +98,8 @@ impl Model for Text {
             (Input::Get, Some(Output::Text(seen))) => Some(RegisterOp::Read(Cow::Borrowed(seen))),
             (Input::Put(text), None | Some(Output::Done)) => Some(RegisterOp::Write(Cow::Borrowed(text))),
             (Input::Append(text), None) if text.is_empty() => Some(RegisterOp::Nothing),
-            // It has a place in the order, but makes no longer value and tells nothing: no operation of a register.
+            // It needs a place in the order, but neither makes a longer value nor answers anything, so the register
+            // view has no operation for it.
             (Input::Append(text), Some(Output::Done)) if text.is_empty() => None,
             (Input::Append(_), None | Some(Output::Done)) => Some(RegisterOp::Append),
             (Input::Delete, None | Some(Output::Done)) => Some(RegisterOp::Write(Cow::Owned(String::new()))),

@@ -1,13 +1,12 @@
-//! Appends as steps between the values that somebody looks for.
+//! Appends as steps between the values that some operation looks for.
 //!
-//! A value that is looked for (read, or compared with) and that an append can have made tells what was there
-//! before that append: an *edge*. What was there before is looked for in turn. Every value that can lead to
-//! one that is looked for is thus known, all others are the same to everybody, and an append that has no edge
-//! is a write of such a value.
+//! An operation looks for a value if it read it or compared with it. If an append can have made such a value,
+//! the value shows what was there before the append. That is an *edge*, and the value before is looked for in
+//! turn. So every value that can lead to one that is looked for is known. All other values make no difference to
+//! any operation, and an append without an edge is a write of such a value.
 //!
-//! An append that is the only way to a value that somebody certainly saw is a compare-and-set: it found what
-//! was before, and nothing else. Where elements are never appended twice that is all of them, and nothing is
-//! left to the search.
+//! An append that is the only way to a value that was certainly seen is a compare-and-set: it found the value
+//! before, and no other. If no element is appended twice, all appends are, and the search has nothing left to do.
 
 use crate::budget::{Limit, Meter};
 use crate::history::History;
@@ -19,12 +18,12 @@ use super::columns::{Columns, INITIAL, Kind, NONE};
 /// A step that an append can make: the value before it and the value after.
 pub(super) type Edge = (u32, u32);
 
-/// What the appends that are left as such can do.
+/// The edges of those appends that did not become something else.
 #[derive(Default)]
 pub(super) struct Edges {
-    /// By kind of append (column `b` of their rows): its edges. From any other value it leads to `elsewhere`.
+    /// By kind of append (column `b` of its row): its edges. From any other value it leads to `elsewhere`.
     pub(super) by_kind: Vec<Vec<Edge>>,
-    /// A value that nobody looks for.
+    /// A value that no operation looks for.
     pub(super) elsewhere: u32,
 }
 
@@ -42,8 +41,8 @@ impl Edges {
 }
 
 /// Gives every append its edges. The result, if there is one, is a contradiction: an append and two rows that
-/// put it after two different values. Every value that can lead to one that is looked for is built, as many as
-/// there are appends and each as long: that is held against the budget.
+/// put it after two different values. This builds every value that can lead to one that is looked for, which may
+/// be as many as there are appends, each as long, so their bytes count towards the budget.
 pub(super) fn resolve<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
@@ -84,7 +83,7 @@ struct Steps {
 }
 
 impl Steps {
-    /// All edges to values that are looked for, and to those from which they come.
+    /// All edges to values that are looked for, directly or in turn.
     fn find<M: Model>(
         model: &M,
         history: &History<M::Input, M::Output>,
@@ -105,7 +104,7 @@ impl Steps {
                 continue;
             }
             meter.step()?;
-            // Every append is tried: that takes longer than a step of a search.
+            // Trying every append takes longer than a step of a search.
             meter.look()?;
             bytes += model.value_bytes(values.value(value));
             if bytes > meter.bytes_max() {
@@ -127,7 +126,7 @@ impl Steps {
         Ok(Steps { appends, edges, makers })
     }
 
-    /// Turns appends that are the only way to a value that somebody certainly saw into compare-and-sets.
+    /// Turns appends that are the only way to a value that was certainly seen into compare-and-sets.
     fn force(&mut self, columns: &mut Columns) -> Option<Vec<u32>> {
         let mut written = vec![false; columns.values as usize];
         let mut source = vec![NONE; columns.values as usize];
@@ -160,7 +159,7 @@ impl Steps {
                         open.push(before);
                     }
                 } else if self.makers[after as usize].len() > 1 {
-                    // It is taken; if that leaves one other for that value, that one is forced too.
+                    // This append is used up. If that leaves one other for the value, that one is forced too.
                     self.makers[after as usize].retain(|&other| other != place);
                     if source[after as usize] != NONE {
                         open.push(after);

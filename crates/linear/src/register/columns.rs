@@ -18,7 +18,7 @@ pub(super) enum Kind {
     Cas,
     /// Takes the step of kind `b` in [`Columns::edges`].
     Append,
-    /// Need not take effect and was decided not to.
+    /// Need not take effect, and was dropped.
     Gone,
 }
 
@@ -28,14 +28,14 @@ pub(super) const NONE: u32 = u32::MAX;
 /// The value before the first row.
 pub(super) const INITIAL: u32 = 0;
 
-/// So many rows are near enough to be read once for each column.
+/// This many rows fit into the caches, so that they can be read once for each column.
 const ROWS_NEAR: usize = 512;
 
-/// The rows of a component. All columns are of one length.
+/// The rows of a component. All columns have the same length.
 ///
-/// Invariants: `call` ascends strictly. `ret` is [`order::NEVER`] exactly for rows that need not take effect
-/// ("optional" below); reads and negative observations are never optional. `a` is [`NONE`] for writes and
-/// appends, `b` for reads and negative observations, and `a != b` for a compare-and-set.
+/// Invariants: `call` ascends strictly. `ret` is [`order::NEVER`] exactly for *optional* rows, which need not
+/// take effect; reads and negative observations are never optional. `a` is [`NONE`] for writes and appends, `b`
+/// for reads and negative observations, and `a != b` for a compare-and-set.
 #[derive(Default)]
 pub(super) struct Columns {
     /// The index in the history.
@@ -45,21 +45,21 @@ pub(super) struct Columns {
     pub(super) b: Vec<u32>,
     pub(super) call: Vec<u32>,
     pub(super) ret: Vec<u32>,
-    /// How many values there are: all of `a` and `b` are less.
+    /// How many values there are. All of `a` and `b` are less.
     pub(super) values: u32,
-    /// Whether something was observed by its absence.
+    /// Whether there are negative observations.
     pub(super) negative: bool,
     pub(super) edges: Edges,
 }
 
 impl Columns {
-    /// Becomes these rows, which must be in the order of calls and hold `values` values.
+    /// Fills the columns with these rows, which must be in the order of calls and have `values` values.
     pub(super) fn fill(&mut self, rows: &[Row], values: u32) {
         self.fill_by(rows, |value| value);
         self.values = values;
     }
 
-    /// Becomes these rows, which hold words for their values.
+    /// Fills the columns with these rows, whose values are words.
     pub(super) fn fill_numbering(&mut self, rows: &[Row], start: u32, words: &mut Words) {
         words.begin(rows.len(), start);
         self.fill_by(rows, |word| words.number(word));
@@ -68,14 +68,14 @@ impl Columns {
 
     fn fill_by(&mut self, rows: &[Row], mut number: impl FnMut(u32) -> u32) {
         self.clear();
-        for (chunk, few) in rows.chunks(ROWS_NEAR).enumerate() {
-            let first = chunk * ROWS_NEAR;
-            self.op.extend(few.iter().map(|row| row.op));
-            self.kind.extend(few.iter().map(|row| row.kind));
-            self.a.extend(few.iter().map(|row| number(row.a)));
-            self.b.extend(few.iter().map(|row| number(row.b)));
-            self.call.extend((first..first + few.len()).map(order::call_position));
-            self.ret.extend(few.iter().zip(first..).map(|(row, place)| match row.answered {
+        for (at, chunk) in rows.chunks(ROWS_NEAR).enumerate() {
+            let first = at * ROWS_NEAR;
+            self.op.extend(chunk.iter().map(|row| row.op));
+            self.kind.extend(chunk.iter().map(|row| row.kind));
+            self.a.extend(chunk.iter().map(|row| number(row.a)));
+            self.b.extend(chunk.iter().map(|row| number(row.b)));
+            self.call.extend((first..first + chunk.len()).map(order::call_position));
+            self.ret.extend(chunk.iter().zip(first..).map(|(row, place)| match row.answered {
                 true => order::return_position(place, row.at, rows.len(), |place| rows[place].call),
                 false => order::NEVER,
             }));
@@ -99,18 +99,18 @@ impl Columns {
         self.ret[row] == order::NEVER
     }
 
-    /// The value a row sees, if it sees one by its presence.
+    /// The value that a row sees, if it sees one.
     pub(super) fn observed(&self, row: usize) -> Option<u32> {
         matches!(self.kind[row], Kind::Read | Kind::Cas).then(|| self.a[row])
     }
 
-    /// The value a row sets.
+    /// The value that a row sets, if it sets one.
     pub(super) fn produced(&self, row: usize) -> Option<u32> {
         matches!(self.kind[row], Kind::Write | Kind::Cas).then(|| self.b[row])
     }
 
-    /// Takes out the rows that are [`Kind::Gone`], and their entries in `column`. They are given by their
-    /// indices in the history.
+    /// Removes the rows that are [`Kind::Gone`], and their entries in `column`. Returns their indices in the
+    /// history.
     pub(super) fn remove_gone(&mut self, column: &mut Vec<u32>) -> Vec<u32> {
         let rows = self.kind.iter().zip(&self.op);
         let gone: Vec<u32> = rows.filter(|row| *row.0 == Kind::Gone).map(|row| *row.1).collect();

@@ -1,15 +1,15 @@
-//! Deciding operations of unknown outcome without a search.
+//! Decides operations of unknown outcome without a search.
 //!
-//! An optional row whose value nobody can see need not take effect: leaving it out of an order changes what
-//! others see only if they saw that something was *not* there. So it is dropped, and where there are negative
-//! observations the caller tries again with all of them before it believes in a violation. A value that
-//! somebody certainly saw and that only one row can have set was set, and before the first who saw it
-//! returned: that row is no longer optional, and its return is known.
+//! Two rules apply:
+//! - An optional row whose value no row can see is dropped. Leaving it out of an order changes only what negative
+//!   observations see. So if there are any, the caller repeats the search with all rows before it believes in a
+//!   violation.
+//! - If a value was certainly seen and only one row can have set it, that row did, and before the first row that
+//!   saw the value returned. So that row is no longer optional, and it gets that return.
 //!
-//! Both rules feed each other, so both run to a fixpoint. A kept compare-and-set of unknown outcome is an
-//! observer too, and dropping it may leave its own producer unobserved. Returns only ever move to returns of
-//! other rows, never between two events: a cycle of compare-and-sets settles instead of counting down for
-//! ever.
+//! Each rule makes work for the other, so both run to a fixpoint. A kept compare-and-set of unknown outcome is an
+//! observer too, and dropping it may leave its own producer unobserved. Returns only ever move to the returns of
+//! other rows, never between two events, so a cycle of compare-and-sets settles instead of counting down for ever.
 
 use crate::order::{NEVER, START};
 
@@ -20,11 +20,11 @@ use super::columns::{Columns, INITIAL, Kind, NONE};
 pub(super) struct Value {
     /// How many rows can set it; the start is one for the initial value.
     pub(super) producers: u32,
-    /// The numbers of those rows, xored: of one row, its number.
+    /// The xor of the numbers of those rows: if there is one, its number.
     producer: u32,
-    /// The earliest return of those that certainly saw it, [`NEVER`] if nobody did.
+    /// The earliest return of the rows that certainly saw it; [`NEVER`] if no row did.
     pub(super) needed: u32,
-    /// Whose return that is.
+    /// The row that has this return.
     pub(super) needed_by: u32,
     /// The first row that read it, see [`Facts::next`].
     pub(super) first_reader: u32,
@@ -34,11 +34,11 @@ pub(super) struct Value {
     pub(super) replaced_by: u32,
     /// How many rows may have seen it.
     observers: u32,
-    /// The latest return of those, [`NEVER`] if one of them is optional.
+    /// The latest return of those rows; [`NEVER`] if one of them is optional.
     last_seen: u32,
     /// The first optional row that sets it, see [`Facts::next`].
     first_optional: u32,
-    /// Whether somebody saw that it was not there.
+    /// Whether there is a negative observation of it.
     negated: bool,
 }
 
@@ -70,7 +70,7 @@ impl Value {
         self.producer ^= row;
     }
 
-    /// The only row that can have set it, [`NONE`] if that is the start. There is only one.
+    /// The row that set it; [`NONE`] for the start. Only call this if there is one producer.
     pub(super) fn only_producer(&self) -> u32 {
         self.producer
     }
@@ -80,11 +80,11 @@ impl Value {
 #[derive(Default)]
 pub(super) struct Facts {
     pub(super) values: Vec<Value>,
-    /// By row that reads: the next row that reads the same value. By row that was optional at first: the next
-    /// such row that sets the same value. In the order of calls, [`NONE`] at the end.
+    /// For a row that reads: the next row that reads the same value. For a row that was optional at first: the
+    /// next such row that sets the same value. In the order of calls; [`NONE`] at the end.
     pub(super) next: Vec<u32>,
-    /// By row: the row whose recorded return `ret` is. Differs from the row itself where the return was
-    /// moved, and names what a conflict must hold then.
+    /// By row: the row whose recorded return it has. That is another row where the return was moved, and a
+    /// conflict must hold that row too.
     pub(super) owner: Vec<u32>,
     /// The rows that were optional at first, latest call first.
     pub(super) optional: Vec<u32>,
@@ -97,8 +97,8 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    /// Collects what is known of these columns, drops optional rows that cannot matter (if `drop`), and lets
-    /// the others that must have taken effect return.
+    /// Collects what is known of these columns, drops optional rows that cannot matter (if `drop`), and gives
+    /// returns to the optional rows that must have taken effect.
     pub(super) fn eliminate(&mut self, columns: &mut Columns, drop: bool) {
         self.collect(columns);
         if self.optional.is_empty() {
@@ -112,19 +112,20 @@ impl Facts {
         self.move_returns(columns);
     }
 
-    /// Lets every only producer of a seen value return no later than the first who saw it. Of use to a search.
+    /// Moves the return of every value's only producer to no later than the first that saw the value. This helps
+    /// a search.
     pub(super) fn move_all_returns(&mut self, columns: &mut Columns) {
         self.open.extend(0..columns.values);
         self.move_returns(columns);
     }
 
-    /// Whether somebody certainly saw the value and only one row, or the start, can have set it.
+    /// Whether the value was certainly seen and only one row, or the start, can have set it.
     pub(super) fn linked(&self, value: u32) -> bool {
         let value = &self.values[value as usize];
         value.producers == 1 && value.needed != NEVER
     }
 
-    /// A row, and the row whose return it has.
+    /// A row, and the row whose recorded return it has.
     pub(super) fn with_owner(&self, row: u32) -> [u32; 2] {
         [row, self.owner[row as usize]]
     }
@@ -146,7 +147,7 @@ impl Facts {
             self.add(columns, row);
         }
         for (before, after) in columns.edges.all() {
-            // An append may need to find what was before at any time, and it is open which appends it makes.
+            // An append may need to find the value before at any time, and which append sets the value after is open.
             self.values[before as usize].observers += 1;
             self.values[before as usize].last_seen = NEVER;
             self.values[after as usize].producers += 2;
@@ -184,14 +185,14 @@ impl Facts {
         }
     }
 
-    /// Drops the optional rows whose value nobody can see.
+    /// Drops the optional rows whose value no row can see.
     fn drop_unseen(&mut self, columns: &mut Columns) {
         for at in 0..self.optional.len() {
             let row = self.optional[at] as usize;
             let Some(value) = columns.produced(row) else { continue };
             let value = &self.values[value as usize];
-            // With negative observations, writes of values that nobody names are kept: they may be why
-            // something was not there, and being all alike they cost the search next to nothing.
+            // With negative observations, writes of values that no row names are kept. They may be the reason why
+            // a value was not there, and as they all do the same they cost the search next to nothing.
             let spare = columns.negative
                 && columns.kind[row] == Kind::Write
                 && value.observers == 0
@@ -211,7 +212,7 @@ impl Facts {
         }
     }
 
-    /// Drops a row; if nobody can see any longer what it saw, that value is open.
+    /// Drops a row. If no row sees the value that it saw any more, that value is looked at again.
     fn drop(&mut self, columns: &mut Columns, row: usize) {
         if let Some(value) = columns.produced(row) {
             let value = &mut self.values[value as usize];
@@ -228,7 +229,7 @@ impl Facts {
         columns.kind[row] = Kind::Gone;
     }
 
-    /// Lets the only producers of open values return no later than the first who saw those.
+    /// Moves the returns of the only producers of open values to no later than the first that saw those.
     fn move_returns(&mut self, columns: &mut Columns) {
         while let Some(value) = self.open.pop() {
             let Value { needed, needed_by, .. } = self.values[value as usize];
@@ -239,7 +240,7 @@ impl Facts {
             self.must += usize::from(columns.optional(row as usize));
             columns.ret[row as usize] = needed;
             self.owner[row as usize] = self.owner[needed_by as usize];
-            // Now that it must have taken effect, and by then, so must whoever set what it compared with.
+            // As it took effect by then, so did the row that set the value it compared with.
             if let Some(before) = columns.observed(row as usize)
                 && needed < self.values[before as usize].needed
             {

@@ -1,19 +1,20 @@
-//! Negative observations put into the order that the zones gave, without touching that order.
+//! Inserts negative observations into the zones' order without changing that order.
 //!
-//! Places are counted by how many rows of the order stand before. A negative observation of `x` must stand
-//! behind every row that returned before its call, before every row called after its return, behind every
-//! other one that returned before its call, and where the value is not `x`. Each gets the first such place;
-//! that never hurts the others, as it changes nothing. If one finds none, another order of the zones may do.
+//! A place is how many rows of the order come before it. A negative observation of `x` must come after every row
+//! that returned before its call, before every row called after its return, after every other negative
+//! observation that returned before its call, and where the value is not `x`. Each gets the first such place.
+//! That never gets in the way of the others, as it changes nothing. If there is no such place, another order of
+//! the zones may have one.
 
 use super::columns::{Columns, INITIAL, Kind};
 
-/// The order with all negative observations, if there is room for them.
+/// The order with all negative observations inserted, if there is a place for each.
 pub(super) fn interleave(columns: &Columns, order: &[u32]) -> Option<Vec<u32>> {
     let negatives: Vec<u32> =
         (0..columns.len() as u32).filter(|&row| columns.kind[row as usize] == Kind::Not).collect();
     let places = places(columns, order, &negatives)?;
     let mut joined: Vec<(u32, u32)> = places.into_iter().zip(negatives).collect();
-    // Those of one place stay in the order of their calls.
+    // At the same place they stay in the order of their calls.
     joined.sort_unstable();
     let mut whole = Vec::with_capacity(order.len() + joined.len());
     let mut taken = 0;
@@ -30,17 +31,17 @@ pub(super) fn interleave(columns: &Columns, order: &[u32]) -> Option<Vec<u32>> {
 fn places(columns: &Columns, order: &[u32], negatives: &[u32]) -> Option<Vec<u32>> {
     let earliest = earliest_returns(columns, order);
     let mut places = Vec::with_capacity(negatives.len());
-    // The first place behind all rows that returned before the present call, and the value there.
+    // The first place after all rows that returned before the current call, and the value there.
     let (mut place, mut value) = (0, INITIAL);
     let mut latest_call = 0;
-    // Negative observations that may return after the next one is called, and where they are.
+    // The return and the place of those negative observations that may return after the next one is called.
     let mut open: Vec<(u32, usize)> = Vec::new();
-    let mut behind = 0;
+    let mut after = 0;
     for &negative in negatives {
         let (call, ret) = (columns.call[negative as usize], columns.ret[negative as usize]);
         open.retain(|&(other_ret, other_place)| {
             let done = other_ret < call;
-            behind = if done { behind.max(other_place) } else { behind };
+            after = if done { after.max(other_place) } else { after };
             !done
         });
         let unwanted = columns.a[negative as usize];
@@ -53,7 +54,7 @@ fn places(columns: &Columns, order: &[u32], negatives: &[u32]) -> Option<Vec<u32
             place += 1;
         }
         let (mut at, mut held, mut latest) = (place, value, latest_call);
-        while at < behind || held == unwanted {
+        while at < after || held == unwanted {
             if at == order.len() || latest > ret {
                 return None;
             }
@@ -69,7 +70,7 @@ fn places(columns: &Columns, order: &[u32], negatives: &[u32]) -> Option<Vec<u32
     Some(places)
 }
 
-/// By place: the least return of the rows from there on.
+/// By place: the earliest return of the rows from there on.
 fn earliest_returns(columns: &Columns, order: &[u32]) -> Vec<u32> {
     let mut earliest = vec![0; order.len()];
     let mut least = crate::order::NEVER;

@@ -1,25 +1,29 @@
 //! The fast path: a component that behaves as one register.
 //!
-//! Operations as rows ([`rows`]) and these as columns of small numbers ([`columns`]); appends turned into
-//! compare-and-sets ([`appends`]); operations of unknown outcome decided where that is possible
-//! ([`eliminate`]); the zone test ([`zones`]), which is exact when every observed value has one producer and
-//! nothing was observed by its absence; negative observations put into the zones' order ([`interleave`]), if
-//! need be with a few rows ordered anew ([`replay`], [`repair`]); and where all that does not decide, the
-//! search ([`moves`], [`crate::search`]).
+//! 1. Operations become rows ([`rows`]), and rows become columns of small numbers ([`columns`]).
+//! 2. Appends become compare-and-sets where possible ([`appends`]).
+//! 3. Operations of unknown outcome are decided where possible ([`eliminate`]).
+//! 4. The zone test ([`zones`]) is exact if every observed value has one producer and there are no negative
+//!    observations. A *negative observation* is a comparison that failed: it saw that a value was not there.
+//! 5. Negative observations are inserted into the zones' order ([`interleave`]), if need be with a few rows
+//!    reordered ([`replay`], [`repair`]).
+//! 6. If all that does not decide, the search does ([`moves`], [`crate::search`]).
+//!
+//! [`subset`] is the quick test whether a few operations are a conflict.
 
 #![allow(clippy::needless_range_loop, reason = "a row is an index into several columns")]
 
-mod ample;
 mod appends;
 mod columns;
 mod eliminate;
-mod few;
 mod interleave;
 mod moves;
 mod pieces;
+mod relaxed;
 mod repair;
 mod replay;
 mod rows;
+mod subset;
 mod zones;
 
 use crate::budget::{Limit, Meter};
@@ -33,9 +37,9 @@ use columns::{Columns, Kind};
 use eliminate::Facts;
 use zones::Zones;
 
-pub(crate) use few::Few;
 use rows::Words;
 pub(crate) use rows::{Component, Gathered};
+pub(crate) use subset::SubsetCheck;
 
 /// Judges a slice as a register, or `None` if it is not one.
 pub(crate) fn decide<M: Model>(
@@ -51,19 +55,19 @@ pub(crate) fn decide<M: Model>(
         let appends = columns.kind.contains(&Kind::Append);
         if appends { appends::resolve(model, history, columns, &mut values, meter) } else { Ok(None) }
     };
-    Some(Desk::default().judge(fill, meter, effort))
+    Some(Workspace::default().judge(fill, meter, effort))
 }
 
-/// All that is needed to judge a component, kept for the next one.
+/// The tables needed to judge a component. They are reused for the next one.
 #[derive(Default)]
-pub(crate) struct Desk {
+pub(crate) struct Workspace {
     columns: Columns,
     facts: Facts,
     zones: Zones,
     words: Words,
 }
 
-impl Desk {
+impl Workspace {
     /// Judges a component that was gathered with all others.
     pub(crate) fn decide(
         &mut self,
@@ -85,7 +89,7 @@ impl Desk {
         decision
     }
 
-    /// Judges the columns that `fill` makes; it may find rows that are a conflict, or that the budget is spent.
+    /// Judges the columns that `fill` makes. `fill` may return rows that are a conflict, or a limit it reached.
     fn judge(
         &mut self,
         mut fill: impl FnMut(&mut Columns, &mut Meter<'_>) -> Result<Option<Vec<u32>>, Limit>,
@@ -100,14 +104,14 @@ impl Desk {
         if let Err(core) = self.find_zones(true) {
             return self.violation(Some(core), &[]);
         }
-        if let Some(decision) = self.straight(meter) {
+        if let Some(decision) = self.by_zones(meter) {
             return decision;
         }
         let Effort::Search(seed) = effort else { return Decision::Deferred };
         let dropped = self.columns.negative && self.columns.kind.contains(&Kind::Gone);
         let decision = self.search(meter, seed);
         if dropped && matches!(decision, Decision::Violation { .. }) {
-            // An operation whose value nobody saw may still be the reason why a comparison failed.
+            // An operation that was dropped because nobody saw its value may be the reason why a comparison failed.
             if let Err(limit) = fill(&mut self.columns, meter) {
                 return Decision::Undecided { limit, deepest: Vec::new() };
             }
@@ -118,14 +122,14 @@ impl Desk {
         decision
     }
 
-    /// Elimination and the zone test; an error holds rows that are a conflict.
+    /// Elimination and the zone test. The error is rows that are a conflict.
     fn find_zones(&mut self, drop: bool) -> Result<(), Vec<u32>> {
         self.facts.eliminate(&mut self.columns, drop);
         self.zones.find(&self.columns, &mut self.facts)
     }
 
-    /// The order that the zones give, where it settles the matter.
-    fn straight(&self, meter: &mut Meter<'_>) -> Option<Decision> {
+    /// The zones' order, if it decides the question.
+    fn by_zones(&self, meter: &mut Meter<'_>) -> Option<Decision> {
         if !self.zones.complete {
             return None;
         }
@@ -152,12 +156,12 @@ impl Desk {
         }
     }
 
-    /// The history's indices of rows.
+    /// The indices of rows in the history.
     fn name(&self, rows: &[u32]) -> Vec<u32> {
         rows.iter().map(|&row| self.columns.op[row as usize]).collect()
     }
 
-    /// An order of rows. `gone` are operations without a row.
+    /// The decision that an order of rows gives. `gone` are operations without a row.
     fn linearizable(&self, order: &[u32], gone: Vec<u32>) -> Decision {
         let mut left_out = gone;
         left_out.extend(search::missing(order, &self.columns.op));

@@ -1,4 +1,4 @@
-//! The register as the search sees it: numbered values, and counts of who still has to see them.
+//! The register as the search sees it: numbered values, and counts of the rows that still have to see them.
 
 use crate::intern::Interner;
 use crate::search::Moves;
@@ -11,20 +11,20 @@ pub(super) struct RegisterMoves<'a> {
     kind: &'a [Kind],
     a: &'a [u32],
     b: Vec<u32>,
-    /// The value that stands in `b` for all that nobody looks for, [`NONE`] if there is none.
+    /// The value in `b` that stands for all values that no row looks for; [`NONE`] if there is none.
     unseen: u32,
     edges: &'a Edges,
     optional: Vec<bool>,
-    /// Rows of the same class do the same. [`NONE`]: nobody else does what this row does.
+    /// Rows of the same class do the same. [`NONE`]: no other row does what this one does.
     class: Vec<u32>,
     classes: u32,
-    /// By value: how many rows that must take effect and have not yet still have to see it, and how many
-    /// appends must still find it.
+    /// By value: how many rows that must take effect still have to see it, and how many appends still have to
+    /// find it.
     consumers: Vec<u32>,
     /// By value: how many rows that have not taken effect yet could set it.
     producers: Vec<u32>,
-    /// By value: how often an append has led to it, if that must happen: it is looked for, and there is no
-    /// other way to it than from one value by appends. [`FREE`] for all others.
+    /// By value: how often an append has led to it, if an append must. That is so if it is looked for, and the
+    /// only way to it is by appends to one value. [`FREE`] for all others.
     taken: Vec<u32>,
     /// By value with a count in `taken`: the value before it.
     before: Vec<u32>,
@@ -85,8 +85,8 @@ impl<'a> RegisterMoves<'a> {
         self.classes = alike.len() as u32;
     }
 
-    /// Finds the values that must be reached by an append, and counts that append as one who must find what
-    /// is before.
+    /// Finds the values that must be reached by an append, and counts that append as a consumer of the value
+    /// before.
     fn require_appends(&mut self, initial: u32) {
         let mut before = vec![NONE; self.taken.len()];
         let mut ways = vec![0_u32; self.taken.len()];
@@ -112,12 +112,12 @@ impl<'a> RegisterMoves<'a> {
         self.before = before;
     }
 
-    /// Whether this row must see its value and has not yet.
+    /// Whether this row must take effect and see its value.
     fn consumes(&self, row: usize) -> bool {
         !self.optional[row] && matches!(self.kind[row], Kind::Read | Kind::Cas)
     }
 
-    /// Counts a row as one that has not taken effect, or no longer.
+    /// Adds a row that has not taken effect yet to the counts, or removes it.
     fn count(&mut self, row: usize, open: bool) {
         let change = |count: &mut u32| if open { *count += 1 } else { *count -= 1 };
         if self.consumes(row) {
@@ -134,7 +134,7 @@ impl<'a> RegisterMoves<'a> {
         }
     }
 
-    /// The value that an append reaches from `before`, if it is one that must be reached so.
+    /// The value that an append reaches from `before`, if it must be reached by an append.
     fn required(&self, row: usize, before: u32) -> Option<u32> {
         if self.kind[row] != Kind::Append {
             return None;
@@ -144,9 +144,9 @@ impl<'a> RegisterMoves<'a> {
     }
 }
 
-/// What each row sets, with all values that nobody ever looks for taken for one, and that one.
+/// What each row sets, where one value stands for all values that no row looks for, and that value.
 ///
-/// Which of them it is makes no difference to anybody, so configurations that differ only in that are one.
+/// Which of them it is makes no difference to any row, so configurations that differ only in that become one.
 fn merge_unseen(columns: &Columns) -> (Vec<u32>, u32) {
     let mut seen = vec![false; columns.values as usize];
     for value in columns.a.iter().copied().chain(columns.edges.all().map(|edge| edge.0)) {
@@ -187,7 +187,7 @@ impl Moves for RegisterMoves<'_> {
         if self.kind[at] == Kind::Cas && self.a[at] != state {
             return false;
         }
-        // Leaving a value for good that somebody still has to see is a dead end.
+        // Leaving a value for good is a dead end if a row still has to see it.
         let mut own = u32::from(self.consumes(at) && self.a[at] == state);
         if self.required(at, state).is_some_and(|after| self.taken[after as usize] == 0) {
             own = 1;

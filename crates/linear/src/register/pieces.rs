@@ -1,13 +1,13 @@
-//! At most 64 rows of a register, and sets of them as words.
+//! At most 64 rows of a register, and sets of them as the bits of a word.
 
 use crate::order::NEVER;
 
 use super::columns::{Kind, NONE};
 
-/// The number of all values that nobody looks for. Those that somebody looks for have lower numbers.
+/// The number of all values that no row looks for. Values that some row looks for have lower numbers.
 pub(super) const OTHER: u32 = 63;
 
-/// So many fit into a word.
+/// How many fit into a word.
 const PIECES_MAX: usize = 64;
 
 /// A row that takes part in a question.
@@ -21,7 +21,7 @@ pub(super) struct Piece {
     pub(super) row: u32,
     /// [`NEVER`] for rows outside the set in question: they need not take effect.
     pub(super) ret: u32,
-    /// Of a row outside: the one before it that does the same, as a set.
+    /// For a row outside: the set of the last row before it that does the same.
     pub(super) twin: u64,
 }
 
@@ -36,8 +36,8 @@ impl Piece {
 #[derive(Default)]
 pub(super) struct Pieces {
     pub(super) all: Vec<Piece>,
-    /// The pieces that must take effect, by return, and all that are called before that return.
-    returns: Vec<(u32, u32, u64)>,
+    /// The pieces that must take effect, in the order of their returns.
+    returns: Vec<Return>,
     writes: u64,
     nots: u64,
     outside: u64,
@@ -45,7 +45,16 @@ pub(super) struct Pieces {
     by_value: Vec<ByValue>,
 }
 
-/// What pieces do with one value, as sets of them.
+/// The return of a piece that must take effect. Sorts by time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Return {
+    position: u32,
+    piece: u32,
+    /// The set of pieces called before it.
+    called_before: u64,
+}
+
+/// The sets of pieces that do something with one value.
 #[derive(Clone, Copy, Default)]
 struct ByValue {
     reads: u64,
@@ -60,7 +69,7 @@ impl Pieces {
         self.all.len() > PIECES_MAX
     }
 
-    /// Adds a piece outside the set in question, unless there are `enough` that do the same.
+    /// Adds a piece outside the set in question, unless `enough` others do the same.
     pub(super) fn add_outside(&mut self, piece: Piece, enough: usize) {
         let does = |piece: &Piece| (piece.kind, piece.a, piece.b);
         let (mut count, mut twin) = (0, 0);
@@ -74,7 +83,7 @@ impl Pieces {
         }
     }
 
-    /// Collects the sets.
+    /// Builds the sets.
     pub(super) fn index(&mut self) {
         (self.writes, self.nots, self.outside) = (0, 0, 0);
         self.by_value.clear();
@@ -85,7 +94,8 @@ impl Pieces {
             self.outside |= if piece.outside() { bit } else { 0 };
             if piece.ret != NEVER {
                 let before = self.all.partition_point(|other| other.call < piece.ret);
-                self.returns.push((piece.ret, at as u32, first(before)));
+                let called_before = first(before);
+                self.returns.push(Return { position: piece.ret, piece: at as u32, called_before });
             }
             if piece.a != NONE {
                 let value = &mut self.by_value[piece.a as usize];
@@ -108,49 +118,49 @@ impl Pieces {
         self.returns.sort_unstable();
     }
 
-    /// Of the pieces that must take effect and are not done, the place in `returns` of the first to return.
+    /// The place in `returns` of the first piece to return of those that must take effect and are not done.
     pub(super) fn returns_first(&self, done: u64) -> Option<usize> {
-        self.returns.iter().position(|&(_, at, _)| done & bit(at as usize) == 0)
+        self.returns.iter().position(|entry| done & bit(entry.piece as usize) == 0)
     }
 
-    /// All that are called before a return.
+    /// The pieces called before a return.
     pub(super) fn called_before_return(&self, place: usize) -> u64 {
-        self.returns[place].2
+        self.returns[place].called_before
     }
 
-    /// Those outside the set in question.
+    /// The pieces outside the set in question.
     pub(super) fn outside(&self) -> u64 {
         self.outside
     }
 
-    /// Those that only look, and are right at this value.
+    /// The pieces that only look, and are right at this value.
     pub(super) fn right(&self, value: u32) -> u64 {
         let by_value = &self.by_value[value as usize];
         by_value.reads | self.nots & !by_value.nots
     }
 
-    /// Those that look whether this value is absent.
+    /// The pieces that saw that this value was not there.
     pub(super) fn wrong_at(&self, value: u32) -> u64 {
         self.by_value[value as usize].nots
     }
 
-    /// Those that look for this value.
+    /// The pieces that look for this value.
     pub(super) fn look_at(&self, value: u32) -> u64 {
         let by_value = &self.by_value[value as usize];
         by_value.reads | by_value.swaps
     }
 
-    /// Those that must take effect and look for this value.
+    /// The pieces that must take effect and look for this value.
     pub(super) fn must_see(&self, value: u32) -> u64 {
         self.by_value[value as usize].must_see
     }
 
-    /// Those that set this value.
+    /// The pieces that set this value.
     pub(super) fn set(&self, value: u32) -> u64 {
         self.by_value[value as usize].sets
     }
 
-    /// Those that set another value than this.
+    /// The pieces that may change this value into another.
     pub(super) fn may_change(&self, value: u32) -> u64 {
         self.writes | self.by_value[value as usize].swaps
     }
@@ -161,7 +171,7 @@ pub(super) fn bit(at: usize) -> u64 {
     1 << at
 }
 
-/// The set of the first so many pieces.
+/// The set of the first `count` pieces.
 fn first(count: usize) -> u64 {
     if count < PIECES_MAX { bit(count) - 1 } else { u64::MAX }
 }

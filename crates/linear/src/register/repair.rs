@@ -1,10 +1,10 @@
-//! Room for a negative observation in an order where it has none.
+//! Reorders a few rows to make room for a negative observation.
 //!
-//! The zones' order may keep a value in place for as long as somebody is under way who did not see it, only
-//! because another order of a few blocks was as good. So those are ordered anew, by the search: the last rows
-//! of the order, the first of those that are still to come, and the negative observations that must stand
-//! among them, with the same value before and after. What stands before and after them stays as it is, so the
-//! whole is right again.
+//! The zones' order may hold a value for as long as a negative observation of it is in flight, only because one
+//! order of a few blocks was as good as another. So the search reorders a window of rows: the last rows of the
+//! order so far, the first of those that are still to come, and the negative observations that must be among
+//! them, with the same value before and after. All rows outside the window stay as they are, so the whole order
+//! is right again.
 
 use crate::budget::Meter;
 use crate::intern::Interner;
@@ -14,11 +14,10 @@ use crate::search::{self, Found, Problem};
 use super::columns::{Columns, INITIAL, Kind, NONE};
 use super::moves::RegisterMoves;
 
-/// A window that takes more steps than this per row is left to the search of the whole.
+/// How many steps for each row a window may take before it is left to the search of the whole.
 const STEPS_PER_ROW: u64 = 16;
 
-/// An order of `rows`, between the values `before` and `after`, if one is soon found. They are given as they
-/// stood before.
+/// An order of `rows` between the values `before` and `after`, if one is found soon. `rows` is in the old order.
 pub(super) fn reorder(
     columns: &Columns,
     rows: &[u32],
@@ -38,7 +37,7 @@ pub(super) fn reorder(
         ret: &window.ret,
         rank: &rank,
         start: INITIAL,
-        // An order that two equal sums hide is found by the search of the whole.
+        // If two equal sums hide an order, the search of the whole finds it.
         seed: 0,
     };
     let steps_max = rank.len() as u64 * STEPS_PER_ROW;
@@ -51,7 +50,7 @@ pub(super) fn reorder(
     }
 }
 
-/// These rows with columns of their own, and a read at the end that sees `after`.
+/// Columns of these rows, with a read at the end that sees `after`.
 fn window(columns: &Columns, rows: &[(u32, u32)], before: u32, after: u32) -> Columns {
     let mut values: Interner<u32> = Interner::new();
     // The first value that is numbered is the one at the start.

@@ -1,9 +1,9 @@
-//! Negative observations put into the order that the zones gave.
+//! Inserts negative observations into the zones' order, and reorders a few rows where there is no room.
 //!
-//! The order is walked row by row. A negative observation of `x` is placed as soon as all that returned
-//! before its call stands in the order and the value is not `x`; placing it early never hurts the others, as
-//! it changes nothing. Where there is no room for one, the last rows are ordered anew ([`repair`]). Linear, but
-//! for that. Failing says nothing: another order of the blocks may do.
+//! The order is walked row by row. A negative observation of `x` is placed as soon as all rows that returned
+//! before its call are in the order and the value is not `x`. Placing it early never gets in the way of the
+//! others, as it changes nothing. Where there is no room for one, the last rows are reordered ([`repair`]). Apart
+//! from that the time is linear. If this fails, nothing is known: another order of the blocks may have room.
 
 use crate::budget::Meter;
 use crate::order;
@@ -11,7 +11,7 @@ use crate::order;
 use super::columns::{Columns, INITIAL, Kind, NONE};
 use super::repair;
 
-/// The order with all negative observations, if they fit in.
+/// The order with all negative observations inserted, if that succeeds.
 pub(super) fn replay(columns: &Columns, order: &[u32], meter: &mut Meter<'_>) -> Option<Vec<u32>> {
     let mut replay = Replay::new(columns);
     let mut next = 0;
@@ -32,7 +32,7 @@ pub(super) fn replay(columns: &Columns, order: &[u32], meter: &mut Meter<'_>) ->
     (replay.order.len() == order.len() + replay.negatives.len() + replay.first_spare).then_some(replay.order)
 }
 
-/// How many rows before and after the place are ordered anew, and how many if that was not enough.
+/// How many rows before and after the place to reorder, and how many if that was not enough.
 const WINDOWS: [usize; 4] = [8, 32, 128, 512];
 
 /// How many rows that need not take effect may be used in a window.
@@ -43,21 +43,22 @@ struct Replay<'a> {
     order: Vec<u32>,
     placed: Vec<bool>,
     value: u32,
-    /// Rows that must take effect, packed, by return; all before `first_open` are placed.
+    /// Rows that must take effect, packed, in the order of returns. All before `first_open` are placed.
     by_return: Vec<u64>,
     first_open: usize,
-    /// Negative observations, by call; all before `first_closed` have been looked at.
+    /// Negative observations in the order of calls. All before `first_closed` have been looked at.
     negatives: Vec<u32>,
     first_closed: usize,
-    /// Writes that need not take effect and whose value nobody names, by call; those before `first_spare` are
-    /// placed, others are not. Which of them are placed makes no difference, so it is those called first.
+    /// Writes that need not take effect and whose value no row names, in the order of calls. Those before
+    /// `first_spare` are placed, the others are not. It makes no difference which of them are placed, so those
+    /// called first are.
     spare: Vec<u32>,
     first_spare: usize,
-    /// Negative observations of the present value that only wait for it to change.
+    /// Negative observations of the current value that only wait for it to change.
     waiting: Vec<u32>,
 }
 
-/// The writes that [`Replay::spare`] wants.
+/// The writes for [`Replay::spare`].
 fn spare(columns: &Columns) -> Vec<u32> {
     let mut named = vec![false; columns.values as usize];
     for &value in columns.a.iter().filter(|&&value| value != NONE) {
@@ -90,7 +91,7 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// The least return of the rows that are not placed.
+    /// The earliest return of the rows that are not placed.
     fn earliest_return(&mut self) -> u32 {
         while let Some(&packed) = self.by_return.get(self.first_open) {
             let row = order::row(packed) as usize;
@@ -102,8 +103,8 @@ impl<'a> Replay<'a> {
         order::NEVER
     }
 
-    /// Orders rows around `order[next]` anew, such that a late negative observation is in time: up to the
-    /// place given back.
+    /// Reorders rows around `order[next]`, so that a late negative observation is in time. Returns the place in
+    /// `order` up to which it did.
     fn make_room(&mut self, order: &[u32], next: usize, meter: &mut Meter<'_>) -> Option<usize> {
         WINDOWS.into_iter().find_map(|window| self.reorder(order, next, window, meter))
     }
@@ -118,8 +119,8 @@ impl<'a> Replay<'a> {
         let coming = &order[next..until];
         let latest = coming.iter().map(|&row| columns.call[row as usize]).max().unwrap_or(0);
         let latest = latest.max(self.earliest_return().saturating_add(1));
-        // Whatever returns before a row of the window is called belongs into it, and nothing that returned
-        // before that is still to come after the window: the zones' order keeps the order of time.
+        // All negative observations that return before some row of the window is called belong in it. No row
+        // after the window returned before that, because the zones' order respects time.
         let mut rows: Vec<u32> = self.order[from..].to_vec();
         let unplaced = self.negatives[self.first_closed..].iter();
         let unplaced = unplaced.take_while(|&&row| columns.call[row as usize] < latest);
@@ -147,6 +148,8 @@ impl<'a> Replay<'a> {
     }
 
     /// Places every negative observation that may come now.
+    ///
+    /// One whose value is the current one waits.
     fn settle(&mut self) {
         while let Some(&row) = self.negatives.get(self.first_closed) {
             if self.columns.call[row as usize] > self.earliest_return() {

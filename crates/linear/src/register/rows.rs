@@ -1,8 +1,8 @@
-//! Operations as a register sees them, component by component.
+//! Operations as rows, component by component.
 //!
-//! The operations of one component lie scattered through a large history. So the history is gone through once,
-//! in its own order, and what the engines need of each operation is written behind what its component has
-//! already: from then on the work on a component stays within a few kilobytes.
+//! The operations of one component are scattered through a large history. So one pass over the history, in its
+//! own order, appends what the engines need of each operation to the rows of its component. From then on the work
+//! on a component stays within a few kilobytes.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,12 +16,12 @@ use crate::slice::{Seen, Slice};
 
 use super::columns::{Kind, NONE};
 
-/// What a register needs of an operation. Values are numbers, and 0 is the value at the start; or else they are
-/// the model's words for them.
+/// What the engines need of an operation on a register. Values are either numbers, where 0 is the value at the
+/// start, or words of the model, see [`Model::word`].
 #[derive(Clone, Copy)]
 pub(crate) struct Row {
     pub(super) call: u64,
-    /// The time of the answer; without meaning unless there was one.
+    /// The time of the answer. Meaningless if there was none.
     pub(super) at: u64,
     /// The index in the history.
     pub(super) op: u32,
@@ -32,7 +32,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// The row of an operation, or `None` if it says nothing.
+    /// The row of an operation; `None` if it cannot matter.
     fn new<V: Clone>(
         seen: RegisterOp<Cow<'_, V>>,
         (op, call, at): (u32, u64, Option<u64>),
@@ -48,7 +48,7 @@ impl Row {
                 let (a, b) = (number(expected), number(new));
                 match succeeded {
                     Some(false) if answered => (Kind::Not, a, NONE),
-                    // Comparing with what it sets changes nothing.
+                    // A compare-and-set that sets the expected value changes nothing.
                     Some(true) if answered && a == b => (Kind::Read, a, NONE),
                     Some(false) => return None,
                     Some(true) | None if a == b => return None,
@@ -60,7 +60,7 @@ impl Row {
     }
 }
 
-/// The rows of a slice in the order of calls, and its values; `None` if it has no register view.
+/// The rows of a slice in the order of calls, and their values; `None` if it has no register view.
 pub(super) fn of_slice<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
@@ -78,7 +78,7 @@ pub(super) fn of_slice<M: Model>(
             Seen::Answered { output, at } => (Some(output), Some(at)),
             Seen::Unknown => (None, None),
             Seen::Absent => {
-                // It makes the component none of a register, too.
+                // Without a view it takes the register view from the component all the same.
                 model.as_register(&operation.input, operation.output())?;
                 continue;
             }
@@ -92,7 +92,7 @@ pub(super) fn of_slice<M: Model>(
 /// The rows of every component of a history.
 pub(crate) struct Gathered {
     components: Vec<Component>,
-    /// The word of the value at the start, if values are words in all rows.
+    /// The word of the value at the start, if the values of all rows are words.
     start: Option<u32>,
 }
 
@@ -100,17 +100,17 @@ pub(crate) struct Gathered {
 pub(crate) struct Component {
     /// In the order of calls.
     pub(super) rows: Vec<Row>,
-    /// How many values there are: the numbers in the rows are less. Without meaning if they are words.
+    /// How many values there are. The numbers in the rows are less. Meaningless if they are words.
     pub(super) values: u32,
-    /// Whether the rows are all there is to say. If not, the component has appends or no register view.
+    /// Whether the rows say everything. If not, the component has appends or no register view.
     whole: bool,
 }
 
-/// A value has no word.
+/// Some value has no word.
 struct Wordless;
 
 impl Gathered {
-    /// All components of a history, or `None` if the model has no register view.
+    /// The rows of all components of a history; `None` if the model has no register view.
     pub(crate) fn new<M: Model>(
         model: &M,
         history: &History<M::Input, M::Output>,
@@ -137,13 +137,14 @@ impl Gathered {
         Some(&self.components[component]).filter(|component| component.whole)
     }
 
-    /// The word of the value at the start, if values are words in all rows.
+    /// The word of the value at the start, if the values of all rows are words.
     pub(super) fn start(&self) -> Option<u32> {
         self.start
     }
 }
 
-/// The rows of all components. `number` gives what stands for a value in a component that has had so many.
+/// The rows of all components. `number` returns what stands for a value in a component; its last argument is how
+/// many values the component has so far.
 fn gather<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
@@ -162,7 +163,7 @@ fn gather<M: Model>(
             Outcome::Answered { output, at } => (Some(output), Some(*at)),
             Outcome::Unknown => (None, None),
             Outcome::Failed { .. } => {
-                // It makes the component none of a register, too.
+                // Without a view it takes the register view from the component all the same.
                 component.whole &= model.as_register(&operation.input, None).is_some();
                 continue;
             }
@@ -194,14 +195,14 @@ fn gather<M: Model>(
 /// Numbers for the words of one component.
 #[derive(Default)]
 pub(super) struct Words {
-    /// One more than the number, and the word; 0 for an empty slot. Invariant: a power of two long, at most half
-    /// full.
+    /// One more than the number, and the word; 0 for an empty slot. Invariant: the length is a power of two, and
+    /// at most half of the slots are full.
     slots: Vec<(u32, u32)>,
     count: u32,
 }
 
 impl Words {
-    /// Begins with a component of so many rows, whose first value has this word.
+    /// Begins with a component of this many rows, whose value at the start has this word.
     pub(super) fn begin(&mut self, rows: usize, start: u32) {
         // A row has two values at most.
         let length = (4 * rows + 2).next_power_of_two();
@@ -218,7 +219,7 @@ impl Words {
             return NONE;
         }
         let mask = self.slots.len() - 1;
-        // Fibonacci hashing: words are often one after another, or multiples of something.
+        // Fibonacci hashing: words are often consecutive, or multiples of a number.
         let mut slot = (u64::from(word).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize & mask;
         loop {
             match self.slots[slot] {
@@ -239,9 +240,9 @@ impl Words {
     }
 }
 
-/// Numbers for the values of all components, counted in each from 0, the value at the start.
+/// Numbers for the values of all components. Each component counts from 0, which is the value at the start.
 struct Numbers<V> {
-    /// All values of all components; the value at the start has the number 0 here too.
+    /// The values of all components together. The value at the start has the number 0 here too.
     values: Interner<V>,
     /// By value: the component that had it first, and its number there.
     first: Vec<(u32, u32)>,

@@ -1,35 +1,35 @@
 //! The zone test of Gibbons and Korach (SIAM J. Comput. 1997), extended with chains of compare-and-sets.
 //!
-//! If only one row can have set a value, then in every order that row, all who saw the value, and the
-//! compare-and-set that replaced it stand together, with no other write between: a *block*. Blocks that share
-//! a compare-and-set are one block. Inside, the order is given up to reads of the same value. Between blocks,
-//! A must come before B if some row of A returns before some row of B is called: if f(A) < s(B), where f is
-//! the least return and s the greatest call. There is an order exactly if no two blocks must each come before
-//! the other: in a longer cycle without such a pair f would grow all the way round. Then sorting by
-//! min(f, s) gives an order.
+//! If only one row can have set a value, then in every order that row, all rows that saw the value, and the
+//! compare-and-set that replaced it are next to each other, with no other write in between: a *block*. Blocks
+//! that share a compare-and-set are one block. Within a block the order is fixed, except among reads of the same
+//! value. Block A must come before block B if some row of A returns before some row of B is called: if
+//! f(A) < s(B), where f is the earliest return of a block and s its latest call. There is an order exactly if no
+//! two blocks must each come before the other, because in a longer cycle without such a pair f would grow all the
+//! way round. Then sorting by min(f, s) gives an order.
 //!
-//! Values with several producers and negative observations have no part in blocks. Leaving the latter out of
-//! a linearizable history leaves it linearizable, so a conflict of blocks is one of the whole.
+//! Values with several producers and negative observations are not part of blocks. A linearizable history stays
+//! linearizable without its negative observations, so a conflict of blocks is a conflict of the whole.
 
 use crate::order::{self, NEVER, START};
 
 use super::columns::{Columns, INITIAL, Kind, NONE};
 use super::eliminate::Facts;
 
-/// What the zone test found where it found no conflict.
+/// What the zone test finds if there is no conflict.
 #[derive(Default)]
 pub(super) struct Zones {
-    /// The rows of all blocks in an order that is right for them. Rows outside blocks are missing.
+    /// An order of the rows of all blocks. Rows outside blocks are missing.
     pub(super) order: Vec<u32>,
     /// Whether `order` holds every row that must take effect, except negative observations.
     pub(super) complete: bool,
     blocks: Vec<Block>,
-    /// The blocks, packed, by where they begin in time.
+    /// The blocks, packed, in the order of their beginnings in time.
     sorted: Vec<u64>,
 }
 
-/// Rows that stand together: the first, all that read its value, the compare-and-set that replaced it, all
-/// that read the value of that, and so on.
+/// Rows that are next to each other: the first, all that read its value, the compare-and-set that replaced it,
+/// all that read the value of that, and so on.
 #[derive(Clone, Copy)]
 struct Block {
     /// [`NONE`] for the block of the initial value.
@@ -49,9 +49,9 @@ impl Block {
 }
 
 impl Zones {
-    /// Finds the blocks' order, or rows that are a conflict.
+    /// Finds an order of the blocks. The error is rows that are a conflict.
     ///
-    /// The columns must be as they were filled: a row's place tells its call.
+    /// No row may have been removed from the columns, as a row's number gives its call.
     pub(super) fn find(&mut self, columns: &Columns, facts: &mut Facts) -> Result<(), Vec<u32>> {
         let all_linked = replacements(columns, facts)?;
         self.build(columns, facts)?;
@@ -66,7 +66,7 @@ impl Zones {
             walk(columns, facts, block.first, |row| self.order.push(row));
         }
         let all_placed = self.order.len() == facts.must;
-        // A compare-and-set of a value that several rows set begins a block, but may not begin anywhere.
+        // A compare-and-set of a value with several producers begins a block too, but it needs that value before it.
         self.complete = all_placed && all_linked;
         if all_placed { Ok(()) } else { self.left_over(columns, facts) }
     }
@@ -78,7 +78,7 @@ impl Zones {
             walk(columns, facts, block.first, |row| rank[row as usize] = block.left());
         }
         for row in 0..columns.len() {
-            // What need not take effect is tried last.
+            // Optional rows are tried last.
             if columns.optional(row) {
                 rank[row] = NEVER;
             }
@@ -107,8 +107,7 @@ impl Zones {
 
     /// Checks that no two blocks must each come before the other.
     ///
-    /// Of the conflicts met, the one that shows first in time is given: what comes before it is then likely
-    /// to be linearizable.
+    /// Returns the conflict that shows first in time, because what comes before it is likely to be linearizable.
     fn separate(&self, columns: &Columns, facts: &Facts) -> Result<(), Vec<u32>> {
         let mut last = Block { first: NONE, f: NEVER, s: START };
         let mut best: Option<(u32, [Block; 2])> = None;
@@ -130,8 +129,8 @@ impl Zones {
         best.map_or(Ok(()), |(_, pair)| Err(core(columns, facts, pair)))
     }
 
-    /// Looks at the rows outside blocks: a value that nobody can have set, or compare-and-sets that wait for
-    /// each other's values, are a conflict.
+    /// Looks for a conflict among the rows outside blocks: a value that no row can have set, or compare-and-sets
+    /// that wait for each other's values.
     fn left_over(&self, columns: &Columns, facts: &Facts) -> Result<(), Vec<u32>> {
         if let Some(value) = facts.values.iter().find(|value| value.producers == 0 && value.needed != NEVER) {
             return Err(facts.with_owner(value.needed_by).to_vec());
@@ -140,7 +139,7 @@ impl Zones {
             (0..columns.len()).map(|row| columns.kind[row] == Kind::Cas && !columns.optional(row)).collect();
         self.order.iter().for_each(|&row| left[row as usize] = false);
         let Some(first) = left.iter().position(|&left| left) else { return Ok(()) };
-        // Every row left over has its producer left over too: going back must come round.
+        // The producer of every row left over is left over too, so going from producer to producer ends in a cycle.
         let back = |row: u32| facts.values[columns.a[row as usize] as usize].only_producer();
         let mut start = first as u32;
         while std::mem::replace(&mut left[start as usize], false) {
@@ -151,8 +150,8 @@ impl Zones {
     }
 }
 
-/// Notes for each linked value the compare-and-set that replaced it; two of them are a conflict. Whether all
-/// compare-and-sets that must take effect replace linked values.
+/// Notes for each linked value the compare-and-set that replaced it. Returns whether all compare-and-sets that
+/// must take effect replace linked values. The error is two that replace the same value.
 fn replacements(columns: &Columns, facts: &mut Facts) -> Result<bool, Vec<u32>> {
     let mut all_linked = true;
     for at in 0..facts.swaps.len() {
@@ -173,7 +172,7 @@ fn replacements(columns: &Columns, facts: &mut Facts) -> Result<bool, Vec<u32>> 
     Ok(all_linked)
 }
 
-/// The block that begins with `first`, or with the start.
+/// The block that begins with `first`; [`NONE`] is the start.
 #[inline]
 fn block(columns: &Columns, facts: &Facts, first: u32) -> Result<Block, Vec<u32>> {
     let (mut f, mut s, mut value) = match first {
@@ -229,12 +228,12 @@ fn walk(columns: &Columns, facts: &Facts, first: u32, mut visit: impl FnMut(u32)
     }
 }
 
-/// The rows that make each of two blocks come before the other.
+/// The rows because of which each of two blocks must come before the other.
 fn core(columns: &Columns, facts: &Facts, pair: [Block; 2]) -> Vec<u32> {
     let mut rows = Vec::new();
     for block in pair {
         let mut returned_first = NONE;
-        // Of equal returns the later row counts: a moved return belongs to a row further down the chain.
+        // Of equal returns the last row counts, because a moved return belongs to a row further down the chain.
         walk(columns, facts, block.first, |row| {
             if columns.ret[row as usize] == block.f {
                 returned_first = row;

@@ -1,12 +1,12 @@
-//! The configurations that were visited, as 128-bit sums.
+//! The configurations that the search has visited, as 128-bit sums.
 
 use crate::budget::Limit;
 
-/// A set of non-zero 128-bit numbers with a bound on its bytes: 16 bytes a number, at most half full.
+/// A set of non-zero 128-bit numbers with a bound on its bytes: 16 bytes a slot, at most half of them full.
 ///
-/// Two configurations with the same sum would be taken for one, which could hide an order. Among m of them
-/// that happens with probability m²/2¹²⁹, about 10⁻²¹ for a thousand million; and no violation is reported
-/// without a second search that used other sums.
+/// Two configurations with the same sum would count as one, which could hide an order. Among m configurations
+/// that happens with probability m²/2¹²⁹, about 10⁻²¹ for a billion; and every violation is confirmed by a second
+/// search with other sums.
 pub(crate) struct Memo {
     slots: Vec<u128>,
     used: usize,
@@ -20,7 +20,7 @@ impl Memo {
         Memo { slots: vec![0; SLOTS_MIN], used: 0, bytes_max }
     }
 
-    /// Adds a sum; whether it is new. `others` is how many bytes somebody else has taken out of the same budget.
+    /// Adds a sum; returns whether it is new. `others` is how many bytes of the same budget are used elsewhere.
     #[inline]
     pub(crate) fn insert(&mut self, sum: u128, others: usize) -> Result<bool, Limit> {
         if others + self.slots.len() * size_of::<u128>() > self.bytes_max {
@@ -45,7 +45,7 @@ impl Memo {
         Ok(true)
     }
 
-    /// Forgets everything, and keeps no more room than a few segments need.
+    /// Forgets everything, and frees the room unless it is small.
     pub(crate) fn clear(&mut self) {
         self.used = 0;
         if self.slots.len() > 1 << 12 {
@@ -57,7 +57,7 @@ impl Memo {
 
     fn grow(&mut self, others: usize) -> Result<(), Limit> {
         let length = self.slots.len() * 2;
-        // While it grows, old and new slots are there together.
+        // While it grows, the old and the new slots exist together.
         if (length + self.slots.len()) * size_of::<u128>() + others > self.bytes_max {
             return Err(Limit::Bytes);
         }
@@ -74,7 +74,7 @@ impl Memo {
     }
 }
 
-/// The share of one row or state in a configuration's sum (Zobrist hashing), computed instead of stored.
+/// What one row or state contributes to a configuration's sum (Zobrist hashing), computed instead of stored.
 #[inline]
 pub(crate) fn share(seed: u64, what: u64) -> u128 {
     let low = mix(seed ^ what.wrapping_mul(0x9E37_79B9_7F4A_7C15));

@@ -2,10 +2,10 @@
 
 use crate::order::{self, NEVER};
 
-/// Rows taken out leave their own links behind, so that putting them back in the reverse order restores the
-/// lists exactly (dancing links). Nothing is allocated after the start.
+/// A row that is taken out keeps its own links, so putting rows back in the reverse order restores the lists
+/// exactly (dancing links). Nothing is allocated after the start.
 pub(crate) struct Open {
-    /// By row, and for the list's own end at the index `rows`: the next and previous row by call.
+    /// By row, with the list's own end at index `end`: the next and the previous row by call.
     next: Vec<u32>,
     previous: Vec<u32>,
     /// The same by return, without rows that never return.
@@ -36,19 +36,19 @@ impl Open {
         self.next[self.end as usize]
     }
 
-    /// The open row called after this one, or [`Open::end`]. Also right for a row just taken out.
+    /// The open row called after this one, or [`Open::end`]. Also correct for a row that was just taken out.
     #[inline]
     pub(crate) fn after(&self, row: u32) -> u32 {
         self.next[row as usize]
     }
 
-    /// No row.
+    /// The number that stands for no row.
     #[inline]
     pub(crate) fn end(&self) -> u32 {
         self.end
     }
 
-    /// The least return of the open rows: what is called later may not come next.
+    /// The earliest return of the open rows. Rows called after it may not come next.
     #[inline]
     pub(crate) fn earliest_return(&self) -> u32 {
         self.ret[self.next_return[self.end as usize] as usize]
@@ -81,7 +81,7 @@ impl Open {
     }
 }
 
-/// A ring through `end` in this order.
+/// Links the rows into a ring through `end`, in this order.
 fn link(end: u32, rows: impl Iterator<Item = u32>) -> (Vec<u32>, Vec<u32>) {
     let mut next = vec![end; end as usize + 1];
     let mut previous = vec![end; end as usize + 1];

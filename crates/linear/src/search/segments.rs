@@ -1,10 +1,10 @@
-//! The search in pieces, for histories whose memo would not fit otherwise.
+//! The search one segment at a time, for histories whose memo would not fit otherwise.
 //!
-//! At a quiescent point every row that must take effect and was called before has returned before what is
-//! called after. Whatever happened earlier, only the state there matters, and which optional rows are left.
-//! So all such ends of a segment are collected, the memo is cleared, and the next segment starts from each of
-//! them: memory is that of one segment. That looks at configurations which a search of the whole may never
-//! reach, so it is what is done second.
+//! At a quiescent point, every row that must take effect and was called before it has returned before any later
+//! call. Whatever happened earlier, only the state there matters, and which optional rows are left. So the
+//! search collects all such ends of a segment, clears the memo, and starts the next segment from each of them.
+//! Memory is then that of one segment. This visits configurations that a search of the whole might never reach,
+//! so it is the second choice.
 
 use crate::budget::{Limit, Meter};
 use crate::order::NEVER;
@@ -16,15 +16,15 @@ struct End {
     state: u32,
     /// The optional rows in the order so far.
     optional: Vec<u32>,
-    /// The end of the segment before from which it was reached.
+    /// The end of the previous segment from which this one was reached.
     parent: u32,
-    /// How many ends of the next segment were reached from it.
+    /// How many ends of the next segment were reached from this one.
     children: u32,
     /// The rows of this segment, in order.
     path: Vec<u32>,
 }
 
-/// Segments of fewer rows are not worth their ends.
+/// Shorter segments would cost more ends than they save memory.
 const ROWS_MIN: usize = 64;
 
 /// Starts the search again, segment by segment.
@@ -36,8 +36,8 @@ pub(super) fn search<M: Moves>(mut search: Search<'_, '_, M>, meter: &mut Meter<
     }
     search.moves.relax();
     let bounds = bounds(search.problem);
-    let mut pieces = Pieces { ends: Vec::new(), bytes: 0, bytes_max: meter.bytes_max() };
-    pieces.ends.push(End {
+    let mut segments = Segments { ends: Vec::new(), bytes: 0, bytes_max: meter.bytes_max() };
+    segments.ends.push(End {
         state: search.problem.start,
         optional: Vec::new(),
         parent: 0,
@@ -47,18 +47,18 @@ pub(super) fn search<M: Moves>(mut search: Search<'_, '_, M>, meter: &mut Meter<
     let mut frontier = 0..1;
     let mut first_row = 0;
     for &bound in &bounds {
-        pieces.forget(&mut search, frontier.clone());
-        let from = pieces.ends.len();
+        segments.forget(&mut search, frontier.clone());
+        let from = segments.ends.len();
         for parent in frontier.clone() {
-            match pieces.segment(&mut search, meter, parent, bound) {
-                Ok(Some(last)) => return Found::Order(pieces.order(last)),
+            match segments.explore(&mut search, meter, parent, bound) {
+                Ok(Some(last)) => return Found::Order(segments.order(last)),
                 Ok(None) => {}
                 Err(limit) => return Found::Ended { limit, deepest },
             }
         }
-        pieces.drop_dead(frontier);
-        frontier = from..pieces.ends.len();
-        // From here on these rows are done, whichever end is gone on from.
+        segments.drop_dead(frontier);
+        frontier = from..segments.ends.len();
+        // From here on these rows are in the order, whichever end the search continues from.
         while first_row < search.problem.call.len() && search.problem.call[first_row] < bound {
             if search.problem.ret[first_row] != NEVER {
                 search.open.take(first_row as u32);
@@ -70,7 +70,7 @@ pub(super) fn search<M: Moves>(mut search: Search<'_, '_, M>, meter: &mut Meter<
     Found::Nothing { deepest }
 }
 
-/// The call of the first row of each later segment that must take effect, and [`NEVER`].
+/// For each segment after the first, the call of its first row that must take effect; then [`NEVER`].
 fn bounds(problem: &Problem<'_>) -> Vec<u32> {
     let mut bounds = Vec::new();
     let mut returned = 0;
@@ -89,14 +89,14 @@ fn bounds(problem: &Problem<'_>) -> Vec<u32> {
     bounds
 }
 
-struct Pieces {
+struct Segments {
     ends: Vec<End>,
     bytes: usize,
     bytes_max: usize,
 }
 
-impl Pieces {
-    /// Frees what only the segments before needed.
+impl Segments {
+    /// Frees what only the previous segments needed.
     fn forget<M: Moves>(&mut self, search: &mut Search<'_, '_, M>, frontier: std::ops::Range<usize>) {
         search.memo.clear();
         let ends = &mut self.ends[frontier];
@@ -107,9 +107,9 @@ impl Pieces {
         }
     }
 
-    /// Collects every end of one segment that can be reached from one end of the segment before. For the
-    /// last segment the first end is enough, which is then returned.
-    fn segment<M: Moves>(
+    /// Collects every end of one segment that can be reached from one end of the previous segment. In the last
+    /// segment one end is enough, which is then returned.
+    fn explore<M: Moves>(
         &mut self,
         search: &mut Search<'_, '_, M>,
         meter: &mut Meter<'_>,
@@ -143,7 +143,7 @@ impl Pieces {
         Ok(None)
     }
 
-    /// Frees the ends that nothing could be reached from, and those before them that this leaves without any.
+    /// Frees the ends that lead nowhere, and then the ends before them that lead only there.
     fn drop_dead(&mut self, frontier: std::ops::Range<usize>) {
         for mut end in frontier {
             while end != 0 && self.ends[end].children == 0 {
@@ -158,12 +158,12 @@ impl Pieces {
 
     /// The whole order that led to an end.
     fn order(&self, last: usize) -> Vec<u32> {
-        let mut pieces = Vec::new();
+        let mut paths = Vec::new();
         let mut end = last;
         while end != 0 {
-            pieces.push(&self.ends[end].path);
+            paths.push(&self.ends[end].path);
             end = self.ends[end].parent as usize;
         }
-        pieces.into_iter().rev().flatten().copied().collect()
+        paths.into_iter().rev().flatten().copied().collect()
     }
 }

@@ -1,12 +1,12 @@
-//! The histories in `tests/data`, for tests and benches.
-#![allow(dead_code, reason = "each bench uses a part of it")]
+//! The histories in `tests/data`, for tests and benchmarks.
+#![allow(dead_code, reason = "each benchmark uses a part of it")]
 
 use histories::edn::{self, Jepsen};
-use histories::{Held, Recorded, StoreHistory, jepsen_log};
+use histories::{Recorded, RegisterValue, StoreHistory, jepsen_log};
 use linear::models::register::Register;
 
 /// The model of the logs of an early etcd.
-pub const REGISTER: Register<Held> = Register { initial: Held(None) };
+pub const REGISTER: Register<RegisterValue> = Register { initial: RegisterValue(None) };
 
 pub fn text(file: &str) -> String {
     let path = format!("{}/tests/data/{file}", env!("CARGO_MANIFEST_DIR"));
@@ -18,7 +18,7 @@ pub fn log(file: &str) -> jepsen_log::RegisterHistory {
     jepsen_log::read(file, text(file).as_bytes()).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// A key-value history of Porcupine's.
+/// One of Porcupine's key-value histories.
 pub fn store(file: &str) -> StoreHistory {
     match edn::read(file, text(file).as_bytes()) {
         Ok(Jepsen::Recorded(Recorded::KeyValue(history))) => history,

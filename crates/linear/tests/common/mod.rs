@@ -1,4 +1,4 @@
-//! What the tests share: small random histories of a register, and the comparison with the brute force.
+//! Shared by the tests: small random histories of a register, and the comparison with the brute force.
 
 pub mod files;
 
@@ -10,12 +10,17 @@ pub type Registers = History<Input<u8>, Output<u8>>;
 
 pub const MODEL: Register<u8> = Register { initial: 0 };
 
-/// How many random histories a test looks at; `LINEAR_HISTORIES` sets another number.
+/// How many random histories a test judges. The variable `LINEAR_HISTORIES` sets another number.
 pub fn histories(default: u64) -> u64 {
     std::env::var("LINEAR_HISTORIES").ok().and_then(|count| count.parse().ok()).unwrap_or(default)
 }
 
-/// Judges a history, checks the evidence, and says whether it is linearizable.
+/// A history of operations that do not return before their calls.
+pub fn history_of<I, O>(operations: impl IntoIterator<Item = Operation<I, O>>) -> History<I, O> {
+    History::from_operations(operations).expect("no return before a call")
+}
+
+/// Judges a history, checks the evidence, and returns whether it is linearizable.
 pub fn judge<M>(model: &M, history: &History<M::Input, M::Output>) -> bool
 where
     M: Model + Sync,
@@ -32,7 +37,7 @@ where
             let operations = &violation.conflict.operations;
             let right = validate::conflict(model, history, operations);
             assert!(
-                matches!(right, Ok(()) | Err(validate::Why::TooLarge)),
+                matches!(right, Ok(()) | Err(validate::WrongVerdict::TooLarge)),
                 "{right:?}: {violation:?} of {history:?}"
             );
             false
@@ -41,7 +46,7 @@ where
     }
 }
 
-/// Compares the verdict with that of the brute force, and gives it.
+/// Compares the verdict with that of the brute force, and returns it.
 pub fn compare<M>(model: &M, history: &History<M::Input, M::Output>) -> bool
 where
     M: Model + Sync,
@@ -53,16 +58,16 @@ where
     expected
 }
 
-/// What a small random history is made of.
+/// The shape of a small random history.
 #[derive(Clone, Copy, Debug)]
 pub struct Small {
     pub operations: usize,
     /// 0: every write has a value of its own.
     pub values: u64,
     pub unknown_per_cent: u64,
-    /// How many times there are: few make for many equal ones.
+    /// How many different times there are. With few of them, many are equal.
     pub times: u64,
-    /// How many of a hundred answers are drawn instead of simulated.
+    /// How many of a hundred answers are random instead of right.
     pub wrong_per_cent: u64,
 }
 
@@ -77,7 +82,8 @@ impl Small {
         }
     }
 
-    /// A history whose answers are those of a register with points in the intervals, but for the wrong ones.
+    /// A history with the answers of a register whose operations take effect in their intervals, except for the
+    /// wrong answers.
     pub fn history(&self, random: &mut Random) -> Registers {
         let mut planned = Vec::new();
         for index in 0..self.operations {
@@ -104,7 +110,7 @@ impl Small {
             operations.push((index, Operation { client: index as u32, input, call, outcome }));
         }
         operations.sort_by_key(|(index, _)| *index);
-        operations.into_iter().map(|(_, operation)| operation).collect()
+        history_of(operations.into_iter().map(|(_, operation)| operation))
     }
 
     fn value(&self, random: &mut Random) -> u8 {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::{Flying, Held, Place};
+use super::{InFlight, Position, Retained};
 use crate::check::{is_allowed, would_change};
 use crate::evidence::Change;
 use crate::history::{Operation, Seen};
@@ -20,29 +20,29 @@ pub(super) struct Replay {
     cursor: u32,
     /// Old revisions are known from this one on.
     oldest: u32,
-    /// What was shown of later revisions, and whether nobody made it.
+    /// What was shown of later revisions, and whether the store made them itself.
     shown: BTreeMap<u32, (Vec<Change>, bool)>,
-    /// Who was answered with a later revision: who made it, and who saw it.
+    /// Answers with later revisions: of the operation that made the revision, and of those that saw it.
     makers: BTreeMap<u32, (u32, Operation)>,
     readers: BTreeMap<u32, Vec<(u32, Operation)>>,
     /// Revisions that were shown and not acknowledged.
     open: BTreeMap<u32, Open>,
     /// Writes in flight by effect and floor.
-    flying: BTreeSet<(Effect, Place, u32)>,
-    /// Writes that will not be answered.
-    lost: BTreeMap<Effect, Vec<Flying>>,
+    in_flight: BTreeSet<(Effect, Position, u32)>,
+    /// Writes of unknown outcome.
+    lost: BTreeMap<Effect, Vec<InFlight>>,
     lost_count: usize,
-    /// What keys hold since when, and all but the last of it in the order of revisions.
+    /// By key: what it held, and since which revision; and the keys of those versions in the order of revisions.
     versions: BTreeMap<u32, VecDeque<(u32, Seen)>>,
     recent: VecDeque<(u32, u32)>,
-    /// Effects of which lost operations that ask for different things could have made the same revision.
+    /// Effects for which lost operations on different conditions could have made the same revision.
     chosen: BTreeSet<Effect>,
     pub(super) undecided: Undecided,
-    /// How many revisions were shown to be nobody's.
-    nobodys: u32,
+    /// How many revisions the store made itself.
+    store_made: u32,
 }
 
-/// A revision that nobody acknowledged so far, and what its first key held before it.
+/// A revision that no answer has acknowledged so far, and what its first key held before it.
 #[derive(Debug)]
 struct Open {
     changes: Vec<Change>,
@@ -62,30 +62,30 @@ impl Replay {
             makers: BTreeMap::new(),
             readers: BTreeMap::new(),
             open: BTreeMap::new(),
-            flying: BTreeSet::new(),
+            in_flight: BTreeSet::new(),
             lost: BTreeMap::new(),
             lost_count: 0,
             versions: BTreeMap::new(),
             recent: VecDeque::new(),
             chosen: BTreeSet::new(),
             undecided: Undecided::default(),
-            nobodys: 0,
+            store_made: 0,
         }
     }
 
-    pub(super) fn asked(&mut self, flying: &Flying) {
-        if flying.operation.is_write() {
-            self.flying.insert((effect(&flying.operation), flying.floor, flying.number));
+    pub(super) fn asked(&mut self, in_flight: &InFlight) {
+        if in_flight.operation.is_write() {
+            self.in_flight.insert((effect(&in_flight.operation), in_flight.floor, in_flight.number));
         }
     }
 
-    pub(super) fn landed(&mut self, flying: &Flying) {
-        self.flying.remove(&(effect(&flying.operation), flying.floor, flying.number));
+    pub(super) fn landed(&mut self, in_flight: &InFlight) {
+        self.in_flight.remove(&(effect(&in_flight.operation), in_flight.floor, in_flight.number));
     }
 
-    pub(super) fn lost(&mut self, flying: Flying) {
-        if flying.operation.is_write() {
-            self.lost.entry(effect(&flying.operation)).or_default().push(flying);
+    pub(super) fn lost(&mut self, in_flight: InFlight) {
+        if in_flight.operation.is_write() {
+            self.lost.entry(effect(&in_flight.operation)).or_default().push(in_flight);
             self.lost_count += 1;
         }
     }
@@ -112,7 +112,7 @@ impl Replay {
         }
     }
 
-    pub(super) fn shown(&mut self, revision: u32, changes: Vec<Change>, by_nobody: bool) -> Result<()> {
+    pub(super) fn shown(&mut self, revision: u32, changes: Vec<Change>, by_store: bool) -> Result<()> {
         if changes.is_empty() || revision <= self.cursor {
             return Ok(());
         }
@@ -123,23 +123,23 @@ impl Replay {
         if !is_possible {
             return violation(Vec::new(), Reason::Phantom { revision });
         }
-        self.nobodys += u32::from(by_nobody);
-        self.shown.insert(revision, (changes, by_nobody));
+        self.store_made += u32::from(by_store);
+        self.shown.insert(revision, (changes, by_store));
         Ok(())
     }
 
-    /// Follows the watch as far as it goes, decides who made revisions that lie below the floor, and forgets what was
-    /// before the oldest revision that somebody may yet show.
-    pub(super) fn go_on(&mut self, floor: Place, oldest: u32) -> Result<()> {
-        while let Some(next) = self.next() {
-            self.advance(next.0, next.1)?;
+    /// Follows the watch as far as it goes, decides which operations made the revisions below the floor, and forgets what
+    /// was before the oldest revision that an answer may still show.
+    pub(super) fn proceed(&mut self, floor: Position, oldest: u32) -> Result<()> {
+        while let Some((changes, by_store)) = self.next() {
+            self.advance(changes, by_store)?;
         }
         self.decide(floor)?;
         self.prune(oldest.min(self.cursor));
         Ok(())
     }
 
-    /// What the next revision did, if it is known: it was shown, or the watch has passed it and somebody acknowledged it.
+    /// What the next revision did, if that is known: it was shown, or the watch has passed it and an answer acknowledged it.
     fn next(&mut self) -> Option<(Vec<Change>, bool)> {
         let (first, _) = self.shown.first_key_value()?;
         if *first == self.cursor + 1 {
@@ -155,13 +155,13 @@ impl Replay {
         Some((vec![Change { revision, key, value }], false))
     }
 
-    fn advance(&mut self, changes: Vec<Change>, by_nobody: bool) -> Result<()> {
+    fn advance(&mut self, changes: Vec<Change>, by_store: bool) -> Result<()> {
         let revision = self.cursor + 1;
         let before = self.held(changes[0].key, self.cursor);
         let is_idle = |change: &Change| change.value.is_none() && self.now(change.key).is_absent();
         let is_idle = changes.iter().any(is_idle);
-        match (self.makers.remove(&revision), by_nobody) {
-            (Some((number, _)), true) => return violation(vec![number], Reason::Nobodys { revision }),
+        match (self.makers.remove(&revision), by_store) {
+            (Some((number, _)), true) => return violation(vec![number], Reason::MadeByStore { revision }),
             (Some((number, operation)), false) => made(number, &operation, &changes, before)?,
             (None, true) if is_idle => return violation(Vec::new(), Reason::Phantom { revision }),
             (None, true) => {}
@@ -196,7 +196,7 @@ impl Replay {
     fn read(&mut self, number: u32, operation: &Operation) -> Result<()> {
         let revision = operation.revision;
         if revision < self.oldest {
-            // Some member's own state, older than all that is kept.
+            // A serializable read of a state older than those retained.
             self.undecided.forgotten += 1;
             return Ok(());
         }
@@ -210,20 +210,20 @@ impl Replay {
         Ok(())
     }
 
-    /// Finds who made revisions that nobody can acknowledge any more.
-    fn decide(&mut self, floor: Place) -> Result<()> {
+    /// Finds the lost operations that made the revisions which no answer can acknowledge any more.
+    fn decide(&mut self, floor: Position) -> Result<()> {
         let mut after = 0;
         while let Some((revision, open)) = self.open.range(after..).next() {
             let (revision, first) = (*revision, open.changes[0]);
-            let place = (revision, false);
-            if floor <= place {
+            let position = Position::of_change(revision);
+            if floor <= position {
                 return Ok(());
             }
             after = revision.saturating_add(1);
             let effect = (first.key, first.value);
-            let oldest = self.flying.range((effect, (0, false), 0)..).next();
+            let oldest = self.in_flight.range((effect, Position::of_change(0), 0)..).next();
             let may_be_acknowledged =
-                oldest.is_some_and(|(other, floor, _)| *other == effect && *floor <= place);
+                oldest.is_some_and(|(other, floor, _)| *other == effect && *floor <= position);
             if !may_be_acknowledged {
                 self.take(revision, effect)?;
             }
@@ -234,14 +234,15 @@ impl Replay {
         Ok(())
     }
 
-    /// Takes one of those without an answer for a revision; any will do, since all can stand later as well.
+    /// Takes a lost operation for a revision. Any that fits will do, as all of them can also come later.
     fn take(&mut self, revision: u32, effect: Effect) -> Result<()> {
         let open = self.open.remove(&revision).expect("it is open");
         let empty = &mut Vec::new();
         let lost = self.lost.get_mut(&effect).unwrap_or(empty);
-        let may = |flying: &Flying| {
+        let may = |in_flight: &InFlight| {
             let is_single = open.changes.len() == 1;
-            is_single && flying.floor <= (revision, false) && is_allowed(&flying.operation, open.before)
+            let in_time = in_flight.floor <= Position::of_change(revision);
+            is_single && in_time && is_allowed(&in_flight.operation, open.before)
         };
         let Some(at) = lost.iter().position(may) else {
             if self.chosen.contains(&effect) {
@@ -250,7 +251,7 @@ impl Replay {
             }
             return violation(Vec::new(), Reason::Phantom { revision });
         };
-        let asks = |flying: &Flying| (flying.operation.kind, flying.operation.expected);
+        let asks = |in_flight: &InFlight| (in_flight.operation.kind, in_flight.operation.expected);
         let taken = lost.swap_remove(at);
         if lost.iter().any(|other| asks(other) != asks(&taken) && may(other)) {
             self.chosen.insert(effect);
@@ -262,7 +263,7 @@ impl Replay {
         Ok(())
     }
 
-    /// Forgets what keys held before a revision that nobody can show any more.
+    /// Forgets what keys held before the oldest revision that an answer can still show.
     fn prune(&mut self, oldest: u32) {
         self.oldest = self.oldest.max(oldest);
         while let Some((revision, key)) = self.recent.front().copied().filter(|(at, _)| *at <= self.oldest) {
@@ -284,26 +285,27 @@ impl Replay {
         let wanted: BTreeSet<Effect> = all.map(|change| (change.key, change.value)).collect();
         self.lost.retain(|effect, lost| {
             if !wanted.contains(effect) {
-                lost.retain(|flying| flying.operation.call >= time);
+                lost.retain(|in_flight| in_flight.operation.call >= time);
             }
             !lost.is_empty()
         });
         self.lost_count = self.lost.values().map(Vec::len).sum();
     }
 
-    /// Everything is known that ever will be. Revisions that were only acknowledged did what their makers asked for.
+    /// Judges the rest, as nothing more will be known. Revisions that were only acknowledged did what their operations
+    /// asked for.
     pub(super) fn finish(&mut self, base: u32, operations: u32) -> Result<()> {
-        self.go_on((u32::MAX, true), 0)?;
+        self.proceed(Position::LAST, 0)?;
         let named =
             [self.shown.keys().next_back(), self.makers.keys().next_back(), self.readers.keys().next_back()];
         let last = named.into_iter().flatten().copied().max().unwrap_or(self.cursor);
-        let most = base.saturating_add(operations).saturating_add(self.nobodys);
+        let most = base.saturating_add(operations).saturating_add(self.store_made);
         if last > most {
             return violation(Vec::new(), Reason::OutOfRange { revision: last });
         }
         while self.cursor < last {
             let shown = self.shown.remove(&(self.cursor + 1));
-            let Some((changes, by_nobody)) = shown.or_else(|| self.acknowledged()) else {
+            let Some((changes, by_store)) = shown.or_else(|| self.acknowledged()) else {
                 // Nothing is known of the store from here on.
                 for revision in self.cursor + 1..=last {
                     if !self.shown.contains_key(&revision) && !self.makers.contains_key(&revision) {
@@ -312,15 +314,15 @@ impl Replay {
                 }
                 break;
             };
-            self.advance(changes, by_nobody)?;
+            self.advance(changes, by_store)?;
         }
-        self.decide((u32::MAX, true))
+        self.decide(Position::LAST)
     }
 
-    pub(super) fn held_items(&self) -> Held {
+    pub(super) fn retained(&self) -> Retained {
         let readers: usize = self.readers.values().map(Vec::len).sum();
-        Held {
-            flying: 0,
+        Retained {
+            in_flight: 0,
             lost: self.lost_count,
             waiting: readers + self.makers.len() + self.shown.len() + self.open.len(),
             versions: self.recent.len() + self.versions.len(),
@@ -332,7 +334,7 @@ fn effect(operation: &Operation) -> Effect {
     (operation.key, operation.sets())
 }
 
-/// Whether an operation made a revision as it was shown, of a key that held this before.
+/// Checks that an operation made a revision as it was shown, given what its key held before.
 fn made(number: u32, operation: &Operation, changes: &[Change], before: Seen) -> Result<()> {
     let revision = operation.revision;
     let is_shown = changes.len() == 1 && effect(operation) == (changes[0].key, changes[0].value);

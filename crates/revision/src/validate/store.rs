@@ -1,4 +1,4 @@
-//! A store by its definition, which keeps everything it ever held.
+//! A store, taken literally: it keeps everything it ever held.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +8,11 @@ use crate::wide::{Answer, Compare, Keys, Range, Relation, Response, Step, Target
 pub(super) struct Store {
     pub(super) revision: u32,
     base: u32,
-    /// By key: what it holds from which revision on.
+    /// By key: what it held, and since which revision.
     versions: BTreeMap<u32, Vec<(u32, Seen)>>,
 }
 
-/// What a transaction has set so far; `None` for what it removed.
+/// What a transaction has set so far; `None` for deleted keys.
 pub(super) type Changes = BTreeMap<u32, Option<u32>>;
 
 impl Store {
@@ -39,15 +39,15 @@ impl Store {
         self.revision += 1;
     }
 
-    /// What an operation changes in the store of a revision, if its answer, where it has one, is the one that the store
-    /// gives.
+    /// What an operation changes in the store at a revision. The error says why its answer, if it has one, is not the
+    /// store's.
     pub(super) fn run(
         &self,
         history: &History,
         operation: &Operation,
         revision: u32,
     ) -> Result<Changes, String> {
-        let is_answered = operation.ret != UNKNOWN;
+        let is_answered = operation.returned != UNKNOWN;
         let Some(wide) = history.wide(operation) else {
             let holds = self.get(operation.key, revision);
             let (changed, value, shows) = step(operation, holds);
@@ -62,7 +62,7 @@ impl Store {
     }
 }
 
-/// What an operation does to a key that holds this: whether it changes it, to what, and what it shows.
+/// What an operation does to a key that holds this: whether it changes it, to what, and what its answer shows.
 pub(super) fn step(operation: &Operation, holds: Seen) -> (bool, Option<u32>, Seen) {
     match operation.kind {
         Kind::Put => (true, Some(operation.value), Seen::ABSENT),
@@ -87,7 +87,7 @@ impl Run<'_> {
     fn transaction(&mut self, request: &Transaction, response: Option<&Response>) -> Result<(), String> {
         let succeeded = request.compares.iter().all(|compare| self.holds(compare));
         if response.is_some_and(|response| response.succeeded != succeeded) {
-            return Err(format!("its compares should be {succeeded}"));
+            return Err(format!("the result of its compares should be {succeeded}"));
         }
         let steps = if succeeded { &request.success } else { &request.failure };
         for (at, step) in steps.iter().enumerate() {
@@ -131,7 +131,7 @@ impl Run<'_> {
             Step::Put { key, value } => {
                 let holds = self.held(Keys::one(*key)).get(key).copied().unwrap_or(Seen::ABSENT);
                 if value.is_none() && holds == Seen::ABSENT {
-                    return Err(format!("there is no key {key} whose value it could keep"));
+                    return Err(format!("key {key}, whose value it should keep, does not exist"));
                 }
                 self.changes.insert(*key, Some(value.unwrap_or(holds.value)));
                 match answer {
@@ -149,7 +149,7 @@ impl Run<'_> {
                         if *deleted as usize != held.len()
                             || previous.as_ref().is_some_and(|previous| !is_all(previous, &held)) =>
                     {
-                        Err(format!("it removed {held:?}"))
+                        Err(format!("it deleted {held:?}"))
                     }
                     _ => Ok(()),
                 }

@@ -1,24 +1,27 @@
 //! Whether operations contradict each other.
 
-use super::shown;
 use super::store::{Changes, Store, step};
+use super::{WrongVerdict, shown};
 use crate::evidence::{Change, Evidence};
 use crate::history::{History, Operation, Seen, UNKNOWN};
 use crate::verdict::{Reason, Violation};
 
-/// Whether the operations of a violation contradict each other as it says.
+/// Checks that the operations of a violation contradict each other as it says.
 ///
 /// # Errors
-/// Why not.
-pub fn violation(history: &History, evidence: &Evidence, violation: &Violation) -> Result<(), String> {
+/// If they do not, or the violation is of another history.
+pub fn violation(history: &History, evidence: &Evidence, violation: &Violation) -> Result<(), WrongVerdict> {
     let operations = history.operations();
-    let named: Vec<&Operation> = violation.operations.iter().map(|at| &operations[*at as usize]).collect();
+    let named = violation.operations.iter().map(|at| operations.get(*at as usize));
+    let Some(named) = named.collect::<Option<Vec<&Operation>>>() else {
+        return Err(WrongVerdict(format!("{violation:?} names an operation that does not exist")));
+    };
     let holds = match (violation.reason, &named[..]) {
         (Reason::MadeTwice { revision }, [a, b]) => makes(a, revision) && makes(b, revision),
         (Reason::Stale { revision, newer }, [late, over]) => {
-            let may_make = late.ret == UNKNOWN || makes(late, revision);
+            let may_make = late.returned == UNKNOWN || makes(late, revision);
             let is_later = revision < newer || revision == newer && may_make && !makes(over, revision);
-            over.ret < late.call && is_later && over.revision == newer && late.is_bound()
+            over.returned < late.call && is_later && over.revision == newer && late.is_bound()
         }
         (Reason::Wrong { revision, holds, shows }, _) => {
             let shows_it = |operation: &&&Operation| {
@@ -46,25 +49,27 @@ pub fn violation(history: &History, evidence: &Evidence, violation: &Violation) 
             Reason::More { revision, .. } | Reason::Branch { revision, .. } | Reason::Refused { revision },
             [_],
         ) => is_refuted(history, evidence, &named, revision),
-        (Reason::Nobodys { revision }, [maker]) => makes(maker, revision) && evidence.is_nobodys(revision),
+        (Reason::MadeByStore { revision }, [maker]) => {
+            makes(maker, revision) && evidence.is_store_made(revision)
+        }
         (Reason::Evidence { revision }, [maker]) => {
             makes(maker, revision) && contradicts(history, evidence, maker)
         }
         (Reason::Phantom { revision }, []) => !evidence.of(revision).is_empty(),
         (Reason::OutOfRange { revision }, [operation]) => operation.revision == revision,
         (Reason::OutOfRange { revision }, []) => {
-            evidence.is_nobodys(revision) || !evidence.of(revision).is_empty()
+            evidence.is_store_made(revision) || !evidence.of(revision).is_empty()
         }
         _ => false,
     };
-    if holds { Ok(()) } else { Err(format!("{violation:?} does not hold of {named:?}")) }
+    if holds { Ok(()) } else { Err(WrongVerdict(format!("{violation:?} is not true of {named:?}"))) }
 }
 
 fn makes(operation: &Operation, revision: u32) -> bool {
-    operation.ret != UNKNOWN && operation.is_change() && operation.revision == revision
+    operation.returned != UNKNOWN && operation.is_change() && operation.revision == revision
 }
 
-/// Whether one of these is an operation on several keys that the store of its revision would have answered otherwise.
+/// Whether one of these is an operation on several keys to which the store at its revision would have answered otherwise.
 fn is_refuted(history: &History, evidence: &Evidence, named: &[&Operation], revision: u32) -> bool {
     let wide = named.iter().filter(|operation| operation.is_wide() && operation.revision == revision);
     wide.into_iter().any(|operation| {
@@ -105,7 +110,7 @@ fn effect(operation: &Operation) -> (u32, Option<u32>) {
     (operation.key, operation.sets())
 }
 
-/// Whether a key holds this after a revision, as far as acknowledged and shown changes tell: its last change is that one.
+/// Whether a key holds this after a revision, as far as acknowledged and shown changes say: that is its last change.
 fn agrees(history: &History, evidence: &Evidence, key: u32, revision: u32, holds: Seen) -> bool {
     if let Some(store) = replay(history, evidence, revision) {
         return store.get(key, revision) == holds;
@@ -113,7 +118,7 @@ fn agrees(history: &History, evidence: &Evidence, key: u32, revision: u32, holds
     let acknowledged = history
         .operations()
         .iter()
-        .filter(|operation| operation.ret != UNKNOWN && operation.is_change() && !operation.is_wide());
+        .filter(|operation| operation.returned != UNKNOWN && operation.is_change() && !operation.is_wide());
     let changes = acknowledged.map(|operation| {
         let (key, value) = effect(operation);
         Change { revision: operation.revision, key, value }

@@ -1,4 +1,4 @@
-//! One lie, or what a client or a watch did not see.
+//! One lie, or something that a client or a watch did not see.
 
 use revision::{
     Answer, Change, Evidence, History, Kind, Operation, Response, Seen, Step, Target, Transaction, UNKNOWN,
@@ -24,8 +24,8 @@ impl Item {
     /// Call, return and revision.
     fn header(&mut self) -> (&mut u64, &mut u64, &mut u32) {
         match self {
-            Item::Point(operation) => (&mut operation.call, &mut operation.ret, &mut operation.revision),
-            Item::Wide(wide) => (&mut wide.call, &mut wide.ret, &mut wide.revision),
+            Item::Point(operation) => (&mut operation.call, &mut operation.returned, &mut operation.revision),
+            Item::Wide(wide) => (&mut wide.call, &mut wide.returned, &mut wide.revision),
         }
     }
 }
@@ -47,7 +47,7 @@ fn history(base: u32, items: Vec<Item>) -> History {
                 // These answers show nothing.
                 let is_blank = matches!(operation.kind, Kind::Put | Kind::Delete) || operation.changed;
                 let seen = if is_blank { Seen::ABSENT } else { operation.seen };
-                history.push(Operation { seen, ..operation });
+                history.push(Operation { seen, ..operation }).expect("the times are in order");
             }
         }
     }
@@ -62,7 +62,7 @@ pub fn serializable(given: &History, evidence: &Evidence, random: &mut Random) -
             continue;
         }
         match item {
-            Item::Point(operation) if operation.kind == Kind::Get && operation.ret != UNKNOWN => {
+            Item::Point(operation) if operation.kind == Kind::Get && operation.returned != UNKNOWN => {
                 let behind = operation.revision.saturating_sub(random.below(3) as u32).max(given.base());
                 (operation.kind, operation.revision) = (Kind::GetSerializable, behind);
                 operation.seen = held(evidence, operation.key, behind);
@@ -91,7 +91,7 @@ pub fn with_few_values(given: &History, evidence: &Evidence) -> (History, Eviden
     }
     let few_of = |change: &Change| Change { value: change.value.map(few), ..*change };
     let changes: Vec<Change> = evidence.changes().iter().map(few_of).collect();
-    let evidence = Evidence::from(changes).by_nobody(evidence.nobodys().to_vec());
+    let evidence = Evidence::from(changes).made_by_store(evidence.store_made().to_vec());
     (history(given.base(), all), evidence)
 }
 
@@ -143,7 +143,7 @@ fn held(evidence: &Evidence, key: u32, revision: u32) -> Seen {
     })
 }
 
-/// One lie, or what a client or a watch did not see.
+/// One lie, or something that a client or a watch did not see.
 pub fn mutate(given: &History, evidence: &Evidence, random: &mut Random) -> (History, Evidence) {
     let mut all = items(given);
     let at = random.below(all.len());
@@ -156,19 +156,19 @@ pub fn mutate(given: &History, evidence: &Evidence, random: &mut Random) -> (His
         }
         2 | 3 => {
             let shift = random.below(6) as u64;
-            let (call, ret, _) = all[at].header();
-            if *ret != UNKNOWN {
-                *ret = ret.saturating_sub(shift).max(*call);
+            let (call, returned, _) = all[at].header();
+            if *returned != UNKNOWN {
+                *returned = returned.saturating_sub(shift).max(*call);
             }
         }
         4 => {
             let shift = random.below(6) as u64;
-            let (call, ret, _) = all[at].header();
-            *call = (*call + shift).min(if *ret == UNKNOWN { *call } else { *ret });
+            let (call, returned, _) = all[at].header();
+            *call = (*call + shift).min(if *returned == UNKNOWN { *call } else { *returned });
         }
         5 => {
-            let (_, ret, revision) = all[at].header();
-            (*ret, *revision) = (UNKNOWN, 0);
+            let (_, returned, revision) = all[at].header();
+            (*returned, *revision) = (UNKNOWN, 0);
             if let Item::Point(operation) = &mut all[at] {
                 operation.seen = Seen::ABSENT;
             }
@@ -259,12 +259,12 @@ fn mutate_pairs(pairs: &mut Vec<(u32, Seen)>, other: Seen, random: &mut Random) 
 
 fn mutate_evidence(evidence: &Evidence, random: &mut Random) -> Evidence {
     let mut changes = evidence.changes().to_vec();
-    let mut nobodys = evidence.nobodys().to_vec();
+    let mut store_made = evidence.store_made().to_vec();
     let at = random.below(changes.len());
     let last = changes.last().map_or(1, |change| change.revision);
     match random.below(8) {
-        0 => nobodys.push(2 + random.below(last as usize) as u32),
-        1 if !nobodys.is_empty() => drop(nobodys.remove(0)),
+        0 => store_made.push(2 + random.below(last as usize) as u32),
+        1 if !store_made.is_empty() => drop(store_made.remove(0)),
         2 => changes.push(Change::delete(2 + random.below(last as usize) as u32, random.below(3) as u32)),
         _ if changes.is_empty() => {}
         3 => nudge(random, &mut changes[at].key),
@@ -273,5 +273,5 @@ fn mutate_evidence(evidence: &Evidence, random: &mut Random) -> Evidence {
         _ => drop(changes.remove(at)),
     }
     changes.iter_mut().for_each(|change| change.key = change.key.min(super::store::KEYS as u32 - 1));
-    Evidence::from(changes).by_nobody(nobodys)
+    Evidence::from(changes).made_by_store(store_made)
 }

@@ -1,4 +1,4 @@
-//! The check against all orders: small histories, and what becomes of them when somebody lies.
+//! The check against all orders: small histories, correct ones and ones with lies.
 
 pub mod lies;
 pub mod store;
@@ -24,18 +24,18 @@ fn histories() -> u32 {
 
 fn judge(seed: u64, history: &History, evidence: &Evidence, count: &mut Count) {
     let verdict = check(history, evidence);
-    let told = || format!("seed {seed}: {verdict:?}\n{evidence:?}\n{history:#?}");
+    let details = || format!("seed {seed}: {verdict:?}\n{evidence:?}\n{history:#?}");
     match &verdict {
         Verdict::Linearizable(witness) => {
             count.good += 1;
-            assert!(by_brute_force(history, evidence), "there is no order\n{}", told());
-            validate::order(history, evidence, witness).unwrap_or_else(|why| panic!("{why}\n{}", told()));
+            assert!(by_brute_force(history, evidence), "there is no order\n{}", details());
+            validate::order(history, evidence, witness).unwrap_or_else(|why| panic!("{why}\n{}", details()));
         }
         Verdict::Violation(violation) => {
             count.bad += 1;
-            assert!(!by_brute_force(history, evidence), "there is an order\n{}", told());
+            assert!(!by_brute_force(history, evidence), "there is an order\n{}", details());
             validate::violation(history, evidence, violation)
-                .unwrap_or_else(|why| panic!("{why}\n{}", told()));
+                .unwrap_or_else(|why| panic!("{why}\n{}", details()));
         }
         Verdict::Undecided(undecided) => {
             count.undecided += 1;
@@ -73,7 +73,7 @@ fn compare(wide: u32, few_values: bool) -> Count {
     count
 }
 
-/// Both verdicts are common, and being undecided is no way out.
+/// Both verdicts must be common, and few histories undecided.
 fn assert_telling(count: &Count) {
     let Count { good, bad, undecided, ambiguous } = *count;
     assert!(good > histories() / 2 && bad > histories() / 8, "{count:?}");

@@ -11,7 +11,7 @@ pub const KEYS: usize = 4;
 
 type Rows = [Seen; KEYS];
 
-/// The store, which may contradict no evidence.
+/// The store, which must not contradict the evidence.
 struct Store {
     base: u32,
     evidence: Evidence,
@@ -22,7 +22,7 @@ enum Ask {
     Point(Operation),
     Wide(Wide),
     /// A revision that the store makes itself.
-    Nobody(u32),
+    StoreMade(u32),
     /// At the end: everything that was shown has happened.
     End,
 }
@@ -59,7 +59,7 @@ impl Model for Store {
                 let shown = self.evidence.changes().last().map_or(0, |change| change.revision);
                 (state.revision >= shown).then(|| state.clone())
             }
-            Ask::Nobody(revision) => {
+            Ask::StoreMade(revision) => {
                 let changes: Vec<(u32, Option<u32>)> =
                     self.evidence.of(*revision).iter().map(|change| (change.key, change.value)).collect();
                 let absent = |change: &(u32, Option<u32>)| {
@@ -105,12 +105,12 @@ impl Store {
         let after = self.changed(state, &changes, false)?;
         let revision = if wide.serializable { at } else { after.revision };
         let is_right =
-            output.is_none_or(|(told, changed, ..)| (*told, *changed) == (revision, !changes.is_empty()));
+            output.is_none_or(|(made, changed, ..)| (*made, *changed) == (revision, !changes.is_empty()));
         is_right.then_some(after)
     }
 
     /// The state after some changes, none of which contradicts the evidence.
-    fn changed(&self, state: &State, changes: &[(u32, Option<u32>)], by_nobody: bool) -> Option<State> {
+    fn changed(&self, state: &State, changes: &[(u32, Option<u32>)], by_store: bool) -> Option<State> {
         let mut state = state.clone();
         if changes.is_empty() {
             return Some(state);
@@ -123,7 +123,7 @@ impl Store {
             shown.iter().any(|shown| (shown.key, shown.value) == (*key, *value))
         };
         let is_as_shown = shown.is_empty() || shown.len() == changes.len() && changes.iter().all(is_shown);
-        if !is_as_shown || self.evidence.nobodys().contains(&revision) != by_nobody {
+        if !is_as_shown || self.evidence.store_made().contains(&revision) != by_store {
             return None;
         }
         let mut rows = state.rows();
@@ -281,12 +281,12 @@ pub fn by_brute_force(history: &History, evidence: &Evidence) -> bool {
     let mut plain = Plain::new();
     let mut add = |input, call, outcome| {
         let client = plain.len() as u32;
-        plain.push(linear::Operation { client, input, call, outcome });
+        plain.push(linear::Operation { client, input, call, outcome }).expect("no return before a call");
     };
     for operation in history.operations() {
         let wide = history.wide(operation);
         let response = wide.map(|wide| wide.response.clone()).unwrap_or_default();
-        let outcome = match operation.ret {
+        let outcome = match operation.returned {
             UNKNOWN => Outcome::Unknown,
             at => {
                 let output = (operation.revision, operation.changed, operation.seen, response);
@@ -296,10 +296,10 @@ pub fn by_brute_force(history: &History, evidence: &Evidence) -> bool {
         let input = wide.map_or(Ask::Point(*operation), |wide| Ask::Wide(wide.clone()));
         add(input, operation.call, outcome);
     }
-    let told = |at| Outcome::Answered { output: (0, false, Seen::ABSENT, Response::default()), at };
-    for revision in evidence.nobodys().iter().filter(|revision| **revision > history.base()) {
-        add(Ask::Nobody(*revision), 0, told(u64::MAX - 1));
+    let done = |at| Outcome::Answered { output: (0, false, Seen::ABSENT, Response::default()), at };
+    for revision in evidence.store_made().iter().filter(|revision| **revision > history.base()) {
+        add(Ask::StoreMade(*revision), 0, done(u64::MAX - 1));
     }
-    add(Ask::End, u64::MAX - 2, told(u64::MAX - 1));
+    add(Ask::End, u64::MAX - 2, done(u64::MAX - 1));
     linear::brute::linearizable(&Store { base: history.base(), evidence: evidence.clone() }, &plain)
 }

@@ -60,7 +60,7 @@ impl ByRevision {
         for (number, operation) in (0..).zip(&history.operations) {
             let Some(at) = stands(operation) else { continue };
             let answered = operation.response().zip(over_at(operation));
-            let ret = answered.map_or(UNKNOWN, |(_, at)| at);
+            let returned = answered.map_or(UNKNOWN, |(_, at)| at);
             let revision = match at {
                 At::Revision(position) => requests::number(position.revision())?,
                 At::Unknown => 0,
@@ -68,10 +68,10 @@ impl ByRevision {
             let asked = requests::take(&operation.request, answered.map(|(response, _)| response), &numbers)?;
             match asked {
                 requests::Taken::Point(point) => {
-                    taken.try_push(point.at(revision).during(operation.call, ret))?
+                    taken.push(point.at(revision).during(operation.call, returned))?;
                 }
                 requests::Taken::Wide(wide) => {
-                    let wide = Wide { call: operation.call, ret, revision, ..*wide };
+                    let wide = Wide { call: operation.call, returned, revision, ..*wide };
                     taken.push_wide(wide)?;
                 }
             }
@@ -91,11 +91,12 @@ impl ByRevision {
     /// # Errors
     /// Why not: then the engine is wrong, or its validator.
     pub fn validate(&self, verdict: &Verdict) -> Result<(), String> {
-        match verdict {
+        let checked = match verdict {
             Verdict::Linearizable(witness) => validate::order(&self.history, &self.evidence, witness),
             Verdict::Violation(violation) => validate::violation(&self.history, &self.evidence, violation),
             Verdict::Undecided(_) => Ok(()),
-        }
+        };
+        checked.map_err(|wrong| wrong.to_string())
     }
 }
 
@@ -145,7 +146,7 @@ fn evidence(
         known.makers.iter().filter(|(_, maker)| is_known(*maker)).map(|(revision, _)| *revision).collect();
     let nobody = (start_revision + 1..=known.model.revision()).filter(|revision| !made.contains(revision));
     let nobody: Vec<u32> = nobody.map(requests::number).collect::<Result<_, _>>()?;
-    Ok(Evidence::from(changes).by_nobody(nobody))
+    Ok(Evidence::from(changes).made_by_store(nobody))
 }
 
 /// Whether an answer is one of those to the request.

@@ -71,7 +71,8 @@ impl Asked {
                 _ => Outcome::Unknown,
             };
             let (client, input) = (operation.client, granted(operation).into_owned());
-            asked.push(Operation { client, input, call: operation.call, outcome });
+            let operation = Operation { client, input, call: operation.call, outcome };
+            asked.push(operation).expect("a record has no operation that returns before its call");
             numbers.push(number);
         }
         Asked { history: asked, numbers, model: Etcd { start_revision, past } }

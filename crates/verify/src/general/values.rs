@@ -315,7 +315,8 @@ impl<'a> Taking<'a> {
         input: OfKey<u32, Input<Held>>,
         outcome: Outcome<Output<Held>>,
     ) {
-        self.history.push(Operation { client: operation.client, input, call: operation.call, outcome });
+        let part = Operation { client: operation.client, input, call: operation.call, outcome };
+        self.history.push(part).expect("a record has no operation that returns before its call");
         self.numbers.push(number);
     }
 }

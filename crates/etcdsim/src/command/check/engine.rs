@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use histories::{Held, Operations, Recorded, Value};
+use histories::{Operations, Recorded, RegisterValue, Value};
 use linear::cycles;
 use linear::models::keyed::Keyed;
 use linear::models::list::List;
@@ -152,7 +152,7 @@ impl General<'_> {
             Recorded::Register { cas, initial, operations } => {
                 let model = Register { initial: initial.clone() };
                 let name = if *cas { "cas-register" } else { "register" };
-                self.operations::<Register<Held>>(name, model, operations)
+                self.operations::<Register<RegisterValue>>(name, model, operations)
             }
             Recorded::KeyValue(history) if self.together => {
                 self.linear("key-value", &Keyed::together(Text), history, |index| index)
@@ -214,7 +214,7 @@ impl General<'_> {
                 }
                 let conflict = &violation.conflict;
                 match validate::conflict(model, history, &conflict.operations) {
-                    Err(validate::Why::TooLarge) => {}
+                    Err(validate::WrongVerdict::TooLarge) => {}
                     checked => confirmed(checked, "conflict"),
                 }
                 let said = |index: &u32| said(model, history, *index, number(*index));
@@ -257,9 +257,9 @@ fn missing(undecided: &linear::Undecided, components: usize) -> String {
 }
 
 /// Evidence that does not stand is a bug of ours.
-fn confirmed(checked: Result<(), validate::Why>, what: &str) {
+fn confirmed(checked: Result<(), validate::WrongVerdict>, what: &str) {
     if let Err(why) = checked {
-        panic!("the engine's {what} is not one: {why:?}. Either the engine or `linear::validate` is wrong");
+        panic!("the engine's {what} is not one: {why}. Either the engine or `linear::validate` is wrong");
     }
 }
 
@@ -280,7 +280,7 @@ fn said<M: Model>(model: &M, history: &History<M::Input, M::Output>, index: u32,
 /// fail: they are left out, and of all those ways the reason in one of them is told.
 fn reasons(excluded: &[linear::Excluded], inside: &[u32], number: &impl Fn(u32) -> u32) -> Vec<String> {
     let mut told: Vec<(Vec<u32>, u32, &str)> = Vec::new();
-    for linear::Excluded { order, next, reason } in excluded {
+    for linear::Excluded { order, next, reason, .. } in excluded {
         let order: Vec<u32> = order.iter().copied().filter(|index| inside.contains(index)).collect();
         if !told.iter().any(|(other, after, _)| (other, after) == (&order, next)) {
             told.push((order, *next, reason));
@@ -315,11 +315,12 @@ where
     let named = |indices: &[u32]| {
         let line = |index: &u32| {
             let transaction = &transactions[*index as usize];
-            format!("#{index}  client {}  {:?}", transaction.client, transaction.ops)
+            format!("#{index}  client {}  {:?}", transaction.client, transaction.steps)
         };
         indices.iter().map(line).collect()
     };
-    let conflict = match cycles::check(transactions) {
+    let verdict = cycles::check(transactions).expect("the time of an event is its place in the file");
+    let conflict = match verdict {
         cycles::Verdict::Serializable(_) => return judged,
         // No fault of the system: whose append a read shows cannot be told.
         cycles::Verdict::Anomalies(anomalies)

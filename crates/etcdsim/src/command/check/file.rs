@@ -6,10 +6,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use histories::edn::{self, Jepsen, ListOp};
+use histories::edn::{self, Jepsen};
 use histories::robustness::{self as report, Watch};
-use histories::{Format as Detected, Held as InRegister, Operations, Recorded, Value, detect_path, general};
-use linear::cycles;
+use histories::{Format as Detected, Operations, Recorded, RegisterValue, detect_path, general};
 use record::Record;
 use verify::Expectations;
 use verify::history_file::HistoryFile;
@@ -42,7 +41,7 @@ pub(super) enum Content {
     /// Of one of the models that `linear` ships.
     Recorded(Recorded),
     /// Of transactions on lists.
-    Lists(Vec<cycles::Transaction<Value, Value>>),
+    Lists(Vec<edn::Transaction>),
 }
 
 impl Content {
@@ -88,12 +87,10 @@ pub(super) fn read(path: &Path, format: Format) -> Result<Content, Error> {
         Detected::General => Content::Recorded(general::read_from(file, source.reader()?).map_err(mistaken)?),
         Detected::Edn => match edn::read(file, &source.bytes()?).map_err(mistaken)? {
             Jepsen::Recorded(recorded) => Content::Recorded(recorded),
-            Jepsen::ListAppend(transactions) => {
-                Content::Lists(transactions.into_iter().map(transaction).collect())
-            }
+            Jepsen::ListAppend(transactions) => Content::Lists(transactions),
         },
         Detected::JepsenLog => {
-            let initial = InRegister(None);
+            let initial = RegisterValue(None);
             let history = histories::jepsen_log::read(file, &source.bytes()?).map_err(mistaken)?;
             let operations = Operations::Single(history);
             Content::Recorded(Recorded::Register { cas: true, initial, operations })
@@ -224,17 +221,4 @@ fn gather(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> io::Result<(
         }
     }
     Ok(())
-}
-
-fn transaction(transaction: edn::Transaction) -> cycles::Transaction<Value, Value> {
-    let ops = transaction.ops.into_iter().map(|op| match op {
-        ListOp::Append(key, value) => cycles::Step::Append(key, value),
-        ListOp::Read(key, seen) => cycles::Step::Read(key, seen),
-    });
-    let outcome = match transaction.outcome {
-        linear::Outcome::Answered { at, .. } => cycles::Outcome::Committed { at },
-        linear::Outcome::Failed { .. } => cycles::Outcome::Failed,
-        linear::Outcome::Unknown => cycles::Outcome::Unknown,
-    };
-    cycles::Transaction { client: transaction.client, call: transaction.call, outcome, ops: ops.collect() }
 }

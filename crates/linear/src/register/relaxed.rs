@@ -1,16 +1,16 @@
-//! A conflict that stands even if whatever others did could be done again and again.
+//! A test for conflicts that lets the other operations take effect again and again.
 //!
-//! Operations outside a conflict need not take effect, and mostly several of them do the same. If each of them
-//! could take effect as often as one likes from its call on, only the operations of the conflict and the value
-//! would have to be remembered: there are few such configurations. That allows more orders than there are, so
-//! if none is left the conflict is certain. If one is left, nothing is known.
+//! Operations outside a conflict need not take effect, and mostly several of them do the same. Suppose each of
+//! them could take effect any number of times after its call. Then a configuration is only the operations of the
+//! conflict that are done, and the value, and there are few of those. This allows more orders than there really
+//! are. So if there is no order even then, the conflict is certain; if there is one, nothing is known.
 
 use super::columns::Kind;
-use super::few::Open;
 use super::pieces::{Pieces, bits};
+use super::subset::Open;
 
-/// Notes what may follow a configuration; whether nothing need follow.
-pub(super) fn go_on(pieces: &Pieces, mut done: u64, value: u32, open: &mut Open) -> bool {
+/// Notes the configurations that may follow this one. Returns whether this one is an end, which needs none.
+pub(super) fn expand(pieces: &Pieces, mut done: u64, value: u32, open: &mut Open) -> bool {
     let mut in_time;
     loop {
         let Some(first) = pieces.returns_first(done) else { return true };
@@ -39,7 +39,7 @@ pub(super) fn go_on(pieces: &Pieces, mut done: u64, value: u32, open: &mut Open)
     false
 }
 
-/// The values that these pieces can make of this one, as a set.
+/// The set of values that these pieces can lead to from this one.
 fn reached(pieces: &Pieces, outside: u64, value: u32) -> u64 {
     let mut reached = 1_u64 << value;
     loop {

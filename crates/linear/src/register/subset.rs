@@ -1,33 +1,33 @@
-//! Whether a few operations of a register are a conflict on their own: a small search that is asked often.
+//! Whether a few operations of a register are a conflict on their own: a small search that runs often.
 //!
-//! What a conflict is, and which operations outside it could matter to it, stands in [`crate::validate`]. Here
-//! the same is done with numbers. A set of rows is a word of bits ([`pieces`]), a question takes a few
-//! microseconds, and nothing is allocated once the first questions were answered.
+//! [`crate::validate`] says what a conflict is, and which operations outside it could matter to it. Here the same
+//! is done with numbers. A set of rows is the bits of a word ([`pieces`]), a question takes a few microseconds,
+//! and after the first questions nothing is allocated.
 
 use crate::history::History;
 use crate::model::{Model, RegisterOp};
 use crate::order::{self, NEVER};
 use crate::slice::Slice;
 
-use super::ample;
 use super::columns::{INITIAL, Kind, NONE};
 use super::pieces::{OTHER, Piece, Pieces, bits};
+use super::relaxed;
 use super::rows::{self, Row};
 
-/// The operations that questions may be about.
-pub(crate) struct Few {
-    /// All of them, as rows in the order of calls. Operations that say nothing are missing.
+/// Answers whether sets of operations are a conflict. All sets are taken from the same operations.
+pub(crate) struct SubsetCheck {
+    /// All operations, as rows in the order of calls. Operations that cannot matter are missing.
     rows: Vec<Row>,
     ret: Vec<u32>,
-    /// By value: its number among those that a row of the question, or one that matters to it, looks for;
+    /// By value: its number among the values that a row of the question, or one that matters to it, looks for;
     /// [`OTHER`] if none does.
     looked_for: Vec<u32>,
     pieces: Pieces,
     open: Open,
 }
 
-/// Whether an operation may do the same if nobody knows what it answered. A swap that told what it found is a
-/// compare-and-set, one that did not is a write.
+/// Whether an operation is of the same kind when its answer is forgotten. For example, a swap that answers what
+/// it found is a compare-and-set, and without its answer it is a write.
 fn is_same_without_answer<M: Model>(model: &M, history: &History<M::Input, M::Output>, row: &Row) -> bool {
     let operation = history.operation(row.op);
     match (row.kind, model.as_register(&operation.input, None)) {
@@ -37,17 +37,17 @@ fn is_same_without_answer<M: Model>(model: &M, history: &History<M::Input, M::Ou
     }
 }
 
-/// More configurations than this are not looked at.
+/// How many configurations to look at before giving up.
 const CONFIGURATIONS_MAX: usize = 1 << 12;
 
-impl Few {
-    /// These operations of one component, or `None` if they have no register view, or append, or are something else
-    /// if what they answered is forgotten.
+impl SubsetCheck {
+    /// For these operations of one component. `None` if one of them has no register view, or appends, or is of
+    /// another kind when its answer is forgotten.
     pub(crate) fn new<M: Model>(
         model: &M,
         history: &History<M::Input, M::Output>,
         operations: &[u32],
-    ) -> Option<Few> {
+    ) -> Option<SubsetCheck> {
         let (rows, values) =
             rows::of_slice(model, history, &Slice::whole(operations), model.register_start()?)?;
         let alike = |row: &Row| row.kind != Kind::Append && is_same_without_answer(model, history, row);
@@ -59,7 +59,7 @@ impl Few {
             true => order::return_position(place, row.at, rows.len(), call),
             false => NEVER,
         };
-        Some(Few {
+        Some(SubsetCheck {
             ret: rows.iter().enumerate().map(returned).collect(),
             looked_for: vec![OTHER; values.len()],
             pieces: Pieces::default(),
@@ -80,21 +80,21 @@ impl Few {
         outside.map(|piece| self.rows[piece.row as usize].op).collect()
     }
 
-    /// Whether these rows, in the order of calls, are a conflict; `None` if that is too much to ask.
+    /// Whether these rows, in the order of calls, are a conflict; `None` if that would take too long to find out.
     pub(crate) fn is_conflict(&mut self, kept: &[u32]) -> Option<bool> {
         if !self.gather(kept) {
             return None;
         }
         self.pieces.index();
         let start = (0, self.looked_for[INITIAL as usize]);
-        let ample = |done, value, open: &mut Open| ample::go_on(&self.pieces, done, value, open);
-        if self.open.all_fail(start, ample) == Some(true) {
+        let relaxed = |done, value, open: &mut Open| relaxed::expand(&self.pieces, done, value, open);
+        if self.open.all_fail(start, relaxed) == Some(true) {
             return Some(true);
         }
-        self.open.all_fail(start, |done, value, open| go_on(&self.pieces, done, value, open))
+        self.open.all_fail(start, |done, value, open| expand(&self.pieces, done, value, open))
     }
 
-    /// Collects the rows that take part; whether they are few enough.
+    /// Collects the rows that take part; returns whether they are few enough.
     fn gather(&mut self, kept: &[u32]) -> bool {
         let end = kept.iter().map(|&row| self.ret[row as usize]).max().unwrap_or(0);
         let (values, negated) = self.look_for(kept, end);
@@ -118,7 +118,7 @@ impl Few {
     }
 
     /// Numbers the values that are looked for by these rows, or by others that may set such a value for them
-    /// until `end`. How many there are, and whether some row saw that a value was not there.
+    /// until `end`. Returns how many there are, and whether there are negative observations.
     fn look_for(&mut self, kept: &[u32], end: u32) -> (u32, bool) {
         self.looked_for.fill(OTHER);
         let mut values = 0;
@@ -151,8 +151,8 @@ impl Few {
     }
 }
 
-/// Notes what may follow a configuration; whether nothing need follow.
-fn go_on(pieces: &Pieces, mut done: u64, value: u32, open: &mut Open) -> bool {
+/// Notes the configurations that may follow this one. Returns whether this one is an end, which needs none.
+fn expand(pieces: &Pieces, mut done: u64, value: u32, open: &mut Open) -> bool {
     let mut in_time;
     loop {
         let Some(first) = pieces.returns_first(done) else { return true };
@@ -164,14 +164,14 @@ fn go_on(pieces: &Pieces, mut done: u64, value: u32, open: &mut Open) -> bool {
         }
         done |= right;
     }
-    // Leaving a value for good that somebody still has to see is a dead end.
+    // Leaving a value for good is a dead end if a row still has to see it.
     let observers = pieces.must_see(value) & !done;
     let stuck = observers != 0 && pieces.set(value) & !done == 0;
     for at in bits(in_time & pieces.may_change(value)) {
         let (piece, bit) = (&pieces.all[at], 1 << at);
         let leaves = stuck && observers & !bit != 0;
-        // Of those that do the same and need not be done, the one called first will do; and none will if nobody
-        // looks at what it leads to before the next.
+        // Of the pieces that do the same and need not take effect, the one called first is enough; and none is
+        // needed if nothing looks at the value it leads to before the next one.
         let idle = piece.ret == NEVER
             && (piece.twin & !done != 0
                 || in_time & !bit & (pieces.look_at(piece.b) | pieces.wrong_at(value)) == 0);
@@ -182,28 +182,35 @@ fn go_on(pieces: &Pieces, mut done: u64, value: u32, open: &mut Open) -> bool {
     false
 }
 
-/// The configurations of a question, each a set of pieces that are done and a value: those that were met, and
-/// those of them that were not gone on from yet.
+/// The configurations of a question, each a set of pieces that are done and a value.
 pub(super) struct Open {
+    /// Those that still have to be expanded.
     waiting: Vec<(u64, u32)>,
-    /// Those that were met, each with its round. Invariant: a power of two long, at most half full. Entries of
-    /// other rounds are empty slots.
-    met: Vec<(u64, u32, u32)>,
+    /// All that were met. Invariant: the length is a power of two, and at most half of the slots are full.
+    met: Vec<Slot>,
     used: usize,
+    round: u32,
+}
+
+/// A slot of a hash table. It is empty unless its round is the current one.
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    done: u64,
+    value: u32,
     round: u32,
 }
 
 impl Open {
     fn new() -> Open {
-        Open { waiting: Vec::new(), met: vec![(0, 0, 0); 256], used: 0, round: 0 }
+        Open { waiting: Vec::new(), met: vec![Slot::default(); 256], used: 0, round: 0 }
     }
 
-    /// Goes on from `start` and whatever is noted; whether no configuration is one from which nothing need
-    /// follow. `None` if there are too many.
+    /// Expands `start` and every configuration that is noted. Returns whether none of them is an end; `None` if
+    /// there are too many.
     fn all_fail(
         &mut self,
         start: (u64, u32),
-        mut go_on: impl FnMut(u64, u32, &mut Open) -> bool,
+        mut expand: impl FnMut(u64, u32, &mut Open) -> bool,
     ) -> Option<bool> {
         self.round += 1;
         self.used = 0;
@@ -215,14 +222,14 @@ impl Open {
             if configurations > CONFIGURATIONS_MAX {
                 return None;
             }
-            if go_on(done, value, self) {
+            if expand(done, value, self) {
                 return Some(false);
             }
         }
         Some(true)
     }
 
-    /// Notes a configuration to go on from, unless it was met before.
+    /// Notes a configuration to expand, unless it was met before.
     pub(super) fn note(&mut self, done: u64, value: u32) {
         if self.insert(done, value) {
             self.waiting.push((done, value));
@@ -233,13 +240,13 @@ impl Open {
         let mask = self.met.len() - 1;
         let hash = (done ^ u64::from(value) << 57 ^ u64::from(value)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let mut slot = (hash >> 32) as usize & mask;
-        while self.met[slot].2 == self.round {
-            if (self.met[slot].0, self.met[slot].1) == (done, value) {
+        while self.met[slot].round == self.round {
+            if (self.met[slot].done, self.met[slot].value) == (done, value) {
                 return false;
             }
             slot = (slot + 1) & mask;
         }
-        self.met[slot] = (done, value, self.round);
+        self.met[slot] = Slot { done, value, round: self.round };
         self.used += 1;
         if self.used * 2 > self.met.len() {
             self.grow();
@@ -248,11 +255,11 @@ impl Open {
     }
 
     fn grow(&mut self) {
-        let empty = vec![(0, 0, 0); self.met.len() * 2];
+        let empty = vec![Slot::default(); self.met.len() * 2];
         let old = std::mem::replace(&mut self.met, empty);
         let round = self.round;
         self.used = 0;
-        for (done, value, _) in old.into_iter().filter(|entry| entry.2 == round) {
+        for Slot { done, value, .. } in old.into_iter().filter(|slot| slot.round == round) {
             self.insert(done, value);
         }
     }

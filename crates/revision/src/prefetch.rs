@@ -2,22 +2,22 @@
 
 use crate::history::Operation;
 
-/// Reads operations in the order they were added, some way ahead of where they are needed. The order of revisions jumps
-/// about within a window; read in sequence the memory comes in time.
-pub(crate) struct Ahead<'a> {
+/// Reads operations in sequence, some way ahead of where they are needed. The order of revisions jumps around within a
+/// window of operations; reading that window in sequence brings it into the caches in time.
+pub(crate) struct Prefetch<'a> {
     rest: std::slice::Iter<'a, Operation>,
     count: usize,
     sum: u64,
 }
 
-impl Ahead<'_> {
+impl Prefetch<'_> {
     /// Operations read at a time.
     const BLOCK: usize = 256;
-    /// How far to be ahead at least, and no more than the caches hold.
+    /// How far to read ahead at least. No more than the caches hold.
     const DISTANCE: usize = 512;
 
-    pub(crate) fn new(operations: &[Operation]) -> Ahead<'_> {
-        Ahead { rest: operations.iter(), count: 0, sum: 0 }
+    pub(crate) fn new(operations: &[Operation]) -> Prefetch<'_> {
+        Prefetch { rest: operations.iter(), count: 0, sum: 0 }
     }
 
     #[inline]
@@ -31,9 +31,9 @@ impl Ahead<'_> {
     }
 }
 
-impl Drop for Ahead<'_> {
+impl Drop for Prefetch<'_> {
     fn drop(&mut self) {
-        // Else nothing would be read.
+        // Otherwise the compiler would remove the reads.
         std::hint::black_box(self.sum);
     }
 }

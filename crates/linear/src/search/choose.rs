@@ -1,0 +1,122 @@
+//! Which row to try next.
+
+use super::{Moves, Search};
+
+/// What a frame has tried once it has tried a spare row, which comes last.
+const SPARE_TRIED: u64 = u64::MAX - 1;
+
+/// The rows of each class that were met in one scan.
+pub(super) struct Classes {
+    /// By class: the row to try, as `(return, row)`. Valid if the stamp is that of the current scan.
+    best: Vec<(u32, u32)>,
+    stamps: Vec<u32>,
+    stamp: u32,
+    /// The classes met in the current scan.
+    met: Vec<u32>,
+}
+
+impl Classes {
+    pub(super) fn new(classes: usize) -> Classes {
+        Classes { best: vec![(0, 0); classes], stamps: vec![0; classes], stamp: 0, met: Vec::new() }
+    }
+
+    #[inline]
+    fn begin(&mut self) {
+        self.stamp += 1;
+        self.met.clear();
+    }
+
+    /// Notes a row as the one of its class to try, unless another row met in this scan must return sooner.
+    #[inline]
+    fn meet(&mut self, class: u32, ret: u32, row: u32) {
+        let at = class as usize;
+        let candidate = (ret, row);
+        if self.stamps[at] != self.stamp {
+            self.stamps[at] = self.stamp;
+            self.best[at] = candidate;
+            self.met.push(class);
+        } else if candidate < self.best[at] {
+            self.best[at] = candidate;
+        }
+    }
+
+    /// The row to try of each class that was met.
+    #[inline]
+    fn rows(&self) -> impl Iterator<Item = u32> {
+        self.met.iter().map(|&class| self.best[class as usize].1)
+    }
+}
+
+/// What may come next.
+struct Scan {
+    /// The key of the row of least rank that has not been tried; `u64::MAX` if there is none.
+    least: u64,
+    /// Whether a read waits for a spare row.
+    wants_spare: bool,
+    /// Rows called at or after this position may not come next.
+    until: u32,
+}
+
+impl<M: Moves> Search<'_, '_, M> {
+    /// The row of least rank that may come next and has not been tried. It then counts as tried.
+    pub(super) fn choose(&mut self) -> Option<u32> {
+        let frame = self.frames.last()?;
+        let (tried, unused) = (frame.tried, frame.unused);
+        let Scan { least, wants_spare, until } = self.scan(tried, unused);
+        if least != u64::MAX {
+            self.frames.last_mut()?.tried = least;
+            return Some((least - 1) as u32);
+        }
+        let &spare = self.spare.get(self.spare_used).filter(|_| wants_spare && !unused)?;
+        let next = self.problem.call[spare as usize] < until && self.moves.possible(self.state, spare);
+        if !next || tried >= SPARE_TRIED {
+            return None;
+        }
+        self.frames.last_mut()?.tried = SPARE_TRIED;
+        Some(spare)
+    }
+
+    /// Sorts by rank, then by row. Greater than 0.
+    #[inline]
+    fn key(&self, row: u32) -> u64 {
+        (u64::from(self.problem.rank[row as usize]) << 32 | u64::from(row)) + 1
+    }
+
+    /// Looks at all rows that may come next.
+    fn scan(&mut self, tried: u64, unused: bool) -> Scan {
+        self.classes.begin();
+        let mut least = u64::MAX;
+        let mut wants_spare = false;
+        let mut row = self.open.first();
+        let until = self.open.earliest_return().min(self.bound);
+        while row != self.open.end() && self.problem.call[row as usize] < until {
+            let candidate = row;
+            row = self.open.after(row);
+            self.scanned += 1;
+            if self.moves.is_read(candidate) {
+                wants_spare |= self.moves.wants_spare(candidate);
+                continue;
+            }
+            if unused && !self.moves.looks_at_state(candidate) || !self.moves.possible(self.state, candidate)
+            {
+                continue;
+            }
+            let class = self.moves.class(candidate);
+            if class != u32::MAX {
+                self.classes.meet(class, self.problem.ret[candidate as usize], candidate);
+                continue;
+            }
+            let key = self.key(candidate);
+            if key > tried && key < least {
+                least = key;
+            }
+        }
+        for row in self.classes.rows() {
+            let key = self.key(row);
+            if key > tried && key < least {
+                least = key;
+            }
+        }
+        Scan { least, wants_spare, until }
+    }
+}
