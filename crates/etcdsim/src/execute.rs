@@ -72,16 +72,15 @@ fn judge(
     lessors: &Lessors,
     starts: &[(MemberId, Nanos)],
 ) -> Verdict {
-    let cluster = &plan.cluster;
-    let checkpoint = cluster.lease_checkpoint_interval;
+    let settings = &plan.cluster.settings;
     let expectations = Expectations {
         answered: plan.expect.answered,
         starts: starts.to_vec(),
         clock_rates: clock_rates(plan),
-        lease_extension: cluster.heartbeat_interval * u64::from(cluster.election_ticks),
-        lease_checkpoint: (checkpoint != 0).then_some(checkpoint),
+        lease_extension: settings.election_timeout(),
+        lease_checkpoint: settings.lease_checkpoints(),
         lessors: lessors.spans(),
-        quota: cluster.quota != 0,
+        quota: settings.quota_bytes().is_some(),
         // The tests do it, and `check` of a history: a run in twenty-five more for the same time finds more.
         validate: false,
         ..Expectations::default()

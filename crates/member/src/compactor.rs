@@ -69,7 +69,7 @@ pub(crate) struct Compactor {
 impl Compactor {
     /// Of a member that starts. A period or a number of revisions of 0 is etcd's "off".
     pub(crate) fn new(config: &Config) -> Compactor {
-        let mode = match config.auto_compaction {
+        let mode = match config.settings.auto_compaction() {
             Some(AutoCompaction::Periodic(period)) if period > 0 => Mode::Periodic {
                 period,
                 interval: period.min(PERIODIC_MAX),
@@ -85,7 +85,7 @@ impl Compactor {
             next: None,
             asked: None,
             last: 0,
-            request_timeout: config.request_timeout,
+            request_timeout: config.settings.request_timeout,
             probes: Probes::default(),
         }
     }
@@ -199,7 +199,11 @@ mod tests {
 
     impl Run {
         fn new(mode: AutoCompaction) -> Run {
-            let config = Config { auto_compaction: Some(mode), ..Config::new(1, Arc::new([])) };
+            let mut config = Config::new(1, Arc::new([]));
+            match mode {
+                AutoCompaction::Periodic(period) => config.settings.auto_compaction_period = period,
+                AutoCompaction::Revision(keep) => config.settings.auto_compaction_revisions = keep as u64,
+            }
             Run { store: Store::new(), compactor: Compactor::new(&config), now: 0 }
         }
 

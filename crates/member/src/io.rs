@@ -141,7 +141,7 @@ pub struct Effects {
     pub messages: Vec<Message>,
     /// Messages to peers beside raft's, with their receivers' raft ids.
     pub peers: Vec<(u64, PeerMessage)>,
-    /// Responses on streams of watchers. At most [`crate::Config::watch_window`] of a stream are on
+    /// Responses on streams of watchers. At most [`watch_window`](crate::config::Settings::watch_window) of a stream are on
     /// their way at a time; see [`Input::WatchTaken`].
     pub watch: Vec<(u64, WatchResponse)>,
     /// Snapshots for operators, or why there is none, by the caller's number of the stream.

@@ -33,7 +33,7 @@ impl Member {
         if self.config.flaws.has(Flaw::StalledLeaderRevokes) {
             return self.renew(operation, request.id, effects); // M-15247
         }
-        let deadline = self.now + self.config.request_timeout;
+        let deadline = self.now + self.config.settings.request_timeout;
         self.reads.push(Read { operation, request: request.into(), deadline, token: None });
     }
 
@@ -48,10 +48,12 @@ impl Member {
             Renewed::Renewed { ttl } => self.answer_keep_alive(operation, id, ttl, effects),
             Renewed::NotFound => self.answer_keep_alive(operation, id, 0, effects),
             // It ran out: its end is on the way, and the answer waits for it.
-            Renewed::Expiring => self.expiring.push((operation, id, self.now + self.config.request_timeout)),
+            Renewed::Expiring => {
+                self.expiring.push((operation, id, self.now + self.config.settings.request_timeout))
+            }
             Renewed::Checkpointed => {
                 self.propose_checkpoints(vec![(id, 0)], effects);
-                self.expiring.push((operation, id, self.now + self.config.request_timeout));
+                self.expiring.push((operation, id, self.now + self.config.settings.request_timeout));
             }
             Renewed::NotPrimary => self.ask_leader(operation, LeaseKeepAliveRequest { id }.into()),
         }
@@ -104,7 +106,7 @@ impl Member {
         }
         // M-15247: it is told only some time after raft knows.
         if self.config.flaws.has(Flaw::StalledLeaderRevokes) {
-            let told = *self.deposed.get_or_insert(self.now + 2 * self.config.lease_scan_interval);
+            let told = *self.deposed.get_or_insert(self.now + 2 * self.config.settings.lease_scan_interval);
             if self.now < told {
                 return;
             }
@@ -125,7 +127,7 @@ impl Member {
                 if self.config.flaws.has(Flaw::StalledLeaderRevokes) {
                     self.lessor.confirmed(id); // M-15247
                 } else {
-                    let deadline = self.now + self.config.request_timeout;
+                    let deadline = self.now + self.config.settings.request_timeout;
                     self.reads.push(Read { operation: NOBODY, request: revoke, deadline, token: None });
                 }
             }

@@ -161,7 +161,7 @@ impl Member {
             return self.reply(operation, Err(Error::BadLeaderTransferee), effects);
         }
         self.node.transfer_leader(to);
-        let deadline = self.now + self.config.request_timeout;
+        let deadline = self.now + self.config.settings.request_timeout;
         self.transfers.push(Transfer { operation, to, deadline });
     }
 
@@ -189,9 +189,8 @@ impl Member {
     /// Whether the backend has room for what a request will add.
     pub(crate) fn has_room(&self, request: &Request) -> bool {
         let cost = crate::cluster::cost(request);
-        self.config.quota_bytes == 0
-            || cost == 0
-            || self.backend.size().total + cost < self.config.quota_bytes
+        let quota = self.config.settings.quota_bytes();
+        quota.is_none_or(|quota| cost == 0 || self.backend.size().total + cost < quota)
     }
 
     /// Asks everybody to take note that this member is out of space.
@@ -208,7 +207,7 @@ impl Member {
 
     /// When the next comparison begins, on the member's clock.
     pub(crate) fn comparison_at(&self) -> u64 {
-        match self.config.corrupt_check_interval {
+        match self.config.settings.corrupt_checks() {
             Some(_) if self.node.is_leader() => self.comparison.next,
             _ => u64::MAX,
         }
@@ -216,7 +215,7 @@ impl Member {
 
     /// The leader asks all others for the hash of what it has itself (`corrupt.go`, `PeriodicCheck`).
     pub(crate) fn look_after_comparison(&mut self) {
-        let Some(interval) = self.config.corrupt_check_interval else { return };
+        let Some(interval) = self.config.settings.corrupt_checks() else { return };
         if !self.node.is_leader() || self.comparison.next > self.now {
             return;
         }

@@ -186,7 +186,7 @@ impl Member {
             ("tick", self.next_tick),
             ("reads", self.reads.wake_at()),
             ("proposals", self.proposals.wake_at()),
-            ("backend", self.persistence.wake_at(self.config.backend_interval)),
+            ("backend", self.persistence.wake_at(self.config.settings.backend_interval)),
             ("watchers", self.hub.wake_at()),
             ("leases", self.lessor.wake_at()),
             ("compaction", self.compactor.wake_at()),
@@ -255,7 +255,7 @@ impl Member {
         if !self.persistence.awaits_snapshot() {
             self.node.tick();
         }
-        let interval = self.config.heartbeat_interval;
+        let interval = self.config.settings.heartbeat_interval;
         self.next_tick += interval;
         if self.next_tick <= self.now {
             self.next_tick = self.now + interval;
@@ -440,7 +440,7 @@ impl Member {
             Some(context) if self.config.flaws.has(Flaw::ReadIndexContextReused) => context, // M-20418b
             _ => self.fresh_id(),
         };
-        self.reads.asked(context, self.now + self.config.read_index_retry);
+        self.reads.asked(context, self.now + self.config.settings.read_index_retry);
         effects.facts.push(Fact::ReadIndexAsked { context });
         self.node.read_index(context);
     }
@@ -546,7 +546,7 @@ impl Member {
         if self.now < self.tell_at {
             return;
         }
-        self.tell_at = self.now + self.config.heartbeat_interval;
+        self.tell_at = self.now + self.config.settings.heartbeat_interval;
         let reached = [
             self.hub.take_probes(),
             self.lessor.take_probes(),
@@ -573,7 +573,7 @@ impl Member {
             self.publication = Publication::Done;
             return;
         }
-        self.publication = Publication::Due(self.now + self.config.request_timeout);
+        self.publication = Publication::Due(self.now + self.config.settings.request_timeout);
         let attributes = api::membershippb::Attributes {
             name: self.config.name().to_string(),
             client_urls: self.config.client_urls.to_vec(),
@@ -601,7 +601,7 @@ impl Member {
         if self.stopping.is_some() {
             return;
         }
-        let patience = self.config.heartbeat_interval * u64::from(self.config.election_ticks);
+        let patience = self.config.settings.election_timeout();
         self.stopping = Some(self.now + patience);
         let mut under_way = self.services.take_all();
         under_way.extend(self.proposals.take_all());

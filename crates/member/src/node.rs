@@ -86,15 +86,15 @@ impl Node {
     pub(crate) fn new(config: &Config, log: Log, applied: u64) -> Node {
         let raft_config = raft::Config {
             id: config.id,
-            election_tick: config.election_ticks as usize,
+            election_tick: config.settings.election_ticks as usize,
             heartbeat_tick: 1,
             applied,
-            max_size_per_msg: config.max_size_per_message,
-            max_inflight_msgs: config.max_inflight_messages,
-            check_quorum: config.check_quorum,
-            pre_vote: config.pre_vote,
+            max_size_per_msg: config.settings.max_size_per_message,
+            max_inflight_msgs: config.settings.max_inflight_messages as usize,
+            check_quorum: config.settings.check_quorum,
+            pre_vote: config.settings.pre_vote,
             read_only_option: ReadOnlyOption::Safe,
-            max_uncommitted_size: config.max_uncommitted_size,
+            max_uncommitted_size: config.settings.max_uncommitted_size,
             ..raft::Config::default()
         };
         let raw = RawNode::new(&raft_config, log, &crate::logging::raft_logger()).unwrap_or_else(|error| {
@@ -106,7 +106,7 @@ impl Node {
                 .split(config.id << 32 | u64::from(config.incarnation)),
             campaigns: 0,
             timeout: ((u64::MAX, 0), 0),
-            election_ticks: config.election_ticks,
+            election_ticks: config.settings.election_ticks,
             flaws: config.flaws,
             unpersisted: VecDeque::new(),
             told: (0, 0, Role::Follower, 0, 0),

@@ -71,7 +71,7 @@ impl Member {
 
     fn ask(&mut self, operation: u64, request: Request, to: Option<u64>) {
         self.calls.next += 1;
-        let deadline = self.now + self.config.request_timeout;
+        let deadline = self.now + self.config.settings.request_timeout;
         self.calls.asked.insert(self.calls.next, Asked { operation, request, deadline, again: self.now, to });
     }
 
@@ -151,7 +151,7 @@ impl Member {
     /// removed while it was cut off would never learn it otherwise, because learners never campaign. Whoever was
     /// removed before it ever heard of a member knows those that it was told to join.
     pub(crate) fn look_for_others(&mut self, effects: &mut Effects) {
-        let patience = 2 * self.config.heartbeat_interval * u64::from(self.config.election_ticks);
+        let patience = 2 * self.config.settings.election_timeout();
         let leader = self.leadership.leader;
         let heard = self.leadership.heard.get(&leader).copied().unwrap_or(0);
         if self.node.is_leader() || self.now < heard.max(self.greeted) + patience {

@@ -220,9 +220,10 @@ impl Member {
         if !persistence.is_dirty() {
             return;
         }
-        let due =
-            persistence.dirty_since.is_some_and(|since| self.now >= since + self.config.backend_interval);
-        let full = persistence.uncommitted >= self.config.backend_limit;
+        let due = persistence
+            .dirty_since
+            .is_some_and(|since| self.now >= since + self.config.settings.backend_interval);
+        let full = persistence.uncommitted >= self.config.settings.backend_limit;
         // Whoever compacts physically waits for a commit that says it is done.
         let scrubbed = self.scrubbing.iter().any(|(_, revision, _)| self.store.is_scrubbed(*revision));
         if due || full || scrubbed || persistence.install || self.wants_log_snapshot() {
@@ -362,7 +363,7 @@ impl Member {
         if self.now >= at {
             self.pass(Failpoint::CompactBeforeCommitBatch, effects);
             let before = self.store.compaction().finished;
-            let more = self.store.scrub_step(self.config.compaction_batch);
+            let more = self.store.scrub_step(self.config.settings.compaction_batch);
             self.pass(Failpoint::CompactAfterCommitBatch, effects);
             if self.store.compaction().finished != before {
                 self.pass(Failpoint::CompactBeforeSetFinishedCompact, effects);
@@ -372,7 +373,7 @@ impl Member {
             if more && self.store.compaction().finished == before {
                 effects.facts.push(Fact::Probe { name: "compaction-in-several-batches" });
             }
-            self.persistence.scrub_at = more.then_some(self.now + self.config.compaction_pause);
+            self.persistence.scrub_at = more.then_some(self.now + self.config.settings.compaction_pause);
         }
     }
 
@@ -380,7 +381,7 @@ impl Member {
 
     fn wants_log_snapshot(&self) -> bool {
         let persistence = &self.persistence;
-        self.applied.0 - persistence.last_snapshot.min(self.applied.0) > self.config.snapshot_count
+        self.applied.0 - persistence.last_snapshot.min(self.applied.0) > self.config.settings.snapshot_count
             && persistence.marking.is_none()
             && !persistence.install
             && persistence.incoming.is_empty()
@@ -411,7 +412,7 @@ impl Member {
         let Some((_, index)) = self.persistence.marking.take_if(|(marking, _)| *marking == job) else {
             return;
         };
-        let keep_from = index.saturating_sub(self.config.catch_up_entries);
+        let keep_from = index.saturating_sub(self.config.settings.catch_up_entries);
         if keep_from > self.node.log().before().0 {
             self.node.log_mut().compact(keep_from);
             let (index, term) = self.node.log().before();

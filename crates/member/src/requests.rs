@@ -36,7 +36,7 @@ impl Member {
         if self.stopping.is_some() {
             return self.reply(operation, Err(Error::Stopped), effects);
         }
-        if let Err(error) = apply::check_request(&request, self.config.max_txn_ops) {
+        if let Err(error) = apply::check_request(&request, self.config.settings.max_txn_ops) {
             return self.reply(operation, Err(error), effects);
         }
         if self.is_learner() && !for_learners(&request) {
@@ -46,7 +46,7 @@ impl Member {
             Ok(who) => who,
             // A login that this member has not applied yet.
             Err(Error::InvalidAuthToken) if self.is_early(token) => {
-                let (token, until) = (token.cloned(), self.now + self.config.request_timeout);
+                let (token, until) = (token.cloned(), self.now + self.config.settings.request_timeout);
                 return self.early.push((operation, request, token, until));
             }
             Err(error) => return self.reply(operation, Err(error), effects),
@@ -133,7 +133,8 @@ impl Member {
             _ => None,
         };
         if let Some(serializable) = read {
-            let read = Read { operation, request, deadline: self.now + self.config.request_timeout, token };
+            let read =
+                Read { operation, request, deadline: self.now + self.config.settings.request_timeout, token };
             // R5: a linearizable read is answered like a serializable one, without asking a quorum.
             return if serializable || self.config.flaws.has(Flaw::StaleReadNoQuorum) {
                 self.answer_read(read, effects)
@@ -164,7 +165,7 @@ impl Member {
             Request::Downgrade(_) => self.reply(operation, Err(Error::NotCapable), effects),
             // Users must be those of now (`v3_server.go`, `Authenticate`).
             Request::Authenticate(_) => {
-                let deadline = self.now + self.config.request_timeout;
+                let deadline = self.now + self.config.settings.request_timeout;
                 self.reads.push(Read { operation, request, deadline, token: None });
             }
             request => {
@@ -216,7 +217,7 @@ impl Member {
     // ---- to the log -------------------------------------------------------------------------------
 
     fn propose(&mut self, operation: u64, request: Request, who: Option<AuthInfo>, effects: &mut Effects) {
-        if self.node.committed() > self.applied.0 + self.config.max_apply_gap {
+        if self.node.committed() > self.applied.0 + self.config.settings.max_apply_gap {
             return self.reply(operation, Err(Error::TooManyRequests), effects);
         }
         if !self.has_room(&request) {
@@ -246,14 +247,14 @@ impl Member {
         let Some(data) = envelope::encode(id, user, command) else {
             return self.reply(operation, Err(Error::NotCapable), effects);
         };
-        if data.len() as u64 > self.config.max_request_bytes {
+        if data.len() as u64 > self.config.settings.max_request_bytes {
             return self.reply(operation, Err(Error::RequestTooLarge), effects);
         }
         if !own {
             effects.facts.push(Fact::Proposed { operation, request: id });
         }
         effects.facts.extend(internal.map(|what| Fact::ProposedInternal { request: id, what }));
-        let deadline = self.now + self.config.request_timeout;
+        let deadline = self.now + self.config.settings.request_timeout;
         self.proposals.push(id, operation, self.now, deadline, Payload::Data(data));
     }
 
@@ -320,7 +321,7 @@ impl Member {
         let forgets = self.config.flaws.has(Flaw::MemberUpdatePromotesLearner);
         let change = configuration::for_raft(id, change, |id| learners.contains(&id) && !forgets);
         effects.facts.push(Fact::Proposed { operation, request: id });
-        let deadline = self.now + self.config.request_timeout;
+        let deadline = self.now + self.config.settings.request_timeout;
         self.proposals.push(id, operation, self.now, deadline, Payload::Change(change));
     }
 
@@ -344,7 +345,7 @@ impl Member {
 
     /// To what etcd puts a proposal's time-out down.
     fn why_late(&self, started: u64) -> Error {
-        let election = self.config.heartbeat_interval * u64::from(self.config.election_ticks);
+        let election = self.config.settings.election_timeout();
         if started >= self.leadership.since.saturating_sub(2 * election) && started <= self.leadership.since {
             return Error::TimeoutDueToLeaderFail;
         }

@@ -175,7 +175,7 @@ impl Member {
         // What recovery wrote is durable already; nothing of it is a change.
         let _ = found.store.take_changes();
         let mut member = Member {
-            next_tick: now + config.heartbeat_interval,
+            next_tick: now + config.settings.heartbeat_interval,
             greeted: now,
             tell_at: now,
             failpoint: config.failpoint,
@@ -262,7 +262,7 @@ fn bootstrap(config: &Config, disk: &Arc<dyn Disk>) -> Result<Found, StartError>
     backend.commit(crate::backend::Batch { puts: &rows_of(&mut store), deletes: &[], meta: &meta })?;
     // The log last: where it exists, the rest is complete.
     let mut ops = Vec::new();
-    let (wal, _) = Wal::create(&marker, &hard_state, config.wal_segment_bytes, &mut ops);
+    let (wal, _) = Wal::create(&marker, &hard_state, config.settings.wal_segment_bytes, &mut ops);
     for op in &ops {
         disk.perform(op)?;
     }
@@ -298,7 +298,7 @@ fn recover(config: &Config, disk: &Arc<dyn Disk>, replay: Replay) -> Result<Foun
             format!("can be replayed from {:?} at the earliest", replay.markers().first().map(|m| m.index));
         return Err(StartError::Apart { backend: applied.0, what });
     };
-    let recovered = replay.finish(&**disk, &marker, config.wal_segment_bytes)?;
+    let recovered = replay.finish(&**disk, &marker, config.settings.wal_segment_bytes)?;
     if let Some(repair) = &recovered.repaired {
         tracing::warn!(?repair, "the log's torn tail was cut off");
         probes.push("log-tail-repaired");

@@ -3,13 +3,13 @@
 
 use std::fmt::Write;
 
-use crate::field::{Field, Form, Key, Words};
+use crate::field::{Field, Form, Key};
 use crate::kinds::{Family, KINDS, Kind, Lasts, Whom};
 use crate::sections::{self, Clocks, Swarm};
 use crate::units::Unit;
 use crate::words::GROUPS;
-use crate::workload::{MIX, Mix, NAMES, Name, WORKLOAD, Workload};
-use crate::{Client, Cluster, Disk, Expect, Link, Network, Phases, Plan, swarm, write};
+use crate::workload::{MIX, Mix, WORKLOAD, WORKLOADS, Workload};
+use crate::{Client, Cluster, Disk, Expect, Link, Network, Phases, Plan, Settings, swarm, write};
 
 const BEGINS: &str = "<!-- made: ";
 const ENDS: &str = "<!-- end -->";
@@ -32,7 +32,7 @@ pub fn document(page: &str) -> String {
 fn part(name: &str) -> String {
     match name {
         "top" => fields(sections::TOP, &Plan::default()),
-        "cluster" => fields(sections::CLUSTER, &Cluster::default()),
+        "cluster" => cluster(),
         "network" => fields(sections::NETWORK, &Network::default()),
         "link" => fields(sections::LINK, &Link::default()),
         "disk" => fields(sections::DISK, &Disk::default()),
@@ -41,9 +41,8 @@ fn part(name: &str) -> String {
         "mix" => fields(MIX, &Mix::usual()),
         "workloads" => {
             let mut table = String::from("| name | what its clients do |\n|---|---|\n");
-            for (name, _, about) in NAMES {
-                let at = Name::ALL.iter().position(|other| other == name).unwrap_or_default();
-                let _ = writeln!(table, "| `{}` | {about} |", Name::NAMES[at]);
+            for workload in WORKLOADS {
+                let _ = writeln!(table, "| `{}` | {} |", workload.word, workload.about);
             }
             table
         }
@@ -53,7 +52,7 @@ fn part(name: &str) -> String {
         "client" => fields(sections::CLIENT, &Client::default()),
         "fault" => {
             let mut table = String::from("| field | value | meaning |\n|---|---|---|\n");
-            sections::FAULT.iter().for_each(|key| row(&mut table, key, None));
+            sections::FAULT.iter().for_each(|key| row(&mut table, key, &[]));
             table
         }
         "targets" => {
@@ -76,20 +75,39 @@ fn part(name: &str) -> String {
 fn fields<T>(fields: &[Field<T>], usual: &T) -> String {
     let mut table = String::from("| field | value | left out | meaning |\n|---|---|---|---|\n");
     for field in fields {
-        let value = (field.get)(usual).filter(|_| field.key.name != "seed");
-        let plain = value.map(|value| write::print(field.key.form, &value));
-        row(&mut table, &field.key, Some(plain.filter(|text| text != "\"\"" && !text.starts_with('['))));
+        row(&mut table, &field.key, &[left_out(field, usual)]);
     }
     table
 }
 
-fn row(table: &mut String, key: &Key, left_out: Option<Option<String>>) {
-    let left_out = match left_out {
-        Some(Some(value)) => format!(" `{value}` |"),
-        Some(None) => " |".into(),
-        None => String::new(),
-    };
-    let _ = writeln!(table, "| `{}` | {} |{left_out} {} |", key.name, describe(key.form), key.about);
+/// What a field is where a file does not say; empty where that needs no words.
+fn left_out<T>(field: &Field<T>, usual: &T) -> String {
+    let value = field.get(usual).filter(|_| field.key.name != "seed");
+    let plain = value.map(|value| write::print(field.key.form, &value));
+    let plain = plain.filter(|text| text != "\"\"" && !text.starts_with('['));
+    plain.map_or(String::new(), |text| format!("`{text}`"))
+}
+
+/// The fields of the cluster; of a setting also what etcd has, and where from.
+fn cluster() -> String {
+    let mut table = String::from("| field | value | left out | in etcd | meaning |\n|---|---|---|---|---|\n");
+    let (usual, etcd) = (Cluster::default(), Cluster { settings: Settings::etcd(), ..Cluster::default() });
+    for field in sections::CLUSTER.iter() {
+        let source = settings::row(field.key.name).and_then(|row| row.etcd);
+        let etcd = source.map_or(String::new(), |source| format!("{}: {source}", left_out(field, &etcd)));
+        row(&mut table, &field.key, &[left_out(field, &usual), etcd]);
+    }
+    table
+}
+
+/// A line of a table; `cells` are those between the value and the meaning.
+fn row(table: &mut String, key: &Key, cells: &[String]) {
+    let _ = write!(table, "| `{}` | {} |", key.name, describe(key.form));
+    for cell in cells {
+        let space = if cell.is_empty() { "" } else { " " };
+        let _ = write!(table, "{space}{cell} |");
+    }
+    let _ = writeln!(table, " {} |", key.about);
 }
 
 /// A form in words.
@@ -132,7 +150,7 @@ fn kind(kind: &Kind) -> String {
     let mut text = format!("### `{}`\n\n{}\n\n", kind.name, kind.about);
     if !kind.fields.is_empty() {
         text += "| field | value | meaning |\n|---|---|---|\n";
-        kind.fields.iter().for_each(|field| row(&mut text, &field.key, None));
+        kind.fields.iter().for_each(|field| row(&mut text, &field.key, &[]));
         text.push('\n');
     }
     let whom = match kind.whom {

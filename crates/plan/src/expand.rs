@@ -45,7 +45,7 @@ impl Expansion<'_> {
         if plan.scenario.is_empty() && scenario.top.find("seed").is_none() {
             plan.scenario = scenario.name.clone();
         }
-        scenario.cluster.draw(sections::CLUSTER, dice.part("cluster"), &self.context, &mut plan.cluster);
+        scenario.cluster.draw(&sections::CLUSTER, dice.part("cluster"), &self.context, &mut plan.cluster);
         scenario.network.draw(sections::NETWORK, dice.part("network"), &self.context, &mut plan.network);
         scenario.peers.draw(
             sections::LINK,
@@ -72,10 +72,10 @@ impl Expansion<'_> {
 
     fn clients(&self, members: u32, chaos: Nanos) -> Vec<Client> {
         let mut clients = Vec::new();
-        if let Some(settings) = &self.scenario.workload {
+        if let Some(section) = &self.scenario.workload {
             let dice = self.dice.part("workload");
             let mut workload = Workload::default();
-            settings.draw(WORKLOAD, dice, &self.context, &mut workload);
+            section.draw(WORKLOAD, dice, &self.context, &mut workload);
             let mut mix = Mix::usual();
             if let Some(weights) = &self.scenario.mix {
                 mix = Mix::default();
@@ -91,7 +91,7 @@ impl Expansion<'_> {
                 let machine = lane.part_of.unwrap_or(lane.number);
                 let dice = dice.part("client").nth(machine.into());
                 let mut own = workload.clone();
-                settings.draw(WORKLOAD, dice, &self.context, &mut own);
+                section.draw(WORKLOAD, dice, &self.context, &mut own);
                 clients.push(Client {
                     endpoints: match lane.pinned {
                         Some(member) => vec![member],
@@ -109,11 +109,11 @@ impl Expansion<'_> {
                 });
             }
         }
-        for (nth, settings) in self.scenario.clients.iter().enumerate() {
+        for (nth, section) in self.scenario.clients.iter().enumerate() {
             let dice = self.dice.part("explicit-client").nth(nth as u64);
             let mut client = Client { endpoints: (1..=members).collect(), ..Client::default() };
             client.clock_rate = self.clocks(dice).clients;
-            settings.draw(sections::CLIENT, dice, &self.context, &mut client);
+            section.draw(sections::CLIENT, dice, &self.context, &mut client);
             clients.push(client);
         }
         clients

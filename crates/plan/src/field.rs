@@ -46,9 +46,21 @@ pub(crate) enum Form {
 /// A field of a struct of the plan.
 pub(crate) struct Field<T: 'static> {
     pub key: Key,
-    /// Its value; `None` where it is left out.
-    pub get: fn(&T) -> Option<Value>,
-    pub set: fn(&mut T, Value),
+    /// Reads its value; `None` where it is left out. Most fields know their place by themselves; settings
+    /// find theirs by the key.
+    pub get: fn(&T, &Key) -> Option<Value>,
+    pub set: fn(&mut T, &Key, Value),
+}
+
+impl<T> Field<T> {
+    /// Its value in `it`; `None` where it is left out.
+    pub fn get(&self, it: &T) -> Option<Value> {
+        (self.get)(it, &self.key)
+    }
+
+    pub fn set(&self, it: &mut T, value: Value) {
+        (self.set)(it, &self.key, value);
+    }
 }
 
 pub(crate) const fn number(unit: Unit, low: i128, high: i128) -> Form {
@@ -73,10 +85,10 @@ pub(crate) const HOUR: i128 = 3_600 * SECOND;
 /// The fields of a struct: name, form, place, meaning.
 macro_rules! fields {
     ($($name:literal $form:expr => $($place:ident).+, $about:literal;)+) => {
-        &[$($crate::field::Field {
+        [$($crate::field::Field {
             key: $crate::field::Key { name: $name, form: $form, about: $about },
-            get: |it| $crate::field::Setting::value(&it.$($place).+),
-            set: |it, value| it.$($place).+ = $crate::field::Setting::of(value),
+            get: |it, _| $crate::field::FieldType::value(&it.$($place).+),
+            set: |it, _, value| it.$($place).+ = $crate::field::FieldType::of(value),
         },)+]
     };
 }
@@ -93,13 +105,13 @@ pub(crate) struct Set {
 
 /// The fields of one section that a file sets.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Settings {
+pub(crate) struct Section {
     pub sets: Vec<Set>,
     /// Fields that are there, but made no sense; that has been reported.
     pub unread: Vec<&'static str>,
 }
 
-impl Settings {
+impl Section {
     pub fn find(&self, name: &str) -> Option<&Set> {
         self.sets.iter().find(|set| set.name == name)
     }
@@ -118,7 +130,7 @@ impl Settings {
     }
 
     /// Adds what `others` sets and this does not.
-    pub fn or(mut self, others: &Settings) -> Settings {
+    pub fn or(mut self, others: &Section) -> Section {
         let missing: Vec<_> =
             others.sets.iter().filter(|other| self.find(other.name).is_none()).cloned().collect();
         self.sets.extend(missing);
@@ -130,14 +142,14 @@ impl Settings {
         // In the order of the table, not of the file: a few fields build on those before them.
         for field in fields {
             if let Some(choice) = self.choice(field.key.name) {
-                (field.set)(it, choice.draw(dice.field(field.key.name), context));
+                field.set(it, choice.draw(dice.field(field.key.name), context));
             }
         }
     }
 }
 
 /// A type of the plan that a field can hold.
-pub(crate) trait Setting: Sized {
+pub(crate) trait FieldType: Sized {
     /// Its value; `None` where it is left out.
     fn value(&self) -> Option<Value>;
     /// What such a value stands for.
@@ -150,7 +162,7 @@ fn unfit(value: Value) -> ! {
 
 macro_rules! numbers {
     ($($number:ty),+) => {$(
-        impl Setting for $number {
+        impl FieldType for $number {
             fn value(&self) -> Option<Value> {
                 Some(Value::Number((*self).into()))
             }
@@ -167,7 +179,7 @@ macro_rules! numbers {
 
 numbers!(u32, u64, i64);
 
-impl Setting for bool {
+impl FieldType for bool {
     fn value(&self) -> Option<Value> {
         Some(Value::Number((*self).into()))
     }
@@ -177,7 +189,7 @@ impl Setting for bool {
     }
 }
 
-impl Setting for Ratio {
+impl FieldType for Ratio {
     fn value(&self) -> Option<Value> {
         Some(Value::Number(self.parts().into()))
     }
@@ -189,7 +201,7 @@ impl Setting for Ratio {
 
 macro_rules! values {
     ($($kind:ty = $variant:ident),+ $(,)?) => {$(
-        impl Setting for $kind {
+        impl FieldType for $kind {
             fn value(&self) -> Option<Value> {
                 Some(Value::$variant(self.clone()))
             }
@@ -213,7 +225,7 @@ values!(
     Vec<FlawAt> = Flaws,
 );
 
-impl Setting for Target {
+impl FieldType for Target {
     fn value(&self) -> Option<Value> {
         Some(Value::Who(Who::Target(self.clone())))
     }
@@ -226,7 +238,7 @@ impl Setting for Target {
     }
 }
 
-impl<T: Setting> Setting for Option<T> {
+impl<T: FieldType> FieldType for Option<T> {
     fn value(&self) -> Option<Value> {
         self.as_ref().and_then(T::value)
     }
@@ -243,7 +255,7 @@ pub(crate) trait Words: Copy + PartialEq + 'static {
     const ALL: &'static [Self];
 }
 
-impl<T: Words> Setting for T {
+impl<T: Words> FieldType for T {
     fn value(&self) -> Option<Value> {
         let at = T::ALL.iter().position(|one| one == self)?;
         Some(Value::Number(at as i128))

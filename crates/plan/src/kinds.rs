@@ -3,7 +3,7 @@
 
 use record::{Failpoint, MessageKind};
 
-use crate::field::{Field, Form, HOUR, Key, MS, SECOND, SHARE, Setting, Words, count, number, time, words};
+use crate::field::{Field, FieldType, Form, HOUR, Key, MS, SECOND, SHARE, Words, count, number, time, words};
 use crate::sections::{BANDWIDTH, CLOCK_RATE, LATENCY, QUEUE, link_fields};
 use crate::units::Unit;
 use crate::{DiskCall, FaultKind, Files, Link, MessageRule, PointAction, RuleAction, Spread, Target};
@@ -149,12 +149,12 @@ macro_rules! one {
     ($name:literal $form:expr => $pattern:pat => $place:expr, $about:literal) => {
         Field {
             key: Key { name: $name, form: $form, about: $about },
-            get: |it| match it {
-                $pattern => Setting::value(&$place),
+            get: |it, _| match it {
+                $pattern => FieldType::value(&$place),
                 other => unreachable!("{:?} has no field {:?}", other.name(), $name),
             },
-            set: |it, value| match it {
-                $pattern => $place = Setting::of(value),
+            set: |it, _, value| match it {
+                $pattern => $place = FieldType::of(value),
                 other => unreachable!("{:?} has no field {:?}", other.name(), $name),
             },
         }
@@ -197,13 +197,13 @@ static RULE: &[Field<FaultKind>] = &[
     one!("term" INDEX => FaultKind::Rule(rule) => rule.term, "Only messages of this term. Left out: any."),
     Field {
         key: Key { name: "from-index", form: INDEX, about: "Only messages whose index is at least this." },
-        get: |it| rule(it).index.map(|index| index.0).value(),
-        set: |it, value| rule_mut(it).index.get_or_insert((0, u64::MAX)).0 = u64::of(value),
+        get: |it, _| rule(it).index.map(|index| index.0).value(),
+        set: |it, _, value| rule_mut(it).index.get_or_insert((0, u64::MAX)).0 = u64::of(value),
     },
     Field {
         key: Key { name: "to-index", form: INDEX, about: "Only messages whose index is at most this." },
-        get: |it| rule(it).index.map(|index| index.1).value(),
-        set: |it, value| rule_mut(it).index.get_or_insert((0, u64::MAX)).1 = u64::of(value),
+        get: |it, _| rule(it).index.map(|index| index.1).value(),
+        set: |it, _, value| rule_mut(it).index.get_or_insert((0, u64::MAX)).1 = u64::of(value),
     },
     one!("skip" count(0, u32::MAX as i128) => FaultKind::Rule(rule) => rule.skip, "How many matches pass untouched first."),
     one!("count" Form::Number { unit: Unit::Count, low: 0, high: u32::MAX as i128, zero: Some("all") } => FaultKind::Rule(rule) => rule.count, "How many matches are acted on. Left out: all."),
@@ -213,7 +213,7 @@ static RULE: &[Field<FaultKind>] = &[
             form: Form::Word(ACTIONS),
             about: "What happens to a match: it is dropped, comes late, comes twice, or waits until the fault ends. Left out: `drop`.",
         },
-        get: |it| {
+        get: |it, _| {
             let at = match rule(it).action {
                 RuleAction::Drop => 0_u32,
                 RuleAction::Delay(_) => 1,
@@ -222,7 +222,7 @@ static RULE: &[Field<FaultKind>] = &[
             };
             at.value()
         },
-        set: |it, value| {
+        set: |it, _, value| {
             rule_mut(it).action = match u32::of(value) {
                 0 => RuleAction::Drop,
                 1 => RuleAction::Delay(LATE),
@@ -237,11 +237,11 @@ static RULE: &[Field<FaultKind>] = &[
             form: time(0, HOUR),
             about: "How late, for `delay` and `duplicate`. Left out: 100ms.",
         },
-        get: |it| match rule(it).action {
+        get: |it, _| match rule(it).action {
             RuleAction::Delay(by) | RuleAction::Duplicate(by) => by.value(),
             RuleAction::Drop | RuleAction::Hold => None,
         },
-        set: |it, value| {
+        set: |it, _, value| {
             if let RuleAction::Delay(by) | RuleAction::Duplicate(by) = &mut rule_mut(it).action {
                 *by = u64::of(value);
             }

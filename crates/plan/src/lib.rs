@@ -7,7 +7,8 @@
 //! * `plan`, [`act`]: the types of a plan, which `world` runs and a shrinker edits, and of what a client
 //!   does in one step.
 //! * `field`, `sections`, `kinds`, `workload`: one table of fields, from which everything else here
-//!   is made: the reader, the draws, the writer, the documentation and the schema.
+//!   is made: the reader, the draws, the writer, the documentation and the schema. The fields of
+//!   `[cluster]` are the rows of the crate `settings`.
 //! * `units`, `words`, `operation`: how amounts, targets, conditions and operations are written.
 //! * `choice`: what is left open, and how a seed decides it.
 //! * `read`, `scenario`, `check`, `mistakes`: from text to a scenario, with every mistake in its place.

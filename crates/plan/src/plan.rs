@@ -10,6 +10,7 @@
 
 use keyed::Ratio;
 use record::Nanos;
+pub use settings::Settings;
 
 use crate::act::Act;
 
@@ -40,71 +41,13 @@ pub struct Plan {
     pub flaws: Vec<FlawAt>,
 }
 
-/// The members and how they are set up. Names, units and defaults are those of `member::Config`.
+/// The members and how they are set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cluster {
     /// How many members, 1 to 9.
     pub members: u32,
-    /// Time of a raft tick.
-    pub heartbeat_interval: Nanos,
-    /// Ticks before an election.
-    pub election_ticks: u32,
-    /// Ask before campaigning.
-    pub pre_vote: bool,
-    /// A leader without a quorum steps down.
-    pub check_quorum: bool,
-    /// Entries between log snapshots.
-    pub snapshot_count: u64,
-    /// Entries kept behind a snapshot.
-    pub catch_up_entries: u64,
-    /// Bytes of a WAL segment.
-    pub wal_segment_bytes: u64,
-    /// Longest time between backend commits.
-    pub backend_interval: Nanos,
-    /// Most operations between backend commits.
-    pub backend_limit: u64,
-    /// A request's time inside the server.
-    pub request_timeout: Nanos,
-    /// Time before a read index is asked for again.
-    pub read_index_retry: Nanos,
-    /// Most bytes of entries in one append message.
-    pub max_size_per_message: u64,
-    /// Most append messages in flight to one follower.
-    pub max_inflight_messages: u32,
-    /// Revisions a compaction scrubs in one go.
-    pub compaction_batch: u32,
-    /// Pause between two such batches.
-    pub compaction_pause: Nanos,
-    /// A member that ended by itself is started again after this time, as a supervisor would.
-    pub restart_delay: Nanos,
-    /// Bytes the backend may have before the alarm NOSPACE; 0 is no limit.
-    pub quota: u64,
-    /// The leader compacts by itself so that this many revisions are kept; 0 is never.
-    pub auto_compaction_revisions: u64,
-    /// The leader compacts by itself what is older than this; 0 is never.
-    pub auto_compaction_period: Nanos,
-    /// Time between the leader's comparisons of hashes; 0 is never.
-    pub corrupt_check_interval: Nanos,
-    /// Time between checkpoints of what is left of long leases; 0 is never.
-    pub lease_checkpoint_interval: Nanos,
-    /// Whether changes of membership that would endanger the quorum are refused.
-    pub strict_reconfig: bool,
-    /// Responses of a watch stream on their way to its client at a time.
-    pub watch_window: u32,
-    /// Responses of a watch stream that are kept ready beside those.
-    pub watch_buffer: u32,
-    /// Time between two passes over watchers that lag behind.
-    pub watch_sync_interval: Nanos,
-    /// Watchers handled in one such pass.
-    pub watch_sync_batch: u32,
-    /// Revisions sent to one watcher in one pass.
-    pub watch_batch_revisions: u32,
-    /// Time between the progress notifications of an idle watcher.
-    pub watch_progress_interval: Nanos,
-    /// Responses that may be split are split at this size, in bytes.
-    pub watch_fragment_bytes: u64,
-    /// How long an unused token is good.
-    pub auth_token_ttl: Nanos,
+    /// How every one of them behaves, and how soon one that ended by itself is started again.
+    pub settings: Settings,
 }
 
 /// A distribution of durations (or of anything counted in integers).

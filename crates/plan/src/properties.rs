@@ -186,7 +186,7 @@ fn some_scenario(draw: Draw) -> String {
         "title = \"some \\\" title\"\n{}",
         if draw.then(1).below(3) == 0 { "swarm = true\n" } else { "" }
     );
-    text += &some_section(draw.then(2), "[cluster]", keys(sections::CLUSTER), &["members"]);
+    text += &some_section(draw.then(2), "[cluster]", keys(&sections::CLUSTER), &["members"]);
     text += "members = { any = [3, 5, \"5..7\"] }\n";
     text += &some_section(draw.then(3), "[network]", keys(sections::NETWORK), &[]);
     text += &some_section(draw.then(4), "[network.peers]", keys(sections::LINK), &[]);

@@ -8,7 +8,7 @@ use serde_spanned::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::choice::{Choice, Value, Who};
-use crate::field::{Form, Key, Set, Settings};
+use crate::field::{Form, Key, Section, Set};
 use crate::mistakes::{Mistake, suggest};
 use crate::units::Unit;
 use crate::words::{BadWords, bad};
@@ -70,16 +70,16 @@ impl Reader {
         keys: impl Iterator<Item = &'k Key> + Clone,
         what: &str,
         beside: &[&str],
-    ) -> Settings {
-        let mut settings = Settings::default();
+    ) -> Section {
+        let mut section = Section::default();
         for (name, node) in table {
             if beside.contains(&name.get_ref().as_ref()) {
                 continue;
             }
             match keys.clone().find(|key| key.name == name.get_ref()) {
                 Some(key) => match self.choice(key, node) {
-                    Some(choice) => settings.sets.push(Set { name: key.name, choice, span: node.span() }),
-                    None => settings.unread.push(key.name),
+                    Some(choice) => section.sets.push(Set { name: key.name, choice, span: node.span() }),
+                    None => section.unread.push(key.name),
                 },
                 None => {
                     let names: Vec<&str> =
@@ -89,7 +89,7 @@ impl Reader {
                 }
             }
         }
-        settings
+        section
     }
 
     /// The value of a field, or how the seed finds it.
@@ -198,13 +198,13 @@ impl Reader {
             [part("from"), part("to"), part("floor"), part("mean"), part("usual"), part("worst"), TAIL];
         let what = format!("the distribution `{}`", key.name);
         let before = self.mistakes.len();
-        let settings = self.section(table, keys.iter(), &what, &[]);
+        let section = self.section(table, keys.iter(), &what, &[]);
         if self.mistakes.len() > before {
             return None;
         }
         let find = |names: &[&str]| -> Option<Vec<Choice>> {
-            let all: Option<Vec<_>> = names.iter().map(|name| settings.choice(name).cloned()).collect();
-            all.filter(|_| settings.sets.len() == names.len())
+            let all: Option<Vec<_>> = names.iter().map(|name| section.choice(name).cloned()).collect();
+            all.filter(|_| section.sets.len() == names.len())
         };
         if let Some(parts) = find(&["from", "to"]) {
             self.ascending(&parts, node, "from", "to")?;

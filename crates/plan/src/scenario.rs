@@ -5,7 +5,7 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use crate::choice::Choice;
-use crate::field::{Field, Key, Settings};
+use crate::field::{Field, Key, Section};
 use crate::kinds::{KINDS, Kind, kind};
 use crate::mistakes::{Mistake, ScenarioErrors, suggest};
 use crate::read::{Node, Reader};
@@ -21,20 +21,20 @@ pub struct Scenario {
     pub title: String,
     /// The comment at the head of the file: what it is after, where the idea comes from.
     pub about: String,
-    pub(crate) top: Settings,
-    pub(crate) cluster: Settings,
-    pub(crate) network: Settings,
-    pub(crate) peers: Settings,
-    pub(crate) client_links: Settings,
-    pub(crate) disk: Settings,
-    pub(crate) clocks: Settings,
-    pub(crate) workload: Option<Settings>,
-    pub(crate) mix: Option<Settings>,
-    pub(crate) clients: Vec<Settings>,
+    pub(crate) top: Section,
+    pub(crate) cluster: Section,
+    pub(crate) network: Section,
+    pub(crate) peers: Section,
+    pub(crate) client_links: Section,
+    pub(crate) disk: Section,
+    pub(crate) clocks: Section,
+    pub(crate) workload: Option<Section>,
+    pub(crate) mix: Option<Section>,
+    pub(crate) clients: Vec<Section>,
     pub(crate) faults: Vec<FaultEntry>,
-    pub(crate) run: Settings,
-    pub(crate) expect: Settings,
-    pub(crate) swarm: Option<Settings>,
+    pub(crate) run: Section,
+    pub(crate) expect: Section,
+    pub(crate) swarm: Option<Section>,
 }
 
 /// One `[[fault]]`.
@@ -46,9 +46,9 @@ pub(crate) struct FaultEntry {
     /// How many faults of that name stand before it.
     pub nth: u64,
     /// What every fault has: target and timing.
-    pub frame: Settings,
+    pub frame: Section,
     /// What this kind has.
-    pub fields: Settings,
+    pub fields: Section,
     pub span: Range<usize>,
 }
 
@@ -175,7 +175,7 @@ impl Reader {
             name: name.to_string(),
             title,
             about: head_comment(text),
-            cluster: self.named_section(root, "cluster", sections::CLUSTER),
+            cluster: self.named_section(root, "cluster", &sections::CLUSTER),
             network,
             peers,
             client_links,
@@ -192,7 +192,7 @@ impl Reader {
         }
     }
 
-    fn title(&mut self, top: &Settings, root: &DeTable<'_>) -> String {
+    fn title(&mut self, top: &Section, root: &DeTable<'_>) -> String {
         match root.get("title").and_then(|title| title.get_ref().as_str()) {
             Some(title) => title.to_string(),
             None => {
@@ -209,26 +209,26 @@ impl Reader {
         }
     }
 
-    fn named_section<T>(&mut self, root: &DeTable<'_>, name: &str, fields: &'static [Field<T>]) -> Settings {
+    fn named_section<T>(&mut self, root: &DeTable<'_>, name: &str, fields: &'static [Field<T>]) -> Section {
         let what = format!("[{name}]");
         let table = root.get(name).and_then(|node| self.table(node, &what));
-        table.map_or(Settings::default(), |table| self.section(table, keys(fields), &what, &[]))
+        table.map_or(Section::default(), |table| self.section(table, keys(fields), &what, &[]))
     }
 
-    fn network(&mut self, root: &DeTable<'_>) -> (Settings, Settings, Settings) {
+    fn network(&mut self, root: &DeTable<'_>) -> (Section, Section, Section) {
         let Some(table) = root.get("network").and_then(|node| self.table(node, "[network]")) else {
-            return <(Settings, Settings, Settings)>::default();
+            return <(Section, Section, Section)>::default();
         };
         let network = self.section(table, keys(sections::NETWORK), "[network]", &["peers", "clients"]);
         let mut link = |name: &str, what: &str| {
             let table = table.get(name).and_then(|node| self.table(node, what));
-            table.map_or(Settings::default(), |table| self.section(table, keys(sections::LINK), what, &[]))
+            table.map_or(Section::default(), |table| self.section(table, keys(sections::LINK), what, &[]))
         };
         let peers = link("peers", "[network.peers]");
         (network, peers, link("clients", "[network.clients]"))
     }
 
-    fn workload(&mut self, root: &DeTable<'_>) -> (Option<Settings>, Option<Settings>) {
+    fn workload(&mut self, root: &DeTable<'_>) -> (Option<Section>, Option<Section>) {
         let Some(node) = root.get_key_value("workload") else { return (None, None) };
         if self.plan {
             let help = "list what each client asks under `[[client]]`; `etcdsim plan` does so";
@@ -242,7 +242,7 @@ impl Reader {
         (Some(workload), mix)
     }
 
-    fn swarm(&mut self, root: &DeTable<'_>) -> Option<Settings> {
+    fn swarm(&mut self, root: &DeTable<'_>) -> Option<Section> {
         let (key, node) = root.get_key_value("swarm")?;
         if self.plan {
             self.report(
@@ -254,7 +254,7 @@ impl Reader {
             return None;
         }
         match node.get_ref() {
-            DeValue::Boolean(on) => on.then(Settings::default),
+            DeValue::Boolean(on) => on.then(Section::default),
             _ => {
                 let table = self.table(node, "[swarm]")?;
                 Some(self.section(table, keys(sections::SWARM), "[swarm]", &[]))
@@ -279,7 +279,7 @@ impl Reader {
         items.iter().filter_map(|item: &Node<'a>| Some((item.span(), self.table(item, &what)?))).collect()
     }
 
-    fn clients(&mut self, root: &DeTable<'_>) -> Vec<Settings> {
+    fn clients(&mut self, root: &DeTable<'_>) -> Vec<Section> {
         let tables = self.tables(root, "client");
         tables
             .into_iter()
@@ -302,8 +302,8 @@ impl Reader {
             );
             let own = |name: &str| kind.fields.iter().any(|field| field.key.name == name);
             let (fields, frame) = all.sets.into_iter().partition(|set| own(set.name));
-            let fields = Settings { sets: fields, unread: Vec::new() };
-            let frame = Settings { sets: frame, unread: all.unread };
+            let fields = Section { sets: fields, unread: Vec::new() };
+            let frame = Section { sets: frame, unread: all.unread };
             let name =
                 table.get("name").and_then(|name| name.get_ref().as_str()).unwrap_or(kind.name).to_string();
             let nth = faults.iter().filter(|fault| fault.name == name).count() as u64;

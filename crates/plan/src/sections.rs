@@ -1,57 +1,58 @@
 //! The sections of a file and their fields; and what a plan has where a scenario says nothing.
 
+use std::sync::LazyLock;
+
 use keyed::Ratio;
 use record::Nanos;
 
-use crate::field::{Field, Form, HOUR, Key, MS, SECOND, SHARE, Words, count, fields, number, time, words};
+use crate::choice::Value;
+use crate::field::{Field, FieldType, Form, HOUR, Key, MS, SHARE, Words, count, fields, number, time, words};
 use crate::units::Unit;
-use crate::{Client, Cluster, Disk, Expect, Failover, Link, Network, Phases, Plan, Spread};
+use crate::{Client, Cluster, Disk, Expect, Failover, Link, Network, Phases, Plan, Settings, Spread};
 
 const LONG: Form = time(0, 24 * HOUR);
 pub(crate) const LATENCY: Form = Form::Spread { unit: Unit::Time, high: HOUR };
 const BOOL: Form = Form::Switch;
 
 /// Fields of the file itself, outside any section.
-pub(crate) static TOP: &[Field<Plan>] = fields! {
+pub(crate) static TOP: &[Field<Plan>] = &fields! {
     "title" Form::Text => title, "What the scenario is about, in a few words.";
     "scenario" Form::Text => scenario, "The scenario a plan was made of. Only in plans.";
     "seed" count(0, u64::MAX as i128) => seed, "Makes the file a plan: the seed of every draw that is left to the run.";
     "flaws" Form::Flaws => flaws, "Defects to switch on, `\"R2\"` on every member or `\"R2@3\"` on one. The command's `--flaw` adds to them.";
 };
 
-pub(crate) static CLUSTER: &[Field<Cluster>] = fields! {
-    "members" count(1, 9) => members, "How many members.";
-    "heartbeat-interval" time(MS, 10 * SECOND) => heartbeat_interval, "Time of a raft tick; a leader sends heartbeats every tick.";
-    "election-ticks" count(3, 100) => election_ticks, "Ticks without a leader before an election; each member draws from once to twice that.";
-    "pre-vote" BOOL => pre_vote, "Whether a member asks whether it could win before it campaigns.";
-    "check-quorum" BOOL => check_quorum, "Whether a leader steps down without a quorum's answers.";
-    "snapshot-count" count(1, 1_000_000_000) => snapshot_count, "Entries applied between two snapshots of the log.";
-    "catch-up-entries" count(1, 1_000_000_000) => catch_up_entries, "Entries kept in the log behind a snapshot for slow followers.";
-    "wal-segment-bytes" number(Unit::Size, 1 << 10, 1 << 30) => wal_segment_bytes, "Length at which a segment of the write-ahead log is closed.";
-    "backend-interval" time(MS, HOUR) => backend_interval, "Longest time between two commits of the backend.";
-    "backend-limit" count(1, 1_000_000_000) => backend_limit, "Most applied operations between two commits of the backend.";
-    "request-timeout" time(MS, HOUR) => request_timeout, "How long a request may take inside the server.";
-    "read-index-retry" time(MS, HOUR) => read_index_retry, "Time after which a read index is asked for again, with a fresh context.";
-    "max-size-per-message" number(Unit::Size, 1, 1 << 30) => max_size_per_message, "Most bytes of entries in one append message.";
-    "max-inflight-messages" count(1, 100_000) => max_inflight_messages, "Most append messages in flight to one follower.";
-    "compaction-batch" count(1, 1_000_000) => compaction_batch, "Revisions a compaction scrubs in one go.";
-    "compaction-pause" time(0, 60 * SECOND) => compaction_pause, "Pause between two such goes.";
-    "restart-delay" time(MS, HOUR) => restart_delay, "Time after which a member that ended by itself is started again, as by a supervisor.";
-    "quota" Form::Number { unit: Unit::Size, low: 0, high: 1 << 50, zero: Some("unlimited") } => quota, "Bytes the backend may have before the alarm NOSPACE.";
-    "auto-compaction-revisions" Form::Number { unit: Unit::Count, low: 0, high: 1_000_000_000, zero: Some("off") } => auto_compaction_revisions, "The leader compacts by itself, every five minutes, so that this many revisions are kept.";
-    "auto-compaction-period" Form::Number { unit: Unit::Time, low: 0, high: 24 * HOUR, zero: Some("off") } => auto_compaction_period, "The leader compacts by itself what is older than this.";
-    "corrupt-check-interval" Form::Number { unit: Unit::Time, low: 0, high: 24 * HOUR, zero: Some("off") } => corrupt_check_interval, "Time between the leader's comparisons of all members' hashes.";
-    "lease-checkpoint-interval" Form::Number { unit: Unit::Time, low: 0, high: 24 * HOUR, zero: Some("off") } => lease_checkpoint_interval, "Time between checkpoints of what is left of leases longer than this.";
-    "strict-reconfig" BOOL => strict_reconfig, "Whether changes of the membership that would endanger the quorum are refused.";
-    "watch-window" count(1, 100_000) => watch_window, "Responses of a watch stream on their way to its client at a time.";
-    "watch-buffer" count(1, 100_000) => watch_buffer, "Responses of a watch stream that are kept ready beside those; a watcher that finds no room must wait its turn.";
-    "watch-sync-interval" time(MS, HOUR) => watch_sync_interval, "Time between two passes over watchers that lag behind.";
-    "watch-sync-batch" count(1, 1_000_000) => watch_sync_batch, "Watchers handled in one such pass.";
-    "watch-batch-revisions" count(1, 1_000_000) => watch_batch_revisions, "Revisions sent to one watcher in one pass.";
-    "watch-progress-interval" time(MS, 24 * HOUR) => watch_progress_interval, "Time between the progress notifications of an idle watcher that asked for them.";
-    "watch-fragment-bytes" number(Unit::Size, 64, 1 << 30) => watch_fragment_bytes, "Watch responses that may be split are split at this size.";
-    "auth-token-ttl" time(MS, 24 * HOUR) => auth_token_ttl, "How long a token is good without being used.";
-};
+/// How many members there are, then every setting that a scenario may choose.
+pub(crate) static CLUSTER: LazyLock<Vec<Field<Cluster>>> = LazyLock::new(|| {
+    let members: [Field<Cluster>; 1] = fields! { "members" count(1, 9) => members, "How many members."; };
+    let settings = settings::ROWS.iter().filter(|row| row.in_scenarios);
+    members.into_iter().chain(settings.map(setting)).collect()
+});
+
+/// A setting as a field of the section.
+fn setting(row: &settings::Row) -> Field<Cluster> {
+    let form = match row.form {
+        settings::Form::Number { unit, low, high, zero } => {
+            let unit = match unit {
+                settings::Unit::Count => Unit::Count,
+                settings::Unit::Time => Unit::Time,
+                settings::Unit::Size => Unit::Size,
+            };
+            Form::Number { unit, low: low.into(), high: high.into(), zero }
+        }
+        settings::Form::Switch => Form::Switch,
+        settings::Form::Word(words) => Form::Word(words),
+    };
+    Field {
+        key: Key { name: row.name, form, about: row.about },
+        get: |cluster, key| Some(Value::Number(row_of(key).get(&cluster.settings).into())),
+        set: |cluster, key, value| row_of(key).set(&mut cluster.settings, u64::of(value)),
+    }
+}
+
+fn row_of(key: &Key) -> &'static settings::Row {
+    settings::row(key.name).expect("the field was made of a row")
+}
 
 /// The fields of a link, once for the network's sections and once for the fault `link`.
 macro_rules! link_fields {
@@ -75,13 +76,13 @@ pub(crate) const BANDWIDTH: Form =
 pub(crate) const QUEUE: Form =
     Form::Number { unit: Unit::Count, low: 0, high: 1_000_000, zero: Some("unlimited") };
 
-pub(crate) static LINK: &[Field<Link>] = link_fields!(fields);
+pub(crate) static LINK: &[Field<Link>] = &link_fields!(fields);
 
-pub(crate) static NETWORK: &[Field<Network>] = fields! {
+pub(crate) static NETWORK: &[Field<Network>] = &fields! {
     "checksums" BOOL => checksums, "Whether the transport throws damaged messages away. Off, the decoder and the receiver meet them.";
 };
 
-pub(crate) static DISK: &[Field<Disk>] = fields! {
+pub(crate) static DISK: &[Field<Disk>] = &fields! {
     "read" LATENCY => read, "Time of a read.";
     "write" LATENCY => write, "Time of a write, truncation, creation, rename or removal.";
     "sync" LATENCY => sync, "Time of an fsync of a file or a directory.";
@@ -99,23 +100,23 @@ pub(crate) struct Clocks {
 /// How fast a clock may run.
 pub(crate) const CLOCK_RATE: Form = number(Unit::Share, 10_000, 100_000_000);
 
-pub(crate) static CLOCKS: &[Field<Clocks>] = fields! {
+pub(crate) static CLOCKS: &[Field<Clocks>] = &fields! {
     "members" CLOCK_RATE => members, "Rate of each member's clock, drawn for each, until the end of the chaos phase; `100%` is exact.";
     "clients" CLOCK_RATE => clients, "Rate of each client's clock, drawn for each, for the whole run.";
 };
 
-pub(crate) static RUN: &[Field<Phases>] = fields! {
+pub(crate) static RUN: &[Field<Phases>] = &fields! {
     "chaos" time(0, 24 * HOUR) => chaos, "Length of the chaos phase: the workload runs, the faults strike.";
     "core" count(1, 9) => core, "How many members are healed after it; the others stay as broken as they are, for good. Left out: all.";
     "settle" time(MS, 24 * HOUR) => settle, "Bound on the settle phase: by then there is a leader, every operation has ended, the members agree.";
 };
 
-pub(crate) static EXPECT: &[Field<Expect>] = fields! {
+pub(crate) static EXPECT: &[Field<Expect>] = &fields! {
     "refusals" Form::Members => refusals, "Members that are allowed to refuse to start, because the file damages what they cannot do without.";
     "answered" count(0, 1_000_000_000) => answered, "Least number of operations that must have been answered; guards against a run in which nothing happens.";
 };
 
-pub(crate) static CLIENT: &[Field<Client>] = fields! {
+pub(crate) static CLIENT: &[Field<Client>] = &fields! {
     "endpoints" Form::Members => endpoints, "The members it knows, in the order in which it tries them.";
     "failover" FAILOVER => failover, "When it turns to the next endpoint: never, after an error or an unknown outcome, after every operation.";
     "timeout" time(MS, HOUR) => timeout, "How long it waits for an answer, by its own clock.";
@@ -189,7 +190,7 @@ pub(crate) struct Swarm {
     pub density: Ratio,
 }
 
-pub(crate) static SWARM: &[Field<Swarm>] = fields! {
+pub(crate) static SWARM: &[Field<Swarm>] = &fields! {
     "config" BOOL => config, "Whether the swarm chooses what `[cluster]`, `[network]`, `[disk]`, `[clocks]` and `[workload]` leave out.";
     "network" BOOL => network, "Whether it may choose faults of the network.";
     "disk" BOOL => disk, "Whether it may choose faults of the disks.";
@@ -202,42 +203,9 @@ pub(crate) static SWARM: &[Field<Swarm>] = fields! {
 const MILLISECOND: Nanos = MS as Nanos;
 const MICROSECOND: Nanos = MILLISECOND / 1_000;
 
-/// Three members with etcd's defaults (`embed/config.go`), and a supervisor that waits a second.
 impl Default for Cluster {
     fn default() -> Cluster {
-        Cluster {
-            members: 3,
-            heartbeat_interval: 100 * MILLISECOND,
-            election_ticks: 10,
-            pre_vote: true,
-            check_quorum: true,
-            snapshot_count: 10_000,
-            catch_up_entries: 5_000,
-            wal_segment_bytes: 64_000_000,
-            backend_interval: 100 * MILLISECOND,
-            backend_limit: 10_000,
-            request_timeout: 7_000 * MILLISECOND,
-            read_index_retry: 500 * MILLISECOND,
-            max_size_per_message: 1 << 20,
-            max_inflight_messages: 512,
-            compaction_batch: 1_000,
-            compaction_pause: 10 * MILLISECOND,
-            restart_delay: 1_000 * MILLISECOND,
-            quota: 2 << 30,
-            auto_compaction_revisions: 0,
-            auto_compaction_period: 0,
-            corrupt_check_interval: 0,
-            lease_checkpoint_interval: 0,
-            strict_reconfig: true,
-            watch_window: 16,
-            watch_buffer: 128,
-            watch_sync_interval: 100 * MILLISECOND,
-            watch_sync_batch: 512,
-            watch_batch_revisions: 1_000,
-            watch_progress_interval: 600_000 * MILLISECOND,
-            watch_fragment_bytes: 2 << 20,
-            auth_token_ttl: 300_000 * MILLISECOND,
-        }
+        Cluster { members: 3, settings: Settings::default() }
     }
 }
 

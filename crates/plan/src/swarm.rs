@@ -10,7 +10,7 @@ use keyed::Ratio;
 
 use crate::Phases;
 use crate::choice::{Choice, Context, Dice};
-use crate::field::{Set, Settings};
+use crate::field::{Section, Set};
 use crate::scenario::{FaultEntry, Scenario};
 use crate::sections::{SWARM, Swarm};
 
@@ -29,11 +29,11 @@ pub(crate) fn scenario() -> &'static Scenario {
 }
 
 /// What this run's swarm may choose.
-pub(crate) fn draw(settings: &Settings, dice: Dice) -> Swarm {
+pub(crate) fn draw(section: &Section, dice: Dice) -> Swarm {
     let mut swarm = Swarm::default();
     let dice = dice.part("swarm");
     swarm.density = Ratio::per_million(DENSITY.draw_number(dice.field("density")) as u32);
-    settings.draw(SWARM, dice, &Context::default(), &mut swarm);
+    section.draw(SWARM, dice, &Context::default(), &mut swarm);
     swarm
 }
 

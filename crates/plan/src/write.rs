@@ -15,7 +15,7 @@ impl Plan {
     pub fn to_toml(&self) -> String {
         let mut text = String::new();
         section(&mut text, "", sections::TOP, self);
-        section(&mut text, "[cluster]", sections::CLUSTER, &self.cluster);
+        section(&mut text, "[cluster]", &sections::CLUSTER, &self.cluster);
         section(&mut text, "[network]", sections::NETWORK, &self.network);
         section(&mut text, "[network.peers]", sections::LINK, &self.network.peers);
         section(&mut text, "[network.clients]", sections::LINK, &self.network.clients);
@@ -55,8 +55,8 @@ impl Plan {
         let base = if ends_at_client(&fault.target, &fault.kind) { links.clients } else { links.peers };
         let plain = (kind.new)(base);
         for field in kind.fields {
-            let value = (field.get)(&fault.kind);
-            if value != (field.get)(&plain) {
+            let value = field.get(&fault.kind);
+            if value != field.get(&plain) {
                 line_of(text, field, value);
             }
         }
@@ -68,7 +68,7 @@ fn section<T>(text: &mut String, head: &str, fields: &[Field<T>], it: &T) {
         writeln!(text, "\n{head}").expect("a string takes any text");
     }
     for field in fields {
-        line_of(text, field, (field.get)(it));
+        line_of(text, field, field.get(it));
     }
 }
 

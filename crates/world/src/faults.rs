@@ -393,7 +393,7 @@ impl World<'_> {
         let stop = if self.processes[member].armed_power { Stop::PowerLoss } else { Stop::Crash };
         self.kill(member, stop);
         if self.processes[member].held_by.is_empty() {
-            self.queue.push(now + self.plan.cluster.restart_delay, Happening::Supervise { member });
+            self.queue.push(now + self.plan.cluster.settings.restart_delay, Happening::Supervise { member });
         }
     }
 

@@ -351,7 +351,8 @@ impl<'a> World<'a> {
         process.held_by.push(fault);
         self.recorder.count("failpoint-fired");
         self.kill(member, stop);
-        let down = self.plan.faults[fault as usize].duration.unwrap_or(self.plan.cluster.restart_delay);
+        let down =
+            self.plan.faults[fault as usize].duration.unwrap_or(self.plan.cluster.settings.restart_delay);
         self.queue.push(now + down, Happening::PointOver { member, fault });
     }
 
@@ -371,7 +372,8 @@ impl<'a> World<'a> {
 
     /// A supervisor will start the process again.
     fn supervise(&mut self, member: usize) {
-        self.queue.push(self.now() + self.plan.cluster.restart_delay, Happening::Supervise { member });
+        self.queue
+            .push(self.now() + self.plan.cluster.settings.restart_delay, Happening::Supervise { member });
     }
 
     /// Ends a process from outside.

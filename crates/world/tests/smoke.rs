@@ -5,7 +5,7 @@ use etcdsim_world as world;
 use keyed::Ratio;
 use plan::{
     Client, Cluster, Disk, Expect, Failover, Fault, FaultKind, Link, Network, Phases, Plan, PlannedOperation,
-    Spread, Target, Trigger,
+    Settings, Spread, Target, Trigger,
 };
 use record::Nanos;
 
@@ -47,23 +47,13 @@ fn plan(members: u32, seconds: u64, faults: Vec<Fault>) -> Plan {
         seed: 7,
         cluster: Cluster {
             members,
-            heartbeat_interval: 100 * MILLISECOND,
-            election_ticks: 10,
-            pre_vote: true,
-            check_quorum: true,
-            snapshot_count: 50,
-            catch_up_entries: 10,
-            wal_segment_bytes: 4096,
-            backend_interval: 100 * MILLISECOND,
-            backend_limit: 10_000,
-            request_timeout: 7_000 * MILLISECOND,
-            read_index_retry: 500 * MILLISECOND,
-            max_size_per_message: 1 << 20,
-            max_inflight_messages: 256,
-            compaction_batch: 1_000,
-            compaction_pause: 10 * MILLISECOND,
-            restart_delay: 1_000 * MILLISECOND,
-            ..Cluster::default()
+            settings: Settings {
+                snapshot_count: 50,
+                catch_up_entries: 10,
+                wal_segment_bytes: 4096,
+                max_inflight_messages: 256,
+                ..Settings::default()
+            },
         },
         network: Network { peers: link, clients: link, checksums: true },
         disk: Disk {

@@ -117,7 +117,7 @@ impl AuthStore {
             state,
             hash: 0,
             cache: BTreeMap::new(),
-            tokens: Tokens::new(config.auth_token_ttl),
+            tokens: Tokens::new(config.settings.auth_token_ttl),
             probes: Probes::default(),
         };
         store.changed();

@@ -529,7 +529,8 @@ fn what_ends_a_token() {
         let who = store.who(Some(token.as_bytes()), 0);
         assert_eq!(who.is_err(), ends, "{requests:?}: {who:?}");
     }
-    let config = Config { auth_token_ttl: 10 * SECOND, ..config() };
+    let mut config = config();
+    config.settings.auth_token_ttl = 10 * SECOND;
     let mut store = two_users(&config);
     let token = login(&mut store, "u", "u's", 5, 0).unwrap();
     assert!(store.who(Some(token.as_bytes()), 10 * SECOND).is_ok());

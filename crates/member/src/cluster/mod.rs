@@ -31,7 +31,7 @@ use api::etcdserverpb::Member;
 use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::config::{Config, Ids, Peer};
+use crate::config::{Config, Ids, Peer, Settings};
 use crate::flaw::Flaws;
 use crate::probes::Probes;
 use alarms::Alarms;
@@ -53,8 +53,8 @@ struct Rules {
 
 impl From<&Config> for Rules {
     fn from(config: &Config) -> Rules {
-        let Config { ids, strict_reconfig, max_learners, flaws, .. } = *config;
-        Rules { ids, strict_reconfig, max_learners, flaws }
+        let Settings { ids, strict_reconfig, max_learners, .. } = config.settings;
+        Rules { ids, strict_reconfig, max_learners, flaws: config.flaws }
     }
 }
 

@@ -101,7 +101,9 @@ fn a_connection_counts_after_five_seconds() {
 
 #[test]
 fn without_strictness_only_urls_are_looked_at() {
-    let cluster = cluster(3, Config { strict_reconfig: false, ..config() });
+    let mut lax = config();
+    lax.settings.strict_reconfig = false;
+    let cluster = cluster(3, lax);
     assert_eq!(cluster.check_add(&add(4, false), 0, &health(&[])), Ok(new_member(4, false)));
     assert_eq!(cluster.check_remove(&MemberRemoveRequest { id: 2 }, &health(&[])), Ok(Change::Remove(2)));
     let none = MemberAddRequest::default();

@@ -16,7 +16,13 @@ fn flawed(flaw: Flaw) -> Config {
 }
 
 fn checkpointing(interval: u64) -> Config {
-    Config { lease_checkpoint_interval: Some(interval * SECOND), ..config() }
+    checkpoints_every(interval * SECOND)
+}
+
+fn checkpoints_every(interval: u64) -> Config {
+    let mut config = config();
+    config.settings.lease_checkpoint_interval = interval;
+    config
 }
 
 /// A store and its leader's lessor; the clocks agree unless a test says otherwise.
@@ -173,7 +179,7 @@ fn what_is_not_revoked_is_offered_again() {
     let mut leader = Leader::new(&config());
     leader.grant(7, 2, 0);
     let first = leader.end_of(7);
-    let retry = config().request_timeout;
+    let retry = config().settings.request_timeout;
     assert_eq!(leader.end_of(7), first + retry);
     assert!(leader.reached("expired-lease-offered-again"));
 }
@@ -219,7 +225,7 @@ fn sixteen_revocations_are_on_their_way_at_most() {
     leader.revoke(3);
     assert_eq!((leader.next(now), leader.next(now)), (Some(17), None));
     // The others are lost, and make room in time.
-    let later = now + config().request_timeout;
+    let later = now + config().settings.request_timeout;
     let proposed: Vec<i64> = std::iter::from_fn(|| leader.next(later)).collect();
     assert_eq!(proposed, [18, 19, 20]);
 }
@@ -283,7 +289,7 @@ fn a_thousand_leases_are_in_one_checkpoint() {
 /// A new leader's extension is no time that a lease was granted for.
 #[test]
 fn no_more_than_the_ttl_is_ever_noted() {
-    let mut leader = Leader::new(&Config { lease_checkpoint_interval: Some(SCAN), ..config() });
+    let mut leader = Leader::new(&checkpoints_every(SCAN));
     leader.store.grant(7, 10).unwrap();
     leader.lessor.promote(&leader.store, 0, 0);
     assert_eq!(leader.checkpoints(SCAN), []);

@@ -152,14 +152,14 @@ impl Hub {
     /// A hub without streams.
     pub(crate) fn new(config: &Config) -> Hub {
         let limits = Limits {
-            window: config.watch_window.max(1) as usize,
-            buffer: config.watch_buffer.max(1) as usize,
-            sync_interval: config.watch_sync_interval.max(1),
-            victim_interval: config.watch_victim_interval.max(1),
-            sync_batch: config.watch_sync_batch.max(1) as usize,
-            batch_revisions: config.watch_batch_revisions.max(1),
-            progress_interval: config.watch_progress_interval.max(progress::SHORTEST_INTERVAL),
-            fragment_bytes: config.watch_fragment_bytes,
+            window: config.settings.watch_window.max(1) as usize,
+            buffer: config.settings.watch_buffer.max(1) as usize,
+            sync_interval: config.settings.watch_sync_interval.max(1),
+            victim_interval: config.settings.watch_victim_interval.max(1),
+            sync_batch: config.settings.watch_sync_batch.max(1) as usize,
+            batch_revisions: config.settings.watch_batch_revisions.max(1),
+            progress_interval: config.settings.watch_progress_interval.max(progress::SHORTEST_INTERVAL),
+            fragment_bytes: config.settings.watch_fragment_bytes,
         };
         Hub {
             limits,

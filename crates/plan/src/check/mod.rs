@@ -6,7 +6,7 @@
 mod faults;
 
 use crate::choice::{Choice, Value};
-use crate::field::{HOUR, Settings, Words};
+use crate::field::{HOUR, Section, Words};
 use crate::read::Reader;
 use crate::scenario::Scenario;
 use crate::units::Unit;
@@ -51,23 +51,23 @@ pub(crate) fn check(reader: &mut Reader, scenario: &Scenario, text: &str) {
 /// What the checks look things up in: the scenario, with what the swarm may add.
 struct Checks<'a> {
     scenario: &'a Scenario,
-    workload: Option<Settings>,
+    workload: Option<Section>,
     members: (i128, i128),
     clients: (i128, i128),
     chaos: (i128, i128),
 }
 
 /// What a field can be. Where it made no sense, `largest`: nothing else is to be a mistake because of it.
-fn bounds(settings: &Settings, name: &str, usual: u64, largest: i128) -> (i128, i128) {
-    if settings.is_unread(name) {
+fn bounds(section: &Section, name: &str, usual: u64, largest: i128) -> (i128, i128) {
+    if section.is_unread(name) {
         return (largest, largest);
     }
-    settings.choice(name).map_or((usual.into(), usual.into()), Choice::bounds)
+    section.choice(name).map_or((usual.into(), usual.into()), Choice::bounds)
 }
 
 impl<'a> Checks<'a> {
     fn new(scenario: &'a Scenario) -> Checks<'a> {
-        let off = |swarm: &Settings| swarm.choice("config").is_some_and(|config| config.bounds() == (0, 0));
+        let off = |swarm: &Section| swarm.choice("config").is_some_and(|config| config.bounds() == (0, 0));
         let swarm = scenario.swarm.as_ref().filter(|swarm| !off(swarm)).map(|_| crate::swarm::scenario());
         let (mut cluster, mut workload) = (scenario.cluster.clone(), scenario.workload.clone());
         if let Some(swarm) = swarm {

@@ -5,6 +5,9 @@ use super::{Lane, Setup};
 use crate::Act;
 use crate::field::{Field, count, fields};
 
+pub(super) const ABOUT: &str =
+    "Every kind of request at the weights of `[workload.mix]`, leases and watchers too. Ours.";
+
 /// Each client draws each of its acts from the mix.
 pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
     let weights = setup.mix.weights();
@@ -31,7 +34,7 @@ macro_rules! mix {
             $(pub $field: u32,)+
         }
 
-        pub(crate) static MIX: &[Field<Mix>] = fields! {
+        pub(crate) static MIX: &[Field<Mix>] = &fields! {
             $($name count(0, 1_000_000) => $field, $about;)+
         };
 

@@ -1,4 +1,6 @@
-//! What the clients of a scenario ask: one file a workload, chosen by `name`.
+//! What the clients of a scenario ask: one file for each workload, chosen by `name`.
+//!
+//! To add a workload, write its file, and name it here twice: as a module and as a row of the table.
 //!
 //! Every act is drawn by itself, from its client's number and its own (rule R2). Every value
 //! that is written names the act that writes it (`c2o17`; further puts of one txn `c2o17-1`,
@@ -6,7 +8,7 @@
 //!
 //! A workload is a list of *lanes*: clients with all they do. Lanes beyond `clients` are those a
 //! workload needs beside: watchers, compactors, whoever renews leases. Mixes and weights are those
-//! of the systems a workload is from; [`NAMES`] names the source of each.
+//! of the systems a workload is from; its row names the source.
 
 mod append;
 mod etcd;
@@ -74,7 +76,7 @@ words!(Endpoints: "all" = Endpoints::All, "one" = Endpoints::One, "some" = Endpo
 /// Most clients of a scenario.
 pub(crate) const MOST_CLIENTS: i128 = 1_000;
 
-pub(crate) static WORKLOAD: &[Field<Workload>] = fields! {
+pub(crate) static WORKLOAD: &[Field<Workload>] = &fields! {
     "name" Form::Word(Name::NAMES) => name, "Which workload.";
     "clients" count(0, MOST_CLIENTS) => clients, "How many clients. Client `n` begins with member `n` modulo the number of members, plus 1.";
     "rate" Form::Number { unit: Unit::Rate, low: 0, high: 3_600_000_000, zero: Some("unthrottled") } => rate, "Operations of all clients together; each client asks at its share of it, but never before its last answer. `\"unthrottled\"`: the next operation follows the answer at once.";
@@ -124,75 +126,51 @@ impl Default for Workload {
     }
 }
 
-/// A workload by its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Name {
-    Mixed,
-    EtcdPut,
-    EtcdPutDeleteLease,
-    EtcdDelete,
-    Kubernetes,
-    KubernetesCreateDelete,
-    Register,
-    Set,
-    Append,
-    Wr,
-    Watch,
-    Lock,
-    LockSet,
-    LockEtcdSet,
-    KubernetesCluster,
-    LeaderElectionApp,
-    Users,
-}
-
-words!(
-    Name: "mixed" = Name::Mixed,
-    "etcd-put" = Name::EtcdPut,
-    "etcd-put-delete-lease" = Name::EtcdPutDeleteLease,
-    "etcd-delete" = Name::EtcdDelete,
-    "kubernetes" = Name::Kubernetes,
-    "kubernetes-create-delete" = Name::KubernetesCreateDelete,
-    "register" = Name::Register,
-    "set" = Name::Set,
-    "append" = Name::Append,
-    "wr" = Name::Wr,
-    "watch" = Name::Watch,
-    "lock" = Name::Lock,
-    "lock-set" = Name::LockSet,
-    "lock-etcd-set" = Name::LockEtcdSet,
-    "kubernetes-cluster" = Name::KubernetesCluster,
-    "leader-election-app" = Name::LeaderElectionApp,
-    "users" = Name::Users,
-);
-
 /// What makes the clients of a workload.
 type Make = fn(&Setup<'_>) -> Vec<Lane>;
 
-/// Every workload: its name, what makes it, what it is and where it is from.
-pub(crate) static NAMES: &[(Name, Make, &str)] = &[
-    (
-        Name::Mixed,
-        mixed::lanes,
-        "Every kind of request at the weights of `[workload.mix]`, leases and watchers too. Ours.",
-    ),
-    (Name::EtcdPut, etcd::put, etcd::PUT),
-    (Name::EtcdPutDeleteLease, etcd::put_delete_lease, etcd::PUT_DELETE_LEASE),
-    (Name::EtcdDelete, etcd::delete, etcd::DELETE),
-    (Name::Kubernetes, kubernetes::lanes, kubernetes::ABOUT),
-    (Name::KubernetesCreateDelete, kubernetes::create_delete, kubernetes::ABOUT_CREATE_DELETE),
-    (Name::Register, register::lanes, register::ABOUT),
-    (Name::Set, set::lanes, set::ABOUT),
-    (Name::Append, append::lanes, append::ABOUT),
-    (Name::Wr, wr::lanes, wr::ABOUT),
-    (Name::Watch, watch::lanes, watch::ABOUT),
-    (Name::Lock, lock::lanes, lock::ABOUT),
-    (Name::LockSet, lock_set::lanes, lock_set::ABOUT),
-    (Name::LockEtcdSet, lock_etcd_set::lanes, lock_etcd_set::ABOUT),
-    (Name::KubernetesCluster, kubernetes_cluster::lanes, kubernetes_cluster::ABOUT),
-    (Name::LeaderElectionApp, leader_election_app::lanes, leader_election_app::ABOUT),
-    (Name::Users, users::lanes, users::ABOUT),
-];
+/// A row of the table of workloads.
+pub(crate) struct Row {
+    pub word: &'static str,
+    pub about: &'static str,
+    make: Make,
+}
+
+macro_rules! workloads {
+    ($($word:literal $name:ident, $make:path, $about:expr;)+) => {
+        /// A workload by its name.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Name {
+            $($name,)+
+        }
+
+        words!(Name: $($word = Name::$name),+);
+
+        /// Every workload, in the order of the names.
+        pub(crate) static WORKLOADS: &[Row] = &[$(Row { word: $word, about: $about, make: $make },)+];
+    };
+}
+
+// The word in a scenario, the name here; what makes the clients; what it is and where it is from.
+workloads! {
+    "mixed" Mixed, mixed::lanes, mixed::ABOUT;
+    "etcd-put" EtcdPut, etcd::put, etcd::PUT;
+    "etcd-put-delete-lease" EtcdPutDeleteLease, etcd::put_delete_lease, etcd::PUT_DELETE_LEASE;
+    "etcd-delete" EtcdDelete, etcd::delete, etcd::DELETE;
+    "kubernetes" Kubernetes, kubernetes::lanes, kubernetes::ABOUT;
+    "kubernetes-create-delete" KubernetesCreateDelete, kubernetes::create_delete, kubernetes::ABOUT_CREATE_DELETE;
+    "register" Register, register::lanes, register::ABOUT;
+    "set" Set, set::lanes, set::ABOUT;
+    "append" Append, append::lanes, append::ABOUT;
+    "wr" Wr, wr::lanes, wr::ABOUT;
+    "watch" Watch, watch::lanes, watch::ABOUT;
+    "lock" Lock, lock::lanes, lock::ABOUT;
+    "lock-set" LockSet, lock_set::lanes, lock_set::ABOUT;
+    "lock-etcd-set" LockEtcdSet, lock_etcd_set::lanes, lock_etcd_set::ABOUT;
+    "kubernetes-cluster" KubernetesCluster, kubernetes_cluster::lanes, kubernetes_cluster::ABOUT;
+    "leader-election-app" LeaderElectionApp, leader_election_app::lanes, leader_election_app::ABOUT;
+    "users" Users, users::lanes, users::ABOUT;
+}
 
 /// How much is asked, in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,7 +206,6 @@ impl Workload {
 
     /// All clients with all they do.
     pub fn lanes(&self, setup: &Setup<'_>) -> Vec<Lane> {
-        let made = NAMES.iter().find(|named| named.0 == self.name).expect("every name has its workload");
-        made.1(setup)
+        (WORKLOADS[self.name as usize].make)(setup)
     }
 }

@@ -100,7 +100,7 @@ fn a_pair_before_is_told_where_there_was_one_and_it_is_asked_for() {
 
 #[test]
 fn the_pair_before_is_looked_up_when_the_response_is_sent() {
-    let mut rig = Rig::with(|config| config.watch_window = 1);
+    let mut rig = Rig::with(|config| config.settings.watch_window = 1);
     rig.put("a", 1);
     rig.create(1, WatchCreateRequest { prev_kv: true, ..on("a") });
     rig.stall(1);
@@ -128,7 +128,7 @@ fn a_future_watcher_is_silent_until_its_revision() {
 #[test]
 fn large_responses_are_split_for_those_who_want_that() {
     const LIMIT: u64 = 200;
-    let mut rig = Rig::with(|config| config.watch_fragment_bytes = LIMIT);
+    let mut rig = Rig::with(|config| config.settings.watch_fragment_bytes = LIMIT);
     rig.create(1, WatchCreateRequest { fragment: true, ..between("a", "z") });
     rig.create(1, between("a", "z"));
     rig.write(|write| (0..9).for_each(|n| put(write, &format!("k{n}"), "v".repeat(20))));
@@ -155,7 +155,7 @@ fn large_responses_are_split_for_those_who_want_that() {
 
 #[test]
 fn an_event_is_not_split() {
-    let mut rig = Rig::with(|config| config.watch_fragment_bytes = 10);
+    let mut rig = Rig::with(|config| config.settings.watch_fragment_bytes = 10);
     rig.create(1, WatchCreateRequest { fragment: true, ..between("a", "z") });
     rig.put("a", "long enough");
     rig.write(|write| ["b", "c"].into_iter().for_each(|key| put(write, key, "long enough")));
@@ -167,8 +167,8 @@ fn an_event_is_not_split() {
 #[test]
 fn no_more_than_the_window_is_with_the_transport_and_fragments_count() {
     let mut rig = Rig::with(|config| {
-        config.watch_window = 2;
-        config.watch_fragment_bytes = 10;
+        config.settings.watch_window = 2;
+        config.settings.watch_fragment_bytes = 10;
     });
     rig.create(1, WatchCreateRequest { fragment: true, ..between("a", "z") });
     rig.stall(1);
@@ -191,8 +191,8 @@ fn no_more_than_the_window_is_with_the_transport_and_fragments_count() {
 #[test]
 fn a_watcher_whose_channel_is_full_is_a_victim_until_there_is_room() {
     let mut rig = Rig::with(|config| {
-        config.watch_window = 1;
-        config.watch_buffer = 2;
+        config.settings.watch_window = 1;
+        config.settings.watch_buffer = 2;
     });
     rig.create(1, on("a"));
     rig.create(2, on("a"));
@@ -221,8 +221,8 @@ fn a_watcher_whose_channel_is_full_is_a_victim_until_there_is_room() {
 #[test]
 fn a_victim_may_be_cancelled() {
     let mut rig = Rig::with(|config| {
-        config.watch_window = 1;
-        config.watch_buffer = 1;
+        config.settings.watch_window = 1;
+        config.settings.watch_buffer = 1;
     });
     rig.create(1, on("a"));
     rig.step();

@@ -69,10 +69,10 @@ fn key(number: u8) -> String {
 impl Ledger {
     fn new(flaw: Option<Flaw>) -> Ledger {
         let rig = Rig::flawed_with(flaw, |config| {
-            config.watch_window = 2;
-            config.watch_buffer = 2;
-            config.watch_sync_batch = 2;
-            config.watch_batch_revisions = 3;
+            config.settings.watch_window = 2;
+            config.settings.watch_buffer = 2;
+            config.settings.watch_sync_batch = 2;
+            config.settings.watch_batch_revisions = 3;
         });
         Ledger { rig, changes: Vec::new(), watchers: BTreeMap::new(), next_id: BTreeMap::new() }
     }

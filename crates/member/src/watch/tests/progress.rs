@@ -43,7 +43,7 @@ fn a_request_is_not_answered_while_a_watcher_lags() {
 #[test]
 fn progress_does_not_overtake_events() {
     let run = |flaw| {
-        let mut rig = Rig::flawed_with(flaw, |config| config.watch_window = 1);
+        let mut rig = Rig::flawed_with(flaw, |config| config.settings.watch_window = 1);
         rig.create(1, on("a"));
         rig.step();
         rig.stall(1);
@@ -64,8 +64,8 @@ fn progress_does_not_overtake_events() {
 #[test]
 fn a_victim_holds_progress_back() {
     let mut rig = Rig::with(|config| {
-        config.watch_window = 1;
-        config.watch_buffer = 1;
+        config.settings.watch_window = 1;
+        config.settings.watch_buffer = 1;
     });
     rig.create(1, on("a"));
     rig.stall(1);
@@ -145,8 +145,8 @@ fn periods_differ_by_up_to_a_tenth_and_are_the_same_in_every_run() {
 #[test]
 fn progress_for_which_there_is_no_room_is_dropped() {
     let mut rig = Rig::with(|config| {
-        config.watch_window = 1;
-        config.watch_buffer = 1;
+        config.settings.watch_window = 1;
+        config.settings.watch_buffer = 1;
     });
     rig.create(1, with_progress(on("a")));
     rig.stall(1);

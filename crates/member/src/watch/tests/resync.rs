@@ -38,7 +38,7 @@ fn passes_come_with_the_interval_and_only_while_somebody_lags() {
 
 #[test]
 fn a_batch_ends_between_two_revisions() {
-    let mut rig = Rig::with(|config| config.watch_batch_revisions = 2);
+    let mut rig = Rig::with(|config| config.settings.watch_batch_revisions = 2);
     written(3, &mut rig);
     rig.write(|write| ["a", "b", "c"].into_iter().for_each(|key| put(write, key, 4)));
     written(6, &mut rig);
@@ -84,8 +84,8 @@ fn a_watch_from_before_the_compact_revision_is_created_and_then_cancelled() {
 /// watcher on it lags behind, and its history is compacted.
 fn full_channel_and_compaction(flaw: Option<Flaw>) -> Rig {
     let mut rig = Rig::flawed_with(flaw, |config| {
-        config.watch_window = 1;
-        config.watch_buffer = 1;
+        config.settings.watch_window = 1;
+        config.settings.watch_buffer = 1;
     });
     written(3, &mut rig);
     rig.create(1, on("x"));
@@ -123,7 +123,7 @@ fn a_cancellation_without_room_is_tried_again() {
 #[test]
 fn all_compacted_watchers_are_cancelled_once_however_many_there_are() {
     let run = |flaw| {
-        let mut rig = Rig::flawed_with(flaw, |config| config.watch_sync_batch = 4);
+        let mut rig = Rig::flawed_with(flaw, |config| config.settings.watch_sync_batch = 4);
         written(4, &mut rig);
         rig.compact(3);
         (0..10).for_each(|_| rig.create(1, from(2, on("a"))));
@@ -144,7 +144,7 @@ fn all_compacted_watchers_are_cancelled_once_however_many_there_are() {
 /// Etcd's constants: 600 watchers, 512 a pass.
 #[test]
 fn a_second_pass_reaches_those_beyond_the_first() {
-    let mut rig = Rig::with(|config| config.watch_buffer = 1_000);
+    let mut rig = Rig::with(|config| config.settings.watch_buffer = 1_000);
     written(4, &mut rig);
     rig.compact(3);
     (0..600).for_each(|_| rig.create(1, from(2, on("a"))));
@@ -160,9 +160,9 @@ fn a_second_pass_reaches_those_beyond_the_first() {
 fn watchers_that_cannot_be_helped_do_not_keep_others_waiting() {
     let run = |flaw| {
         let mut rig = Rig::flawed_with(flaw, |config| {
-            config.watch_window = 1;
-            config.watch_buffer = 1;
-            config.watch_sync_batch = 3;
+            config.settings.watch_window = 1;
+            config.settings.watch_buffer = 1;
+            config.settings.watch_sync_batch = 3;
         });
         written(4, &mut rig);
         rig.create(1, on("x"));
@@ -269,8 +269,8 @@ fn after_a_snapshot_a_future_watcher_still_waits_for_its_revision() {
 #[test]
 fn victims_and_lagging_watchers_survive_a_snapshot() {
     let mut rig = Rig::with(|config| {
-        config.watch_window = 1;
-        config.watch_buffer = 1;
+        config.settings.watch_window = 1;
+        config.settings.watch_buffer = 1;
     });
     rig.create(1, on("a"));
     rig.step();
@@ -302,7 +302,7 @@ fn victims_and_lagging_watchers_survive_a_snapshot() {
 #[test]
 fn a_pass_does_not_touch_the_events_of_the_last_one() {
     let run = |flaw| {
-        let mut rig = Rig::flawed_with(flaw, |config| config.watch_window = 1);
+        let mut rig = Rig::flawed_with(flaw, |config| config.settings.watch_window = 1);
         written(3, &mut rig);
         rig.put("b", 4);
         rig.stall(1);

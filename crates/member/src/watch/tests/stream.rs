@@ -95,7 +95,7 @@ fn a_cancelled_watcher_is_told_so_and_nothing_else() {
 
 #[test]
 fn what_waited_for_a_cancelled_watcher_does_not_reach_the_next_one_of_its_id() {
-    let mut rig = Rig::with(|config| config.watch_window = 1);
+    let mut rig = Rig::with(|config| config.settings.watch_window = 1);
     rig.stall(1);
     rig.create(1, WatchCreateRequest { watch_id: 4, ..on("a") });
     rig.step();
@@ -120,8 +120,8 @@ fn an_automatic_id_is_not_given_twice() {
 #[test]
 fn nothing_is_left_of_a_closed_stream() {
     let mut rig = Rig::with(|config| {
-        config.watch_window = 1;
-        config.watch_buffer = 1;
+        config.settings.watch_window = 1;
+        config.settings.watch_buffer = 1;
     });
     rig.stall(1);
     rig.put("a", 1);

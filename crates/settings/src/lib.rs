@@ -1,0 +1,78 @@
+//! The settings of a cluster: one row for each, in `table`.
+//!
+//! From a row follow the field of [`Settings`], which a plan and a member share; the field of a
+//! scenario's `[cluster]` with its range, its errors and its text in a plan; the schema; and the table in
+//! `docs/scenarios.md`. To add a setting, add its row and use `config.settings.NAME` in the member. To let
+//! the swarm vary it, add a line to `plan/src/swarm.toml`.
+//!
+//! * `table`: the rows. `row`: what a row says. `words`: settings whose values are words.
+//! * `derived`: what several settings say together, and where 0 means "off".
+//!
+//! Not here: how many members there are (`plan::Cluster`), who a member is and what it starts from
+//! (`member::Config`), how amounts are written (`plan`).
+//!
+//! Architecture invariant: it depends on no other crate. A value is a number to whoever goes through the
+//! rows: a duration in nanoseconds, a size in bytes, a switch as 0 or 1, a word as its place in the list.
+
+mod derived;
+pub mod row;
+mod table;
+pub mod words;
+
+pub use derived::AutoCompaction;
+pub use row::{Form, Row, Unit};
+pub use table::{ROWS, Settings};
+pub use words::Ids;
+
+/// The row of that name.
+pub fn row(name: &str) -> Option<&'static Row> {
+    ROWS.iter().find(|row| row.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_written_with_dashes() {
+        for row in ROWS {
+            assert_eq!(ROWS.iter().filter(|other| other.name == row.name).count(), 1, "{}", row.name);
+            assert_eq!(row.name, row.field.replace('_', "-"));
+            assert!(row.about.ends_with('.') && !row.about.contains("  "), "{}: {:?}", row.name, row.about);
+        }
+    }
+
+    #[test]
+    fn defaults_lie_in_their_ranges() {
+        for row in ROWS {
+            for settings in [Settings::default(), Settings::etcd()] {
+                let value = row.get(&settings);
+                assert!(row.form.allows(value), "{}: {value} is outside of {:?}", row.name, row.form);
+            }
+        }
+    }
+
+    #[test]
+    fn fields_hold_the_ends_of_their_ranges() {
+        for row in ROWS {
+            let (low, high) = row.form.bounds();
+            for value in [low, high] {
+                let mut settings = Settings::default();
+                row.set(&mut settings, value);
+                assert_eq!(row.get(&settings), value, "{}", row.name);
+                // No other field changes.
+                row.set(&mut settings, row.get(&Settings::default()));
+                assert_eq!(settings, Settings::default(), "{}", row.name);
+            }
+        }
+    }
+
+    #[test]
+    fn words_are_numbers_in_the_order_of_their_list() {
+        let ids = row("ids").unwrap();
+        assert!(matches!(ids.form, Form::Word(&["numbered", "hashed"])));
+        let mut settings = Settings::default();
+        ids.set(&mut settings, 1);
+        assert_eq!((settings.ids, settings.ids.word()), (Ids::Hashed, "hashed"));
+    }
+}

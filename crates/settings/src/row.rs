@@ -1,0 +1,147 @@
+//! What a row of the table says.
+
+use crate::Settings;
+
+/// A nanosecond is the unit of durations.
+pub(crate) const MS: u64 = 1_000_000;
+pub(crate) const SECOND: u64 = 1_000 * MS;
+pub(crate) const HOUR: u64 = 3_600 * SECOND;
+
+/// One setting.
+#[derive(Debug)]
+pub struct Row {
+    /// Its name in files and in the keys of draws.
+    pub name: &'static str,
+    /// Its field in [`Settings`].
+    pub field: &'static str,
+    /// What it means, in a sentence or two.
+    pub about: &'static str,
+    /// What its values are.
+    pub form: Form,
+    /// Whether a scenario may set it; otherwise it has its default in every run.
+    pub in_scenarios: bool,
+    /// Where etcd has its default from: a flag or a file; `None` where etcd has no such setting. The
+    /// default itself is in [`Settings::etcd`].
+    pub etcd: Option<&'static str>,
+    pub(crate) get: fn(&Settings) -> u64,
+    pub(crate) set: fn(&mut Settings, u64),
+}
+
+impl Row {
+    /// The setting's value, as a number.
+    pub fn get(&self, settings: &Settings) -> u64 {
+        (self.get)(settings)
+    }
+
+    /// Sets it. A number too large for the field becomes the largest there is.
+    ///
+    /// # Panics
+    /// If the values are words and there are not so many.
+    pub fn set(&self, settings: &mut Settings, value: u64) {
+        (self.set)(settings, value);
+    }
+}
+
+/// What a setting's values are.
+#[derive(Clone, Copy, Debug)]
+pub enum Form {
+    /// An amount.
+    Number {
+        /// What it counts.
+        unit: Unit,
+        /// The least it can be.
+        low: u64,
+        /// The most it can be.
+        high: u64,
+        /// A word for 0, where 0 means something of its own: "off", "unlimited".
+        zero: Option<&'static str>,
+    },
+    /// True or false.
+    Switch,
+    /// One of these words.
+    Word(&'static [&'static str]),
+}
+
+/// What a number counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Things.
+    Count,
+    /// Nanoseconds.
+    Time,
+    /// Bytes.
+    Size,
+}
+
+pub(crate) const fn count(low: u64, high: u64) -> Form {
+    Form::Number { unit: Unit::Count, low, high, zero: None }
+}
+
+pub(crate) const fn time(low: u64, high: u64) -> Form {
+    Form::Number { unit: Unit::Time, low, high, zero: None }
+}
+
+pub(crate) const fn size(low: u64, high: u64) -> Form {
+    Form::Number { unit: Unit::Size, low, high, zero: None }
+}
+
+impl Form {
+    /// The same amount, where 0 is allowed and written as this word.
+    pub(crate) const fn or_zero(self, word: &'static str) -> Form {
+        match self {
+            Form::Number { unit, high, .. } => Form::Number { unit, low: 0, high, zero: Some(word) },
+            other => other,
+        }
+    }
+
+    /// The least and the largest value.
+    pub const fn bounds(self) -> (u64, u64) {
+        match self {
+            Form::Number { low, high, .. } => (low, high),
+            Form::Switch => (0, 1),
+            Form::Word(words) => (0, words.len() as u64 - 1),
+        }
+    }
+
+    /// Whether a value lies within the bounds.
+    pub const fn allows(self, value: u64) -> bool {
+        let (low, high) = self.bounds();
+        low <= value && value <= high
+    }
+}
+
+/// A type that a field of [`Settings`] can have.
+pub(crate) trait Value: Copy {
+    fn to_number(self) -> u64;
+    fn of_number(number: u64) -> Self;
+}
+
+impl Value for u64 {
+    fn to_number(self) -> u64 {
+        self
+    }
+
+    fn of_number(number: u64) -> u64 {
+        number
+    }
+}
+
+impl Value for u32 {
+    fn to_number(self) -> u64 {
+        self.into()
+    }
+
+    fn of_number(number: u64) -> u32 {
+        number.try_into().unwrap_or(u32::MAX)
+    }
+}
+
+impl Value for bool {
+    fn to_number(self) -> u64 {
+        self.into()
+    }
+
+    fn of_number(number: u64) -> bool {
+        number != 0
+    }
+}

@@ -1,0 +1,187 @@
+//! The table. A row reads: its doc sentence; `scenario` where a scenario may set it, `fixed` where every
+//! run has the default; name, field, type, the default of a scenario, range; etcd's own default and where
+//! it comes from. A row without `etcd` is a setting that etcd does not have.
+//!
+//! Files of etcd are those of 3.5 under `server/`. Plans are written in the order of the rows.
+
+use crate::row::{Form, HOUR, MS, Row, SECOND, Value, count, size, time};
+use crate::words::Ids;
+
+macro_rules! table {
+    ($(
+        $(#[doc = $about:literal])+
+        $who:ident $name:literal $field:ident: $kind:ty = $default:expr, $form:expr
+        $(, etcd $etcd:expr, $source:literal)?;
+    )+) => {
+        /// The settings of a cluster's members. Durations are nanoseconds of the member's own clock, sizes
+        /// are bytes.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct Settings {
+            $(
+                $(#[doc = $about])+
+                #[doc = ""]
+                #[doc = concat!("`", $name, "`: `", stringify!($form), "`; `", stringify!($default),
+                    "` where a scenario does not say" $(, "; in etcd `", stringify!($etcd), "` (", $source, ")")?, ".")]
+                pub $field: $kind,
+            )+
+        }
+
+        /// What a scenario leaves out.
+        impl Default for Settings {
+            fn default() -> Settings {
+                Settings { $($field: $default),+ }
+            }
+        }
+
+        impl Settings {
+            /// etcd's own defaults; where etcd has no such setting, those of a scenario.
+            pub fn etcd() -> Settings {
+                Settings { $($field: first!($($etcd,)? $default)),+ }
+            }
+        }
+
+        /// Every setting, in the order in which a plan is written.
+        pub static ROWS: &[Row] = &[$(Row {
+            name: $name,
+            field: stringify!($field),
+            about: concat!($($about),+).trim_ascii_start(),
+            form: $form,
+            in_scenarios: in_scenarios!($who),
+            etcd: first!($(Some($source),)? None),
+            get: |settings| settings.$field.to_number(),
+            set: |settings, value| settings.$field = <$kind>::of_number(value),
+        }),+];
+    };
+}
+
+macro_rules! first {
+    ($first:expr $(, $rest:expr)*) => {
+        $first
+    };
+}
+
+macro_rules! in_scenarios {
+    (scenario) => {
+        true
+    };
+    (fixed) => {
+        false
+    };
+}
+
+table! {
+    /// Time of a raft tick; a leader sends heartbeats every tick.
+    scenario "heartbeat-interval" heartbeat_interval: u64 = 100 * MS, time(MS, 10 * SECOND),
+        etcd 100 * MS, "`--heartbeat-interval`";
+    /// Ticks without a leader before an election; each member draws from once to twice that.
+    scenario "election-ticks" election_ticks: u32 = 10, count(3, 100),
+        etcd 10, "`--election-timeout` of 1 s";
+    /// Whether a member asks whether it could win before it campaigns.
+    scenario "pre-vote" pre_vote: bool = true, Form::Switch,
+        etcd true, "`--pre-vote`, since 3.5";
+    /// Whether a leader steps down without a quorum's answers.
+    scenario "check-quorum" check_quorum: bool = true, Form::Switch,
+        etcd true, "`etcdserver/raft.go`";
+    /// Entries applied between two snapshots of the log.
+    scenario "snapshot-count" snapshot_count: u64 = 10_000, count(1, 1_000_000_000),
+        etcd 10_000, "`--snapshot-count`, since 3.6; 100000 before";
+    /// Entries kept in the log behind a snapshot for slow followers.
+    scenario "catch-up-entries" catch_up_entries: u64 = 5_000, count(1, 1_000_000_000),
+        etcd 5_000, "`etcdserver/server.go`, `DefaultSnapshotCatchUpEntries`";
+    /// Length at which a segment of the write-ahead log is closed.
+    scenario "wal-segment-bytes" wal_segment_bytes: u64 = 64_000_000, size(1 << 10, 1 << 30),
+        etcd 64_000_000, "`wal/wal.go`, `SegmentSizeBytes`";
+    /// Longest time between two commits of the backend.
+    scenario "backend-interval" backend_interval: u64 = 100 * MS, time(MS, HOUR),
+        etcd 100 * MS, "`--backend-batch-interval`";
+    /// Most applied operations between two commits of the backend.
+    scenario "backend-limit" backend_limit: u64 = 10_000, count(1, 1_000_000_000),
+        etcd 10_000, "`--backend-batch-limit`";
+    /// How long a request may take inside the server.
+    scenario "request-timeout" request_timeout: u64 = 7 * SECOND, time(MS, HOUR),
+        etcd 7 * SECOND, "5 s and two election timeouts: `config/config.go`, `ReqTimeout`";
+    /// Time after which a read index is asked for again, with a fresh context.
+    scenario "read-index-retry" read_index_retry: u64 = 500 * MS, time(MS, HOUR),
+        etcd 500 * MS, "`etcdserver/v3_server.go`, `readIndexRetryTime`";
+    /// Most bytes of entries in one append message.
+    scenario "max-size-per-message" max_size_per_message: u64 = 1 << 20, size(1, 1 << 30),
+        etcd 1 << 20, "`etcdserver/raft.go`, `maxSizePerMsg`";
+    /// Most append messages in flight to one follower.
+    scenario "max-inflight-messages" max_inflight_messages: u32 = 512, count(1, 100_000),
+        etcd 512, "`etcdserver/raft.go`, `maxInflightMsgs`";
+    /// Most bytes of entries that are proposed but not committed: raft's guard against proposals without
+    /// a quorum. etcd has no limit.
+    fixed "max-uncommitted-size" max_uncommitted_size: u64 = 64 << 20, size(1 << 10, 1 << 40);
+    /// Largest request, in bytes of its raft encoding.
+    fixed "max-request-bytes" max_request_bytes: u64 = 1_572_864, size(1 << 10, 1 << 30),
+        etcd 1_572_864, "`--max-request-bytes`";
+    /// Most operations of a txn.
+    fixed "max-txn-ops" max_txn_ops: u32 = 128, count(1, 1_000_000),
+        etcd 128, "`--max-txn-ops`";
+    /// Most entries committed but not applied before requests are refused.
+    fixed "max-apply-gap" max_apply_gap: u64 = 5_000, count(1, 1_000_000_000),
+        etcd 5_000, "`etcdserver/v3_server.go`, `maxGapBetweenApplyAndCommitIndex`";
+    /// Revisions a compaction scrubs in one go.
+    scenario "compaction-batch" compaction_batch: u32 = 1_000, count(1, 1_000_000),
+        etcd 1_000, "`--experimental-compaction-batch-limit`";
+    /// Pause between two such goes.
+    scenario "compaction-pause" compaction_pause: u64 = 10 * MS, time(0, 60 * SECOND),
+        etcd 10 * MS, "`--experimental-compaction-sleep-interval`";
+    /// Time after which a member that ended by itself is started again, as by a supervisor.
+    scenario "restart-delay" restart_delay: u64 = SECOND, time(MS, HOUR);
+    /// Bytes the backend may have before the alarm NOSPACE.
+    scenario "quota" quota: u64 = 2 << 30, size(0, 1 << 50).or_zero("unlimited"),
+        etcd 2 << 30, "`--quota-backend-bytes`";
+    /// The leader compacts by itself, every five minutes, so that this many revisions are kept.
+    scenario "auto-compaction-revisions" auto_compaction_revisions: u64 = 0,
+        count(0, 1_000_000_000).or_zero("off"),
+        etcd 0, "`--auto-compaction-retention`";
+    /// The leader compacts by itself what is older than this.
+    scenario "auto-compaction-period" auto_compaction_period: u64 = 0, time(0, 24 * HOUR).or_zero("off"),
+        etcd 0, "`--auto-compaction-retention`";
+    /// Time between the leader's comparisons of all members' hashes.
+    scenario "corrupt-check-interval" corrupt_check_interval: u64 = 0, time(0, 24 * HOUR).or_zero("off"),
+        etcd 0, "`--experimental-corrupt-check-time`";
+    /// Time between checkpoints of what is left of leases longer than this.
+    scenario "lease-checkpoint-interval" lease_checkpoint_interval: u64 = 0,
+        time(0, 24 * HOUR).or_zero("off"),
+        etcd 0, "`--experimental-enable-lease-checkpoint`; 5 min where it is on";
+    /// Time between the scans for leases that ran out.
+    fixed "lease-scan-interval" lease_scan_interval: u64 = 500 * MS, time(MS, HOUR),
+        etcd 500 * MS, "`lease/lessor.go`, `runLoop`";
+    /// Whether changes of the membership that would endanger the quorum are refused.
+    scenario "strict-reconfig" strict_reconfig: bool = true, Form::Switch,
+        etcd true, "`--strict-reconfig-check`";
+    /// Most learners at a time.
+    fixed "max-learners" max_learners: u32 = 1, count(0, 9),
+        etcd 1, "`--max-learners`, since 3.6; a constant before";
+    /// How a member that is added gets its id. etcd hashes its URLs and the time.
+    fixed "ids" ids: Ids = Ids::Numbered, Form::Word(Ids::WORDS);
+    /// Responses of a watch stream on their way to its client at a time.
+    scenario "watch-window" watch_window: u32 = 16, count(1, 100_000);
+    /// Responses of a watch stream that are kept ready beside those; a watcher that finds no room must
+    /// wait its turn.
+    scenario "watch-buffer" watch_buffer: u32 = 128, count(1, 100_000),
+        etcd 128, "`mvcc/watchable_store.go`, `chanBufLen`";
+    /// Time between two passes over watchers that lag behind.
+    scenario "watch-sync-interval" watch_sync_interval: u64 = 100 * MS, time(MS, HOUR),
+        etcd 100 * MS, "`mvcc/watchable_store.go`, `syncWatchersLoop`";
+    /// Watchers handled in one such pass.
+    scenario "watch-sync-batch" watch_sync_batch: u32 = 512, count(1, 1_000_000),
+        etcd 512, "`mvcc/watchable_store.go`, `maxWatchersPerSync`";
+    /// Revisions sent to one watcher in one pass.
+    scenario "watch-batch-revisions" watch_batch_revisions: u32 = 1_000, count(1, 1_000_000),
+        etcd 1_000, "`mvcc/watcher_group.go`, `watchBatchMaxRevs`";
+    /// Time between two attempts to serve watchers whose stream was full.
+    fixed "watch-victim-interval" watch_victim_interval: u64 = 10 * MS, time(MS, HOUR),
+        etcd 10 * MS, "`mvcc/watchable_store.go`, `syncVictimsLoop`";
+    /// Time between the progress notifications of an idle watcher that asked for them.
+    scenario "watch-progress-interval" watch_progress_interval: u64 = 600 * SECOND, time(MS, 24 * HOUR),
+        etcd 600 * SECOND, "`etcdserver/api/v3rpc/watch.go`, with up to a tenth more";
+    /// Watch responses that may be split are split at this size.
+    scenario "watch-fragment-bytes" watch_fragment_bytes: u64 = 2 << 20, size(64, 1 << 30),
+        etcd 2 << 20, "the largest request and 512 KiB: `etcdserver/api/v3rpc/grpc.go`, `grpcOverheadBytes`";
+    /// How long a token is good without being used.
+    scenario "auth-token-ttl" auth_token_ttl: u64 = 300 * SECOND, time(MS, 24 * HOUR),
+        etcd 300 * SECOND, "`--auth-token-ttl`";
+}
