@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use protobuf::Message as _;
 use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
-use record::Fact;
+use record::{Fact, Probe};
 
 use crate::backend::{Backend, Batch, Meta, Split};
 use crate::disk::{DiskJob, DiskOp};
@@ -370,7 +370,7 @@ impl Member {
             }
             self.persistence.dirty_since.get_or_insert(self.now);
             if more && self.store.compaction().finished == before {
-                effects.facts.push(Fact::Probe { name: "compaction-in-several-batches" });
+                effects.facts.push(Fact::Probe { probe: Probe::CompactionInSeveralBatches });
             }
             self.persistence.scrub_at = more.then_some(self.now + self.config.compaction_pause);
         }
@@ -479,7 +479,7 @@ impl Member {
             });
             self.pass(Failpoint::RaftAfterApplySnap, effects);
             if !self.persistence.defragment.is_empty() {
-                effects.facts.push(Fact::Probe { name: "snapshot-during-defragmentation" });
+                effects.facts.push(Fact::Probe { probe: Probe::SnapshotDuringDefragmentation });
             }
             self.persistence.install = true;
             self.persistence.last_snapshot = marker.index;

@@ -174,7 +174,7 @@ fn too_soon(event: &Event, now: &Configuration, before: &Configuration, witness:
 
 #[cfg(test)]
 mod tests {
-    use record::Stop;
+    use record::{Probe, Stop};
 
     use super::super::script::Script;
 
@@ -196,8 +196,8 @@ mod tests {
         run.configure(5, 9, &[1, 4, 5], &[], &[]);
         run.configure(2, 4, &[1, 2, 3], &[], &[4]);
         run.holds();
-        assert_eq!(run.monitors.probes().configurations_changed, 4);
-        assert_eq!(run.monitors.probes().joint_configurations, 1);
+        assert_eq!(run.monitors.probes()[Probe::ConfigurationsChanged], 4);
+        assert_eq!(run.monitors.probes()[Probe::JointConfigurations], 1);
     }
 
     #[test]

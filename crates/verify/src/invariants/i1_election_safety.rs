@@ -74,7 +74,7 @@ impl ElectionSafety {
 
 #[cfg(test)]
 mod tests {
-    use record::{Fact, LogEntry, Role, Stop};
+    use record::{Fact, LogEntry, Probe, Role, Stop};
 
     use super::super::script::Script;
 
@@ -135,6 +135,6 @@ mod tests {
         run.state(1, 5, 1, Role::Follower);
         run.leads(1, 6);
         run.holds();
-        assert_eq!(run.monitors.probes().leaders_elected, 2);
+        assert_eq!(run.monitors.probes()[Probe::LeadersElected], 2);
     }
 }

@@ -164,7 +164,7 @@ impl Witness {
 
 #[cfg(test)]
 mod tests {
-    use record::{Fact, LogEntry, Stop};
+    use record::{Fact, LogEntry, Probe, Stop};
 
     use super::super::script::{Script, applied, entry};
 
@@ -280,6 +280,6 @@ mod tests {
         run.apply(2, 4, 1);
         run.holds();
         let probes = run.monitors.probes();
-        assert_eq!((probes.executed_again, probes.restarts), (3, 2));
+        assert_eq!((probes[Probe::ExecutedAgain], probes[Probe::Restarts]), (3, 2));
     }
 }

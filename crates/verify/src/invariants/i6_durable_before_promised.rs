@@ -307,7 +307,7 @@ mod tests {
         run.votes(3, 4, 3);
         run.send(3, 2, MessageKind::RequestVote, 4, 0);
         run.holds();
-        assert_eq!(run.monitors.probes().promises, 3);
+        assert_eq!(run.monitors.probes()[Probe::Promises], 3);
     }
 
     #[test]
