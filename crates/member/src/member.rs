@@ -490,7 +490,7 @@ impl Member {
 
     /// An id that no request and no read of any incarnation of any member had before: member,
     /// incarnation and a counter (etcd's `idutil` takes the wall clock for the middle part, which
-    /// repeats when that clock is set back: flaw R38).
+    /// repeats when that clock is set back: R39 in `docs/flaws.md`).
     pub(crate) fn fresh_id(&mut self) -> u64 {
         self.next_id = self.next_id.checked_add(1).expect("2^32 requests in one incarnation");
         self.config.id << 48 | u64::from(self.config.incarnation & 0xffff) << 32 | u64::from(self.next_id)

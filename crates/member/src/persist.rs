@@ -446,7 +446,7 @@ impl Member {
 
     /// The leader's snapshots up to `durable` are durable: they replace the store now, and the
     /// backend's file as soon as no section is under way. A crash in between finds the snapshot's file
-    /// and does it then. Later ones wait for their own job (flaw R22).
+    /// and does it then. Later ones wait for their own job.
     pub(crate) fn install_snapshots(&mut self, durable: u64, effects: &mut Effects) {
         while let Some(snapshot) =
             self.persistence.incoming.pop_front_if(|next| next.get_metadata().index <= durable)

@@ -8,7 +8,7 @@ use verify::describe;
 
 use crate::determinism::Divergence;
 use crate::report::{
-    CaseReport, End, Ended, Failure, Finding, Group, Report, Reached, SeedRun, TOLD_IN_FULL,
+    CaseReport, End, Ended, Failure, Finding, Group, Reached, Report, SeedRun, TOLD_IN_FULL,
 };
 use crate::show::{event, numbers};
 use crate::story::Story;

@@ -2,7 +2,7 @@
 //!
 //! Raft paper, figure 2 ("persistent state … updated on stable storage before responding to RPCs"),
 //! and section 10.2.1 of the thesis: a leader may send entries in parallel with its own write, but
-//! counts itself only once that write is durable (etcd raft issue 14413, zoo R3; for a single member
+//! counts itself only once that write is durable (etcd raft issue 14413, flaw R3; for a single member
 //! etcd issue 14370).
 //!
 //! In force is what the member that commits goes by, or its leader where it does not lead; in a joint configuration

@@ -62,7 +62,7 @@ use probes::{ClusterProbes, ProcessProbes};
 /// A broken invariant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Broken {
-    /// Its number in the design: "I1" to "I10".
+    /// Its id: "I1" to "I10".
     pub invariant: &'static str,
     /// What is wrong, in a few words.
     pub title: String,

@@ -10,7 +10,6 @@ use record::Probe;
 
 use super::{Flaw, MS, Rig, between, from, put};
 use crate::mvcc::Revision;
-use crate::watch::PROBES;
 
 #[derive(Clone, Debug)]
 enum Step {
