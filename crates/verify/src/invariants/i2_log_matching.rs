@@ -161,7 +161,7 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
-    use record::Stop;
+    use record::{Probe, Stop};
 
     use super::super::script::{Script, entry};
     use super::*;

@@ -152,7 +152,7 @@ fn vote(
 
 #[cfg(test)]
 mod tests {
-    use record::{Fact, Role, Stop};
+    use record::{Fact, Probe, Role, Stop};
 
     use super::super::script::Script;
     use super::*;
