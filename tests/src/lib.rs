@@ -3,6 +3,7 @@
 //! * `tests/scenarios.rs`: every file of `scenarios/` is a test of its own name, with a few seeds.
 //! * `tests/canaries.rs`: every flaw is found by its scenario, and nothing is found without it.
 //! * `tests/conformance/`: what a real etcd answered, a whole member answers too.
+//! * `tests/names.rs`: whatever a comment or a page names exists.
 //!
 //! The end-to-end tests of the command are in `crates/etcdsim/tests`, where cargo tells the place of
 //! the binary.

@@ -1,14 +1,16 @@
-//! The scenarios, the canaries and the comparison with a real etcd, as one program whose tests are rows of tables.
+//! The scenarios, the canaries, the comparison with a real etcd and the names in comments, as one program whose tests
+//! are rows of tables.
 
 mod canaries;
 mod conformance;
+mod names;
 mod scenarios;
 
 use libtest_mimic::Arguments;
 
 fn main() {
     let arguments = Arguments::from_args();
-    let trials =
-        [scenarios::trials(), canaries::trials(), conformance::trials()].into_iter().flatten().collect();
+    let trials = [names::trials(), scenarios::trials(), canaries::trials(), conformance::trials()];
+    let trials = trials.into_iter().flatten().collect();
     libtest_mimic::run(&arguments, trials).exit();
 }

@@ -84,7 +84,7 @@ impl Case {
         matches!(self.source, plan::Source::Plan(_))
     }
 
-    /// The first arrow of the design: scenario and seed become a plan. A plan stays as it is.
+    /// The first arrow of `ARCHITECTURE.md`: scenario and seed become a plan. A plan stays as it is.
     pub fn plan(&self, seed: u64) -> Plan {
         let mut plan = match &self.source {
             plan::Source::Scenario(scenario) => scenario.expand(seed),

@@ -1,4 +1,4 @@
-//! The second and third arrow of the design: a plan is run, its record is judged.
+//! The second and third arrow of `ARCHITECTURE.md`: a plan is run, its record is judged.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -57,7 +57,7 @@ pub fn run_plan_told(
         let mut record = world::run(plan, &mut watch, options);
         let checking = Stopwatch::start();
         let Watch { monitors, lessors, starts, .. } = watch;
-        probes::count(&mut record, &monitors.probes());
+        probes::count(&mut record, monitors.probes());
         let verdict = judge(plan, &record, monitors, &lessors, &starts);
         (record, verdict, starts, checking.elapsed())
     })?;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// The exit codes of the design.
+/// The exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// All held.

@@ -5,10 +5,10 @@ use plan::{FlawAt, Plan};
 
 use crate::error::Error;
 
-/// How many seeds tell how many members a scenario can have.
+/// How many seeds are tried to learn how many members a scenario can have.
 const PLANS_LOOKED_AT: u64 = 16;
 
-/// Reads `ID` or `ID@MEMBER`. The id may be a flaw's id or its name in the zoo.
+/// Reads `ID` or `ID@MEMBER`. The id may be a flaw's id or its name.
 pub fn parse(text: &str) -> Result<FlawAt, Error> {
     let (name, member) = match text.split_once('@') {
         Some((name, member)) => {
@@ -74,7 +74,15 @@ fn unknown(name: &str, whose: String) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::path::{Path, PathBuf};
+    use std::sync::LazyLock;
+
+    use member::FlawArea;
+
     use super::*;
+
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
 
     fn read(text: &str) -> Result<(String, Option<u32>), String> {
         match parse(text) {
@@ -97,5 +105,66 @@ mod tests {
         assert!(read("M-1437").unwrap_err().starts_with("did you mean `M-14370`"));
         assert!(read("nonsense-at-all").unwrap_err().starts_with("there are\n"));
         assert!(read("R2@leader").unwrap_err().contains("`R2@3`"));
+    }
+
+    #[test]
+    fn every_flaw_has_a_scenario_and_oracles_that_there_are() {
+        for flaw in Flaw::ALL {
+            let file = ROOT.join("scenarios").join(flaw.scenario()).with_extension("toml");
+            assert!(file.is_file(), "{flaw}: there is no scenario {}", flaw.scenario());
+            for id in flaw.oracles() {
+                assert!(
+                    verify::Oracle::ALL.iter().any(|oracle| oracle.id() == *id),
+                    "{flaw}: no oracle {id}"
+                );
+            }
+        }
+    }
+
+    const BEGIN: &str = "<!-- begin: made from the rows of `crates/member/src/flaw.rs`; only what was measured is written by hand -->\n";
+    const END: &str = "<!-- end -->\n";
+
+    /// The last two cells of each flaw's row in the page: what was measured, which the rows do not know.
+    fn measured(tables: &str) -> BTreeMap<String, String> {
+        let cells = |line: &str| {
+            let cells: Vec<&str> = line.split(" | ").collect();
+            (cells.len() == 5)
+                .then(|| (cells[0].trim_start_matches("| ").to_string(), cells[3..].join(" | ")))
+        };
+        tables.lines().filter_map(cells).collect()
+    }
+
+    /// The tables, with what was measured before.
+    fn tables(before: &str) -> String {
+        let measured = measured(before);
+        let mut text = String::new();
+        for area in FlawArea::ALL {
+            text += &format!(
+                "\n## {}\n\n| id | name | scenario | seeds that failed, of 30 | caught by (seeds) |\n|---|---|---|---|---|\n",
+                area.title()
+            );
+            for flaw in Flaw::ALL.iter().filter(|flaw| flaw.area() == *area) {
+                let measured = measured.get(flaw.id()).map_or("not measured | |", String::as_str);
+                text += &format!("| {flaw} | {} | `{}` | {measured}\n", flaw.name(), flaw.scenario());
+            }
+        }
+        text + "\n"
+    }
+
+    #[test]
+    fn the_page_is_up_to_date() {
+        let path = ROOT.join("docs/flaws.md");
+        let page = std::fs::read_to_string(&path).unwrap();
+        let (head, rest) = page.split_once(BEGIN).expect("the page has a place for the tables");
+        let (before, tail) = rest.split_once(END).expect("the place ends");
+        let made = [head, BEGIN, &tables(before), END, tail].concat();
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(&path, &made).unwrap();
+        }
+        let page = std::fs::read_to_string(&path).unwrap();
+        assert!(
+            page == made,
+            "docs/flaws.md is out of date: UPDATE_DOCS=1 cargo test -p etcdsim --lib flaws"
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! etcdsim: a cluster of etcd members that lives and dies in virtual time.
 //!
-//! The picture of the design, one function an arrow:
+//! The picture of `ARCHITECTURE.md`, one function an arrow:
 //!
 //! ```text
 //! scenario + seed ──Case::plan──▶ Plan ──run_plan──▶ Outcome { record, verdict } ──show──▶ text

@@ -1,16 +1,18 @@
 //! What a batch of runs came to. Plain values; `show` turns them into text.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use record::{History, Stats, TraceHash};
+use record::probe::Counts;
+use record::{History, Probe, Stats, TraceHash};
 use serde::Serialize;
 use verify::{Oracle, Severity, Verdict, describe};
 
 use crate::case::Case;
 use crate::determinism::Divergence;
 use crate::exit::Exit;
-use crate::{probes, story};
+use crate::story;
 
 /// How many failures are told in full.
 pub const TOLD_IN_FULL: usize = 3;
@@ -52,7 +54,7 @@ pub struct CaseReport {
     /// What all runs did together.
     pub total: Stats,
     /// In how many runs each probe was reached.
-    pub reached: BTreeMap<String, usize>,
+    pub reached: Counts,
     /// Most memory of the whole process by the end of this case's last run, in bytes.
     pub peak_rss_bytes: u64,
 }
@@ -87,28 +89,15 @@ pub enum End {
     Collapsed(String),
 }
 
-/// How often a state was reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How often a probe was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reached {
     /// The probe.
-    pub name: String,
+    pub probe: Probe,
     /// How often, over all runs.
     pub times: u64,
     /// In how many of them.
     pub seeds: usize,
-    /// What is expected of it.
-    pub standing: Standing,
-}
-
-/// What is expected of a probe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It is among [`probes::names`]: the swarm reaches it.
-    Required,
-    /// It is one of [`probes::BEYOND`].
-    Beyond,
-    /// It is told and in no list: a bug of ours.
-    Unlisted,
 }
 
 /// Violations of one run.
@@ -261,22 +250,16 @@ impl Report {
         self.cases.iter().map(|case| case.failures().count()).sum()
     }
 
-    /// How often the states worth reaching were reached: those in the most seeds first, those never reached last.
+    /// How often each probe was reached: those in the most seeds first, those never reached last.
     pub fn coverage(&self) -> Vec<Reached> {
-        let probe = |name: String, standing| (name.clone(), Reached { name, times: 0, seeds: 0, standing });
-        let required = probes::names().into_iter().map(|name| probe(name, Standing::Required));
-        let beyond = probes::BEYOND.probes.iter().map(|it| probe(it.name.to_string(), Standing::Beyond));
-        let mut reached: BTreeMap<String, Reached> = required.chain(beyond).collect();
-        for (case, (name, times)) in
-            self.cases.iter().flat_map(|case| case.total.probes.iter().map(move |probe| (case, probe)))
-        {
-            let unlisted = || probe(name.clone(), Standing::Unlisted).1;
-            let probe = reached.entry(name.clone()).or_insert_with(unlisted);
-            probe.times += times;
-            probe.seeds += case.reached.get(name).copied().unwrap_or_default();
-        }
-        let mut reached: Vec<Reached> = reached.into_values().collect();
-        reached.sort_by_key(|probe| std::cmp::Reverse((probe.seeds, probe.times)));
+        let mut reached: Vec<Reached> = Probe::all()
+            .map(|probe| Reached {
+                probe,
+                times: self.cases.iter().map(|case| case.total.probes[probe]).sum(),
+                seeds: self.cases.iter().map(|case| case.reached[probe] as usize).sum(),
+            })
+            .collect();
+        reached.sort_by_key(|reached| (Reverse((reached.seeds, reached.times)), reached.probe.name()));
         reached
     }
 
@@ -320,7 +303,7 @@ impl CaseReport {
             asked,
             runs: Vec::new(),
             total: Stats::default(),
-            reached: BTreeMap::new(),
+            reached: Counts::default(),
             peak_rss_bytes: 0,
         }
     }
@@ -329,11 +312,8 @@ impl CaseReport {
     pub(crate) fn add(&mut self, run: SeedRun, stats: &Stats) {
         self.runs.push(run);
         self.total.add(stats);
-        for name in stats.probes.iter().filter(|(_, times)| **times > 0).map(|(name, _)| name) {
-            match self.reached.get_mut(name) {
-                Some(seeds) => *seeds += 1,
-                None => _ = self.reached.insert(name.clone(), 1),
-            }
+        for (probe, _) in stats.probes.iter() {
+            self.reached[probe] += 1;
         }
     }
 

@@ -1,4 +1,4 @@
-//! Randomness that is keyed, never streamed (rule R2 of the design).
+//! Randomness that is keyed, never streamed (rule R2 of `ARCHITECTURE.md`).
 //!
 //! A decision is `hash(seed, domain, who, how-many-th)`. Two decisions share nothing, so removing
 //! one fault or one operation from a plan leaves every other decision as it was. That is what makes

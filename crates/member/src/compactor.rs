@@ -13,6 +13,8 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use record::Probe;
+
 use crate::config::{AutoCompaction, Config};
 use crate::mvcc::Store;
 use crate::probes::Probes;
@@ -91,7 +93,7 @@ impl Compactor {
     }
 
     /// Names of the states worth reaching that were reached since this was asked last.
-    pub(crate) fn take_probes(&mut self) -> BTreeSet<&'static str> {
+    pub(crate) fn take_probes(&mut self) -> BTreeSet<Probe> {
         self.probes.take()
     }
 
@@ -110,11 +112,11 @@ impl Compactor {
                     self.asked =
                         Some(Asked { revision, give_up_at: now.saturating_add(self.request_timeout) });
                     self.next = None;
-                    self.probes.reached("auto-compaction");
+                    self.probes.reached(Probe::AutoCompaction);
                     return Some(revision);
                 }
             }
-            Some(_) => self.probes.reached("auto-compaction-left-to-the-leader"),
+            Some(_) => self.probes.reached(Probe::AutoCompactionLeftToTheLeader),
             None => {}
         }
         self.begin_wait(now, store.revision());
@@ -141,7 +143,7 @@ impl Compactor {
         } else if now < asked.give_up_at {
             return true;
         } else {
-            self.probes.reached("auto-compaction-failed");
+            self.probes.reached(Probe::AutoCompactionFailed);
         }
         self.asked = None;
         false
@@ -238,7 +240,7 @@ mod tests {
         let compactions = run.until(31 * MINUTE, true, true);
         let expected = [(10 * MINUTE, 1), (20 * MINUTE, 10), (30 * MINUTE, 19)];
         assert_eq!(compactions, expected);
-        assert!(run.compactor.take_probes().contains("auto-compaction"));
+        assert!(run.compactor.take_probes().contains(&Probe::AutoCompaction));
     }
 
     #[test]
@@ -254,14 +256,14 @@ mod tests {
         let times: Vec<u64> =
             run.until(615 * MINUTE, true, false).iter().map(|(at, _)| at / MINUTE).collect();
         assert_eq!(times, [600, 606, 612]);
-        assert!(run.compactor.take_probes().contains("auto-compaction-failed"));
+        assert!(run.compactor.take_probes().contains(&Probe::AutoCompactionFailed));
     }
 
     #[test]
     fn followers_take_down_revisions_but_do_not_compact() {
         let mut run = Run::new(AutoCompaction::Periodic(10 * MINUTE));
         assert_eq!(run.until(25 * MINUTE, false, true), []);
-        assert!(run.compactor.take_probes().contains("auto-compaction-left-to-the-leader"));
+        assert!(run.compactor.take_probes().contains(&Probe::AutoCompactionLeftToTheLeader));
         let compactions = run.until(26 * MINUTE, true, true);
         assert_eq!(compactions, [(26 * MINUTE, 16)], "what was there ten minutes and one look ago");
     }

@@ -1,11 +1,14 @@
-//! Defects of real systems, as switches. Each sits at its site as one readable line; off is the
-//! default. The ids are those of the bug zoo (`docs/flaws.md`).
+//! Defects of real systems, as switches. Each sits at its site as one readable line; off is the default.
+//!
+//! To add one: a row here, its site, and a scenario that lets it show. `docs/flaws.md` says where the ids come from;
+//! its tables are made from the rows.
 
 use std::fmt;
 use std::str::FromStr;
 
 macro_rules! flaws {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $id:literal, $name:literal;)+) => {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $id:literal, $name:literal, $area:ident,
+        in $scenario:literal by $($oracle:literal)+;)+) => {
         /// One defect.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Flaw {
@@ -16,14 +19,29 @@ macro_rules! flaws {
             /// Every flaw.
             pub const ALL: &[Flaw] = &[$(Flaw::$variant),+];
 
-            /// Its id in the zoo, as `--flaw` takes it.
+            /// Its id, as `--flaw` takes it.
             pub const fn id(self) -> &'static str {
                 match self { $(Flaw::$variant => $id,)+ }
             }
 
-            /// Its name in the zoo.
+            /// Its name.
             pub const fn name(self) -> &'static str {
                 match self { $(Flaw::$variant => $name,)+ }
+            }
+
+            /// What it is about.
+            pub const fn area(self) -> FlawArea {
+                match self { $(Flaw::$variant => FlawArea::$area,)+ }
+            }
+
+            /// The scenario that must find it: the stem of a file in `scenarios/`.
+            pub const fn scenario(self) -> &'static str {
+                match self { $(Flaw::$variant => $scenario,)+ }
+            }
+
+            /// The ids of the oracles that are meant to find it there; one of them must. Never empty.
+            pub const fn oracles(self) -> &'static [&'static str] {
+                match self { $(Flaw::$variant => &[$($oracle),+],)+ }
             }
 
             /// What the flawed code does, in a sentence or two.
@@ -34,123 +52,190 @@ macro_rules! flaws {
     };
 }
 
+/// What a flaw is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FlawArea {
+    /// Raft, and the loop that hosts it.
+    Raft,
+    /// Members that come, go and change.
+    Membership,
+    /// The store, its backend, and users.
+    Store,
+    /// Watches.
+    Watches,
+    /// Leases, and the locks that rest on them.
+    Leases,
+}
+
+impl FlawArea {
+    /// All, in the order of the documentation.
+    pub const ALL: &[FlawArea] =
+        &[FlawArea::Raft, FlawArea::Membership, FlawArea::Store, FlawArea::Watches, FlawArea::Leases];
+
+    /// Its heading.
+    pub const fn title(self) -> &'static str {
+        match self {
+            FlawArea::Raft => "Raft and the loop that hosts it",
+            FlawArea::Membership => "Membership",
+            FlawArea::Store => "Store, backend, users",
+            FlawArea::Watches => "Watches",
+            FlawArea::Leases => "Leases and locks",
+        }
+    }
+}
+
+// A row: what the flawed code does, as a comment; then variant = id, name, area, the scenario that must find it, and
+// the oracles that are meant to, of which one must.
 flaws! {
     /// Votes leave, and elections are entered, before term and vote are durable.
-    VoteNotPersisted = "R1", "vote-not-persisted";
+    VoteNotPersisted = "R1", "vote-not-persisted", Raft, in "power-loss" by "I1" "I6" "I7";
     /// A follower acknowledges entries before they are durable.
-    AppendAckBeforeFsync = "R2", "append-ack-before-fsync";
+    AppendAckBeforeFsync = "R2", "append-ack-before-fsync", Raft, in "power-loss" by "K4" "I6";
     /// A leader counts its own copy of an entry before it is durable.
-    LeaderSelfAckBeforeFsync = "R3", "leader-self-ack-before-fsync";
+    LeaderSelfAckBeforeFsync = "R3", "leader-self-ack-before-fsync", Raft, in "power-loss" by "K4" "I5";
     /// Linearizable reads are answered from local state without asking a quorum.
-    StaleReadNoQuorum = "R5", "stale-read-no-quorum";
+    StaleReadNoQuorum = "R5", "stale-read-no-quorum", Raft, in "pause-leader" by "K1";
     /// A read is answered once its read index is confirmed, not when that index is applied.
-    ReadIndexNoApplyWait = "R7", "readindex-no-apply-wait";
+    ReadIndexNoApplyWait = "R7", "readindex-no-apply-wait", Raft, in "stale-reads" by "K1";
     /// The consistent index is not committed together with the data, so entries are applied again
     /// after a restart.
-    ApplyTwiceAfterRestart = "R19", "apply-twice-after-restart";
+    ApplyTwiceAfterRestart = "R19", "apply-twice-after-restart", Raft, in "crash-loop" by "K1" "I4" "I8";
     /// A second change of the configuration is proposed before the first is applied.
-    ConfChangeTwoAtOnce = "R11", "conf-change-two-at-once";
+    ConfChangeTwoAtOnce = "R11", "conf-change-two-at-once", Raft, in "changes-at-once" by "I10";
     /// Several changes of the configuration take effect at once without a joint configuration.
-    NonJointMultiChange = "R12", "non-joint-multi-change";
+    NonJointMultiChange = "R12", "non-joint-multi-change", Raft, in "joint-change" by "I10";
     /// A leader's snapshot carries the configuration the cluster began with.
-    ConfStateMissingInSnapshot = "R13", "confstate-missing-in-snapshot";
+    ConfStateMissingInSnapshot = "R13", "confstate-missing-in-snapshot", Raft, in "joint-change" by "I10" "V1";
     /// A leader proposes a forwarded request once for every copy of the message that reaches it.
-    ProposalTwiceOnForward = "R37", "proposal-dup-on-forward";
-    /// The only voter tells its learners that it leads before its vote for itself is durable, as raft 0.7 would have it.
-    OnlyVoterHeardEarly = "R38", "only-voter-heard-early";
+    ProposalTwiceOnForward = "R37", "proposal-dup-on-forward", Raft, in "lossy-duplicating-reordering" by "K4";
+    /// The only voter lets its learners know that it leads before its vote for itself is durable, as raft 0.7
+    /// does by itself.
+    OnlyVoterHeardEarly = "R38", "only-voter-heard-early", Raft, in "only-voter" by "I6";
     /// A single member applies and answers before its log is durable (etcd issue 14370).
-    AckBeforeFsyncSingle = "M-14370", "ack-before-fsync-single";
+    AckBeforeFsyncSingle = "M-14370", "ack-before-fsync-single", Raft, in "single-member" by "K4" "I5";
     /// A defragmentation commits what is pending without the consistent index that belongs to it
     /// (etcd issue 14685).
-    DefragCommitWithoutHook = "M-14685", "defrag-commit-without-hook";
+    DefragCommitWithoutHook = "M-14685", "defrag-commit-without-hook", Store, in "defragment" by "K1" "K4" "I8";
     /// A defragmentation does not keep a snapshot from replacing the backend meanwhile, and puts its
     /// copy of the old one in the new one's place (etcd issue 20271).
-    DefragVsSnapshotSwap = "M-20271", "defrag-vs-snapshot-swap";
+    DefragVsSnapshotSwap = "M-20271", "defrag-vs-snapshot-swap", Store, in "defragment-during-snapshot" by "I7" "I8";
     /// A ReadIndex is asked for again with the context of the first attempt, and so are later reads
     /// (etcd issue 20418).
-    ReadIndexContextReused = "M-20418b", "readindex-ctx-reused";
+    ReadIndexContextReused = "M-20418b", "readindex-ctx-reused", Raft, in "pause-leader" by "I9";
     /// A change of a member's peer URLs makes a voter of a learner (etcd issue 21737).
-    MemberUpdatePromotesLearner = "M-21737", "memberupdate-promotes-learner";
+    MemberUpdatePromotesLearner = "M-21737", "memberupdate-promotes-learner", Membership, in "learner-moves" by "M2";
     /// The promotion of a learner is not in what is saved of the membership (etcd issue 20797).
-    PromotionNotPersisted = "M-20797", "promotion-not-persisted";
+    PromotionNotPersisted = "M-20797", "promotion-not-persisted", Membership, in "learner-forgotten" by "M2" "I8";
     /// The cache of the users' permissions outlives the installation of a snapshot (etcd issue 14571).
-    AuthCacheNotRefreshed = "M-14571", "auth-cache-not-refreshed";
+    AuthCacheNotRefreshed = "M-14571", "auth-cache-not-refreshed", Store, in "users-and-snapshots" by "I8";
     /// The revision of users and roles is not in what is saved of them, only the one at the start (after
     /// etcd issue 11651).
-    AuthRevisionNotSaved = "M-11651", "auth-revision-not-saved";
+    AuthRevisionNotSaved = "M-11651", "auth-revision-not-saved", Store, in "users-and-snapshots" by "I8";
     /// The consistent index moves before the entry is applied, so a commit between the two makes a
     /// restart skip the entry (etcd issue 13766).
-    ConsistentIndexBeforeApply = "M-13766", "ci-before-apply";
+    ConsistentIndexBeforeApply = "M-13766", "ci-before-apply", Raft, in "crash-loop" by "K1" "I7" "I8";
     /// A progress request on a watch stream is answered at once and past the events that wait there
     /// (etcd issue 15220).
-    ProgressViaControlStream = "M-15220", "progress-via-control-stream";
-    /// What a synced watcher was told is not noted, so that a snapshot from the leader makes it learn
+    ProgressViaControlStream = "M-15220", "progress-via-control-stream", Watches, in "issue-15220" by "W5";
+    /// What a synced watcher was sent is not noted, so that a snapshot from the leader makes it learn
     /// that again (etcd issue 15271).
-    SyncedMinRevStale = "M-15271", "synced-minrev-stale";
+    SyncedMinRevStale = "M-15271", "synced-minrev-stale", Watches, in "issue-15271" by "W3" "W12";
     /// A watcher whose history was compacted while its channel was full is taken for up to date instead
     /// of being cancelled (etcd issue 17529).
-    CompactedWatcherSkipped = "M-17529", "compacted-watcher-skipped";
-    /// A watcher that waits for a future revision is told of progress before that revision (etcd issue 20221).
-    ProgressForFutureWatch = "M-20221a", "progress-for-future-watch";
-    /// After a snapshot from the leader a watcher that waits for a future revision is told of earlier ones
+    CompactedWatcherSkipped = "M-17529", "compacted-watcher-skipped", Watches, in "issue-17529" by "W6" "W7" "W12";
+    /// A watcher that waits for a future revision gets a progress notification before that revision (etcd issue 20221).
+    ProgressForFutureWatch = "M-20221a", "progress-for-future-watch", Watches, in "issue-20221" by "W5";
+    /// After a snapshot from the leader a watcher that waits for a future revision gets earlier ones
     /// (etcd issue 20221).
-    RestoreLowersFutureMinRev = "M-20221b", "restore-lowers-future-minrev";
+    RestoreLowersFutureMinRev = "M-20221b", "restore-lowers-future-minrev", Watches, in "issue-20221" by "W6";
     /// A watch from revision -1 is accepted and makes all watchers that are resynchronized with it miss
     /// their events (etcd issue 20693).
-    WatchRevMinusOne = "M-20693", "watch-rev-minus-one";
+    WatchRevMinusOne = "M-20693", "watch-rev-minus-one", Watches, in "negative-watch" by "W6" "W12";
     /// Where more watchers lag than one pass takes, those cancelled by a compaction stay in the group and
     /// are cancelled again with every pass (etcd issues 21174 and 22294).
-    CompactedWatchersLeak = "M-21174", "compacted-watchers-leak";
+    CompactedWatchersLeak = "M-21174", "compacted-watchers-leak", Watches, in "many-watchers" by "W12";
     /// Each pass over lagging watchers begins with the same ones, so that those that cannot be helped
     /// keep the others from ever being reached.
-    SyncWatchersStall = "M-22264", "syncwatchers-stall";
+    SyncWatchersStall = "M-22264", "syncwatchers-stall", Watches, in "many-watchers" by "W11";
     /// The events of a pass over lagging watchers are read into the memory of the last pass's, which
     /// responses to slow clients still use (etcd issue 21355).
-    EventBufferReuse = "M-21355", "event-buffer-reuse";
+    EventBufferReuse = "M-21355", "event-buffer-reuse", Watches, in "slow-watchers" by "W6" "W7";
     /// A leader revokes leases and renews them without making sure that it still leads, so one that
     /// stood still takes away what its successor renewed (etcd issue 15247).
-    StalledLeaderRevokes = "M-15247", "stalled-leader-revokes";
+    StalledLeaderRevokes = "M-15247", "stalled-leader-revokes", Leases, in "lease-leader-stalls" by "L1" "L3";
     /// A new leader gives every lease its whole TTL, whatever the last checkpoint says (etcd issue 17132).
-    LeaseTtlResets = "M-17132", "lease-ttl-resets";
+    LeaseTtlResets = "M-17132", "lease-ttl-resets", Leases, in "lease-checkpoints" by "L2";
     /// The time of leases is that of the wall clock (etcd issue 12291).
-    LeaseWallClock = "M-12291", "lease-wall-clock";
+    LeaseWallClock = "M-12291", "lease-wall-clock", Leases, in "clock-jumps" by "L1";
     /// A restart takes the revision from the rows it finds, although an unfinished compaction may have
     /// removed the last ones (etcd issue 17780). Deletions at the compact revision are dropped, too: the
     /// versions with this defect did so, and without that it cannot show.
-    RestoreRevFromIndex = "M-17780", "restore-rev-from-index";
+    RestoreRevFromIndex = "M-17780", "restore-rev-from-index", Store, in "issue-17780" by "K1" "K3" "I8";
     /// A compaction forgets deletions at its own revision, which a watch may begin at (etcd issue 18089).
-    TombstoneDroppedAtCompactRev = "M-18089", "tombstone-dropped-at-compact-rev";
+    TombstoneDroppedAtCompactRev = "M-18089", "tombstone-dropped-at-compact-rev", Store, in "issue-18089" by "W6" "W7";
     /// A restart passes over a deletion whose puts a compaction removed (etcd issue 19179).
-    LoneTombstoneNotRestored = "M-19179", "lone-tombstone-not-restored";
+    LoneTombstoneNotRestored = "M-19179", "lone-tombstone-not-restored", Store, in "issue-19179" by "W6" "I8";
     /// What is read after a commit of the backend shows the first row of that commit twice: the write
     /// buffer's rest is merged into the read buffer without a look for duplicates (etcd issue 17247).
-    WritebackDedupeBroken = "M-17247", "writeback-dedupe-broken";
+    WritebackDedupeBroken = "M-17247", "writeback-dedupe-broken", Store, in "slow-watchers" by "W3";
     /// Members that did not propose a transaction strip its ranges before they apply it, so that one
     /// with a range of a compacted revision fails on its proposer only (etcd issue 18667).
-    TxnStripRangesNonProposer = "M-18667", "txn-strip-ranges-nonproposer";
-    /// A lock is told to be held although the waiter's own key expired meanwhile: the `Lock` of etcd 3.4.
-    LockHeldAfterExpiry = "M-lock-expired", "lock-held-after-expiry";
+    TxnStripRangesNonProposer = "M-18667", "txn-strip-ranges-nonproposer", Store, in "txn-at-compacted" by "K1" "I8";
+    /// A lock is reported as held although the waiter's own key expired meanwhile: the `Lock` of etcd 3.4.
+    LockHeldAfterExpiry = "M-lock-expired", "lock-held-after-expiry", Leases, in "jepsen-lock" by "M1";
 }
 
-/// A set of flaws.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Flaws(u64);
+/// A set of flaws. As wide as there are flaws.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Flaws(Bits<{ Flaw::ALL.len().div_ceil(64) }>);
 
 impl Flaws {
-    /// Adds one.
-    pub fn insert(&mut self, flaw: Flaw) {
-        self.0 |= 1 << flaw as u32;
+    /// The set without flaws.
+    pub const NONE: Flaws = Flaws(Bits::EMPTY);
+
+    /// The same set and `flaw`.
+    pub const fn with(self, flaw: Flaw) -> Flaws {
+        Flaws(self.0.with(flaw as usize))
     }
 
-    /// Whether `flaw` is switched on.
+    /// Adds one.
+    pub fn insert(&mut self, flaw: Flaw) {
+        *self = self.with(flaw);
+    }
+
+    /// Whether `flaw` is switched on. The one way in which the member's code asks.
     #[inline]
-    pub fn has(self, flaw: Flaw) -> bool {
-        self.0 & 1 << flaw as u32 != 0
+    pub const fn has(self, flaw: Flaw) -> bool {
+        self.0.has(flaw as usize)
     }
 
     /// Those switched on.
     pub fn iter(self) -> impl Iterator<Item = Flaw> {
         Flaw::ALL.iter().copied().filter(move |flaw| self.has(*flaw))
+    }
+}
+
+impl Default for Flaws {
+    fn default() -> Flaws {
+        Flaws::NONE
+    }
+}
+
+/// A set of numbers below 64 times `WORDS`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Bits<const WORDS: usize>([u64; WORDS]);
+
+impl<const WORDS: usize> Bits<WORDS> {
+    const EMPTY: Bits<WORDS> = Bits([0; WORDS]);
+
+    const fn with(mut self, number: usize) -> Bits<WORDS> {
+        self.0[number / 64] |= 1 << (number % 64);
+        self
+    }
+
+    #[inline]
+    const fn has(self, number: usize) -> bool {
+        self.0[number / 64] & 1 << (number % 64) != 0
     }
 }
 
@@ -175,5 +260,39 @@ impl FromStr for Flaw {
             let ids: Vec<_> = Flaw::ALL.iter().map(|flaw| flaw.id()).collect();
             format!("there is no flaw {text:?}; there are {}", ids.join(", "))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_set_may_be_wider_than_a_word() {
+        let odd = (0..192).filter(|number| number % 2 == 1);
+        let set = odd.fold(Bits::<3>::EMPTY, Bits::with);
+        for number in 0..192 {
+            assert_eq!(set.has(number), number % 2 == 1, "{number}");
+        }
+    }
+
+    #[test]
+    fn a_set_has_what_was_put_into_it() {
+        const TWO: Flaws = Flaws::NONE.with(Flaw::VoteNotPersisted).with(Flaw::LockHeldAfterExpiry);
+        assert_eq!(TWO.iter().collect::<Vec<_>>(), [Flaw::VoteNotPersisted, Flaw::LockHeldAfterExpiry]);
+        let mut all = Flaws::default();
+        for flaw in Flaw::ALL {
+            assert!(!all.has(*flaw), "{flaw}");
+            all.insert(*flaw);
+            assert!(all.has(*flaw), "{flaw}");
+        }
+    }
+
+    #[test]
+    fn ids_and_names_are_taken_once() {
+        let ids: BTreeSet<&str> = Flaw::ALL.iter().flat_map(|flaw| [flaw.id(), flaw.name()]).collect();
+        assert_eq!(ids.len(), 2 * Flaw::ALL.len());
     }
 }

@@ -20,6 +20,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use record::Probe;
+
 use crate::config::Config;
 use crate::flaw::{Flaw, Flaws};
 use crate::mvcc::Store;
@@ -150,7 +152,7 @@ impl Lessor {
     }
 
     /// Names of the states worth reaching that were reached since this was asked last.
-    pub(crate) fn take_probes(&mut self) -> BTreeSet<&'static str> {
+    pub(crate) fn take_probes(&mut self) -> BTreeSet<Probe> {
         self.probes.take()
     }
 
@@ -168,9 +170,9 @@ impl Lessor {
             let left = if lease.remaining > 0 && !resets { lease.remaining } else { lease.ttl };
             self.set(id, lease.ttl, after(clock, left).saturating_add(self.extension));
             self.schedule_checkpoint(id, clock);
-            self.probes.reached("lease-extended-by-new-leader");
+            self.probes.reached(Probe::LeaseExtendedByNewLeader);
             if left < lease.ttl {
-                self.probes.reached("lease-continued-from-checkpoint");
+                self.probes.reached(Probe::LeaseContinuedFromCheckpoint);
             }
         }
     }
@@ -178,7 +180,7 @@ impl Lessor {
     /// This member leads no longer: it forgets the time of every lease.
     pub(crate) fn demote(&mut self) {
         if !self.in_flight.is_empty() {
-            self.probes.reached("leader-lost-while-revoking-leases");
+            self.probes.reached(Probe::LeaderLostWhileRevokingLeases);
         }
         self.primary = false;
         self.timed.clear();
@@ -237,16 +239,16 @@ impl Lessor {
         let Timed { ttl, expiry, checkpoint_at, .. } = self.time_of(id);
         let clock = self.clock(now, wall);
         if expiry <= clock {
-            self.probes.reached("expired-lease-renewed");
+            self.probes.reached(Probe::ExpiredLeaseRenewed);
             return Renewed::Expiring;
         }
         // etcd looks at what is applied only, and the next leader may go by a checkpoint that was on its way.
         if lease.remaining > 0 || self.noting.contains(&id) {
-            self.probes.reached("lease-checkpoint-undone");
+            self.probes.reached(Probe::LeaseCheckpointUndone);
             return Renewed::Checkpointed;
         }
         if expiry - clock < after(0, ttl) / 10 {
-            self.probes.reached("lease-renewed-late");
+            self.probes.reached(Probe::LeaseRenewedLate);
         }
         self.set(id, ttl, after(clock, ttl));
         match checkpoint_at {
@@ -280,13 +282,13 @@ impl Lessor {
         let mut due = Vec::new();
         while let Some((at, id)) = self.offers.first().copied().filter(|(at, _)| *at <= clock) {
             if due.len() == REVOKES_PER_SCAN {
-                self.probes.reached("more-leases-due-than-one-scan-takes");
+                self.probes.reached(Probe::MoreLeasesDueThanOneScanTakes);
                 break;
             }
             let again = clock.saturating_add(self.retry);
             let timed = self.timed.get_mut(&id).expect("a lease that is offered has its time");
             let first = timed.offer_at == timed.expiry;
-            self.probes.reached(if first { "lease-expired" } else { "expired-lease-offered-again" });
+            self.probes.reached(if first { Probe::LeaseExpired } else { Probe::ExpiredLeaseOfferedAgain });
             timed.offer_at = again;
             self.offers.remove(&(at, id));
             self.offers.insert((again, id));
@@ -311,7 +313,7 @@ impl Lessor {
         self.in_flight.retain(|_, since| now < since.saturating_add(retry));
         if self.in_flight.len() >= REVOKES_IN_FLIGHT {
             if !self.confirmed.is_empty() {
-                self.probes.reached("lease-revocations-wait-for-others");
+                self.probes.reached(Probe::LeaseRevocationsWaitForOthers);
             }
             return None;
         }
@@ -342,7 +344,7 @@ impl Lessor {
             if left > 0 && left < after(0, timed.ttl) / SECOND && store.lease(id).is_some() {
                 taken.push((id, left as i64));
                 self.noting.insert(id);
-                self.probes.reached("lease-checkpoint-taken");
+                self.probes.reached(Probe::LeaseCheckpointTaken);
             }
             self.schedule_checkpoint(id, clock);
         }

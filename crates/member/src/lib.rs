@@ -65,7 +65,7 @@ mod watch;
 mod watches;
 
 pub use config::Config;
-pub use flaw::{Flaw, Flaws};
+pub use flaw::{Flaw, FlawArea, Flaws};
 pub use maintenance::SnapshotStream;
 pub use member::{Member, Status};
 pub use start::StartError;

@@ -7,7 +7,7 @@ use api::etcdserverpb::{
 };
 use api::{Error, Request, Response};
 use bytes::Bytes;
-use record::Fact;
+use record::{Fact, Probe};
 use sha2::{Digest as _, Sha256};
 
 use crate::io::Effects;
@@ -147,7 +147,7 @@ impl Member {
     }
 
     pub(crate) fn defragmented(&mut self, operation: u64, effects: &mut Effects) {
-        effects.facts.push(Fact::Probe { name: "backend-defragmented" });
+        effects.facts.push(Fact::Probe { probe: Probe::BackendDefragmented });
         self.reply(operation, Ok(DefragmentResponse { header: None }.into()), effects);
     }
 

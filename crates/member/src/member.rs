@@ -490,7 +490,7 @@ impl Member {
 
     /// An id that no request and no read of any incarnation of any member had before: member,
     /// incarnation and a counter (etcd's `idutil` takes the wall clock for the middle part, which
-    /// repeats when that clock is set back: flaw R38).
+    /// repeats when that clock is set back: R39 in `docs/flaws.md`).
     pub(crate) fn fresh_id(&mut self) -> u64 {
         self.next_id = self.next_id.checked_add(1).expect("2^32 requests in one incarnation");
         self.config.id << 48 | u64::from(self.config.incarnation & 0xffff) << 32 | u64::from(self.next_id)
@@ -516,7 +516,7 @@ impl Member {
         self.look_after_backend(effects);
         self.look_after_removal(effects);
         self.look_after_stop(effects);
-        self.tell_probes(effects);
+        self.report_probes(effects);
         // What was asked for meanwhile goes on its way at once.
         if self.proposals.has_waiting() || self.reads.wants_index(self.now) {
             self.drive(effects);
@@ -540,9 +540,9 @@ impl Member {
         }
     }
 
-    /// States worth reaching that were reached since the last tick. Not at every step: it would cost as
-    /// much as the rest of an idle one.
-    fn tell_probes(&mut self, effects: &mut Effects) {
+    /// Reports the probes reached since the last tick. Not at every step: it would cost as much as the rest of an
+    /// idle one.
+    fn report_probes(&mut self, effects: &mut Effects) {
         if self.now < self.tell_at {
             return;
         }
@@ -555,9 +555,9 @@ impl Member {
             self.cluster.take_probes(),
             self.auth.take_probes(),
         ];
-        for names in reached {
-            if !names.is_empty() {
-                effects.facts.extend(names.into_iter().map(|name| Fact::Probe { name }));
+        for probes in reached {
+            if !probes.is_empty() {
+                effects.facts.extend(probes.into_iter().map(|probe| Fact::Probe { probe }));
             }
         }
     }

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use protobuf::Message as _;
 use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
-use record::Fact;
+use record::{Fact, Probe};
 
 use crate::backend::{Backend, Batch, Meta, Split};
 use crate::disk::{DiskJob, DiskOp};
@@ -371,7 +371,7 @@ impl Member {
             }
             self.persistence.dirty_since.get_or_insert(self.now);
             if more && self.store.compaction().finished == before {
-                effects.facts.push(Fact::Probe { name: "compaction-in-several-batches" });
+                effects.facts.push(Fact::Probe { probe: Probe::CompactionInSeveralBatches });
             }
             self.persistence.scrub_at = more.then_some(self.now + self.config.settings.compaction_pause);
         }
@@ -447,7 +447,7 @@ impl Member {
 
     /// The leader's snapshots up to `durable` are durable: they replace the store now, and the
     /// backend's file as soon as no section is under way. A crash in between finds the snapshot's file
-    /// and does it then. Later ones wait for their own job (flaw R22).
+    /// and does it then. Later ones wait for their own job.
     pub(crate) fn install_snapshots(&mut self, durable: u64, effects: &mut Effects) {
         while let Some(snapshot) =
             self.persistence.incoming.pop_front_if(|next| next.get_metadata().index <= durable)
@@ -480,7 +480,7 @@ impl Member {
             });
             self.pass(Failpoint::RaftAfterApplySnap, effects);
             if !self.persistence.defragment.is_empty() {
-                effects.facts.push(Fact::Probe { name: "snapshot-during-defragmentation" });
+                effects.facts.push(Fact::Probe { probe: Probe::SnapshotDuringDefragmentation });
             }
             self.persistence.install = true;
             self.persistence.last_snapshot = marker.index;

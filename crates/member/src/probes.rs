@@ -1,22 +1,24 @@
-//! States worth reaching, by name, as parts of a member note them until the host tells of them.
+//! The probes that parts of a member reached and that the member has not reported yet.
 //!
-//! Behind a cell, because a question may reach one, too; a member is in one thread at a time.
+//! Behind a cell, because a question that changes nothing may reach one, too; a member is in one thread at a time.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-/// Names noted since they were taken last.
+use record::Probe;
+
+/// Probes reached since they were taken last.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Probes(RefCell<BTreeSet<&'static str>>);
+pub(crate) struct Probes(RefCell<BTreeSet<Probe>>);
 
 impl Probes {
-    /// Notes a state. Twice is once.
-    pub(crate) fn reached(&self, name: &'static str) {
-        self.0.borrow_mut().insert(name);
+    /// Notes a probe. Twice is once.
+    pub(crate) fn reached(&self, probe: Probe) {
+        self.0.borrow_mut().insert(probe);
     }
 
     /// Those noted, which are forgotten.
-    pub(crate) fn take(&mut self) -> BTreeSet<&'static str> {
+    pub(crate) fn take(&mut self) -> BTreeSet<Probe> {
         std::mem::take(self.0.get_mut())
     }
 }

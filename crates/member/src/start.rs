@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use protobuf::Message as _;
 use raft::eraftpb::{ConfState, HardState};
-use record::Fact;
+use record::{Fact, Probe};
 
 use crate::auth::AuthStore;
 use crate::backend::{Backend, BackendError, Loaded};
@@ -114,7 +114,7 @@ struct Found {
     marker: u64,
     files: Snapshots,
     /// States worth reaching that recovery came through.
-    probes: Vec<&'static str>,
+    probes: Vec<Probe>,
 }
 
 impl Member {
@@ -135,7 +135,7 @@ impl Member {
             // What a crash left of a first start that never ended promised nothing: begin again.
             Err(WalError::Damaged(_)) if config.bootstrap => {
                 let mut found = bootstrap(&config, &disk)?;
-                found.probes.push("first-start-begun-again");
+                found.probes.push(Probe::FirstStartBegunAgain);
                 found
             }
             Err(error) => return Err(error.into()),
@@ -161,9 +161,9 @@ impl Member {
         });
         let compaction = found.store.compaction();
         let scrubbing = compaction.scheduled != compaction.finished;
-        effects.facts.extend(found.probes.drain(..).map(|name| Fact::Probe { name }));
+        effects.facts.extend(found.probes.drain(..).map(|probe| Fact::Probe { probe }));
         if scrubbing {
-            effects.facts.push(Fact::Probe { name: "compaction-interrupted" });
+            effects.facts.push(Fact::Probe { probe: Probe::CompactionInterrupted });
         }
         let conf_state = found.log.conf_state().clone();
         let persistence = Persistence::new(found.applied.0, conf_state, found.marker, found.files, scrubbing);
@@ -282,7 +282,7 @@ fn recover(config: &Config, disk: &Arc<dyn Disk>, replay: Replay) -> Result<Foun
     let mut probes = Vec::new();
     // A snapshot was saved and marked, but the backend's file was not replaced any more.
     if let Some(snapshot) = snapshot.filter(|snapshot| snapshot.marker.index > applied.0) {
-        probes.push("recovered-from-snapshot-file");
+        probes.push(Probe::RecoveredFromSnapshotFile);
         let image = Image::decode(snapshot.data, config)?;
         (store, cluster) = (image.store, image.cluster);
         store.set_flaws(config.flaws);
@@ -301,7 +301,7 @@ fn recover(config: &Config, disk: &Arc<dyn Disk>, replay: Replay) -> Result<Foun
     let recovered = replay.finish(&**disk, &marker, config.settings.wal_segment_bytes)?;
     if let Some(repair) = &recovered.repaired {
         tracing::warn!(?repair, "the log's torn tail was cut off");
-        probes.push("log-tail-repaired");
+        probes.push(Probe::LogTailRepaired);
     }
     let last = marker.index + recovered.entries.len() as u64;
     if last < applied.0 {

@@ -1,4 +1,4 @@
-//! Scenarios and plans: the first arrow of the design, `scenario.toml + seed ──expand──▶ Plan`.
+//! Scenarios and plans: the first arrow of `ARCHITECTURE.md`, `scenario.toml + seed ──expand──▶ Plan`.
 //!
 //! A *scenario* is a short TOML file that a person writes. Anything in it may be a value, a range or
 //! a choice. A *plan* has none of these left: topology, every client operation, every fault. Both

@@ -7,7 +7,7 @@
 //! What is not here: message payloads and values. A fact carries digests of them.
 
 use crate::hash::TraceHash;
-use crate::{Failpoint, MemberId, Nanos};
+use crate::{Failpoint, MemberId, Nanos, Probe};
 
 /// A fact with its moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -348,10 +348,10 @@ pub enum Fact {
         /// Which.
         point: Failpoint,
     },
-    /// The member is in a state worth reaching. Names are in `docs/coverage.md`.
+    /// The member reached a probe.
     Probe {
-        /// Its name.
-        name: &'static str,
+        /// Which.
+        probe: Probe,
     },
 
     // ---- disk; told by the world ------------------------------------------------------------------
@@ -518,7 +518,7 @@ impl Event {
             }
             Fact::Lessor { primary } => put(29, &[u64::from(*primary)]),
             Fact::Failpoint { point } => put(30, &[point.number()]),
-            Fact::Probe { name } => put(31, &[crate::probe::number(name)]),
+            Fact::Probe { probe } => put(31, &[probe.number()]),
             Fact::JobDone { job, synced, failed } => {
                 put(20, &[*job, u64::from(*synced) | u64::from(*failed) << 1]);
             }

@@ -24,6 +24,11 @@ macro_rules! points {
                 match self { $(Failpoint::$variant => $name,)+ }
             }
 
+            /// The name of its probe.
+            pub const fn probe_name(self) -> &'static str {
+                match self { $(Failpoint::$variant => concat!("at-", $name),)+ }
+            }
+
             /// The number by which the trace hash knows it; never used twice, never changed.
             pub const fn number(self) -> u64 {
                 match self { $(Failpoint::$variant => $number,)+ }
@@ -42,12 +47,12 @@ points! {
     2 RaftBeforeSave = "raftBeforeSave", "Before hard state and entries of a ready go to the log.";
     3 RaftAfterSave = "raftAfterSave", "After a write of hard state and entries is durable, before anything that waits for it.";
     4 RaftBeforeSaveSnap = "raftBeforeSaveSnap", "Before a snapshot from the leader goes to its file.";
-    5 RaftAfterSaveSnap = "raftAfterSaveSnap", "After that file was handed to the disk, before the log is told of it.";
+    5 RaftAfterSaveSnap = "raftAfterSaveSnap", "After that file was handed to the disk, before the log knows of it.";
     6 RaftBeforeApplySnap = "raftBeforeApplySnap", "Before a durable snapshot replaces the log in memory and the store.";
     7 RaftAfterApplySnap = "raftAfterApplySnap", "After a snapshot replaced the store.";
     8 RaftAfterWalRelease = "raftAfterWALRelease", "After segments of the log that nobody needs were released.";
     9 RaftBeforeFollowerSend = "raftBeforeFollowerSend", "Before a follower sends what waited for its disk.";
-    10 RaftBeforeAdvance = "raftBeforeAdvance", "After a ready was handled, before raft is told so.";
+    10 RaftBeforeAdvance = "raftBeforeAdvance", "After a ready was handled, before raft knows.";
     11 BeforeApplyOneEntryNormal = "beforeApplyOneEntryNormal", "Before a request is applied.";
     12 AfterApplyOneEntryNormal = "afterApplyOneEntryNormal", "After a request was applied.";
     13 BeforeApplyOneConfChange = "beforeApplyOneConfChange", "Before a change of the configuration is applied.";

@@ -10,13 +10,14 @@ pub mod fact;
 pub mod failpoint;
 pub mod hash;
 pub mod history;
-mod probe;
+pub mod probe;
 pub mod run;
 
 pub use fact::{Event, Fact, LogEntry, MessageKind, Observer, Phase, Role, Stop};
 pub use failpoint::Failpoint;
 pub use hash::TraceHash;
 pub use history::{CacheView, History, Operation, Outcome, StreamEnd, WatchStream};
+pub use probe::Probe;
 pub use run::{Applied, MemberEnd, Record, Stats};
 
 /// Virtual time in nanoseconds since the start of the run, on the simulator's true clock.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Event, History, MemberId, Nanos, Stop, TraceHash};
+use crate::probe::Counts;
+use crate::{Event, History, MemberId, Nanos, Probe, Stop, TraceHash};
 
 /// What a run leaves for the judge.
 #[derive(Clone, Debug, Default)]
@@ -87,13 +88,27 @@ pub struct Stats {
     /// Injected faults, by kind. Counted each time one takes effect: a lost message, a torn sector,
     /// a partition that begins.
     pub faults: BTreeMap<String, u64>,
-    /// States worth reaching, by name: how often this run was in each. See `docs/coverage.md`.
-    pub probes: BTreeMap<String, u64>,
-    /// What the clients' programs did, by name: watches opened, lists made anew, conflicts met, …
+    /// How often this run reached each probe. `docs/coverage.md` lists them.
+    pub probes: Counts,
+    /// What the clients' programs did, by name: watches opened, lists made again, conflicts met, …
     pub work: BTreeMap<String, u64>,
 }
 
 impl Stats {
+    /// Counts something that a client's program did.
+    pub fn did(&mut self, what: &str) {
+        match self.work.get_mut(what) {
+            Some(count) => *count += 1,
+            None => _ = self.work.insert(what.to_string(), 1),
+        }
+    }
+
+    /// Counts something that a client's program did and that is a probe, too.
+    pub fn reached(&mut self, probe: Probe) {
+        self.did(probe.name());
+        self.probes[probe] += 1;
+    }
+
     /// Adds what another run did.
     pub fn add(&mut self, other: &Stats) {
         let Stats { virtual_ns, events, messages, operations, answered, elections, disk_operations, .. } =
@@ -105,12 +120,8 @@ impl Stats {
         self.answered += answered;
         self.elections += elections;
         self.disk_operations += disk_operations;
-        let sums = [
-            (&mut self.faults, &other.faults),
-            (&mut self.probes, &other.probes),
-            (&mut self.work, &other.work),
-        ];
-        for (sum, counts) in sums {
+        self.probes.add(&other.probes);
+        for (sum, counts) in [(&mut self.faults, &other.faults), (&mut self.work, &other.work)] {
             for (name, count) in counts {
                 match sum.get_mut(name) {
                     Some(sum) => *sum += count,

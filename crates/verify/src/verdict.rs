@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use crate::describe;
 use crate::invariants::Broken;
 
-/// An oracle, by the id it has in the design.
+/// An oracle, by its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "`holds` says what each is")]
 pub enum Oracle {
@@ -50,7 +50,7 @@ pub enum Oracle {
 }
 
 impl Oracle {
-    /// All of them, in the order of the design.
+    /// All of them, in the order of the documentation.
     pub const ALL: [Oracle; 35] = [
         Oracle::K1,
         Oracle::K2,

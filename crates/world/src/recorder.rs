@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use record::{Applied, Event, Fact, MemberId, Nanos, Observer, Record, Role};
+use record::{Applied, Event, Fact, MemberId, Nanos, Observer, Probe, Record, Role};
 
 /// Writes a run's record as it happens.
 pub(crate) struct Recorder<'a> {
@@ -65,8 +65,8 @@ impl<'a> Recorder<'a> {
                 self.count(name);
             }
             Fact::Fault { what, begins: true, .. } => self.count(what),
-            Fact::Probe { name } => self.reached(name),
-            Fact::Failpoint { point } => self.reached(&format!("at-{point}")),
+            Fact::Probe { probe } => self.record.stats.probes[*probe] += 1,
+            Fact::Failpoint { point } => self.record.stats.probes[Probe::At(*point)] += 1,
             _ => {}
         }
         let event = Event { time, member, fact };
@@ -79,20 +79,10 @@ impl<'a> Recorder<'a> {
 
     /// Counts a fault that took effect.
     pub(crate) fn count(&mut self, fault: &str) {
-        one_more(&mut self.record.stats.faults, fault);
-    }
-
-    /// Counts a state worth reaching.
-    fn reached(&mut self, probe: &str) {
-        one_more(&mut self.record.stats.probes, probe);
-    }
-}
-
-fn one_more(counts: &mut BTreeMap<String, u64>, name: &str) {
-    match counts.get_mut(name) {
-        Some(count) => *count += 1,
-        None => {
-            counts.insert(name.to_string(), 1);
+        let counts = &mut self.record.stats.faults;
+        match counts.get_mut(fault) {
+            Some(count) => *count += 1,
+            None => _ = counts.insert(fault.to_string(), 1),
         }
     }
 }

@@ -8,7 +8,7 @@ use verify::describe;
 
 use crate::determinism::Divergence;
 use crate::report::{
-    CaseReport, End, Ended, Failure, Finding, Group, Report, SeedRun, Standing, TOLD_IN_FULL,
+    CaseReport, End, Ended, Failure, Finding, Group, Reached, Report, SeedRun, TOLD_IN_FULL,
 };
 use crate::show::{event, numbers};
 use crate::story::Story;
@@ -116,36 +116,32 @@ fn work(out: &mut String, case: &CaseReport) -> fmt::Result {
     writeln!(out, "{}: {}", case.case.name.bold(), parts.join(" · "))
 }
 
-/// How often each state worth reaching was reached, the rarest last.
+/// How often each probe was reached, the rarest last.
 pub fn coverage(report: &Report) -> String {
     let reached = report.coverage();
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_header(["probe", "times", "seeds"]);
-    for probe in &reached {
-        let seeds = match (probe.seeds, probe.standing) {
-            (0, Standing::Beyond) => "not asked for".dimmed().to_string(),
-            (0, _) => "never".red().to_string(),
-            (seeds, _) => numbers::count(seeds as u64),
+    for Reached { probe, times, seeds } in &reached {
+        let seeds = match *seeds {
+            0 if probe.required() => "never".red().to_string(),
+            0 => "not required".dimmed().to_string(),
+            seeds => numbers::count(seeds as u64),
         };
-        table.add_row([probe.name.clone(), numbers::count(probe.times), seeds]);
+        table.add_row([probe.to_string(), numbers::count(*times), seeds]);
     }
     for column in 1..3 {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    let required = || reached.iter().filter(|probe| probe.standing == Standing::Required);
-    let never = required().filter(|probe| probe.seeds == 0).count();
+    let required = || reached.iter().filter(|reached| reached.probe.required());
+    let never = required().filter(|reached| reached.seeds == 0).count();
     let said = match never {
         0 => "all were reached".green().to_string(),
         never => format!("{} never reached", numbers::count(never as u64)).red().to_string(),
     };
-    let mut text = format!("{table}\n{} states worth reaching: {said}.\n", required().count());
-    for probe in reached.iter().filter(|probe| probe.standing == Standing::Unlisted) {
-        text.push_str(&format!("{} is told and in no list of probes: a bug of ours.\n", probe.name));
-    }
-    text
+    format!("{table}\n{} probes required: {said}.\n", required().count())
 }
 
 fn summary(report: &Report) -> String {

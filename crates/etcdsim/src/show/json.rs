@@ -5,14 +5,15 @@
 
 use std::collections::BTreeMap;
 
-use record::TraceHash;
+use record::probe::Counts;
+use record::{Probe, TraceHash};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use crate::flaws;
 use crate::report::{CaseReport, End, Ended, Failure, Report, SeedRun};
 use crate::show::human;
 use crate::stopwatch::peak_rss_bytes;
-use crate::{flaws, probes};
 
 /// Changes when a field changes its meaning or goes away.
 const SCHEMA: &str = "etcdsim.run/1";
@@ -50,7 +51,7 @@ struct Scenario<'a> {
     elections: u64,
     disk_operations: u64,
     faults: BTreeMap<String, u64>,
-    probes: BTreeMap<String, u64>,
+    probes: BTreeMap<&'static str, u64>,
     work: BTreeMap<String, u64>,
     peak_rss_bytes: u64,
     trace_hashes: Hashes<'a>,
@@ -130,7 +131,7 @@ fn scenario<'a>(case: &'a CaseReport, replay: &dyn Fn(&CaseReport, &SeedRun) -> 
         elections: total.elections,
         disk_operations: total.disk_operations,
         faults: total.faults,
-        probes: every(total.probes),
+        probes: every(&total.probes),
         work: total.work,
         peak_rss_bytes: case.peak_rss_bytes,
         trace_hashes: Hashes(&case.runs),
@@ -139,12 +140,10 @@ fn scenario<'a>(case: &'a CaseReport, replay: &dyn Fn(&CaseReport, &SeedRun) -> 
     }
 }
 
-/// The counts of all probes, also of those that were never reached.
-fn every(mut counts: BTreeMap<String, u64>) -> BTreeMap<String, u64> {
-    for name in probes::names() {
-        counts.entry(name).or_default();
-    }
-    counts
+/// The counts of all probes, also of those that were never reached, unless they need not be.
+fn every(counts: &Counts) -> BTreeMap<&'static str, u64> {
+    let shown = |probe: &Probe| probe.required() || counts[*probe] > 0;
+    Probe::all().filter(shown).map(|probe| (probe.name(), counts[probe])).collect()
 }
 
 fn trouble(run: &SeedRun) -> Option<Trouble> {

@@ -29,6 +29,7 @@ use api::etcdserverpb::request_op::Request as Op;
 use api::etcdserverpb::{DeleteRangeRequest, PutRequest, RequestOp, TxnRequest};
 use api::{Error, Request};
 use bytes::Bytes;
+use record::Probe;
 
 use super::AuthStore;
 use super::permissions::Need;
@@ -135,8 +136,8 @@ impl AuthStore {
     /// Notes what is worth it.
     fn told(&self, result: Result<(), Error>) -> Result<(), Error> {
         match result {
-            Err(Error::PermissionDenied) => self.probes.reached("permission-denied"),
-            Err(Error::AuthOldRevision) => self.probes.reached("auth-old-revision"),
+            Err(Error::PermissionDenied) => self.probes.reached(Probe::PermissionDenied),
+            Err(Error::AuthOldRevision) => self.probes.reached(Probe::AuthOldRevision),
             _ => {}
         }
         result

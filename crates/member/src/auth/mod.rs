@@ -43,6 +43,7 @@ use api::etcdserverpb::{
 };
 use api::{Error, Request, Response};
 use bytes::Bytes;
+use record::Probe;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::config::Config;
@@ -204,7 +205,7 @@ impl AuthStore {
                 state.enable()?;
                 // No new revision: nobody's permissions change.
                 self.changed();
-                self.probes.reached("auth-enabled");
+                self.probes.reached(Probe::AuthEnabled);
                 return Ok(AuthEnableResponse::default().into());
             }
             _ => {}
@@ -318,7 +319,7 @@ impl AuthStore {
 
     fn sweep(&mut self, now: u64) {
         if self.tokens.sweep(now) {
-            self.probes.reached("auth-token-expired");
+            self.probes.reached(Probe::AuthTokenExpired);
         }
     }
 
@@ -367,14 +368,14 @@ impl AuthStore {
         let state = &self.state;
         self.tokens.retain(|user| state.enabled && password(state, user) == password(&before, user));
         if before != self.state {
-            self.probes.reached("auth-changed-by-snapshot");
+            self.probes.reached(Probe::AuthChangedBySnapshot);
         }
     }
 
     /// Names of the states worth reaching that were reached since this was asked last:
     /// `auth-changed-by-snapshot`, `auth-enabled`, `auth-old-revision`, `auth-token-expired`,
     /// `permission-denied`.
-    pub fn take_probes(&mut self) -> BTreeSet<&'static str> {
+    pub fn take_probes(&mut self) -> BTreeSet<Probe> {
         self.probes.take()
     }
 }

@@ -7,6 +7,7 @@ use api::etcdserverpb::alarm_request::AlarmAction;
 use api::etcdserverpb::request_op::Request as Op;
 use api::etcdserverpb::*;
 use proptest::prelude::*;
+use record::Probe;
 
 use super::*;
 
@@ -169,7 +170,7 @@ fn users_are_told_apart_only_with_a_root() {
     ask(&mut store, enable()).unwrap();
     ask(&mut store, enable()).unwrap();
     assert!(store.is_enabled() && store.revision() == revision, "that alone is no new revision");
-    assert!(store.take_probes().contains("auth-enabled"));
+    assert!(store.take_probes().contains(&Probe::AuthEnabled));
 
     ask(&mut store, disable()).unwrap();
     assert!(!store.is_enabled() && store.revision() == revision + 1);
@@ -351,7 +352,7 @@ fn what_is_permitted_when_it_is_applied() {
         assert_eq!(store.permit(&u, &request, &keys), answer, "{request:?}");
         assert_eq!(store.permit(&root, &request, &keys), Ok(()), "{request:?}");
     }
-    assert!(store.take_probes().contains("permission-denied"));
+    assert!(store.take_probes().contains(&Probe::PermissionDenied));
     for request in
         [range("a", ""), put("a", 0, false).into(), user_add("v"), LeaseRevokeRequest { id: 1 }.into()]
     {
@@ -448,7 +449,7 @@ fn a_request_of_before_a_change_is_refused_after_it() {
         assert_eq!(store.permit(&u, request, &keys), Err(AuthOldRevision), "{request:?}");
         assert_eq!(store.permit(&root, request, &keys), Err(AuthOldRevision), "{request:?}");
     }
-    assert!(store.take_probes().contains("auth-old-revision"));
+    assert!(store.take_probes().contains(&Probe::AuthOldRevision));
     // An administrator's requests and leases without keys are not held to it.
     assert_eq!(store.permit(&root, &user_add("w"), &keys), Ok(()));
     assert_eq!(store.permit(&u, &LeaseRevokeRequest { id: 4 }.into(), &keys), Ok(()));
@@ -535,9 +536,9 @@ fn what_ends_a_token() {
     let token = login(&mut store, "u", "u's", 5, 0).unwrap();
     assert!(store.who(Some(token.as_bytes()), 10 * SECOND).is_ok());
     assert!(store.who(Some(token.as_bytes()), 20 * SECOND).is_ok(), "it lived on by its use");
-    assert!(store.take_probes().is_disjoint(&["auth-token-expired"].into()));
+    assert!(store.take_probes().is_disjoint(&[Probe::AuthTokenExpired].into()));
     assert_eq!(store.who(Some(token.as_bytes()), 31 * SECOND), Err(InvalidAuthToken));
-    assert!(store.take_probes().contains("auth-token-expired"));
+    assert!(store.take_probes().contains(&Probe::AuthTokenExpired));
 }
 
 #[test]
@@ -565,7 +566,7 @@ fn a_snapshot_brings_users_roles_and_permissions() {
     assert_eq!(behind.permit(&info(&behind, "u"), &range("x", ""), &keys), Ok(()));
     assert!(behind.who(Some(of_root.as_bytes()), 0).is_ok());
     assert_eq!(behind.who(Some(of_u.as_bytes()), 0), Err(InvalidAuthToken), "its password is another one");
-    assert_eq!(behind.take_probes(), ["auth-changed-by-snapshot"].into());
+    assert_eq!(behind.take_probes(), [Probe::AuthChangedBySnapshot].into());
 
     let disabled = after(ahead, [disable()]);
     behind.replace(AuthStore::decode(disabled.encode(), &config()).unwrap());

@@ -10,6 +10,7 @@ use api::etcdserverpb::alarm_request::AlarmAction;
 use api::etcdserverpb::request_op::Request as Op;
 use api::etcdserverpb::{AlarmMember, AlarmRequest, AlarmResponse, AlarmType, PutRequest, RequestOp};
 use api::{Error, Request};
+use record::Probe;
 
 use super::Cluster;
 
@@ -51,13 +52,13 @@ impl Cluster {
             }
             Ok(AlarmAction::Activate) if request.alarm != none => {
                 if self.alarms.insert(&named) {
-                    self.probes.reached("alarm-raised");
+                    self.probes.reached(Probe::AlarmRaised);
                     self.changed();
                 }
                 vec![named]
             }
             Ok(AlarmAction::Deactivate) if self.alarms.0.remove(&(request.alarm, request.member_id)) => {
-                self.probes.reached("alarm-disarmed");
+                self.probes.reached(Probe::AlarmDisarmed);
                 self.changed();
                 vec![named]
             }

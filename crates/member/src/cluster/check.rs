@@ -11,6 +11,7 @@ use api::Error;
 use api::etcdserverpb::{
     Member, MemberAddRequest, MemberPromoteRequest, MemberRemoveRequest, MemberUpdateRequest,
 };
+use record::Probe;
 
 use super::change::Change;
 use super::{Cluster, Members, identity};
@@ -91,7 +92,7 @@ impl Cluster {
             }
             let active = health.active(self.members.voters());
             if voters != 1 && active < quorum(voters + 1) {
-                self.probes.reached("change-refused-unhealthy");
+                self.probes.reached(Probe::ChangeRefusedUnhealthy);
                 return Err(Error::Unhealthy);
             }
         }
@@ -116,7 +117,7 @@ impl Cluster {
             let voters = self.members.voters().count();
             let active = health.active(self.members.voters());
             if !is_down && active.saturating_sub(1) < quorum(voters.saturating_sub(1)) {
-                self.probes.reached("change-refused-unhealthy");
+                self.probes.reached(Probe::ChangeRefusedUnhealthy);
                 return Err(Error::Unhealthy);
             }
         }
@@ -146,7 +147,7 @@ impl Cluster {
         // etcd 3.4.23 took a learner that raft does not know for one that is ready.
         let learner = member.ok_or(Error::MemberNotFound)?;
         if u128::from(learner) * 10 < u128::from(leader) * 9 {
-            self.probes.reached("promotion-refused-not-ready");
+            self.probes.reached(Probe::PromotionRefusedNotReady);
             return Err(Error::LearnerNotReady);
         }
         if self.rules.strict_reconfig {

@@ -29,6 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use api::Error;
 use api::etcdserverpb::Member;
 use bytes::Bytes;
+use record::Probe;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::config::{Config, Ids, Peer, Settings};
@@ -142,7 +143,7 @@ impl Cluster {
             }
             Err(error) => {
                 tracing::debug!(index, ?change, %error, "a change of the membership is no longer valid");
-                self.probes.reached("change-refused-at-apply");
+                self.probes.reached(Probe::ChangeRefusedAtApply);
                 Err(error)
             }
         }
@@ -151,26 +152,26 @@ impl Cluster {
     /// Takes over the outcome of a change.
     fn adopt(&mut self, change: &Change, members: Members) {
         if matches!(change, Change::Joint(_)) {
-            self.probes.reached("joint-change-applied");
+            self.probes.reached(Probe::JointChangeApplied);
         }
         for step in change.steps() {
             match step {
                 Change::Add(member) => {
                     if member.is_learner {
-                        self.probes.reached("learner-added");
+                        self.probes.reached(Probe::LearnerAdded);
                     }
                     if member.peer_urls.iter().any(|url| self.retired_urls.contains(url)) {
-                        self.probes.reached("member-re-added-url");
+                        self.probes.reached(Probe::MemberReAddedUrl);
                     }
                 }
                 Change::Remove(id) => {
                     let urls = self.members.now.get(id).map(|member| member.peer_urls.clone());
                     self.retired_urls.extend(urls.into_iter().flatten());
-                    self.probes.reached("member-removed");
+                    self.probes.reached(Probe::MemberRemoved);
                 }
                 Change::Promote(id) => {
                     self.promoted.insert(*id);
-                    self.probes.reached("learner-promoted");
+                    self.probes.reached(Probe::LearnerPromoted);
                 }
                 Change::Update(..) | Change::Joint(_) => {}
             }
@@ -254,11 +255,8 @@ impl Cluster {
         row::encode_members(self, self.members.now.values().cloned().collect())
     }
 
-    /// Names of the states worth reaching that were reached since this was asked last:
-    /// `alarm-disarmed`, `alarm-raised`, `change-refused-at-apply`, `change-refused-unhealthy`,
-    /// `joint-change-applied`, `learner-added`, `learner-promoted`, `member-re-added-url`,
-    /// `member-removed`, `promotion-refused-not-ready`.
-    pub fn take_probes(&mut self) -> BTreeSet<&'static str> {
+    /// The probes reached since this was asked last.
+    pub fn take_probes(&mut self) -> BTreeSet<Probe> {
         self.probes.take()
     }
 }

@@ -12,6 +12,7 @@ use api::etcdserverpb::{
 };
 use api::{Error, Request};
 use proptest::prelude::*;
+use record::Probe;
 
 use super::*;
 use crate::flaw::Flaw;
@@ -94,7 +95,7 @@ fn a_connection_counts_after_five_seconds() {
     let mut cluster = cluster(3, config());
     let mut health = Health { own: 1, now: 6 * SECOND, connected: [(2, 0), (3, SECOND)].into() };
     assert_eq!(cluster.check_add(&add(4, false), 0, &health), Err(Unhealthy));
-    assert!(cluster.take_probes().contains("change-refused-unhealthy"));
+    assert!(cluster.take_probes().contains(&Probe::ChangeRefusedUnhealthy));
     health.now += 1;
     assert_eq!(cluster.check_add(&add(4, false), 0, &health), Ok(new_member(4, false)));
 }
@@ -194,7 +195,7 @@ fn changes_are_looked_at_again_when_they_are_applied() {
         assert_eq!(cluster.apply_change(INDEX, &change), Err(error), "{change:?}");
         assert_eq!(cluster, start(), "{change:?} left something behind");
         assert_eq!(cluster.hash(), start().hash());
-        assert_eq!(cluster.take_probes(), ["change-refused-at-apply"].into());
+        assert_eq!(cluster.take_probes(), [Probe::ChangeRefusedAtApply].into());
     }
 }
 
@@ -224,8 +225,9 @@ fn what_changes_do() {
     let again = Change::Add(Member { id: 7, peer_urls: vec![url(40)], ..Member::default() });
     cluster.apply_change(INDEX, &again).unwrap();
     let probes = cluster.take_probes();
-    for probe in ["learner-added", "learner-promoted", "member-removed", "member-re-added-url"] {
-        assert!(probes.contains(probe), "{probe} is not among {probes:?}");
+    for probe in [Probe::LearnerAdded, Probe::LearnerPromoted, Probe::MemberRemoved, Probe::MemberReAddedUrl]
+    {
+        assert!(probes.contains(&probe), "{probe} is not among {probes:?}");
     }
     assert!(cluster.take_probes().is_empty());
 }
@@ -237,7 +239,7 @@ fn a_joint_change_is_one_change() {
     joint.apply_change(INDEX, &Change::Joint(steps.clone())).unwrap();
     assert_eq!(joint.voters(), [3, 4, 5]);
     assert_eq!(joint, after(cluster(3, config()), &steps));
-    assert!(joint.take_probes().contains("joint-change-applied"));
+    assert!(joint.take_probes().contains(&Probe::JointChangeApplied));
 }
 
 #[test]
@@ -286,7 +288,7 @@ fn alarms_as_etcd_answers() {
     assert_eq!(ask(Deactivate, 0, AlarmType::Nospace), [], "that of a disarming is");
     assert_eq!(ask(Deactivate, 2, AlarmType::Nospace), [(2, 1)]);
     assert!(!cluster.is_on(AlarmType::Nospace) && cluster.is_on(AlarmType::Corrupt));
-    assert_eq!(cluster.take_probes(), ["alarm-disarmed", "alarm-raised"].into());
+    assert_eq!(cluster.take_probes(), [Probe::AlarmDisarmed, Probe::AlarmRaised].into());
 }
 
 fn put(key: &'static str, value: &'static str) -> PutRequest {

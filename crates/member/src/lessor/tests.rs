@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use record::Probe;
+
 use super::*;
 
 const SCAN: u64 = 500_000_000;
@@ -75,8 +77,8 @@ impl Leader {
         }
     }
 
-    fn reached(&mut self, probe: &str) -> bool {
-        self.lessor.take_probes().contains(probe)
+    fn reached(&mut self, probe: Probe) -> bool {
+        self.lessor.take_probes().contains(&probe)
     }
 }
 
@@ -88,7 +90,7 @@ fn a_lease_is_due_with_the_first_scan_after_its_time() {
     assert_eq!(leader.due(4 * SCAN), [0; 0]);
     assert_eq!(leader.lessor.remaining(7, 4 * SCAN, 0), Some(0));
     assert_eq!(leader.due(5 * SCAN), [7]);
-    assert!(leader.reached("lease-expired"));
+    assert!(leader.reached(Probe::LeaseExpired));
     assert_eq!(leader.lessor.remaining(7, SCAN / 10 + 3 * SECOND, 0), Some(-1));
     leader.revoke(7);
     assert_eq!(leader.lessor.remaining(7, 5 * SCAN, 0), None);
@@ -100,9 +102,9 @@ fn a_renewed_lease_lives_its_whole_time_from_then_on() {
     let mut leader = Leader::new(&config());
     leader.grant(7, 10, 0);
     assert_eq!(leader.renew(7, SECOND), Renewed::Renewed { ttl: 10 });
-    assert!(!leader.reached("lease-renewed-late"));
+    assert!(!leader.reached(Probe::LeaseRenewedLate));
     assert_eq!(leader.renew(7, 10 * SECOND + SCAN), Renewed::Renewed { ttl: 10 });
-    assert!(leader.reached("lease-renewed-late"));
+    assert!(leader.reached(Probe::LeaseRenewedLate));
     assert_eq!(leader.end_of(7), 20 * SECOND + SCAN);
     assert_eq!(leader.renew(8, 0), Renewed::NotFound);
 }
@@ -112,7 +114,7 @@ fn a_lease_that_ran_out_is_not_renewed_even_before_it_is_revoked() {
     let mut leader = Leader::new(&config());
     leader.grant(7, 2, 0);
     assert_eq!(leader.renew(7, 2 * SECOND), Renewed::Expiring);
-    assert!(leader.reached("expired-lease-renewed"));
+    assert!(leader.reached(Probe::ExpiredLeaseRenewed));
     leader.revoke(7);
     assert_eq!(leader.renew(7, 2 * SECOND), Renewed::NotFound);
 }
@@ -140,8 +142,8 @@ fn a_new_leader_gives_every_lease_its_time_anew_and_an_election_timeout() {
     leader.lessor.promote(&leader.store, now, 0);
     assert!(leader.lessor.is_primary());
     let probes = leader.lessor.take_probes();
-    assert!(probes.contains("lease-extended-by-new-leader"));
-    assert!(probes.contains("lease-continued-from-checkpoint"));
+    assert!(probes.contains(&Probe::LeaseExtendedByNewLeader));
+    assert!(probes.contains(&Probe::LeaseContinuedFromCheckpoint));
     assert_eq!(leader.end_of(7), now + 10 * SECOND + ELECTION);
     assert_eq!(leader.end_of(8), now + 20 * SECOND + ELECTION);
 }
@@ -181,7 +183,7 @@ fn what_is_not_revoked_is_offered_again() {
     let first = leader.end_of(7);
     let retry = config().settings.request_timeout;
     assert_eq!(leader.end_of(7), first + retry);
-    assert!(leader.reached("expired-lease-offered-again"));
+    assert!(leader.reached(Probe::ExpiredLeaseOfferedAgain));
 }
 
 #[test]
@@ -203,7 +205,7 @@ fn one_scan_takes_five_hundred_leases() {
     (1..=501).for_each(|id| leader.grant(id, 2, 0));
     let now = leader.lessor.wake_at();
     assert_eq!(leader.due(now).len(), 500);
-    assert!(leader.reached("more-leases-due-than-one-scan-takes"));
+    assert!(leader.reached(Probe::MoreLeasesDueThanOneScanTakes));
     assert_eq!(leader.due(now + SCAN - 1), [0; 0]);
     assert_eq!(leader.lessor.wake_at(), now + SCAN);
     assert_eq!(leader.due(now + SCAN), [501]);
@@ -221,7 +223,7 @@ fn sixteen_revocations_are_on_their_way_at_most() {
     }
     let proposed: Vec<i64> = std::iter::from_fn(|| leader.next(now)).collect();
     assert_eq!(proposed, Vec::from_iter(1..=16));
-    assert!(leader.reached("lease-revocations-wait-for-others"));
+    assert!(leader.reached(Probe::LeaseRevocationsWaitForOthers));
     leader.revoke(3);
     assert_eq!((leader.next(now), leader.next(now)), (Some(17), None));
     // The others are lost, and make room in time.
@@ -248,7 +250,7 @@ fn what_is_left_of_long_leases_is_noted() {
     leader.grant(8, 60, 0);
     assert_eq!(leader.lessor.wake_at(), 60 * SECOND);
     assert_eq!(leader.checkpoints(60 * SECOND), [(7, 90)]);
-    assert!(leader.reached("lease-checkpoint-taken"));
+    assert!(leader.reached(Probe::LeaseCheckpointTaken));
     leader.store.checkpoint(7, 90);
     assert_eq!(leader.checkpoints(119 * SECOND), []);
     assert_eq!(leader.checkpoints(120 * SECOND), [(7, 30)]);
@@ -269,7 +271,7 @@ fn a_checkpoint_is_undone_before_its_lease_is_renewed() {
     leader.lessor.noted(7);
     let now = 70 * SECOND;
     assert_eq!(leader.renew(7, now), Renewed::Checkpointed);
-    assert!(leader.reached("lease-checkpoint-undone"));
+    assert!(leader.reached(Probe::LeaseCheckpointUndone));
     assert_eq!(leader.lessor.remaining(7, now, 0), Some(80));
     leader.store.checkpoint(7, 0);
     leader.lessor.noted(7);

@@ -10,7 +10,7 @@
 //!
 //! Invariants:
 //! - The state is a function of the applied entries alone: equal applied index, equal
-//!   [`Store::state_hash`] (I8 of the design), whatever was restarted, sent as a snapshot or scrubbed.
+//!   [`Store::state_hash`] (oracle I8), whatever was restarted, sent as a snapshot or scrubbed.
 //! - The revision never goes back, and `compact_revision <= revision`.
 //! - `rows` holds exactly what the index names: what was compacted away is gone from both at once.
 //!   Only the backend's copy of it waits for the scrub.

@@ -13,6 +13,7 @@ use api::v3electionpb::{
 };
 use api::{Error, Request, Response};
 use bytes::Bytes;
+use record::Probe;
 
 use super::{Call, Turn, mismatch, queue};
 use crate::probes::Probes;
@@ -101,7 +102,7 @@ impl Call for Campaign {
             (Stage::Session, Ok(Response::LeaseGrant(granted))) => self.enter(granted.id),
             (Stage::Enter, Ok(Response::Txn(txn))) => self.entered(&txn),
             (Stage::Proclaim, Ok(Response::Txn(txn))) if txn.succeeded => {
-                probes.reached("campaign-again-with-another-value");
+                probes.reached(Probe::CampaignAgainWithAnotherValue);
                 self.look()
             }
             (Stage::Proclaim, Ok(Response::Txn(_))) => Turn::End(Err(Error::ElectionNotLeader)),
@@ -111,7 +112,7 @@ impl Call for Campaign {
             }
             (Stage::Wait, Ok(Response::Range(found))) => match found.kvs.first() {
                 Some(before) => {
-                    probes.reached("campaign-waited");
+                    probes.reached(Probe::CampaignWaited);
                     Turn::AwaitEnd { key: before.key.clone(), since: queue::revision(found.header.as_ref()) }
                 }
                 None => {

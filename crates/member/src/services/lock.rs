@@ -7,6 +7,7 @@ use api::etcdserverpb::{ResponseHeader, TxnResponse};
 use api::v3lockpb::{LockRequest, LockResponse, UnlockRequest, UnlockResponse};
 use api::{Error, Request, Response};
 use bytes::Bytes;
+use record::Probe;
 
 use super::{Call, Turn, mismatch, queue};
 use crate::flaw::{Flaw, Flaws};
@@ -90,7 +91,7 @@ impl Call for Lock {
             (Stage::Session | Stage::Enter, Err(error)) => Turn::End(Err(error)),
             (Stage::Wait, Ok(Response::Range(found))) => {
                 if let Some(before) = found.kvs.first() {
-                    probes.reached("lock-waited");
+                    probes.reached(Probe::LockWaited);
                     return Turn::AwaitEnd {
                         key: before.key.clone(),
                         since: queue::revision(found.header.as_ref()),
@@ -103,7 +104,7 @@ impl Call for Lock {
                 Turn::Ask(queue::get(&self.key).into())
             }
             (Stage::Check, Ok(Response::Range(own))) if own.kvs.is_empty() => {
-                probes.reached("lock-session-expired-while-waiting");
+                probes.reached(Probe::LockSessionExpiredWhileWaiting);
                 Turn::End(Err(Error::SessionExpired))
             }
             (Stage::Check, Ok(Response::Range(own))) => self.held(own.header),

@@ -30,6 +30,7 @@ use api::etcdserverpb::{WatchCreateRequest, WatchRequest, WatchResponse};
 use api::mvccpb::event::EventType;
 use api::{Error, Request, Response};
 use bytes::Bytes;
+use record::Probe;
 
 use crate::config::Config;
 use crate::flaw::Flaws;
@@ -147,7 +148,7 @@ impl Services {
     }
 
     /// Names of the states worth reaching that were reached since this was asked last.
-    pub(crate) fn take_probes(&mut self) -> BTreeSet<&'static str> {
+    pub(crate) fn take_probes(&mut self) -> BTreeSet<Probe> {
         self.probes.take()
     }
 
@@ -209,7 +210,7 @@ impl Services {
             out.push(Ask::CloseWatch { stream: number });
         }
         if let Some(request) = running.call.abandoned() {
-            self.probes.reached("waiter-gone");
+            self.probes.reached(Probe::WaiterGone);
             out.push(Ask::Request { inner: self.fresh(), request, token: running.token });
         }
     }

@@ -6,6 +6,7 @@ use api::v3electionpb::{
     CampaignRequest, CampaignResponse, LeaderKey, LeaderRequest, ProclaimRequest, ResignRequest,
 };
 use api::v3lockpb::{LockRequest, UnlockRequest};
+use record::Probe;
 
 use super::*;
 use crate::apply::{apply, check_request};
@@ -129,8 +130,8 @@ impl Server {
         }
     }
 
-    fn reached(&mut self, probe: &str) -> bool {
-        self.services.take_probes().contains(probe)
+    fn reached(&mut self, probe: Probe) -> bool {
+        self.services.take_probes().contains(&probe)
     }
 }
 
@@ -168,7 +169,7 @@ fn a_free_lock_is_had_at_once() {
     let unlock = UnlockRequest { key: "l/2".into() };
     let Some(Ok(Response::Unlock(unlocked))) = server.call(3, unlock) else { panic!("no answer") };
     assert_eq!((unlocked.header.unwrap().revision, server.store.get(b"l/2")), (3, None));
-    assert!(!server.reached("lock-waited"));
+    assert!(!server.reached(Probe::LockWaited));
 }
 
 #[test]
@@ -194,7 +195,7 @@ fn a_lock_goes_round_in_the_order_in_which_it_was_asked_for() {
     locked(server.call(1, lock(3)));
     assert_eq!(server.call(2, lock(2)), None);
     assert_eq!(server.call(3, lock(1)), None);
-    assert!(server.reached("lock-waited"));
+    assert!(server.reached(Probe::LockWaited));
     // The last one waits for the second, not for the first.
     let awaited: Vec<&[u8]> = server.watches.values().map(|(key, _)| &key[..]).collect();
     assert_eq!(awaited, [b"l/3", b"l/2"]);
@@ -223,7 +224,7 @@ fn whoever_in_the_middle_goes_lets_nobody_pass() {
     server.change(LeaseRevokeRequest { id: 1 });
     assert_eq!(locked(server.answer_to(3)).0, "l/3");
     assert_eq!(server.answer_to(2), Some(Err(Error::SessionExpired)));
-    assert!(server.reached("lock-session-expired-while-waiting"));
+    assert!(server.reached(Probe::LockSessionExpiredWhileWaiting));
 }
 
 /// Flaw M-lock-expired.
@@ -301,7 +302,7 @@ fn a_client_that_goes_takes_its_place_in_the_queue_with_it() {
     server.services.abandon(2, &mut asks);
     server.serve(asks);
     assert_eq!((server.answer_to(2), server.store.get(b"l/2")), (None, None));
-    assert!(server.reached("waiter-gone"));
+    assert!(server.reached(Probe::WaiterGone));
     server.change(LeaseRevokeRequest { id: 1 });
     assert_eq!(locked(server.answer_to(3)).0, "l/3");
 
@@ -328,7 +329,7 @@ fn campaigns_are_won_in_their_order() {
     let (first, revision) = elected(server.call(1, campaign(1, "a")));
     assert_eq!((first.key.clone(), first.rev, first.lease, revision), ("e/1".into(), 2, 1, 2));
     assert_eq!(server.call(2, campaign(2, "b")), None);
-    assert!(server.reached("campaign-waited"));
+    assert!(server.reached(Probe::CampaignWaited));
     let Some(Ok(Response::Leader(leader))) = server.call(3, LeaderRequest { name: "e".into() }) else {
         panic!("nobody leads")
     };
@@ -376,7 +377,7 @@ fn a_campaign_with_a_lease_that_campaigned_before_changes_the_value() {
     assert_eq!((again.rev, server.store.get(b"e/1").map(|kv| kv.version)), (2, Some(1)));
     let (again, _) = elected(server.call(3, campaign(1, "b")));
     assert_eq!(again.rev, 2);
-    assert!(server.reached("campaign-again-with-another-value"));
+    assert!(server.reached(Probe::CampaignAgainWithAnotherValue));
     assert_eq!(server.store.get(b"e/1").map(|kv| &kv.value[..]), Some(&b"b"[..]));
 }
 

@@ -187,7 +187,7 @@ impl Wal {
 
     /// Notes that the store or a snapshot file holds everything up to `marker`. The log stays.
     ///
-    /// Whatever the marker stands for must be durable first (flaw R21, etcd issue 10219).
+    /// Whatever the marker stands for must be durable first (etcd issue 10219).
     pub fn mark_snapshot(&mut self, marker: &Marker, ops: &mut Vec<DiskOp>) -> Position {
         assert!(
             marker.index <= self.last_index,

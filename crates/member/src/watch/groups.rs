@@ -3,10 +3,11 @@
 use std::ops::Bound;
 
 use api::etcdserverpb::WatchResponse;
+use record::Probe;
 
 use super::outbox::Notice;
 use super::watcher::{Group, Watcher};
-use super::{Hub, Name, probe};
+use super::{Hub, Name};
 
 impl Hub {
     /// The watcher of this name, which a group holds.
@@ -67,7 +68,7 @@ impl Hub {
 
     /// Makes a watcher wait with a notice for which its channel had no room.
     pub(super) fn make_victim(&mut self, name: Name, notice: Notice) {
-        self.probes.reached(probe::VICTIM);
+        self.probes.reached(Probe::WatchVictim);
         if self.victims.is_empty() {
             self.victims_at = None;
         }

@@ -15,7 +15,6 @@
 //! | `outbox`, `fragment` | a stream's channel and its way to the transport |
 //! | `resync` | passes over unsynced watchers, victims, compaction |
 //! | `progress` | progress, on request and periodic |
-//! | `probe` | names of the states that a search should have reached |
 //!
 //! Not here: who may watch what (the caller knows), ids of cluster and member and the term in response
 //! headers, streams that end because there is no leader.
@@ -38,7 +37,6 @@ mod fragment;
 mod groups;
 mod interests;
 mod outbox;
-mod probe;
 mod progress;
 mod request;
 mod resync;
@@ -51,13 +49,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use api::etcdserverpb::{ResponseHeader, WatchResponse};
 use api::mvccpb::Event;
 use keyed::Keyed;
+use record::Probe;
 
 use crate::config::Config;
 use crate::flaw::{Flaw, Flaws};
 use crate::mvcc::Store;
 use crate::probes::Probes;
-#[cfg(test)]
-pub(crate) use probe::PROBES;
 
 use interests::Interests;
 use outbox::{Notice, Outbox};
@@ -240,7 +237,7 @@ impl Hub {
         }
         let notice = Notice::events(name.id, watcher.birth, revision, events);
         if std::mem::take(&mut watcher.future) {
-            self.probes.reached(probe::FUTURE_REACHED);
+            self.probes.reached(Probe::WatchFutureReached);
         }
         if let Err(notice) = self.offer(name.stream, notice) {
             self.watcher_mut(name).next = revision + 1;
@@ -253,16 +250,16 @@ impl Hub {
     pub(crate) fn replaced(&mut self, store: &Store) {
         self.told = store.revision();
         if !self.victims.is_empty() {
-            self.probes.reached(probe::VICTIM_AT_SNAPSHOT);
+            self.probes.reached(Probe::WatchVictimAtSnapshot);
         }
         if !self.unsynced.is_empty() {
-            self.probes.reached(probe::UNSYNCED_AT_SNAPSHOT);
+            self.probes.reached(Probe::WatchUnsyncedAtSnapshot);
         }
         for name in self.synced.names() {
             let watcher = self.watcher_mut(name);
             watcher.restored = true;
             if watcher.next > store.revision() + 1 {
-                self.probes.reached(probe::FUTURE_AT_SNAPSHOT);
+                self.probes.reached(Probe::WatchFutureAtSnapshot);
             }
             self.regroup(name, Group::Unsynced);
         }
@@ -328,7 +325,7 @@ impl Hub {
     }
 
     /// The names of the states reached since the last call, each once.
-    pub(crate) fn take_probes(&mut self) -> BTreeSet<&'static str> {
+    pub(crate) fn take_probes(&mut self) -> BTreeSet<Probe> {
         self.probes.take()
     }
 }

@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, VecDeque};
 use api::etcdserverpb::WatchResponse;
 use api::mvccpb::event::EventType;
 use api::mvccpb::{Event, KeyValue};
+use record::Probe;
 
-use super::probe;
 use super::watcher::Watcher;
 use super::{Limits, NO_WATCHER, fragment, header};
 use crate::mvcc::{KeyRange, Store};
@@ -141,7 +141,7 @@ impl Outbox {
             let watcher = watchers.get_mut(&notice.watch_id).filter(|watcher| watcher.birth == notice.birth);
             let Some(watcher) = watcher else {
                 // It was cancelled meanwhile; its id may belong to another by now.
-                probes.reached(probe::DROPPED_AFTER_CANCEL);
+                probes.reached(Probe::WatchDroppedAfterCancel);
                 continue;
             };
             if let Some(progress) = watcher.progress.as_mut().filter(|_| !notice.events.is_empty()) {
@@ -153,7 +153,7 @@ impl Outbox {
             }
             self.fragments = fragment::split(whole, limits.fragment_bytes);
             if self.fragments.len() > 1 {
-                probes.reached(probe::FRAGMENTED);
+                probes.reached(Probe::WatchFragmented);
             }
             return self.fragments.pop_front();
         }
@@ -185,7 +185,7 @@ fn before(event: &Event, store: &Store, probes: &Probes) -> Option<KeyValue> {
     }
     let at = kv.mod_revision - 1;
     if at < store.compact_revision() {
-        probes.reached(probe::PREV_KV_COMPACTED);
+        probes.reached(Probe::WatchPrevKvCompacted);
         return None;
     }
     let found = store.live(KeyRange::Single(&kv.key), at).next()?;

@@ -7,10 +7,11 @@
 
 use api::etcdserverpb::WatchResponse;
 use keyed::Domain;
+use record::Probe;
 
 use super::outbox::Notice;
 use super::watcher::{Group, Progress, Watcher};
-use super::{Hub, NO_WATCHER, Name, header, probe};
+use super::{Hub, NO_WATCHER, Name, header};
 use crate::flaw::Flaw;
 use crate::mvcc::Store;
 
@@ -55,8 +56,8 @@ impl Hub {
         for watcher in watchers.values() {
             match self.standing(watcher, current) {
                 Standing::UpToDate => {}
-                Standing::Lags => return self.probes.reached(probe::PROGRESS_HELD_BACK),
-                Standing::BeforeStart => return self.probes.reached(probe::PROGRESS_BEFORE_START),
+                Standing::Lags => return self.probes.reached(Probe::WatchProgressHeldBack),
+                Standing::BeforeStart => return self.probes.reached(Probe::WatchProgressBeforeStart),
             }
         }
         let _ = self.offer(stream, Notice::progress(NO_WATCHER, 0, current));
@@ -105,11 +106,11 @@ impl Hub {
         match self.standing(self.watcher(name), current) {
             Standing::UpToDate => {
                 if self.offer(name.stream, Notice::progress(name.id, birth, current)).is_ok() {
-                    self.probes.reached(probe::PROGRESS_PERIODIC);
+                    self.probes.reached(Probe::WatchProgressPeriodic);
                 }
             }
-            Standing::Lags => self.probes.reached(probe::PROGRESS_HELD_BACK),
-            Standing::BeforeStart => self.probes.reached(probe::PROGRESS_BEFORE_START),
+            Standing::Lags => self.probes.reached(Probe::WatchProgressHeldBack),
+            Standing::BeforeStart => self.probes.reached(Probe::WatchProgressBeforeStart),
         }
     }
 }

@@ -9,11 +9,12 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use api::mvccpb::{Event, KeyValue};
+use record::Probe;
 
 use super::interests::Interests;
 use super::outbox::Notice;
 use super::watcher::{Group, Watcher};
-use super::{Hub, Name, probe};
+use super::{Hub, Name};
 use crate::flaw::Flaw;
 use crate::mvcc::Store;
 
@@ -84,7 +85,7 @@ impl Hub {
         let earlier = self.unsynced.range(..=self.cursor);
         let mut chosen: Vec<Name> = later.chain(earlier).take(self.limits.sync_batch).copied().collect();
         if chosen.len() < self.unsynced.len() {
-            self.probes.reached(probe::SEVERAL_PASSES);
+            self.probes.reached(Probe::WatchSeveralPasses);
         }
         self.cursor = chosen.last().copied().unwrap_or_default();
         chosen.sort_unstable();
@@ -96,7 +97,7 @@ impl Hub {
     fn cancel_compacted(&mut self, name: Name, store: &Store, whole: bool) {
         let notice = Notice::compacted(name.id, self.watcher(name).birth, store.compact_revision());
         if self.offer(name.stream, notice).is_err() {
-            self.probes.reached(probe::COMPACTION_CANCEL_DELAYED);
+            self.probes.reached(Probe::WatchCompactionCancelDelayed);
             // M-17529: taken for a watcher that knows everything.
             if self.flaws.has(Flaw::CompactedWatcherSkipped) {
                 self.watcher_mut(name).next = store.revision() + 1;
@@ -104,7 +105,7 @@ impl Hub {
             }
             return;
         }
-        self.probes.reached(probe::CANCELLED_BY_COMPACTION);
+        self.probes.reached(Probe::WatchCancelledByCompaction);
         // M-21174: etcd takes it out of a copy of the group, if the pass is not over all of it.
         if whole || !self.flaws.has(Flaw::CompactedWatchersLeak) {
             self.stop_progress(name);
@@ -154,7 +155,7 @@ impl Hub {
         watcher.restored = false;
         let (birth, next) = (watcher.birth, watcher.next);
         if batch.more.is_some() {
-            self.probes.reached(probe::SEVERAL_BATCHES);
+            self.probes.reached(Probe::WatchSeveralBatches);
         }
         if !batch.events.is_empty() {
             let notice = Notice::events(name.id, birth, current, batch.events).catching_up();
@@ -187,7 +188,7 @@ impl Hub {
             }
             let group = self.watcher(name).group_at(store.revision());
             if group == Group::Unsynced {
-                self.probes.reached(probe::VICTIM_STILL_LAGS);
+                self.probes.reached(Probe::WatchVictimStillLags);
             }
             let notice = self.victims.remove(&name).expect("the key was there");
             self.offer(name.stream, notice).expect("the channel has room");

@@ -99,7 +99,7 @@ pub fn fact(fact: &Fact) -> String {
         Fact::Lessor { primary: true } => "looks after the leases".to_string(),
         Fact::Lessor { primary: false } => "no longer looks after the leases".to_string(),
         Fact::Failpoint { point } => format!("is struck at {point}"),
-        Fact::Probe { name } => format!("reaches \"{name}\""),
+        Fact::Probe { probe } => format!("reaches \"{probe}\""),
         Fact::WatchOpened { stream, client, to } => {
             format!("client {client} opens watch stream {stream} to member {to}")
         }

@@ -3,12 +3,12 @@
 //!
 //! A step is one voter more or less (Raft thesis, section 4.2.1), or one into a joint configuration, whose outgoing
 //! half is the voters of the one before, or one out of it, whose voters are the incoming half (section 4.3). A change
-//! of several voters in one simple step shows here (zoo R12), as does a snapshot that names the members of another
-//! index (zoo R13).
+//! of several voters in one simple step shows here (flaw R12), as does a snapshot that names the members of another
+//! index (flaw R13).
 //!
 //! Steps one after another are not enough: two of them may lie between the configurations of two members, where a
 //! leader begins the second before the first is in force. So a leader puts a change into its log only after it has
-//! applied all earlier ones (section 4.1 and etcd-raft's `pendingConfIndex`; zoo R11).
+//! applied all earlier ones (section 4.1 and etcd-raft's `pendingConfIndex`; flaw R11).
 //!
 //! Whoever applies a change first tells it, so every configuration is known before anybody can have a later one; and
 //! neither a snapshot nor a restart makes one.
@@ -174,7 +174,7 @@ fn too_soon(event: &Event, now: &Configuration, before: &Configuration, witness:
 
 #[cfg(test)]
 mod tests {
-    use record::Stop;
+    use record::{Probe, Stop};
 
     use super::super::script::Script;
 
@@ -196,8 +196,8 @@ mod tests {
         run.configure(5, 9, &[1, 4, 5], &[], &[]);
         run.configure(2, 4, &[1, 2, 3], &[], &[4]);
         run.holds();
-        assert_eq!(run.monitors.probes().configurations_changed, 4);
-        assert_eq!(run.monitors.probes().joint_configurations, 1);
+        assert_eq!(run.monitors.probes()[Probe::ConfigurationsChanged], 4);
+        assert_eq!(run.monitors.probes()[Probe::JointConfigurations], 1);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! A member that leads a term, dies, and leads the same term again in another life breaks it too: it
 //! may give the same index and term to two entries. That is what becomes of a vote for oneself that
-//! was not durable (zoo R1).
+//! was not durable (flaw R1).
 //!
 //! The only voter is excused from that: raft counts its own vote before it is durable, which is as good as durable while
 //! nobody else hears of it, and I6 sees to that. What it has not on disk when it dies never was.
@@ -74,7 +74,7 @@ impl ElectionSafety {
 
 #[cfg(test)]
 mod tests {
-    use record::{Fact, LogEntry, Role, Stop};
+    use record::{Fact, LogEntry, Probe, Role, Stop};
 
     use super::super::script::Script;
 
@@ -135,6 +135,6 @@ mod tests {
         run.state(1, 5, 1, Role::Follower);
         run.leads(1, 6);
         run.holds();
-        assert_eq!(run.monitors.probes().leaders_elected, 2);
+        assert_eq!(run.monitors.probes()[Probe::LeadersElected], 2);
     }
 }

@@ -161,7 +161,7 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
-    use record::Stop;
+    use record::{Probe, Stop};
 
     use super::super::script::{Script, entry};
     use super::*;
@@ -262,6 +262,6 @@ mod tests {
         run.append(3, &[(4, 4)]);
         run.append(1, &[(4, 4)]);
         run.holds();
-        assert_eq!(run.monitors.probes().logs_cut, 1);
+        assert_eq!(run.monitors.probes()[Probe::LogsCut], 1);
     }
 }

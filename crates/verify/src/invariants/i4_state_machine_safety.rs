@@ -4,8 +4,8 @@
 //!
 //! "Once" is meant of the store, and across restarts: a life executes exactly what follows the
 //! consistent index that it recovered. It may pass the entries up to there again, not executed, for
-//! its bookkeeping; it may neither execute one of them (etcd issues 13514, 14685; zoo R19) nor leave
-//! out the next (etcd issue 13766; zoo R20). What was executed after the last durable consistent
+//! its bookkeeping; it may neither execute one of them (etcd issues 13514, 14685; flaw R19) nor leave
+//! out the next (etcd issue 13766; flaw M-13766). What was executed after the last durable consistent
 //! index was lost with the crash and is executed anew: that is not twice.
 //!
 //! Not checked: that an operation of a client is in the log only once (K4), what the entries do to
@@ -164,7 +164,7 @@ impl Witness {
 
 #[cfg(test)]
 mod tests {
-    use record::{Fact, LogEntry, Stop};
+    use record::{Fact, LogEntry, Probe, Stop};
 
     use super::super::script::{Script, applied, entry};
 
@@ -280,6 +280,6 @@ mod tests {
         run.apply(2, 4, 1);
         run.holds();
         let probes = run.monitors.probes();
-        assert_eq!((probes.executed_again, probes.restarts), (3, 2));
+        assert_eq!((probes[Probe::ExecutedAgain], probes[Probe::Restarts]), (3, 2));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Raft paper, figure 2 ("persistent state … updated on stable storage before responding to RPCs"),
 //! and section 10.2.1 of the thesis: a leader may send entries in parallel with its own write, but
-//! counts itself only once that write is durable (etcd raft issue 14413, zoo R3; for a single member
+//! counts itself only once that write is durable (etcd raft issue 14413, flaw R3; for a single member
 //! etcd issue 14370).
 //!
 //! In force is what the member that commits goes by, or its leader where it does not lead; in a joint configuration
@@ -17,11 +17,12 @@
 //! right one (I10). A recovered log counts as durable even where a killed process
 //! left it in the page cache only (see `disk.rs`).
 
-use record::Event;
+use record::probe::Counts;
+use record::{Event, Probe};
 
 use super::configuration::halves;
 use super::member::Member;
-use super::{Account, Findings, Probes};
+use super::{Account, Findings};
 
 /// The commit index reached `index` for the first time anywhere.
 pub(super) fn committed(
@@ -29,7 +30,7 @@ pub(super) fn committed(
     (index, term): (u64, u64),
     members: &[Member],
     findings: &mut Findings,
-    probes: &mut Probes,
+    probes: &mut Counts,
 ) {
     let has = |member: &&&Member| member.damage.is_some() || member.holds(index, term);
     let member = &members[event.member as usize - 1];
@@ -37,7 +38,7 @@ pub(super) fn committed(
     for (at, voters) in halves.iter().enumerate() {
         let (holders, quorum) = (voters.iter().filter(has).count(), voters.len() / 2 + 1);
         if holders == quorum && at == 0 {
-            probes.committed_by_bare_quorum += 1;
+            probes[Probe::CommittedByBareQuorum] += 1;
         }
         if holders >= quorum {
             continue;
@@ -79,7 +80,7 @@ fn lack(member: &Member, index: u64, term: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use record::{Fact, Stop};
+    use record::{Fact, Probe, Stop};
 
     use super::super::script::Script;
 
@@ -134,7 +135,7 @@ mod tests {
         run.commit(2, 1, 1);
         run.holds();
         let probes = run.monitors.probes();
-        assert_eq!((probes.commits, probes.committed_by_bare_quorum), (1, 1));
+        assert_eq!((probes[Probe::Commits], probes[Probe::CommittedByBareQuorum]), (1, 1));
     }
 
     /// Members 1 and 2 of five have the entry on disk; member 1 leads.
@@ -192,7 +193,7 @@ mod tests {
         run.write(2, &[(4, 2)]);
         run.commit(1, 4, 2);
         run.holds();
-        assert_eq!(run.monitors.probes().commits, 1);
+        assert_eq!(run.monitors.probes()[Probe::Commits], 1);
     }
 
     #[test]

@@ -3,10 +3,10 @@
 //! order of a Ready in etcd's `raft/doc.go`).
 //!
 //! * An append response that does not reject, for index `i` in term `t`: the log up to `i` and the
-//!   term are durable (zoo R2). If the sender has moved on to a later term meanwhile and cut its log
+//!   term are durable (flaw R2). If the sender has moved on to a later term meanwhile and cut its log
 //!   there, its disk must still reach to `i`, or have reached it within the last sync. The acknowledgement is then
 //!   as good as one that left before the cut and was late on its way.
-//! * A vote: term and vote are durable (zoo R1).
+//! * A vote: term and vote are durable (flaw R1).
 //! * A request for votes: the candidate's vote for itself is durable; it counts that vote.
 //!
 //! * What only a leader sends (entries, heartbeats, snapshots, an order to campaign): its vote for itself is durable, or
@@ -152,7 +152,7 @@ fn vote(
 
 #[cfg(test)]
 mod tests {
-    use record::{Fact, Role, Stop};
+    use record::{Fact, Probe, Role, Stop};
 
     use super::super::script::Script;
     use super::*;
@@ -307,7 +307,7 @@ mod tests {
         run.votes(3, 4, 3);
         run.send(3, 2, MessageKind::RequestVote, 4, 0);
         run.holds();
-        assert_eq!(run.monitors.probes().promises, 3);
+        assert_eq!(run.monitors.probes()[Probe::Promises], 3);
     }
 
     #[test]

@@ -276,7 +276,7 @@ fn backend_event(member: &Member, consistent_index: u64, time: record::Nanos) ->
 
 #[cfg(test)]
 mod tests {
-    use record::{Fact, MessageKind, Role, Stop};
+    use record::{Fact, MessageKind, Probe, Role, Stop};
 
     use super::super::script::Script;
 
@@ -534,7 +534,7 @@ mod tests {
         run.sync(1, 4);
         run.tell(1, Fact::BackendDurable { consistent_index: 9 });
         run.holds();
-        assert_eq!(run.monitors.probes().restarts_with_shorter_log, 1);
+        assert_eq!(run.monitors.probes()[Probe::RestartsWithShorterLog], 1);
     }
 
     #[test]
@@ -574,7 +574,7 @@ mod tests {
             run.tell(1, Fact::BackendDurable { consistent_index: 0 });
             run.votes(1, 2, 3);
             run.holds();
-            assert_eq!(run.monitors.probes().disks_damaged, 1);
+            assert_eq!(run.monitors.probes()[Probe::DisksDamaged], 1);
         }
     }
 }

@@ -10,11 +10,12 @@
 //! Not checked: the time that leases have left, and tokens, which are no part of the state; entries passed but not
 //! executed in a replay, when the store is ahead of the index; indexes below the window.
 
-use record::Event;
+use record::probe::Counts;
+use record::{Event, Probe};
 
 use super::i4_state_machine_safety::{StateMachineSafety, Witness};
 use super::member::Member;
-use super::{Account, Findings, Probes};
+use super::{Account, Findings};
 
 /// How it came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,11 +42,11 @@ pub(super) fn store(
     store: &Store,
     machine: &StateMachineSafety,
     findings: &mut Findings,
-    probes: &mut Probes,
+    probes: &mut Counts,
 ) {
     let Some(witness) = machine.witness(store.index) else { return };
     if (witness.member, witness.time) != (event.member, event.time) {
-        probes.stores_compared += 1;
+        probes[Probe::StoresCompared] += 1;
     }
     if (witness.applied.revision, witness.applied.state_hash) != (store.revision, store.state_hash) {
         differ(event, member, store, witness, findings);
@@ -84,7 +85,7 @@ fn differ(event: &Event, member: &Member, store: &Store, witness: &Witness, find
 
 #[cfg(test)]
 mod tests {
-    use record::{Fact, Stop};
+    use record::{Fact, Probe, Stop};
 
     use super::super::script::{Script, applied, entry};
 
@@ -154,6 +155,6 @@ mod tests {
         run.start(1, 1);
         run.apply(1, 2, 1);
         run.holds();
-        assert_eq!(run.monitors.probes().stores_compared, 4);
+        assert_eq!(run.monitors.probes()[Probe::StoresCompared], 4);
     }
 }

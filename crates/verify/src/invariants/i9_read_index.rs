@@ -3,12 +3,12 @@
 //!
 //! * A context is never asked twice, by anyone: raft keys its pending reads by the context, so a
 //!   heartbeat response from before a deposition would confirm a later read (etcd issue 20418, raft
-//!   pull request 397; zoo M-20418b).
+//!   pull request 397; flaw M-20418b).
 //! * A confirmation belongs to a question of the same member and the same life, and comes once.
 //! * The confirmed index is not below the highest index that any member knew to be committed when
 //!   the question was asked.
 //!
-//! Not checked: that the read waits until the index is applied (zoo R7) and that it asks at all (zoo
+//! Not checked: that the read waits until the index is applied (flaw R7) and that it asks at all (flaw
 //! R5): K1 sees both in what clients read. Only the last 16,384 questions are remembered.
 
 use std::collections::{BTreeMap, VecDeque};

@@ -34,17 +34,17 @@ mod i8_equal_state;
 mod i9_read_index;
 mod log;
 mod member;
-mod moments;
+mod probes;
 #[cfg(test)]
 mod script;
-mod sights;
 #[cfg(test)]
 mod twin;
 mod window;
 mod words;
 
 use record::fact::MessageHead;
-use record::{Event, Fact, LogEntry, MemberId, Nanos, Observer, Role, Stop};
+use record::probe::Counts;
+use record::{Event, Fact, LogEntry, MemberId, Nanos, Observer, Probe, Role, Stop};
 
 use commits::{Commit, Commits};
 use configuration::Configuration;
@@ -57,13 +57,12 @@ use i9_read_index::ReadIndex;
 use i10_configurations::{Configurations, Source};
 use log::TermLog;
 use member::Member;
-use moments::Moments;
-use sights::Sights;
+use probes::{ClusterProbes, ProcessProbes};
 
 /// A broken invariant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Broken {
-    /// Its number in the design: "I1" to "I10".
+    /// Its id: "I1" to "I10".
     pub invariant: &'static str,
     /// What is wrong, in a few words.
     pub title: String,
@@ -78,150 +77,6 @@ pub struct Broken {
     pub member: MemberId,
 }
 
-macro_rules! probes {
-    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
-        /// How often a run came to the states in which the invariants have something to say. A check
-        /// that is never near its edge proves little.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub struct Probes {
-            $($(#[doc = $doc])+ pub $name: u64,)+
-        }
-
-        impl Probes {
-            /// Names and counts.
-            pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
-                [$((stringify!($name), self.$name)),+].into_iter()
-            }
-
-            /// Names as reports have them, in kebab case, and counts.
-            pub fn named(&self) -> impl Iterator<Item = (String, u64)> {
-                self.iter().map(|(name, count)| (name.replace('_', "-"), count))
-            }
-        }
-    };
-}
-
-probes! {
-    /// Members that began to lead.
-    leaders_elected,
-    /// Moves of the highest commit index.
-    commits,
-    /// Of these, where exactly a quorum had the entry on disk: one lie more and I5 breaks.
-    committed_by_bare_quorum,
-    /// Appends that replaced entries.
-    logs_cut,
-    /// Messages that promise something.
-    promises,
-    /// Lives after the first.
-    restarts,
-    /// Recoveries without the end of the log that was in memory.
-    restarts_with_shorter_log,
-    /// Entries executed anew because the store had not been durable.
-    executed_again,
-    /// Stores compared with another member's, or an earlier life's, at the same index.
-    stores_compared,
-    /// Snapshots installed.
-    snapshots_installed,
-    /// Read indexes confirmed.
-    reads_confirmed,
-    /// Members excused because the plan damaged their disk.
-    disks_damaged,
-    /// Configurations that nobody had gone by before.
-    configurations_changed,
-    /// Of these, joint ones.
-    joint_configurations,
-    /// Leaders elected that went by a joint configuration.
-    leaders_elected_in_joint,
-    /// Changes of the configuration that were made under one leader and first applied under another.
-    leaders_elected_while_change_pending,
-    /// Leaders that applied their own removal from the voters.
-    leaders_removed_by_themselves,
-    /// Learners that became voters.
-    learners_promoted,
-    /// Voters that left.
-    voters_removed,
-    /// Processes that ended because their member had been removed.
-    removed_members_stopped,
-    /// Members that started for the first time after somebody had led.
-    members_joined,
-    /// Of these, while nobody led.
-    members_joined_without_leader,
-    /// Times when a second member was sent a snapshot before the first had dealt with its own.
-    two_members_receiving_snapshots,
-    /// Snapshots installed by learners.
-    snapshots_installed_by_learners,
-    /// Snapshots installed while the newest configuration was joint.
-    snapshots_installed_in_joint,
-    /// Starts of processes that go by a joint configuration.
-    restarts_in_joint,
-    /// Leaders that were paused.
-    leaders_paused,
-    /// Members that were paused while they looked after leases.
-    lessors_paused,
-    /// Times when another member than the last began to look after leases.
-    lessors_changed,
-    /// Times when a member began to look after leases while another thought that it did.
-    two_lessors_at_once,
-    /// Leases whose end a member asked for because their time was over.
-    leases_due,
-    /// Of these, while another member that thought it looked after them was paused.
-    leases_due_while_an_old_lessor_is_paused,
-    /// Compactions that members asked for themselves.
-    compactions_of_their_own,
-    /// Steps that members asked for on behalf of the lock and election services.
-    steps_for_locks_and_elections,
-    /// Members that began to lead while another thought that it led.
-    two_leaders_at_once,
-    /// Leaders that gave up leading in their own term.
-    leaders_stepped_down,
-    /// Leaders that ended without having committed anything.
-    leaders_without_a_commit,
-    /// Leaders that lost power.
-    leaders_without_power,
-    /// Candidates that had to begin again.
-    elections_without_a_winner,
-    /// Members that thought of campaigning and went back to following.
-    pre_votes_given_up,
-    /// Votes refused.
-    votes_refused,
-    /// Appends refused.
-    appends_refused,
-    /// Leaders that told another to campaign at once.
-    leaderships_handed_over,
-    /// Proposals that followers sent on to their leader.
-    proposals_forwarded,
-    /// Read indexes that followers asked their leader for.
-    reads_forwarded,
-    /// Requests that members handed to others.
-    peers_called,
-    /// Snapshots sent.
-    snapshots_sent,
-    /// Snapshots lost on their way.
-    snapshots_lost,
-    /// Processes that ended after a snapshot was delivered and before they had dealt with it.
-    ended_while_receiving_snapshots,
-    /// Disk jobs that failed.
-    disk_jobs_failed,
-    /// Processes killed while a write of raft state was under way.
-    killed_while_saving,
-    /// Of these, where the machine lost power.
-    power_lost_while_saving,
-    /// Processes killed after they had recovered and before they had done anything.
-    killed_before_their_first_step,
-    /// Processes that ended because their disk failed.
-    ended_by_their_disk,
-    /// Starts that were refused because of what is on the disk.
-    refused_to_start,
-    /// Ends of processes that left fewer than a quorum running.
-    quorums_down,
-    /// Ends of processes that left none running.
-    all_members_down,
-    /// Failpoints that struck while the newest configuration was joint.
-    failpoints_struck_in_joint,
-    /// Failpoints that struck leaders.
-    failpoints_struck_on_leaders,
-}
-
 /// Watches a run.
 #[derive(Debug)]
 pub struct Monitors {
@@ -234,9 +89,9 @@ pub struct Monitors {
     machine: StateMachineSafety,
     reads: ReadIndex,
     findings: Findings,
-    sights: Sights,
-    moments: Moments,
-    probes: Probes,
+    cluster_probes: ClusterProbes,
+    process_probes: ProcessProbes,
+    probes: Counts,
 }
 
 impl Monitors {
@@ -251,9 +106,9 @@ impl Monitors {
             machine: StateMachineSafety::new(),
             reads: ReadIndex::default(),
             findings: Findings::default(),
-            sights: Sights::new(),
-            moments: Moments::default(),
-            probes: Probes::default(),
+            cluster_probes: ClusterProbes::new(),
+            process_probes: ProcessProbes::default(),
+            probes: Counts::default(),
         }
     }
 
@@ -267,16 +122,17 @@ impl Monitors {
         self.findings.broken
     }
 
-    /// How often interesting states were reached.
-    pub fn probes(&self) -> Probes {
-        self.probes
+    /// How often the run reached the probes that facts alone show. A check that is never near its edge proves
+    /// little.
+    pub fn probes(&self) -> &Counts {
+        &self.probes
     }
 
     fn fault(&mut self, event: &Event, what: &str) {
         let member = &mut self.members[place(event)];
         let before = member.damage.is_some();
         member.fault(event, what);
-        self.probes.disks_damaged += u64::from(member.damage.is_some() && !before);
+        self.probes[Probe::DisksDamaged] += u64::from(member.damage.is_some() && !before);
     }
 
     fn state(&mut self, event: &Event, term: u64, vote: u64, role: Role, leader: u64) {
@@ -284,10 +140,10 @@ impl Monitors {
         i7_no_going_back::state(event, term, vote, member, &mut self.findings);
         let leads = role == Role::Leader && (member.state.role, member.state.term) != (Role::Leader, term);
         member.state = member::Standing { time: event.time, told: true, term, vote, role, leader };
-        self.sights.leads(event.member, role == Role::Leader);
+        self.cluster_probes.leads(event.member, role == Role::Leader);
         if leads {
-            self.probes.leaders_elected += 1;
-            self.sights.elected(member.configuration.as_ref(), &mut self.probes);
+            self.probes[Probe::LeadersElected] += 1;
+            self.cluster_probes.elected(member.configuration.as_ref(), &mut self.probes);
             self.elections.leads(event, term, member, &mut self.findings);
             i3_leader_completeness::leads(event, term, member, &self.commits, &mut self.findings);
         }
@@ -297,7 +153,7 @@ impl Monitors {
     fn appended(&mut self, event: &Event, entries: &[LogEntry]) {
         let member = &mut self.members[place(event)];
         for entry in entries {
-            self.probes.logs_cut += u64::from(entry.index <= member.log.last());
+            self.probes[Probe::LogsCut] += u64::from(entry.index <= member.log.last());
             member.append(entry);
             if member.state.role == Role::Leader && entry.term == member.state.term {
                 let gone_by = member.configuration.as_ref().map_or(0, |configuration| configuration.index);
@@ -305,7 +161,7 @@ impl Monitors {
             }
             let previous = member.log.term_at(entry.index.wrapping_sub(1));
             self.logs.entry(event, member, entry, previous, &mut self.findings);
-            self.sights.made(event.member, entry.index, self.probes.leaders_elected);
+            self.cluster_probes.made(event.member, entry.index, self.probes[Probe::LeadersElected]);
         }
     }
 
@@ -315,10 +171,10 @@ impl Monitors {
         let found = member.incarnation > 1 && member.next.is_none() && now.index == member.applied;
         let source = if found { Source::Restart } else { Source::Entry(member.log.term_at(now.index)) };
         let new = self.configurations.told(event, &now, source, &mut self.findings);
-        self.sights.configured(event.member, &now, before.as_ref(), new, &mut self.probes);
+        self.cluster_probes.configured(event.member, &now, before.as_ref(), new, &mut self.probes);
         let member = &mut self.members[place(event)];
         let restarted = member.incarnation > 1 && member.next.is_none();
-        self.probes.restarts_in_joint += u64::from(restarted && now.is_joint());
+        self.probes[Probe::RestartsInJoint] += u64::from(restarted && now.is_joint());
         member.configuration = Some(now);
     }
 
@@ -330,7 +186,7 @@ impl Monitors {
         member.commit_told = Some((event.time, term));
         if index > self.commits.index() {
             let (time, member, during) = (event.time, member.id, member.state.term);
-            self.probes.commits += 1;
+            self.probes[Probe::Commits] += 1;
             let at = (index, term);
             i5_durable_on_quorum::committed(event, at, &self.members, &mut self.findings, &mut self.probes);
             self.commits.advance(Commit { index, term, during, member, time });
@@ -357,9 +213,9 @@ impl Monitors {
     fn installed(&mut self, event: &Event, term: u64, store: &Store) {
         let index = store.index;
         let member = &mut self.members[place(event)];
-        self.probes.snapshots_installed += 1;
+        self.probes[Probe::SnapshotsInstalled] += 1;
         self.configurations.installed(event, index, &mut self.findings);
-        self.sights.installed(event.member, self.configurations.newest(), &mut self.probes);
+        self.cluster_probes.installed(event.member, self.configurations.newest(), &mut self.probes);
         i7_no_going_back::installed(event, index, member, &mut self.findings);
         let (findings, probes) = (&mut self.findings, &mut self.probes);
         i8_equal_state::store(event, member, store, &self.machine, findings, probes);
@@ -386,8 +242,8 @@ impl Monitors {
         }
         let member = &mut self.members[place(event)];
         if i6_durable_before_promised::promises(head) {
-            self.probes.promises += 1;
-            self.sights.acknowledged(event.member);
+            self.probes[Probe::Promises] += 1;
+            self.cluster_probes.acknowledged(event.member);
             i6_durable_before_promised::sent(event, to, head, member, &mut self.findings);
         } else if i6_durable_before_promised::leads(head) {
             i6_durable_before_promised::led(event, to, head, member, &mut self.findings);
@@ -395,8 +251,9 @@ impl Monitors {
     }
 
     fn stopped(&mut self, event: &Event, stop: &Stop) {
-        self.probes.ended_while_receiving_snapshots += u64::from(self.sights.stopped(event.member));
-        self.probes.removed_members_stopped += u64::from(*stop == Stop::Removed);
+        self.probes[Probe::EndedWhileReceivingSnapshots] +=
+            u64::from(self.cluster_probes.stopped(event.member));
+        self.probes[Probe::RemovedMembersStopped] += u64::from(*stop == Stop::Removed);
         let member = &mut self.members[place(event)];
         member.stopped = Some(event.clone());
         member.power_lost |= *stop == Stop::PowerLoss;
@@ -414,7 +271,7 @@ impl Monitors {
         let stores = self.members.iter().filter(speaks).map(|member| member.backend.0).min();
         self.machine.forget_below(stores.unwrap_or(0));
         // What is committed may still have to be applied.
-        self.sights.forget_below(self.commits.index().saturating_sub(1_000));
+        self.cluster_probes.forget_below(self.commits.index().saturating_sub(1_000));
     }
 }
 
@@ -446,9 +303,9 @@ impl Monitors {
             let previous = log.term_at(entry.index.wrapping_sub(1));
             self.logs.entry(event, member, entry, previous, &mut self.findings);
         }
-        self.probes.restarts += u64::from(member.stopped.is_some());
-        self.probes.restarts_with_shorter_log += u64::from(log.last() < member.log.last());
-        self.probes.executed_again += member.applied.saturating_sub(found.store.index);
+        self.probes[Probe::Restarts] += u64::from(member.stopped.is_some());
+        self.probes[Probe::RestartsWithShorterLog] += u64::from(log.last() < member.log.last());
+        self.probes[Probe::ExecutedAgain] += member.applied.saturating_sub(found.store.index);
 
         let hard_state = Held { matched: log.last(), ..found.hard_state };
         if member.stopped.is_none() && hard_state.commit > self.commits.index() {
@@ -471,10 +328,12 @@ impl Observer for Monitors {
     /// If a fact that only members have names no member of the cluster.
     #[inline]
     fn event(&mut self, event: &Event) {
-        self.moments.event(event, &mut self.probes);
+        self.process_probes.event(event, &mut self.probes);
         match &event.fact {
             Fact::Sent { to, head } => self.sent(event, *to, head),
-            Fact::Delivered { head, .. } => self.sights.delivered(event.member, head, &mut self.probes),
+            Fact::Delivered { head, .. } => {
+                self.cluster_probes.delivered(event.member, head, &mut self.probes)
+            }
             Fact::Dropped { .. }
             | Fact::Called { .. }
             | Fact::Returned { .. }
@@ -507,7 +366,7 @@ impl Observer for Monitors {
                 self.reads.asked(event, *context, member, self.commits.newest, &mut self.findings);
             }
             Fact::ReadIndexConfirmed { context, index } => {
-                self.probes.reads_confirmed += 1;
+                self.probes[Probe::ReadsConfirmed] += 1;
                 let member = &self.members[place(event)];
                 self.reads.confirmed(event, (*context, *index), member, &mut self.findings);
             }
@@ -520,14 +379,16 @@ impl Observer for Monitors {
                 self.installed(event, *term, &store);
             }
             Fact::Started { incarnation } => {
-                let begun = self.probes.leaders_elected > 0;
-                self.sights.started(event.member, *incarnation, begun, &mut self.probes);
+                let begun = self.probes[Probe::LeadersElected] > 0;
+                self.cluster_probes.started(event.member, *incarnation, begun, &mut self.probes);
                 self.members[place(event)].start(event, *incarnation);
             }
-            Fact::Paused => self.sights.paused(event.member, &mut self.probes),
-            Fact::Resumed => self.sights.resumed(event.member),
-            Fact::Lessor { primary } => self.sights.lessor(event.member, *primary, &mut self.probes),
-            Fact::ProposedInternal { what, .. } => self.sights.asked(event.member, what, &mut self.probes),
+            Fact::Paused => self.cluster_probes.paused(event.member, &mut self.probes),
+            Fact::Resumed => self.cluster_probes.resumed(event.member),
+            Fact::Lessor { primary } => self.cluster_probes.lessor(event.member, *primary, &mut self.probes),
+            Fact::ProposedInternal { what, .. } => {
+                self.cluster_probes.asked(event.member, what, &mut self.probes)
+            }
             Fact::Configuration { index, voters, outgoing, learners } => {
                 let (voters, outgoing, learners) = (voters.clone(), outgoing.clone(), learners.clone());
                 self.configured(event, Configuration { index: *index, voters, outgoing, learners });

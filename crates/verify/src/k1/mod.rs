@@ -2,7 +2,7 @@
 //!
 //! The revision engine. Every answer of etcd carries the revision it took place at, and every write that changes
 //! anything makes exactly one; so the answers themselves say in which order everything happened, and nothing has to
-//! be searched (`checker.md`, 3.1):
+//! be searched (`docs/checker.md`):
 //!
 //! 1. `place`, `order`: each operation's place by its answer; no revision is made twice. A write without an answer
 //!    stands where the cluster applied it, by the evidence of the record.

@@ -1,4 +1,4 @@
-//! Alarms: which are on, and what they refuse (`etcd-semantics.md`, 1.5).
+//! Alarms: which are on, and what they refuse.
 //!
 //! Not modelled: quotas. Who raises NOSPACE, and when, is not known here; a member that is out of space can refuse a
 //! request, or carry it out and refuse it then, before any alarm is on.

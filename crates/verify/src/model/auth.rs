@@ -1,4 +1,4 @@
-//! Users, roles and what they may do (`etcd-semantics.md`, 1.6 and 1.9).
+//! Users, roles and what they may do.
 //!
 //! A machine of its own: what becomes of it depends on who asks for what, not on the store; only the rights to a
 //! lease depend on the keys that hang on it, which the caller tells.

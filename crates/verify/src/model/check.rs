@@ -1,4 +1,4 @@
-//! What a request is refused for before anything looks at the state (`etcd-semantics.md`, 1.1 "Txn checks", "duplicate key").
+//! What a request is refused for before anything looks at the state.
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,7 @@
 //! The sequential model of etcd: what one etcd would answer to one request after another.
 //!
 //! It has the key-value store with all its versions, transactions, compaction, leases, users with their rights, and
-//! alarms. It is written from the description of etcd's answers (the sections of `etcd-semantics.md` are named at each rule) and proven on the
-//! recorded answers of a real one (`tests/conformance.rs`). It shares nothing with the store of `member`.
+//! alarms. It is written from a description of etcd's answers and proven on the recorded answers of a real one (`tests/conformance.rs`). It shares nothing with the store of `member`.
 //!
 //! Not modelled: time (leases never expire, nor do tokens), quotas, watches, membership, maintenance, the size of
 //! requests; and what of a header names a server: cluster, member and term are always 0.
@@ -32,7 +31,7 @@ use store::{Span, Store};
 pub use ties::Ties;
 pub use txn::{is_read_only, is_serializable};
 
-/// Seconds; a shorter lease is granted for this long (`etcd-semantics.md`, 1.3: one and a half election timeouts).
+/// Seconds; a shorter lease is granted for this long (one and a half election timeouts).
 pub const MIN_LEASE_TTL: i64 = 2;
 
 /// The state of etcd. The default is an empty store.

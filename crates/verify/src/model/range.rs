@@ -1,4 +1,4 @@
-//! Range: the options, in etcd's order: limit push-down, filters, sort, truncation (`etcd-semantics.md`, 1.1).
+//! Range: the options, in etcd's order: limit push-down, filters, sort, truncation.
 
 use std::cmp::Ordering;
 

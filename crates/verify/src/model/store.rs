@@ -7,7 +7,7 @@ use std::ops::Bound;
 use api::mvccpb::KeyValue;
 use bytes::Bytes;
 
-/// The revision of a store that was never written (`etcd-semantics.md`, 1.0).
+/// The revision of a store that was never written.
 pub const FIRST_REVISION: i64 = 1;
 
 /// One version of a key: what one revision made of it.

@@ -1,5 +1,5 @@
 //! Transactions: which branch runs is decided first, on the state before, down through all nested ones; then what
-//! would fail is refused as a whole; then the operations run in order (`etcd-semantics.md`, 1.1).
+//! would fail is refused as a whole; then the operations run in order.
 
 use std::cmp::Ordering;
 

@@ -1,7 +1,7 @@
 //! One stream taken apart: which watchers it had, and what reached each.
 //!
 //! A stream is read in the order of what arrived, beside what was sent. The server takes requests in order and answers
-//! creations and cancellations in that order (`etcd-semantics.md`, 1.2), so every id can be foretold, and every response
+//! creations and cancellations in that order, so every id can be foretold, and every response
 //! belongs to one watcher that exists then. What does not is a [`Slip`]: W4 and W12 judge these.
 //!
 //! After a slip reading goes on as well as it can: a response for nobody is passed over, a created response with a

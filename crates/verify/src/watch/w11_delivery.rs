@@ -18,7 +18,7 @@ use super::{Look, lines, seen};
 use crate::{Oracle, Severity, Violation, describe};
 
 /// How long before the end of the run a change must have been made, its watcher created and the cluster healed, so that
-/// it must have arrived: twenty rounds of etcd's slowest watch loop (100 ms; `etcd-semantics.md`, 3.2).
+/// it must have arrived: twenty rounds of etcd's slowest watch loop (100 ms; `mvcc/watchable_store.go`).
 pub const DELIVERY: Nanos = 2_000_000_000;
 
 pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {

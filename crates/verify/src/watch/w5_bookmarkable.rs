@@ -6,7 +6,7 @@
 //! was made, and not below that of the events under it.
 //!
 //! The header of a response with events is no such promise: catching up, etcd sends at most 1000 revisions at once under
-//! the newest revision (`etcd-semantics.md`, 1.2).
+//! the newest revision.
 //!
 //! Not checked: that progress is told when it was asked for, or in time; changes that had been passed over before (W6,
 //! W7, W10).

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use api::{Error, Request, Response};
-use record::{CacheView, Fact, MessageKind, Nanos, Operation, Outcome};
+use record::{CacheView, Fact, MessageKind, Nanos, Operation, Outcome, Probe};
 
 use super::acts::{self, Context, Heard, Step};
 use super::{Door, Login};
@@ -92,7 +92,7 @@ impl World<'_> {
         let mut context = Context {
             memory: &mut self.programs.memories[state.memory],
             outside: &mut self.programs.outside,
-            work: &mut self.recorder.record.stats.work,
+            stats: &mut self.recorder.record.stats,
         };
         match act.next(heard, &mut context) {
             Step::Ask(request) => state.ready = Some(request),
@@ -304,6 +304,11 @@ impl World<'_> {
 
     /// Counts something the clients' programs did.
     pub(super) fn count_work(&mut self, what: &str) {
-        *self.recorder.record.stats.work.entry(what.to_string()).or_default() += 1;
+        self.recorder.record.stats.did(what);
+    }
+
+    /// Counts something the clients' programs did and that is a probe, too.
+    pub(super) fn count_probe(&mut self, probe: Probe) {
+        self.recorder.record.stats.reached(probe);
     }
 }

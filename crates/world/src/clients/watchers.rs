@@ -17,7 +17,7 @@ use api::etcdserverpb::{
 use api::mvccpb::Event;
 use api::mvccpb::event::EventType;
 use plan::act::{Follow, Start, Watch};
-use record::Nanos;
+use record::{Nanos, Probe};
 
 use super::acts::Command;
 use super::{Client, Door, Login};
@@ -325,7 +325,7 @@ impl World<'_> {
     }
 
     fn list_anew(&mut self, client: usize, follow: Follow) {
-        self.count_work("relists");
+        self.count_probe(Probe::Relists);
         self.clients[client].chores.push_back(follow);
         self.client_turn_later(client);
     }
@@ -340,7 +340,7 @@ impl World<'_> {
         if compact_revision <= 0 {
             return self.count_work("watches-cancelled");
         }
-        self.count_work("watches-compacted");
+        self.count_probe(Probe::WatchesCompacted);
         if let Some(follow) = watcher.follow {
             self.list_anew(client, follow);
         } else if watcher.watch.skip {
@@ -391,7 +391,7 @@ impl World<'_> {
             .map(|(serial, _)| serial)
             .collect();
         for serial in waiting {
-            self.count_work("watches-resumed");
+            self.count_probe(Probe::WatchesResumed);
             self.create(client, number, serial);
         }
     }

@@ -2,6 +2,7 @@
 
 use api::etcdserverpb::watch_create_request::FilterType;
 use prost::Message as _;
+use record::Probe;
 
 use super::*;
 use crate::watch::Counts;
@@ -111,7 +112,7 @@ fn the_pair_before_is_looked_up_when_the_response_is_sent() {
     rig.resume(1);
     // The pair of revision 2 is gone, that of revision 3 is what the compaction kept.
     assert_eq!(rig.seen(), ["0 @2 created", "0 @3 a=2@3", "0 @4 a=3@4^2"]);
-    assert_eq!(rig.probes(), ["watch-prev-kv-compacted"]);
+    assert_eq!(rig.probes(), [Probe::WatchPrevKvCompacted]);
 }
 
 #[test]
@@ -122,7 +123,7 @@ fn a_future_watcher_is_silent_until_its_revision() {
         rig.put("a", value);
     }
     assert_eq!(rig.seen(), ["0 @1 created", "0 @4 a=4@4"]);
-    assert_eq!(rig.probes(), ["watch-future-reached"]);
+    assert_eq!(rig.probes(), [Probe::WatchFutureReached]);
 }
 
 #[test]
@@ -150,7 +151,7 @@ fn large_responses_are_split_for_those_who_want_that() {
         assert!((sent.encoded_len() as u64) < LIMIT, "{} bytes", sent.encoded_len());
         assert_eq!(header_revision(part), 2);
     }
-    assert_eq!(rig.probes(), ["watch-fragmented"]);
+    assert_eq!(rig.probes(), [Probe::WatchFragmented]);
 }
 
 #[test]
@@ -215,7 +216,7 @@ fn a_watcher_whose_channel_is_full_is_a_victim_until_there_is_room() {
     rig.wait(100 * MS);
     assert_eq!(rig.seen(), ["0 @6 a=6@6"]);
     assert_eq!(rig.hub.counts().synced, 2);
-    assert_eq!(rig.probes(), ["watch-victim", "watch-victim-still-lags"]);
+    assert_eq!(rig.probes(), [Probe::WatchVictim, Probe::WatchVictimStillLags]);
 }
 
 #[test]

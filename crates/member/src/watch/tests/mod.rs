@@ -15,6 +15,7 @@ use api::etcdserverpb::{
 };
 use api::mvccpb::Event;
 use api::mvccpb::event::EventType;
+use record::Probe;
 
 use super::Hub;
 use crate::config::Config;
@@ -158,7 +159,7 @@ impl Rig {
         std::mem::take(&mut self.received).iter().map(|(_, response)| show(response)).collect()
     }
 
-    fn probes(&mut self) -> Vec<&'static str> {
+    fn probes(&mut self) -> Vec<Probe> {
         self.hub.take_probes().into_iter().collect()
     }
 }

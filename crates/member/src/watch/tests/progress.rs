@@ -1,5 +1,7 @@
 //! Progress, on request and periodic.
 
+use record::Probe;
+
 use super::*;
 
 const MINUTE: u64 = 60_000 * MS;
@@ -33,7 +35,7 @@ fn a_request_is_not_answered_while_a_watcher_lags() {
     rig.create(1, from(1, on("a")));
     rig.ask_progress(1);
     assert_eq!(rig.seen(), ["0 @2 created", "1 @2 created"]);
-    assert_eq!(rig.probes(), ["watch-progress-held-back"]);
+    assert_eq!(rig.probes(), [Probe::WatchProgressHeldBack]);
     rig.wait(100 * MS);
     rig.ask_progress(1);
     assert_eq!(rig.seen(), ["1 @2 a=1@2", "-1 @2"]);
@@ -98,7 +100,7 @@ fn there_is_no_progress_below_the_start_revision() {
     };
     let (seen, probes) = run(None);
     assert_eq!(seen, ["0 @1 created", "-1 @4"]);
-    assert_eq!(probes, ["watch-progress-before-start"]);
+    assert_eq!(probes, [Probe::WatchProgressBeforeStart]);
     assert_eq!(run(Some(Flaw::ProgressForFutureWatch)).0, ["0 @1 created", "-1 @2", "0 @2", "-1 @4"]);
 }
 
@@ -115,7 +117,7 @@ fn idle_watchers_that_asked_for_it_are_told_now_and_then() {
     rig.put("x", 2);
     rig.wait(11 * MINUTE);
     assert_eq!(rig.seen(), ["0 @3"]);
-    assert_eq!(rig.probes(), ["watch-progress-periodic"]);
+    assert_eq!(rig.probes(), [Probe::WatchProgressPeriodic]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Catching up: history, compaction, snapshots, passes.
 
+use record::Probe;
+
 use super::*;
 use crate::watch::Counts;
 
@@ -53,7 +55,7 @@ fn a_batch_ends_between_two_revisions() {
     rig.wait(100 * MS);
     assert_eq!(rig.seen(), ["0 @7 a=7@7"]);
     assert_eq!(rig.hub.counts().synced, 2);
-    assert_eq!(rig.probes(), ["watch-several-batches"]);
+    assert_eq!(rig.probes(), [Probe::WatchSeveralBatches]);
 }
 
 #[test]
@@ -66,7 +68,7 @@ fn a_watch_from_before_the_compact_revision_is_created_and_then_cancelled() {
     rig.wait(100 * MS);
     let expected = ["0 @6 created", "1 @6 created", "0 @0 canceled compacted 4", "1 @6 a=4@4 a=5@5 a=6@6"];
     assert_eq!(rig.seen(), expected);
-    assert_eq!(rig.probes(), ["watch-cancelled-by-compaction"]);
+    assert_eq!(rig.probes(), [Probe::WatchCancelledByCompaction]);
     // Its id is taken until the client cancels it as well.
     rig.put("a", 7);
     rig.create(1, WatchCreateRequest { watch_id: 1, ..on("a") });
@@ -114,7 +116,7 @@ fn a_cancellation_without_room_is_tried_again() {
     let before = ["0 @3 created", "0 @4 x=4@4", "1 @5 created", "0 @5 x=5@5"];
     let (seen, probes) = run(None);
     assert_eq!(seen, [&before[..], &["1 @0 canceled compacted 3"]].concat());
-    assert_eq!(probes, ["watch-cancelled-by-compaction", "watch-compaction-cancel-delayed"]);
+    assert_eq!(probes, [Probe::WatchCancelledByCompaction, Probe::WatchCompactionCancelDelayed]);
     let (flawed, _) = run(Some(Flaw::CompactedWatcherSkipped));
     assert_eq!(flawed, [&before[..], &["1 @6 a=6@6"]].concat(), "events 2 and 3 are lost");
 }
@@ -136,7 +138,7 @@ fn all_compacted_watchers_are_cancelled_once_however_many_there_are() {
     let (cancelled, left, probes) = run(None);
     let expected: Vec<_> = (0..10).map(|id| format!("{id} @0 canceled compacted 3")).collect();
     assert_eq!((cancelled, left), (expected, 0));
-    assert_eq!(probes, ["watch-cancelled-by-compaction", "watch-several-passes"]);
+    assert_eq!(probes, [Probe::WatchCancelledByCompaction, Probe::WatchSeveralPasses]);
     let (cancelled, left, _) = run(Some(Flaw::CompactedWatchersLeak));
     assert!(cancelled.len() > 10 && left == 10, "{} cancellations, {left} left", cancelled.len());
 }
@@ -261,7 +263,7 @@ fn after_a_snapshot_a_future_watcher_still_waits_for_its_revision() {
     };
     let (seen, probes) = run(None);
     assert_eq!(seen, ["0 @1 created", "0 @6 a=6@6"]);
-    assert_eq!(probes, ["watch-future-at-snapshot", "watch-future-reached"]);
+    assert_eq!(probes, [Probe::WatchFutureAtSnapshot, Probe::WatchFutureReached]);
     let (flawed, _) = run(Some(Flaw::RestoreLowersFutureMinRev));
     assert_eq!(flawed, ["0 @1 created", "0 @4 a=4@4", "0 @5 a=5@5", "0 @6 a=6@6"]);
 }
@@ -294,8 +296,8 @@ fn victims_and_lagging_watchers_survive_a_snapshot() {
     ];
     assert_eq!(rig.seen(), expected);
     let mut probes = rig.probes();
-    probes.retain(|probe| probe.ends_with("snapshot"));
-    assert_eq!(probes, ["watch-unsynced-at-snapshot", "watch-victim-at-snapshot"]);
+    probes.retain(|probe| probe.name().ends_with("snapshot"));
+    assert_eq!(probes, [Probe::WatchUnsyncedAtSnapshot, Probe::WatchVictimAtSnapshot]);
 }
 
 /// A response that waits while the next pass goes on. Etcd issue 21355.

@@ -1,6 +1,7 @@
 //! Creating, refusing, cancelling: what the client is answered.
 
 use api::etcdserverpb::watch_request::RequestUnion;
+use record::Probe;
 
 use super::*;
 use crate::watch::Counts;
@@ -105,7 +106,7 @@ fn what_waited_for_a_cancelled_watcher_does_not_reach_the_next_one_of_its_id() {
     rig.put("a", 2);
     rig.resume(1);
     assert_eq!(rig.seen(), ["4 @1 created", "4 @2 canceled", "4 @2 created", "4 @3 a=2@3"]);
-    assert_eq!(rig.probes(), ["watch-dropped-after-cancel"]);
+    assert_eq!(rig.probes(), [Probe::WatchDroppedAfterCancel]);
 }
 
 #[test]

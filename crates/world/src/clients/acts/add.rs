@@ -8,6 +8,7 @@ use api::Response;
 use api::v3lockpb::{LockRequest, UnlockRequest};
 use bytes::Bytes;
 use plan::act::{Add, Session};
+use record::Probe;
 
 use super::{Context, Heard, Script, Step, created, get, grant, longer, op_put, put, revoke, txn, unchanged};
 
@@ -104,7 +105,7 @@ impl Adding {
         if succeeded {
             context.count("adds");
         } else if self.plan.lock.is_some() {
-            context.count("fenced-off");
+            context.reached(Probe::FencedOff);
         } else {
             context.count("conflicts");
             self.attempts += 1;

@@ -6,6 +6,7 @@ use api::Response;
 use api::etcdserverpb::CompactionRequest;
 use api::etcdserverpb::compare::{CompareTarget, TargetUnion};
 use bytes::Bytes;
+use record::Probe;
 
 use super::{Context, Heard, Script, Step, compare, op_get, op_put, put, ranges, revision, txn};
 
@@ -41,7 +42,7 @@ impl Script for Compacting {
             (State::Racing, Heard::Answer(response @ Response::Txn(answer))) => {
                 let now = revision(response);
                 if !answer.succeeded {
-                    context.count("compactors-beaten");
+                    context.reached(Probe::CompactorsBeaten);
                     let found = ranges(answer).find_map(|range| range.kvs.first());
                     context.memory.compactor = (found.map_or(0, |kv| kv.version), now);
                     return Step::Done;

@@ -4,6 +4,7 @@ use api::v3electionpb::{CampaignRequest, ProclaimRequest};
 use api::{Error, Response};
 use bytes::Bytes;
 use plan::act::Session;
+use record::Probe;
 
 use super::{Context, Heard, Script, Step, created, get, grant, op_get, op_put, put, revoke, txn};
 use crate::clients::memory::Held;
@@ -67,7 +68,7 @@ impl Script for Campaigning {
 fn lost(name: &Bytes, context: &mut Context<'_>) {
     if let Some(held) = context.memory.held.remove(name) {
         context.memory.let_lease_go(held.lease);
-        context.count("sessions-lost");
+        context.reached(Probe::SessionsLost);
     }
 }
 
@@ -147,7 +148,7 @@ impl Script for Fenced {
                 if answer.succeeded {
                     context.count("fenced-writes");
                 } else {
-                    context.count("fenced-off");
+                    context.reached(Probe::FencedOff);
                     lost(&self.name, context);
                 }
                 Step::Done

@@ -24,7 +24,7 @@ use api::{Error, Request, Response};
 use bytes::Bytes;
 use plan::Act;
 use plan::act::{Follow, Watch};
-use record::Nanos;
+use record::{Nanos, Probe, Stats};
 
 use crate::clients::memory::Memory;
 
@@ -85,18 +85,18 @@ pub(crate) struct Outside {
 pub(crate) struct Context<'a> {
     pub(crate) memory: &'a mut Memory,
     pub(crate) outside: &'a mut BTreeMap<Bytes, Outside>,
-    pub(crate) work: &'a mut BTreeMap<String, u64>,
+    pub(crate) stats: &'a mut Stats,
 }
 
 impl Context<'_> {
     /// Counts something the program did.
     fn count(&mut self, what: &str) {
-        match self.work.get_mut(what) {
-            Some(count) => *count += 1,
-            None => {
-                self.work.insert(what.to_string(), 1);
-            }
-        }
+        self.stats.did(what);
+    }
+
+    /// Counts something the program did and that is a probe, too.
+    fn reached(&mut self, probe: Probe) {
+        self.stats.reached(probe);
     }
 }
 

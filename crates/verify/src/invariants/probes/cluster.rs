@@ -1,17 +1,17 @@
-//! States worth reaching that facts alone tell: counted, never judged.
+//! Probes about who leads, who looks after leases, who receives a snapshot, and the configuration.
 
 use std::collections::BTreeSet;
 
 use record::fact::MessageHead;
-use record::{MemberId, MessageKind};
+use record::probe::Counts;
+use record::{MemberId, MessageKind, Probe};
 
-use super::Probes;
-use super::configuration::Configuration;
-use super::window::Window;
+use super::super::configuration::Configuration;
+use super::super::window::Window;
 
-/// What has to be remembered to see them.
+/// What has to be remembered to count them.
 #[derive(Debug)]
-pub(super) struct Sights {
+pub struct ClusterProbes {
     leaders: BTreeSet<MemberId>,
     lessors: BTreeSet<MemberId>,
     paused: BTreeSet<MemberId>,
@@ -23,9 +23,9 @@ pub(super) struct Sights {
     last_lessor: MemberId,
 }
 
-impl Sights {
-    pub fn new() -> Sights {
-        Sights {
+impl ClusterProbes {
+    pub fn new() -> ClusterProbes {
+        ClusterProbes {
             leaders: BTreeSet::new(),
             lessors: BTreeSet::new(),
             paused: BTreeSet::new(),
@@ -45,8 +45,8 @@ impl Sights {
     }
 
     /// A member began to lead by this configuration.
-    pub fn elected(&self, configuration: Option<&Configuration>, probes: &mut Probes) {
-        probes.leaders_elected_in_joint += u64::from(configuration.is_some_and(Configuration::is_joint));
+    pub fn elected(&self, configuration: Option<&Configuration>, probes: &mut Counts) {
+        probes[Probe::LeadersElectedInJoint] += u64::from(configuration.is_some_and(Configuration::is_joint));
     }
 
     /// A leader put an entry of its own into its log.
@@ -69,38 +69,39 @@ impl Sights {
         now: &Configuration,
         before: Option<&Configuration>,
         new: bool,
-        probes: &mut Probes,
+        probes: &mut Counts,
     ) {
         let Some(before) = before.filter(|_| new) else { return };
-        probes.configurations_changed += 1;
-        probes.joint_configurations += u64::from(now.is_joint());
+        probes[Probe::ConfigurationsChanged] += 1;
+        probes[Probe::JointConfigurations] += u64::from(now.is_joint());
         let promoted = |id: &&u64| before.learners.contains(id);
-        probes.learners_promoted += now.voters.iter().filter(promoted).count() as u64;
+        probes[Probe::LearnersPromoted] += now.voters.iter().filter(promoted).count() as u64;
         let removed = |id: &&u64| !now.has_voter(**id) && !now.learners.contains(id);
-        probes.voters_removed += before.voters.iter().filter(removed).count() as u64;
-        let pending = self.made_during.get(now.index).is_some_and(|then| *then < probes.leaders_elected);
-        probes.leaders_elected_while_change_pending += u64::from(pending);
+        probes[Probe::VotersRemoved] += before.voters.iter().filter(removed).count() as u64;
+        let pending =
+            self.made_during.get(now.index).is_some_and(|then| *then < probes[Probe::LeadersElected]);
+        probes[Probe::LeadersElectedWhileChangePending] += u64::from(pending);
         let itself = self.leaders.contains(&member) && !now.has_voter(u64::from(member));
-        probes.leaders_removed_by_themselves += u64::from(itself);
+        probes[Probe::LeadersRemovedByThemselves] += u64::from(itself);
     }
 
     /// A member began to look after leases, or ceased to.
-    pub fn lessor(&mut self, member: MemberId, primary: bool, probes: &mut Probes) {
+    pub fn lessor(&mut self, member: MemberId, primary: bool, probes: &mut Counts) {
         if !primary {
             self.lessors.remove(&member);
             return;
         }
-        probes.two_lessors_at_once += u64::from(self.lessors.iter().any(|other| *other != member));
-        probes.lessors_changed += u64::from(self.last_lessor != 0 && self.last_lessor != member);
+        probes[Probe::TwoLessorsAtOnce] += u64::from(self.lessors.iter().any(|other| *other != member));
+        probes[Probe::LessorsChanged] += u64::from(self.last_lessor != 0 && self.last_lessor != member);
         self.last_lessor = member;
         self.lessors.insert(member);
     }
 
     /// A process stopped running for a while.
-    pub fn paused(&mut self, member: MemberId, probes: &mut Probes) {
+    pub fn paused(&mut self, member: MemberId, probes: &mut Counts) {
         self.paused.insert(member);
-        probes.leaders_paused += u64::from(self.leaders.contains(&member));
-        probes.lessors_paused += u64::from(self.lessors.contains(&member));
+        probes[Probe::LeadersPaused] += u64::from(self.leaders.contains(&member));
+        probes[Probe::LessorsPaused] += u64::from(self.lessors.contains(&member));
     }
 
     /// It runs again.
@@ -109,11 +110,11 @@ impl Sights {
     }
 
     /// A process began; somebody had led before, or not.
-    pub fn started(&mut self, member: MemberId, incarnation: u32, begun: bool, probes: &mut Probes) {
+    pub fn started(&mut self, member: MemberId, incarnation: u32, begun: bool, probes: &mut Counts) {
         self.stopped(member);
         let joins = incarnation == 1 && begun;
-        probes.members_joined += u64::from(joins);
-        probes.members_joined_without_leader += u64::from(joins && self.leaders.is_empty());
+        probes[Probe::MembersJoined] += u64::from(joins);
+        probes[Probe::MembersJoinedWithoutLeader] += u64::from(joins && self.leaders.is_empty());
     }
 
     /// A process is gone; whether it still had to deal with a snapshot.
@@ -125,24 +126,24 @@ impl Sights {
     }
 
     /// A member asks the cluster to end a lease or to compact.
-    pub fn asked(&self, member: MemberId, what: &api::Request, probes: &mut Probes) {
+    pub fn asked(&self, member: MemberId, what: &api::Request, probes: &mut Counts) {
         match what {
             api::Request::LeaseRevoke(_) => {
-                probes.leases_due += 1;
+                probes[Probe::LeasesDue] += 1;
                 let other = |lessor: &MemberId| *lessor != member && self.paused.contains(lessor);
-                probes.leases_due_while_an_old_lessor_is_paused += u64::from(self.lessors.iter().any(other));
+                probes[Probe::LeasesDueWhileAnOldLessorIsPaused] += u64::from(self.lessors.iter().any(other));
             }
-            api::Request::Compact(_) => probes.compactions_of_their_own += 1,
-            _ => probes.steps_for_locks_and_elections += 1,
+            api::Request::Compact(_) => probes[Probe::CompactionsOfTheirOwn] += 1,
+            _ => probes[Probe::StepsForLocksAndElections] += 1,
         }
     }
 
     /// A message arrived.
     #[inline]
-    pub fn delivered(&mut self, member: MemberId, head: &MessageHead, probes: &mut Probes) {
+    pub fn delivered(&mut self, member: MemberId, head: &MessageHead, probes: &mut Counts) {
         if head.kind == MessageKind::Snapshot && member != 0 {
             self.receiving.insert(member);
-            probes.two_members_receiving_snapshots += u64::from(self.receiving.len() == 2);
+            probes[Probe::TwoMembersReceivingSnapshots] += u64::from(self.receiving.len() == 2);
         }
     }
 
@@ -155,11 +156,11 @@ impl Sights {
     }
 
     /// A member installed a snapshot; `newest` is the newest configuration.
-    pub fn installed(&mut self, member: MemberId, newest: Option<&Configuration>, probes: &mut Probes) {
+    pub fn installed(&mut self, member: MemberId, newest: Option<&Configuration>, probes: &mut Counts) {
         self.receiving.remove(&member);
         let learns = |newest: &Configuration| newest.learners.contains(&u64::from(member));
-        probes.snapshots_installed_by_learners += u64::from(newest.is_some_and(learns));
-        probes.snapshots_installed_in_joint += u64::from(newest.is_some_and(Configuration::is_joint));
+        probes[Probe::SnapshotsInstalledByLearners] += u64::from(newest.is_some_and(learns));
+        probes[Probe::SnapshotsInstalledInJoint] += u64::from(newest.is_some_and(Configuration::is_joint));
     }
 }
 
@@ -167,9 +168,9 @@ impl Sights {
 mod tests {
     use api::etcdserverpb::LeaseRevokeRequest;
     use record::fact::MessageHead;
-    use record::{Fact, MessageKind, Role, Stop};
+    use record::{Fact, MessageKind, Probe, Role, Stop};
 
-    use super::super::script::Script;
+    use super::super::super::script::Script;
 
     fn run() -> Script {
         let mut run = Script::new(4);
@@ -188,10 +189,13 @@ mod tests {
         run.configure(2, 2, &[1, 2, 4], &[1, 2, 3], &[]);
         run.leads(1, 3);
         let probes = run.monitors.probes();
-        assert_eq!((probes.leaders_elected_while_change_pending, probes.leaders_elected_in_joint), (1, 0));
+        assert_eq!(
+            (probes[Probe::LeadersElectedWhileChangePending], probes[Probe::LeadersElectedInJoint]),
+            (1, 0)
+        );
         run.configure(3, 2, &[1, 2, 4], &[1, 2, 3], &[]);
         run.leads(3, 4);
-        assert_eq!(run.monitors.probes().leaders_elected_in_joint, 1);
+        assert_eq!(run.monitors.probes()[Probe::LeadersElectedInJoint], 1);
         run.holds();
     }
 
@@ -199,11 +203,11 @@ mod tests {
     fn a_leader_removes_itself() {
         let mut run = run();
         run.configure(2, 3, &[2, 3], &[], &[]);
-        assert_eq!(run.monitors.probes().leaders_removed_by_themselves, 0);
+        assert_eq!(run.monitors.probes()[Probe::LeadersRemovedByThemselves], 0);
         run.leads(2, 2);
         run.configure(2, 4, &[3], &[], &[]);
         let probes = run.monitors.probes();
-        assert_eq!((probes.leaders_removed_by_themselves, probes.voters_removed), (1, 2));
+        assert_eq!((probes[Probe::LeadersRemovedByThemselves], probes[Probe::VotersRemoved]), (1, 2));
     }
 
     #[test]
@@ -217,8 +221,11 @@ mod tests {
         run.tell(1, Fact::Resumed);
         run.tell(2, Fact::ProposedInternal { request: 2, what: Box::new(what) });
         let probes = run.monitors.probes();
-        assert_eq!((probes.leases_due, probes.leases_due_while_an_old_lessor_is_paused), (2, 1));
-        assert_eq!((probes.lessors_paused, probes.leaders_paused, probes.two_lessors_at_once), (1, 1, 1));
+        assert_eq!((probes[Probe::LeasesDue], probes[Probe::LeasesDueWhileAnOldLessorIsPaused]), (2, 1));
+        assert_eq!(
+            (probes[Probe::LessorsPaused], probes[Probe::LeadersPaused], probes[Probe::TwoLessorsAtOnce]),
+            (1, 1, 1)
+        );
     }
 
     #[test]
@@ -232,7 +239,10 @@ mod tests {
         run.install(4, 5, 1);
         run.install(3, 5, 1);
         let probes = run.monitors.probes();
-        assert_eq!((probes.two_members_receiving_snapshots, probes.snapshots_installed_by_learners), (1, 1));
+        assert_eq!(
+            (probes[Probe::TwoMembersReceivingSnapshots], probes[Probe::SnapshotsInstalledByLearners]),
+            (1, 1)
+        );
     }
 
     #[test]
@@ -247,7 +257,7 @@ mod tests {
         run.start(3, 0);
         run.state(2, 2, 2, Role::Candidate);
         let probes = run.monitors.probes();
-        assert_eq!((probes.members_joined, probes.members_joined_without_leader), (1, 1));
+        assert_eq!((probes[Probe::MembersJoined], probes[Probe::MembersJoinedWithoutLeader]), (1, 1));
         run.holds();
     }
 }

@@ -1,0 +1,10 @@
+//! Probes that facts alone show: counted, never judged. What each means stands in its row (`record::probe`).
+//!
+//! `cluster` has those about leaders, lessors, snapshots and the configuration, `process` those about roles, disks
+//! and ends. The invariants count some of their own, where they look anyway.
+
+mod cluster;
+mod process;
+
+pub(super) use cluster::ClusterProbes;
+pub(super) use process::ProcessProbes;
