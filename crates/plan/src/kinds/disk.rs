@@ -107,7 +107,7 @@ family! {
             new: |_| FaultKind::Disk(DiskFault::DiskFull { left: 0 }),
         }
 
-        "A bit of durable content flips in `count` places and stays so, where a checksum can tell. The world keeps a quorum of members undamaged."
+        "A bit of durable content flips in `count` places and stays so, where a checksum can tell."
         BitRot { files: Files, count: u32 } => {
             number: 16,
             name: "bit-rot",

@@ -3,6 +3,10 @@
 //! lasts, what of it outlasts it, where its ranges come from. The value, the name, the documentation,
 //! the schema and the swarm's choice of families are made of the row.
 //!
+//! To add a kind, add its row. The compiler then asks for what it does: an arm in its family's file in
+//! `world/src/faults/`, or for a disk in `world/src/disk/faults.rs`. A share in the swarm is an entry in
+//! `swarm.toml`; `UPDATE_DOCS=1 cargo test -p etcdsim-plan` writes the documentation and the schema.
+//!
 //! Not here: what a fault does to a cluster (`world/src/faults/`), how often the swarm draws one
 //! (`swarm.toml`).
 
