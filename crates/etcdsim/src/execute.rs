@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use plan::{FaultKind, Plan};
+use plan::{ClockFault, FaultKind, Plan};
 use record::{Event, Fact, MemberId, Nanos, Observer, Record};
 use verify::invariants::{Broken, Monitors};
 use verify::leases::Lessors;
@@ -95,7 +95,7 @@ fn judge(
 /// that stands still does so for a while; what that does to leases is within their bound.
 fn clock_rates(plan: &Plan) -> (u32, u32) {
     let rates = plan.faults.iter().filter_map(|fault| match fault.kind {
-        FaultKind::ClockRate { rate } => Some(rate),
+        FaultKind::Clock(ClockFault::Rate { rate }) => Some(rate),
         _ => None,
     });
     rates.fold((EXACT, EXACT), |(slowest, fastest), rate| (slowest.min(rate), fastest.max(rate)))

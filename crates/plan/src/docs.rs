@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use crate::field::{Field, Form, Key};
-use crate::kinds::{Family, KINDS, Kind, Lasts, Whom};
+use crate::kinds::{Family, Kind, Lasts, Whom, kinds};
 use crate::sections::{self, Clocks, Swarm};
 use crate::units::Unit;
 use crate::words::GROUPS;
@@ -65,9 +65,9 @@ fn part(name: &str) -> String {
         }
         "network-faults" => family(Family::Network),
         "disk-faults" => family(Family::Disk),
-        "clock-faults" => family(Family::Clocks),
+        "clock-faults" => family(Family::Clock),
         "process-faults" => family(Family::Process),
-        "operator-faults" => family(Family::Operators),
+        "operator-faults" => family(Family::Operator),
         other => panic!("there is no table {other:?} to make"),
     }
 }
@@ -143,7 +143,7 @@ fn describe(form: Form) -> String {
 }
 
 fn family(family: Family) -> String {
-    KINDS.iter().filter(|kind| kind.family == family).map(kind).collect::<Vec<_>>().join("\n")
+    kinds().filter(|kind| kind.family == family).map(kind).collect::<Vec<_>>().join("\n")
 }
 
 fn kind(kind: &Kind) -> String {
@@ -163,12 +163,15 @@ fn kind(kind: &Kind) -> String {
     };
     let lasts = match kind.lasts {
         Lasts::Span => "how long it lasts",
-        Lasts::Down => "the time until the restart",
+        Lasts::Down | Lasts::Struck => "the time until the restart",
         Lasts::Instant => "not allowed: it is over at once",
     };
     let _ = writeln!(text, "- Target: {whom}. `for`: {lasts}.");
     if kind.members > 1 {
         let _ = writeln!(text, "- Needs at least {} members.", kind.members);
+    }
+    if kind.effect.damages {
+        text += "- Damages the disk for good. The world keeps a quorum of members undamaged.\n";
     }
     let _ = writeln!(text, "- Where ranges come from: {}", kind.source);
     let entries: Vec<&str> = swarm_entries(kind.name).collect();

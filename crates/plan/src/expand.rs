@@ -11,7 +11,7 @@ use crate::kinds::{Family, Kind, Whom};
 use crate::scenario::{FaultEntry, Scenario};
 use crate::sections::{self, Clocks, MOST_TIMES, Swarm};
 use crate::workload::{Endpoints, MIX, Mix, Setup, WORKLOAD, Workload};
-use crate::{Client, Condition, Fault, FaultKind, Link, Network, Plan, Target, Trigger, swarm};
+use crate::{Client, ClockFault, Condition, Fault, FaultKind, Link, Network, Plan, Target, Trigger, swarm};
 
 impl Scenario {
     /// The plan of this seed. The same two always give the same plan.
@@ -136,7 +136,7 @@ impl Expansion<'_> {
                     when: Trigger::At(0),
                     duration: None,
                     target: Target::Members(vec![member]),
-                    kind: FaultKind::ClockRate { rate },
+                    kind: ClockFault::Rate { rate }.into(),
                 });
             }
         }
@@ -308,9 +308,9 @@ impl Swarm {
         match kind.family {
             Family::Network => self.network,
             Family::Disk => self.disk,
-            Family::Clocks => self.clocks,
+            Family::Clock => self.clocks,
             Family::Process => self.process,
-            Family::Operators => self.operators,
+            Family::Operator => self.operators,
         }
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! * `plan`, [`act`]: the types of a plan, which `world` runs and a shrinker edits, and of what a client
 //!   does in one step.
+//! * `kinds/`: every fault and every operator's task, a row each, a file a family.
 //! * `field`, `sections`, `kinds`, `workload`: one table of fields, from which everything else here
 //!   is made: the reader, the draws, the writer, the documentation and the schema. The fields of
 //!   `[cluster]` are the rows of the crate `settings`.
@@ -46,6 +47,10 @@ mod write;
 
 pub use act::{Act, LAST, SEEN};
 pub use docs::document;
+pub use kinds::{
+    ClockFault, DiskCall, DiskFault, FaultKind, Files, MessageRule, NetworkFault, OperatorTask, PointAction,
+    ProcessFault, RuleAction,
+};
 pub use mistakes::{Mistake, ScenarioErrors};
 pub use plan::*;
 pub use scenario::{Scenario, Source};

@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::choice::Choice;
 use crate::field::{Field, Key, Section};
-use crate::kinds::{KINDS, Kind, kind};
+use crate::kinds::{Kind, kind, kinds};
 use crate::mistakes::{Mistake, ScenarioErrors, suggest};
 use crate::read::{Node, Reader};
 use crate::workload::{MIX, WORKLOAD};
@@ -313,7 +313,7 @@ impl Reader {
     }
 
     fn kind(&mut self, span: &Range<usize>, table: &DeTable<'_>) -> Option<&'static Kind> {
-        let names = || KINDS.iter().map(|kind| kind.name);
+        let names = || kinds().map(|kind| kind.name);
         let Some(node) = table.get("kind") else {
             self.report(
                 span.clone(),

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::field::{Form, Key};
-use crate::kinds::KINDS;
+use crate::kinds::kinds;
 use crate::sections;
 use crate::units::Unit;
 use crate::words::GROUPS;
@@ -77,10 +77,10 @@ pub fn schema() -> Value {
 /// A fault: the fields of all kinds are known, those of its kind are allowed.
 fn fault() -> Value {
     let mut fault = object(sections::FAULT.iter(), vec!["kind"]);
-    let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+    let names: Vec<&str> = kinds().map(|kind| kind.name).collect();
     fault["properties"]["kind"] = json!({ "description": "What goes wrong.", "enum": names });
     let frame: Vec<&str> = sections::FAULT.iter().map(|key| key.name).collect();
-    let cases = KINDS.iter().map(|kind| {
+    let cases = kinds().map(|kind| {
         let names = frame.iter().copied().chain(kind.fields.iter().map(|field| field.key.name));
         let allowed: Vec<&str> = names.collect();
         let own: Map<String, Value> =

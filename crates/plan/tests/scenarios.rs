@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use etcdsim_plan::{FaultKind, Plan, Scenario, Source, Target, Trigger};
+use etcdsim_plan::{FaultKind, NetworkFault, Plan, Scenario, Source, Target, Trigger};
 
 /// What parts 1 and 2 ask for.
 const NAMED: &[&str] = &[
@@ -179,7 +179,12 @@ fn a_fault_less_leaves_the_others_as_they_were() {
     let with = Scenario::parse("with", &text).unwrap().expand(3);
     let without = Scenario::parse("without", &without).unwrap().expand(3);
     assert_eq!(with.clients, without.clients);
-    let rest: Vec<_> = with.faults.iter().filter(|fault| fault.kind != FaultKind::Split).cloned().collect();
+    let rest: Vec<_> = with
+        .faults
+        .iter()
+        .filter(|fault| fault.kind != FaultKind::Network(NetworkFault::Split))
+        .cloned()
+        .collect();
     assert!(rest.len() < with.faults.len());
     assert_eq!(rest, without.faults);
 }
@@ -234,13 +239,7 @@ fn damage_of_the_swarm_stays_within_a_minority() {
         let plan = scenario.expand(seed);
         let mut damaged = BTreeSet::new();
         for fault in &plan.faults {
-            if matches!(
-                fault.kind,
-                FaultKind::BitRot { .. }
-                    | FaultKind::LostWrite { .. }
-                    | FaultKind::MisdirectedWrite { .. }
-                    | FaultKind::LostDisk
-            ) {
+            if fault.kind.effect().damages {
                 match &fault.target {
                     Target::Members(members) => damaged.extend(members.iter().copied()),
                     other => panic!("seed {seed} damages {other:?}, which changes with the run"),

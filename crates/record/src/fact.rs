@@ -63,6 +63,30 @@ pub enum Stop {
     Removed,
 }
 
+/// What of a fault outlasts it: what its end does not undo.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FaultEffect {
+    /// It takes back, for good, what a member's disk has confirmed.
+    pub damages: bool,
+    /// A member on a new machine joins the cluster.
+    pub adds_member: bool,
+    /// A member leaves the cluster.
+    pub removes_member: bool,
+}
+
+impl FaultEffect {
+    /// Nothing: when the fault is over, all is as it was before.
+    pub const NONE: FaultEffect = FaultEffect { damages: false, adds_member: false, removes_member: false };
+    /// What the disk has confirmed is taken back.
+    pub const DAMAGE: FaultEffect = FaultEffect { damages: true, ..FaultEffect::NONE };
+    /// A member joins.
+    pub const ADDS_MEMBER: FaultEffect = FaultEffect { adds_member: true, ..FaultEffect::NONE };
+    /// A member leaves.
+    pub const REMOVES_MEMBER: FaultEffect = FaultEffect { removes_member: true, ..FaultEffect::NONE };
+    /// A member leaves, and another one joins.
+    pub const REPLACES_MEMBER: FaultEffect = FaultEffect { adds_member: true, ..FaultEffect::REMOVES_MEMBER };
+}
+
 /// A part of a run. The numbers are those of the trace hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Phase {
@@ -194,6 +218,8 @@ pub enum Fact {
         what: &'static str,
         /// Its kind's number, which the trace hash takes.
         kind: u64,
+        /// What of it outlasts it, for those who judge.
+        effect: FaultEffect,
         /// Whether it begins or ends.
         begins: bool,
     },
@@ -461,7 +487,7 @@ impl Event {
             },
             Fact::Paused => put(3, &[]),
             Fact::Resumed => put(4, &[]),
-            Fact::Fault { fault, what: _, kind, begins } => {
+            Fact::Fault { fault, what: _, kind, effect: _, begins } => {
                 put(5, &[u64::from(*fault), *kind, u64::from(*begins)]);
             }
             Fact::Phase(phase) => put(6, &[*phase as u64]),

@@ -13,7 +13,7 @@ pub mod history;
 pub mod probe;
 pub mod run;
 
-pub use fact::{Event, Fact, LogEntry, MessageKind, Observer, Phase, Role, Stop};
+pub use fact::{Event, Fact, FaultEffect, LogEntry, MessageKind, Observer, Phase, Role, Stop};
 pub use failpoint::Failpoint;
 pub use hash::TraceHash;
 pub use history::{CacheView, History, Operation, Outcome, StreamEnd, WatchStream};

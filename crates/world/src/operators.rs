@@ -11,14 +11,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use api::etcdserverpb::{
-    AlarmRequest, CompactionRequest, DefragmentRequest, MemberAddRequest, MemberPromoteRequest,
-    MemberRemoveRequest, MemberUpdateRequest, MoveLeaderRequest, RangeRequest, alarm_request::AlarmAction,
-};
+use api::etcdserverpb::{CompactionRequest, MemberRemoveRequest, RangeRequest};
 use api::{Error, Request, Response};
 use keyed::Draw;
 use member::io::Input;
-use plan::{FaultKind, Plan};
+use plan::Plan;
 use record::{Fact, MessageKind, Nanos, Operation, Outcome};
 
 use crate::clients::Login;
@@ -37,7 +34,7 @@ const ATTEMPTS: u32 = 30;
 
 /// One thing an operator does.
 #[derive(Clone, Debug)]
-enum Step {
+pub(crate) enum Step {
     /// Asks this of anybody.
     Ask(Request),
     /// Asks this of one member.
@@ -56,16 +53,16 @@ struct Task {
     attempts: u32,
     /// The operation under way.
     current: Option<u64>,
-    /// Whom it asks next, by place.
+    /// Whom it asks next, by index.
     endpoint: usize,
 }
 
 /// All operators of a run.
 pub(crate) struct Operators {
     tasks: Vec<Task>,
-    /// The places of members that faults will add, by fault.
+    /// The members that faults will add, by index; by fault.
     joiners: BTreeMap<usize, usize>,
-    /// Whom somebody was asked to remove, by place; whether it was done or not.
+    /// Whom somebody was asked to remove, by index; whether it was done or not.
     leaving: BTreeSet<usize>,
     /// As whom they ask, where auth is on.
     login: Option<Login>,
@@ -74,7 +71,7 @@ pub(crate) struct Operators {
 impl Operators {
     pub(crate) fn new(plan: &Plan) -> Operators {
         let first = plan.cluster.members as usize;
-        let adding = plan.faults.iter().enumerate().filter(|(_, fault)| fault.kind.adds_member());
+        let adding = plan.faults.iter().enumerate().filter(|(_, fault)| fault.kind.effect().adds_member);
         let joiners = adding.enumerate().map(|(nth, (fault, _))| (fault, first + nth)).collect();
         Operators { tasks: Vec::new(), joiners, leaving: BTreeSet::new(), login: Login::root(plan) }
     }
@@ -91,63 +88,26 @@ impl World<'_> {
         self.clients.len() + 1
     }
 
-    /// An operator gets something to do. Members are given by place.
-    pub(crate) fn begin_task(&mut self, fault: usize, kind: &FaultKind, members: &[usize], draw: Draw) {
-        let id = |member: usize| member as u64 + 1;
-        let target = members.first().copied().unwrap_or(0);
-        let joiner = self.operators.joiners.get(&fault).copied();
-        let add = |member: usize, is_learner: bool| {
-            Request::MemberAdd(MemberAddRequest { peer_urls: vec![peer_url(member)], is_learner })
-        };
-        let remove = |member: usize| Request::MemberRemove(MemberRemoveRequest { id: id(member) });
-        let steps: Vec<Step> = match (kind, joiner) {
-            (FaultKind::AddMember { learner, promote }, Some(joiner)) => {
-                let mut steps = vec![Step::Ask(add(joiner, *learner))];
-                if *learner && *promote {
-                    steps.push(Step::Ask(MemberPromoteRequest { id: id(joiner) }.into()));
-                }
-                steps
-            }
-            (FaultKind::RemoveMember, _) => vec![Step::Ask(remove(target))],
-            (FaultKind::ReplaceMember { joint: false }, Some(joiner)) => {
-                vec![Step::Ask(remove(target)), Step::Ask(add(joiner, false))]
-            }
-            (FaultKind::ReplaceMember { joint: true }, Some(joiner)) => {
-                vec![Step::Reconfigure(vec![add(joiner, false), remove(target)])]
-            }
-            (FaultKind::UpdateMember, _) => {
-                let peer_urls = vec![peer_url(target), format!("http://m{}.other:2380", target + 1)];
-                vec![Step::Ask(MemberUpdateRequest { id: id(target), peer_urls }.into())]
-            }
-            (FaultKind::MoveLeader, _) => {
-                vec![Step::AskLeader(MoveLeaderRequest { target_id: id(target) }.into())]
-            }
-            (FaultKind::Defragment, _) => {
-                members.iter().map(|member| Step::AskMember(*member, DefragmentRequest {}.into())).collect()
-            }
-            (FaultKind::Compact { keep, physical }, _) => {
-                vec![Step::Compact { keep: *keep, physical: *physical, revision: None }]
-            }
-            (FaultKind::ReclaimSpace, _) => {
-                let mut steps = vec![Step::Compact { keep: 0, physical: true, revision: None }];
-                let all = self.members();
-                steps.extend(all.iter().map(|member| Step::AskMember(*member, DefragmentRequest {}.into())));
-                let action = AlarmAction::Deactivate as i32;
-                // NOSPACE of every member; 0 is none in particular.
-                steps.extend(all.iter().map(|member| {
-                    Step::Ask(AlarmRequest { action, member_id: id(*member), alarm: 1 }.into())
-                }));
-                steps
-            }
-            _ => panic!("{} is nothing an operator does, or nobody is left to join", kind.name()),
-        };
+    /// An operator gets something to do.
+    pub(crate) fn begin_task(&mut self, steps: Vec<Step>, draw: Draw) {
         let endpoint = draw.then(20).below(self.processes.len() as u64) as usize;
         let task = Task { steps: steps.into(), attempts: 0, current: None, endpoint };
         self.operators.tasks.push(task);
         self.operate(self.operators.tasks.len() - 1);
     }
 
-    /// The machines that are members now, by place.
+    /// The member (by index) that a fault adds.
+    ///
+    /// # Panics
+    /// If it adds none.
+    pub(crate) fn joiner_of(&self, fault: usize) -> usize {
+        let joiner = self.operators.joiners.get(&fault);
+        *joiner.unwrap_or_else(|| {
+            panic!("fault {fault} asks for a new member, but its row in `plan` says that it adds none")
+        })
+    }
+
+    /// The machines that are members now, by index.
     pub(crate) fn members(&self) -> Vec<usize> {
         let is_member = |member: &usize| self.processes[*member].stage == Stage::Member;
         (0..self.processes.len()).filter(is_member).collect()
@@ -311,7 +271,7 @@ impl World<'_> {
         }
     }
 
-    /// Tells a member for how long it has been connected to each other one, as its transport knows.
+    /// Gives a member what its transport knows: for how long it has been connected to each other one.
     pub(crate) fn feed_connections(&mut self, member: usize) {
         let now = self.now();
         let connected = (0..self.processes.len()).filter(|other| *other != member).filter_map(|other| {
@@ -335,7 +295,7 @@ enum Removal {
     Never,
 }
 
-/// Whom a step takes away, by place.
+/// Whom a step takes away, by index.
 fn removed_by(step: &Step) -> Option<usize> {
     let removed = |request: &Request| match request {
         Request::MemberRemove(MemberRemoveRequest { id }) => Some(*id as usize - 1),

@@ -38,6 +38,15 @@ pub(crate) enum Stage {
     Removed,
 }
 
+/// A fault that keeps a process from running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hold {
+    /// Its index in the plan.
+    pub(crate) fault: u32,
+    /// Whether it only pauses the process; else the process is down.
+    pub(crate) pauses: bool,
+}
+
 /// One member's process and machine.
 pub(crate) struct Process {
     pub(crate) stage: Stage,
@@ -54,9 +63,9 @@ pub(crate) struct Process {
     pub(crate) config: Config,
     pub(crate) clock: Clock,
     pub(crate) disk: SimDisk,
-    /// A section of the disk was begun whose end it was not told yet. More than one event may stand in
-    /// the queue for one end, where a fault that slowed or stalled the disk is over; the second of them
-    /// must not end the section that follows.
+    /// It waits for the end of a section of the disk. More than one event may stand in the queue for one
+    /// end, where a fault that slowed or stalled the disk is over; the second of them must not end the
+    /// section that follows.
     pub(crate) section: bool,
     /// What came while it could not run.
     pub(crate) inbox: VecDeque<Input>,
@@ -74,11 +83,11 @@ pub(crate) struct Process {
     pub(crate) gone: bool,
     /// Times it panicked; after a few it is left alone.
     pub(crate) panics: u32,
-    /// Faults (by number) that keep it down or paused.
-    pub(crate) held_by: Vec<u32>,
-    /// It was asked to stop, by this fault.
+    /// Faults that keep it down or paused.
+    pub(crate) held_by: Vec<Hold>,
+    /// The fault that asked it to stop.
     pub(crate) stopping: Option<u32>,
-    /// A crash at the n-th disk operation of its next start, and whether power goes with it.
+    /// A crash at this disk operation (from 1) of its next start, and whether power goes with it.
     pub(crate) crash_in_recovery: Option<(u64, bool)>,
     /// Whether the armed crash at a disk operation takes the power with it.
     pub(crate) armed_power: bool,
@@ -121,10 +130,9 @@ impl Process {
         matches!(self.state, State::Running | State::Paused)
     }
 
-    /// Whether the disk ever gave this member an error: then it may end itself, as etcd does.
-    pub(crate) fn disk_had_errors(&self) -> bool {
-        let counts = self.disk.counts();
-        ["disk-error", "disk-full", "short-read"].iter().any(|fault| counts.contains_key(fault))
+    /// Whether a fault holds it that pauses it.
+    pub(crate) fn is_held_paused(&self) -> bool {
+        self.held_by.iter().any(|hold| hold.pauses)
     }
 
     /// Forgets all that was in memory.

@@ -21,7 +21,7 @@ use crate::disk::SimDisk;
 use crate::faults::Nemesis;
 use crate::network::{Body, Network, Packet, Sent, head_of};
 use crate::operators::Operators;
-use crate::process::{Process, Stage, State};
+use crate::process::{Hold, Process, Stage, State};
 use crate::queue::Queue;
 use crate::recorder::Recorder;
 use crate::settle::Settle;
@@ -311,7 +311,7 @@ impl<'a> World<'a> {
         let excused = if lasting {
             self.nemesis.excuses_refusal(member)
         } else {
-            self.processes[member].disk_had_errors()
+            self.processes[member].disk.had_errors()
         };
         if !excused {
             self.surprise(member, stop.clone());
@@ -348,7 +348,7 @@ impl<'a> World<'a> {
             panic!("member {} was struck at a failpoint that nobody armed", member + 1);
         };
         let stop = if does == PointAction::PowerLoss { Stop::PowerLoss } else { Stop::Crash };
-        process.held_by.push(fault);
+        process.held_by.push(Hold { fault, pauses: false });
         self.recorder.count("failpoint-fired");
         self.kill(member, stop);
         let down =
@@ -571,7 +571,7 @@ impl<'a> World<'a> {
         self.processes[member].effects = Some(effects);
         if let Some(why) = fatal {
             let stop = Stop::Fatal(why);
-            if !self.processes[member].disk_had_errors() {
+            if !self.processes[member].disk.had_errors() {
                 self.surprise(member, stop.clone());
             }
             self.end_process(member, stop);
@@ -697,8 +697,8 @@ impl<'a> World<'a> {
             let process = &mut self.processes[member];
             process.state = State::Running;
             process.bootstrapped = true;
-            if !process.held_by.is_empty() && self.nemesis.is_pausing(&self.processes[member].held_by) {
-                self.processes[member].state = State::Paused;
+            if process.is_held_paused() {
+                process.state = State::Paused;
             }
         }
         self.feed(member, Input::SectionDone);

@@ -4,8 +4,8 @@ use api::etcdserverpb::{PutRequest, RangeRequest};
 use etcdsim_world as world;
 use keyed::Ratio;
 use plan::{
-    Client, Cluster, Disk, Expect, Failover, Fault, FaultKind, Link, Network, Phases, Plan, PlannedOperation,
-    Settings, Spread, Target, Trigger,
+    Client, Cluster, Disk, Expect, Failover, Fault, FaultKind, Link, Network, NetworkFault, Phases, Plan,
+    PlannedOperation, ProcessFault, Settings, Spread, Target, Trigger,
 };
 use record::Nanos;
 
@@ -95,10 +95,10 @@ fn a_quiet_cluster_answers_everything() {
 #[test]
 fn crashes_and_power_losses_are_survived() {
     let faults = vec![
-        fault(3_000, 2_000, Target::Leader, FaultKind::Crash),
-        fault(7_000, 1_000, Target::All, FaultKind::PowerLoss),
-        fault(12_000, 3_000, Target::Leader, FaultKind::Isolate),
-        fault(16_000, 3_000, Target::Random, FaultKind::Pause),
+        fault(3_000, 2_000, Target::Leader, ProcessFault::Crash.into()),
+        fault(7_000, 1_000, Target::All, ProcessFault::PowerLoss.into()),
+        fault(12_000, 3_000, Target::Leader, NetworkFault::Isolate.into()),
+        fault(16_000, 3_000, Target::Random, ProcessFault::Pause.into()),
     ];
     let plan = plan(3, 20, faults);
     let record = world::run(&plan, &mut (), world::Options::default());
@@ -110,8 +110,8 @@ fn crashes_and_power_losses_are_survived() {
 #[test]
 fn the_same_plan_gives_the_same_trace() {
     let faults = vec![
-        fault(2_000, 2_000, Target::Majority, FaultKind::PowerLoss),
-        fault(6_000, 2_000, Target::Leader, FaultKind::OneWay { inbound: true }),
+        fault(2_000, 2_000, Target::Majority, ProcessFault::PowerLoss.into()),
+        fault(6_000, 2_000, Target::Leader, NetworkFault::OneWay { inbound: true }.into()),
     ];
     let plan = plan(5, 10, faults);
     let once = world::run(&plan, &mut (), world::Options { keep_events: true });

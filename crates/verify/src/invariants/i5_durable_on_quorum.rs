@@ -80,7 +80,7 @@ fn lack(member: &Member, index: u64, term: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use record::{Fact, Probe, Stop};
+    use record::{Fact, FaultEffect, Probe, Stop};
 
     use super::super::script::Script;
 
@@ -201,7 +201,7 @@ mod tests {
         let mut run = Script::new(3);
         run.leads(1, 1);
         run.write(1, &[(1, 1)]);
-        run.tell(2, Fact::Fault { fault: 0, what: "lost-disk", kind: 0, begins: true });
+        run.fault(2, FaultEffect::DAMAGE);
         run.commit(1, 1, 1);
         run.holds();
     }

@@ -276,7 +276,7 @@ fn backend_event(member: &Member, consistent_index: u64, time: record::Nanos) ->
 
 #[cfg(test)]
 mod tests {
-    use record::{Fact, MessageKind, Probe, Role, Stop};
+    use record::{Fact, FaultEffect, MessageKind, Probe, Role, Stop};
 
     use super::super::script::Script;
 
@@ -316,7 +316,7 @@ mod tests {
         run.send(1, 3, MessageKind::RequestVoteResponse, 3, 0);
         run.stop(1, Stop::PowerLoss);
         run.lose_state(1, 2, 2, 0);
-        run.tell(1, Fact::Fault { fault: 0, what: "slow-disk", kind: 0, begins: true });
+        run.fault(1, FaultEffect::NONE);
         run.start(1, 3);
         run.broke(
             "I7",
@@ -554,7 +554,7 @@ mod tests {
     #[test]
     fn a_fault_that_struck_nobody_excuses_nobody() {
         let mut run = member();
-        run.tell(0, Fact::Fault { fault: 0, what: "lost-disk", kind: 0, begins: true });
+        run.fault(0, FaultEffect::DAMAGE);
         run.stop(1, Stop::PowerLoss);
         run.lose_after(1, 3);
         run.start(1, 2);
@@ -563,18 +563,16 @@ mod tests {
 
     #[test]
     fn a_damaged_disk_excuses() {
-        for what in super::super::member::DAMAGE {
-            let mut run = member();
-            run.send(1, 2, MessageKind::RequestVoteResponse, 2, 0);
-            run.tell(1, Fact::Fault { fault: 0, what, kind: 0, begins: true });
-            run.stop(1, Stop::PowerLoss);
-            run.lose_after(1, 0);
-            run.lose_state(1, 0, 0, 0);
-            run.start(1, 0);
-            run.tell(1, Fact::BackendDurable { consistent_index: 0 });
-            run.votes(1, 2, 3);
-            run.holds();
-            assert_eq!(run.monitors.probes()[Probe::DisksDamaged], 1);
-        }
+        let mut run = member();
+        run.send(1, 2, MessageKind::RequestVoteResponse, 2, 0);
+        run.fault(1, FaultEffect::DAMAGE);
+        run.stop(1, Stop::PowerLoss);
+        run.lose_after(1, 0);
+        run.lose_state(1, 0, 0, 0);
+        run.start(1, 0);
+        run.tell(1, Fact::BackendDurable { consistent_index: 0 });
+        run.votes(1, 2, 3);
+        run.holds();
+        assert_eq!(run.monitors.probes()[Probe::DisksDamaged], 1);
     }
 }

@@ -3,16 +3,12 @@
 //! Nothing is checked here. Every method is called after the invariants have seen the fact.
 
 use record::fact::MessageHead;
-use record::{Event, Fact, LogEntry, MemberId, Nanos, Role};
+use record::{Event, Fact, FaultEffect, LogEntry, MemberId, Nanos, Role};
 
 use super::configuration::Configuration;
 use super::disk::{Disk, Held};
 use super::i4_state_machine_safety::Witness;
 use super::log::TermLog;
-
-/// Faults that take back what a disk has confirmed. A member they strike is excused from having
-/// durable data for the rest of the run.
-pub(super) const DAMAGE: [&str; 4] = ["bit-rot", "lost-write", "misdirected-write", "lost-disk"];
 
 /// One member.
 #[derive(Debug)]
@@ -25,7 +21,8 @@ pub(super) struct Member {
     pub started: Event,
     /// How the life before ended.
     pub stopped: Option<Event>,
-    /// The first fault that took back what its disk had confirmed.
+    /// The first fault that took back what its disk had confirmed. From then on nothing that was
+    /// durable is expected of the member.
     pub damage: Option<Event>,
     /// Whether the page cache was lost since it last recovered.
     pub power_lost: bool,
@@ -100,8 +97,8 @@ impl Member {
     }
 
     /// A fault struck it.
-    pub fn fault(&mut self, event: &Event, what: &str) {
-        if self.damage.is_none() && DAMAGE.contains(&what) {
+    pub fn fault(&mut self, event: &Event, effect: FaultEffect) {
+        if self.damage.is_none() && effect.damages {
             self.damage = Some(event.clone());
         }
     }

@@ -44,7 +44,7 @@ mod words;
 
 use record::fact::MessageHead;
 use record::probe::Counts;
-use record::{Event, Fact, LogEntry, MemberId, Nanos, Observer, Probe, Role, Stop};
+use record::{Event, Fact, FaultEffect, LogEntry, MemberId, Nanos, Observer, Probe, Role, Stop};
 
 use commits::{Commit, Commits};
 use configuration::Configuration;
@@ -128,10 +128,10 @@ impl Monitors {
         &self.probes
     }
 
-    fn fault(&mut self, event: &Event, what: &str) {
+    fn fault(&mut self, event: &Event, effect: FaultEffect) {
         let member = &mut self.members[place(event)];
         let before = member.damage.is_some();
-        member.fault(event, what);
+        member.fault(event, effect);
         self.probes[Probe::DisksDamaged] += u64::from(member.damage.is_some() && !before);
     }
 
@@ -395,7 +395,7 @@ impl Observer for Monitors {
             }
             Fact::Stopped(stop) => self.stopped(event, stop),
             // A fault that names nobody strikes nobody's disk.
-            Fact::Fault { what, begins: true, .. } if event.member != 0 => self.fault(event, what),
+            Fact::Fault { effect, begins: true, .. } if event.member != 0 => self.fault(event, *effect),
             Fact::Fault { .. } => {}
             Fact::Recovered {
                 term,

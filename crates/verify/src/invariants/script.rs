@@ -4,7 +4,7 @@
 //! so that a test only says what happens. It never judges.
 
 use record::fact::MessageHead;
-use record::{Event, Fact, LogEntry, MemberId, MessageKind, Observer, Role, Stop};
+use record::{Event, Fact, FaultEffect, LogEntry, MemberId, MessageKind, Observer, Role, Stop};
 
 use super::{Broken, Monitors};
 
@@ -61,6 +61,11 @@ impl Script {
     pub fn tell(&mut self, member: MemberId, fact: Fact) {
         self.last = Event { time: self.last.time + 1, member, fact };
         self.monitors.event(&self.last);
+    }
+
+    /// A fault with this effect strikes a member; 0 is nobody.
+    pub fn fault(&mut self, member: MemberId, effect: FaultEffect) {
+        self.tell(member, Fact::Fault { fault: 0, what: "a fault", kind: 0, effect, begins: true });
     }
 
     /// A life begins with all that the log holds and the store as after `applied`.

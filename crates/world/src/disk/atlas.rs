@@ -65,7 +65,7 @@
 
 use std::collections::BTreeSet;
 
-use plan::{FaultKind, Files};
+use plan::{DiskFault, FaultKind, Files};
 
 use super::content::PAGE;
 
@@ -90,15 +90,7 @@ impl Atlas {
     /// Who is struck first gets the budget. A shrinker that leaves out a refused fault changes
     /// nothing, and one that leaves out an admitted fault takes no admission from the others.
     pub fn may_damage(&mut self, member: u32, kind: &FaultKind) -> bool {
-        match kind {
-            FaultKind::LostWrite { files: Files::Wal, .. }
-            | FaultKind::MisdirectedWrite { files: Files::Wal, .. } => false,
-            FaultKind::BitRot { .. }
-            | FaultKind::LostWrite { .. }
-            | FaultKind::MisdirectedWrite { .. }
-            | FaultKind::LostDisk => self.give_up(member),
-            _ => true,
-        }
+        !kind.effect().damages || (!is_about_the_log_alone(kind) && self.give_up(member))
     }
 
     /// Counts a member as one that never comes back, if another one can be spared. Returns whether
@@ -114,6 +106,17 @@ impl Atlas {
     pub fn is_damaged(&self, member: u32) -> bool {
         self.damaged.contains(&member)
     }
+}
+
+/// Whether it is a fault of writes, and of none but those of the log, which never go astray.
+fn is_about_the_log_alone(kind: &FaultKind) -> bool {
+    matches!(
+        kind,
+        FaultKind::Disk(
+            DiskFault::LostWrite { files: Files::Wal, .. }
+                | DiskFault::MisdirectedWrite { files: Files::Wal, .. }
+        )
+    )
 }
 
 /// Bytes at the start of such a file that are never damaged.
@@ -135,7 +138,8 @@ pub(super) fn exposed_to_rot(files: Option<Files>, len: u64, tail: u64) -> std::
 mod tests {
     use super::*;
 
-    const ROT: FaultKind = FaultKind::BitRot { files: Files::All, count: 1 };
+    const ROT: FaultKind = FaultKind::Disk(DiskFault::BitRot { files: Files::All, count: 1 });
+    const LOST: FaultKind = FaultKind::Disk(DiskFault::LostDisk);
 
     #[test]
     fn a_quorum_stays_undamaged() {
@@ -143,7 +147,7 @@ mod tests {
             let mut atlas = Atlas::new(voters);
             for member in 1..=voters {
                 atlas.may_damage(member, &ROT);
-                atlas.may_damage(member, &FaultKind::LostDisk);
+                atlas.may_damage(member, &LOST);
             }
             let undamaged = (1..=voters).filter(|member| !atlas.is_damaged(*member)).count();
             assert_eq!(undamaged as u32, voters / 2 + 1, "{voters} voters");
@@ -154,15 +158,15 @@ mod tests {
     fn one_member_may_be_struck_again() {
         let mut atlas = Atlas::new(3);
         assert!(atlas.may_damage(2, &ROT));
-        assert!(atlas.may_damage(2, &FaultKind::LostDisk));
+        assert!(atlas.may_damage(2, &LOST));
         assert!(!atlas.may_damage(3, &ROT));
-        assert!(atlas.may_damage(3, &FaultKind::StalledDisk));
+        assert!(atlas.may_damage(3, &DiskFault::StalledDisk.into()));
     }
 
     #[test]
     fn a_promise_is_never_lost_in_silence() {
         let mut atlas = Atlas::new(5);
-        assert!(!atlas.may_damage(1, &FaultKind::LostWrite { files: Files::Wal, count: 1 }));
+        assert!(!atlas.may_damage(1, &DiskFault::LostWrite { files: Files::Wal, count: 1 }.into()));
         assert!(!atlas.is_damaged(1));
         assert!(!write_may_go_astray(Some(Files::Wal), 1 << 20));
         assert!(!write_may_go_astray(Some(Files::Backend), 0));

@@ -3,7 +3,7 @@
 
 use keyed::Keyed;
 use member::disk::{DiskError, DiskErrorKind, DiskJob, DiskOp, Path};
-use plan::{DiskCall, FaultKind};
+use plan::{DiskCall, DiskFault};
 
 use super::counts::Counts;
 use super::file::Fate;
@@ -25,14 +25,16 @@ pub(super) struct Drive {
     pub(super) counts: Counts,
     pub(super) lanes: Lanes,
     pub(super) ordinal: u64,
+    /// Whether a fault, or want of room, ever made a call fail.
+    pub(super) had_errors: bool,
     /// The incarnation that may use the disk.
     alive: Option<u32>,
     jobs: Jobs,
-    media: Media,
+    pub(super) media: Media,
     timing: Timing,
     survival: Keyed,
     /// The disk's own limit, in bytes.
-    capacity: u64,
+    pub(super) capacity: u64,
     /// The ordinal before the running section.
     section: Option<u64>,
 }
@@ -45,6 +47,7 @@ impl Drive {
             counts: Counts::default(),
             lanes: Lanes::default(),
             ordinal: 0,
+            had_errors: false,
             alive: None,
             jobs: Jobs::default(),
             media: Media::new(keyed.split(MEDIA)),
@@ -60,8 +63,8 @@ impl Drive {
     pub(super) fn attach(&mut self, incarnation: u32) {
         assert!(
             self.alive.is_none() && self.lanes.idle(),
-            "incarnation {incarnation} attaches while {:?} is alive: the end of a process must be told to its disk \
-             by crash or power_loss, however it ended",
+            "incarnation {incarnation} attaches while {:?} is alive: however a process ended, its disk must learn \
+             of it by crash or power_loss",
             self.alive
         );
         self.alive = Some(incarnation);
@@ -95,12 +98,11 @@ impl Drive {
         self.cache.lose_power(|who, nth| survival.draw(who, nth), &mut self.counts);
     }
 
+    /// The process ends and all its files are gone.
     pub(super) fn wipe(&mut self) {
         self.lanes.take();
         self.end_process();
         self.cache = PageCache::new(self.capacity);
-        self.set_limit();
-        self.counts.add(FaultKind::LostDisk.name(), 1);
     }
 
     // ---- sections and jobs ----
@@ -112,7 +114,7 @@ impl Drive {
     }
 
     pub(super) fn end_section(&mut self) -> Option<u64> {
-        let before = self.section.take().expect("a section ends that was not begun");
+        let before = self.section.take().expect("a section ends that was never begun");
         (self.ordinal > before).then(|| self.lanes.cursor(Lane::Section))
     }
 
@@ -181,6 +183,7 @@ impl Drive {
         let failed = !self.media.quiet()
             && (self.media.fails(DiskCall::Read, path, &mut self.counts).is_some()
                 || bytes && self.media.cuts_read(path, &mut self.counts));
+        self.had_errors |= failed;
         let result = if failed { Err(DiskErrorKind::Io) } else { look(&self.cache) };
         self.place(Lane::Section, DiskCall::Read, Touch::Nothing);
         result.map_err(|kind| DiskError { kind, path: path.into() })
@@ -199,7 +202,10 @@ impl Drive {
         let (touch, result) = match self.apply(call, op) {
             Ok(touch) => (touch, Ok(())),
             Err(Refusal { kind, touch }) => {
-                self.counts.add("disk-full", u64::from(kind == DiskErrorKind::Full));
+                if kind == DiskErrorKind::Full {
+                    self.counts.add(DiskFault::DiskFull { left: 0 }.name(), 1);
+                    self.had_errors = true;
+                }
                 (touch, Err(DiskError { kind, path: path_of(op).clone() }))
             }
         };
@@ -216,6 +222,7 @@ impl Drive {
             return self.cache.apply(op, ordinal, |_| Fate::Arrives);
         }
         if let Some(fault) = self.media.fails(call, path_of(op), &mut self.counts) {
+            self.had_errors = true;
             return Err(self.cache.fail(op, ordinal, self.media.draw(fault, ordinal)));
         }
         let media = &mut self.media;
@@ -227,60 +234,9 @@ impl Drive {
         let mut takes = healthy;
         if !self.media.quiet() {
             takes = self.media.slow(call, self.ordinal, takes, &mut self.counts);
-            self.counts.add("stalled-disk", u64::from(self.media.stalls()));
+            self.counts.add(DiskFault::StalledDisk.name(), u64::from(self.media.stalls()));
         }
         self.lanes.place(&mut self.cache, lane, self.ordinal, (takes, healthy), touch);
-    }
-
-    // ---- faults ----
-
-    pub(super) fn inject(&mut self, now: u64, fault: u64, kind: &FaultKind) {
-        self.settle(now);
-        match *kind {
-            FaultKind::BitRot { files, count } => {
-                let flipped = self.media.rot(&mut self.cache, fault, self.ordinal, files, count);
-                self.counts.add(kind.name(), flipped);
-            }
-            FaultKind::DiskFull { left } => {
-                let left = self.cache.used().saturating_add(left);
-                self.media.begin(fault, FaultKind::DiskFull { left });
-                self.set_limit();
-            }
-            FaultKind::StalledDisk => {
-                self.media.begin(fault, kind.clone());
-                self.counts.add(kind.name(), self.lanes.stall());
-            }
-            FaultKind::SlowDisk { .. }
-            | FaultKind::DiskError { .. }
-            | FaultKind::LostWrite { .. }
-            | FaultKind::MisdirectedWrite { .. }
-            | FaultKind::ShortRead { .. } => self.media.begin(fault, kind.clone()),
-            _ => panic!(
-                "fault {fault}, {kind:?}, was injected into a disk: its kind belongs elsewhere in the world"
-            ),
-        }
-    }
-
-    pub(super) fn heal(&mut self, now: u64, fault: u64) {
-        self.settle(now);
-        let was_slow = matches!(self.media.end(fault), Some(FaultKind::SlowDisk { .. }));
-        self.set_limit();
-        if !self.media.stalls() {
-            self.lanes.resume(&mut self.cache, now);
-        }
-        if was_slow {
-            self.lanes.hurry(&mut self.cache, now);
-        }
-    }
-
-    pub(super) fn heal_all(&mut self, now: u64) {
-        for fault in self.media.faults() {
-            self.heal(now, fault);
-        }
-    }
-
-    fn set_limit(&mut self) {
-        self.cache.limit = self.media.limit(self.capacity);
     }
 }
 

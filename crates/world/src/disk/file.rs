@@ -148,12 +148,11 @@ impl File {
         }
     }
 
-    /// Flips a durable bit. Who has the page in the cache does not see it yet.
-    pub(super) fn rot(&mut self, offset: u64, bit: u32) {
-        let sector = offset / SECTOR;
+    /// Changes bytes of a durable sector. Whoever has the page in the cache does not see it yet.
+    pub(super) fn damage(&mut self, sector: u64, change: impl FnOnce(&mut Content)) {
         let clean = self.durable.sector(sector);
         self.belief.entry(sector).or_insert(clean);
-        self.durable.flip(offset, bit);
+        change(&mut self.durable);
     }
 
     /// A sync has happened: the operations before `ordinal` are durable.

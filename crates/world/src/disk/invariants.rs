@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use keyed::{Domain, Draw, Keyed};
 use member::disk::{DiskJob, DiskOp};
-use plan::{DiskCall, FaultKind, Files, Spread};
+use plan::{DiskCall, DiskFault, Files, Spread};
 
 use super::content::{Content, SECTOR};
 use super::drive::Drive;
@@ -32,17 +32,17 @@ fn operation(draw: Draw) -> DiskOp {
     }
 }
 
-fn fault(draw: Draw) -> FaultKind {
+fn fault(draw: Draw) -> DiskFault {
     let files = *draw.then(1).pick(&[Files::Wal, Files::Snapshot, Files::Backend, Files::All]);
     let call = *draw.then(2).pick(&[DiskCall::Read, DiskCall::Write, DiskCall::Sync]);
     match draw.below(7) {
-        0 => FaultKind::StalledDisk,
-        1 => FaultKind::DiskError { call, files, count: 2 },
-        2 => FaultKind::DiskFull { left: draw.then(3).below(10_000) },
-        3 => FaultKind::BitRot { files, count: 3 },
-        4 => FaultKind::LostWrite { files, count: 2 },
-        5 => FaultKind::MisdirectedWrite { files, count: 2 },
-        _ => FaultKind::SlowDisk {
+        0 => DiskFault::StalledDisk,
+        1 => DiskFault::DiskError { call, files, count: 2 },
+        2 => DiskFault::DiskFull { left: draw.then(3).below(10_000) },
+        3 => DiskFault::BitRot { files, count: 3 },
+        4 => DiskFault::LostWrite { files, count: 2 },
+        5 => DiskFault::MisdirectedWrite { files, count: 2 },
+        _ => DiskFault::SlowDisk {
             call: Some(call),
             factor: 3,
             extra: Spread::Exponential { floor: 1, mean: 9 },

@@ -10,7 +10,7 @@ use super::names::{FileId, directory};
 /// How a job ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobOutcome {
-    /// What the member is told.
+    /// What the member gets to know.
     pub result: Result<(), DiskError>,
     /// Whether the job synced, and afterwards everything this job and all jobs before it wrote or
     /// created was covered by a successful sync. After a failed job it is false for good: what that

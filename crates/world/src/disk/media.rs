@@ -7,21 +7,21 @@ use std::collections::BTreeMap;
 
 use keyed::{Draw, Keyed};
 use member::disk::DiskOp;
-use plan::{DiskCall, FaultKind, Files};
+use plan::{DiskCall, DiskFault, Files};
 
 use super::atlas;
 use super::content::{SECTOR, sectors};
 use super::counts::Counts;
 use super::file::Fate;
-use super::page_cache::{Extent, PageCache};
+use super::page_cache::Extent;
 use super::timing::sample;
 
 /// The faults that are on.
 #[derive(Debug)]
 pub(super) struct Media {
     /// By their number. Counts go down as they strike; a fault that has none left is taken out. The
-    /// room of [`FaultKind::DiskFull`] is counted from an empty disk here.
-    active: BTreeMap<u64, FaultKind>,
+    /// room of [`DiskFault::DiskFull`] is counted from an empty disk here.
+    active: BTreeMap<u64, DiskFault>,
     keyed: Keyed,
 }
 
@@ -43,7 +43,7 @@ pub(super) fn call_of(op: &DiskOp) -> DiskCall {
     }
 }
 
-fn about(files: Files, path: &str) -> bool {
+pub(super) fn about(files: Files, path: &str) -> bool {
     files == Files::All || kind_of(path) == Some(files)
 }
 
@@ -65,12 +65,12 @@ impl Media {
     }
 
     /// Switches a fault on.
-    pub(super) fn begin(&mut self, fault: u64, kind: FaultKind) {
+    pub(super) fn begin(&mut self, fault: u64, kind: DiskFault) {
         self.active.insert(fault, kind);
     }
 
     /// Switches a fault off; gives its kind if it was on.
-    pub(super) fn end(&mut self, fault: u64) -> Option<FaultKind> {
+    pub(super) fn end(&mut self, fault: u64) -> Option<DiskFault> {
         self.active.remove(&fault)
     }
 
@@ -81,13 +81,13 @@ impl Media {
 
     /// Whether nothing ends.
     pub(super) fn stalls(&self) -> bool {
-        self.active.values().any(|kind| *kind == FaultKind::StalledDisk)
+        self.active.values().any(|kind| *kind == DiskFault::StalledDisk)
     }
 
     /// Bytes the disk holds, where `capacity` is its own limit.
     pub(super) fn limit(&self, capacity: u64) -> u64 {
         let limits = self.active.values().filter_map(|kind| match kind {
-            FaultKind::DiskFull { left } => Some(*left),
+            DiskFault::DiskFull { left } => Some(*left),
             _ => None,
         });
         limits.fold(capacity, u64::min)
@@ -96,7 +96,7 @@ impl Media {
     /// How long an operation takes that would take `takes` on a sound device.
     pub(super) fn slow(&self, call: DiskCall, ordinal: u64, takes: u64, counts: &mut Counts) -> u64 {
         self.active.iter().fold(takes, |takes, (fault, kind)| match kind {
-            FaultKind::SlowDisk { call: only, factor, extra } if only.is_none_or(|only| only == call) => {
+            DiskFault::SlowDisk { call: only, factor, extra } if only.is_none_or(|only| only == call) => {
                 counts.add(kind.name(), 1);
                 let extra = sample(*extra, || self.draw(*fault, ordinal));
                 takes.saturating_mul(u64::from(*factor)).saturating_add(extra)
@@ -108,7 +108,7 @@ impl Media {
     /// Whether a call fails with EIO: the number of the fault that makes it.
     pub(super) fn fails(&mut self, call: DiskCall, path: &str, counts: &mut Counts) -> Option<u64> {
         let (fault, name) = self.strike(|kind| match kind {
-            FaultKind::DiskError { call: only, files, count } if *only == call && about(*files, path) => {
+            DiskFault::DiskError { call: only, files, count } if *only == call && about(*files, path) => {
                 Some(count)
             }
             _ => None,
@@ -120,7 +120,7 @@ impl Media {
     /// Whether a read returns fewer bytes than it was asked for.
     pub(super) fn cuts_read(&mut self, path: &str, counts: &mut Counts) -> bool {
         let struck = self.strike(|kind| match kind {
-            FaultKind::ShortRead { files, count } if about(*files, path) => Some(count),
+            DiskFault::ShortRead { files, count } if about(*files, path) => Some(count),
             _ => None,
         });
         struck.inspect(|(_, name)| counts.add(name, 1)).is_some()
@@ -132,7 +132,7 @@ impl Media {
             return Fate::Arrives;
         }
         let lost = self.strike(|kind| match kind {
-            FaultKind::LostWrite { files, count } if about(*files, path) => Some(count),
+            DiskFault::LostWrite { files, count } if about(*files, path) => Some(count),
             _ => None,
         });
         if lost.is_some() {
@@ -140,7 +140,7 @@ impl Media {
         }
         let places = Places::new(kind_of(path), extent);
         let struck = self.strike(|kind| match kind {
-            FaultKind::MisdirectedWrite { files, count } if about(*files, path) && places.count > 0 => {
+            DiskFault::MisdirectedWrite { files, count } if about(*files, path) && places.count > 0 => {
                 Some(count)
             }
             _ => None,
@@ -152,7 +152,7 @@ impl Media {
     /// Finds the first fault whose strikes `count` gives out, and takes one.
     fn strike(
         &mut self,
-        mut count: impl FnMut(&mut FaultKind) -> Option<&mut u32>,
+        mut count: impl FnMut(&mut DiskFault) -> Option<&mut u32>,
     ) -> Option<(u64, &'static str)> {
         for (fault, kind) in &mut self.active {
             let name = kind.name();
@@ -165,43 +165,6 @@ impl Media {
             return Some((fault, name));
         }
         None
-    }
-
-    /// Flips `count` bits of durable content, for good. Returns how many were flipped: none where
-    /// there is nothing to flip.
-    pub(super) fn rot(
-        &self,
-        cache: &mut PageCache,
-        fault: u64,
-        ordinal: u64,
-        files: Files,
-        count: u32,
-    ) -> u64 {
-        let named: Vec<_> = cache.names.durable().iter().map(|(path, id)| (path.clone(), *id)).collect();
-        let mut exposed = Vec::new();
-        for (path, id) in named.into_iter().filter(|(path, _)| about(files, path)) {
-            let Some(file) = cache.file(id) else { continue };
-            let range = atlas::exposed_to_rot(kind_of(&path), file.durable.len(), file.tail);
-            exposed.extend(file.durable.written(range).map(|piece| (id, piece)));
-        }
-        let bytes: u64 = exposed.iter().map(|(_, piece)| piece.end - piece.start).sum();
-        if bytes == 0 {
-            return 0;
-        }
-        for nth in 0..count {
-            let draw = self.draw(fault, ordinal).then(u64::from(nth));
-            let mut at = draw.below(bytes);
-            for (id, piece) in &exposed {
-                let len = piece.end - piece.start;
-                if at < len {
-                    let file = cache.file(*id).expect("a file went away while its bits were counted");
-                    file.rot(piece.start + at, draw.then(1).below(8) as u32);
-                    break;
-                }
-                at -= len;
-            }
-        }
-        u64::from(count)
     }
 }
 

@@ -5,7 +5,7 @@
 //!   written before it was asked for. A crash takes back what was not over; see [`SimDisk::crash`].
 //! - Power failures: of what no sync covered, any subset of sectors, lengths and names survives
 //!   (`survival.rs`, `names.rs`).
-//! - Faults of the device (`media.rs`), kept by an [`Atlas`] from destroying what the protocol needs.
+//! - Faults of the device (`faults.rs`, `media.rs`), kept by an [`Atlas`] from destroying what the protocol needs.
 //! - A failed sync drops the dirty pages; a full disk cuts a write short.
 //!
 //! What it does not model: permissions, links, holes that take no room, memory maps, the time a read
@@ -22,6 +22,7 @@ mod atlas;
 mod content;
 mod counts;
 mod drive;
+mod faults;
 mod file;
 #[cfg(test)]
 mod invariants;
@@ -39,7 +40,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use keyed::Keyed;
 use member::disk::{Disk, DiskError, DiskErrorKind, DiskJob, DiskOp};
-use plan::FaultKind;
+use plan::DiskFault;
 
 pub use atlas::Atlas;
 use drive::Drive;
@@ -77,7 +78,7 @@ impl SimDisk {
     /// The disk as a new process sees it. Clean pages count as evicted: damage shows from here on.
     ///
     /// # Panics
-    /// If the last process's end was not told by [`SimDisk::crash`] or [`SimDisk::power_loss`].
+    /// If the last process ended without [`SimDisk::crash`] or [`SimDisk::power_loss`].
     pub fn attach(&self, incarnation: u32) -> Arc<dyn Disk> {
         self.drive().attach(incarnation);
         Arc::new(Handle { disk: self.clone(), incarnation })
@@ -92,11 +93,6 @@ impl SimDisk {
     /// The same, and the page cache is gone, too: of what is not durable a part survives by keyed draws.
     pub fn power_loss(&self, now: u64) {
         self.drive().power_loss(now);
-    }
-
-    /// The process ends and all its files are gone.
-    pub fn wipe(&self) {
-        self.drive().wipe();
     }
 
     // ---- sections and jobs ----
@@ -129,8 +125,8 @@ impl SimDisk {
         self.drive().complete(now, job)
     }
 
-    /// The times of what is under way; to be asked after a stall has begun or ended. Times told
-    /// before are void.
+    /// The times of what is under way; to be asked after a stall has begun or ended, which makes
+    /// all earlier times void.
     pub fn retime(&self) -> Retimed {
         let (jobs, section) = self.drive().retime();
         Retimed { jobs, section }
@@ -163,11 +159,9 @@ impl SimDisk {
 
     // ---- faults ----
 
-    /// Switches on the fault of the plan that has this number. Ask the [`Atlas`] before.
-    ///
-    /// # Panics
-    /// If the kind is none of the disk's.
-    pub fn inject(&self, now: u64, fault: u64, kind: &FaultKind) {
+    /// Switches on the fault of the plan that has this number. Ask the [`Atlas`] before. A
+    /// fault that ends the process is injected after that end.
+    pub fn inject(&self, now: u64, fault: u64, kind: &DiskFault) {
         self.drive().inject(now, fault, kind);
     }
 
@@ -186,6 +180,12 @@ impl SimDisk {
     /// that is full counts as "disk-full", whether a fault or its own capacity made it so.
     pub fn counts(&self) -> BTreeMap<&'static str, u64> {
         self.drive().counts.get().clone()
+    }
+
+    /// Whether a fault, or want of room, ever made a call of a process fail: then the process may end
+    /// itself, as etcd does.
+    pub fn had_errors(&self) -> bool {
+        self.drive().had_errors
     }
 
     /// Operations asked for so far.

@@ -230,20 +230,24 @@ impl Network {
         self.rules.push(ActiveRule::new(fault, rule, from, to));
     }
 
-    /// Ends what a fault does among these processes, and leaves the rest of it as it is. What was held
-    /// between them goes on its way now, in order.
-    pub(crate) fn end_among(
+    /// Ends what an overlay does among these processes, and leaves the rest of it as it is.
+    pub(crate) fn remove_overlay_among(&mut self, fault: u32, spared: &[usize]) {
+        for from in spared {
+            for to in spared {
+                self.links[from * self.processes + to].remove_overlay(fault);
+            }
+        }
+    }
+
+    /// Ends what a clog or a rule does among these processes, and leaves the rest of it as it is. What it
+    /// held between them goes on its way now, in order.
+    pub(crate) fn release_among(
         &mut self,
         fault: u32,
         spared: &[usize],
         now: Nanos,
     ) -> Vec<(Nanos, Box<Packet>)> {
         let among = |(from, to): &Pair| spared.contains(from) && spared.contains(to);
-        for from in spared {
-            for to in spared {
-                self.links[from * self.processes + to].remove_overlay(fault);
-            }
-        }
         for rule in self.rules.iter_mut().filter(|rule| rule.fault == fault) {
             rule.spared = spared.to_vec();
         }

@@ -1,11 +1,11 @@
 //! Each fault of the device strikes, is counted, and shows when it should.
 
 use member::disk::DiskErrorKind;
-use plan::{DiskCall, FaultKind, Files};
+use plan::{DiskCall, DiskFault, Files};
 
 use super::*;
 
-fn with(kind: FaultKind) -> Process {
+fn with(kind: DiskFault) -> Process {
     let mut process = Process::new(disk(1));
     process.make("db/1", &[1; 20_000]);
     process.make("snap/1", &[1; 20_000]);
@@ -25,7 +25,7 @@ fn differing(found: &[u8], expected: &[u8]) -> (usize, usize) {
 
 #[test]
 fn a_failed_sync_drops_the_dirty_pages() {
-    let mut process = with(FaultKind::DiskError { call: DiskCall::Sync, files: Files::Wal, count: 1 });
+    let mut process = with(DiskFault::DiskError { call: DiskCall::Sync, files: Files::Wal, count: 1 });
     process.perform(write_at("wal/1", 500, &[2; 100])).unwrap();
     process.perform(append("wal/1", &[3; 10])).unwrap();
     assert_eq!(process.perform(sync("wal/1")).unwrap_err().kind, DiskErrorKind::Io);
@@ -41,7 +41,7 @@ fn a_failed_sync_drops_the_dirty_pages() {
 
 #[test]
 fn a_sync_that_never_came_to_fail_drops_nothing() {
-    let mut process = with(FaultKind::DiskError { call: DiskCall::Sync, files: Files::All, count: 1 });
+    let mut process = with(DiskFault::DiskError { call: DiskCall::Sync, files: Files::All, count: 1 });
     process.perform(write_at("wal/1", 0, &[2; 100])).unwrap();
     let before = process.now;
     process.perform(sync("wal/1")).unwrap_err();
@@ -56,7 +56,7 @@ fn a_failed_write_may_have_done_a_part() {
     for fault in 0..50 {
         let mut process = Process::new(disk(1));
         process.make("wal/1", &[1; 100]);
-        let kind = FaultKind::DiskError { call: DiskCall::Write, files: Files::Wal, count: 1 };
+        let kind = DiskFault::DiskError { call: DiskCall::Write, files: Files::Wal, count: 1 };
         process.disk.inject(process.now, fault, &kind);
         let error = process.perform(append("wal/1", &[2; 1000])).unwrap_err();
         assert_eq!((error.kind, &*error.path), (DiskErrorKind::Io, "wal/1"));
@@ -68,7 +68,7 @@ fn a_failed_write_may_have_done_a_part() {
 
 #[test]
 fn failing_reads_fail_and_others_do_not() {
-    let mut process = with(FaultKind::DiskError { call: DiskCall::Read, files: Files::Snapshot, count: 2 });
+    let mut process = with(DiskFault::DiskError { call: DiskCall::Read, files: Files::Snapshot, count: 2 });
     process.read("wal/1");
     assert_eq!(process.section(|files| files.list("snap")).unwrap_err().kind, DiskErrorKind::Io);
     assert_eq!(process.section(|files| files.len("snap/1")).unwrap_err().kind, DiskErrorKind::Io);
@@ -78,7 +78,7 @@ fn failing_reads_fail_and_others_do_not() {
 
 #[test]
 fn a_short_read_fails_once() {
-    let mut process = with(FaultKind::ShortRead { files: Files::Backend, count: 1 });
+    let mut process = with(DiskFault::ShortRead { files: Files::Backend, count: 1 });
     let read = |files: &dyn Disk| files.read("db/1", 0, &mut [0; 10]);
     assert_eq!(process.section(read).unwrap_err().kind, DiskErrorKind::Io);
     process.section(read).unwrap();
@@ -87,7 +87,7 @@ fn a_short_read_fails_once() {
 
 #[test]
 fn a_full_disk_cuts_a_write_short() {
-    let mut process = with(FaultKind::DiskFull { left: 100 });
+    let mut process = with(DiskFault::DiskFull { left: 100 });
     process.perform(append("wal/1", &[2; 60])).unwrap();
     assert_eq!(process.perform(append("wal/1", &[3; 60])).unwrap_err().kind, DiskErrorKind::Full);
     assert_eq!(process.read("wal/1")[20_000..], [vec![2; 60], vec![3; 40]].concat());
@@ -115,7 +115,7 @@ fn a_disk_has_a_capacity_of_its_own() {
 
 #[test]
 fn a_rotten_bit_shows_to_the_next_process_and_stays_until_it_is_written_over() {
-    let mut process = with(FaultKind::BitRot { files: Files::Backend, count: 1 });
+    let mut process = with(DiskFault::BitRot { files: Files::Backend, count: 1 });
     assert_eq!(process.count("bit-rot"), 1);
     let sound = vec![1; 20_000];
     assert!(process.read("db/1") == sound, "the page is in the cache");
@@ -134,7 +134,7 @@ fn a_rotten_bit_shows_to_the_next_process_and_stays_until_it_is_written_over() {
 
 #[test]
 fn a_write_into_a_rotten_sector_that_is_cached_heals_it() {
-    let mut process = with(FaultKind::BitRot { files: Files::Backend, count: 1 });
+    let mut process = with(DiskFault::BitRot { files: Files::Backend, count: 1 });
     let durable = process.durable("db/1");
     let sector = durable.iter().position(|byte| *byte != 1).unwrap() as u64 / 512;
     process.perform(write_at("db/1", sector * 512, &[1])).unwrap();
@@ -147,12 +147,12 @@ fn rot_spares_the_last_synced_write_of_a_log() {
     for fault in 0..200 {
         let mut process = Process::new(disk(1));
         process.make("wal/1", &[1; 5000]);
-        process.disk.inject(process.now, fault, &FaultKind::BitRot { files: Files::Wal, count: 1 });
+        process.disk.inject(process.now, fault, &DiskFault::BitRot { files: Files::Wal, count: 1 });
         assert_eq!(process.count("bit-rot"), 0, "there is but one write");
         process.perform(append("wal/1", &[2; 5000])).unwrap();
         process.perform(sync("wal/1")).unwrap();
         process.perform(append("wal/1", &[3; 500])).unwrap();
-        process.disk.inject(process.now, fault, &FaultKind::BitRot { files: Files::Wal, count: 1 });
+        process.disk.inject(process.now, fault, &DiskFault::BitRot { files: Files::Wal, count: 1 });
         process.lose_power();
         let content = process.read("wal/1");
         assert_eq!(differing(&content[..5000], &[1; 5000]), (1, 1));
@@ -162,7 +162,7 @@ fn rot_spares_the_last_synced_write_of_a_log() {
 
 #[test]
 fn a_lost_write_shows_when_the_cache_is_gone() {
-    let mut process = with(FaultKind::LostWrite { files: Files::All, count: 1 });
+    let mut process = with(DiskFault::LostWrite { files: Files::All, count: 1 });
     process.perform(append("wal/1", &[2; 100])).unwrap();
     process.perform(sync("wal/1")).unwrap();
     process.perform(write_at("db/1", 8192, &[2; 4096])).unwrap();
@@ -180,7 +180,7 @@ fn a_lost_write_shows_when_the_cache_is_gone() {
 
 #[test]
 fn writing_a_sector_again_brings_a_lost_write_to_the_medium() {
-    let mut process = with(FaultKind::LostWrite { files: Files::Snapshot, count: 1 });
+    let mut process = with(DiskFault::LostWrite { files: Files::Snapshot, count: 1 });
     process.perform(append("snap/1", &[2; 700])).unwrap();
     process.perform(sync("snap/1")).unwrap();
     process.perform(append("snap/1", &[3; 10])).unwrap();
@@ -193,7 +193,7 @@ fn writing_a_sector_again_brings_a_lost_write_to_the_medium() {
 
 #[test]
 fn a_misdirected_write_destroys_another_place() {
-    let mut process = with(FaultKind::MisdirectedWrite { files: Files::Backend, count: 1 });
+    let mut process = with(DiskFault::MisdirectedWrite { files: Files::Backend, count: 1 });
     process.perform(write_at("db/1", 8192, &[2; 4096])).unwrap();
     process.perform(sync("db/1")).unwrap();
     assert_eq!(process.count("misdirected-write"), 1);
@@ -211,7 +211,7 @@ fn a_lost_disk_is_empty() {
     let mut process = Process::new(disk(1));
     process.make("wal/1", b"a");
     let dead = process.files.clone();
-    process.disk.wipe();
+    process.disk.inject(process.now, 1, &DiskFault::LostDisk);
     assert_eq!(dead.len("wal/1").unwrap_err().kind, DiskErrorKind::Dead);
     process.restart();
     assert_eq!(process.section(|files| files.list("wal")).unwrap(), [""; 0]);
@@ -221,12 +221,12 @@ fn a_lost_disk_is_empty() {
 
 #[test]
 fn healing_ends_all_faults() {
-    let mut process = with(FaultKind::StalledDisk);
-    process.disk.inject(process.now, 2, &FaultKind::DiskFull { left: 0 });
+    let mut process = with(DiskFault::StalledDisk);
+    process.disk.inject(process.now, 2, &DiskFault::DiskFull { left: 0 });
     process.disk.inject(
         process.now,
         3,
-        &FaultKind::DiskError { call: DiskCall::Sync, files: Files::All, count: 9 },
+        &DiskFault::DiskError { call: DiskCall::Sync, files: Files::All, count: 9 },
     );
     process.disk.heal_all(process.now);
     process.perform(append("wal/1", b"a")).unwrap();

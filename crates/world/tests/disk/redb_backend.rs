@@ -5,7 +5,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use keyed::Draw;
-use plan::{FaultKind, Files};
+use plan::{DiskFault, Files};
 use redb::{Database, DatabaseError, ReadableDatabase, StorageBackend, TableDefinition};
 
 use super::*;
@@ -153,9 +153,9 @@ fn reopen(process: &mut Process, states: &[Rows]) -> &'static str {
 fn damage_the_atlas_lets_through_is_never_served() {
     const FILES: Files = Files::Backend;
     let faults = [
-        FaultKind::BitRot { files: FILES, count: 20 },
-        FaultKind::LostWrite { files: FILES, count: 3 },
-        FaultKind::MisdirectedWrite { files: FILES, count: 3 },
+        DiskFault::BitRot { files: FILES, count: 20 },
+        DiskFault::LostWrite { files: FILES, count: 3 },
+        DiskFault::MisdirectedWrite { files: FILES, count: 3 },
     ];
     for fault in faults {
         let mut outcomes = std::collections::BTreeMap::new();

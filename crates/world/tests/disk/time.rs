@@ -1,7 +1,7 @@
 //! What happened when: sections, jobs, crashes between operations, stalls, dead handles.
 
 use member::disk::DiskErrorKind;
-use plan::FaultKind;
+use plan::DiskFault;
 
 use super::*;
 
@@ -148,7 +148,7 @@ fn a_stall_holds_everything_until_it_ends() {
     process.make("wal/1", b"");
     let start = process.now;
     process.disk.submit(start, &job(1, vec![append("wal/1", b"a"), sync("wal/1")]));
-    process.disk.inject(start + STEP, 9, &FaultKind::StalledDisk);
+    process.disk.inject(start + STEP, 9, &DiskFault::StalledDisk);
     assert_eq!(process.disk.submit(start + STEP, &job(2, vec![append("wal/1", b"b")])), u64::MAX);
     process.disk.begin_section(start + STEP);
     process.files.len("wal/1").unwrap();
@@ -179,7 +179,7 @@ fn a_slow_disk_is_slow_and_leaves_other_times_alone() {
                     disk.inject(
                         now,
                         1,
-                        &FaultKind::SlowDisk { call: None, factor: 10, extra: Spread::Constant(7) },
+                        &DiskFault::SlowDisk { call: None, factor: 10, extra: Spread::Constant(7) },
                     );
                 } else {
                     disk.heal(now, 1);
@@ -201,7 +201,7 @@ fn a_slow_disk_is_slow_and_leaves_other_times_alone() {
 #[test]
 fn a_slow_disk_that_is_healed_catches_up() {
     let process = Process::new(disk(1));
-    process.disk.inject(0, 1, &FaultKind::SlowDisk { call: None, factor: 100, extra: Spread::Constant(0) });
+    process.disk.inject(0, 1, &DiskFault::SlowDisk { call: None, factor: 100, extra: Spread::Constant(0) });
     let over = process.disk.submit(0, &job(1, vec![create("wal/1"), append("wal/1", b"a")]));
     assert_eq!(over, 200 * STEP);
     process.disk.heal(50 * STEP, 1);

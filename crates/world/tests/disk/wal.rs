@@ -3,7 +3,7 @@
 
 use keyed::Draw;
 use member::wal::{Marker, Recovered, Replay, Wal, WalError};
-use plan::{FaultKind, Files};
+use plan::{DiskFault, Files};
 use raft::eraftpb::{ConfState, Entry, HardState};
 
 use super::*;
@@ -115,7 +115,7 @@ fn rot_never_shortens_the_log() {
         for life in 0..4 {
             let acknowledged = logging.live(CHOICE.draw(1000 + seed, life), |process, nth| {
                 if nth % 10 == 9 {
-                    process.disk.inject(process.now, nth, &FaultKind::BitRot { files: Files::Wal, count: 1 });
+                    process.disk.inject(process.now, nth, &DiskFault::BitRot { files: Files::Wal, count: 1 });
                 }
             });
             match logging.recover(acknowledged) {

@@ -1,0 +1,263 @@
+//! The kinds of fault, a file for each family. What is true of a kind stands in its row, here and
+//! nowhere else: its value in a plan, its number and name, its fields, whom it can strike, how long it
+//! lasts, what of it outlasts it, where its ranges come from. The value, the name, the documentation,
+//! the schema and the swarm's choice of families are made of the row.
+//!
+//! To add a kind, add its row. The compiler then asks for what it does: an arm in its family's file in
+//! `world/src/faults/`, or for a disk in `world/src/disk/faults.rs`. A share in the swarm is an entry in
+//! `swarm.toml`; `UPDATE_DOCS=1 cargo test -p etcdsim-plan` writes the documentation and the schema.
+//!
+//! Not here: what a fault does to a cluster (`world/src/faults/`), how often the swarm draws one
+//! (`swarm.toml`).
+
+use record::FaultEffect;
+
+use crate::field::{Field, Form, HOUR, MS, count, time};
+use crate::{Link, Target};
+
+/// One kind of fault.
+pub(crate) struct Kind {
+    /// The number by which the trace hash knows it; never used twice, never changed.
+    pub number: u64,
+    pub name: &'static str,
+    pub family: Family,
+    pub whom: Whom,
+    pub lasts: Lasts,
+    /// Two of these cannot be over one member at a time.
+    pub alone: Alone,
+    /// The smallest cluster in which it means anything.
+    pub members: u32,
+    /// What of it outlasts it.
+    pub effect: FaultEffect,
+    pub about: &'static str,
+    /// Where the ranges that scenarios and the swarm draw from come from.
+    pub source: &'static str,
+    pub fields: &'static [Field<FaultKind>],
+    /// The fault with its defaults. The link is the one that a `link` fault begins with.
+    pub new: fn(Link) -> FaultKind,
+}
+
+impl std::fmt::Debug for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// A group of kinds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    Network,
+    Disk,
+    Clock,
+    Process,
+    Operator,
+}
+
+/// Whom a kind can strike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whom {
+    /// Any members.
+    Members,
+    /// One member.
+    One,
+    /// Some members, but not all.
+    Part,
+    /// At most a minority.
+    Minority,
+    /// Members or clients.
+    Ends,
+    /// It has no target.
+    Nobody,
+}
+
+/// What `for` means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lasts {
+    /// The fault's length.
+    Span,
+    /// The time until the restart.
+    Down,
+    /// The time until the restart, counted from when it struck: it waits for that first.
+    Struck,
+    /// Nothing: it is over at once.
+    Instant,
+}
+
+/// What cannot be over one member twice at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Alone {
+    /// It can.
+    No,
+    /// A fault that ends the process: it must run to be ended.
+    Down,
+    /// A fault that needs a running process, and not itself.
+    Running,
+    /// A fault that cannot be over itself.
+    Itself,
+}
+
+/// What goes wrong: a fault of one of the families. See `docs/faults.md` for each with its ranges.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FaultKind {
+    /// Links and partitions.
+    Network(NetworkFault),
+    /// A member's disk.
+    Disk(DiskFault),
+    /// A clock.
+    Clock(ClockFault),
+    /// A member's process.
+    Process(ProcessFault),
+    /// No fault of a machine, but something an operator does.
+    Operator(OperatorTask),
+}
+
+/// Every kind, in the order of the documentation.
+pub(crate) fn kinds() -> impl Iterator<Item = &'static Kind> {
+    [network::ROWS, disk::ROWS, clocks::ROWS, process::ROWS, operators::ROWS].into_iter().flatten()
+}
+
+/// The kind of that name.
+pub(crate) fn kind(name: &str) -> Option<&'static Kind> {
+    kinds().find(|kind| kind.name == name)
+}
+
+impl FaultKind {
+    /// Its row.
+    pub(crate) fn kind(&self) -> &'static Kind {
+        match self {
+            FaultKind::Network(fault) => fault.kind(),
+            FaultKind::Disk(fault) => fault.kind(),
+            FaultKind::Clock(fault) => fault.kind(),
+            FaultKind::Process(fault) => fault.kind(),
+            FaultKind::Operator(task) => task.kind(),
+        }
+    }
+
+    /// The kind's name in a scenario; also its key in the counts of a run.
+    pub fn name(&self) -> &'static str {
+        self.kind().name
+    }
+
+    /// The number by which the trace hash knows the kind.
+    pub fn number(&self) -> u64 {
+        self.kind().number
+    }
+
+    /// What of the fault outlasts it.
+    pub fn effect(&self) -> FaultEffect {
+        self.kind().effect
+    }
+
+    /// Whether its length counts from when it struck: it waits for something after it has begun.
+    pub fn lasts_from_its_strike(&self) -> bool {
+        self.kind().lasts == Lasts::Struck
+    }
+
+    /// The other end, where there is one.
+    pub(crate) fn to(&self) -> Option<&Target> {
+        match self {
+            FaultKind::Network(fault) => fault.to(),
+            FaultKind::Disk(_) | FaultKind::Clock(_) | FaultKind::Process(_) | FaultKind::Operator(_) => None,
+        }
+    }
+}
+
+const TIMES: Form = count(1, 1_000_000);
+const SPAN: Form = time(MS, 24 * HOUR);
+const LATE: u64 = 100 * MS as u64;
+
+/// The fields of a kind: the family, then name, form, pattern of the fault, place in it, meaning.
+macro_rules! of {
+    ($family:ident: $($name:literal $form:expr => $pattern:pat => $place:expr, $about:literal;)*) => {
+        &[$($crate::field::Field {
+            key: $crate::field::Key { name: $name, form: $form, about: $about },
+            get: |it, _| match it {
+                $crate::FaultKind::$family($pattern) => $crate::field::FieldType::value(&$place),
+                other => unreachable!("{:?} has no field {:?}", other.name(), $name),
+            },
+            set: |it, _, value| match it {
+                $crate::FaultKind::$family($pattern) => $place = $crate::field::FieldType::of(value),
+                other => unreachable!("{:?} has no field {:?}", other.name(), $name),
+            },
+        },)*]
+    };
+}
+
+/// A family: its faults as values of a plan, and the row of each. A row is what it does, in words; its
+/// value; the columns of [`Kind`].
+macro_rules! family {
+    (
+        $(#[$meaning:meta])*
+        $family:ident: $faults:ident {
+            $($about:literal $fault:ident $({ $($field:ident: $type:ty),+ })? $(($inner:ty))? => {
+                $($column:ident: $value:expr),+ $(,)?
+            })+
+        }
+    ) => {
+        $(#[$meaning])*
+        #[derive(Clone, Debug, PartialEq)]
+        #[allow(missing_docs, reason = "each variant is described; its fields are named after what they are")]
+        pub enum $faults {
+            $(#[doc = $about] $fault $({ $($field: $type),+ })? $(($inner))?,)+
+        }
+
+        /// The rows of the family, in the order of its faults.
+        pub(super) static ROWS: &[$crate::kinds::Kind] = &[$($crate::kinds::Kind {
+            family: $crate::kinds::Family::$family,
+            about: $about,
+            $($column: $value),+
+        },)+];
+
+        impl $faults {
+            /// Its row.
+            pub(crate) fn kind(&self) -> &'static $crate::kinds::Kind {
+                #[derive(Clone, Copy)]
+                enum Row { $($fault),+ }
+                let row = match self {
+                    $($faults::$fault { .. } => Row::$fault,)+
+                };
+                &ROWS[row as usize]
+            }
+        }
+
+        impl From<$faults> for $crate::FaultKind {
+            fn from(fault: $faults) -> $crate::FaultKind {
+                $crate::FaultKind::$family(fault)
+            }
+        }
+    };
+}
+
+mod clocks;
+mod disk;
+mod network;
+mod operators;
+mod process;
+
+pub use clocks::ClockFault;
+pub use disk::{DiskCall, DiskFault, Files};
+pub use network::{MessageRule, NetworkFault, RuleAction};
+pub use operators::OperatorTask;
+pub use process::{PointAction, ProcessFault};
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_row_makes_its_own_kind() {
+        for kind in kinds() {
+            let made = (kind.new)(Link::default());
+            assert!(std::ptr::eq(made.kind(), kind), "the row {:?} makes {:?}", kind.name, made.name());
+        }
+    }
+
+    #[test]
+    fn no_two_kinds_share_a_number_or_a_name() {
+        let numbers: BTreeSet<u64> = kinds().map(|kind| kind.number).collect();
+        let names: BTreeSet<&str> = kinds().map(|kind| kind.name).collect();
+        assert_eq!((numbers.len(), names.len()), (kinds().count(), kinds().count()));
+    }
+}

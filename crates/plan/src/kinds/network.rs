@@ -1,0 +1,351 @@
+//! Faults of the network: links, partitions, rules on messages.
+
+use record::{FaultEffect, MessageKind, Nanos};
+
+use super::{Alone, FaultKind, LATE, Lasts, SPAN, Whom};
+use crate::field::{Field, Form, HOUR, Key, SECOND, SHARE, FieldType, Words, count, time, words};
+use crate::sections::{BANDWIDTH, LATENCY, QUEUE, link_fields};
+use crate::units::Unit;
+use crate::{Link, Target};
+
+/// A rule on messages between members: the first `count` that match, after `skip` that do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageRule {
+    /// Raft message kind; `None` is any.
+    pub kind: Option<record::MessageKind>,
+    /// Receivers; the fault's target are the senders.
+    pub to: Target,
+    /// Only messages of this term.
+    pub term: Option<u64>,
+    /// Only messages whose index lies within.
+    pub index: Option<(u64, u64)>,
+    /// How many matches pass untouched first.
+    pub skip: u32,
+    /// How many matches are acted on; 0 is all.
+    pub count: u32,
+    /// What is done with them.
+    pub action: RuleAction,
+}
+
+/// What a rule does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuleAction {
+    /// Thrown away.
+    Drop,
+    /// Late by this much.
+    Delay(Nanos),
+    /// Sent twice, the second late by this much.
+    Duplicate(Nanos),
+    /// Held until the fault ends, then released in order.
+    Hold,
+}
+
+words!(MessageKind:
+    "append" = MessageKind::Append,
+    "append-response" = MessageKind::AppendResponse,
+    "vote" = MessageKind::RequestVote,
+    "vote-response" = MessageKind::RequestVoteResponse,
+    "pre-vote" = MessageKind::RequestPreVote,
+    "pre-vote-response" = MessageKind::RequestPreVoteResponse,
+    "heartbeat" = MessageKind::Heartbeat,
+    "heartbeat-response" = MessageKind::HeartbeatResponse,
+    "snapshot" = MessageKind::Snapshot,
+    "propose" = MessageKind::Propose,
+    "transfer-leader" = MessageKind::TransferLeader,
+    "timeout-now" = MessageKind::TimeoutNow,
+    "read-index" = MessageKind::ReadIndex,
+    "read-index-response" = MessageKind::ReadIndexResponse,
+    "other" = MessageKind::Other,
+);
+
+const ACTIONS: &[&str] = &["drop", "delay", "duplicate", "hold"];
+const INDEX: Form = count(0, u64::MAX as i128);
+
+macro_rules! of_link {
+    ($($name:literal $form:expr => $field:ident, $about:literal;)+) => {
+        of! { Network:
+            "to" Form::Who => NetworkFault::Link { to, .. } => *to, "The other end. Left out: `all`.";
+            "both" Form::Switch => NetworkFault::Link { both, .. } => *both, "Whether the links back behave so too. Left out: true.";
+            $($name $form => NetworkFault::Link { link, .. } => link.$field, $about;)+
+        }
+    };
+}
+
+/// A field of a rule: name, form, place in it, meaning.
+macro_rules! of_rule {
+    ($name:literal $form:expr => $field:ident, $about:literal) => {
+        Field {
+            key: Key { name: $name, form: $form, about: $about },
+            get: |it, _| FieldType::value(&rule(it).$field),
+            set: |it, _, value| rule_mut(it).$field = FieldType::of(value),
+        }
+    };
+}
+
+fn rule(kind: &FaultKind) -> &MessageRule {
+    match kind {
+        FaultKind::Network(NetworkFault::Rule(rule)) => rule,
+        other => unreachable!("{:?} is no rule", other.name()),
+    }
+}
+
+fn rule_mut(kind: &mut FaultKind) -> &mut MessageRule {
+    match kind {
+        FaultKind::Network(NetworkFault::Rule(rule)) => rule,
+        other => unreachable!("{:?} is no rule", other.name()),
+    }
+}
+
+static RULE: &[Field<FaultKind>] = &[
+    of_rule!("message" Form::Word(MessageKind::NAMES) => kind, "Only raft messages of this kind. Left out: any."),
+    of_rule!("to" Form::Who => to, "The receivers; the target are the senders. Left out: `all`."),
+    of_rule!("term" INDEX => term, "Only messages of this term. Left out: any."),
+    Field {
+        key: Key { name: "from-index", form: INDEX, about: "Only messages whose index is at least this." },
+        get: |it, _| rule(it).index.map(|index| index.0).value(),
+        set: |it, _, value| rule_mut(it).index.get_or_insert((0, u64::MAX)).0 = u64::of(value),
+    },
+    Field {
+        key: Key { name: "to-index", form: INDEX, about: "Only messages whose index is at most this." },
+        get: |it, _| rule(it).index.map(|index| index.1).value(),
+        set: |it, _, value| rule_mut(it).index.get_or_insert((0, u64::MAX)).1 = u64::of(value),
+    },
+    of_rule!("skip" count(0, u32::MAX as i128) => skip, "How many matches pass untouched first."),
+    of_rule!("count" Form::Number { unit: Unit::Count, low: 0, high: u32::MAX as i128, zero: Some("all") } => count, "How many matches are acted on. Left out: all."),
+    Field {
+        key: Key {
+            name: "do",
+            form: Form::Word(ACTIONS),
+            about: "What happens to a match: it is dropped, comes late, comes twice, or waits until the fault ends. Left out: `drop`.",
+        },
+        get: |it, _| {
+            let at = match rule(it).action {
+                RuleAction::Drop => 0_u32,
+                RuleAction::Delay(_) => 1,
+                RuleAction::Duplicate(_) => 2,
+                RuleAction::Hold => 3,
+            };
+            at.value()
+        },
+        set: |it, _, value| {
+            rule_mut(it).action = match u32::of(value) {
+                0 => RuleAction::Drop,
+                1 => RuleAction::Delay(LATE),
+                2 => RuleAction::Duplicate(LATE),
+                _ => RuleAction::Hold,
+            };
+        },
+    },
+    Field {
+        key: Key {
+            name: "by",
+            form: time(0, HOUR),
+            about: "How late, for `delay` and `duplicate`. Left out: 100ms.",
+        },
+        get: |it, _| match rule(it).action {
+            RuleAction::Delay(by) | RuleAction::Duplicate(by) => by.value(),
+            RuleAction::Drop | RuleAction::Hold => None,
+        },
+        set: |it, _, value| {
+            if let RuleAction::Delay(by) | RuleAction::Duplicate(by) = &mut rule_mut(it).action {
+                *by = u64::of(value);
+            }
+        },
+    },
+];
+
+family! {
+    /// Faults of the network: links, partitions, rules on messages.
+    Network: NetworkFault {
+        "Links from the target to `to` behave as the fields say; what is left out stays as in `[network]`."
+        Link { to: Target, both: bool, link: Link } => {
+            number: 1,
+            name: "link",
+            whom: Whom::Ends,
+            lasts: Lasts::Span,
+            alone: Alone::No,
+            members: 1,
+            effect: FaultEffect::NONE,
+            source: "TigerBeetle's VOPR: delay of up to 30 ms plus an exponential of up to 100 ms, loss 0 to 30 %, duplicates 0 to 50 %, queues of 2 to 20 packets. FoundationDB: 0.1 to 0.8 ms for 99.9 %, a tail to 100 ms.",
+            fields: link_fields!(of_link),
+            new: |link| FaultKind::Network(NetworkFault::Link { to: Target::All, both: true, link }),
+        }
+
+        "Nothing passes from the target to `to`; with `both`, nothing passes back either."
+        Cut { to: Target, both: bool } => {
+            number: 2,
+            name: "cut",
+            whom: Whom::Ends,
+            lasts: Lasts::Span,
+            alone: Alone::No,
+            members: 1,
+            effect: FaultEffect::NONE,
+            source: "Jepsen's nemesis; VOPR: partitions strike with up to 3 % a tick and hold for at least 1 to 2 s.",
+            fields: of! { Network:
+                "to" Form::Who => NetworkFault::Cut { to, .. } => *to, "The other end. Left out: `all`.";
+                "both" Form::Switch => NetworkFault::Cut { both, .. } => *both, "Whether nothing passes back either. Left out: true.";
+            },
+            new: |_| FaultKind::Network(NetworkFault::Cut { to: Target::All, both: true }),
+        }
+
+        "The target is cut from all other members; clients still reach it."
+        Isolate => {
+            number: 3,
+            name: "isolate",
+            whom: Whom::Members,
+            lasts: Lasts::Span,
+            alone: Alone::Itself,
+            members: 2,
+            effect: FaultEffect::NONE,
+            source: "VOPR's partition mode isolate_single.",
+            fields: &[],
+            new: |_| FaultKind::Network(NetworkFault::Isolate),
+        }
+
+        "The target hears nobody, or is heard by nobody."
+        OneWay { inbound: bool } => {
+            number: 4,
+            name: "one-way",
+            whom: Whom::Members,
+            lasts: Lasts::Span,
+            alone: Alone::No,
+            members: 2,
+            effect: FaultEffect::NONE,
+            source: "VOPR's asymmetric partitions; the Cloudflare outage of November 2020 (an etcd leader that one member could not reach).",
+            fields: of! { Network:
+                "inbound" Form::Switch => NetworkFault::OneWay { inbound } => *inbound, "True: it hears nobody. False: nobody hears it. Left out: true.";
+            },
+            new: |_| FaultKind::Network(NetworkFault::OneWay { inbound: true }),
+        }
+
+        "Two sides that do not hear each other: the target and the rest."
+        Split => {
+            number: 5,
+            name: "split",
+            whom: Whom::Part,
+            lasts: Lasts::Span,
+            alone: Alone::No,
+            members: 2,
+            effect: FaultEffect::NONE,
+            source: "VOPR's uniform partitions; Jepsen's partition-random-halves.",
+            fields: &[],
+            new: |_| FaultKind::Network(NetworkFault::Split),
+        }
+
+        "Members in a ring: each hears a majority, its nearest neighbours, and no two the same one."
+        MajoritiesRing => {
+            number: 6,
+            name: "majorities-ring",
+            whom: Whom::Nobody,
+            lasts: Lasts::Span,
+            alone: Alone::No,
+            members: 3,
+            effect: FaultEffect::NONE,
+            source: "Jepsen's partition-majorities-ring.",
+            fields: &[],
+            new: |_| FaultKind::Network(NetworkFault::MajoritiesRing),
+        }
+
+        "Two halves that only one member, the target, connects."
+        Bridge => {
+            number: 7,
+            name: "bridge",
+            whom: Whom::One,
+            lasts: Lasts::Span,
+            alone: Alone::No,
+            members: 3,
+            effect: FaultEffect::NONE,
+            source: "Jepsen's bridge.",
+            fields: &[],
+            new: |_| FaultKind::Network(NetworkFault::Bridge),
+        }
+
+        "The target is isolated and joined again, over and over."
+        Flapping { down: Nanos, up: Nanos } => {
+            number: 8,
+            name: "flapping",
+            whom: Whom::Members,
+            lasts: Lasts::Span,
+            alone: Alone::Itself,
+            members: 2,
+            effect: FaultEffect::NONE,
+            source: "FoundationDB's swizzle-clog, made regular.",
+            fields: of! { Network:
+                "down" SPAN => NetworkFault::Flapping { down, .. } => *down, "How long it is isolated each time. Left out: 1s.";
+                "up" SPAN => NetworkFault::Flapping { up, .. } => *up, "How long it is joined each time. Left out: 1s.";
+            },
+            new: |_| FaultKind::Network(NetworkFault::Flapping { down: SECOND as u64, up: SECOND as u64 }),
+        }
+
+        "Clients do not reach the target."
+        CutClients => {
+            number: 9,
+            name: "cut-clients",
+            whom: Whom::Members,
+            lasts: Lasts::Span,
+            alone: Alone::Itself,
+            members: 1,
+            effect: FaultEffect::NONE,
+            source: "None: VOPR never cuts its clients, which hides what a client makes of an unknown outcome.",
+            fields: &[],
+            new: |_| FaultKind::Network(NetworkFault::CutClients),
+        }
+
+        "Messages from the target to `to` wait until the fault ends."
+        Clog { to: Target } => {
+            number: 10,
+            name: "clog",
+            whom: Whom::Ends,
+            lasts: Lasts::Span,
+            alone: Alone::No,
+            members: 1,
+            effect: FaultEffect::NONE,
+            source: "VOPR: up to 2 % a path a tick, for a mean of up to 5 s. FoundationDB: 10·e^(−10u) s.",
+            fields: of! { Network:
+                "to" Form::Who => NetworkFault::Clog { to } => *to, "The other end. Left out: `all`.";
+            },
+            new: |_| FaultKind::Network(NetworkFault::Clog { to: Target::All }),
+        }
+
+        "Raft messages from the target that match are dropped, delayed, doubled or held."
+        Rule(MessageRule) => {
+            number: 11,
+            name: "rule",
+            whom: Whom::Members,
+            lasts: Lasts::Span,
+            alone: Alone::No,
+            members: 2,
+            effect: FaultEffect::NONE,
+            source: "turmoil's packet rules; etcd issue 20418 (a heartbeat answer held back until it confirms the wrong read).",
+            fields: RULE,
+            new: |_| FaultKind::Network(NetworkFault::Rule(MessageRule {
+                kind: None,
+                to: Target::All,
+                term: None,
+                index: None,
+                skip: 0,
+                count: 0,
+                action: RuleAction::Drop,
+            })),
+        }
+    }
+}
+
+impl NetworkFault {
+    /// The other end, where there is one.
+    pub(crate) fn to(&self) -> Option<&Target> {
+        match self {
+            NetworkFault::Link { to, .. } | NetworkFault::Cut { to, .. } | NetworkFault::Clog { to } => {
+                Some(to)
+            }
+            NetworkFault::Rule(rule) => Some(&rule.to),
+            NetworkFault::Isolate
+            | NetworkFault::OneWay { .. }
+            | NetworkFault::Split
+            | NetworkFault::MajoritiesRing
+            | NetworkFault::Bridge
+            | NetworkFault::Flapping { .. }
+            | NetworkFault::CutClients => None,
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What operators do.
+
+use record::FaultEffect;
+
+use super::{Alone, FaultKind, Lasts, Whom};
+use crate::field::{Form, count};
+
+family! {
+    /// What operators do: people and their tools. No fault of a machine, but it strikes as one.
+    Operator: OperatorTask {
+        "An operator adds a member on a new machine and starts it."
+        AddMember { learner: bool, promote: bool } => {
+            number: 34,
+            name: "add-member",
+            whom: Whom::Nobody,
+            lasts: Lasts::Instant,
+            alone: Alone::No,
+            members: 1,
+            effect: FaultEffect::ADDS_MEMBER,
+            source: "etcd's robustness suite (memberAdd); Jepsen's etcd test (nemesis: grow).",
+            fields: of! { Operator:
+                "learner" Form::Switch => OperatorTask::AddMember { learner, .. } => *learner, "Whether it joins as a learner. Left out: true.";
+                "promote" Form::Switch => OperatorTask::AddMember { promote, .. } => *promote, "Whether a learner is promoted once it is in step. Left out: true.";
+            },
+            new: |_| FaultKind::Operator(OperatorTask::AddMember { learner: true, promote: true }),
+        }
+
+        "An operator removes the target from the cluster, for good."
+        RemoveMember => {
+            number: 35,
+            name: "remove-member",
+            whom: Whom::One,
+            lasts: Lasts::Instant,
+            alone: Alone::No,
+            members: 2,
+            effect: FaultEffect::REMOVES_MEMBER,
+            source: "Jepsen's etcd test (nemesis: shrink).",
+            fields: &[],
+            new: |_| FaultKind::Operator(OperatorTask::RemoveMember),
+        }
+
+        "An operator removes the target and adds a member on a new machine in its place."
+        ReplaceMember { joint: bool } => {
+            number: 36,
+            name: "replace-member",
+            whom: Whom::One,
+            lasts: Lasts::Instant,
+            alone: Alone::No,
+            members: 2,
+            effect: FaultEffect::REPLACES_MEMBER,
+            source: "etcd's robustness suite (memberReplace). The joint change is ours.",
+            fields: of! { Operator:
+                "joint" Form::Switch => OperatorTask::ReplaceMember { joint } => *joint, "Whether both happen in one change, by a joint configuration. Left out: false.";
+            },
+            new: |_| FaultKind::Operator(OperatorTask::ReplaceMember { joint: false }),
+        }
+
+        "An operator changes the target's peer URL to another name of the same machine."
+        UpdateMember => {
+            number: 37,
+            name: "update-member",
+            whom: Whom::One,
+            lasts: Lasts::Instant,
+            alone: Alone::No,
+            members: 1,
+            effect: FaultEffect::NONE,
+            source: "Ours; etcd issue 21737.",
+            fields: &[],
+            new: |_| FaultKind::Operator(OperatorTask::UpdateMember),
+        }
+
+        "An operator asks whoever leads to hand leadership to the target."
+        MoveLeader => {
+            number: 38,
+            name: "move-leader",
+            whom: Whom::One,
+            lasts: Lasts::Instant,
+            alone: Alone::No,
+            members: 2,
+            effect: FaultEffect::NONE,
+            source: "Ours: what `etcdctl move-leader` does before maintenance.",
+            fields: &[],
+            new: |_| FaultKind::Operator(OperatorTask::MoveLeader),
+        }
+
+        "An operator has the target defragment its backend."
+        Defragment => {
+            number: 39,
+            name: "defragment",
+            whom: Whom::Members,
+            lasts: Lasts::Instant,
+            alone: Alone::No,
+            members: 1,
+            effect: FaultEffect::NONE,
+            source: "etcd's robustness suite (traffic: Defragment).",
+            fields: &[],
+            new: |_| FaultKind::Operator(OperatorTask::Defragment),
+        }
+
+        "An operator compacts the store."
+        Compact { keep: u64, physical: bool } => {
+            number: 40,
+            name: "compact",
+            whom: Whom::Nobody,
+            lasts: Lasts::Instant,
+            alone: Alone::No,
+            members: 1,
+            effect: FaultEffect::NONE,
+            source: "etcd's robustness suite (traffic: Compact); Kubernetes compacts every five minutes.",
+            fields: of! { Operator:
+                "keep" count(0, 1_000_000_000) => OperatorTask::Compact { keep, .. } => *keep, "How many revisions below the newest. Left out: 10.";
+                "physical" Form::Switch => OperatorTask::Compact { physical, .. } => *physical, "Whether it waits until the old revisions are gone from the disk. Left out: false.";
+            },
+            new: |_| FaultKind::Operator(OperatorTask::Compact { keep: 10, physical: false }),
+        }
+
+        "An operator compacts, defragments one member after another and disarms all alarms."
+        ReclaimSpace => {
+            number: 41,
+            name: "reclaim-space",
+            whom: Whom::Nobody,
+            lasts: Lasts::Instant,
+            alone: Alone::No,
+            members: 1,
+            effect: FaultEffect::NONE,
+            source: "etcd's documentation of the space quota.",
+            fields: &[],
+            new: |_| FaultKind::Operator(OperatorTask::ReclaimSpace),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Faults in the life of a member's process.
+
+use record::{Failpoint, FaultEffect, Nanos};
+
+use super::{Alone, FaultKind, Lasts, TIMES, Whom};
+
+use crate::field::{Form, MS, SECOND, Words, count, time, words};
+
+/// What happens at a failpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PointAction {
+    /// The process is killed there and started again after the fault's duration.
+    Crash,
+    /// The machine loses power there.
+    PowerLoss,
+    /// The process stands still there for the fault's duration.
+    Pause,
+}
+
+words!(PointAction: "crash" = PointAction::Crash, "power-loss" = PointAction::PowerLoss, "pause" = PointAction::Pause);
+
+impl Words for Failpoint {
+    const NAMES: &'static [&'static str] = Failpoint::NAMES;
+    const ALL: &'static [Failpoint] = Failpoint::ALL;
+}
+
+family! {
+    /// Faults in the life of a member's process.
+    Process: ProcessFault {
+        "The process is asked to stop, finishes what it must, and is started again."
+        GracefulRestart => {
+            number: 26,
+            name: "graceful-restart",
+            whom: Whom::Members,
+            lasts: Lasts::Down,
+            alone: Alone::Down,
+            members: 1,
+            effect: FaultEffect::NONE,
+            source: "Ours: a rolling restart.",
+            fields: &[],
+            new: |_| FaultKind::Process(ProcessFault::GracefulRestart),
+        }
+
+        "The process is killed (kill -9) and started again. What it wrote to files stays."
+        Crash => {
+            number: 27,
+            name: "crash",
+            whom: Whom::Members,
+            lasts: Lasts::Down,
+            alone: Alone::Down,
+            members: 1,
+            effect: FaultEffect::NONE,
+            source: "VOPR: a crash in 14 simulated hours a replica, ten times as often while it writes; ours are far more frequent, because long runs with few crashes find little.",
+            fields: &[],
+            new: |_| FaultKind::Process(ProcessFault::Crash),
+        }
+
+        "The machine loses power and starts again. Any subset of what was not synced is lost, by sector."
+        PowerLoss => {
+            number: 28,
+            name: "power-loss",
+            whom: Whom::Members,
+            lasts: Lasts::Down,
+            alone: Alone::Down,
+            members: 1,
+            effect: FaultEffect::NONE,
+            source: "FoundationDB's AsyncFileNonDurable: per 4 KiB page and 512 B sector. VOPR: 80 to 100 % of crashes tear a write.",
+            fields: &[],
+            new: |_| FaultKind::Process(ProcessFault::PowerLoss),
+        }
+
+        "The process is stopped (SIGSTOP) and continued. Its clocks go on."
+        Pause => {
+            number: 29,
+            name: "pause",
+            whom: Whom::Members,
+            lasts: Lasts::Span,
+            alone: Alone::Running,
+            members: 1,
+            effect: FaultEffect::NONE,
+            source: "VOPR: a paused replica's clock still ticks, as in a migration of a virtual machine.",
+            fields: &[],
+            new: |_| FaultKind::Process(ProcessFault::Pause),
+        }
+
+        "Every step of the process takes this long."
+        SlowCpu { step: Nanos } => {
+            number: 30,
+            name: "slow-cpu",
+            whom: Whom::Members,
+            lasts: Lasts::Span,
+            alone: Alone::No,
+            members: 1,
+            effect: FaultEffect::NONE,
+            source: "Ours: a noisy neighbour, 0.1 to 50 ms a step.",
+            fields: of! { Process:
+                "step" time(1, 60 * SECOND) => ProcessFault::SlowCpu { step } => *step, "How long. Left out: 1ms.";
+            },
+            new: |_| FaultKind::Process(ProcessFault::SlowCpu { step: MS as u64 }),
+        }
+
+        "The process crashes at the `nth` operation of its disk from now on."
+        CrashAtDiskOp { nth: u64, power: bool } => {
+            number: 31,
+            name: "crash-at-disk-op",
+            whom: Whom::Members,
+            lasts: Lasts::Down,
+            alone: Alone::No,
+            members: 1,
+            effect: FaultEffect::NONE,
+            source: "etcd's gofail points around WAL and backend; SQLite's crash tests.",
+            fields: of! { Process:
+                "nth" TIMES => ProcessFault::CrashAtDiskOp { nth, .. } => *nth, "Which operation, from 1. Left out: 1.";
+                "power" Form::Switch => ProcessFault::CrashAtDiskOp { power, .. } => *power, "Whether it loses power. Left out: false.";
+            },
+            new: |_| FaultKind::Process(ProcessFault::CrashAtDiskOp { nth: 1, power: false }),
+        }
+
+        "The process crashes, and crashes again at the `nth` operation of its disk while it recovers."
+        CrashInRecovery { nth: u64, power: bool } => {
+            number: 32,
+            name: "crash-in-recovery",
+            whom: Whom::Members,
+            lasts: Lasts::Down,
+            alone: Alone::Down,
+            members: 1,
+            effect: FaultEffect::NONE,
+            source: "Ours: recovery is the code that runs least.",
+            fields: of! { Process:
+                "nth" TIMES => ProcessFault::CrashInRecovery { nth, .. } => *nth, "Which operation, from 1. Left out: 1.";
+                "power" Form::Switch => ProcessFault::CrashInRecovery { power, .. } => *power, "Whether it loses power. Left out: false.";
+            },
+            new: |_| FaultKind::Process(ProcessFault::CrashInRecovery { nth: 1, power: false }),
+        }
+
+        "The process crashes, loses power or pauses at a named point of its code. The names are etcd's own."
+        Failpoint { point: Failpoint, skip: u32, does: PointAction } => {
+            number: 33,
+            name: "failpoint",
+            whom: Whom::Members,
+            lasts: Lasts::Struck,
+            alone: Alone::No,
+            members: 1,
+            effect: FaultEffect::NONE,
+            source: "etcd's gofail points (tests/robustness/failpoint/gofail.go): panic and sleep at each.",
+            fields: of! { Process:
+                "point" Form::Word(Failpoint::NAMES) => ProcessFault::Failpoint { point, .. } => *point, "Where. Left out: raftBeforeSave.";
+                "skip" count(0, 1_000_000) => ProcessFault::Failpoint { skip, .. } => *skip, "How many times the point is passed first. Left out: 0.";
+                "do" Form::Word(PointAction::NAMES) => ProcessFault::Failpoint { does, .. } => *does, "What happens there. Left out: `crash`.";
+            },
+            new: |_| FaultKind::Process(ProcessFault::Failpoint { point: Failpoint::RaftBeforeSave, skip: 0, does: PointAction::Crash }),
+        }
+    }
+}

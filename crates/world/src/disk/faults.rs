@@ -1,0 +1,111 @@
+//! The beginning and the end of each fault: what happens to the disk at once. What a fault does to later
+//! operations, as long as it is on, is in `media.rs`.
+//!
+//! A fault that damages has a row in `plan` that says so, and its arm in [`Drive::inject`]. The [`Atlas`]
+//! asks the row; nothing else has to know.
+//!
+//! [`Atlas`]: super::Atlas
+
+use std::ops::Range;
+
+use keyed::Draw;
+use plan::{DiskFault, Files};
+
+use super::atlas;
+use super::content::SECTOR;
+use super::drive::Drive;
+use super::file::File;
+use super::media;
+
+impl Drive {
+    pub(super) fn inject(&mut self, now: u64, fault: u64, kind: &DiskFault) {
+        self.settle(now);
+        match *kind {
+            DiskFault::SlowDisk { .. }
+            | DiskFault::DiskError { .. }
+            | DiskFault::LostWrite { .. }
+            | DiskFault::MisdirectedWrite { .. }
+            | DiskFault::ShortRead { .. } => self.media.begin(fault, kind.clone()),
+            DiskFault::StalledDisk => {
+                self.media.begin(fault, kind.clone());
+                self.counts.add(kind.name(), self.lanes.stall());
+            }
+            DiskFault::DiskFull { left } => {
+                let left = self.cache.used().saturating_add(left);
+                self.media.begin(fault, DiskFault::DiskFull { left });
+                self.set_limit();
+            }
+            DiskFault::BitRot { files, count } => {
+                let flipped = self.damage(fault, files, count, |file, at, _, draw| {
+                    file.damage(at / SECTOR, |durable| durable.flip(at, draw.below(8) as u32));
+                });
+                self.counts.add(kind.name(), flipped);
+            }
+            DiskFault::LostDisk => {
+                self.wipe();
+                self.set_limit();
+                self.counts.add(kind.name(), 1);
+            }
+        }
+    }
+
+    pub(super) fn heal(&mut self, now: u64, fault: u64) {
+        self.settle(now);
+        let was_slow = matches!(self.media.end(fault), Some(DiskFault::SlowDisk { .. }));
+        self.set_limit();
+        if !self.media.stalls() {
+            self.lanes.resume(&mut self.cache, now);
+        }
+        if was_slow {
+            self.lanes.hurry(&mut self.cache, now);
+        }
+    }
+
+    pub(super) fn heal_all(&mut self, now: u64) {
+        for fault in self.media.faults() {
+            self.heal(now, fault);
+        }
+    }
+
+    fn set_limit(&mut self) {
+        self.cache.limit = self.media.limit(self.capacity);
+    }
+
+    /// Damages durable content in `count` places, for good. `strike` does it, to a byte of a file: it
+    /// gets the byte's offset, the range of bytes around it that may be damaged too, and a draw. Returns
+    /// in how many places: in none where nothing may be damaged.
+    fn damage(
+        &mut self,
+        fault: u64,
+        files: Files,
+        count: u32,
+        strike: impl Fn(&mut File, u64, &Range<u64>, Draw),
+    ) -> u64 {
+        let cache = &mut self.cache;
+        let named: Vec<_> = cache.names.durable().iter().map(|(path, id)| (path.clone(), *id)).collect();
+        let mut exposed = Vec::new();
+        for (path, id) in named.into_iter().filter(|(path, _)| media::about(files, path)) {
+            let Some(file) = cache.file(id) else { continue };
+            let range = atlas::exposed_to_rot(media::kind_of(&path), file.durable.len(), file.tail);
+            exposed.extend(file.durable.written(range).map(|piece| (id, piece)));
+        }
+        let bytes: u64 = exposed.iter().map(|(_, piece)| piece.end - piece.start).sum();
+        if bytes == 0 {
+            return 0;
+        }
+        for nth in 0..count {
+            let draw = self.media.draw(fault, self.ordinal).then(u64::from(nth));
+            let mut at = draw.below(bytes);
+            for (id, piece) in &exposed {
+                let len = piece.end - piece.start;
+                if at < len {
+                    let file = cache.file(*id).expect("a file went away while its bytes were counted");
+                    strike(file, piece.start + at, piece, draw.then(1));
+                    break;
+                }
+                at -= len;
+            }
+        }
+        u64::from(count)
+    }
+}

@@ -1,0 +1,57 @@
+//! Faults of clocks.
+
+use plan::ClockFault;
+use record::Nanos;
+
+use super::Strike;
+use super::begun::Begun;
+use crate::clock::{Clock, Swing};
+use crate::world::World;
+
+impl World<'_> {
+    pub(super) fn begin_clock(&mut self, kind: &ClockFault, strike: &Strike<'_>) -> Begun {
+        let now = self.now();
+        let members = strike.members;
+        match *kind {
+            ClockFault::Rate { rate } => {
+                self.set_clocks(members, |clock| clock.set_rate(now, rate));
+                Begun::ClockRates
+            }
+            ClockFault::Freeze => {
+                self.set_clocks(members, |clock| clock.set_rate(now, 0));
+                Begun::ClockRates
+            }
+            ClockFault::Step { by } => {
+                self.set_clocks(members, |clock| clock.step(by));
+                Begun::Nothing
+            }
+            ClockFault::Strobe { by, period } => {
+                self.set_clocks(members, |clock| clock.set_swing(now, Some(Swing::Strobe { by, period })));
+                Begun::ClockSwings
+            }
+            ClockFault::Sine { by, period } => {
+                self.set_clocks(members, |clock| clock.set_swing(now, Some(Swing::Sine { by, period })));
+                Begun::ClockSwings
+            }
+        }
+    }
+
+    pub(super) fn restore_clock_rates(&mut self, members: &[usize]) {
+        let now = self.now();
+        self.set_clocks(members, |clock| clock.reset_rate(now));
+    }
+
+    pub(super) fn stop_clock_swings(&mut self, members: &[usize]) {
+        let now = self.now();
+        self.set_clocks(members, |clock| clock.set_swing(now, None));
+    }
+
+    fn set_clocks(&mut self, members: &[usize], set: impl Fn(&mut Clock)) {
+        for &member in members {
+            set(&mut self.processes[member].clock);
+            // The wake-up was set by the old rate.
+            self.processes[member].wake = Nanos::MAX;
+            self.set_wake(member);
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Faults of disks. What each does, the disk knows (`disk/faults.rs`).
+
+use plan::DiskFault;
+use record::Stop;
+
+use super::Strike;
+use super::begun::Begun;
+use crate::world::World;
+
+impl World<'_> {
+    pub(super) fn begin_disk(&mut self, kind: &DiskFault, strike: &Strike<'_>) -> Begun {
+        for &member in strike.members {
+            if kind.ends_process() {
+                self.hold_down(member, strike.fault, Stop::PowerLoss);
+            }
+            let (now, key) = (self.now(), self.fault_key(strike.fault));
+            self.processes[member].disk.inject(now, key, kind);
+            self.retime(member);
+        }
+        if kind.ends_process() { Begun::Holds } else { Begun::Disks }
+    }
+
+    pub(super) fn heal_disk(&mut self, member: usize, fault: u32) {
+        let (now, key) = (self.now(), self.fault_key(fault));
+        self.processes[member].disk.heal(now, key);
+        self.retime(member);
+    }
+
+    /// What names a fault in the disks' draws.
+    fn fault_key(&self, fault: u32) -> u64 {
+        u64::from(self.plan.faults[fault as usize].id)
+    }
+}

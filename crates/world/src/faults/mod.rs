@@ -1,0 +1,212 @@
+//! The nemesis: begins and ends the plan's faults. A file for each family says what its faults do.
+//!
+//! A fault is resolved when it strikes: a group such as `leader` becomes members then, with keyed
+//! draws (by the fault's number) where a choice is left. What it has begun is kept as a value
+//! ([`Begun`]) until it ends, so that its end undoes exactly that.
+
+mod begun;
+mod clocks;
+mod disk;
+mod network;
+mod operators;
+mod process;
+mod target;
+
+use std::collections::BTreeMap;
+
+use keyed::{Domain, Draw, Keyed};
+use plan::{Condition, Fault, FaultKind, Plan, Target, Trigger};
+use record::{Fact, Nanos};
+
+use self::begun::{Begun, Scope};
+use crate::disk::Atlas;
+use crate::world::{Happening, World};
+
+const TARGET: Domain = Domain::new("world fault target");
+
+/// A fault that has begun and not ended.
+struct Active {
+    /// Members it struck and still holds, by index.
+    members: Vec<usize>,
+    begun: Begun,
+}
+
+/// A fault that strikes now, and whom.
+struct Strike<'a> {
+    /// Its index in the plan.
+    fault: u32,
+    /// Members, by index.
+    members: &'a [usize],
+    /// Processes, by index: members or clients.
+    targets: &'a [usize],
+    draw: Draw,
+}
+
+/// The faults of a run.
+pub(crate) struct Nemesis {
+    keyed: Keyed,
+    atlas: Atlas,
+    /// Those that wait for a condition: fault, condition, from, delay.
+    waiting: Vec<(usize, Condition, Nanos, Nanos)>,
+    active: BTreeMap<usize, Active>,
+    /// Members that the plan expects to refuse their start.
+    expected: Vec<bool>,
+    /// No new fault begins any more.
+    pub(crate) over: bool,
+}
+
+impl Nemesis {
+    pub(crate) fn new(plan: &Plan) -> Nemesis {
+        let members = plan.cluster.members;
+        let expected =
+            (1..=plan.most_members()).map(|member| plan.expect.refusals.contains(&member)).collect();
+        let removed = plan.faults.iter().filter(|fault| fault.kind.effect().removes_member).count() as u32;
+        Nemesis {
+            keyed: Keyed::new(plan.seed, TARGET),
+            // As many copies may be spoilt as the smallest cluster there can be stands.
+            atlas: Atlas::new(members.saturating_sub(removed).max(1)),
+            waiting: Vec::new(),
+            active: BTreeMap::new(),
+            expected,
+            over: false,
+        }
+    }
+
+    /// Whether a member may refuse to start for good: its disk was damaged, or the plan expects it.
+    pub(crate) fn excuses_refusal(&self, member: usize) -> bool {
+        self.expected[member] || self.is_damaged(member)
+    }
+
+    /// Whether the member's disk was damaged or lost.
+    pub(crate) fn is_damaged(&self, member: usize) -> bool {
+        self.atlas.is_damaged(member as u32 + 1)
+    }
+
+    fn draw(&self, fault: &Fault) -> Draw {
+        self.keyed.draw(u64::from(fault.id), 0)
+    }
+}
+
+impl World<'_> {
+    pub(crate) fn schedule_faults(&mut self) {
+        for (at, fault) in self.plan.faults.iter().enumerate() {
+            match fault.when {
+                Trigger::At(time) => self.queue.push(time, Happening::FaultBegins { fault: at }),
+                Trigger::When { condition, from, delay } => {
+                    self.nemesis.waiting.push((at, condition, from, delay));
+                }
+            }
+        }
+    }
+
+    /// Looks whether a condition came true that a fault waits for.
+    pub(crate) fn conditions(&mut self) {
+        if self.nemesis.waiting.is_empty() {
+            return;
+        }
+        let now = self.now();
+        let progress = &self.progress;
+        let due = self
+            .nemesis
+            .waiting
+            .extract_if(.., |(_, condition, from, _)| now >= *from && progress.holds(condition));
+        let due: Vec<(usize, Nanos)> = due.map(|(fault, _, _, delay)| (fault, now + delay)).collect();
+        for (fault, at) in due {
+            self.queue.push(at, Happening::FaultBegins { fault });
+        }
+    }
+
+    pub(crate) fn fault_begins(&mut self, at: usize) {
+        if self.nemesis.over {
+            return;
+        }
+        let plan = self.plan;
+        let fault: &Fault = &plan.faults[at];
+        let draw = self.nemesis.draw(fault);
+        let mut members = self.resolve(&fault.target, draw);
+        if members.is_empty() && matches!(&fault.target, Target::Members(_)) {
+            return; // they have left the cluster
+        }
+        if fault.kind.effect().damages {
+            // The atlas keeps enough good copies: nothing happens to a member that it does not give free.
+            members.retain(|member| {
+                let admitted = self.nemesis.atlas.may_damage(*member as u32 + 1, &fault.kind);
+                if !admitted {
+                    self.recorder.count("refused-by-atlas");
+                }
+                admitted
+            });
+            if members.is_empty() {
+                return;
+            }
+        }
+        let targets = self.resolve_processes(&fault.target, draw);
+        tracing::debug!(fault = at, kind = fault.kind.name(), ?members, "fault begins");
+        self.note_fault(at, &members, true);
+        let strike = Strike { fault: at as u32, members: &members, targets: &targets, draw };
+        let begun = match &fault.kind {
+            FaultKind::Network(kind) => self.begin_network(kind, &strike),
+            FaultKind::Disk(kind) => self.begin_disk(kind, &strike),
+            FaultKind::Clock(kind) => self.begin_clock(kind, &strike),
+            FaultKind::Process(kind) => self.begin_process(kind, &strike),
+            FaultKind::Operator(task) => self.begin_operator(task, &strike),
+        };
+        self.nemesis.active.insert(at, Active { members, begun });
+        if let Some(duration) = fault.duration.filter(|_| !fault.kind.lasts_from_its_strike()) {
+            self.queue.push(self.now() + duration, Happening::FaultEnds { fault: at });
+        }
+    }
+
+    pub(crate) fn fault_ends(&mut self, at: usize) {
+        let Some(Active { members, mut begun }) = self.nemesis.active.remove(&at) else { return };
+        let fault = &self.plan.faults[at];
+        tracing::debug!(fault = at, kind = fault.kind.name(), "fault ends");
+        self.note_fault(at, &members, false);
+        self.undo(at as u32, &mut begun, &Scope::everything(&members));
+        if let Target::Clients(clients) = &fault.target {
+            // No fault changes a client's clock. But this rounds its reading, and trace hashes depend on that.
+            let now = self.now();
+            for client in clients {
+                self.clients[*client as usize].clock.reset_rate(now);
+            }
+        }
+    }
+
+    /// A fault begins or ends: one fact for each member it strikes, or one that names nobody.
+    fn note_fault(&mut self, at: usize, members: &[usize], begins: bool) {
+        let kind = &self.plan.faults[at].kind;
+        let fact = Fact::Fault {
+            fault: at as u32,
+            what: kind.name(),
+            kind: kind.number(),
+            effect: kind.effect(),
+            begins,
+        };
+        if members.is_empty() {
+            self.note(0, fact.clone());
+        }
+        for member in members {
+            self.note(*member as u32 + 1, fact.clone());
+        }
+    }
+
+    /// Ends all faults, or those among the core only: what else is broken stays so for good.
+    pub(crate) fn end_faults(&mut self, core: &[bool]) {
+        self.nemesis.over = true;
+        let active: Vec<usize> = self.nemesis.active.keys().copied().collect();
+        if core.iter().all(|core| *core) {
+            active.into_iter().for_each(|at| self.fault_ends(at));
+            return;
+        }
+        // Clients and operators are healed with the core.
+        let members = self.processes.len();
+        let last = members + self.operator();
+        let healed: Vec<usize> = (0..=last).filter(|process| *process >= members || core[*process]).collect();
+        for at in active {
+            let mut active = self.nemesis.active.remove(&at).expect("it was there a moment ago");
+            let freed: Vec<usize> = active.members.extract_if(.., |member| core[*member]).collect();
+            self.undo(at as u32, &mut active.begun, &Scope::among(&freed, &healed));
+            self.nemesis.active.insert(at, active);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Faults of the network: links that behave otherwise, partitions, clogs, rules on messages.
+
+use plan::NetworkFault;
+use record::Nanos;
+
+use super::begun::{Begun, Scope};
+use super::{Active, Strike};
+use crate::network::{Packet, Pair, between, bridge, majorities_ring};
+use crate::world::{Happening, MILLISECOND, World};
+
+/// A partition that comes and goes.
+#[derive(Debug)]
+pub(super) struct Flapping {
+    /// The pairs that are cut at the moment; none while they are joined.
+    pub cut: Vec<Pair>,
+    is_down: bool,
+    down: Nanos,
+    up: Nanos,
+}
+
+impl World<'_> {
+    pub(super) fn begin_network(&mut self, kind: &NetworkFault, strike: &Strike<'_>) -> Begun {
+        let Strike { fault, members, targets, draw } = *strike;
+        let everyone: Vec<usize> = (0..self.processes.len()).collect();
+        match kind {
+            NetworkFault::Link { to, both, link } => {
+                let to = self.resolve_processes(to, draw.then(7));
+                self.network.overlay(fault, &between(targets, &to, *both), *link);
+                Begun::Links
+            }
+            NetworkFault::Cut { to, both } => {
+                let to = self.resolve_processes(to, draw.then(7));
+                self.cut(between(targets, &to, *both))
+            }
+            NetworkFault::Isolate => self.cut(between(members, &everyone, true)),
+            NetworkFault::OneWay { inbound: true } => self.cut(between(&everyone, members, false)),
+            NetworkFault::OneWay { inbound: false } => self.cut(between(members, &everyone, false)),
+            NetworkFault::Split => {
+                let rest: Vec<usize> =
+                    everyone.iter().copied().filter(|member| !members.contains(member)).collect();
+                self.cut(between(members, &rest, true))
+            }
+            NetworkFault::MajoritiesRing => self.cut(majorities_ring(everyone.len(), draw.then(8))),
+            NetworkFault::Bridge => self.cut(bridge(everyone.len(), members[0], draw.then(8))),
+            NetworkFault::Flapping { down, up } => {
+                self.queue.push(self.now(), Happening::Flap { fault: fault as usize });
+                Begun::Flapping(Flapping { cut: Vec::new(), is_down: false, down: *down, up: *up })
+            }
+            NetworkFault::CutClients => {
+                let clients: Vec<usize> =
+                    (0..=self.operator()).map(|client| everyone.len() + client).collect();
+                self.cut(between(&clients, members, true))
+            }
+            NetworkFault::Clog { to } => {
+                let to = self.resolve_processes(to, draw.then(7));
+                self.network.clog(fault, between(targets, &to, false));
+                Begun::Packets
+            }
+            NetworkFault::Rule(rule) => {
+                let to = self.resolve_processes(&rule.to, draw.then(7));
+                self.network.add_rule(fault, rule.clone(), targets.to_vec(), to);
+                Begun::Packets
+            }
+        }
+    }
+
+    fn cut(&mut self, pairs: Vec<Pair>) -> Begun {
+        self.network.cut(&pairs, self.now());
+        Begun::Cut(pairs)
+    }
+
+    /// A flapping partition goes down or up.
+    pub(crate) fn flap(&mut self, at: usize) {
+        let now = self.now();
+        let everyone: Vec<usize> = (0..self.processes.len()).collect();
+        let Some(Active { members, begun: Begun::Flapping(flapping) }) = self.nemesis.active.get_mut(&at)
+        else {
+            return;
+        };
+        if flapping.is_down {
+            self.network.heal(&std::mem::take(&mut flapping.cut), now);
+        } else {
+            flapping.cut = between(members, &everyone, true);
+            self.network.cut(&flapping.cut, now);
+        }
+        flapping.is_down = !flapping.is_down;
+        let next = if flapping.is_down { flapping.down } else { flapping.up };
+        self.queue.push(now + next.max(MILLISECOND), Happening::Flap { fault: at });
+    }
+
+    /// Joins the pairs that lie within the scope; the others stay cut.
+    pub(super) fn join(&mut self, pairs: &mut Vec<Pair>, scope: &Scope<'_>) {
+        let within =
+            |(from, to): &Pair| scope.among.is_none_or(|healed| healed.contains(from) && healed.contains(to));
+        let joined: Vec<Pair> = pairs.extract_if(.., |pair| within(pair)).collect();
+        self.network.heal(&joined, self.now());
+    }
+
+    pub(super) fn restore_links(&mut self, fault: u32, scope: &Scope<'_>) {
+        match scope.among {
+            None => self.network.remove_overlay(fault),
+            Some(healed) => self.network.remove_overlay_among(fault, healed),
+        }
+    }
+
+    /// What a clog or a rule kept back goes on its way.
+    pub(super) fn release_packets(&mut self, fault: u32, scope: &Scope<'_>) {
+        let now = self.now();
+        let released: Vec<(Nanos, Box<Packet>)> = match scope.among {
+            None => self.network.release(fault, now),
+            Some(healed) => self.network.release_among(fault, healed, now),
+        };
+        for (arrival, packet) in released {
+            self.queue.push(arrival, Happening::Arrive(packet));
+        }
+    }
+}

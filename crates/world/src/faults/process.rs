@@ -1,0 +1,151 @@
+//! Faults in the life of a process: stops, crashes, pauses, slow steps, crashes and pauses that wait
+//! for an operation of the disk or for a failpoint.
+
+use member::failpoint::{Action, Armed};
+use member::io::Input;
+use plan::{PointAction, ProcessFault};
+use record::{Fact, Nanos, Stop};
+
+use super::Strike;
+use super::begun::Begun;
+use crate::process::{Hold, State};
+use crate::world::{Happening, SECOND, World};
+
+/// How long a service manager waits for a process that it asked to stop, before it kills it.
+const STOP_PATIENCE: Nanos = 10 * SECOND;
+
+impl World<'_> {
+    pub(super) fn begin_process(&mut self, kind: &ProcessFault, strike: &Strike<'_>) -> Begun {
+        let fault = strike.fault;
+        let members = strike.members.iter().copied();
+        match kind {
+            ProcessFault::GracefulRestart => {
+                for member in members {
+                    self.processes[member].held_by.push(Hold { fault, pauses: false });
+                    self.stop_gracefully(member, fault);
+                }
+                Begun::Holds
+            }
+            ProcessFault::Crash => {
+                members.for_each(|member| self.hold_down(member, fault, Stop::Crash));
+                Begun::Holds
+            }
+            ProcessFault::PowerLoss => {
+                members.for_each(|member| self.hold_down(member, fault, Stop::PowerLoss));
+                Begun::Holds
+            }
+            ProcessFault::Pause => {
+                members.for_each(|member| self.pause(member, fault));
+                Begun::Holds
+            }
+            ProcessFault::SlowCpu { step } => {
+                members.for_each(|member| self.processes[member].step_takes = *step);
+                Begun::SlowSteps
+            }
+            ProcessFault::CrashAtDiskOp { nth, power } => {
+                for member in members {
+                    let process = &mut self.processes[member];
+                    process.armed_power = *power;
+                    process.disk.crash_at(process.disk.ordinal() + nth);
+                }
+                Begun::ArmedDisks
+            }
+            ProcessFault::CrashInRecovery { nth, power } => {
+                for member in members {
+                    self.processes[member].crash_in_recovery = Some((*nth, *power));
+                    self.hold_down(member, fault, if *power { Stop::PowerLoss } else { Stop::Crash });
+                }
+                Begun::Holds
+            }
+            ProcessFault::Failpoint { point, skip, does } => {
+                let lasts = self.plan.faults[fault as usize].duration.unwrap_or(SECOND);
+                let action = match does {
+                    PointAction::Crash | PointAction::PowerLoss => Action::Crash,
+                    PointAction::Pause => Action::Sleep(lasts),
+                };
+                let armed = Some(Armed { point: *point, skip: *skip, action });
+                members.for_each(|member| self.arm_point(member, Some((fault, *does)), armed));
+                Begun::ArmedPoints
+            }
+        }
+    }
+
+    /// Ends a process, if it runs, and keeps it down until the fault lets it go.
+    pub(super) fn hold_down(&mut self, member: usize, fault: u32, stop: Stop) {
+        self.processes[member].held_by.push(Hold { fault, pauses: false });
+        self.kill(member, stop);
+    }
+
+    fn pause(&mut self, member: usize, fault: u32) {
+        self.processes[member].held_by.push(Hold { fault, pauses: true });
+        if self.processes[member].state == State::Running {
+            self.processes[member].state = State::Paused;
+            self.note_of(member, Fact::Paused);
+        }
+    }
+
+    fn stop_gracefully(&mut self, member: usize, fault: u32) {
+        if !self.processes[member].is_up() {
+            return;
+        }
+        self.processes[member].stopping = Some(fault);
+        let incarnation = self.processes[member].incarnation;
+        self.queue.push(self.now() + STOP_PATIENCE, Happening::StopOverdue { member, incarnation });
+        self.feed(member, Input::Stop);
+    }
+
+    fn arm_point(&mut self, member: usize, point: Option<(u32, PointAction)>, armed: Option<Armed>) {
+        let process = &mut self.processes[member];
+        process.point = point;
+        process.config.failpoint = armed;
+        if let Some(running) = &mut process.member {
+            running.arm(armed);
+        }
+    }
+
+    pub(super) fn disarm_point(&mut self, member: usize) {
+        self.arm_point(member, None, None);
+    }
+
+    /// The disk operation at which a crash was armed is due.
+    pub(crate) fn armed_crash(&mut self, member: usize) {
+        let now = self.now();
+        if self.processes[member].disk.armed_crash().is_none_or(|at| at > now) {
+            return;
+        }
+        self.recorder.count("crash-at-disk-op-fired");
+        let stop = if self.processes[member].armed_power { Stop::PowerLoss } else { Stop::Crash };
+        self.kill(member, stop);
+        if self.processes[member].held_by.is_empty() {
+            self.queue.push(now + self.plan.cluster.settings.restart_delay, Happening::Supervise { member });
+        }
+    }
+
+    /// A fault no longer holds a process; if none does, it runs again.
+    pub(crate) fn let_go(&mut self, member: usize, fault: u32) {
+        let process = &mut self.processes[member];
+        process.held_by.retain(|hold| hold.fault != fault);
+        match process.state {
+            // A graceful stop that is still under way ends first; a supervisor starts it then.
+            _ if process.stopping == Some(fault) => {
+                self.kill(member, Stop::Crash);
+                self.start(member);
+            }
+            State::Down if process.held_by.is_empty() => self.start(member),
+            State::Paused if !process.is_held_paused() => {
+                process.state = State::Running;
+                self.note_of(member, Fact::Resumed);
+                // Its timers ran on: it wakes first, as a process whose signals wait does.
+                self.feed_first(member, Input::Wake);
+            }
+            State::Down | State::Starting | State::Running | State::Paused => {}
+        }
+    }
+
+    /// Feeds an input ahead of those that wait.
+    fn feed_first(&mut self, member: usize, input: Input) {
+        self.processes[member].inbox.push_front(input);
+        self.drain_inbox(member);
+        self.set_wake(member);
+    }
+}
