@@ -8,6 +8,7 @@ use crate::choice::Choice;
 use crate::field::{Field, Key, Settings};
 use crate::kinds::{KINDS, Kind, kind};
 use crate::mistakes::{Mistake, ScenarioErrors, suggest};
+use crate::own::Own;
 use crate::read::{Node, Reader};
 use crate::workload::{MIX, WORKLOAD};
 use crate::{Plan, check, sections};
@@ -35,6 +36,8 @@ pub struct Scenario {
     pub(crate) run: Settings,
     pub(crate) expect: Settings,
     pub(crate) swarm: Option<Settings>,
+    /// Workloads that no file holds.
+    pub(crate) own: Vec<Own>,
 }
 
 /// One `[[fault]]`.
@@ -188,6 +191,7 @@ impl Reader {
             run: self.named_section(root, "run", sections::RUN),
             expect: self.named_section(root, "expect", sections::EXPECT),
             swarm: self.swarm(root),
+            own: Vec::new(),
             top,
         }
     }
