@@ -68,7 +68,7 @@ fn catch(canary: &Canary) -> Result<(), Failed> {
     let Canary { flaw, scenario, oracles } = canary;
     let file = format!("scenarios/{scenario}.toml");
     let with = simulation(file.as_ref())?.seeds(0..MOST_SEEDS).until_first();
-    let report = with.flaw(flaw).map_err(explained)?.run();
+    let report = with.flaw(flaw).map_err(explained)?.run().map_err(explained)?;
     let seeds = report.done() as u64;
     if report.failures() == 0 {
         return Err(format!("{flaw} was not found by {scenario} in {seeds} seeds").into());

@@ -147,12 +147,13 @@ mod robustness;
 mod saved;
 mod show;
 mod simulation;
-mod stopwatch;
+#[doc(hidden)]
+pub mod stopwatch;
 mod story;
 
 pub use additions::Additions;
 pub use batch::{Batch, run_seed};
-pub use case::{Case, find};
+pub use case::{Case, find as find_scenarios};
 pub use determinism::{Divergence, Parting};
 pub use error::{Error, HistoryError};
 pub use execute::{HarnessFailure, Outcome, run_plan, run_plan_told};

@@ -26,7 +26,7 @@ use crate::{
 ///
 /// ```
 /// use std::time::Duration;
-/// use plan::{FaultKind, NamedWorkload, Scenario, ScenarioFault, Target};
+/// use etcdsim_plan::{FaultKind, NamedWorkload, Scenario, ScenarioFault, Target};
 ///
 /// let scenario = Scenario::builder("The leader is killed now and then")
 ///     .members(3)
@@ -40,7 +40,7 @@ use crate::{
 ///     .chaos(Duration::from_secs(20))
 ///     .build()?;
 /// assert_eq!(scenario.expand(1), scenario.expand(1));
-/// # Ok::<(), plan::ScenarioErrors>(())
+/// # Ok::<(), etcdsim_plan::ScenarioErrors>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct ScenarioBuilder {

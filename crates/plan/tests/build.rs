@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use keyed::Ratio;
-use plan::{
+use etcdsim_plan::{
     Act, Client, Condition, Fault, FaultKind, Link, NamedWorkload, Open, Plan, Scenario, ScenarioFault, Spread,
     Target, Who, WorkloadContext,
 };
