@@ -140,7 +140,8 @@ mod execute;
 mod exit;
 mod flaws;
 mod history;
-mod probes;
+#[doc(hidden)]
+pub mod probes;
 mod replay_line;
 mod report;
 mod robustness;
