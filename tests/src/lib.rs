@@ -22,7 +22,7 @@ pub fn scenarios(folder: &str) -> Vec<PathBuf> {
     let root =
         Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are a folder of the repository");
     std::env::set_current_dir(root).expect("the root of the repository can be entered");
-    etcdsim::case::find(&[PathBuf::from(folder)]).unwrap_or_default()
+    etcdsim::find_scenarios(&[PathBuf::from(folder)]).unwrap_or_default()
 }
 
 /// A simulation of a file; a mistake in the file fails the test.

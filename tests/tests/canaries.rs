@@ -19,7 +19,7 @@ fn catch(flaw: Flaw) -> Result<(), Failed> {
     let (scenario, oracles) = (flaw.scenario(), flaw.oracles());
     let file = format!("scenarios/{scenario}.toml");
     let with = simulation(file.as_ref())?.seeds(0..MOST_SEEDS).until_first();
-    let report = with.flaw(flaw.id()).map_err(explained)?.run();
+    let report = with.flaw(flaw.id()).map_err(explained)?.run().map_err(explained)?;
     let seeds = report.done() as u64;
     if report.failures() == 0 {
         return Err(format!("{flaw} was not found by {scenario} in {seeds} seeds").into());

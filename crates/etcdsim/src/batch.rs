@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use record::Stats;
 
+use crate::additions::Additions;
 use crate::case::Case;
 use crate::determinism;
 use crate::execute::{HarnessFailure, Outcome, guarded, run_plan};
@@ -19,6 +20,7 @@ use crate::stopwatch::{Stopwatch, peak_rss_bytes};
 
 /// What is to be run, and how.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Batch {
     /// The cases.
     pub cases: Vec<Case>,
@@ -32,12 +34,15 @@ pub struct Batch {
     pub check_determinism: bool,
     /// Begin no seed after the first failure.
     pub fail_fast: bool,
+    /// Who watches and judges every run, beside those that always do.
+    pub additions: Additions,
 }
 
 impl Batch {
     /// A batch on one thread, without limits.
     pub fn new(cases: Vec<Case>, seeds: Vec<u64>) -> Batch {
-        Batch { cases, seeds, jobs: 1, time_budget: None, check_determinism: false, fail_fast: false }
+        let additions = Additions::default();
+        Batch { cases, seeds, jobs: 1, time_budget: None, check_determinism: false, fail_fast: false, additions }
     }
 
     /// How many runs it has.
@@ -46,8 +51,8 @@ impl Batch {
         self.cases.iter().map(|case| case.seeds(&self.seeds).len()).sum()
     }
 
-    /// Runs it. `interrupted` stops it between runs; `told` hears of every run as it ends.
-    pub fn run(self, interrupted: &AtomicBool, told: &mut dyn FnMut(&Case, &SeedRun, &Stats)) -> Report {
+    /// Runs it. `interrupted` stops it between runs; `done` is called with every run as it ends.
+    pub fn run(self, interrupted: &AtomicBool, done: &mut dyn FnMut(&Case, &SeedRun, &Stats)) -> Report {
         let stopwatch = Stopwatch::start();
         let tasks = self.tasks();
         let mut reports: Vec<CaseReport> = (self.cases.iter())
@@ -70,7 +75,7 @@ impl Batch {
                         let Some(&(place, seed)) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) else {
                             return;
                         };
-                        let run = run_seed(&batch.cases[place], seed, batch.check_determinism);
+                        let run = batch.run_seed(&batch.cases[place], seed);
                         if send.send((place, run)).is_err() {
                             return;
                         }
@@ -82,7 +87,7 @@ impl Batch {
                 if self.fail_fast && !matches!(run.end, End::Held) {
                     enough.store(true, Ordering::Relaxed);
                 }
-                told(&self.cases[place], &run, &stats);
+                done(&self.cases[place], &run, &stats);
                 reports[place].peak_rss_bytes = peak_rss_bytes();
                 reports[place].add(run, &stats);
             }
@@ -115,23 +120,31 @@ impl Batch {
 
 /// One seed of a case; with `twice`, run twice to see whether it is the same.
 pub fn run_seed(case: &Case, seed: u64, twice: bool) -> (SeedRun, Stats) {
-    let stopwatch = Stopwatch::start();
-    let result = || -> Result<(SeedRun, Stats), HarnessFailure> {
-        let plan = guarded(|| case.plan(seed))?;
-        let (mut run, stats) = seed_run(seed, run_plan(&plan)?);
-        run.wall = stopwatch.elapsed();
-        if twice {
-            let hashes = [run.trace_hash, run_plan(&plan)?.record.trace_hash];
-            if hashes[0] != hashes[1] {
-                run.end = End::Diverged(Box::new(determinism::divergence(&plan, hashes)?));
+    let batch = Batch { check_determinism: twice, ..Batch::new(Vec::new(), Vec::new()) };
+    batch.run_seed(case, seed)
+}
+
+impl Batch {
+    fn run_seed(&self, case: &Case, seed: u64) -> (SeedRun, Stats) {
+        let stopwatch = Stopwatch::start();
+        let result = || -> Result<(SeedRun, Stats), HarnessFailure> {
+            let plan = guarded(|| case.valid_plan(seed))?;
+            let plan = plan.map_err(|error| HarnessFailure(format!("{error:?}")))?;
+            let (mut run, stats) = seed_run(seed, self.additions.run(&plan)?);
+            run.wall = stopwatch.elapsed();
+            if self.check_determinism {
+                let hashes = [run.trace_hash, run_plan(&plan)?.record.trace_hash];
+                if hashes[0] != hashes[1] {
+                    run.end = End::Diverged(Box::new(determinism::divergence(&plan, hashes)?));
+                }
             }
-        }
-        Ok((run, stats))
-    };
-    result().unwrap_or_else(|HarnessFailure(said)| {
-        let (trace_hash, wall, end) = (Default::default(), stopwatch.elapsed(), End::Collapsed(said));
-        (SeedRun { seed, trace_hash, wall, check: Duration::ZERO, end }, Stats::default())
-    })
+            Ok((run, stats))
+        };
+        result().unwrap_or_else(|HarnessFailure(message)| {
+            let (trace_hash, wall, end) = (Default::default(), stopwatch.elapsed(), End::Collapsed(message));
+            (SeedRun { seed, trace_hash, wall, check: Duration::ZERO, end }, Stats::default())
+        })
+    }
 }
 
 fn seed_run(seed: u64, outcome: Outcome) -> (SeedRun, Stats) {

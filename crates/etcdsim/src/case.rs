@@ -1,10 +1,10 @@
-//! What is to be run: a scenario or a saved plan, the file it came from, the flaws to switch on.
+//! What is to be run: a scenario or a saved plan, where it came from, the flaws to switch on.
 
 use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use plan::{FlawAt, Plan};
+use plan::{FlawAt, Plan, Scenario};
 
 use crate::error::Error;
 use crate::flaws;
@@ -12,38 +12,77 @@ use crate::flaws;
 /// Folders of this name hold scenarios for measurements; they are run only when they are named.
 const BENCHES: &str = "bench";
 
-/// A file that can be run.
+/// A scenario or a plan that can be run, with the flaws that are switched on.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Case {
-    /// The file, as it was named.
+    /// The file, as it was named; for what is in no file, the name it was given.
     pub file: String,
     /// Its name without folder and extension.
     pub name: String,
     source: plan::Source,
+    in_file: bool,
     flaws: Vec<FlawAt>,
 }
 
 impl Case {
     /// Reads a scenario or a plan.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or for every mistake in it; if it switches on a flaw that does not exist.
     pub fn load(path: &Path) -> Result<Case, Error> {
         let source = plan::Source::load(path)?;
-        Case::new(&path.to_string_lossy(), source)
+        let case = Case::new(&path.to_string_lossy(), source)?;
+        Ok(Case { in_file: true, ..case })
     }
 
-    /// A scenario that is in no file; `name` stands for the file in messages.
+    /// The text of a scenario or a plan; `name` stands for the file in messages.
+    ///
+    /// # Errors
+    /// For every mistake in it; if it switches on a flaw that does not exist.
     pub fn parse(name: &str, text: &str) -> Result<Case, Error> {
         Case::new(name, plan::Source::parse(name, text)?)
     }
 
-    fn new(file: &str, source: plan::Source) -> Result<Case, Error> {
-        let stem = Path::new(file).file_stem().map_or_else(|| file.into(), |stem| stem.to_string_lossy());
-        let case = Case { file: file.to_string(), name: stem.into_owned(), source, flaws: Vec::new() };
-        // The files know flaws by name only; whether there is one is known here.
-        flaws::check(&case.plan(0).flaws, file, &|seed| case.plan(seed))?;
+    /// A scenario that was built in code.
+    ///
+    /// # Errors
+    /// If it switches on a flaw that does not exist; if it has a workload of one's own whose clients cannot be
+    /// (see [`Plan::validate`]), as seen with seed 0.
+    pub fn of(scenario: Scenario) -> Result<Case, Error> {
+        let name = scenario.name.clone();
+        let case = Case::new(&name, plan::Source::Scenario(Box::new(scenario)))?;
+        case.valid_plan(0)?;
         Ok(case)
     }
 
+    fn new(file: &str, source: plan::Source) -> Result<Case, Error> {
+        let stem = Path::new(file).file_stem().map_or_else(|| file.into(), |stem| stem.to_string_lossy());
+        let (file, name) = (file.to_string(), stem.into_owned());
+        let case = Case { file, name, source, in_file: false, flaws: Vec::new() };
+        // The files know flaws by name only; whether there is one is known here.
+        flaws::check(&case.plan(0).flaws, &case.file, &|seed| case.plan(seed))?;
+        Ok(case)
+    }
+
+    /// Adds a workload of one's own. A plan has nothing left to add to and stays as it is.
+    pub(crate) fn with_workload(mut self, workload: impl plan::Workload + 'static) -> Case {
+        if let plan::Source::Scenario(scenario) = self.source {
+            self.source = plan::Source::Scenario(Box::new(scenario.with_workload(workload)));
+        }
+        self
+    }
+
+    /// Whether the command can replay a seed of it: it is in a file, and all of it.
+    pub fn is_in_file(&self) -> bool {
+        let own = matches!(&self.source, plan::Source::Scenario(scenario) if scenario.has_own_workloads());
+        self.in_file && !own
+    }
+
     /// Switches flaws on, beside those the file has.
+    ///
+    /// # Errors
+    /// If there is no such flaw, or no such member.
     pub fn with_flaws(mut self, flaws: &[FlawAt]) -> Result<Case, Error> {
         flaws::check(flaws, &self.file, &|seed| self.plan(seed))?;
         self.flaws.extend_from_slice(flaws);
@@ -93,10 +132,22 @@ impl Case {
         plan.flaws.extend(self.flaws.iter().cloned());
         plan
     }
+
+    /// The plan of a seed; where a workload of one's own made clients, after a look whether they can be.
+    pub(crate) fn valid_plan(&self, seed: u64) -> Result<Plan, Error> {
+        let plan = self.plan(seed);
+        if matches!(&self.source, plan::Source::Scenario(scenario) if scenario.has_own_workloads()) {
+            plan.validate()?;
+        }
+        Ok(plan)
+    }
 }
 
 /// The files that `paths` name, in order: folders stand for every `.toml` in and below them, but for
-/// those in folders named `bench`. No file is told twice.
+/// those in folders named `bench`. No file comes twice.
+///
+/// # Errors
+/// If a folder cannot be read, or holds no scenario.
 pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
     for path in paths {

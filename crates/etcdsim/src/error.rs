@@ -87,6 +87,18 @@ pub enum Error {
         file: String,
     },
 
+    /// A variable of the environment that should be a number and is not.
+    #[error("{name} is {value:?}")]
+    #[diagnostic(help("set it to a whole number up to {most}, or unset it"))]
+    BadVariable {
+        /// The variable.
+        name: &'static str,
+        /// What it is set to.
+        value: String,
+        /// The largest number it may be.
+        most: u64,
+    },
+
     /// A log filter that says nothing.
     #[error("{filter:?} is not a filter for the log: {why}")]
     #[diagnostic(help("write a level such as `debug`, or `TARGET=LEVEL` such as `raft=debug`"))]

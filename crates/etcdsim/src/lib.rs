@@ -1,48 +1,180 @@
-//! etcdsim: a cluster of etcd members that lives and dies in virtual time.
+//! etcdsim runs clusters of etcd members in virtual time, hurts them with faults, and judges what their clients
+//! saw. A scenario and a seed decide everything, so a failing seed fails again.
 //!
-//! The picture of `ARCHITECTURE.md`, one function an arrow:
+//! # A chaos test
+//!
+//! ```
+//! use etcdsim::Simulation;
+//!
+//! # let scenario = r#"
+//! # title = "Members are killed"
+//! # [workload]
+//! # [[fault]]
+//! # kind = "crash"
+//! # target = "random"
+//! # every = "2s..4s"
+//! # for = "500ms"
+//! # [run]
+//! # chaos = "10s"
+//! # "#;
+//! # let folder = tempfile::tempdir()?;
+//! # let file = folder.path().join("crashes.toml");
+//! # std::fs::write(&file, scenario)?;
+//! // In a `#[test]`, with a file such as "scenarios/power-loss.toml":
+//! Simulation::from_file(file)?.seeds(0..3).check();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`check`](Simulation::check) panics with an account of the first failures and says how to see the worst of them
+//! again; [`verdict`](Simulation::verdict) returns it as an error, [`run`](Simulation::run) returns a [`Report`]
+//! whatever came out.
+//!
+//! # A scenario in code
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use etcdsim::{FaultKind, NamedWorkload, Scenario, ScenarioFault, Simulation, Target};
+//!
+//! let scenario = Scenario::builder("The leader is paused")
+//!     .members(3)
+//!     .workload(NamedWorkload::new("register").clients(3).rate(30))
+//!     .fault(
+//!         ScenarioFault::new(FaultKind::Pause)
+//!             .on(Target::Leader)
+//!             .every(Duration::from_secs(2)..=Duration::from_secs(5))
+//!             .lasting(Duration::from_secs(2)),
+//!     )
+//!     .chaos(Duration::from_secs(10))
+//!     .build()?;
+//! Simulation::new(scenario)?.seeds(0..3).check();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # A workload of one's own
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use etcdsim::{Act, Client, Scenario, Simulation, WorkloadContext};
+//!
+//! // Each client counts in its own key and reads somebody's, about ten times a second.
+//! fn counters(context: &WorkloadContext) -> Vec<Client> {
+//!     let client = |nth: u32| {
+//!         let mut client = context.client(nth);
+//!         for turn in context.turns(nth, Duration::from_millis(100)) {
+//!             let act = match turn.draw.below(2) {
+//!                 0 => Act::put(format!("counter/{nth}"), turn.nth.to_string()),
+//!                 _ => Act::get(format!("counter/{}", turn.draw.then(1).below(4))),
+//!             };
+//!             client.operations.push(act.at(turn.at));
+//!         }
+//!         client
+//!     };
+//!     (0..4).map(client).collect()
+//! }
+//!
+//! let scenario = Scenario::builder("Counters").chaos(Duration::from_secs(5)).build()?;
+//! let report = Simulation::new(scenario)?.workload(counters).seeds(0..2).check();
+//! assert!(report.cases[0].total.operations > 300);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # An observer
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::sync::atomic::{AtomicU64, Ordering};
+//!
+//! use etcdsim::{Event, Fact, Observer, Simulation};
+//!
+//! /// Counts the starts of processes.
+//! struct Starts(Arc<AtomicU64>);
+//!
+//! impl Observer for Starts {
+//!     fn event(&mut self, event: &Event) {
+//!         if let Fact::Started { .. } = event.fact {
+//!             self.0.fetch_add(1, Ordering::Relaxed);
+//!         }
+//!     }
+//! }
+//!
+//! let starts = Arc::new(AtomicU64::new(0));
+//! let counted = starts.clone();
+//! let text = "title = \"Nothing happens\"\nrun = { chaos = \"1s\" }";
+//! Simulation::from_text("quiet.toml", text)?
+//!     .observer(move |_plan| Starts(counted.clone()))
+//!     .seeds(0..2)
+//!     .check();
+//! assert_eq!(starts.load(Ordering::Relaxed), 2 * 3);
+//! # Ok::<(), etcdsim::Error>(())
+//! ```
+//!
+//! # A history
+//!
+//! [`check_history`] judges what clients of a real etcd saw.
+//!
+//! # What is here
+//!
+//! One function for each arrow of `ARCHITECTURE.md`:
 //!
 //! ```text
 //! scenario + seed ──Case::plan──▶ Plan ──run_plan──▶ Outcome { record, verdict } ──show──▶ text
 //! ```
 //!
-//! For tests of your own, [`Simulation`] is all you need:
-//!
-//! ```no_run
-//! # fn main() -> Result<(), etcdsim::Error> {
-//! etcdsim::Simulation::from_file("scenarios/power-loss.toml")?.seeds(0..20).check();
-//! # Ok(())
-//! # }
-//! ```
+//! The types of plans, records and verdicts that appear here come from the crates [`plan`], [`record`] and
+//! [`verify`]; requests and answers of etcd come from [`api`]. All are re-exported whole, as are the engines
+//! [`linear`] and [`revision`] and the readers of history files, [`histories`].
 //!
 //! No flag is needed. Built with `--cfg madsim`, as this repository builds and tests itself, runs are guarded against
 //! real clocks and randomness that might leak into them; without it they are the same and a report says so.
 //!
-//! Architecture invariant: this is the only crate that reads the wall clock ([`stopwatch`]), and the
-//! only one that starts threads ([`batch`]). Neither reaches into a run.
+//! Architecture invariant: this is the only crate of those that take part in runs that reads the wall clock
+//! (`stopwatch`), and the only one that starts threads ([`Batch`]). Neither reaches into a run.
 
-pub mod batch;
-pub mod case;
+mod additions;
+mod batch;
+mod case;
+#[doc(hidden)]
 pub mod command;
-pub mod determinism;
+mod determinism;
 mod error;
-pub mod execute;
+mod execute;
 mod exit;
-pub mod flaws;
+mod flaws;
+mod history;
+#[doc(hidden)]
 pub mod probes;
-pub mod replay_line;
-pub mod report;
+mod replay_line;
+mod report;
 mod robustness;
-pub mod saved;
-pub mod show;
+mod saved;
+mod show;
 mod simulation;
+#[doc(hidden)]
 pub mod stopwatch;
-pub mod story;
+mod story;
 
-pub use batch::Batch;
-pub use case::Case;
+pub use additions::Additions;
+pub use batch::{Batch, run_seed};
+pub use case::{Case, find as find_scenarios};
+pub use determinism::{Divergence, Parting};
 pub use error::{Error, HistoryError};
-pub use execute::{HarnessFailure, Outcome, run_plan};
+pub use execute::{HarnessFailure, Outcome, run_plan, run_plan_told};
 pub use exit::Exit;
-pub use report::{End, Failure, Finding, Report};
-pub use simulation::Simulation;
+pub use history::{CheckedHistory, check_history, check_history_file};
+pub use report::{CaseReport, End, Ended, Failure, Finding, Group, Reached, Report, SeedRun, Standing};
+pub use simulation::{SEED_VARIABLE, SEEDS_VARIABLE, Simulation, SimulationFailure};
+pub use story::Story;
+
+pub use plan::{
+    Act, Client, Cluster, Condition, Disk, Fault, FaultKind, FlawAt, Link, NamedWorkload, Network, Open, Plan,
+    PlannedOperation, Scenario, ScenarioBuilder, ScenarioErrors, ScenarioFault, Spread, Target, Turn, Who, Workload,
+    WorkloadContext,
+};
+pub use record::{Event, Fact, History, MemberId, Nanos, Observer, Operation, Record, Stats, TraceHash};
+pub use verify::{Check, Expectations, Oracle, Severity, Verdict, Violation};
+pub use world::Options;
+
+pub use keyed::{Draw, Ratio};
+pub use {api, bytes, histories, linear, plan, record, revision, verify};

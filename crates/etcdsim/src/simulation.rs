@@ -2,33 +2,54 @@
 
 use std::collections::BTreeSet;
 use std::env;
-use std::path::Path;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use plan::{Plan, Scenario, Workload};
+use record::Observer;
 use verify::Oracle;
 
+use crate::additions::Additions;
 use crate::batch::Batch;
 use crate::case::Case;
 use crate::error::Error;
-use crate::report::{End, Report};
+use crate::report::{CaseReport, End, Report, SeedRun};
 use crate::show::human;
-use crate::{flaws, replay_line};
+use crate::{flaws, replay_line, saved};
 
 /// Runs this one seed and no other.
 pub const SEED_VARIABLE: &str = "ETCDSIM_SEED";
 /// Runs this many seeds, from the first one on.
 pub const SEEDS_VARIABLE: &str = "ETCDSIM_SEEDS";
+/// Most seeds that [`SEEDS_VARIABLE`] may ask for.
+const MOST_SEEDS: u64 = 10_000_000;
+/// Most plans that are saved of one simulation.
+const MOST_SAVED: usize = 10;
 
-/// A scenario and the seeds to run it with.
+/// A scenario, the seeds to run it with, and who watches and judges the runs.
 ///
 /// The environment has the last word on the seeds: `ETCDSIM_SEED=7` runs seed 7 alone,
 /// `ETCDSIM_SEEDS=500` runs 500 seeds, so that a test can be replayed or run for longer without a
 /// change.
 ///
-/// ```no_run
+/// ```
+/// use etcdsim::Simulation;
+///
+/// let text = r#"
+///     title = "The leader loses power"
+///     [[fault]]
+///     kind = "power-loss"
+///     target = "leader"
+///     every = "2s..4s"
+///     for = "500ms"
+///     [run]
+///     chaos = "10s"
+///     [workload]
+/// "#;
 /// # fn main() -> Result<(), etcdsim::Error> {
-/// let report = etcdsim::Simulation::from_file("scenarios/power-loss.toml")?.seeds(0..20).flaw("R2")?.run();
-/// assert!(report.failures() > 0, "R2 must be found");
+/// let report = Simulation::from_text("leader.toml", text)?.seeds(0..3).check();
+/// assert_eq!(report.done(), 3);
 /// # Ok(())
 /// # }
 /// ```
@@ -39,140 +60,302 @@ pub struct Simulation {
     jobs: usize,
     until_first: bool,
     check_determinism: bool,
+    additions: Additions,
+    save_in: Option<PathBuf>,
     command: String,
 }
 
+/// Why a simulation did not pass.
+#[non_exhaustive]
+pub enum SimulationFailure {
+    /// It was not run, because something was asked for that cannot be.
+    Usage(Error),
+    /// It was run, and something did not hold.
+    Failed {
+        /// All that was run.
+        report: Box<Report>,
+        /// What is to be said of it, the way to see the first failure again last.
+        account: String,
+    },
+}
+
 impl Simulation {
-    /// A scenario or a saved plan.
+    /// A scenario that was built in code, see [`Scenario::builder`].
+    ///
+    /// # Errors
+    /// If the scenario switches on a flaw that does not exist, or has a workload of one's own whose clients
+    /// cannot be.
+    pub fn new(scenario: Scenario) -> Result<Simulation, Error> {
+        Ok(Simulation::of(Case::of(scenario)?))
+    }
+
+    /// A file with a scenario or a saved plan.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or for every mistake in it, with its line and the way to mend it.
     pub fn from_file(file: impl AsRef<Path>) -> Result<Simulation, Error> {
-        Ok(Simulation::new(Case::load(file.as_ref())?))
+        Ok(Simulation::of(Case::load(file.as_ref())?))
     }
 
-    /// The text of a scenario; `name` stands for its file in messages.
+    /// The text of a scenario or a plan; `name` stands for its file in messages.
+    ///
+    /// # Errors
+    /// For every mistake in the text, with its line and the way to mend it.
     pub fn from_text(name: &str, text: &str) -> Result<Simulation, Error> {
-        Ok(Simulation::new(Case::parse(name, text)?))
+        Ok(Simulation::of(Case::parse(name, text)?))
     }
 
-    fn new(case: Case) -> Simulation {
-        let command = "etcdsim".to_string();
+    fn of(case: Case) -> Simulation {
         Simulation {
             case,
             seeds: (0..10).collect(),
             jobs: 1,
             until_first: false,
             check_determinism: false,
-            command,
+            additions: Additions::default(),
+            save_in: None,
+            command: "etcdsim".to_string(),
         }
     }
 
-    /// The seeds to run; 0 to 9 where none are named.
+    /// The seeds to run; 0 to 9 where none are named. A plan has its own seed and runs once.
+    #[must_use]
     pub fn seeds(mut self, seeds: impl IntoIterator<Item = u64>) -> Simulation {
         self.seeds = seeds.into_iter().collect();
         self
     }
 
     /// Switches a flaw on: `R2` on every member, `R2@3` on member 3.
+    ///
+    /// # Errors
+    /// If there is no such flaw, or no such member.
     pub fn flaw(mut self, flaw: &str) -> Result<Simulation, Error> {
         self.case = self.case.with_flaws(&[flaws::parse(flaw)?])?;
         Ok(self)
     }
 
+    /// Adds clients that a workload of one's own makes. A saved plan stays as it is.
+    #[must_use]
+    pub fn workload(mut self, workload: impl Workload + 'static) -> Simulation {
+        self.case = self.case.with_workload(workload);
+        self
+    }
+
+    /// Adds an observer, which sees every event of a run as it happens. `make` makes one for each run. It
+    /// cannot change a run.
+    #[must_use]
+    pub fn observer<O: Observer + 'static>(
+        mut self,
+        make: impl Fn(&Plan) -> O + Send + Sync + 'static,
+    ) -> Simulation {
+        self.additions.observer(make);
+        self
+    }
+
     /// The plan of one seed, with the flaws that were switched on.
-    pub fn expand(&self, seed: u64) -> plan::Plan {
+    pub fn expand(&self, seed: u64) -> Plan {
         self.case.plan(seed)
     }
 
     /// How many threads run seeds; 1 where none is named, as tests run side by side already.
+    #[must_use]
     pub fn jobs(mut self, jobs: usize) -> Simulation {
         self.jobs = jobs;
         self
     }
 
     /// Stops at the first seed that fails.
+    #[must_use]
     pub fn until_first(mut self) -> Simulation {
         self.until_first = true;
         self
     }
 
     /// Runs every seed twice and compares the trace hashes.
+    #[must_use]
     pub fn check_determinism(mut self) -> Simulation {
         self.check_determinism = true;
         self
     }
 
+    /// Saves the plans of the first ten failing seeds in this folder. A saved plan needs neither the scenario nor the
+    /// test: [`Simulation::from_file`] and `etcdsim replay` take it.
+    #[must_use]
+    pub fn save_failures(mut self, folder: impl Into<PathBuf>) -> Simulation {
+        self.save_in = Some(folder.into());
+        self
+    }
+
     /// The command in the line that replays a failure; `etcdsim` where none is named.
+    #[must_use]
     pub fn replayed_with(mut self, command: &str) -> Simulation {
         self.command = command.to_string();
         self
     }
 
-    /// Runs the seeds.
-    pub fn run(self) -> Report {
-        let Simulation { case, seeds, jobs, until_first, check_determinism, .. } = self;
+    /// Runs the seeds. The report says how each came out.
+    ///
+    /// # Errors
+    /// If a variable in the environment names no seeds.
+    pub fn run(self) -> Result<Report, Error> {
         let batch = Batch {
-            jobs,
-            fail_fast: until_first,
-            check_determinism,
-            ..Batch::new(vec![case], chosen(seeds))
+            jobs: self.jobs,
+            fail_fast: self.until_first,
+            check_determinism: self.check_determinism,
+            additions: self.additions,
+            ..Batch::new(vec![self.case], chosen(self.seeds)?)
         };
         let mut report = batch.run(&AtomicBool::new(false), &mut |_, _, _| {});
         report.explain();
-        report
+        Ok(report)
     }
 
-    /// Runs the seeds; `Err` holds what is to be said of the failures, the line that replays the
-    /// first one last.
-    pub fn verdict(self) -> Result<Report, String> {
-        let command = self.command.clone();
-        let report = self.run();
-        let bad = report.runs().find(|(_, run)| !matches!(run.end, End::Held));
-        match bad {
-            None => Ok(report),
-            Some((case, run)) => {
-                let text = anstream::adapter::strip_str(&human::report(&report, false)).to_string();
-                let (_, worst) =
-                    report.groups().first().map_or((case, run), |group| (group.case, group.runs[0].0));
-                let line = replay_line::of_seed(&command, &case.case, worst.seed);
-                let again = format!("{SEED_VARIABLE}={} runs this test with that seed alone", worst.seed);
-                Err(format!("{text}\n{again}; to replay it with its trace:\n{line}"))
-            }
+    /// Runs the seeds; all must hold.
+    ///
+    /// # Errors
+    /// If anything does not hold, with what is to be said of it; or as [`Simulation::run`].
+    pub fn verdict(self) -> Result<Report, SimulationFailure> {
+        let (command, save_in) = (self.command.clone(), self.save_in.clone());
+        let report = self.run()?;
+        if report.runs().all(|(_, run)| matches!(run.end, End::Held)) {
+            return Ok(report);
         }
+        let account = account(&report, &command, save_in.as_deref());
+        Err(SimulationFailure::Failed { report: Box::new(report), account })
     }
 
-    /// Runs the seeds.
+    /// Runs the seeds; all must hold.
     ///
     /// # Panics
-    /// If anything does not hold, with what broke and the line that replays it.
+    /// If anything does not hold, with what broke and the way to see it again.
     pub fn check(self) -> Report {
         self.verdict().unwrap_or_else(|failure| panic!("{failure}"))
     }
 }
 
+/// What is to be said of a report in which something does not hold.
+fn account(report: &Report, command: &str, save_in: Option<&Path>) -> String {
+    let mut text = anstream::adapter::strip_str(&human::report(report, false)).to_string();
+    let groups = report.groups();
+    let first = groups.first().map(|group| (group.case, group.runs[0].0));
+    let Some((case, run)) = first.or_else(|| report.runs().find(|(_, run)| !matches!(run.end, End::Held))) else {
+        return text;
+    };
+    let saved = save_in.map(|folder| save(report, folder, (case, run)));
+    text += &format!("\n{SEED_VARIABLE}={} runs this test with that seed alone", run.seed);
+    let line = match &saved {
+        Some(Ok(Some(file))) => Some(replay_line::of_saved(command, file)),
+        Some(Err(error)) => {
+            text += &format!("; its plan was not saved: {error}");
+            None
+        }
+        _ => None,
+    };
+    let line = line.or_else(|| case.case.is_in_file().then(|| replay_line::of_seed(command, &case.case, run.seed)));
+    match line {
+        Some(line) => text + "; to replay it with its trace:\n" + &line,
+        None => text,
+    }
+}
+
+/// Saves failing plans; gives back the file of one of them.
+fn save(report: &Report, folder: &Path, first: (&CaseReport, &SeedRun)) -> Result<Option<PathBuf>, Error> {
+    let unwritable = |error| Error::Unwritable { path: folder.to_path_buf(), error };
+    let others = report.runs().filter(|(_, run)| run.seed != first.1.seed);
+    let failures = std::iter::once(first).chain(others).filter_map(|(case, run)| match &run.end {
+        End::Violated(failure) => Some((case, run, failure)),
+        _ => None,
+    });
+    let mut file = None;
+    for (case, run, failure) in failures.take(MOST_SAVED) {
+        let saved = saved::save(folder, &case.case, run, failure).map_err(unwritable)?;
+        file = file.or((run.seed == first.1.seed).then_some(saved));
+    }
+    Ok(file)
+}
+
 impl Report {
-    /// The oracles that were broken in any run.
+    /// The oracles that were violated in any run.
     pub fn oracles(&self) -> BTreeSet<Oracle> {
         let failures = self.cases.iter().flat_map(|case| case.failures());
         failures.flat_map(|(_, failure)| failure.violations.iter().map(|finding| finding.oracle)).collect()
     }
 }
 
+impl SimulationFailure {
+    /// What was run; `None` where nothing was.
+    pub fn report(&self) -> Option<&Report> {
+        match self {
+            SimulationFailure::Usage(_) => None,
+            SimulationFailure::Failed { report, .. } => Some(report),
+        }
+    }
+}
+
+impl From<Error> for SimulationFailure {
+    fn from(error: Error) -> SimulationFailure {
+        SimulationFailure::Usage(error)
+    }
+}
+
+impl fmt::Display for SimulationFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SimulationFailure::Usage(error) => error.fmt(f),
+            SimulationFailure::Failed { account, .. } => f.write_str(account),
+        }
+    }
+}
+
+/// The same text: a test that returns the error prints it so.
+impl fmt::Debug for SimulationFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for SimulationFailure {}
+
 /// The seeds after the environment had its say.
-fn chosen(seeds: Vec<u64>) -> Vec<u64> {
-    let number = |name: &str| {
-        let value = env::var(name).ok()?;
-        Some(
-            value
-                .trim()
-                .parse::<u64>()
-                .unwrap_or_else(|_| panic!("{name} is {value:?}, which is not a number")),
-        )
+fn chosen(seeds: Vec<u64>) -> Result<Vec<u64>, Error> {
+    let value = |name: &'static str| env::var(name).ok().map(|value| (name, value));
+    choose(seeds, value(SEED_VARIABLE), value(SEEDS_VARIABLE))
+}
+
+type Variable = Option<(&'static str, String)>;
+
+fn choose(seeds: Vec<u64>, one: Variable, many: Variable) -> Result<Vec<u64>, Error> {
+    let number = |(name, value): (&'static str, String)| {
+        value.trim().parse::<u64>().map_err(|_| Error::BadVariable { name, value, most: u64::MAX })
     };
-    match (number(SEED_VARIABLE), number(SEEDS_VARIABLE)) {
-        (Some(seed), _) => vec![seed],
+    let (one, many) = (one.map(number).transpose()?, many.map(number).transpose()?);
+    match (one, many) {
+        (Some(seed), _) => Ok(vec![seed]),
+        (None, Some(count)) if count > MOST_SEEDS => {
+            Err(Error::BadVariable { name: SEEDS_VARIABLE, value: count.to_string(), most: MOST_SEEDS })
+        }
         (None, Some(count)) => {
             let first = seeds.first().copied().unwrap_or(0);
-            (first..first + count).collect()
+            Ok((first..=u64::MAX).take(count as usize).collect())
         }
-        (None, None) => seeds,
+        (None, None) => Ok(seeds),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_has_the_last_word_on_seeds() {
+        let some = |name, value: &str| Some((name, value.to_string()));
+        let chosen = |one, many| choose(vec![5, 9], one, many);
+        assert_eq!(chosen(None, None).unwrap(), [5, 9]);
+        assert_eq!(chosen(some(SEED_VARIABLE, "7"), some(SEEDS_VARIABLE, "3")).unwrap(), [7]);
+        assert_eq!(chosen(None, some(SEEDS_VARIABLE, " 3 ")).unwrap(), [5, 6, 7]);
+        for bad in ["", "x", "-1", "1e3"] {
+            assert!(matches!(chosen(some(SEED_VARIABLE, bad), None), Err(Error::BadVariable { .. })), "{bad:?}");
+        }
+        assert!(chosen(None, some(SEEDS_VARIABLE, "18446744073709551615")).is_err());
     }
 }

@@ -4,8 +4,7 @@
 use std::path::Path;
 
 use crate::common::etcdsim;
-use etcdsim::Case;
-use etcdsim::batch::run_seed;
+use etcdsim::{Case, run_seed};
 use serde_json::Value;
 
 /// Scenarios that between them touch disks, links, clocks, processes and everything at once.

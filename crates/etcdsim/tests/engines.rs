@@ -1,7 +1,6 @@
 //! The engines against each other on whole runs, with every order walked through by a validator.
 
-use etcdsim::Case;
-use etcdsim::execute::run_plan;
+use etcdsim::{Case, run_plan};
 use verify::{Expectations, Oracle, judge};
 
 #[test]

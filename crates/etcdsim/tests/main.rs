@@ -5,3 +5,5 @@ mod command;
 mod common;
 mod determinism;
 mod engines;
+mod examples;
+mod simulation;

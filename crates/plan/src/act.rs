@@ -7,8 +7,11 @@
 //! Their text form is in `operation`, what they do request by request in `world/src/clients`.
 
 use api::Request;
+use api::etcdserverpb::{DeleteRangeRequest, PutRequest, RangeRequest};
 use bytes::Bytes;
 use record::Nanos;
+
+use crate::PlannedOperation;
 
 /// As the mod revision of a compare (as is any below 0): the mod revision of the compare's key as
 /// this client last saw it in an answer, 0 where it saw none. It makes a compare-and-swap of a txn
@@ -269,6 +272,28 @@ impl Keys {
             return key == self.key;
         }
         key >= &self.key[..] && (self.end == "\0" || key < &self.end[..])
+    }
+}
+
+impl Act {
+    /// Puts a value.
+    pub fn put(key: impl Into<Bytes>, value: impl Into<Bytes>) -> Act {
+        Act::Request(PutRequest { key: key.into(), value: value.into(), ..PutRequest::default() }.into())
+    }
+
+    /// Reads a key.
+    pub fn get(key: impl Into<Bytes>) -> Act {
+        Act::Request(RangeRequest { key: key.into(), ..RangeRequest::default() }.into())
+    }
+
+    /// Deletes a key.
+    pub fn delete(key: impl Into<Bytes>) -> Act {
+        Act::Request(DeleteRangeRequest { key: key.into(), ..DeleteRangeRequest::default() }.into())
+    }
+
+    /// Plans the act: not before this time, and not before the act ahead of it has ended.
+    pub fn at(self, at: Nanos) -> PlannedOperation {
+        PlannedOperation { at, act: self }
     }
 }
 

@@ -21,8 +21,10 @@ pub(crate) enum Value {
 
 /// A target as a scenario names it. The last three become explicit lists when the plan is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Who {
+pub enum Who {
+    /// As in a plan.
     Target(Target),
+    /// Every client.
     AllClients,
     /// One member, the same throughout the run.
     FixedMember,

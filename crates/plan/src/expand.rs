@@ -116,6 +116,9 @@ impl Expansion<'_> {
             section.draw(sections::CLIENT, dice, &self.context, &mut client);
             clients.push(client);
         }
+        for (nth, own) in self.scenario.own.iter().enumerate() {
+            clients.extend(own.clients(self.dice, nth, members, chaos, clients.len()));
+        }
         clients
     }
 

@@ -13,6 +13,7 @@
 //! * `units`, `words`, `operation`: how amounts, targets, conditions and operations are written.
 //! * `choice`: what is left open, and how a seed decides it.
 //! * `read`, `scenario`, `check`, `mistakes`: from text to a scenario, with every mistake in its place.
+//! * `build`, `open`: scenarios built in code, by way of the same text. `own`: workloads written in Rust.
 //! * `expand`, `swarm`: from a scenario and a seed to a plan. `write`: from a plan to text.
 //! * `docs`, `schema`: the tables of the documentation, and the format for editors.
 //!
@@ -25,13 +26,16 @@
 
 pub mod act;
 mod check;
+mod build;
 mod choice;
 mod docs;
 mod expand;
 mod field;
 mod kinds;
 mod mistakes;
+mod open;
 mod operation;
+mod own;
 pub mod plan;
 #[cfg(test)]
 mod properties;
@@ -46,12 +50,18 @@ mod workload;
 mod write;
 
 pub use act::{Act, LAST, SEEN};
+pub use build::{NamedWorkload, ScenarioBuilder, ScenarioFault};
+pub use choice::Who;
 pub use docs::document;
 pub use kinds::{
     ClockFault, DiskCall, DiskFault, FaultKind, Files, MessageRule, NetworkFault, OperatorTask, PointAction,
     ProcessFault, RuleAction,
 };
 pub use mistakes::{Mistake, ScenarioErrors};
+pub use open::Open;
+pub use operation::OperationError;
+pub use own::{Workload, WorkloadContext};
 pub use plan::*;
 pub use scenario::{Scenario, Source};
 pub use schema::schema;
+pub use workload::Turn;

@@ -8,6 +8,7 @@ use crate::choice::Choice;
 use crate::field::{Field, Key, Section};
 use crate::kinds::{Kind, kind, kinds};
 use crate::mistakes::{Mistake, ScenarioErrors, suggest};
+use crate::own::Own;
 use crate::read::{Node, Reader};
 use crate::workload::{MIX, WORKLOAD};
 use crate::{Plan, check, sections};
@@ -35,6 +36,8 @@ pub struct Scenario {
     pub(crate) run: Section,
     pub(crate) expect: Section,
     pub(crate) swarm: Option<Section>,
+    /// Workloads that no file holds.
+    pub(crate) own: Vec<Own>,
 }
 
 /// One `[[fault]]`.
@@ -188,6 +191,7 @@ impl Reader {
             run: self.named_section(root, "run", sections::RUN),
             expect: self.named_section(root, "expect", sections::EXPECT),
             swarm: self.swarm(root),
+            own: Vec::new(),
             top,
         }
     }

@@ -73,6 +73,17 @@ pub(crate) fn parse_who(text: &str) -> Result<Who, BadWords> {
     Ok(Who::Target(if word.starts_with('m') { Target::Members(numbers) } else { Target::Clients(numbers) }))
 }
 
+/// Writes what a scenario names so that [`parse_who`] reads it back.
+pub(crate) fn print_who(who: &Who) -> String {
+    match who {
+        Who::Target(target) => print_target(target),
+        open => {
+            let named = GROUPS.iter().find(|group| group.1 == *open);
+            named.unwrap_or_else(|| panic!("the table of groups lacks {open:?}")).0.to_string()
+        }
+    }
+}
+
 /// Writes a target so that [`parse_who`] reads it back.
 pub(crate) fn print_target(target: &Target) -> String {
     let numbered = |word: &str, numbers: &[u32]| {

@@ -8,7 +8,7 @@ use crate::field::{Field, Form};
 use crate::sections;
 use crate::units::Unit;
 use crate::words::{print_condition, print_target};
-use crate::{Fault, Plan, Spread, Trigger, operation};
+use crate::{Fault, FaultKind, Plan, Spread, Trigger, operation};
 
 impl Plan {
     /// The plan as a file that [`Plan::parse`] reads back to the same plan.
@@ -53,14 +53,33 @@ impl Plan {
         // What a link fault leaves out is as in the network.
         let links = &self.network;
         let base = if ends_at_client(&fault.target, &fault.kind) { links.clients } else { links.peers };
-        let plain = (kind.new)(base);
-        for field in kind.fields {
-            let value = field.get(&fault.kind);
-            if value != field.get(&plain) {
-                line_of(text, field, value);
-            }
+        fault_fields(text, &fault.kind, Some(&(kind.new)(base)));
+    }
+}
+
+/// The fields of a fault's kind; where `usual` is given, those that differ from it.
+pub(crate) fn fault_fields(text: &mut String, fault: &FaultKind, usual: Option<&FaultKind>) {
+    for field in fault.kind().fields {
+        let value = field.get(fault);
+        if usual.is_none_or(|usual| value != field.get(usual)) {
+            line_of(text, field, value);
         }
     }
+}
+
+/// The fields that are not as usual, under a heading of their own if it is not empty.
+pub(crate) fn differences<T>(text: &mut String, head: &str, fields: &[Field<T>], it: &T, usual: &T) {
+    let mut body = String::new();
+    for field in fields {
+        let value = (field.get)(it);
+        if value != (field.get)(usual) {
+            line_of(&mut body, field, value);
+        }
+    }
+    if !body.is_empty() && !head.is_empty() {
+        writeln!(text, "\n{head}").expect("a string takes any text");
+    }
+    text.push_str(&body);
 }
 
 fn section<T>(text: &mut String, head: &str, fields: &[Field<T>], it: &T) {

@@ -1,5 +1,6 @@
 //! Everything the tests of this crate hold it to, as one program.
 
+mod build;
 mod docs;
 mod mistakes;
 mod scenarios;

@@ -42,11 +42,52 @@ mod acts;
 mod parse;
 mod print;
 
+use std::fmt;
+use std::str::FromStr;
+
 use api::etcdserverpb::compare::{CompareResult, CompareTarget};
 use api::etcdserverpb::range_request::SortTarget;
 
+use crate::PlannedOperation;
+use crate::words::BadWords;
+
 pub(crate) use parse::parse;
 pub(crate) use print::print;
+
+/// Why a text is no operation of a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperationError(BadWords);
+
+impl OperationError {
+    /// How to mend it.
+    pub fn help(&self) -> &str {
+        &self.0.help
+    }
+}
+
+impl fmt::Display for OperationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl std::error::Error for OperationError {}
+
+/// Reads a line as scenarios have it, such as `1.25s put k3 v`. `docs/scenarios.md` has the grammar.
+impl FromStr for PlannedOperation {
+    type Err = OperationError;
+
+    fn from_str(text: &str) -> Result<PlannedOperation, OperationError> {
+        parse(text).map_err(OperationError)
+    }
+}
+
+/// Writes the line that reads back as the same operation.
+impl fmt::Display for PlannedOperation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&print(self))
+    }
+}
 
 /// Largest value that `TEXT*N` makes: a little above the largest request etcd takes (1.5 MiB).
 pub(crate) const LARGEST_VALUE: usize = 2 << 20;

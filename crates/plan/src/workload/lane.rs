@@ -41,11 +41,40 @@ pub(crate) struct Lane {
     pub user: Option<String>,
 }
 
-/// One turn of a client: how many-th, not before when, its draw.
-pub(crate) struct Turn {
+/// One turn of a client in a workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Its number among the client's turns, from 0.
     pub nth: u64,
+    /// Not before this time, since the start of the run.
     pub at: Nanos,
+    /// The draw of what the client does.
     pub draw: Draw,
+}
+
+/// Whole microseconds are printed shorter, and nothing depends on the rest. `None` after the end.
+fn in_time(at: Nanos, horizon: Nanos) -> Option<Nanos> {
+    (at < horizon).then_some(at / 1_000 * 1_000)
+}
+
+fn draw(dice: Dice, client: u32, nth: u64) -> Draw {
+    dice.nth(u64::from(client)).nth(nth).field("what")
+}
+
+/// Turns of a client of about one a period, each at a place of its own in it.
+pub(crate) fn turns(
+    dice: Dice,
+    horizon: Nanos,
+    client: u32,
+    period: Nanos,
+) -> impl Iterator<Item = Turn> + use<> {
+    let period = period.max(1_000_000).max(horizon / MOST_ACTS as u64);
+    let turn = move |nth: u64| {
+        let place = dice.nth(u64::from(client)).nth(nth).field("at").below(period);
+        let at = in_time(nth.checked_mul(period)?.checked_add(place)?, horizon)?;
+        Some(Turn { nth, at, draw: draw(dice, client, nth) })
+    };
+    (0..).map_while(turn)
 }
 
 impl Setup<'_> {
@@ -62,36 +91,21 @@ impl Setup<'_> {
         let interval = u128::from(clients) * HOUR as u128 / u128::from(workload.rate());
         let interval = u64::try_from(interval).unwrap_or(u64::MAX).max(1);
         let place = self.dice.nth(u64::from(client)).nth(nth).field("at").below(interval);
-        self.in_time(nth.checked_mul(interval)?.checked_add(place)?)
-    }
-
-    fn in_time(&self, at: Nanos) -> Option<Nanos> {
-        // Whole microseconds: they are printed shorter, and nothing depends on the rest.
-        (at < self.horizon).then_some(at / 1_000 * 1_000)
-    }
-
-    fn draw(&self, client: u32, nth: u64) -> Draw {
-        self.dice.nth(u64::from(client)).nth(nth).field("what")
+        in_time(nth.checked_mul(interval)?.checked_add(place)?, self.horizon)
     }
 
     /// The turns of a client at its share of the rate, which `clients` clients have.
     pub fn turns(&self, client: u32, clients: u32) -> impl Iterator<Item = Turn> {
         let turn = move |nth| {
             let at = self.at(client, clients, nth)?;
-            Some(Turn { nth, at, draw: self.draw(client, nth) })
+            Some(Turn { nth, at, draw: draw(self.dice, client, nth) })
         };
         (0..).map_while(turn)
     }
 
     /// Turns of about one a period, each at a place of its own in it.
-    pub fn every(&self, client: u32, period: Nanos) -> impl Iterator<Item = Turn> {
-        let period = period.max(1_000_000).max(self.horizon / MOST_ACTS as u64);
-        let turn = move |nth: u64| {
-            let place = self.dice.nth(u64::from(client)).nth(nth).field("at").below(period);
-            let at = self.in_time(nth.checked_mul(period)?.checked_add(place)?)?;
-            Some(Turn { nth, at, draw: self.draw(client, nth) })
-        };
-        (0..).map_while(turn)
+    pub fn every(&self, client: u32, period: Nanos) -> impl Iterator<Item = Turn> + use<> {
+        turns(self.dice, self.horizon, client, period)
     }
 
     /// Clients that only watch.

@@ -34,7 +34,8 @@ use crate::sections::{CLOCK_RATE, FAILOVER, LATENCY};
 use crate::units::Unit;
 use crate::{Failover, Spread};
 
-pub(crate) use lane::{Lane, Setup};
+pub use lane::Turn;
+pub(crate) use lane::{Lane, Setup, turns};
 pub(crate) use mixed::{MIX, Mix};
 
 /// The `[workload]` of a scenario, decided. What is drawn for each client says so.

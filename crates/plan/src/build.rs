@@ -1,0 +1,475 @@
+//! Scenarios that are built in code.
+//!
+//! A [`ScenarioBuilder`] writes what a person would write into a file and has it read by the same reader. So
+//! there is one path for all scenarios: the same checks, the same defaults, the same draws; and what was built
+//! can be printed and kept as a file.
+//!
+//! Not here: what only a file can say. Fields of `[cluster]`, `[network]`, `[disk]` and `[[client]]` are decided
+//! values here; ranges and choices are for members, times, targets and the workload.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use keyed::Ratio;
+
+use crate::choice::Who;
+use crate::kinds::Kind;
+use crate::open::{Open, Written, toml};
+use crate::own::Workload;
+use crate::sections;
+use crate::write::{differences, fault_fields, print, quote};
+use crate::{
+    Client, Cluster, Condition, Disk, FaultKind, FlawAt, Link, Network, Plan, Scenario, ScenarioErrors, Spread,
+};
+
+/// Builds a [`Scenario`] in code.
+///
+/// ```
+/// use std::time::Duration;
+/// use etcdsim_plan::{FaultKind, NamedWorkload, Scenario, ScenarioFault, Target};
+///
+/// let scenario = Scenario::builder("The leader is killed now and then")
+///     .members(3)
+///     .workload(NamedWorkload::new("register").clients(4).rate(50))
+///     .fault(
+///         ScenarioFault::new(FaultKind::Crash)
+///             .on(Target::Leader)
+///             .every(Duration::from_secs(2)..=Duration::from_secs(5))
+///             .lasting(Duration::from_millis(500)),
+///     )
+///     .chaos(Duration::from_secs(20))
+///     .build()?;
+/// assert_eq!(scenario.expand(1), scenario.expand(1));
+/// # Ok::<(), etcdsim_plan::ScenarioErrors>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ScenarioBuilder {
+    title: String,
+    name: String,
+    flaws: Vec<FlawAt>,
+    members: Option<String>,
+    cluster: Cluster,
+    network: Network,
+    disk: Disk,
+    workload: Option<NamedWorkload>,
+    clients: Vec<Client>,
+    faults: Vec<ScenarioFault>,
+    run: Lines,
+    expect: Lines,
+    swarm: bool,
+    own: Vec<crate::own::Own>,
+}
+
+/// Fields of a section with their values in TOML.
+#[derive(Clone, Debug, Default)]
+struct Lines(Vec<(&'static str, String)>);
+
+impl Lines {
+    /// Sets a field; the last value counts.
+    fn set(&mut self, name: &'static str, value: String) {
+        self.0.retain(|line| line.0 != name);
+        self.0.push((name, value));
+    }
+
+    fn write(&self, text: &mut String) {
+        for (name, value) in &self.0 {
+            line(text, name, value);
+        }
+    }
+}
+
+fn line(text: &mut String, name: &str, value: &str) {
+    writeln!(text, "{name} = {value}").expect("a string takes any text");
+}
+
+impl Scenario {
+    /// Begins a scenario. What is not said is as in a file that does not say it.
+    pub fn builder(title: &str) -> ScenarioBuilder {
+        ScenarioBuilder {
+            title: title.to_string(),
+            name: slug(title),
+            flaws: Vec::new(),
+            members: None,
+            cluster: Cluster::default(),
+            network: Network::default(),
+            disk: Disk::default(),
+            workload: None,
+            clients: Vec::new(),
+            faults: Vec::new(),
+            run: Lines::default(),
+            expect: Lines::default(),
+            swarm: false,
+            own: Vec::new(),
+        }
+    }
+}
+
+impl ScenarioBuilder {
+    /// Names the scenario in messages and in the names of saved plans. Left out: made from the title.
+    #[must_use]
+    pub fn name(mut self, name: &str) -> ScenarioBuilder {
+        self.name = name.to_string();
+        self
+    }
+
+    /// How many members: 1 to 9. Left out: 3.
+    #[must_use]
+    pub fn members(mut self, members: impl Into<Open<u32>>) -> ScenarioBuilder {
+        self.members = Some(toml(&members.into()));
+        self
+    }
+
+    /// Changes settings of the members. Their number is set by [`ScenarioBuilder::members`].
+    #[must_use]
+    pub fn cluster(mut self, change: impl FnOnce(&mut Cluster)) -> ScenarioBuilder {
+        change(&mut self.cluster);
+        self
+    }
+
+    /// Changes what links are like while no fault touches them.
+    #[must_use]
+    pub fn network(mut self, change: impl FnOnce(&mut Network)) -> ScenarioBuilder {
+        change(&mut self.network);
+        self
+    }
+
+    /// Changes what disks are like while no fault touches them.
+    #[must_use]
+    pub fn disk(mut self, change: impl FnOnce(&mut Disk)) -> ScenarioBuilder {
+        change(&mut self.disk);
+        self
+    }
+
+    /// What clients ask: one of the workloads that come with this crate.
+    #[must_use]
+    pub fn workload(mut self, workload: NamedWorkload) -> ScenarioBuilder {
+        self.workload = Some(workload);
+        self
+    }
+
+    /// What clients ask: a workload of one's own. Its clients come after all others; it can be called several
+    /// times.
+    #[must_use]
+    pub fn own_workload(mut self, workload: impl Workload + 'static) -> ScenarioBuilder {
+        self.own.push(crate::own::Own::new(workload));
+        self
+    }
+
+    /// Adds one client with all it does. Without endpoints it knows all members.
+    #[must_use]
+    pub fn client(mut self, client: Client) -> ScenarioBuilder {
+        self.clients.push(client);
+        self
+    }
+
+    /// Adds a fault.
+    #[must_use]
+    pub fn fault(mut self, fault: ScenarioFault) -> ScenarioBuilder {
+        self.faults.push(fault);
+        self
+    }
+
+    /// Lets the seed choose which families of fault there are, and what this scenario leaves out.
+    #[must_use]
+    pub fn swarm(mut self) -> ScenarioBuilder {
+        self.swarm = true;
+        self
+    }
+
+    /// Switches a flaw on, on every member or on one.
+    #[must_use]
+    pub fn flaw(mut self, flaw: &str, member: Option<u32>) -> ScenarioBuilder {
+        self.flaws.push(FlawAt { flaw: flaw.to_string(), member });
+        self
+    }
+
+    /// The length of the chaos phase, in which the workload runs and the faults strike. At most 24 h; left
+    /// out: 30 s.
+    #[must_use]
+    pub fn chaos(mut self, chaos: impl Into<Open<Duration>>) -> ScenarioBuilder {
+        self.run.set("chaos", toml(&chaos.into()));
+        self
+    }
+
+    /// How many members are healed after the chaos phase; the others stay as broken as they are. Left out: all.
+    #[must_use]
+    pub fn core(mut self, members: impl Into<Open<u32>>) -> ScenarioBuilder {
+        self.run.set("core", toml(&members.into()));
+        self
+    }
+
+    /// Bound on the settle phase, by whose end there is a leader and all is answered. Left out: 60 s.
+    #[must_use]
+    pub fn settle(mut self, settle: impl Into<Open<Duration>>) -> ScenarioBuilder {
+        self.run.set("settle", toml(&settle.into()));
+        self
+    }
+
+    /// The least number of operations that must have been answered: guards against a run in which nothing
+    /// happens.
+    #[must_use]
+    pub fn answered(mut self, operations: u64) -> ScenarioBuilder {
+        self.expect.set("answered", operations.to_string());
+        self
+    }
+
+    /// Members that are allowed to refuse to start, because a fault damages what they cannot do without.
+    #[must_use]
+    pub fn refusals(mut self, members: &[u32]) -> ScenarioBuilder {
+        self.expect.set("refusals", format!("{members:?}"));
+        self
+    }
+
+    /// The scenario as a file. Workloads of one's own are not in it.
+    pub fn to_toml(&self) -> String {
+        let mut text = String::new();
+        let top = Plan { title: self.title.clone(), flaws: self.flaws.clone(), ..Plan::default() };
+        differences(&mut text, "", sections::TOP, &top, &Plan::default());
+        if self.swarm {
+            line(&mut text, "swarm", "true");
+        }
+        // The number of members may be left open, so it is no field of the struct here.
+        let mut cluster = String::new();
+        let settings = Cluster { members: Cluster::default().members, ..self.cluster.clone() };
+        if let Some(members) = &self.members {
+            line(&mut cluster, "members", members);
+        } else if self.cluster.members != settings.members {
+            line(&mut cluster, "members", &self.cluster.members.to_string());
+        }
+        differences(&mut cluster, "", sections::CLUSTER, &settings, &Cluster::default());
+        under(&mut text, "[cluster]", &cluster);
+        let usual = Network::default();
+        differences(&mut text, "[network]", sections::NETWORK, &self.network, &usual);
+        differences(&mut text, "[network.peers]", sections::LINK, &self.network.peers, &usual.peers);
+        differences(&mut text, "[network.clients]", sections::LINK, &self.network.clients, &usual.clients);
+        differences(&mut text, "[disk]", sections::DISK, &self.disk, &Disk::default());
+        if let Some(workload) = &self.workload {
+            workload.write(&mut text);
+        }
+        for (head, lines) in [("[run]", &self.run), ("[expect]", &self.expect)] {
+            let mut body = String::new();
+            lines.write(&mut body);
+            under(&mut text, head, &body);
+        }
+        for fault in &self.faults {
+            fault.write(&mut text);
+        }
+        for client in &self.clients {
+            text += "\n[[client]]\n";
+            differences(&mut text, "", sections::CLIENT, client, &Client::default());
+        }
+        text
+    }
+
+    /// The scenario.
+    ///
+    /// # Errors
+    /// Whatever would be wrong with the same scenario in a file, each mistake with its place in the text that
+    /// [`ScenarioBuilder::to_toml`] gives.
+    pub fn build(self) -> Result<Scenario, ScenarioErrors> {
+        let mut scenario = Scenario::parse(&self.name, &self.to_toml())?;
+        scenario.own = self.own;
+        Ok(scenario)
+    }
+}
+
+fn under(text: &mut String, head: &str, body: &str) {
+    if !body.is_empty() {
+        write!(text, "\n{head}\n{body}").expect("a string takes any text");
+    }
+}
+
+/// A title as the name of a file.
+fn slug(title: &str) -> String {
+    let words = title.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let name = words.map(str::to_lowercase).collect::<Vec<_>>().join("-");
+    if name.is_empty() { "scenario".to_string() } else { name }
+}
+
+/// One of the workloads that come with this crate, for a scenario that is built in code. `docs/scenarios.md`
+/// lists them with their fields.
+#[derive(Clone, Debug)]
+pub struct NamedWorkload {
+    fields: Vec<(String, String)>,
+    mix: Vec<(String, u32)>,
+}
+
+impl NamedWorkload {
+    /// The workload of this name, such as `mixed`, `register` or `kubernetes`.
+    pub fn new(name: &str) -> NamedWorkload {
+        NamedWorkload { fields: vec![("name".into(), quote(name))], mix: Vec::new() }
+    }
+
+    /// How many clients. Left out: 5.
+    #[must_use]
+    pub fn clients(self, clients: impl Into<Open<u32>>) -> NamedWorkload {
+        self.set("clients", &toml(&clients.into()))
+    }
+
+    /// Operations a second of all clients together. Left out: 20.
+    #[must_use]
+    pub fn rate(self, a_second: u32) -> NamedWorkload {
+        self.set("rate", &quote(&format!("{a_second}/s")))
+    }
+
+    /// Every client asks as fast as answers come, this many operations.
+    #[must_use]
+    pub fn unthrottled(self, operations: impl Into<Open<u64>>) -> NamedWorkload {
+        self.set("rate", "\"unthrottled\"").set("operations", &toml(&operations.into()))
+    }
+
+    /// How many keys; few make conflicts. Left out: 5.
+    #[must_use]
+    pub fn keys(self, keys: impl Into<Open<u32>>) -> NamedWorkload {
+        self.set("keys", &toml(&keys.into()))
+    }
+
+    /// Length of a value in bytes, drawn for each.
+    #[must_use]
+    pub fn value_bytes(self, bytes: Spread) -> NamedWorkload {
+        let key = crate::workload::WORKLOAD.iter().find(|field| field.key.name == "value-bytes");
+        let form = key.expect("the workload's table has the length of values").key.form;
+        self.set("value-bytes", &print(form, &crate::choice::Value::Spread(bytes)))
+    }
+
+    /// How long a client waits for an answer, drawn for each. Left out: 2 s.
+    #[must_use]
+    pub fn timeout(self, timeout: impl Into<Open<Duration>>) -> NamedWorkload {
+        self.set("timeout", &toml(&timeout.into()))
+    }
+
+    /// The weight of a kind of operation in the workload `mixed`. Kinds that are not named are left out as
+    /// soon as one is.
+    #[must_use]
+    pub fn mix(mut self, operation: &str, weight: u32) -> NamedWorkload {
+        self.mix.push((operation.to_string(), weight));
+        self
+    }
+
+    /// Any field of `[workload]`, its value as a file has it: `.set("endpoints", r#""one""#)`.
+    #[must_use]
+    pub fn set(mut self, field: &str, toml: &str) -> NamedWorkload {
+        self.fields.retain(|(name, _)| name != field);
+        self.fields.push((field.to_string(), toml.to_string()));
+        self
+    }
+
+    fn write(&self, text: &mut String) {
+        *text += "\n[workload]\n";
+        for (name, value) in &self.fields {
+            line(text, name, value);
+        }
+        if !self.mix.is_empty() {
+            *text += "\n[workload.mix]\n";
+            for (name, weight) in &self.mix {
+                line(text, name, &weight.to_string());
+            }
+        }
+    }
+}
+
+/// A fault of a scenario that is built in code: what, whom, when, for how long.
+#[derive(Clone, Debug)]
+pub struct ScenarioFault {
+    kind: FaultKind,
+    frame: Lines,
+}
+
+impl ScenarioFault {
+    /// A fault of this kind. It needs a time ([`at`](ScenarioFault::at), [`every`](ScenarioFault::every),
+    /// [`about_every`](ScenarioFault::about_every) or [`when`](ScenarioFault::when)) and, unless its kind has
+    /// none, a target ([`on`](ScenarioFault::on)).
+    pub fn new(kind: FaultKind) -> ScenarioFault {
+        ScenarioFault { kind, frame: Lines::default() }
+    }
+
+    fn set<T: Written>(mut self, name: &'static str, value: impl Into<Open<T>>) -> ScenarioFault {
+        self.frame.set(name, toml(&value.into()));
+        self
+    }
+
+    /// Whom it strikes: a [`Target`](crate::Target), or a [`Who`] where the seed decides once for the whole run.
+    #[must_use]
+    pub fn on(self, target: impl Into<Open<Who>>) -> ScenarioFault {
+        self.set("target", target)
+    }
+
+    /// When it strikes, since the start of the run.
+    #[must_use]
+    pub fn at(self, time: impl Into<Open<Duration>>) -> ScenarioFault {
+        self.set("at", time)
+    }
+
+    /// Strikes over and over; each gap is drawn anew. At least 1 ms.
+    #[must_use]
+    pub fn every(self, gap: impl Into<Open<Duration>>) -> ScenarioFault {
+        self.set("every", gap)
+    }
+
+    /// Strikes over and over; the mean gap is drawn once a run, the gaps are exponential around it.
+    #[must_use]
+    pub fn about_every(self, mean: impl Into<Open<Duration>>) -> ScenarioFault {
+        self.set("about-every", mean)
+    }
+
+    /// How many times at most; 1 to 1,000.
+    #[must_use]
+    pub fn times(self, times: impl Into<Open<u32>>) -> ScenarioFault {
+        self.set("times", times)
+    }
+
+    /// Strikes when this comes true.
+    #[must_use]
+    pub fn when(self, condition: Condition) -> ScenarioFault {
+        self.set("when", condition)
+    }
+
+    /// Time between the condition and the fault.
+    #[must_use]
+    pub fn after(self, delay: impl Into<Open<Duration>>) -> ScenarioFault {
+        self.set("after", delay)
+    }
+
+    /// Not before this time.
+    #[must_use]
+    pub fn from(self, time: impl Into<Open<Duration>>) -> ScenarioFault {
+        self.set("from", time)
+    }
+
+    /// Not after this time. Left out: the end of the chaos phase.
+    #[must_use]
+    pub fn until(self, time: impl Into<Open<Duration>>) -> ScenarioFault {
+        self.set("until", time)
+    }
+
+    /// How long it lasts; for a crash or a power loss, the time until the restart. Left out: to the end of the
+    /// chaos phase.
+    #[must_use]
+    pub fn lasting(self, time: impl Into<Open<Duration>>) -> ScenarioFault {
+        self.set("for", time)
+    }
+
+    /// How likely the fault is part of a run at all.
+    #[must_use]
+    pub fn chance(self, chance: Ratio) -> ScenarioFault {
+        self.set("chance", chance)
+    }
+
+    /// Names the fault in the draws of the seed. Left out: its kind.
+    #[must_use]
+    pub fn name(mut self, name: &str) -> ScenarioFault {
+        self.frame.set("name", quote(name));
+        self
+    }
+
+    fn write(&self, text: &mut String) {
+        let kind: &Kind = self.kind.kind();
+        *text += "\n[[fault]]\n";
+        line(text, "kind", &quote(kind.name));
+        self.frame.write(text);
+        // A link is as it was built, whatever the network is like: all of its fields are written.
+        let usual = (kind.new)(Link::default());
+        let whole = matches!(self.kind, FaultKind::Link { .. });
+        fault_fields(text, &self.kind, (!whole).then_some(&usual));
+    }
+}

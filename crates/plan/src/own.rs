@@ -1,0 +1,124 @@
+//! Workloads that are written in Rust by whoever uses this crate.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyed::Draw;
+use record::Nanos;
+
+use crate::choice::Dice;
+use crate::workload::{Turn, turns};
+use crate::{Client, Plan, Scenario, ScenarioErrors};
+
+/// Makes clients and all they do: a workload of one's own.
+///
+/// It is asked once a plan and must be a pure function of what [`WorkloadContext`] offers: the same seed must
+/// always give the same clients, or a failing seed cannot be replayed. Whatever is random comes from
+/// [`WorkloadContext::draw`] or [`WorkloadContext::turns`].
+///
+/// Any function from a context to clients is a workload.
+pub trait Workload: Send + Sync {
+    /// The clients of this plan.
+    fn clients(&self, context: &WorkloadContext) -> Vec<Client>;
+}
+
+impl<F: Fn(&WorkloadContext) -> Vec<Client> + Send + Sync> Workload for F {
+    fn clients(&self, context: &WorkloadContext) -> Vec<Client> {
+        self(context)
+    }
+}
+
+/// What a [`Workload`] may depend on: the cluster, the length of the run, and keyed draws of the seed.
+#[derive(Clone, Copy, Debug)]
+pub struct WorkloadContext {
+    dice: Dice,
+    members: u32,
+    chaos: Nanos,
+    first: u32,
+}
+
+impl WorkloadContext {
+    /// How many members the cluster begins with; they have the ids 1 to this.
+    pub fn members(&self) -> u32 {
+        self.members
+    }
+
+    /// The length of the chaos phase. Operations that are planned for later are never sent.
+    pub fn chaos(&self) -> Duration {
+        Duration::from_nanos(self.chaos)
+    }
+
+    /// The number that the first client of this workload gets in the plan. A client that shares another's
+    /// memory names it by such a number ([`Client::part_of`]).
+    pub fn first(&self) -> u32 {
+        self.first
+    }
+
+    /// A client that knows all members and begins with one of them, each client with the next. `nth` counts
+    /// the clients of this workload from 0.
+    pub fn client(&self, nth: u32) -> Client {
+        let endpoints = (0..self.members).map(|at| (nth % self.members + at) % self.members + 1);
+        Client { endpoints: endpoints.collect(), ..Client::default() }
+    }
+
+    /// The draw of a client's decision: the same for the same seed, client and number, and independent of all
+    /// others.
+    pub fn draw(&self, client: u32, nth: u64) -> Draw {
+        self.dice.nth(client.into()).nth(nth).field("draw")
+    }
+
+    /// The turns of a client until the end of the chaos phase: one in each period (of at least 1 ms), at a
+    /// place of its own in it, each with a draw.
+    pub fn turns(&self, client: u32, period: Duration) -> impl Iterator<Item = Turn> + use<> {
+        turns(self.dice, self.chaos, client, u64::try_from(period.as_nanos()).unwrap_or(u64::MAX))
+    }
+}
+
+/// A [`Workload`] as a scenario keeps it.
+#[derive(Clone)]
+pub(crate) struct Own(Arc<dyn Workload>);
+
+impl fmt::Debug for Own {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Own(..)")
+    }
+}
+
+impl Own {
+    pub fn new(workload: impl Workload + 'static) -> Own {
+        Own(Arc::new(workload))
+    }
+
+    /// Its clients. `nth` counts the own workloads of a scenario, `first` the clients before.
+    pub fn clients(&self, dice: Dice, nth: usize, members: u32, chaos: Nanos, first: usize) -> Vec<Client> {
+        let dice = dice.part("own-workload").nth(nth as u64);
+        self.0.clients(&WorkloadContext { dice, members, chaos, first: first as u32 })
+    }
+}
+
+impl Scenario {
+    /// Adds clients that a workload of one's own makes, after those of the file.
+    #[must_use]
+    pub fn with_workload(mut self, workload: impl Workload + 'static) -> Scenario {
+        self.own.push(Own::new(workload));
+        self
+    }
+
+    /// Whether workloads were added to it that no file holds.
+    pub fn has_own_workloads(&self) -> bool {
+        !self.own.is_empty()
+    }
+}
+
+impl Plan {
+    /// Whether the plan is one that a file can hold, so that it can be run, saved and replayed. Plans that are
+    /// expanded from a file always are; those with clients made in code may not be.
+    ///
+    /// # Errors
+    /// What is wrong with it, shown in the plan's text: a member that does not exist, say.
+    pub fn validate(&self) -> Result<(), ScenarioErrors> {
+        let name = if self.scenario.is_empty() { "plan" } else { &self.scenario };
+        Plan::parse(name, &self.to_toml()).map(|_| ())
+    }
+}
