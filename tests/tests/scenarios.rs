@@ -3,7 +3,6 @@
 //! `ETCDSIM_SEED=7 cargo test -p etcdsim-tests scenarios::power-loss` runs one seed of one
 //! scenario, `ETCDSIM_SEEDS=500` runs 500 of each.
 
-use etcdsim::Standing;
 use etcdsim_tests::{scenarios, simulation, test_name};
 use libtest_mimic::{Failed, Trial};
 

@@ -163,7 +163,7 @@ pub use error::{Error, HistoryError};
 pub use execute::{HarnessFailure, Outcome, run_plan, run_plan_told};
 pub use exit::Exit;
 pub use history::{CheckedHistory, check_history, check_history_file};
-pub use report::{CaseReport, End, Ended, Failure, Finding, Group, Reached, Report, SeedRun, Standing};
+pub use report::{CaseReport, End, Ended, Failure, Finding, Group, Reached, Report, SeedRun};
 pub use simulation::{SEED_VARIABLE, SEEDS_VARIABLE, Simulation, SimulationFailure};
 pub use story::Story;
 

@@ -236,7 +236,7 @@ impl ScenarioBuilder {
         } else if self.cluster.members != settings.members {
             line(&mut cluster, "members", &self.cluster.members.to_string());
         }
-        differences(&mut cluster, "", sections::CLUSTER, &settings, &Cluster::default());
+        differences(&mut cluster, "", &sections::CLUSTER, &settings, &Cluster::default());
         under(&mut text, "[cluster]", &cluster);
         let usual = Network::default();
         differences(&mut text, "[network]", sections::NETWORK, &self.network, &usual);
@@ -469,7 +469,7 @@ impl ScenarioFault {
         self.frame.write(text);
         // A link is as it was built, whatever the network is like: all of its fields are written.
         let usual = (kind.new)(Link::default());
-        let whole = matches!(self.kind, FaultKind::Link { .. });
+        let whole = matches!(self.kind, FaultKind::Network(crate::NetworkFault::Link { .. }));
         fault_fields(text, &self.kind, (!whole).then_some(&usual));
     }
 }

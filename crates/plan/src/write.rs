@@ -71,8 +71,8 @@ pub(crate) fn fault_fields(text: &mut String, fault: &FaultKind, usual: Option<&
 pub(crate) fn differences<T>(text: &mut String, head: &str, fields: &[Field<T>], it: &T, usual: &T) {
     let mut body = String::new();
     for field in fields {
-        let value = (field.get)(it);
-        if value != (field.get)(usual) {
+        let value = field.get(it);
+        if value != field.get(usual) {
             line_of(&mut body, field, value);
         }
     }
