@@ -15,9 +15,9 @@
 //! rows: a duration in nanoseconds, a size in bytes, a switch as 0 or 1, a word as its place in the list.
 
 mod derived;
-pub mod row;
+mod row;
 mod table;
-pub mod words;
+mod words;
 
 pub use derived::AutoCompaction;
 pub use row::{Form, Row, Unit};
