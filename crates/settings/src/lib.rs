@@ -5,7 +5,7 @@
 //! `docs/scenarios.md`. To add a setting, add its row and use `config.settings.NAME` in the member. To let
 //! the swarm vary it, add a line to `plan/src/swarm.toml`.
 //!
-//! * `table`: the rows. `row`: what a row says. `words`: settings whose values are words.
+//! * `table`: the rows, and the enums of settings whose values are words. `row`: what a row says.
 //! * `derived`: what several settings say together, and where 0 means "off".
 //!
 //! Not here: how many members there are (`plan::Cluster`), who a member is and what it starts from
@@ -15,14 +15,12 @@
 //! rows: a duration in nanoseconds, a size in bytes, a switch as 0 or 1, a word as its place in the list.
 
 mod derived;
-pub mod row;
+mod row;
 mod table;
-pub mod words;
 
 pub use derived::AutoCompaction;
 pub use row::{Form, Row, Unit};
-pub use table::{ROWS, Settings};
-pub use words::Ids;
+pub use table::*;
 
 /// The row of that name.
 pub fn row(name: &str) -> Option<&'static Row> {

@@ -145,3 +145,38 @@ impl Value for bool {
         number != 0
     }
 }
+
+/// A setting whose values are words: an enum, with a word for each value.
+macro_rules! words {
+    (
+        $(#[doc = $about:literal])+
+        $kind:ident { $($(#[doc = $meaning:literal])+ $value:ident = $word:literal,)+ }
+    ) => {
+        $(#[doc = $about])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $kind {
+            $($(#[doc = $meaning])+ $value,)+
+        }
+
+        impl $kind {
+            /// The words, in the order of the values.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
+
+            /// The word for this value.
+            pub const fn word(self) -> &'static str {
+                Self::WORDS[self as usize]
+            }
+        }
+
+        impl Value for $kind {
+            fn to_number(self) -> u64 {
+                self as u64
+            }
+
+            fn of_number(number: u64) -> $kind {
+                [$($kind::$value),+][number as usize]
+            }
+        }
+    };
+}
+pub(crate) use words;

@@ -1,11 +1,11 @@
 //! The table. A row reads: its doc sentence; `scenario` where a scenario may set it, `fixed` where every
 //! run has the default; name, field, type, the default of a scenario, range; etcd's own default and where
-//! it comes from. A row without `etcd` is a setting that etcd does not have.
+//! it comes from. A row without `etcd` is a setting that etcd does not have. A setting whose values are
+//! words has its enum above the table.
 //!
 //! Files of etcd are those of 3.5 under `server/`. Plans are written in the order of the rows.
 
-use crate::row::{Form, HOUR, MS, Row, SECOND, Value, count, size, time};
-use crate::words::Ids;
+use crate::row::{Form, HOUR, MS, Row, SECOND, Value, count, size, time, words};
 
 macro_rules! table {
     ($(
@@ -67,6 +67,17 @@ macro_rules! in_scenarios {
     (fixed) => {
         false
     };
+}
+
+words! {
+    /// How a member that is added gets its id.
+    Ids {
+        /// The number in its first peer URL: `http://m4:2380` is member 4. The simulator's way, where a
+        /// machine is one member and never another one.
+        Numbered = "numbered",
+        /// etcd's: the first eight bytes of a SHA-1 over the sorted peer URLs and the wall clock's second.
+        Hashed = "hashed",
+    }
 }
 
 table! {

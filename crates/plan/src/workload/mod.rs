@@ -131,7 +131,7 @@ impl Default for Workload {
 type Make = fn(&Setup<'_>) -> Vec<Lane>;
 
 /// A row of the table of workloads.
-pub(crate) struct Row {
+pub(crate) struct WorkloadRow {
     pub word: &'static str,
     pub about: &'static str,
     make: Make,
@@ -148,7 +148,7 @@ macro_rules! workloads {
         words!(Name: $($word = Name::$name),+);
 
         /// Every workload, in the order of the names.
-        pub(crate) static WORKLOADS: &[Row] = &[$(Row { word: $word, about: $about, make: $make },)+];
+        pub(crate) static WORKLOADS: &[WorkloadRow] = &[$(WorkloadRow { word: $word, about: $about, make: $make },)+];
     };
 }
 
