@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use etcdsim::{FaultKind, NamedWorkload, Scenario, ScenarioFault, Simulation, Spread, Target};
+use etcdsim::{NamedWorkload, ProcessFault, Scenario, ScenarioFault, Simulation, Spread, Target};
 
 /// Members are killed and lose power while five clients read and write a few keys.
 fn crashes() -> Result<Scenario, etcdsim::ScenarioErrors> {
@@ -16,8 +16,18 @@ fn crashes() -> Result<Scenario, etcdsim::ScenarioErrors> {
         .members(3)
         .disk(|disk| disk.sync = Spread::Exponential { floor: 1_000_000, mean: 5_000_000 })
         .workload(NamedWorkload::new("mixed").clients(5).rate(40).keys(3))
-        .fault(ScenarioFault::new(FaultKind::Crash).on(Target::Random).every(secs(2)..=secs(4)).lasting(ms(500)))
-        .fault(ScenarioFault::new(FaultKind::PowerLoss).on(Target::Majority).at(secs(5)..=secs(8)).lasting(secs(1)))
+        .fault(
+            ScenarioFault::new(ProcessFault::Crash)
+                .on(Target::Random)
+                .every(secs(2)..=secs(4))
+                .lasting(ms(500)),
+        )
+        .fault(
+            ScenarioFault::new(ProcessFault::PowerLoss)
+                .on(Target::Majority)
+                .at(secs(5)..=secs(8))
+                .lasting(secs(1)),
+        )
         .chaos(secs(12))
         .answered(50)
         .build()

@@ -49,7 +49,10 @@ fn main() {
     match check(&Counter, &history, &Budget::default()).verdict {
         Verdict::Linearizable(_) => println!("linearizable"),
         Verdict::NotLinearizable(violation) => {
-            println!("not linearizable: operations {:?} contradict each other", violation.conflict.operations);
+            println!(
+                "not linearizable: operations {:?} contradict each other",
+                violation.conflict.operations
+            );
         }
         Verdict::Undecided(_) => println!("not decided within the budget"),
     }

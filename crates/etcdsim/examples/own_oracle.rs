@@ -10,12 +10,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use etcdsim::{
-    Context, Event, Fact, FaultKind, MemberId, Monitor, Nanos, NamedWorkload, Observer, Oracle, Scenario,
+    Context, Event, Fact, MemberId, Monitor, NamedWorkload, Nanos, Observer, Oracle, ProcessFault, Scenario,
     ScenarioFault, Severity, Sheet, Simulation, SimulationFailure, Target, Violation,
 };
 
 const PATIENCE: Oracle = Oracle::own("PATIENCE", "every answer comes within 3 s", Severity::Stuck);
-const FLAPS: Oracle = Oracle::own("FLAPS", "no member is started more than 3 times a minute", Severity::Inside);
+const FLAPS: Oracle =
+    Oracle::own("FLAPS", "no member is started more than 3 times a minute", Severity::Inside);
 
 const MINUTE: Nanos = 60_000_000_000;
 
@@ -46,7 +47,9 @@ impl Monitor for Flaps {
         let count = self.starts.iter().filter(lately).count();
         if count > 3 {
             let violation = Violation::new(FLAPS, event.time, "a member is started over and over");
-            sheet.add(violation.say(format!("Member {} was started {count} times in a minute.", event.member)));
+            sheet.add(
+                violation.say(format!("Member {} was started {count} times in a minute.", event.member)),
+            );
         }
     }
 }
@@ -66,7 +69,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let scenario = Scenario::builder("A member that is killed every two seconds")
         .workload(NamedWorkload::new("register").clients(3))
         .fault(
-            ScenarioFault::new(FaultKind::Crash)
+            ScenarioFault::new(ProcessFault::Crash)
                 .on(Target::Members(vec![2]))
                 .every(Duration::from_secs(2))
                 .lasting(Duration::from_millis(200)),

@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use etcdsim::{Act, Client, FaultKind, Scenario, ScenarioFault, Simulation, Target, Workload, WorkloadContext};
+use etcdsim::{
+    Act, Client, NetworkFault, Scenario, ScenarioFault, Simulation, Target, Workload, WorkloadContext,
+};
 
 /// A job queue as many programs have it in etcd: producers put jobs under a prefix, workers list the jobs and
 /// delete one.
@@ -44,7 +46,7 @@ fn work(context: &WorkloadContext, nth: u32) -> Client {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let scenario = Scenario::builder("A job queue, while the leader is cut off")
         .fault(
-            ScenarioFault::new(FaultKind::Isolate)
+            ScenarioFault::new(NetworkFault::Isolate)
                 .on(Target::Leader)
                 .every(Duration::from_secs(3)..=Duration::from_secs(5))
                 .lasting(Duration::from_secs(2)),

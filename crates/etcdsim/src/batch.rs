@@ -42,7 +42,15 @@ impl Batch {
     /// A batch on one thread, without limits.
     pub fn new(cases: Vec<Case>, seeds: Vec<u64>) -> Batch {
         let additions = Additions::default();
-        Batch { cases, seeds, jobs: 1, time_budget: None, check_determinism: false, fail_fast: false, additions }
+        Batch {
+            cases,
+            seeds,
+            jobs: 1,
+            time_budget: None,
+            check_determinism: false,
+            fail_fast: false,
+            additions,
+        }
     }
 
     /// How many runs it has.

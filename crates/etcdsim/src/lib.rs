@@ -34,13 +34,13 @@
 //! ```
 //! use std::time::Duration;
 //!
-//! use etcdsim::{FaultKind, NamedWorkload, Scenario, ScenarioFault, Simulation, Target};
+//! use etcdsim::{NamedWorkload, ProcessFault, Scenario, ScenarioFault, Simulation, Target};
 //!
 //! let scenario = Scenario::builder("The leader is paused")
 //!     .members(3)
 //!     .workload(NamedWorkload::new("register").clients(3).rate(30))
 //!     .fault(
-//!         ScenarioFault::new(FaultKind::Pause)
+//!         ScenarioFault::new(ProcessFault::Pause)
 //!             .on(Target::Leader)
 //!             .every(Duration::from_secs(2)..=Duration::from_secs(5))
 //!             .lasting(Duration::from_secs(2)),
@@ -168,9 +168,10 @@ pub use simulation::{SEED_VARIABLE, SEEDS_VARIABLE, Simulation, SimulationFailur
 pub use story::Story;
 
 pub use plan::{
-    Act, Client, Cluster, Condition, Disk, Fault, FaultKind, FlawAt, Link, NamedWorkload, Network, Open, Plan,
-    PlannedOperation, Scenario, ScenarioBuilder, ScenarioErrors, ScenarioFault, Spread, Target, Turn, Who, Workload,
-    WorkloadContext,
+    Act, Client, ClockFault, Cluster, Condition, Disk, DiskFault, Fault, FaultKind, FlawAt, Link,
+    MessageRule, NamedWorkload, Network, NetworkFault, Open, OperatorTask, Plan, PlannedOperation,
+    ProcessFault, Scenario, ScenarioBuilder, ScenarioErrors, ScenarioFault, Spread, Target, Turn, Who,
+    Workload, WorkloadContext,
 };
 pub use record::{Event, Fact, History, MemberId, Nanos, Observer, Operation, Record, Stats, TraceHash};
 pub use verify::{Check, Expectations, Oracle, Severity, Verdict, Violation};

@@ -238,7 +238,8 @@ fn account(report: &Report, command: &str, save_in: Option<&Path>) -> String {
     let mut text = anstream::adapter::strip_str(&human::report(report, false)).to_string();
     let groups = report.groups();
     let first = groups.first().map(|group| (group.case, group.runs[0].0));
-    let Some((case, run)) = first.or_else(|| report.runs().find(|(_, run)| !matches!(run.end, End::Held))) else {
+    let Some((case, run)) = first.or_else(|| report.runs().find(|(_, run)| !matches!(run.end, End::Held)))
+    else {
         return text;
     };
     let saved = save_in.map(|folder| save(report, folder, (case, run)));
@@ -251,7 +252,8 @@ fn account(report: &Report, command: &str, save_in: Option<&Path>) -> String {
         }
         _ => None,
     };
-    let line = line.or_else(|| case.case.is_in_file().then(|| replay_line::of_seed(command, &case.case, run.seed)));
+    let line =
+        line.or_else(|| case.case.is_in_file().then(|| replay_line::of_seed(command, &case.case, run.seed)));
     match line {
         Some(line) => text + "; to replay it with its trace:\n" + &line,
         None => text,
@@ -354,7 +356,10 @@ mod tests {
         assert_eq!(chosen(some(SEED_VARIABLE, "7"), some(SEEDS_VARIABLE, "3")).unwrap(), [7]);
         assert_eq!(chosen(None, some(SEEDS_VARIABLE, " 3 ")).unwrap(), [5, 6, 7]);
         for bad in ["", "x", "-1", "1e3"] {
-            assert!(matches!(chosen(some(SEED_VARIABLE, bad), None), Err(Error::BadVariable { .. })), "{bad:?}");
+            assert!(
+                matches!(chosen(some(SEED_VARIABLE, bad), None), Err(Error::BadVariable { .. })),
+                "{bad:?}"
+            );
         }
         assert!(chosen(None, some(SEEDS_VARIABLE, "18446744073709551615")).is_err());
     }

@@ -15,7 +15,8 @@ const EXAMPLES: &[(&str, &str)] = &[
 /// cargo builds examples beside the folder of the tests.
 fn built(name: &str) -> PathBuf {
     let tests = std::env::current_exe().expect("a test knows where it is");
-    let folder = tests.parent().and_then(|deps| deps.parent()).expect("tests are built in target/PROFILE/deps");
+    let folder =
+        tests.parent().and_then(|deps| deps.parent()).expect("tests are built in target/PROFILE/deps");
     folder.join("examples").join(name).with_extension(std::env::consts::EXE_EXTENSION)
 }
 
@@ -23,7 +24,11 @@ fn built(name: &str) -> PathBuf {
 fn examples_run() {
     for (name, shows) in EXAMPLES {
         let file = built(name);
-        assert!(file.exists(), "{} is not built: run `cargo test -p etcdsim`, which builds it", file.display());
+        assert!(
+            file.exists(),
+            "{} is not built: run `cargo test -p etcdsim`, which builds it",
+            file.display()
+        );
         let output = Command::new(&file).output().unwrap_or_else(|error| panic!("{name}: {error}"));
         let text = String::from_utf8_lossy(&output.stdout);
         let complaints = String::from_utf8_lossy(&output.stderr);
@@ -36,9 +41,8 @@ fn examples_run() {
 fn every_example_is_run() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
     let files = std::fs::read_dir(folder).expect("there are examples");
-    let mut names: Vec<String> = files
-        .map(|file| file.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
-        .collect();
+    let mut names: Vec<String> =
+        files.map(|file| file.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned()).collect();
     names.sort();
     assert_eq!(names, EXAMPLES.iter().map(|example| example.0).collect::<Vec<_>>());
 }

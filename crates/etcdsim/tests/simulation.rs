@@ -42,13 +42,17 @@ fn oracles_of_ones_own_judge_every_run() {
     assert_eq!(plain.failures(), 0);
     let failure = simulation.judge(quiet).monitor(|_| Still).verdict().unwrap_err();
     let SimulationFailure::Failed { report, account } = failure else { panic!("it was run") };
-    assert_eq!(report.oracles().into_iter().map(|oracle| oracle.id()).collect::<Vec<_>>(), ["QUIET", "STILL"]);
+    assert_eq!(
+        report.oracles().into_iter().map(|oracle| oracle.id()).collect::<Vec<_>>(),
+        ["QUIET", "STILL"]
+    );
     for text in ["somebody asked", "a process starts", "ETCDSIM_SEED=0 runs this test"] {
         assert!(account.contains(text), "{text:?} is missing:\n{account}");
     }
     // No file has the scenario, so there is no line to paste.
     assert!(!account.contains("replay a-second"), "{account}");
-    let hashes = |report: &etcdsim::Report| -> Vec<_> { report.runs().map(|(_, run)| run.trace_hash).collect() };
+    let hashes =
+        |report: &etcdsim::Report| -> Vec<_> { report.runs().map(|(_, run)| run.trace_hash).collect() };
     assert_eq!(hashes(&report), hashes(&plain), "nobody who looks on changes a run");
 }
 
@@ -60,7 +64,8 @@ fn failing_plans_are_saved_and_replayed() {
         client.operations.push(Act::put("k", "v").at(5_000_000));
         vec![client]
     };
-    let simulation = Simulation::new(short()).unwrap().workload(writers).judge(quiet).save_failures(folder.path());
+    let simulation =
+        Simulation::new(short()).unwrap().workload(writers).judge(quiet).save_failures(folder.path());
     let failure = simulation.seeds(3..4).verdict().unwrap_err();
     let file = folder.path().join("a-second-3.toml");
     assert!(failure.to_string().ends_with(&format!("etcdsim replay {}", file.display())), "{failure}");
@@ -80,7 +85,9 @@ fn clients_that_cannot_be_are_an_error() {
         vec![Client { endpoints: vec![member], ..Client::default() }]
     };
     let report = Simulation::new(short()).unwrap().workload(later).seeds(0..10).run().unwrap();
-    let bad = report.runs().filter(|(_, run)| matches!(&run.end, etcdsim::End::Collapsed(text) if text.contains("no member 8")));
+    let bad = report
+        .runs()
+        .filter(|(_, run)| matches!(&run.end, etcdsim::End::Collapsed(text) if text.contains("no member 8")));
     assert!((1..10).contains(&bad.count()));
 }
 
@@ -107,5 +114,9 @@ fn observers_are_made_for_each_run() {
 fn a_panic_of_ones_own_is_no_panic_of_the_test() {
     let panics = |_: &Context<'_>, _: &mut Sheet| panic!("a bug in the oracle");
     let report = Simulation::new(short()).unwrap().judge(panics).seeds(0..1).run().unwrap();
-    assert!(report.runs().all(|(_, run)| matches!(&run.end, etcdsim::End::Collapsed(text) if text.contains("a bug"))));
+    assert!(
+        report
+            .runs()
+            .all(|(_, run)| matches!(&run.end, etcdsim::End::Collapsed(text) if text.contains("a bug")))
+    );
 }

@@ -19,20 +19,21 @@ use crate::own::Workload;
 use crate::sections;
 use crate::write::{differences, fault_fields, print, quote};
 use crate::{
-    Client, Cluster, Condition, Disk, FaultKind, FlawAt, Link, Network, Plan, Scenario, ScenarioErrors, Spread,
+    Client, Cluster, Condition, Disk, FaultKind, FlawAt, Link, Network, Plan, Scenario, ScenarioErrors,
+    Spread,
 };
 
 /// Builds a [`Scenario`] in code.
 ///
 /// ```
 /// use std::time::Duration;
-/// use etcdsim_plan::{FaultKind, NamedWorkload, Scenario, ScenarioFault, Target};
+/// use etcdsim_plan::{NamedWorkload, ProcessFault, Scenario, ScenarioFault, Target};
 ///
 /// let scenario = Scenario::builder("The leader is killed now and then")
 ///     .members(3)
 ///     .workload(NamedWorkload::new("register").clients(4).rate(50))
 ///     .fault(
-///         ScenarioFault::new(FaultKind::Crash)
+///         ScenarioFault::new(ProcessFault::Crash)
 ///             .on(Target::Leader)
 ///             .every(Duration::from_secs(2)..=Duration::from_secs(5))
 ///             .lasting(Duration::from_millis(500)),
@@ -379,8 +380,8 @@ impl ScenarioFault {
     /// A fault of this kind. It needs a time ([`at`](ScenarioFault::at), [`every`](ScenarioFault::every),
     /// [`about_every`](ScenarioFault::about_every) or [`when`](ScenarioFault::when)) and, unless its kind has
     /// none, a target ([`on`](ScenarioFault::on)).
-    pub fn new(kind: FaultKind) -> ScenarioFault {
-        ScenarioFault { kind, frame: Lines::default() }
+    pub fn new(kind: impl Into<FaultKind>) -> ScenarioFault {
+        ScenarioFault { kind: kind.into(), frame: Lines::default() }
     }
 
     fn set<T: Written>(mut self, name: &'static str, value: impl Into<Open<T>>) -> ScenarioFault {

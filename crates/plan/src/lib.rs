@@ -25,8 +25,8 @@
 //! Architecture invariant: no input of a person makes it panic.
 
 pub mod act;
-mod check;
 mod build;
+mod check;
 mod choice;
 mod docs;
 mod expand;

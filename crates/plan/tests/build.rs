@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use keyed::Ratio;
 use etcdsim_plan::{
-    Act, Client, Condition, Fault, FaultKind, Link, NamedWorkload, Open, Plan, Scenario, ScenarioFault, Spread,
-    Target, Who, WorkloadContext,
+    Act, Client, Condition, Fault, FaultKind, Link, NamedWorkload, Open, Plan, Scenario, ScenarioFault,
+    Spread, Target, Who, WorkloadContext,
 };
+use keyed::Ratio;
 
 const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -37,7 +37,10 @@ fn a_built_scenario_is_the_one_in_a_file() {
                 .every(Open::log(Duration::from_millis(500)..=secs(6)))
                 .lasting(Duration::from_millis(50)..=secs(2)),
         )
-        .fault(ScenarioFault::new(FaultKind::Compact { keep: 3, physical: true }).when(Condition::Operations(40)))
+        .fault(
+            ScenarioFault::new(FaultKind::Compact { keep: 3, physical: true })
+                .when(Condition::Operations(40)),
+        )
         .fault(
             ScenarioFault::new(FaultKind::Cut { to: Target::Members(vec![2]), both: false })
                 .on(Target::Members(vec![1]))
@@ -109,7 +112,8 @@ fn a_link_is_as_it_was_built_whatever_the_network_is_like() {
         .fault(ScenarioFault::new(kind.clone()).on(Target::Leader).at(secs(1)))
         .build()
         .unwrap();
-    let kinds: Vec<FaultKind> = scenario.expand(0).faults.into_iter().map(|Fault { kind, .. }| kind).collect();
+    let kinds: Vec<FaultKind> =
+        scenario.expand(0).faults.into_iter().map(|Fault { kind, .. }| kind).collect();
     assert_eq!(kinds, [kind]);
 }
 
@@ -131,7 +135,10 @@ fn mistakes_are_those_of_a_file() {
         .unwrap_err();
     let messages: Vec<&str> = errors.mistakes().iter().map(|mistake| &mistake.message[..]).collect();
     assert_eq!(messages.len(), 3, "{errors:?}");
-    assert!(errors.mistakes().iter().any(|mistake| mistake.help.contains("did you mean `register`")), "{errors:?}");
+    assert!(
+        errors.mistakes().iter().any(|mistake| mistake.help.contains("did you mean `register`")),
+        "{errors:?}"
+    );
     // Text that breaks out of its place is a mistake, never a panic.
     let broken = NamedWorkload::new("mixed").set("keys", "1\n[cluster");
     assert!(Scenario::builder("\"quoted\"\n").workload(broken).build().is_err());
@@ -151,9 +158,14 @@ fn writers(context: &WorkloadContext) -> Vec<Client> {
 
 #[test]
 fn a_workload_of_ones_own_is_a_function_of_the_seed() {
-    let scenario = Scenario::builder("Own").workload(NamedWorkload::new("register").clients(2)).own_workload(writers);
+    let scenario =
+        Scenario::builder("Own").workload(NamedWorkload::new("register").clients(2)).own_workload(writers);
     let scenario = scenario
-        .fault(ScenarioFault::new(FaultKind::Cut { to: Target::All, both: true }).on(Who::AllClients).at(secs(1)))
+        .fault(
+            ScenarioFault::new(FaultKind::Cut { to: Target::All, both: true })
+                .on(Who::AllClients)
+                .at(secs(1)),
+        )
         .build()
         .unwrap();
     assert!(scenario.has_own_workloads());

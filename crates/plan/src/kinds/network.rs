@@ -3,7 +3,7 @@
 use record::{FaultEffect, MessageKind, Nanos};
 
 use super::{Alone, FaultKind, LATE, Lasts, SPAN, Whom};
-use crate::field::{Field, Form, HOUR, Key, SECOND, SHARE, FieldType, Words, count, time, words};
+use crate::field::{Field, FieldType, Form, HOUR, Key, SECOND, SHARE, Words, count, time, words};
 use crate::sections::{BANDWIDTH, LATENCY, QUEUE, link_fields};
 use crate::units::Unit;
 use crate::{Link, Target};
