@@ -43,5 +43,5 @@ pub use case::Case;
 pub use error::{Error, HistoryError};
 pub use execute::{HarnessFailure, Outcome, run_plan};
 pub use exit::Exit;
-pub use report::{End, Failure, Finding, Report};
+pub use report::{End, Failure, Report, ViolationReport};
 pub use simulation::Simulation;

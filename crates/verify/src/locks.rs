@@ -28,52 +28,59 @@ use record::{Applied, History, Nanos, Operation, Outcome};
 
 use crate::k1::Known;
 use crate::k1::place::{Place, place};
-use crate::{Oracle, Severity, Violation, answer, describe};
+use crate::{Context, Oracle, Sheet, Violation, answer, describe};
 
-/// What was found.
-#[derive(Debug, Default)]
-pub struct Finding {
-    /// What does not hold.
-    pub violations: Vec<Violation>,
-    /// How many answers of the services were held against the store.
-    pub answers: usize,
-    /// How many writes were guarded by a token.
-    pub guarded: usize,
-    /// How many times a lock was held from an answer to the call that gave it back.
-    pub held: usize,
-    /// How many of these began while another held the same lock, by the clock.
-    pub beside: usize,
+/// How often the oracle looked.
+#[derive(Default)]
+struct Counts {
+    /// Answers of the services that were held against the store.
+    answers: usize,
+    /// Writes guarded by a token.
+    guarded: usize,
+    /// Times that a lock was held, from an answer to the call that gave it back.
+    held: usize,
+    /// Of these the ones that began while another held the same lock, by the clock.
+    beside: usize,
 }
 
-/// Checks a history; `applied` is the evidence, empty where there is none.
-pub fn check(history: &History, applied: &[Applied], known: &Known) -> Finding {
-    let mut finding = Finding::default();
+/// Judges a record by M1.
+pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
+    let Some(known) = context.known() else { return };
+    let counts = check(context.history(), context.applied(), known, sheet);
+    sheet.checked(Oracle::M1, "answers of the lock and election services", counts.answers);
+    sheet.checked(Oracle::M1, "writes guarded by a token", counts.guarded);
+    sheet.checked(Oracle::M1, "times that a lock was held, by the clock", counts.held);
+    sheet.checked(Oracle::M1, "of these beside another (shown, not judged)", counts.beside);
+}
+
+fn check(history: &History, applied: &[Applied], known: &Known, sheet: &mut Sheet) -> Counts {
+    let mut counts = Counts::default();
     let queues = queues(history);
     if queues.is_empty() {
-        return finding;
+        return counts;
     }
-    let judge = Judge { applied, known, queues };
+    let judge = Queues { applied, known, queues };
     for (number, operation) in history.operations.iter().enumerate() {
         let wrong = if let Request::Txn(txn) = &operation.request {
             let Some((key, token)) = judge.guard(operation, txn) else { continue };
-            finding.guarded += 1;
+            counts.guarded += 1;
             judge.guarded(operation, key, token)
         } else {
             let Some(wrong) = judge.service(operation) else { continue };
-            finding.answers += 1;
+            counts.answers += 1;
             wrong
         };
         if let Some((title, reason)) = wrong {
             let time = operation.returned().unwrap_or(operation.call);
-            let violation = Violation::new(Oracle::M1, Severity::Wrong, time, title)
+            let violation = Violation::new(Oracle::M1, time, title)
                 .say(format!("So it was: {}.", describe::operation(operation)))
                 .say(reason)
                 .shown_by([number]);
-            finding.violations.push(violation);
+            sheet.add(violation);
         }
     }
-    (finding.held, finding.beside) = by_the_clock(history);
-    finding
+    (counts.held, counts.beside) = by_the_clock(history);
+    counts
 }
 
 /// A prefix: first key and end, as in a range request.
@@ -124,13 +131,13 @@ fn holds_key(queue: &Queue, key: &[u8]) -> bool {
     key >= &from[..] && (&end[..] == b"\0" || key < &end[..])
 }
 
-struct Judge<'a> {
+struct Queues<'a> {
     applied: &'a [Applied],
     known: &'a Known,
     queues: BTreeSet<Queue>,
 }
 
-impl Judge<'_> {
+impl Queues<'_> {
     /// The first in the queue at a revision.
     fn first(&self, queue: &Queue, at: i64) -> Option<KeyValue> {
         self.known.model.scan(&queue.0, &queue.1, at).min_by_key(|kv| kv.create_revision)

@@ -29,31 +29,20 @@ use api::{Error, Request, Response};
 use record::{History, Nanos, Operation, Outcome};
 
 use crate::definite::is_definite;
-use crate::{Oracle, Severity, Violation, describe};
+use crate::{Context, Oracle, Sheet, Violation, describe};
 
-/// What was found.
-#[derive(Debug, Default)]
-pub struct Finding {
-    /// What does not hold: of each kind the first about each member.
-    pub violations: Vec<Violation>,
-    /// How many answers listed the members.
-    pub lists: usize,
-    /// How many changes were acknowledged.
-    pub changes: usize,
-}
-
-/// Checks a history.
-pub fn check(history: &History) -> Finding {
+/// Judges a record by M2.
+pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
+    let history = context.history();
     let told = Told::of(history);
-    let mut finding = Finding {
-        lists: told.views.len(),
-        changes: told.changes.iter().filter(|change| change.acknowledged.is_some()).count(),
-        ..Finding::default()
-    };
+    let acknowledged = told.changes.iter().filter(|change| change.acknowledged.is_some()).count();
+    sheet.checked(Oracle::M2, "answers that list the members", told.views.len());
+    sheet.checked(Oracle::M2, "changes of the members that were acknowledged", acknowledged);
+    // The first of each kind about each member.
     let mut found = BTreeMap::new();
     let mut add = |id: u64, at: Nanos, wrong: Wrong| {
         let number = wrong.shown_by[0];
-        let violation = Violation::new(Oracle::M2, Severity::Wrong, at, wrong.title)
+        let violation = Violation::new(Oracle::M2, at, wrong.title)
             .say(format!("So it was: {}.", describe::operation(&history.operations[number])))
             .say(wrong.reason)
             .shown_by(wrong.shown_by);
@@ -72,8 +61,7 @@ pub fn check(history: &History) -> Finding {
             add(id, at, wrong);
         }
     }
-    finding.violations = found.into_values().collect();
-    finding
+    sheet.add_all(found.into_values());
 }
 
 /// What is wrong: in a few words, in a sentence, and by which operations.

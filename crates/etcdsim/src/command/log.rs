@@ -5,8 +5,7 @@ use std::fmt;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
-
-use crate::show::event;
+use verify::describe;
 
 /// Writes the log to stderr from now on. `filter` is as in `RUST_LOG`: `info`, `raft=debug`.
 pub(super) fn begin(filter: &str) -> Result<(), String> {
@@ -26,6 +25,6 @@ struct VirtualTime;
 impl FormatTime for VirtualTime {
     fn format_time(&self, out: &mut Writer<'_>) -> fmt::Result {
         let (time, member) = world::context::current();
-        write!(out, "{:>13}  {:<3}", event::moment(time), event::who(member))
+        write!(out, "{:>13}  {:<3}", describe::moment(time), describe::actor(member))
     }
 }

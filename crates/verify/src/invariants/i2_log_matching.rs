@@ -16,7 +16,8 @@ use record::{Event, Fact, LogEntry, MemberId, Nanos};
 
 use super::member::Member;
 use super::window::Window;
-use super::{Account, Findings};
+use super::{Breach, Breaches};
+use crate::Oracle;
 
 /// The first sight of every (index, term).
 #[derive(Debug)]
@@ -50,7 +51,7 @@ impl LogMatching {
         member: &Member,
         entry: &LogEntry,
         previous: Option<u64>,
-        findings: &mut Findings,
+        breaches: &mut Breaches,
     ) {
         let LogEntry { index, term, digest } = *entry;
         let seen = match self.first.get_mut(index) {
@@ -64,10 +65,10 @@ impl LogMatching {
             }
         };
         if seen.digest != digest {
-            differ(event, member, entry, seen, findings);
+            differ(event, member, entry, seen, breaches);
         } else if let (Some(there), Some(here)) = (seen.previous, previous) {
             if there != here {
-                part(event, member, entry, seen, (there, here), findings);
+                part(event, member, entry, seen, (there, here), breaches);
             }
         } else if previous.is_some() {
             *seen = Seen { previous, member: event.member, time: event.time, ..*seen };
@@ -98,10 +99,10 @@ impl LogMatching {
 }
 
 #[cold]
-fn differ(event: &Event, member: &Member, entry: &LogEntry, seen: &Seen, findings: &mut Findings) {
+fn differ(event: &Event, member: &Member, entry: &LogEntry, seen: &Seen, breaches: &mut Breaches) {
     let LogEntry { index, term, .. } = *entry;
-    findings.add("I2", event, || {
-        Account::new(format!("Two entries with index {index} and term {term}"))
+    breaches.add(Oracle::I2, event, || {
+        Breach::new(format!("Two entries with index {index} and term {term}"))
             .say(format!(
                 "The log of member {} has an entry with index {index} and term {term} whose content is not that of the entry {} had there.",
                 member.id,
@@ -119,11 +120,11 @@ fn part(
     entry: &LogEntry,
     seen: &Seen,
     (there, here): (u64, u64),
-    findings: &mut Findings,
+    breaches: &mut Breaches,
 ) {
     let LogEntry { index, term, .. } = *entry;
-    findings.add("I2", event, || {
-        Account::new(format!("Two logs agree at index {index} and differ before it"))
+    breaches.add(Oracle::I2, event, || {
+        Breach::new(format!("Two logs agree at index {index} and differ before it"))
             .say(format!(
                 "The log of member {} and {} have the same entry with index {index} and term {term}.",
                 member.id,
@@ -163,6 +164,8 @@ impl Seen {
 mod tests {
     use record::Stop;
 
+    use crate::describe;
+
     use super::super::script::{Script, entry};
     use super::*;
 
@@ -173,12 +176,12 @@ mod tests {
         run.append(2, &[(1, 1)]);
         run.holds();
         run.tell(2, Fact::Appended(vec![LogEntry { digest: 7, ..entry(2, 1) }]));
-        let broken = run.broke(
-            "I2",
+        let violation = run.broke(
+            Oracle::I2,
             "The log of member 2 has an entry with index 2 and term 1 whose content is not that of the entry member 1 had there. \
              One leader made two entries with one index and term, or an entry was changed on its way.",
         );
-        assert_eq!(broken.evidence[0].fact, Fact::Appended(vec![entry(2, 1)]));
+        assert!(violation.events[0].ends_with(&describe::fact(&Fact::Appended(vec![entry(2, 1)]))));
     }
 
     #[test]
@@ -189,7 +192,7 @@ mod tests {
         run.holds();
         run.append(2, &[(3, 3)]);
         run.broke(
-            "I2",
+            Oracle::I2,
             "The log of member 2 and the log of member 1 have the same entry with index 3 and term 3. \
              Before it, at index 2, member 2 has an entry of term 2, and member 1 had one of term 1.",
         );
@@ -204,7 +207,7 @@ mod tests {
         run.holds();
         run.append(3, &[(5, 3)]);
         run.broke(
-            "I2",
+            Oracle::I2,
             "The log of member 3 and the log of member 2 have the same entry with index 5 and term 3. \
              Before it, at index 4, member 3 has an entry of term 1, and member 2 had one of term 2.",
         );
@@ -228,7 +231,7 @@ mod tests {
         };
         run.tell(1, found);
         run.broke(
-            "I2",
+            Oracle::I2,
             "The log of member 1 has an entry with index 1 and term 1 whose content is not that of the entry it had there. \
              One leader made two entries with one index and term, or an entry was changed on its way.",
         );
@@ -243,12 +246,12 @@ mod tests {
         }
         run.append(3, &[(1, 1)]);
         run.tell(3, Fact::Appended(vec![LogEntry { digest: 7, ..entry(2, 1) }]));
-        assert_eq!(run.monitors.violations().len(), 1);
+        assert_eq!(run.sheet.violations().len(), 1);
 
         let mut run = Script::new(1);
         run.append(1, &[(1, 1), (2, 1), (3, 1)]);
         run.tell(1, Fact::LogCompacted { index: 2, term: 1 });
-        assert_eq!(run.monitors.logs.first.base(), 2);
+        assert_eq!(run.invariants.logs.first.base(), 2);
     }
 
     #[test]
@@ -262,6 +265,6 @@ mod tests {
         run.append(3, &[(4, 4)]);
         run.append(1, &[(4, 4)]);
         run.holds();
-        assert_eq!(run.monitors.probes().logs_cut, 1);
+        assert_eq!(run.invariants.probes().logs_cut, 1);
     }
 }

@@ -181,12 +181,12 @@ mod tests {
         run.leads(1, 2);
         run.leads(2, 3);
         run.state(1, 2, 1, Role::Follower);
-        let probes = run.monitors.probes();
+        let probes = run.invariants.probes();
         assert_eq!((probes.elections_without_a_winner, probes.pre_votes_given_up), (1, 1));
         assert_eq!((probes.two_leaders_at_once, probes.leaders_stepped_down), (1, 1));
         assert_eq!((probes.leaders_without_a_commit, probes.leaders_without_power), (1, 0));
         run.stop(2, Stop::PowerLoss);
-        let probes = run.monitors.probes();
+        let probes = run.invariants.probes();
         assert_eq!((probes.leaders_without_a_commit, probes.leaders_without_power), (2, 1));
     }
 
@@ -201,13 +201,13 @@ mod tests {
         run.save(2);
         run.tell(2, Fact::JobDone { job, synced: false, failed: true });
         run.stop(2, Stop::PowerLoss);
-        let probes = run.monitors.probes();
+        let probes = run.invariants.probes();
         assert_eq!((probes.killed_while_saving, probes.power_lost_while_saving), (2, 1));
         assert_eq!((probes.disk_jobs_failed, probes.quorums_down, probes.all_members_down), (1, 1, 0));
         run.tell(1, Fact::Started { incarnation: 2 });
         run.stop(1, Stop::Crash);
         run.stop(3, Stop::Fatal("the disk".into()));
-        let probes = run.monitors.probes();
+        let probes = run.invariants.probes();
         assert_eq!((probes.killed_before_their_first_step, probes.killed_while_saving), (1, 2));
         assert_eq!((probes.ended_by_their_disk, probes.all_members_down), (1, 1));
     }
@@ -220,7 +220,7 @@ mod tests {
         run.configure(1, 1, &[1, 2, 3], &[1, 2, 4], &[]);
         run.leads(1, 1);
         run.tell(1, Fact::Failpoint { point: Failpoint::RaftBeforeSave });
-        let probes = run.monitors.probes();
+        let probes = run.invariants.probes();
         assert_eq!((probes.failpoints_struck_in_joint, probes.failpoints_struck_on_leaders), (1, 1));
     }
 }

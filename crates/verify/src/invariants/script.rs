@@ -4,13 +4,16 @@
 //! so that a test only says what happens. It never judges.
 
 use record::fact::MessageHead;
-use record::{Event, Fact, LogEntry, MemberId, MessageKind, Observer, Role, Stop};
+use record::{Event, Fact, LogEntry, MemberId, MessageKind, Role, Stop};
 
-use super::{Broken, Monitors};
+use super::Invariants;
+use crate::oracle::Monitor;
+use crate::{Oracle, Sheet, Violation, describe};
 
 /// A run.
 pub(super) struct Script {
-    pub monitors: Monitors,
+    pub invariants: Invariants,
+    pub sheet: Sheet,
     members: Vec<Told>,
     last: Event,
 }
@@ -42,9 +45,9 @@ impl Script {
 
     /// Members that are yet to start.
     pub fn without_members(members: u32) -> Script {
-        let monitors = Monitors::new(members);
+        let (invariants, sheet) = (Invariants::new(members), Sheet::default());
         let last = Event { time: 0, member: 0, fact: Fact::Phase(record::fact::Phase::Chaos) };
-        Script { monitors, members: vec![Told::default(); members as usize], last }
+        Script { invariants, sheet, members: vec![Told::default(); members as usize], last }
     }
 
     /// The member's log begins after this index and term, as all others' do.
@@ -60,7 +63,7 @@ impl Script {
     /// Any fact.
     pub fn tell(&mut self, member: MemberId, fact: Fact) {
         self.last = Event { time: self.last.time + 1, member, fact };
-        self.monitors.event(&self.last);
+        self.invariants.event(&self.last, &mut self.sheet);
     }
 
     /// A life begins with all that the log holds and the store as after `applied`.
@@ -201,23 +204,28 @@ impl Script {
         self.install(member, index, term);
     }
 
-    /// Nothing is broken.
+    /// Nothing is violated.
     #[track_caller]
     pub fn holds(&self) {
-        assert_eq!(self.monitors.violations(), []);
+        assert_eq!(self.sheet.violations(), []);
     }
 
-    /// The last fact, and nothing before it, broke this invariant and only this one.
+    /// The last fact, and nothing before it, violates this invariant and only this one.
     #[track_caller]
-    pub fn broke(&self, invariant: &str, sentences: &str) -> &Broken {
-        let [broken] = self.monitors.violations() else {
-            panic!("not one violation but {:#?}", self.monitors.violations())
+    pub fn broke(&self, oracle: Oracle, sentences: &str) -> &Violation {
+        let [violation] = self.sheet.violations() else {
+            panic!("not one violation but {:#?}", self.sheet.violations())
         };
-        assert_eq!((broken.invariant, broken.sentences.join(" ").as_str()), (invariant, sentences));
-        assert_eq!(broken.evidence.last(), Some(&self.last));
-        assert!(broken.evidence.is_sorted_by_key(|event| event.time));
-        broken
+        assert_eq!((violation.oracle, violation.sentences.join(" ").as_str()), (oracle, sentences));
+        assert_eq!(violation.events.last(), Some(&describe::event(&self.last)));
+        assert!(violation.events.is_sorted_by_key(|line| seconds(line)), "{:#?}", violation.events);
+        violation
     }
+}
+
+/// The time at the beginning of an event's line.
+fn seconds(line: &str) -> f64 {
+    line.split_whitespace().next().and_then(|word| word.parse().ok()).expect("a line begins with its time")
 }
 
 /// The application of an entry, after which the store has this revision and hash.

@@ -187,11 +187,11 @@ mod tests {
         run.leads(2, 2);
         run.configure(2, 2, &[1, 2, 4], &[1, 2, 3], &[]);
         run.leads(1, 3);
-        let probes = run.monitors.probes();
+        let probes = run.invariants.probes();
         assert_eq!((probes.leaders_elected_while_change_pending, probes.leaders_elected_in_joint), (1, 0));
         run.configure(3, 2, &[1, 2, 4], &[1, 2, 3], &[]);
         run.leads(3, 4);
-        assert_eq!(run.monitors.probes().leaders_elected_in_joint, 1);
+        assert_eq!(run.invariants.probes().leaders_elected_in_joint, 1);
         run.holds();
     }
 
@@ -199,10 +199,10 @@ mod tests {
     fn a_leader_removes_itself() {
         let mut run = run();
         run.configure(2, 3, &[2, 3], &[], &[]);
-        assert_eq!(run.monitors.probes().leaders_removed_by_themselves, 0);
+        assert_eq!(run.invariants.probes().leaders_removed_by_themselves, 0);
         run.leads(2, 2);
         run.configure(2, 4, &[3], &[], &[]);
-        let probes = run.monitors.probes();
+        let probes = run.invariants.probes();
         assert_eq!((probes.leaders_removed_by_themselves, probes.voters_removed), (1, 2));
     }
 
@@ -216,7 +216,7 @@ mod tests {
         run.tell(2, Fact::ProposedInternal { request: 1, what: Box::new(what.clone()) });
         run.tell(1, Fact::Resumed);
         run.tell(2, Fact::ProposedInternal { request: 2, what: Box::new(what) });
-        let probes = run.monitors.probes();
+        let probes = run.invariants.probes();
         assert_eq!((probes.leases_due, probes.leases_due_while_an_old_lessor_is_paused), (2, 1));
         assert_eq!((probes.lessors_paused, probes.leaders_paused, probes.two_lessors_at_once), (1, 1, 1));
     }
@@ -231,7 +231,7 @@ mod tests {
         run.tell(4, Fact::Delivered { from: 1, head });
         run.install(4, 5, 1);
         run.install(3, 5, 1);
-        let probes = run.monitors.probes();
+        let probes = run.invariants.probes();
         assert_eq!((probes.two_members_receiving_snapshots, probes.snapshots_installed_by_learners), (1, 1));
     }
 
@@ -246,7 +246,7 @@ mod tests {
         run.stop(1, Stop::Crash);
         run.start(3, 0);
         run.state(2, 2, 2, Role::Candidate);
-        let probes = run.monitors.probes();
+        let probes = run.invariants.probes();
         assert_eq!((probes.members_joined, probes.members_joined_without_leader), (1, 1));
         run.holds();
     }

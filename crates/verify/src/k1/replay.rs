@@ -13,7 +13,7 @@ use super::order::{NOBODY, Step};
 use super::place::{is_beside_the_store, is_write};
 use super::rights::taken_as_nobodys;
 use crate::model::{Model, Ties, auth};
-use crate::{Oracle, Severity, Violation};
+use crate::{Oracle, Violation};
 use crate::{answer, definite, describe, k2, k3};
 
 /// The replay on its way.
@@ -250,7 +250,7 @@ impl Mismatch {
             }
             _ => "got no answer, and was applied".to_string(),
         };
-        let mut violation = Violation::new(oracle, Severity::Wrong, time, title)
+        let mut violation = Violation::new(oracle, time, title)
             .say(format!("{} {said}.", describe::who(operation)))
             .say(format!("By all writes up to that revision, {}.", self.difference))
             .shown_by([number]);
@@ -268,7 +268,7 @@ impl Mismatch {
         let what = entry.internal.as_deref().map_or_else(String::new, describe::request);
         let made = if entry.mutated { "made" } else { "was applied at" };
         let title = "what a member did of its own accord does not fit";
-        Violation::new(Oracle::K1, Severity::Wrong, entry.time, title)
+        Violation::new(Oracle::K1, entry.time, title)
             .say(format!(
                 "Entry {}, `{what}`, which a member asked for itself, {made} revision {}.",
                 entry.index, entry.revision

@@ -18,7 +18,7 @@ use super::order::Order;
 use super::place::{is_beside_the_store, is_local, is_write};
 use crate::model::auth::{self, Auth};
 use crate::model::{self, Ties};
-use crate::{Oracle, Severity, Violation};
+use crate::{Oracle, Violation};
 use crate::{answer, definite, describe};
 
 /// The auth stores of a run.
@@ -238,7 +238,7 @@ fn wrong(operation: &Operation, number: usize, reason: String) -> Violation {
     };
     let who =
         operation.user.as_deref().map_or("Nobody in particular".to_string(), |user| format!("User {user:?}"));
-    Violation::new(Oracle::K1, Severity::Wrong, time, title)
+    Violation::new(Oracle::K1, time, title)
         .say(format!("{who} asked: {}.", describe::operation(operation)))
         .say(reason)
         .shown_by([number])

@@ -89,11 +89,12 @@ pub fn missed_first(
 ) -> Option<Violation> {
     let gap = find(account, look.truth, Where::Before)?;
     let responses = [gap.jump.response];
-    let violation = seen(account.watcher, oracle, Severity::Lost, gap.jump.at, title, &responses);
+    let violation = seen(account.watcher, oracle, gap.jump.at, title, &responses);
     let first =
         format!("The first it was told of is {}; {} before it are missing.", told(gap.jump), gap.count);
     Some(
         violation
+            .of_severity(Severity::Lost)
             .say(first)
             .say(format!("The first of these: {}.", look.made(gap.number)))
             .shown_by(look.maker(gap.revision)),

@@ -28,10 +28,10 @@ mod w9_is_create;
 
 use std::collections::BTreeMap;
 
-use record::{Nanos, Record, WatchStream};
+use record::{History, Nanos, Record, WatchStream};
 
 use crate::truth::Truth;
-use crate::{Oracle, Severity, Violation, describe};
+use crate::{Context, Oracle, Sheet, Violation, describe};
 use account::{Account, Delivery};
 use stream::Watcher;
 
@@ -63,23 +63,20 @@ const CHECKS: [(Oracle, &str, Check); 12] = [
     (Oracle::W12, "watchers that met a compaction", w12_reasons::check),
 ];
 
-/// What was found.
-#[derive(Debug, Default)]
-pub struct Finding {
-    /// What does not hold.
-    pub violations: Vec<Violation>,
-    /// What could not be decided, and why; a sentence each.
-    pub undecided: Vec<String>,
-    /// What was looked at, and at how many.
-    pub looked: Vec<(Oracle, &'static str, usize)>,
-    /// How many watchers there were.
-    pub watchers: usize,
+/// Whether the history has watchers, or copies that clients keep by watchers.
+pub(crate) fn is_watched(history: &History) -> bool {
+    !(history.watches.is_empty() && history.caches.is_empty())
 }
 
-/// Checks all streams of a record.
-pub fn check(record: &Record, truth: &Truth) -> Finding {
+/// Judges a record by W1 to W12.
+pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
+    if let (true, Some(truth)) = (is_watched(context.history()), context.truth()) {
+        check(context.record, truth, sheet);
+    }
+}
+
+fn check(record: &Record, truth: &Truth, sheet: &mut Sheet) {
     let look = Look { record, truth };
-    let mut finding = Finding::default();
     let mut report = Report::default();
     let mut looked = [0; CHECKS.len()];
     let (mut creations, mut cancellations, mut unknown) = (0, 0, 0);
@@ -87,7 +84,6 @@ pub fn check(record: &Record, truth: &Truth) -> Finding {
         let transcript = stream::read(number, stream);
         creations += transcript.creations;
         cancellations += transcript.cancellations;
-        finding.watchers += transcript.watchers.len();
         report.take(w4_atomic::slips(stream, &transcript));
         report.take(w12_reasons::slips(&look, stream, &transcript));
         report.take(w11_delivery::unanswered(&look, stream, &transcript));
@@ -100,18 +96,17 @@ pub fn check(record: &Record, truth: &Truth) -> Finding {
         }
     }
     for ((oracle, what, _), looked) in CHECKS.iter().zip(looked) {
-        finding.looked.push((*oracle, what, looked));
+        sheet.checked(*oracle, what, looked);
     }
-    finding.looked.push((Oracle::W12, "creations answered", creations));
-    finding.looked.push((Oracle::W12, "cancellations", cancellations));
-    finding.violations = report.violations();
+    sheet.checked(Oracle::W12, "creations answered", creations);
+    sheet.checked(Oracle::W12, "cancellations", cancellations);
+    sheet.add_all(report.violations());
     if unknown > 0 {
-        finding.undecided.push(format!(
-            "Of {unknown} events that watchers were told of only the order was judged: what was in the store after revision {} is not known.",
+        sheet.leave_open(format!(
+            "Of {unknown} events that watchers received only the order was judged: what was in the store after revision {} is not known.",
             truth.until()
         ));
     }
-    finding
 }
 
 /// The violations, the first few of each oracle.
@@ -147,14 +142,7 @@ impl Report {
 }
 
 /// A violation that a watcher saw, with the responses that show it.
-fn seen(
-    watcher: &Watcher<'_>,
-    oracle: Oracle,
-    severity: Severity,
-    at: Nanos,
-    title: &str,
-    responses: &[usize],
-) -> Violation {
+fn seen(watcher: &Watcher<'_>, oracle: Oracle, at: Nanos, title: &str, responses: &[usize]) -> Violation {
     let asked = format!(
         "Client {} watched {} by member {} (stream {}, watcher {}, created at {} with revision {}).",
         watcher.stream.client,
@@ -165,7 +153,7 @@ fn seen(
         describe::time(watcher.created),
         watcher.revision
     );
-    Violation::new(oracle, severity, at, title).say(asked).seen_in(lines(watcher.stream, responses))
+    Violation::new(oracle, at, title).say(asked).seen_in(lines(watcher.stream, responses))
 }
 
 /// Responses of a stream, a line each.

@@ -15,7 +15,7 @@ use record::{Nanos, WatchStream};
 use super::account::Account;
 use super::stream::Transcript;
 use super::{Look, lines, seen};
-use crate::{Oracle, Severity, Violation, describe};
+use crate::{Oracle, Violation, describe};
 
 /// How long before the end of the run a change must have been made, its watcher created and the cluster healed, so that
 /// it must have arrived: twenty rounds of etcd's slowest watch loop (100 ms; `etcd-semantics.md`, 3.2).
@@ -45,7 +45,7 @@ pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Opti
     let first = late.first()?;
     let title = "a watcher was never told of a change";
     let last = watcher.stream.received.len().saturating_sub(1);
-    let violation = seen(watcher, Oracle::W11, Severity::Stuck, end, title, &[last]);
+    let violation = seen(watcher, Oracle::W11, end, title, &[last]);
     Some(
         violation
             .say(format!(
@@ -63,7 +63,7 @@ pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Opti
 pub fn unanswered(look: &Look<'_>, stream: &WatchStream, transcript: &Transcript<'_>) -> Option<Violation> {
     let (sent, request) = transcript.unanswered.iter().find(|(sent, _)| look.is_due(stream, *sent))?;
     let end = look.record.stats.virtual_ns;
-    let violation = Violation::new(Oracle::W11, Severity::Stuck, end, "a watcher was never created");
+    let violation = Violation::new(Oracle::W11, end, "a watcher was never created");
     Some(
         violation
             .say(format!(

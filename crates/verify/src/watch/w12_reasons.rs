@@ -32,7 +32,7 @@ fn cancelled(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Opti
     let Some(End::Compacted { at, revision, response }) = account.watcher.end else { return None };
     *looked += 1;
     let broken = |title: &str| {
-        seen(account.watcher, Oracle::W12, Severity::Wrong, at, title, &[response])
+        seen(account.watcher, Oracle::W12, at, title, &[response])
             .say(format!("At {} it was cancelled: compacted at {revision}.", describe::time(at)))
     };
     let happened = look.truth.compactions_by(at).any(|compaction| compaction.revision == revision);
@@ -53,9 +53,10 @@ fn passed_over(look: &Look<'_>, account: &Account<'_>) -> Option<Violation> {
     let gap = gaps::find(account, look.truth, Where::Compacted)?;
     let title = "a watcher was passed over compacted revisions without a word";
     let responses = [gap.jump.response];
-    let violation = seen(account.watcher, Oracle::W12, Severity::Lost, gap.jump.at, title, &responses);
+    let violation = seen(account.watcher, Oracle::W12, gap.jump.at, title, &responses);
     Some(
         violation
+            .of_severity(Severity::Lost)
             .say(format!("It was told of {}; {} before that never came.", told(gap.jump), gap.count))
             .say(format!("The first of these: {}.", look.made(gap.number)))
             .say("They can have been compacted by then; it should have been cancelled with that reason.")
@@ -83,7 +84,7 @@ fn kept(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Vi
     let title = "a watcher that needs compacted revisions was not cancelled";
     let at = watcher.stream.received.last().map_or(watcher.created, |(at, _)| *at);
     Some(
-        seen(watcher, Oracle::W12, Severity::Wrong, at, title, &[])
+        seen(watcher, Oracle::W12, at, title, &[])
             .say(format!(
                 "Its member was at revision {} then; at revision {} it had compacted to {}.",
                 watcher.revision,
@@ -99,7 +100,7 @@ pub fn slips(look: &Look<'_>, stream: &WatchStream, transcript: &Transcript<'_>)
     transcript.slips.iter().find_map(|slip| {
         let (at, response) = &stream.received[slip.response];
         let (title, sentence) = words(look, *at, &response.cancel_reason, &slip.what)?;
-        let violation = Violation::new(Oracle::W12, Severity::Wrong, *at, title);
+        let violation = Violation::new(Oracle::W12, *at, title);
         let who = format!("Client {} had a stream of watchers with member {}.", stream.client, stream.member);
         Some(violation.say(who).say(sentence).seen_in(lines(stream, &[slip.response])))
     })

@@ -4,7 +4,7 @@
 
 use super::account::{Account, is_delete, is_filtered};
 use super::{Look, seen, told};
-use crate::{Oracle, Severity, Violation};
+use crate::{Oracle, Violation};
 
 pub fn check(_: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
     let keys = account.watcher.keys();
@@ -18,7 +18,7 @@ pub fn check(_: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<
             return None;
         };
         let responses = [delivery.response];
-        let violation = seen(account.watcher, Oracle::W1, Severity::Wrong, delivery.at, title, &responses);
+        let violation = seen(account.watcher, Oracle::W1, delivery.at, title, &responses);
         Some(violation.say(format!("It was told of {}.", told(delivery))))
     })
 }

@@ -6,7 +6,7 @@
 
 use super::account::Account;
 use super::{Look, seen, told};
-use crate::{Oracle, Severity, Violation, describe};
+use crate::{Oracle, Violation, describe};
 
 pub fn check(_: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
     let mut last: Option<usize> = None;
@@ -23,8 +23,7 @@ pub fn check(_: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<
             if before {
                 let title = "a watcher was told of changes in the wrong order";
                 let responses = [last.response, delivery.response];
-                let mut violation =
-                    seen(account.watcher, Oracle::W2, Severity::Wrong, delivery.at, title, &responses);
+                let mut violation = seen(account.watcher, Oracle::W2, delivery.at, title, &responses);
                 violation = violation.say(format!(
                     "At {} it was told of {}, after {}, which happened later.",
                     describe::time(delivery.at),

@@ -7,7 +7,7 @@
 
 use super::account::{Account, is_delete};
 use super::{Look, seen, told};
-use crate::{Oracle, Severity, Violation, describe};
+use crate::{Oracle, Violation, describe};
 
 pub fn check(_: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
     *looked += account.deliveries.len();
@@ -20,7 +20,7 @@ pub fn check(_: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<
     let first = account.deliveries[..at].iter().find(same).unwrap_or(again);
     let title = "a watcher was told of a change twice";
     let responses = [first.response, again.response];
-    let violation = seen(account.watcher, Oracle::W3, Severity::Wrong, again.at, title, &responses);
+    let violation = seen(account.watcher, Oracle::W3, again.at, title, &responses);
     Some(violation.say(format!(
         "It was told of {} at {}, and again at {}.",
         told(again),

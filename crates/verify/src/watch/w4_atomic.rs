@@ -13,7 +13,7 @@ use record::WatchStream;
 use super::account::{Account, Owed};
 use super::stream::{Reply, Transcript, Wrong};
 use super::{Look, lines, seen};
-use crate::{Oracle, Severity, Violation};
+use crate::{Oracle, Violation};
 
 pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
     split(account).or_else(|| torn(look, account, looked))
@@ -32,8 +32,7 @@ fn split(account: &Account<'_>) -> Option<Violation> {
         if first.reply != delivery.reply {
             let title = "the changes of one revision came in two responses";
             let responses = [first.response, delivery.response];
-            let violation =
-                seen(account.watcher, Oracle::W4, Severity::Wrong, delivery.at, title, &responses);
+            let violation = seen(account.watcher, Oracle::W4, delivery.at, title, &responses);
             let revision = delivery.revision;
             return Some(violation.say(format!("Revision {revision} is one write, and is told as one.")));
         }
@@ -55,8 +54,7 @@ fn torn(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Vi
         {
             let title = "a watcher was told of a part of a revision";
             let responses = [delivery.response];
-            let violation =
-                seen(account.watcher, Oracle::W4, Severity::Wrong, delivery.at, title, &responses);
+            let violation = seen(account.watcher, Oracle::W4, delivery.at, title, &responses);
             let count = revision.iter().filter(|owed| owed.got.is_some()).count();
             return Some(
                 violation
@@ -88,7 +86,7 @@ pub fn slips(stream: &WatchStream, transcript: &Transcript<'_>) -> Option<Violat
         };
         let at = stream.received[slip.response].0;
         let around = [slip.response.saturating_sub(1), slip.response];
-        let violation = Violation::new(Oracle::W4, Severity::Wrong, at, title);
+        let violation = Violation::new(Oracle::W4, at, title);
         Some(
             violation
                 .say(format!(

@@ -14,7 +14,7 @@
 use super::account::Account;
 use super::stream::Reply;
 use super::{Look, seen, told};
-use crate::{Oracle, Severity, Violation};
+use crate::{Oracle, Violation};
 
 pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
     let watcher = account.watcher;
@@ -22,7 +22,7 @@ pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Opti
         && watcher.revision > newest
     {
         let title = "a watcher was created at a revision that was never made";
-        let violation = seen(watcher, Oracle::W5, Severity::Wrong, watcher.created, title, &[]);
+        let violation = seen(watcher, Oracle::W5, watcher.created, title, &[]);
         return Some(violation.say(format!("The newest revision of all is {newest}.")));
     }
     let mut walk = Walk { account, next: 0, delivered: 0, newest: None, promised: None };
@@ -56,9 +56,7 @@ impl Walk<'_, '_> {
     fn batch(&mut self, look: &Look<'_>, reply: usize) -> Option<Violation> {
         let Reply::Batch(batch) = &self.account.watcher.replies[reply] else { return None };
         let watcher = self.account.watcher;
-        let broken = |title: &str, responses: &[usize]| {
-            seen(watcher, Oracle::W5, Severity::Wrong, batch.at, title, responses)
-        };
+        let broken = |title: &str, responses: &[usize]| seen(watcher, Oracle::W5, batch.at, title, responses);
         let deliveries = &self.account.deliveries[self.delivered..self.delivered + batch.events.len()];
         self.delivered += deliveries.len();
         for delivery in deliveries {
@@ -103,13 +101,13 @@ impl Walk<'_, '_> {
             return None;
         };
         let watcher = self.account.watcher;
-        let broken = |title: &str| seen(watcher, Oracle::W5, Severity::Wrong, at, title, &[response]);
+        let broken = |title: &str| seen(watcher, Oracle::W5, at, title, &[response]);
         if let Some((promised, before)) = self.promised
             && revision < promised
         {
             let title = "progress went back";
             let responses = [before, response];
-            let violation = seen(watcher, Oracle::W5, Severity::Wrong, at, title, &responses);
+            let violation = seen(watcher, Oracle::W5, at, title, &responses);
             return Some(violation.say(format!(
                 "It had been told of progress up to revision {promised}, and then of progress up to revision {revision}."
             )));

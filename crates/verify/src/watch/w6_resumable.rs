@@ -8,7 +8,7 @@
 
 use super::account::Account;
 use super::{Look, gaps, seen, told};
-use crate::{Oracle, Severity, Violation};
+use crate::{Oracle, Violation};
 
 pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
     let watcher = account.watcher;
@@ -16,7 +16,7 @@ pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Opti
     if let Some(early) = account.deliveries.iter().find(|delivery| delivery.revision < account.first) {
         let title = "a watcher was told of a change before its first revision";
         let responses = [early.response];
-        let violation = seen(watcher, Oracle::W6, Severity::Wrong, early.at, title, &responses);
+        let violation = seen(watcher, Oracle::W6, early.at, title, &responses);
         return Some(violation.say(format!(
             "Its first revision is {}; it was told of {}.",
             account.first,

@@ -25,9 +25,7 @@ pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Opti
 }
 
 fn against(look: &Look<'_>, account: &Account<'_>, delivery: &Delivery<'_>) -> Option<Violation> {
-    let broken = |title: &str| {
-        seen(account.watcher, Oracle::W7, Severity::Wrong, delivery.at, title, &[delivery.response])
-    };
+    let broken = |title: &str| seen(account.watcher, Oracle::W7, delivery.at, title, &[delivery.response]);
     let Some(number) = delivery.number else {
         if !look.truth.knows(delivery.revision) {
             return None;
@@ -78,9 +76,10 @@ fn missing(look: &Look<'_>, account: &Account<'_>) -> Option<Violation> {
     let gap = gaps::find(account, look.truth, Where::Between)?;
     let title = "a watcher was not told of a change";
     let responses = [gap.jump.response];
-    let violation = seen(account.watcher, Oracle::W7, Severity::Lost, gap.jump.at, title, &responses);
+    let violation = seen(account.watcher, Oracle::W7, gap.jump.at, title, &responses);
     Some(
         violation
+            .of_severity(Severity::Lost)
             .say(format!("It was told of {}; {} before that never came.", told(gap.jump), gap.count))
             .say(format!("The first of these: {}.", look.made(gap.number)))
             .shown_by(look.maker(gap.revision)),

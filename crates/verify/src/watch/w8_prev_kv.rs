@@ -7,7 +7,7 @@
 
 use super::account::{Account, Delivery};
 use super::{Look, seen, told};
-use crate::{Oracle, Severity, Violation, describe};
+use crate::{Oracle, Violation, describe};
 
 pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
     account.deliveries.iter().find_map(|delivery| against(look, account, delivery, looked))
@@ -22,7 +22,7 @@ fn against(
     let got = delivery.event.prev_kv.as_ref();
     let broken = |title: &str| {
         let responses = [delivery.response];
-        seen(account.watcher, Oracle::W8, Severity::Wrong, delivery.at, title, &responses)
+        seen(account.watcher, Oracle::W8, delivery.at, title, &responses)
             .say(format!("It was told of {}.", told(delivery)))
             .shown_by(look.maker(delivery.revision))
     };

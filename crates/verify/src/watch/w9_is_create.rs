@@ -5,7 +5,7 @@
 
 use super::account::Account;
 use super::{Look, seen, told};
-use crate::{Oracle, Severity, Violation};
+use crate::{Oracle, Violation};
 
 pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
     account.deliveries.iter().find_map(|delivery| {
@@ -24,7 +24,7 @@ pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Opti
             _ => "an event has a wrong create revision",
         };
         let responses = [delivery.response];
-        let violation = seen(account.watcher, Oracle::W9, Severity::Wrong, delivery.at, title, &responses);
+        let violation = seen(account.watcher, Oracle::W9, delivery.at, title, &responses);
         Some(
             violation
                 .say(format!(

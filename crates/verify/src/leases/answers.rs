@@ -19,19 +19,20 @@ use bytes::Bytes;
 use record::{Applied, History, Nanos, Operation};
 
 use super::lives::{Life, Lives};
-use super::{Finding, Terms, earliest_end};
+use super::{Terms, earliest_end};
 use crate::k1::Known;
-use crate::{Oracle, Severity, Violation, answer, describe};
+use crate::{Oracle, Violation, answer, describe};
 
-/// Checks L3.
+/// Checks L3, and says at how many answers it looked.
 pub fn check(
     history: &History,
     applied: &[Applied],
     lives: &Lives,
     known: Option<&Known>,
     terms: &Terms,
-    finding: &mut Finding,
-) {
+    violations: &mut Vec<Violation>,
+) -> usize {
+    let mut count = 0;
     let wants_keys =
         |operation: &Operation| matches!(&operation.request, Request::LeaseTimeToLive(asked) if asked.keys);
     let keys = known.filter(|_| history.operations.iter().any(wants_keys)).map(Keys::of);
@@ -44,15 +45,16 @@ pub fn check(
             Response::LeaseLeases(answer) => judge.list(at, answer),
             _ => continue,
         };
-        finding.told += 1;
+        count += 1;
         if let Some((title, reason)) = wrong {
-            let violation = Violation::new(Oracle::L3, Severity::Wrong, at, title)
-                .say(format!("So it was told: {}.", describe::operation(operation)))
+            let violation = Violation::new(Oracle::L3, at, title)
+                .say(format!("The answer: {}.", describe::operation(operation)))
                 .say(reason)
                 .shown_by([number]);
-            finding.violations.push(violation);
+            violations.push(violation);
         }
     }
+    count
 }
 
 /// What is wrong: in a few words, and in a sentence.
