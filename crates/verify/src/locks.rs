@@ -1,8 +1,8 @@
 //! M1: locks and elections exclude each other by their fencing tokens.
 //!
 //! A lock is a key in a queue, a prefix; it is held by the key with the lowest create revision there, and that revision
-//! is the token. What the services Lock and Election answer must be so in the store: whoever is told to hold it is
-//! first in the queue, whoever is told of a leader is told of the first. And a write that is guarded by a token, a
+//! is the token. What the services Lock and Election answer must be so in the store: whoever an answer says holds it is
+//! first in the queue, and so is whoever an answer says leads. And a write that is guarded by a token, a
 //! transaction that compares the create revision of a key of the queue, succeeds only for the first. Queues are those
 //! of the services, and those of clients that keep them by the same recipe: a range over a prefix for its oldest key,
 //! or for the youngest older than one's own.
@@ -187,11 +187,11 @@ impl Queues<'_> {
         if first.as_ref().is_some_and(|first| (&first.key, first.create_revision) == (key, token)) {
             return None;
         }
-        let reason = format!("At revision {before} {}", self.told(first.as_ref()));
+        let reason = format!("At revision {before} {}", self.first_in_words(first.as_ref()));
         Some(("a write was guarded by a token that was not first in its queue", reason))
     }
 
-    fn told(&self, first: Option<&KeyValue>) -> String {
+    fn first_in_words(&self, first: Option<&KeyValue>) -> String {
         match first {
             Some(first) => format!("the first in the queue was {}.", describe::key_value(first)),
             None => "the queue was empty.".to_string(),
@@ -218,7 +218,7 @@ impl Queues<'_> {
                     let key = describe::key(&response.key);
                     let reason = format!(
                         "It is said to be held by {key}; at revision {at} {}",
-                        self.told(first.as_ref())
+                        self.first_in_words(first.as_ref())
                     );
                     ("a lock was given to one who was not first in its queue", reason)
                 })
@@ -234,10 +234,12 @@ impl Queues<'_> {
             (Request::Leader(request), Response::Leader(response)) => {
                 let first = self.first(&queue_of(&request.name), at);
                 (first != response.kv).then(|| {
-                    let told = response.kv.as_ref().map_or("nobody".to_string(), describe::key_value);
-                    let reason =
-                        format!("It was told {told}; at revision {at} {}", self.told(first.as_ref()));
-                    ("another leader was told than the first in the queue", reason)
+                    let named = response.kv.as_ref().map_or("nobody".to_string(), describe::key_value);
+                    let reason = format!(
+                        "The answer names {named}; at revision {at} {}",
+                        self.first_in_words(first.as_ref())
+                    );
+                    ("an answer names another leader than the first in the queue", reason)
                 })
             }
             (Request::Proclaim(request), Response::Proclaim(_)) => {
@@ -281,7 +283,7 @@ impl Queues<'_> {
             return None;
         }
         // etcd's campaign does not look whether its own key is still there once those before it are gone
-        // (`concurrency/election.go`): one whose lease ended while it waited is told that it leads. The token
+        // (`concurrency/election.go`): one whose lease ended while it waited hears that it leads. The token
         // it is given opens nothing any more.
         let lives = |at: i64| {
             self.known.model.get(&leader.key, at).is_some_and(|kv| kv.create_revision == leader.rev)

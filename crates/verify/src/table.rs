@@ -68,9 +68,9 @@ macro_rules! oracles {
     ($($chapter:ident, $kind:expr => {
         $($id:ident, $severity:ident: $holds:literal, exactly: $exactly:literal, not_checked: $not_checked:literal;)*
     })+) => {
-        /// The places of the rows, from 0.
+        /// The numbers of the rows, from 0.
         #[derive(Clone, Copy)]
-        enum Place {
+        enum RowNumber {
             $($($id,)*)+
         }
 
@@ -79,7 +79,7 @@ macro_rules! oracles {
             $($(
                 #[doc = concat!("`", stringify!($id), "`: ", $holds, ".")]
                 pub const $id: Oracle =
-                    Oracle::in_table(Place::$id as u16, stringify!($id), $holds, Severity::$severity);
+                    Oracle::in_table(RowNumber::$id as u16, stringify!($id), $holds, Severity::$severity);
             )*)+
 
             /// All oracles of the table, in its order.

@@ -10,7 +10,7 @@
 //! leader begins the second before the first is in force. So a leader puts a change into its log only after it has
 //! applied all earlier ones (section 4.1 and etcd-raft's `pendingConfIndex`; zoo R11).
 //!
-//! Whoever applies a change first tells it, so every configuration is known before anybody can have a later one; and
+//! Whoever applies a change first reports it, so every configuration is known before anybody can have a later one; and
 //! neither a snapshot nor a restart makes one.
 //!
 //! Not checked: learners beyond being the same everywhere; whether a change was allowed, and who asked for it (M2);
@@ -27,7 +27,7 @@ use crate::Oracle;
 
 const REMEMBERED: usize = 256;
 
-/// All configurations so far, by the index that made them, with the event that first told each.
+/// All configurations so far, by the index that made them, with the event that first reported each.
 #[derive(Debug, Default)]
 pub(super) struct Configurations {
     by_index: BTreeMap<u64, (Configuration, Event)>,
@@ -48,7 +48,7 @@ pub(super) enum Source {
 
 impl Configurations {
     /// A member goes by this one from now on. Says whether nobody did before.
-    pub fn told(
+    pub fn reported(
         &mut self,
         event: &Event,
         now: &Configuration,
@@ -82,7 +82,7 @@ impl Configurations {
         true
     }
 
-    /// The last configuration that the member told of came with a snapshot up to `index`.
+    /// The last configuration that the member reported came with a snapshot up to `index`.
     pub fn installed(&mut self, event: &Event, index: u64, breaches: &mut Breaches) {
         let its = |(_, witness): &(Configuration, Event)| {
             (witness.member, witness.time) == (event.member, event.time)

@@ -82,7 +82,7 @@ impl LogMatching {
     }
 
     /// The only voter began anew with a log up to `last` and without having seen a term after `term`: what it made in
-    /// those it has told nobody.
+    /// those nobody heard of.
     pub fn forget_terms_after(&mut self, term: u64, last: u64) {
         let is_later = |index: &u64| self.first.get(*index).is_some_and(|seen| seen.term > term);
         if let Some(index) = self.first.indexes_after(last).find(is_later) {
@@ -153,7 +153,7 @@ fn whose_log(member: &Member, seen: &Seen) -> String {
 }
 
 impl Seen {
-    /// The entry's arrival in the first log that had it, told as an append of this one entry.
+    /// The entry's arrival in the first log that had it, as an append of this one entry.
     fn event(&self, index: u64) -> Event {
         let entry = LogEntry { index, term: self.term, digest: self.digest };
         Event { time: self.time, member: self.member, fact: Fact::Appended(vec![entry]) }

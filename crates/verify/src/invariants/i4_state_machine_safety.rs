@@ -24,7 +24,7 @@ pub(super) struct StateMachineSafety {
     witnesses: Window<Witness>,
 }
 
-/// An execution, as [`Fact::Applied`] tells it.
+/// An execution, as [`Fact::Applied`] reports it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Applied {
     pub index: u64,
@@ -155,7 +155,7 @@ fn plural(first: u64, last: u64) -> &'static str {
 }
 
 impl Witness {
-    /// The event that told it.
+    /// The event that reported it.
     pub fn event(&self) -> Event {
         let Applied { index, term, digest, request, revision, state_hash, mutated, executed } = self.applied;
         let fact = Fact::Applied { index, term, digest, request, revision, state_hash, mutated, executed };

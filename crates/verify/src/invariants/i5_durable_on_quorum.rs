@@ -6,7 +6,7 @@
 //! etcd issue 14370).
 //!
 //! In force is what the member that commits goes by, or its leader where it does not lead; in a joint configuration
-//! each half needs a quorum of its own (section 4.3). Where no configuration was told, all members vote.
+//! each half needs a quorum of its own (section 4.3). Where no configuration was reported, all members vote.
 //!
 //! One comparison is enough, at the furthest index: whoever has it durable has everything before.
 //! A member that is down counts with what its disk held. One whose disk the plan damaged counts as

@@ -70,7 +70,7 @@ pub(super) fn led(event: &Event, to: MemberId, head: &MessageHead, member: &Memb
     breaches.add(Oracle::I6, event, || {
         Breach::new(format!("Member {} led before its vote was durable", member.id))
             .say(format!(
-                "Member {} told member {to} that it leads term {term}, but on its disk were term {} and a vote for {}: {}.",
+                "Member {} said to member {to} that it leads term {term}, but on its disk were term {} and a vote for {}: {}.",
                 member.id,
                 member.disk.now.term,
                 words::who(member.disk.now.vote),
@@ -282,7 +282,7 @@ mod tests {
         run.send(1, 2, MessageKind::Append, 5, 0);
         let violation = run.broke(
             Oracle::I6,
-            "Member 1 told member 2 that it leads term 5, but on its disk were term 0 and a vote for nobody: \
+            "Member 1 said to member 2 that it leads term 5, but on its disk were term 0 and a vote for nobody: \
              job 1, which holds it, was still being written.",
         );
         assert_eq!((violation.title.as_str(), job), ("Member 1 led before its vote was durable", 1));

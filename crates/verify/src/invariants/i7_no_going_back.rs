@@ -32,20 +32,20 @@
 
 use record::Event;
 
-use super::disk::Held;
+use super::disk::OnDisk;
 use super::log::TermLog;
 use super::member::Member;
 use super::{Breach, Breaches, words};
 use crate::Oracle;
 
-/// Term and vote were told.
+/// Term and vote were reported.
 pub(super) fn state(event: &Event, term: u64, vote: u64, member: &Member, breaches: &mut Breaches) {
     let (id, was) = (member.id, &member.state);
     if term < was.term {
         breaches.add(Oracle::I7, event, || {
             Breach::new(format!("The term of member {id} went back"))
                 .say(format!("Member {id} was in term {} and is in term {term} now.", was.term))
-                .prove(member.standing())
+                .prove(member.state_event())
         });
     } else if term == was.term && was.vote != 0 && vote != was.vote {
         breaches.add(Oracle::I7, event, || {
@@ -55,7 +55,7 @@ pub(super) fn state(event: &Event, term: u64, vote: u64, member: &Member, breach
                     words::who(was.vote),
                     words::who(vote)
                 ))
-                .prove(member.standing())
+                .prove(member.state_event())
         });
     } else if let Some((time, to, head, voted)) = member.voted
         && head.term == term
@@ -155,7 +155,7 @@ pub(super) fn backend(event: &Event, index: u64, member: &Member, breaches: &mut
 pub(super) fn recovered(
     event: &Event,
     log: &TermLog,
-    found: Held,
+    found: OnDisk,
     consistent_index: u64,
     member: &Member,
     breaches: &mut Breaches,
@@ -172,7 +172,7 @@ pub(super) fn recovered(
 
 struct Found<'a> {
     log: &'a TermLog,
-    held: Held,
+    held: OnDisk,
     consistent_index: u64,
 }
 
@@ -445,7 +445,7 @@ mod tests {
         run.start(1, 2);
         run.broke(
             Oracle::I7,
-            "Member 1 had its log on disk up to 5: it had told member 2 so. After its restart its log ends at 4.",
+            "Member 1 had its log on disk up to 5: it had said so to member 2. After its restart its log ends at 4.",
         );
     }
 

@@ -1,6 +1,6 @@
 //! The invariants I1 to I10, checked as a run goes, at the event that breaks them.
 //!
-//! [`Invariants`] watches the facts of a run. It is told nothing else: what it knows of a member, its
+//! [`Invariants`] watches the facts of a run. It knows nothing else: what it knows of a member, its
 //! log and its disk it has from the facts before. `event` below is the table of which invariant looks
 //! at which fact. Every invariant is one file, whose head says what it demands, where that comes from,
 //! and what it does *not* check.
@@ -17,7 +17,7 @@
 //! holds them, all of a step's facts before the messages it sends, `JobDone` before what follows from
 //! it. A snapshot's `Saving` and `SnapshotInstalled` may come in either order.
 //!
-//! Members may join late, with an empty log, and may be removed. Until a configuration is told, all are voters.
+//! Members may join late, with an empty log, and may be removed. Until a configuration is reported, all are voters.
 
 mod commits;
 mod configuration;
@@ -50,7 +50,7 @@ use crate::oracle::Monitor;
 use crate::{Oracle, Sheet, Violation, describe};
 use commits::{Commit, Commits};
 use configuration::Configuration;
-use disk::Held;
+use disk::OnDisk;
 use i1_election_safety::ElectionSafety;
 use i2_log_matching::LogMatching;
 use i4_state_machine_safety::{Applied, StateMachineSafety, Witness};
@@ -257,7 +257,7 @@ impl Invariants {
         let member = &mut self.members[place(event)];
         i7_no_going_back::state(event, term, vote, member, &mut self.breaches);
         let leads = role == Role::Leader && (member.state.role, member.state.term) != (Role::Leader, term);
-        member.state = member::Standing { time: event.time, told: true, term, vote, role, leader };
+        member.state = member::RaftState { time: event.time, reported: true, term, vote, role, leader };
         self.sights.leads(event.member, role == Role::Leader);
         if leads {
             self.probes.leaders_elected += 1;
@@ -288,7 +288,7 @@ impl Invariants {
         let member = &self.members[place(event)];
         let found = member.incarnation > 1 && member.next.is_none() && now.index == member.applied;
         let source = if found { Source::Restart } else { Source::Entry(member.log.term_at(now.index)) };
-        let new = self.configurations.told(event, &now, source, &mut self.breaches);
+        let new = self.configurations.reported(event, &now, source, &mut self.breaches);
         self.sights.configured(event.member, &now, before.as_ref(), new, &mut self.probes);
         let member = &mut self.members[place(event)];
         let restarted = member.incarnation > 1 && member.next.is_none();
@@ -301,7 +301,7 @@ impl Invariants {
         let member = &mut self.members[place(event)];
         i7_no_going_back::committed(event, index, member, &mut self.breaches);
         member.commit = index;
-        member.commit_told = Some((event.time, term));
+        member.commit_reported = Some((event.time, term));
         if index > self.commits.index() {
             let (time, member, during) = (event.time, member.id, member.state.term);
             self.probes.commits += 1;
@@ -394,7 +394,7 @@ impl Invariants {
 
 /// What a process found on its disk.
 struct Recovery<'a> {
-    hard_state: Held,
+    hard_state: OnDisk,
     before: (u64, u64),
     entries: &'a [LogEntry],
     store: Store,
@@ -424,7 +424,7 @@ impl Invariants {
         self.probes.restarts_with_shorter_log += u64::from(log.last() < member.log.last());
         self.probes.executed_again += member.applied.saturating_sub(found.store.index);
 
-        let hard_state = Held { matched: log.last(), ..found.hard_state };
+        let hard_state = OnDisk { matched: log.last(), ..found.hard_state };
         if member.stopped.is_none() && hard_state.commit > self.commits.index() {
             // What a cluster begins with: nobody committed it.
             let (index, time) = (hard_state.commit, event.time);
@@ -471,7 +471,7 @@ impl Invariants {
             | Fact::Phase(_) => {}
             Fact::Appended(entries) => self.appended(event, entries),
             Fact::Saving { job, term, vote, commit, last_index } => {
-                let held = Held { matched: *last_index, term: *term, vote: *vote, commit: *commit };
+                let held = OnDisk { matched: *last_index, term: *term, vote: *vote, commit: *commit };
                 self.members[place(event)].saving(event.time, *job, held);
             }
             Fact::JobDone { job, synced, failed } => {
@@ -530,7 +530,7 @@ impl Invariants {
                 revision,
                 state_hash,
             } => {
-                let hard_state = Held { matched: 0, term: *term, vote: *vote, commit: *commit };
+                let hard_state = OnDisk { matched: 0, term: *term, vote: *vote, commit: *commit };
                 let (index, revision, state_hash) = (*consistent_index, *revision, *state_hash);
                 let store = Store { index, revision, state_hash, origin: Origin::Recovered };
                 self.recovered(event, &Recovery { hard_state, before: *before, entries, store });

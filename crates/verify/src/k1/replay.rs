@@ -136,7 +136,7 @@ impl<'a> Replay<'a> {
         request: &Request,
         step: &Step,
     ) -> Result<Response, Error> {
-        // A member that had not heard yet that users are told apart took it as nobody's (`rights`).
+        // A member that had not heard yet that authentication is on took it as nobody's (`rights`).
         if self.model.auth().is_enabled()
             && matches!(operation.outcome, Outcome::Error { error, .. } if taken_as_nobodys(operation, error))
         {
@@ -153,7 +153,7 @@ impl<'a> Replay<'a> {
         };
         let refused = match operation.outcome {
             Outcome::Error { error: error @ (Error::UserEmpty | Error::PermissionDenied), .. } => Some(error),
-            // It may have been refused for its token, and nobody was told.
+            // It may have been refused for its token, and no answer says so.
             Outcome::Unknown { .. } if !keys.is_empty() && !step.position.makes_revision() => {
                 Some(Error::AuthOldRevision)
             }
@@ -170,7 +170,7 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// A lease ends of its own accord. Which one can only be told where a single one has keys.
+    /// A lease ends of its own accord. Which one is only known where a single one has keys.
     fn expire(&mut self) {
         let mut with_keys = self.model.leases_with_keys();
         match (with_keys.next(), with_keys.next()) {
@@ -196,7 +196,7 @@ pub(crate) fn granted(operation: &Operation) -> Cow<'_, Request> {
     }
 }
 
-/// The id of a lease that the server chose and that no client was told: by the entry, where it has the request as it
+/// The id of a lease that the server chose and that is in no answer: by the entry, where it has the request as it
 /// was proposed, else one that no lease has.
 fn chosen_id(entry: &Applied) -> i64 {
     match entry.internal.as_deref() {

@@ -211,8 +211,8 @@ impl<'a> Timeline<'a> {
     }
 }
 
-/// Whether it was refused for the lack of a user that it did not lack: a member that had not heard yet that users are
-/// told apart takes the request as nobody's, and finds the change in the log before it.
+/// Whether it was refused because it names no user though it does: a member that had not heard yet that authentication is
+/// on takes the request as nobody's, and finds the change in the log before it.
 pub(super) fn taken_as_nobodys(operation: &Operation, error: Error) -> bool {
     error == Error::UserEmpty && operation.user.is_some()
 }

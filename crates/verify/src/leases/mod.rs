@@ -5,13 +5,13 @@
 //! * L2: none stays, after healing, longer than its time by the slowest clock, counted from the last moment at which
 //!   it may have been renewed or a new leader began to look after leases (it gives each its whole time anew, or what
 //!   the last checkpoint left of it), and what a new leader adds, and the bound.
-//! * L3 (`told`): what keep-alives, time-to-live and lists say is so.
+//! * L3 (`answers`): what keep-alives, time-to-live and lists say is so.
 //!
 //! That the keys of a lease go with it in one revision, and that nothing else makes one go, is K1's replay.
 //!
-//! Needs the evidence. Not checked: that the time a lease has left is right to the second; leases whose id nobody was
-//! told; lateness of leases that the lock and election services made for themselves; lateness before healing; without the times of lessors, what a change of leader adds. What L3 leaves out,
-//! its own header says.
+//! Needs the evidence. Not checked: that the time a lease has left is right to the second; leases whose id no
+//! answer names; lateness of leases that the lock and election services made for themselves; lateness before healing;
+//! without the times of lessors, what a change of leader adds. What L3 leaves out, its own header says.
 
 mod answers;
 mod lessors;
@@ -96,7 +96,7 @@ fn earliest_end(life: &Life, at: Nanos, terms: &Terms) -> (Nanos, Option<usize>)
     (since.saturating_add(by_clock(life.ttl, terms.clock_rates.1)), last.map(|(.., number)| *number))
 }
 
-/// The latest moment at which the lease has to be gone; `None` where that cannot be told.
+/// The latest moment at which the lease has to be gone; `None` where that is not known.
 fn latest_end(life: &Life, terms: &Terms) -> Option<Nanos> {
     let ended = life.end.map_or(terms.end, |end| end.time);
     let asked = life.end.is_some_and(|end| !end.expired);

@@ -1,17 +1,17 @@
-//! W1 to W12: what watchers are told.
+//! W1 to W12: what watchers receive.
 //!
 //! The names are those of etcd's own promises: filtered, ordered, unique, atomic, bookmarkable, resumable, reliable. The
-//! streams are taken apart (`stream`), each watcher's account is drawn up against what really happened (`account`,
-//! [`Truth`]), and each oracle looks at the accounts.
+//! streams are taken apart (`stream`), each watcher's ledger is drawn up against what really happened (`ledger`,
+//! [`Truth`]), and each oracle looks at the ledgers.
 //!
-//! One cause is told once for a watcher and oracle; a watcher that missed a hundred events is one violation.
+//! One cause is one violation for a watcher and oracle; a watcher that missed a hundred events is one violation.
 //!
 //! Not checked, by any of them: how late an event is while faults last; what was under way when a stream broke; a
 //! watcher's events against those of another (each is held against the truth alone); member, cluster and term of headers;
 //! whether a user may watch what he watches. Where the truth is not known, only what a stream says against itself.
 
-mod account;
 mod gaps;
+mod ledger;
 pub mod stream;
 mod w10_from_now_on;
 mod w11_delivery;
@@ -32,7 +32,7 @@ use record::{History, Nanos, Record, WatchStream};
 
 use crate::truth::Truth;
 use crate::{Context, Oracle, Sheet, Violation, describe};
-use account::{Account, Delivery};
+use ledger::{Delivery, Ledger};
 use stream::Watcher;
 
 /// More violations of one oracle than this are only counted.
@@ -44,10 +44,10 @@ struct Look<'a> {
     truth: &'a Truth,
 }
 
-/// What an oracle does with one account: how many things it looked at it adds to the count.
-type Check = fn(&Look<'_>, &Account<'_>, &mut usize) -> Option<Violation>;
+/// What an oracle does with one ledger: how many things it looked at it adds to the count.
+type Check = fn(&Look<'_>, &Ledger<'_>, &mut usize) -> Option<Violation>;
 
-/// The oracles over accounts, and what each looks at.
+/// The oracles over ledgers, and what each looks at.
 const CHECKS: [(Oracle, &str, Check); 12] = [
     (Oracle::W1, "events held against keys and filters", w1_filter::check),
     (Oracle::W2, "events in their order", w2_ordered::check),
@@ -88,10 +88,10 @@ fn check(record: &Record, truth: &Truth, sheet: &mut Sheet) {
         report.take(w12_reasons::slips(&look, stream, &transcript));
         report.take(w11_delivery::unanswered(&look, stream, &transcript));
         for watcher in &transcript.watchers {
-            let account = Account::new(watcher, truth);
-            unknown += account.deliveries.iter().filter(|one| !truth.knows(one.revision)).count();
+            let ledger = Ledger::new(watcher, truth);
+            unknown += ledger.deliveries.iter().filter(|one| !truth.knows(one.revision)).count();
             for ((.., check), looked) in CHECKS.iter().zip(&mut looked) {
-                report.take(check(&look, &account, looked));
+                report.take(check(&look, &ledger, looked));
             }
         }
     }
@@ -166,9 +166,9 @@ fn lines(stream: &WatchStream, responses: &[usize]) -> Vec<String> {
 }
 
 /// What an event says, to stand in a sentence.
-fn told(delivery: &Delivery<'_>) -> String {
+fn said(delivery: &Delivery<'_>) -> String {
     match &delivery.event.kv {
-        Some(kv) => format!("`{}`", describe::change(account::is_delete(delivery.event), kv)),
+        Some(kv) => format!("`{}`", describe::change(ledger::is_delete(delivery.event), kv)),
         None => "an event without a pair".to_string(),
     }
 }
