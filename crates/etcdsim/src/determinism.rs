@@ -59,10 +59,15 @@ mod tests {
     }
 
     #[test]
+    fn equal_traces_do_not_part() {
+        let one: Vec<_> = [1, 2, 3].map(event).into();
+        assert_eq!(parting(&one, &one.clone()), None);
+    }
+
+    #[test]
     fn traces_part_at_the_first_difference() {
         let one: Vec<_> = [1, 2, 3].map(event).into();
         let other: Vec<_> = [1, 2, 4].map(event).into();
-        assert_eq!(parting(&one, &one), None);
         let expected = Parting { shared: 2, last: Some(event(2)), next: [Some(event(3)), Some(event(4))] };
         assert_eq!(parting(&one, &other), Some(expected));
         let shorter = Parting { shared: 2, last: Some(event(2)), next: [Some(event(3)), None] };

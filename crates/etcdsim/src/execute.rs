@@ -6,12 +6,10 @@ use std::time::Duration;
 
 use plan::{ClockFault, FaultKind, Plan};
 use record::{Event, Fact, MemberId, Nanos, Observer, Record};
-use verify::invariants::{Broken, Monitors};
 use verify::leases::Lessors;
-use verify::{Expectations, Oracle, Severity, Verdict, Violation};
+use verify::{Context, Expectations, Monitor, Monitors, Sheet, Verdict};
 
 use crate::probes;
-use crate::show::event;
 use crate::stopwatch::Stopwatch;
 
 /// The rate of a clock that is right.
@@ -22,15 +20,13 @@ const EXACT: u32 = 1_000_000;
 pub struct Outcome {
     /// What the run left.
     pub record: Record,
-    /// What is to be said of it: the judge's findings and those of the invariants that were watched
-    /// as the run went, the worst first.
+    /// What the oracles say of it, the judges of the record as well as the monitors that watched it as it went.
     pub verdict: Verdict,
     /// When each process was started.
     pub starts: Vec<(MemberId, Nanos)>,
     /// Wall time of it all.
     pub wall: Duration,
-    /// The part of it that the judge took, after the run. What watching the invariants took is part of
-    /// the run.
+    /// The part of it that the judges took, after the run. What the monitors took is part of the run.
     pub check: Duration,
 }
 
@@ -44,7 +40,7 @@ pub fn run_plan(plan: &Plan) -> Result<Outcome, HarnessFailure> {
     run_plan_told(plan, &mut (), world::Options::default())
 }
 
-/// Same, with an observer who is told every event, and with options.
+/// Same, with an observer who sees every event, and with options.
 pub fn run_plan_told(
     plan: &Plan,
     observer: &mut dyn Observer,
@@ -53,22 +49,24 @@ pub fn run_plan_told(
     let stopwatch = Stopwatch::start();
     let (record, verdict, starts, check) = guarded(|| {
         let monitors = Monitors::new(plan.most_members());
-        let mut watch = Watch { monitors, lessors: Lessors::default(), starts: Vec::new(), observer };
+        let (sheet, lessors, starts) = (Sheet::default(), Lessors::default(), Vec::new());
+        let mut watch = Watch { monitors, sheet, lessors, starts, observer };
         let mut record = world::run(plan, &mut watch, options);
         let checking = Stopwatch::start();
-        let Watch { monitors, lessors, starts, .. } = watch;
-        probes::count(&mut record, monitors.probes());
-        let verdict = judge(plan, &record, monitors, &lessors, &starts);
+        let Watch { mut monitors, mut sheet, lessors, starts, .. } = watch;
+        probes::count(&mut record, monitors.invariants.probes());
+        monitors.end(&record, &mut sheet);
+        let verdict = judge(plan, &record, sheet, &lessors, &starts);
         (record, verdict, starts, checking.elapsed())
     })?;
     Ok(Outcome { record, verdict, starts, wall: stopwatch.elapsed(), check })
 }
 
-/// Both views on a run in one verdict.
+/// What the judges say, and after it what the monitors wrote into `watched`.
 fn judge(
     plan: &Plan,
     record: &Record,
-    monitors: Monitors,
+    watched: Sheet,
     lessors: &Lessors,
     starts: &[(MemberId, Nanos)],
 ) -> Verdict {
@@ -85,10 +83,10 @@ fn judge(
         validate: false,
         ..Expectations::default()
     };
-    let mut verdict = verify::judge(record, &expectations);
-    verdict.violations.extend(monitors.into_violations().into_iter().map(violation));
-    verdict.rank();
-    verdict
+    let mut sheet = Sheet::default();
+    verify::judge_all(&Context::new(record, &expectations), &mut sheet);
+    sheet.append(watched);
+    sheet.into_verdict()
 }
 
 /// How slow and how fast the members' clocks may run in a plan, in parts of a million of true time. A clock
@@ -101,18 +99,11 @@ fn clock_rates(plan: &Plan) -> (u32, u32) {
     rates.fold((EXACT, EXACT), |(slowest, fastest), rate| (slowest.min(rate), fastest.max(rate)))
 }
 
-/// A broken invariant in the judge's words. No client has seen it yet; what one saw of it the judge says.
-fn violation(broken: Broken) -> Violation {
-    let oracle = Oracle::ALL.into_iter().find(|oracle| oracle.id() == broken.invariant);
-    let oracle = oracle.unwrap_or_else(|| panic!("the monitors told of an invariant {:?}", broken.invariant));
-    let mut violation = Violation::new(oracle, Severity::Inside, broken.time, broken.title);
-    violation.sentences = broken.sentences;
-    violation.seen_in(broken.evidence.iter().map(event::line))
-}
-
-/// Those who are told every event as it happens.
+/// Those who see every event as it happens.
 struct Watch<'a> {
     monitors: Monitors,
+    /// What the monitors write.
+    sheet: Sheet,
     /// Who looked after the leases, and when (L2).
     lessors: Lessors,
     /// When each process began: it may forget then what it has answered before (K2).
@@ -126,7 +117,7 @@ impl Observer for Watch<'_> {
         if let Fact::Started { .. } = event.fact {
             self.starts.push((event.member, event.time));
         }
-        self.monitors.event(event);
+        self.monitors.event(event, &mut self.sheet);
         self.lessors.event(event);
         self.observer.event(event);
     }

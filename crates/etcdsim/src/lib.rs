@@ -163,7 +163,7 @@ pub use error::{Error, HistoryError};
 pub use execute::{HarnessFailure, Outcome, run_plan, run_plan_told};
 pub use exit::Exit;
 pub use history::{CheckedHistory, check_history, check_history_file};
-pub use report::{CaseReport, End, Ended, Failure, Finding, Group, Reached, Report, SeedRun};
+pub use report::{CaseReport, End, Ended, Failure, Group, Reached, Report, SeedRun, ViolationReport};
 pub use simulation::{SEED_VARIABLE, SEEDS_VARIABLE, Simulation, SimulationFailure};
 pub use story::Story;
 
@@ -174,7 +174,7 @@ pub use plan::{
     Workload, WorkloadContext,
 };
 pub use record::{Event, Fact, History, MemberId, Nanos, Observer, Operation, Record, Stats, TraceHash};
-pub use verify::{Check, Expectations, Oracle, Severity, Verdict, Violation};
+pub use verify::{Check, Context, Expectations, Monitor, Oracle, Severity, Sheet, Verdict, Violation};
 pub use world::Options;
 
 pub use keyed::{Draw, Ratio};

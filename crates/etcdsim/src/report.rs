@@ -104,7 +104,7 @@ pub struct Reached {
 #[derive(Clone, Debug, Serialize)]
 pub struct Failure {
     /// The first violation of each oracle, the worst first. Never empty.
-    pub violations: Vec<Finding>,
+    pub violations: Vec<ViolationReport>,
     /// How the write that the first of them is about was lost, where one was and where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub story: Option<story::Story>,
@@ -112,7 +112,7 @@ pub struct Failure {
 
 /// A violation with its proof, ready to be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct ViolationReport {
     /// What is broken.
     pub oracle: Oracle,
     /// How bad it is for a user.
@@ -137,7 +137,7 @@ pub struct Finding {
 impl Failure {
     /// The failure in a verdict; `None` where nothing is broken.
     pub fn of(verdict: &Verdict, history: &History) -> Option<Failure> {
-        let mut violations: Vec<Finding> = Vec::new();
+        let mut violations: Vec<ViolationReport> = Vec::new();
         for violation in &verdict.violations {
             if let Some(known) = violations.iter_mut().find(|known| known.oracle == violation.oracle) {
                 known.others += 1;
@@ -147,7 +147,7 @@ impl Failure {
                 Some(operation) => format!("#{number}  {}", describe::operation(operation)),
                 None => format!("#{number}"),
             };
-            violations.push(Finding {
+            violations.push(ViolationReport {
                 oracle: violation.oracle,
                 severity: violation.severity,
                 time_ns: violation.time,
@@ -163,7 +163,7 @@ impl Failure {
     }
 
     /// The worst of it.
-    pub fn worst(&self) -> &Finding {
+    pub fn worst(&self) -> &ViolationReport {
         &self.violations[0]
     }
 
@@ -185,14 +185,14 @@ impl Failure {
 
     /// What broke first inside, where something worse came of it: as near to the cause as the
     /// invariants can point.
-    pub fn cause(&self) -> Option<&Finding> {
-        let inside = self.violations[1..].iter().filter(|finding| finding.severity == Severity::Inside);
-        inside.min_by_key(|finding| finding.time_ns)
+    pub fn cause(&self) -> Option<&ViolationReport> {
+        let inside = self.violations[1..].iter().filter(|violation| violation.severity == Severity::Inside);
+        inside.min_by_key(|violation| violation.time_ns)
     }
 
     /// The oracles that were broken, the worst first: "K4, I6".
     pub fn oracles(&self) -> String {
-        let ids: Vec<_> = self.violations.iter().map(|finding| finding.oracle.id()).collect();
+        let ids: Vec<_> = self.violations.iter().map(|violation| violation.oracle.id()).collect();
         ids.join(", ")
     }
 }

@@ -18,7 +18,6 @@ use verify::{Severity, describe};
 
 use crate::execute::run_plan_told;
 use crate::report::Failure;
-use crate::show::event;
 
 /// Events of one story; more of them add nothing.
 const EVENTS_TOLD: usize = 30;
@@ -226,7 +225,7 @@ impl Follower {
             title: title.to_string(),
             write: self.write,
             sentences,
-            events: self.events.iter().map(event::line).collect(),
+            events: self.events.iter().map(describe::event).collect(),
         })
     }
 

@@ -14,33 +14,44 @@
 use linear::{Budget, Verdict};
 use record::{History, Record};
 
-use crate::Expectations;
 use crate::by_revision::ByRevision;
 use crate::describe;
 use crate::general::values::ByKey;
 use crate::k1::{Known, calls_services};
 use crate::model::FIRST_REVISION;
+use crate::{Context, Expectations, Oracle, Sheet};
 
 /// More than any run's keys need whose values are unique, and little beside the run itself.
 const STEPS_MAX: u64 = 200_000;
 const BYTES_MAX: usize = 64 << 20;
 
 /// What was compared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Agreement {
+#[derive(Default)]
+struct Agreement {
     /// Operations in the order that `revision` found and its validator confirmed.
-    pub confirmed: usize,
+    confirmed: usize,
     /// Parts of operations that were ordered by their values, key by key.
-    pub parts: usize,
+    parts: usize,
     /// Keys that were judged so; 0 where the budget ended.
-    pub keys: usize,
+    keys: usize,
+}
+
+/// Judges a record by the other engines, where nothing is found so far.
+pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
+    if !sheet.is_clean() {
+        return;
+    }
+    let agreement = check(context.record, context.expectations, context.known());
+    sheet.checked(Oracle::K1, "operations that a second engine put in order", agreement.confirmed);
+    sheet.checked(Oracle::K1, "parts of operations put in order by their values alone", agreement.parts);
+    sheet.checked(Oracle::K1, "keys with such an order", agreement.keys);
 }
 
 /// Judges a history that `k1` found nothing wrong with by the other engines.
 ///
 /// # Panics
 /// If one of them refuses it: then one of the three is wrong.
-pub fn check(record: &Record, expectations: &Expectations, known: Option<&Known>) -> Agreement {
+fn check(record: &Record, expectations: &Expectations, known: Option<&Known>) -> Agreement {
     let history = &record.history;
     let mut agreement = Agreement::default();
     if expectations.open_world {

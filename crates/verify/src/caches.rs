@@ -15,27 +15,21 @@ use bytes::Bytes;
 use record::{CacheView, History};
 
 use crate::truth::{Keys, Truth};
-use crate::{Oracle, Severity, Violation, describe};
+use crate::{Context, Oracle, Sheet, Violation, describe, watch};
 
 /// More violations than this are only counted.
 const SHOWN: usize = 5;
 
-/// What was found.
-#[derive(Debug, Default)]
-pub struct Finding {
-    /// What does not hold.
-    pub violations: Vec<Violation>,
-    /// What could not be decided, and why; a sentence each.
-    pub undecided: Vec<String>,
-    /// How many views were compared.
-    pub views: usize,
-    /// How many pairs they had.
-    pub pairs: usize,
+/// Judges a record by C1.
+pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
+    if let (true, Some(truth)) = (watch::is_watched(context.history()), context.truth()) {
+        check(context.history(), truth, sheet);
+    }
 }
 
-/// Checks the views of a history.
-pub fn check(history: &History, truth: &Truth) -> Finding {
-    let mut finding = Finding::default();
+fn check(history: &History, truth: &Truth, sheet: &mut Sheet) {
+    let mut violations = Vec::new();
+    let (mut compared, mut pairs) = (0, 0);
     let mut newest: BTreeMap<(u32, &(Bytes, Bytes)), &CacheView> = BTreeMap::new();
     let mut views: Vec<&CacheView> = history.caches.iter().collect();
     views.sort_by_key(|view| view.at);
@@ -48,27 +42,29 @@ pub fn check(history: &History, truth: &Truth) -> Finding {
             *known = view;
         }
         if truth.knows(view.revision) {
-            finding.views += 1;
-            finding.pairs += view.pairs.len();
+            compared += 1;
+            pairs += view.pairs.len();
             found = found.or_else(|| compare(history, truth, view));
         } else {
             unknown += 1;
         }
         wrong += usize::from(found.is_some());
-        finding.violations.extend(found.filter(|_| wrong <= SHOWN));
+        violations.extend(found.filter(|_| wrong <= SHOWN));
     }
-    if let Some(last) = finding.violations.last_mut()
+    if let Some(last) = violations.last_mut()
         && wrong > SHOWN
     {
         last.sentences.push(format!("{} more views are wrong.", wrong - SHOWN));
     }
+    sheet.checked(Oracle::C1, "views of clients' copies", compared);
+    sheet.checked(Oracle::C1, "pairs in them", pairs);
+    sheet.add_all(violations);
     if unknown > 0 {
-        finding.undecided.push(format!(
+        sheet.leave_open(format!(
             "{unknown} views of clients' copies were not compared: what was in the store after revision {} is not known.",
             truth.until()
         ));
     }
-    finding
 }
 
 /// Both in the order of keys, side by side.
@@ -76,7 +72,7 @@ fn compare(history: &History, truth: &Truth, view: &CacheView) -> Option<Violati
     if let Some(newest) = truth.newest()
         && view.revision > newest
     {
-        let violation = broken(view, "a copy claims a revision that was never made");
+        let violation = wrong_view(view, "a copy claims a revision that was never made");
         return Some(violation.say(format!("The newest revision of all is {newest}.")));
     }
     let keys = Keys { key: &view.keys.0, end: &view.keys.1 };
@@ -95,8 +91,8 @@ fn compare(history: &History, truth: &Truth, view: &CacheView) -> Option<Violati
     expected.next().map(|there| missing(history, truth, view, there))
 }
 
-fn broken(view: &CacheView, title: &str) -> Violation {
-    Violation::new(Oracle::C1, Severity::Wrong, view.at, title).say(format!(
+fn wrong_view(view: &CacheView, title: &str) -> Violation {
+    Violation::new(Oracle::C1, view.at, title).say(format!(
         "At {} client {} had a copy of {} as of revision {}.",
         describe::time(view.at),
         view.client,
@@ -106,7 +102,7 @@ fn broken(view: &CacheView, title: &str) -> Violation {
 }
 
 fn missing(history: &History, truth: &Truth, view: &CacheView, there: &KeyValue) -> Violation {
-    let violation = broken(view, "a copy misses a key")
+    let violation = wrong_view(view, "a copy misses a key")
         .say(format!("It did not have {}, which the store had.", describe::key_value(there)));
     made_by(history, truth, there.mod_revision, violation)
 }
@@ -114,7 +110,7 @@ fn missing(history: &History, truth: &Truth, view: &CacheView, there: &KeyValue)
 fn too_much(history: &History, truth: &Truth, view: &CacheView, key: &Bytes, revision: i64) -> Violation {
     let keys = Keys { key, end: b"" };
     let deletes = truth.between(keys, revision, view.revision);
-    let violation = broken(view, "a copy has a key that was not there")
+    let violation = wrong_view(view, "a copy has a key that was not there")
         .say(format!("It had {} as of revision {revision}.", describe::key(key)));
     match deletes.last().map(|number| truth.event(*number)) {
         Some(event) if event.deleted => {
@@ -126,7 +122,7 @@ fn too_much(history: &History, truth: &Truth, view: &CacheView, key: &Bytes, rev
 }
 
 fn other(history: &History, truth: &Truth, view: &CacheView, there: &KeyValue, revision: i64) -> Violation {
-    let violation = broken(view, "a copy has an old or wrong version of a key").say(format!(
+    let violation = wrong_view(view, "a copy has an old or wrong version of a key").say(format!(
         "It had {} as of revision {revision}; the store had {}.",
         describe::key(&there.key),
         describe::key_value(there)
@@ -144,7 +140,7 @@ fn made_by(history: &History, truth: &Truth, revision: i64, violation: Violation
 }
 
 fn went_back(known: &CacheView, view: &CacheView) -> Violation {
-    broken(view, "a client's copy went back").say(format!(
+    wrong_view(view, "a client's copy went back").say(format!(
         "At {} it had been at revision {}.",
         describe::time(known.at),
         known.revision

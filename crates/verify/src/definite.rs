@@ -154,7 +154,7 @@ pub fn is_of_auth(error: Error) -> bool {
     )
 }
 
-/// Whether both say the same. A user who is gone may be told either that it is gone or that it may not.
+/// Whether both say the same. For a user who is gone etcd may say that it is gone or that it has no right.
 pub fn is_same(one: Error, other: Error) -> bool {
     let said = |error| if error == Error::UserNotFound { Error::PermissionDenied } else { error };
     one == other || said(one) == said(other)

@@ -2,7 +2,7 @@
 //!
 //! V1: after healing there is a leader, every operation ends, members agree, and enough was answered that the run was
 //! a run (what more, `world/src/settle.rs` says). V2: no process panicked, refused to start or ended by itself where the
-//! plan does not expect it, and nobody was refused for want of space where space is not bounded. I8: members that
+//! plan does not expect it, and no write was refused because space ran out where space is not bounded. I8: members that
 //! applied equally much have equal state.
 //!
 //! Not checked: how long anything took within the bound of the settle phase; memory (the runner bounds that);
@@ -12,32 +12,39 @@ use api::{Error, Request};
 use record::{MemberEnd, Operation, Outcome, Record, Stop};
 
 use crate::describe;
-use crate::{Oracle, Severity, Verdict, Violation};
+use crate::{Context, Oracle, Severity, Sheet, Violation};
+
+/// Judges a record by V1, V2 and the end of I8.
+pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
+    liveness(context.record, context.expectations.answered, sheet);
+    space(context.record, context.expectations.quota, sheet);
+    surprises(context.record, sheet);
+    equal_ends(context.record, sheet);
+}
 
 /// Checks V1.
-pub fn liveness(record: &Record, answered_at_least: u64, verdict: &mut Verdict) {
+fn liveness(record: &Record, answered_at_least: u64, sheet: &mut Sheet) {
     let end = record.stats.virtual_ns;
-    verdict.checked(Oracle::V1, "members that had to settle", record.members.len());
+    sheet.checked(Oracle::V1, "members that had to settle", record.members.len());
     if !record.unsettled.is_empty() {
-        let mut violation =
-            Violation::new(Oracle::V1, Severity::Stuck, end, "the cluster did not settle after healing");
+        let mut violation = Violation::new(Oracle::V1, end, "the cluster did not settle after healing");
         violation.sentences.clone_from(&record.unsettled);
-        verdict.violations.push(violation);
+        sheet.add(violation);
     }
     let answered =
         record.history.operations.iter().filter(|operation| operation.response().is_some()).count() as u64;
     if answered < answered_at_least {
-        let violation = Violation::new(Oracle::V1, Severity::Stuck, end, "too little was answered").say(format!(
+        let violation = Violation::new(Oracle::V1, end, "too little was answered").say(format!(
             "Of {} operations {answered} were answered; the scenario expects at least {answered_at_least}.",
             record.history.operations.len()
         ));
-        verdict.violations.push(violation);
+        sheet.add(violation);
     }
 }
 
 /// Checks V2.
-pub fn surprises(record: &Record, verdict: &mut Verdict) {
-    verdict.checked(Oracle::V2, "ends of processes that the plan does not expect", record.surprises.len());
+fn surprises(record: &Record, sheet: &mut Sheet) {
+    sheet.checked(Oracle::V2, "ends of processes that the plan does not expect", record.surprises.len());
     for (time, member, stop) in &record.surprises {
         let (title, words) = match stop {
             Stop::Panic(words) => ("a member panicked", Some(words)),
@@ -45,35 +52,36 @@ pub fn surprises(record: &Record, verdict: &mut Verdict) {
             Stop::Fatal(words) => ("a member ended itself", Some(words)),
             Stop::Graceful | Stop::Crash | Stop::PowerLoss | Stop::Removed => ("a member ended", None),
         };
-        let violation = Violation::new(Oracle::V2, Severity::Stuck, *time, title)
+        let violation = Violation::new(Oracle::V2, *time, title)
             .say(format!("Member {member} at {}: {title}.", describe::time(*time)));
-        verdict.violations.push(match words {
+        sheet.add(match words {
             Some(words) => violation.say(words.clone()),
             None => violation,
         });
     }
 }
 
-/// Checks, for V2, that nobody is refused for want of space where there is enough.
-pub fn space(record: &Record, quota: bool, verdict: &mut Verdict) {
+/// Checks, for V2, that no write is refused because space ran out where there is enough.
+fn space(record: &Record, quota: bool, sheet: &mut Sheet) {
     let refused =
         |operation: &&Operation| matches!(operation.outcome, Outcome::Error { error: Error::NoSpace, .. });
     let operations = || record.history.operations.iter();
     let asked = operations().any(|one| matches!(one.request, Request::Alarm(_)));
     if let Some(operation) = operations().find(refused).filter(|_| !quota && !asked) {
-        let title = "a write was refused for want of space";
+        let title = "a write was refused because space ran out";
         let time = operation.returned().unwrap_or(operation.call);
-        let violation = Violation::new(Oracle::V2, Severity::Wrong, time, title)
+        let violation = Violation::new(Oracle::V2, time, title)
+            .of_severity(Severity::Wrong)
             .say(format!("It was refused: {}.", describe::operation(operation)))
             .say("No member's space is bounded, and nobody raised an alarm.");
-        verdict.violations.push(violation);
+        sheet.add(violation);
     }
 }
 
 /// Checks the end of I8.
-pub fn equal_ends(record: &Record, verdict: &mut Verdict) {
+fn equal_ends(record: &Record, sheet: &mut Sheet) {
     let running: Vec<&MemberEnd> = record.members.iter().filter(|member| member.running).collect();
-    verdict.checked(Oracle::I8, "members at the end", running.len());
+    sheet.checked(Oracle::I8, "members at the end", running.len());
     for (at, one) in running.iter().enumerate() {
         let differs = |other: &&&MemberEnd| {
             other.applied == one.applied
@@ -87,9 +95,9 @@ pub fn equal_ends(record: &Record, verdict: &mut Verdict) {
             )
         };
         let title = "members that applied the same differ";
-        let violation = Violation::new(Oracle::I8, Severity::Inside, record.stats.virtual_ns, title)
+        let violation = Violation::new(Oracle::I8, record.stats.virtual_ns, title)
             .say(format!("Both have applied everything up to index {}.", one.applied))
             .say(format!("At the end {}, and {}.", state(other), state(one)));
-        verdict.violations.push(violation);
+        sheet.add(violation);
     }
 }

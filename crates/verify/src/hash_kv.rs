@@ -13,25 +13,23 @@ use api::{Error, Request, Response};
 use record::{Applied, History, MemberId, Nanos, Operation, Outcome};
 
 use crate::k3::compactions;
-use crate::{Oracle, Severity, Violation, answer, describe, k2};
+use crate::{Context, Oracle, Severity, Sheet, Violation, answer, describe, k2};
 
-/// What was found.
-#[derive(Debug, Default)]
-pub struct Finding {
-    /// What does not hold; of I8 and K3.
-    pub violations: Vec<Violation>,
-    /// How many hashes there are.
-    pub hashes: usize,
-    /// How many of them were held against that of another answer.
-    pub compared: usize,
+/// Judges a record by what clients see of I8.
+pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
+    let history = context.history();
+    let (mut hashes, mut compared) = (0, 0);
+    if history.operations.iter().any(|operation| matches!(operation.request, Request::HashKv(_))) {
+        (hashes, compared) = equal(history, sheet);
+        refused(history, context.applied(), context.starts(), sheet);
+    }
+    sheet.checked(Oracle::I8, "hashes of keys that clients saw", hashes);
+    sheet.checked(Oracle::I8, "of these held against another", compared);
 }
 
-/// Checks a history and the evidence; `starts` as for K2.
-pub fn check(history: &History, applied: &[Applied], starts: &[(MemberId, Nanos)]) -> Finding {
-    let mut finding = Finding::default();
-    if !history.operations.iter().any(|operation| matches!(operation.request, Request::HashKv(_))) {
-        return finding;
-    }
+/// Says how many hashes there are, and how many of them were held against another.
+fn equal(history: &History, sheet: &mut Sheet) -> (usize, usize) {
+    let (mut hashes, mut compared) = (0, 0);
     let mut first: BTreeMap<(i64, i64), (u32, usize)> = BTreeMap::new();
     for (number, operation) in history.operations.iter().enumerate() {
         let (Request::HashKv(request), Some(Response::HashKv(response))) =
@@ -39,14 +37,14 @@ pub fn check(history: &History, applied: &[Applied], starts: &[(MemberId, Nanos)
         else {
             continue;
         };
-        finding.hashes += 1;
+        hashes += 1;
         let named = [response.hash_revision, request.revision, answer::revision(response.header.as_ref())];
         let revision = named.into_iter().find(|revision| *revision > 0).unwrap_or(0);
         match first.get(&(revision, response.compact_revision)) {
             Some((hash, witness)) => {
-                finding.compared += 1;
+                compared += 1;
                 if *hash != response.hash {
-                    finding.violations.push(differ(history, *witness, number, revision));
+                    sheet.add(differ(history, *witness, number, revision));
                 }
             }
             None => {
@@ -54,16 +52,10 @@ pub fn check(history: &History, applied: &[Applied], starts: &[(MemberId, Nanos)
             }
         }
     }
-    refused(history, applied, starts, &mut finding.violations);
-    finding
+    (hashes, compared)
 }
 
-fn refused(
-    history: &History,
-    applied: &[Applied],
-    starts: &[(MemberId, Nanos)],
-    violations: &mut Vec<Violation>,
-) {
+fn refused(history: &History, applied: &[Applied], starts: &[(MemberId, Nanos)], sheet: &mut Sheet) {
     let compactions = compactions(history, applied);
     let known: BTreeMap<usize, usize> = if starts.is_empty() {
         BTreeMap::new()
@@ -98,11 +90,11 @@ fn refused(
             }
             _ => continue,
         };
-        let violation = Violation::new(Oracle::K3, Severity::Wrong, *at, title)
+        let violation = Violation::new(Oracle::K3, *at, title)
             .say(format!("It was refused: {}.", describe::operation(operation)))
             .say(reason)
             .shown_by([number]);
-        violations.push(violation);
+        sheet.add(violation);
     }
 }
 
@@ -117,14 +109,10 @@ fn differ(history: &History, one: usize, other: usize, revision: i64) -> Violati
     };
     let operation = &history.operations[other];
     let time = operation.returned().unwrap_or(operation.call);
-    Violation::new(
-        Oracle::I8,
-        Severity::Wrong,
-        time,
-        format!("two hashes of the keys at revision {revision}"),
-    )
-    .say(said(one))
-    .say(said(other))
-    .say("Both are of the same revision, compacted equally far.")
-    .shown_by([one, other])
+    Violation::new(Oracle::I8, time, format!("two hashes of the keys at revision {revision}"))
+        .of_severity(Severity::Wrong)
+        .say(said(one))
+        .say(said(other))
+        .say("Both are of the same revision, compacted equally far.")
+        .shown_by([one, other])
 }

@@ -3,7 +3,7 @@
 //! That what it returns is the state at its revision is part of K1's replay; here is what time says of it. What it
 //! has shown was committed, so no linearizable operation called later may be of an older state; and a member's
 //! store only moves forward while its process lives, so neither may a later serializable read of the same member.
-//! What a watcher was told of was committed just so, and is held against everyone in the same way.
+//! What a watcher received was committed too, and is held against everyone in the same way.
 //!
 //! Not checked: how old the state may be (as old as it likes); a read that a restart of its member falls into; going
 //! back over a restart, which is allowed (a member comes back with what is durable); without the times of the
@@ -14,46 +14,37 @@ use record::{History, MemberId, Nanos, Operation};
 
 use crate::describe;
 use crate::k1::place::{Place, Position, is_local, place};
-use crate::{Oracle, Severity, Violation};
+use crate::{Context, Oracle, Sheet, Violation};
 
 /// Whether the oracle judges answers to this.
 pub fn is_judged(request: &Request) -> bool {
     is_local(request)
 }
 
-/// What was found.
-#[derive(Debug, Default)]
-pub struct Finding {
-    /// What does not hold.
-    pub violations: Vec<Violation>,
-    /// How many serializable answers there are.
-    pub reads: usize,
-    /// How many of them were held against earlier answers of the same process.
-    pub compared: usize,
+/// Judges a record by K2.
+pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
+    let (history, starts) = (context.history(), context.starts());
+    against_watchers(history, sheet);
+    let (mut reads, mut compared) = (0, 0);
+    if history.operations.iter().any(|operation| is_judged(&operation.request)) {
+        reads = against_everyone(history, sheet);
+        if !starts.is_empty() {
+            compared = against_the_member(history, starts, sheet);
+        }
+    }
+    sheet.checked(Oracle::K2, "serializable answers", reads);
+    sheet.checked(Oracle::K2, "held against earlier answers of their member", compared);
 }
 
-/// Checks a history. `starts` are the starts of all processes, in any order; none means that they are not known.
-pub fn check(history: &History, starts: &[(MemberId, Nanos)]) -> Finding {
-    let mut finding = Finding::default();
-    against_the_told(history, &mut finding);
-    if !history.operations.iter().any(|operation| is_judged(&operation.request)) {
-        return finding;
-    }
-    against_everyone(history, &mut finding);
-    if !starts.is_empty() {
-        against_the_member(history, starts, &mut finding);
-    }
-    finding
-}
-
-fn against_everyone(history: &History, finding: &mut Finding) {
+/// Says how many serializable answers there are.
+fn against_everyone(history: &History, sheet: &mut Sheet) -> usize {
     let mut shown: Vec<(Nanos, Position, usize)> = Vec::new();
     for (number, operation) in history.operations.iter().enumerate() {
         if let (Place::Shows(position), Some(at)) = (place(operation), operation.returned()) {
             shown.push((at, position, number));
         }
     }
-    finding.reads = shown.len();
+    let reads = shown.len();
     shown.sort_unstable();
     let mut next = shown.iter().peekable();
     let mut newest: Option<(Position, usize)> = None;
@@ -66,22 +57,23 @@ fn against_everyone(history: &History, finding: &mut Finding) {
         if let (Place::At(position), Some((floor, by))) = (place(operation), newest)
             && position < floor
         {
-            finding.violations.push(behind_what_was_shown(history, by, number));
+            sheet.add(behind_what_was_shown(history, by, number));
         }
     }
+    reads
 }
 
-/// No linearizable operation is of an older state than a watcher had been told of before its call.
-fn against_the_told(history: &History, finding: &mut Finding) {
-    let mut told: Vec<(Nanos, i64, usize)> = Vec::new();
+/// No linearizable operation is of an older state than a watcher had seen before its call.
+fn against_watchers(history: &History, sheet: &mut Sheet) {
+    let mut seen: Vec<(Nanos, i64, usize)> = Vec::new();
     for (stream, watch) in history.watches.iter().enumerate() {
         for (at, response) in &watch.received {
             let revisions = response.events.iter().filter_map(|event| Some(event.kv.as_ref()?.mod_revision));
-            told.extend(revisions.max().map(|newest| (*at, newest, stream)));
+            seen.extend(revisions.max().map(|newest| (*at, newest, stream)));
         }
     }
-    told.sort_unstable();
-    let mut next = told.iter().peekable();
+    seen.sort_unstable();
+    let mut next = seen.iter().peekable();
     let mut newest: Option<(i64, Nanos, usize)> = None;
     for (number, operation) in history.operations.iter().enumerate() {
         while let Some((at, revision, stream)) = next.next_if(|(at, ..)| *at < operation.call) {
@@ -92,22 +84,25 @@ fn against_the_told(history: &History, finding: &mut Finding) {
         if let (Place::At(position), Some((revision, at, stream))) = (place(operation), newest)
             && position < Position::during(revision)
         {
-            finding.violations.push(behind_what_was_told(history, (revision, at, stream), number));
+            sheet.add(behind_a_watcher(history, (revision, at, stream), number));
         }
     }
 }
 
-fn against_the_member(history: &History, starts: &[(MemberId, Nanos)], finding: &mut Finding) {
+/// Says how many answers were held against an earlier one of their member.
+fn against_the_member(history: &History, starts: &[(MemberId, Nanos)], sheet: &mut Sheet) -> usize {
+    let mut compared = 0;
     for (later, earlier) in newest_before(history, starts) {
         if let (Place::Shows(shown), Some(newest)) =
             (place(&history.operations[later]), shown(&history.operations[earlier]))
         {
-            finding.compared += 1;
+            compared += 1;
             if shown < newest {
-                finding.violations.push(went_back(history, earlier, later));
+                sheet.add(went_back(history, earlier, later));
             }
         }
     }
+    compared
 }
 
 /// How far an answer shows its member's store to have been, while the answer was made.
@@ -171,7 +166,7 @@ fn went_back(history: &History, earlier: usize, later: usize) -> Violation {
     let operation = &history.operations[later];
     let time = operation.returned().unwrap_or(operation.call);
     let title = "a serializable read went back behind what its member had shown";
-    Violation::new(Oracle::K2, Severity::Wrong, time, title)
+    Violation::new(Oracle::K2, time, title)
         .say(answered(history, earlier))
         .say(format!("{} The member was not restarted in between.", answered(history, later)))
         .shown_by([earlier, later])
@@ -181,7 +176,7 @@ fn behind_what_was_shown(history: &History, shown: usize, later: usize) -> Viola
     let operation = &history.operations[later];
     let time = operation.returned().unwrap_or(operation.call);
     let title = "an operation is of an older state than a serializable read had shown";
-    Violation::new(Oracle::K2, Severity::Wrong, time, title)
+    Violation::new(Oracle::K2, time, title)
         .say(answered(history, shown))
         .say(format!(
             "{} It was called at {}, after that.",
@@ -191,18 +186,18 @@ fn behind_what_was_shown(history: &History, shown: usize, later: usize) -> Viola
         .shown_by([shown, later])
 }
 
-fn behind_what_was_told(
+fn behind_a_watcher(
     history: &History,
     (revision, at, stream): (i64, Nanos, usize),
     later: usize,
 ) -> Violation {
     let operation = &history.operations[later];
     let time = operation.returned().unwrap_or(operation.call);
-    let title = "an operation is of an older state than a watcher had been told of";
+    let title = "an operation is of an older state than a watcher had seen";
     let client = history.watches[stream].client;
-    Violation::new(Oracle::K2, Severity::Wrong, time, title)
+    Violation::new(Oracle::K2, time, title)
         .say(format!(
-            "Client {client} was told of a change at revision {revision} at {}, on stream {stream}.",
+            "Client {client} received a change of revision {revision} at {}, on stream {stream}.",
             describe::time(at)
         ))
         .say(format!(

@@ -14,29 +14,22 @@ use std::collections::BTreeMap;
 use api::etcdserverpb::RequestOp;
 use api::etcdserverpb::request_op::Request as Op;
 use api::{Error, Request};
-use record::{Applied, History, MemberId, Nanos, Operation, Outcome};
+use record::{Applied, History, Nanos, Operation, Outcome};
 
 use crate::k1::place::is_local;
 use crate::k2::{newest_before, shown};
-use crate::{Oracle, Severity, Violation, definite, describe, model};
+use crate::{Context, Oracle, Sheet, Violation, definite, describe, model};
 
 /// Whether it reads at a revision of its own choice.
 pub fn reads_the_past(request: &Request) -> bool {
     matches!(request, Request::Range(range) if range.revision > 0)
 }
 
-/// What was found.
-#[derive(Debug, Default)]
-pub struct Finding {
-    /// What does not hold.
-    pub violations: Vec<Violation>,
-    /// How many reads at a revision were answered or refused because of it.
-    pub reads: usize,
-}
-
-/// Checks a history and the evidence; `starts` as for K2. `closed` is whether nobody else compacted.
-pub fn check(history: &History, applied: &[Applied], starts: &[(MemberId, Nanos)], closed: bool) -> Finding {
-    let mut finding = Finding::default();
+/// Judges a record by K3. What K1's replay and graph find of it stands in K1's report.
+pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
+    let (history, applied, starts) = (context.history(), context.applied(), context.starts());
+    let closed = context.is_closed();
+    let mut reads = 0;
     let compactions = closed.then(|| compactions(history, applied));
     let mut known = BTreeMap::new();
     if !starts.is_empty() && history.operations.iter().any(is_refused) {
@@ -44,20 +37,20 @@ pub fn check(history: &History, applied: &[Applied], starts: &[(MemberId, Nanos)
     }
     for (number, operation) in history.operations.iter().enumerate() {
         let past = reads_the_past(&operation.request) || is_refused(operation);
-        finding.reads += usize::from(past && operation.returned().is_some());
+        reads += usize::from(past && operation.returned().is_some());
         if is_refused(operation)
             && let Some(reason) = against(history, number, compactions.as_deref(), &known)
         {
             let title = "a serializable read was refused without a reason";
             let line = describe::operation(operation);
-            let violation = Violation::new(Oracle::K3, Severity::Wrong, operation.call, title)
+            let violation = Violation::new(Oracle::K3, operation.call, title)
                 .say(format!("It was refused: {line}."))
                 .say(reason)
                 .shown_by([number]);
-            finding.violations.push(violation);
+            sheet.add(violation);
         }
     }
-    finding
+    sheet.checked(Oracle::K3, "reads at a revision", reads);
 }
 
 /// A serializable read with an error that the model can tell something of.

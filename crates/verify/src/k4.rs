@@ -19,30 +19,23 @@ use bytes::Bytes;
 use record::{Applied, History};
 
 use crate::k1::place::{Place, is_write, place};
-use crate::{Oracle, Severity, Violation, describe};
+use crate::{Context, Oracle, Sheet, Violation, describe};
 
 /// More lost writes than this are only counted.
 const LOST_SHOWN: usize = 3;
 
-/// What was found.
-#[derive(Debug, Default)]
-pub struct Finding {
-    /// What does not hold.
-    pub violations: Vec<Violation>,
-    /// How many acknowledged writes were looked for at the end; 0 where there is no quiet read.
-    pub writes: usize,
-    /// How many applied operations were looked at.
-    pub applied: usize,
-}
-
-/// Checks a history and the evidence. `closed` is whether nobody else wrote.
-pub fn check(history: &History, applied: &[Applied], closed: bool) -> Finding {
-    let mut finding = Finding { applied: applied.len(), ..Finding::default() };
-    twice(history, applied, &mut finding.violations);
+/// Judges a record by K4.
+pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
+    let (history, applied) = (context.history(), context.applied());
+    let mut violations = Vec::new();
+    twice(history, applied, &mut violations);
+    let mut writes = 0;
     if let Some(quiet) = quiet_read(history) {
-        lost(history, applied, closed, quiet, &mut finding);
+        writes = lost(history, applied, context.is_closed(), quiet, &mut violations);
     }
-    finding
+    sheet.checked(Oracle::K4, "acknowledged writes looked for at the end", writes);
+    sheet.checked(Oracle::K4, "applied entries", applied.len());
+    sheet.add_all(violations);
 }
 
 /// The last linearizable read of everything.
@@ -65,22 +58,17 @@ fn twice(history: &History, applied: &[Applied], violations: &mut Vec<Violation>
         match place {
             Some(earlier) => {
                 let operation = &history.operations[number];
-                let violation = Violation::new(
-                    Oracle::K4,
-                    Severity::Lost,
-                    entry.time,
-                    "an operation took effect twice",
-                )
-                .say(format!(
-                    "{} was applied at index {} as revision {}, and again at index {} as revision {}.",
-                    describe::who(operation),
-                    earlier.index,
-                    earlier.revision,
-                    entry.index,
-                    entry.revision
-                ))
-                .say("The client sent it once.")
-                .shown_by([number]);
+                let violation = Violation::new(Oracle::K4, entry.time, "an operation took effect twice")
+                    .say(format!(
+                        "{} was applied at index {} as revision {}, and again at index {} as revision {}.",
+                        describe::who(operation),
+                        earlier.index,
+                        earlier.revision,
+                        entry.index,
+                        entry.revision
+                    ))
+                    .say("The client sent it once.")
+                    .shown_by([number]);
                 violations.push(violation);
             }
             None => *place = Some(entry),
@@ -188,7 +176,15 @@ fn covers(request: &DeleteRangeRequest, key: &[u8]) -> bool {
     }
 }
 
-fn lost(history: &History, applied: &[Applied], closed: bool, quiet: usize, finding: &mut Finding) {
+/// Says how many acknowledged writes were looked for.
+fn lost(
+    history: &History,
+    applied: &[Applied],
+    closed: bool,
+    quiet: usize,
+    violations: &mut Vec<Violation>,
+) -> usize {
+    let mut writes = 0;
     let read = &history.operations[quiet];
     let Some(Response::Range(seen)) = read.response() else { unreachable!("a quiet read has its answer") };
     let mut changes = Changes::default();
@@ -197,7 +193,7 @@ fn lost(history: &History, applied: &[Applied], closed: bool, quiet: usize, find
         if let (true, Some(response), Place::At(position)) = (before, operation.response(), place(operation))
             && position.makes_revision()
         {
-            finding.writes += 1;
+            writes += 1;
             changes.take(&operation.request, response, position.revision(), number);
         }
     }
@@ -227,16 +223,17 @@ fn lost(history: &History, applied: &[Applied], closed: bool, quiet: usize, find
     losses.sort_by_key(|(change, ..)| change.revision);
     let count = losses.len();
     for (change, key, found) in losses.into_iter().take(LOST_SHOWN) {
-        finding.violations.push(loss(history, quiet, &change, key, found));
+        violations.push(loss(history, quiet, &change, key, found));
     }
-    if let Some(last) = finding.violations.last_mut()
+    if let Some(last) = violations.last_mut()
         && count > LOST_SHOWN
     {
         last.sentences.push(format!("{} more keys lost an acknowledged write.", count - LOST_SHOWN));
     }
+    writes
 }
 
-/// Deletes that no client was told of.
+/// Deletes that no answer acknowledges.
 struct Unseen<'a> {
     /// With the revision they made, or without where it is not known whether they made any.
     deletes: Vec<(Option<i64>, &'a Request)>,
@@ -303,7 +300,7 @@ fn loss(
         Some(kv) => format!("holds {}", describe::key_value(kv)),
         None => format!("does not hold {}", describe::key(key)),
     };
-    Violation::new(Oracle::K4, Severity::Lost, returned(read), what)
+    Violation::new(Oracle::K4, returned(read), what)
         .say(format!(
             "{} was acknowledged as revision {} at {} by member {}.",
             describe::who(write),

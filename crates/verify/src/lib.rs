@@ -4,14 +4,16 @@
 //! clients' history; where the record also has what the cluster applied, it uses that as evidence of outcomes that no
 //! client knows. So it also judges histories that were recorded elsewhere ([`history_file`]).
 //!
+//! * [`table`]: the table of the oracles. An oracle is a [`Monitor`], which watches a run as it goes, or a [`Judge`], which
+//!   looks at the record; both write into a [`Sheet`], of which a [`Verdict`] comes.
 //! * [`model`]: what one etcd would answer.
 //! * [`k1`] to [`k4`]: the oracles over the history; `k1` is the revision engine. [`general`] is the other
 //!   engine, which needs nothing but the history. The two are held against each other on every history that is judged,
 //!   and on many small ones with the whole model (`tests/cross_check.rs`).
-//! * [`watch`], [`caches`]: W1 to W12 and C1, against the [`truth`] that `k1` replayed.
-//! * [`leases`], [`locks`], [`membership`], [`hash_kv`]: L1 to L3, M1, M2, and what clients see of I8.
-//! * [`invariants`]: I1 to I10, which watch a run as it goes. [`ends`]: V1, V2 and the end of I8.
-//! * [`Verdict`]: what comes out. [`describe`]: operations, events and times in words.
+//! * [`watch`], `caches`: W1 to W12 and C1, against the [`truth`] that `k1` replayed.
+//! * [`leases`], `locks`, `membership`, `hash_kv`: L1 to L3, M1, M2, and what clients see of I8.
+//! * [`invariants`]: I1 to I10, which watch a run as it goes. `ends`: V1, V2 and the end of I8.
+//! * [`describe`]: operations, events and times in words.
 //!
 //! Not here: D1, which needs two runs.
 //!
@@ -23,12 +25,13 @@
 mod agreement;
 pub mod answer;
 pub mod by_revision;
-pub mod caches;
+mod caches;
+mod context;
 pub mod definite;
 pub mod describe;
-pub mod ends;
+mod ends;
 pub mod general;
-pub mod hash_kv;
+mod hash_kv;
 pub mod history_file;
 pub mod invariants;
 mod judge;
@@ -37,14 +40,19 @@ pub mod k2;
 pub mod k3;
 pub mod k4;
 pub mod leases;
-pub mod locks;
-pub mod membership;
+mod locks;
+mod membership;
 pub mod model;
+mod oracle;
+pub mod table;
 pub mod truth;
 mod verdict;
 pub mod watch;
 
-pub use judge::{Expectations, judge};
-pub use verdict::{Check, Oracle, Severity, Verdict, Violation};
+pub use context::Context;
+pub use judge::{Expectations, judge, judge_all};
+pub use oracle::{Judge, Monitor, Oracle, Severity};
+pub use table::Monitors;
+pub use verdict::{Check, Sheet, Verdict, Violation};
 /// The engines, for histories and models of other systems: neither knows anything of etcd.
 pub use {linear, revision};

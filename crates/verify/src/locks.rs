@@ -1,8 +1,8 @@
 //! M1: locks and elections exclude each other by their fencing tokens.
 //!
 //! A lock is a key in a queue, a prefix; it is held by the key with the lowest create revision there, and that revision
-//! is the token. What the services Lock and Election answer must be so in the store: whoever is told to hold it is
-//! first in the queue, whoever is told of a leader is told of the first. And a write that is guarded by a token, a
+//! is the token. What the services Lock and Election answer must be so in the store: whoever an answer says holds it is
+//! first in the queue, and so is whoever an answer says leads. And a write that is guarded by a token, a
 //! transaction that compares the create revision of a key of the queue, succeeds only for the first. Queues are those
 //! of the services, and those of clients that keep them by the same recipe: a range over a prefix for its oldest key,
 //! or for the youngest older than one's own.
@@ -28,52 +28,59 @@ use record::{Applied, History, Nanos, Operation, Outcome};
 
 use crate::k1::Known;
 use crate::k1::place::{Place, place};
-use crate::{Oracle, Severity, Violation, answer, describe};
+use crate::{Context, Oracle, Sheet, Violation, answer, describe};
 
-/// What was found.
-#[derive(Debug, Default)]
-pub struct Finding {
-    /// What does not hold.
-    pub violations: Vec<Violation>,
-    /// How many answers of the services were held against the store.
-    pub answers: usize,
-    /// How many writes were guarded by a token.
-    pub guarded: usize,
-    /// How many times a lock was held from an answer to the call that gave it back.
-    pub held: usize,
-    /// How many of these began while another held the same lock, by the clock.
-    pub beside: usize,
+/// How often the oracle looked.
+#[derive(Default)]
+struct Counts {
+    /// Answers of the services that were held against the store.
+    answers: usize,
+    /// Writes guarded by a token.
+    guarded: usize,
+    /// Times that a lock was held, from an answer to the call that gave it back.
+    held: usize,
+    /// Of these the ones that began while another held the same lock, by the clock.
+    beside: usize,
 }
 
-/// Checks a history; `applied` is the evidence, empty where there is none.
-pub fn check(history: &History, applied: &[Applied], known: &Known) -> Finding {
-    let mut finding = Finding::default();
+/// Judges a record by M1.
+pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
+    let Some(known) = context.known() else { return };
+    let counts = check(context.history(), context.applied(), known, sheet);
+    sheet.checked(Oracle::M1, "answers of the lock and election services", counts.answers);
+    sheet.checked(Oracle::M1, "writes guarded by a token", counts.guarded);
+    sheet.checked(Oracle::M1, "times that a lock was held, by the clock", counts.held);
+    sheet.checked(Oracle::M1, "of these beside another (shown, not judged)", counts.beside);
+}
+
+fn check(history: &History, applied: &[Applied], known: &Known, sheet: &mut Sheet) -> Counts {
+    let mut counts = Counts::default();
     let queues = queues(history);
     if queues.is_empty() {
-        return finding;
+        return counts;
     }
-    let judge = Judge { applied, known, queues };
+    let judge = Queues { applied, known, queues };
     for (number, operation) in history.operations.iter().enumerate() {
         let wrong = if let Request::Txn(txn) = &operation.request {
             let Some((key, token)) = judge.guard(operation, txn) else { continue };
-            finding.guarded += 1;
+            counts.guarded += 1;
             judge.guarded(operation, key, token)
         } else {
             let Some(wrong) = judge.service(operation) else { continue };
-            finding.answers += 1;
+            counts.answers += 1;
             wrong
         };
         if let Some((title, reason)) = wrong {
             let time = operation.returned().unwrap_or(operation.call);
-            let violation = Violation::new(Oracle::M1, Severity::Wrong, time, title)
+            let violation = Violation::new(Oracle::M1, time, title)
                 .say(format!("So it was: {}.", describe::operation(operation)))
                 .say(reason)
                 .shown_by([number]);
-            finding.violations.push(violation);
+            sheet.add(violation);
         }
     }
-    (finding.held, finding.beside) = by_the_clock(history);
-    finding
+    (counts.held, counts.beside) = by_the_clock(history);
+    counts
 }
 
 /// A prefix: first key and end, as in a range request.
@@ -124,13 +131,13 @@ fn holds_key(queue: &Queue, key: &[u8]) -> bool {
     key >= &from[..] && (&end[..] == b"\0" || key < &end[..])
 }
 
-struct Judge<'a> {
+struct Queues<'a> {
     applied: &'a [Applied],
     known: &'a Known,
     queues: BTreeSet<Queue>,
 }
 
-impl Judge<'_> {
+impl Queues<'_> {
     /// The first in the queue at a revision.
     fn first(&self, queue: &Queue, at: i64) -> Option<KeyValue> {
         self.known.model.scan(&queue.0, &queue.1, at).min_by_key(|kv| kv.create_revision)
@@ -180,11 +187,11 @@ impl Judge<'_> {
         if first.as_ref().is_some_and(|first| (&first.key, first.create_revision) == (key, token)) {
             return None;
         }
-        let reason = format!("At revision {before} {}", self.told(first.as_ref()));
+        let reason = format!("At revision {before} {}", self.first_in_words(first.as_ref()));
         Some(("a write was guarded by a token that was not first in its queue", reason))
     }
 
-    fn told(&self, first: Option<&KeyValue>) -> String {
+    fn first_in_words(&self, first: Option<&KeyValue>) -> String {
         match first {
             Some(first) => format!("the first in the queue was {}.", describe::key_value(first)),
             None => "the queue was empty.".to_string(),
@@ -211,7 +218,7 @@ impl Judge<'_> {
                     let key = describe::key(&response.key);
                     let reason = format!(
                         "It is said to be held by {key}; at revision {at} {}",
-                        self.told(first.as_ref())
+                        self.first_in_words(first.as_ref())
                     );
                     ("a lock was given to one who was not first in its queue", reason)
                 })
@@ -227,10 +234,12 @@ impl Judge<'_> {
             (Request::Leader(request), Response::Leader(response)) => {
                 let first = self.first(&queue_of(&request.name), at);
                 (first != response.kv).then(|| {
-                    let told = response.kv.as_ref().map_or("nobody".to_string(), describe::key_value);
-                    let reason =
-                        format!("It was told {told}; at revision {at} {}", self.told(first.as_ref()));
-                    ("another leader was told than the first in the queue", reason)
+                    let named = response.kv.as_ref().map_or("nobody".to_string(), describe::key_value);
+                    let reason = format!(
+                        "The answer names {named}; at revision {at} {}",
+                        self.first_in_words(first.as_ref())
+                    );
+                    ("an answer names another leader than the first in the queue", reason)
                 })
             }
             (Request::Proclaim(request), Response::Proclaim(_)) => {
@@ -274,7 +283,7 @@ impl Judge<'_> {
             return None;
         }
         // etcd's campaign does not look whether its own key is still there once those before it are gone
-        // (`concurrency/election.go`): one whose lease ended while it waited is told that it leads. The token
+        // (`concurrency/election.go`): one whose lease ended while it waited hears that it leads. The token
         // it is given opens nothing any more.
         let lives = |at: i64| {
             self.known.model.get(&leader.key, at).is_some_and(|kv| kv.create_revision == leader.rev)

@@ -5,7 +5,7 @@
 //! each other and against the changes, in real time:
 //!
 //! * an answer shows the change that it acknowledges;
-//! * a fresh answer shows every member that was told before, unless somebody asked for its removal, and no member
+//! * a fresh answer shows every member that an answer had shown before, unless somebody asked for its removal, and no member
 //!   whose removal was known before: identities are not used again;
 //! * whoever was a learner is one until somebody asks for its promotion (etcd issue 21737), and nobody who votes
 //!   becomes a learner again (etcd issue 20797);
@@ -15,7 +15,7 @@
 //!
 //! An operation without an answer may take effect at any time after its call, or never.
 //!
-//! Not checked: "can only promote a learner", which a promotion may be told that was handed to the leader twice; names
+//! Not checked: "can only promote a learner", which may answer a promotion that was handed to the leader twice; names
 //! and client URLs, which members publish themselves; errors for want of health, started members
 //! or progress of a learner; "not found" for a promotion, which a leader says that has not applied the addition yet,
 //! and for a removal, where a joint change of the simulator goes by a member's own account; members that nobody was
@@ -29,51 +29,39 @@ use api::{Error, Request, Response};
 use record::{History, Nanos, Operation, Outcome};
 
 use crate::definite::is_definite;
-use crate::{Oracle, Severity, Violation, describe};
+use crate::{Context, Oracle, Sheet, Violation, describe};
 
-/// What was found.
-#[derive(Debug, Default)]
-pub struct Finding {
-    /// What does not hold: of each kind the first about each member.
-    pub violations: Vec<Violation>,
-    /// How many answers listed the members.
-    pub lists: usize,
-    /// How many changes were acknowledged.
-    pub changes: usize,
-}
-
-/// Checks a history.
-pub fn check(history: &History) -> Finding {
-    let told = Told::of(history);
-    let mut finding = Finding {
-        lists: told.views.len(),
-        changes: told.changes.iter().filter(|change| change.acknowledged.is_some()).count(),
-        ..Finding::default()
-    };
+/// Judges a record by M2.
+pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
+    let history = context.history();
+    let answers = Answers::of(history);
+    let acknowledged = answers.changes.iter().filter(|change| change.acknowledged.is_some()).count();
+    sheet.checked(Oracle::M2, "answers that list the members", answers.views.len());
+    sheet.checked(Oracle::M2, "changes of the members that were acknowledged", acknowledged);
+    // The first of each kind about each member.
     let mut found = BTreeMap::new();
     let mut add = |id: u64, at: Nanos, wrong: Wrong| {
         let number = wrong.shown_by[0];
-        let violation = Violation::new(Oracle::M2, Severity::Wrong, at, wrong.title)
+        let violation = Violation::new(Oracle::M2, at, wrong.title)
             .say(format!("So it was: {}.", describe::operation(&history.operations[number])))
             .say(wrong.reason)
             .shown_by(wrong.shown_by);
         found.entry((wrong.title, id)).or_insert(violation);
     };
-    for view in &told.views {
-        told.judge_view(view, &mut |id, wrong| add(id, view.at, wrong));
+    for view in &answers.views {
+        answers.judge_view(view, &mut |id, wrong| add(id, view.at, wrong));
     }
-    for change in &told.changes {
-        if let Some((at, wrong)) = told.twice_or_too_late(change) {
+    for change in &answers.changes {
+        if let Some((at, wrong)) = answers.twice_or_too_late(change) {
             add(change.id, at, wrong);
         }
     }
     for (number, operation) in history.operations.iter().enumerate() {
-        if let Some((id, at, wrong)) = told.refused(number, operation) {
+        if let Some((id, at, wrong)) = answers.refused(number, operation) {
             add(id, at, wrong);
         }
     }
-    finding.violations = found.into_values().collect();
-    finding
+    sheet.add_all(found.into_values());
 }
 
 /// What is wrong: in a few words, in a sentence, and by which operations.
@@ -117,7 +105,7 @@ type Since = BTreeMap<u64, (Nanos, usize)>;
 
 /// All that was said.
 #[derive(Default)]
-struct Told<'a> {
+struct Answers<'a> {
     changes: Vec<Change<'a>>,
     views: Vec<View<'a>>,
     /// The first return of an answer with this member in it.
@@ -130,38 +118,38 @@ struct Told<'a> {
     gone: Since,
 }
 
-impl<'a> Told<'a> {
-    fn of(history: &'a History) -> Told<'a> {
-        let mut told = Told::default();
+impl<'a> Answers<'a> {
+    fn of(history: &'a History) -> Answers<'a> {
+        let mut answers = Answers::default();
         for (number, operation) in history.operations.iter().enumerate() {
-            told.changes.extend(change(number, operation));
-            told.views.extend(view(number, operation));
+            answers.changes.extend(change(number, operation));
+            answers.views.extend(view(number, operation));
         }
         let since = |since: &mut Since, id: u64, at: Nanos, number: usize| {
             let first = since.entry(id).or_insert((at, number));
             *first = (*first).min((at, number));
         };
-        for view in &told.views {
+        for view in &answers.views {
             for (id, member) in &view.members {
-                since(&mut told.present, *id, view.at, view.number);
-                let role = if member.is_learner { &mut told.learns } else { &mut told.votes };
+                since(&mut answers.present, *id, view.at, view.number);
+                let role = if member.is_learner { &mut answers.learns } else { &mut answers.votes };
                 since(role, *id, view.at, view.number);
             }
         }
-        for change in &told.changes {
+        for change in &answers.changes {
             if let (Kind::Remove, Some(at)) = (change.kind, change.acknowledged) {
-                since(&mut told.gone, change.id, at, change.number);
+                since(&mut answers.gone, change.id, at, change.number);
             }
         }
-        for view in told.views.iter().filter(|view| view.fresh) {
-            for (id, (present, _)) in &told.present {
+        for view in answers.views.iter().filter(|view| view.fresh) {
+            for (id, (present, _)) in &answers.present {
                 let missing = *present < view.call && !view.members.contains_key(id);
-                if missing && told.may_have(Kind::Remove, *id, view.at) {
-                    since(&mut told.gone, *id, view.at, view.number);
+                if missing && answers.may_have(Kind::Remove, *id, view.at) {
+                    since(&mut answers.gone, *id, view.at, view.number);
                 }
             }
         }
-        told
+        answers
     }
 
     /// Whether a change of this kind may have taken effect by `at`.

@@ -5,7 +5,7 @@ use crate::support::{self, Random, Shape};
 use api::Request;
 use etcdsim_verify::definite::is_definite;
 use etcdsim_verify::general::etcd::Asked;
-use etcdsim_verify::k1::{self, Finding, Premises};
+use etcdsim_verify::k1::{self, Premises, Replayed};
 use etcdsim_verify::model::FIRST_REVISION;
 use etcdsim_verify::{Expectations, Oracle, describe, judge};
 use linear::{Budget, Verdict};
@@ -25,13 +25,13 @@ fn searched(history: &History) -> bool {
     }
 }
 
-fn check(history: &History, applied: Option<&[Applied]>) -> Finding {
+fn check(history: &History, applied: Option<&[Applied]>) -> Replayed {
     k1::check(history, &Premises { applied, ..Premises::default() })
 }
 
-fn holds(finding: &Finding) -> bool {
-    assert!(finding.violations.iter().all(|violation| matches!(violation.oracle, Oracle::K1 | Oracle::K3)));
-    finding.violations.is_empty()
+fn holds(replayed: &Replayed) -> bool {
+    assert!(replayed.violations.iter().all(|violation| [Oracle::K1, Oracle::K3].contains(&violation.oracle)));
+    replayed.violations.is_empty()
 }
 
 /// Whether there is evidence by which the engine accepts the history: all the ways in which the operations without an
@@ -116,7 +116,7 @@ fn is_indefinite(operation: &Operation) -> bool {
     matches!(operation.outcome, Outcome::Error { error, .. } if !is_definite(error))
 }
 
-fn show(history: &History, applied: &[Applied], finding: &Finding) -> String {
+fn show(history: &History, applied: &[Applied], replayed: &Replayed) -> String {
     let lines: Vec<_> = history
         .operations
         .iter()
@@ -124,7 +124,7 @@ fn show(history: &History, applied: &[Applied], finding: &Finding) -> String {
             format!("{:?}..{:?} {} {:?}", one.call, one.returned(), describe::operation(one), one.outcome)
         })
         .collect();
-    format!("{}\n{applied:#?}\n{:#?}\n{:#?}", lines.join("\n"), finding.violations, finding.undecided)
+    format!("{}\n{applied:#?}\n{:#?}\n{:#?}", lines.join("\n"), replayed.violations, replayed.undecided)
 }
 
 /// `ETCDSIM_ROUNDS` asks for more.
@@ -141,14 +141,14 @@ fn a_correct_server_is_never_accused() {
         let mut random = Random(seed);
         let shape = Shape { operations: 10, leases: seed % 2 == 0, ..Shape::default() };
         let (history, applied) = support::history(&mut random, &shape);
-        let finding = check(&history, Some(&applied));
+        let replayed = check(&history, Some(&applied));
         assert!(
-            holds(&finding) && finding.undecided.is_empty(),
+            holds(&replayed) && replayed.undecided.is_empty(),
             "seed {seed}, with evidence:\n{}",
-            show(&history, &applied, &finding)
+            show(&history, &applied, &replayed)
         );
-        let finding = check(&history, None);
-        assert!(holds(&finding), "seed {seed}, without evidence:\n{}", show(&history, &applied, &finding));
+        let replayed = check(&history, None);
+        assert!(holds(&replayed), "seed {seed}, without evidence:\n{}", show(&history, &applied, &replayed));
     }
 }
 
@@ -184,18 +184,18 @@ fn both_engines_agree() {
         }
         let expected = searched(&history);
         let found = holds_by_some_evidence(&history);
-        let finding = check(&history, Some(&applied));
+        let replayed = check(&history, Some(&applied));
         assert_eq!(
             found,
             expected,
             "seed {seed}: the search says {expected}\n{}",
-            show(&history, &applied, &finding)
+            show(&history, &applied, &replayed)
         );
         *(if expected { &mut good } else { &mut bad }) += 1;
 
         // Without evidence it may be undecided, but it may not lie.
-        let finding = check(&history, None);
-        if !finding.undecided.is_empty() {
+        let replayed = check(&history, None);
+        if !replayed.undecided.is_empty() {
             continue;
         }
         // What it lets pass then: compactions and errors that something without an answer may explain.
@@ -203,12 +203,12 @@ fn both_engines_agree() {
         let open = some(|one| matches!(one.outcome, Outcome::Unknown { .. }) || is_indefinite(one));
         let lenient = some(|one| matches!(one.request, Request::Compact(_)) || is_refused(one));
         let exact = !(open && lenient);
-        if !holds(&finding) || exact {
+        if !holds(&replayed) || exact {
             assert_eq!(
-                holds(&finding),
+                holds(&replayed),
                 expected,
                 "seed {seed}: the search says {expected}, without evidence\n{}",
-                show(&history, &applied, &finding)
+                show(&history, &applied, &replayed)
             );
         }
     }
@@ -225,13 +225,13 @@ fn with_leases_what_the_engine_accepts_the_search_accepts() {
         for _ in 0..random.below(2) {
             support::spoil(&mut random, &mut history, &mut applied);
         }
-        let finding = check(&history, Some(&applied));
-        if holds(&finding) {
+        let replayed = check(&history, Some(&applied));
+        if holds(&replayed) {
             accepted += 1;
             assert!(
                 searched(&history),
                 "seed {seed}: the search finds nothing\n{}",
-                show(&history, &applied, &finding)
+                show(&history, &applied, &replayed)
             );
         } else {
             refused += 1;

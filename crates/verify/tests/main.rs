@@ -2,6 +2,7 @@
 
 mod conformance;
 mod cross_check;
+mod docs;
 mod history_file;
 mod oracles;
 mod support;

@@ -1,4 +1,4 @@
-//! Random watchers: those that are told the truth are believed, and one thing wrong in what they are told is found.
+//! Random watchers: those that receive the truth are believed, and one thing wrong in what they receive is found.
 
 use std::collections::BTreeSet;
 
@@ -104,7 +104,7 @@ fn creation(random: &mut Random, newest: i64) -> WatchCreateRequest {
     }
 }
 
-/// A stream that is told the truth by a member that lags.
+/// A stream that receives the truth from a member that lags.
 fn stream(random: &mut Random, record: &Record, client: u32, end: Nanos) -> WatchStream {
     let mut member = Member::new();
     let opened = random.below(end);
@@ -237,7 +237,7 @@ fn copies(random: &mut Random, record: &Record, end: Nanos) -> Vec<CacheView> {
     views
 }
 
-/// A record in which everybody is told the truth.
+/// A record in which everybody receives the truth.
 fn truthful(random: &mut Random) -> Record {
     let shape = Shape { operations: 60, clients: 4, keys: 3, leases: true, ..Shape::default() };
     let (history, applied) = support::history(random, &shape);
@@ -279,8 +279,21 @@ fn the_truth_is_believed() {
         let verdict = self::verdict(&bare);
         assert!(verdict.violations.is_empty(), "seed {seed} without evidence: {verdict:#?}");
     }
-    use Oracle::*;
-    for oracle in [W1, W2, W3, W4, W5, W6, W7, W8, W9, W10, W11, W12, C1] {
+    for oracle in [
+        Oracle::W1,
+        Oracle::W2,
+        Oracle::W3,
+        Oracle::W4,
+        Oracle::W5,
+        Oracle::W6,
+        Oracle::W7,
+        Oracle::W8,
+        Oracle::W9,
+        Oracle::W10,
+        Oracle::W11,
+        Oracle::W12,
+        Oracle::C1,
+    ] {
         let count = looked.iter().find(|(one, _)| *one == oracle).map_or(0, |(_, count)| *count);
         assert!(count > 100, "{oracle} looked at {count} things in all");
     }
@@ -301,7 +314,6 @@ fn places(history: &History) -> Vec<Place> {
 
 /// Makes one thing wrong, and says which oracles may say so; `None` if there was nothing to make wrong.
 fn spoil(random: &mut Random, history: &mut History) -> Option<Vec<Oracle>> {
-    use Oracle::*;
     let places = places(history);
     if places.is_empty() {
         return None;
@@ -314,51 +326,51 @@ fn spoil(random: &mut Random, history: &mut History) -> Option<Vec<Oracle>> {
         .position(|(_, response)| response.watch_id == id && !response.events.is_empty())
         .map(|place| at + 1 + place);
     let ended = stream.received[at..].iter().any(|(_, one)| one.canceled && one.watch_id == id);
-    let told = &mut stream.received[at].1;
+    let received = &mut stream.received[at].1;
     match random.below(9) {
         // Dropped; it shows if something comes after it.
         0 => {
-            let last = event + 1 == told.events.len();
+            let last = event + 1 == received.events.len();
             let same = |a: &Event, b: &Event| revision(a) == revision(b);
-            let part = event > 0 && same(&told.events[event], &told.events[event - 1]);
-            if told.fragment || last && !part && (later.is_none() || ended) {
+            let part = event > 0 && same(&received.events[event], &received.events[event - 1]);
+            if received.fragment || last && !part && (later.is_none() || ended) {
                 return None;
             }
-            told.events.remove(event);
-            Some(vec![W4, W5, W6, W7, W10, W12])
+            received.events.remove(event);
+            Some(vec![Oracle::W4, Oracle::W5, Oracle::W6, Oracle::W7, Oracle::W10, Oracle::W12])
         }
         1 => {
-            let again = told.events[event].clone();
+            let again = received.events[event].clone();
             let to = later.filter(|_| random.percent(50)).unwrap_or(at);
             stream.received[to].1.events.push(again);
-            Some(vec![W3])
+            Some(vec![Oracle::W3])
         }
         2 => {
-            let other = (0..told.events.len())
-                .find(|other| revision(&told.events[*other]) != revision(&told.events[event]))?;
-            told.events.swap(event, other);
-            Some(vec![W2])
+            let other = (0..received.events.len())
+                .find(|other| revision(&received.events[*other]) != revision(&received.events[event]))?;
+            received.events.swap(event, other);
+            Some(vec![Oracle::W2])
         }
         3 => {
-            let kv = told.events[event].kv.as_mut().expect("a pair");
+            let kv = received.events[event].kv.as_mut().expect("a pair");
             match random.below(3) {
                 0 => kv.value = "never".into(),
                 1 => kv.version += 1,
                 _ => kv.lease += 9,
             }
-            Some(vec![W7])
+            Some(vec![Oracle::W7])
         }
         4 => {
-            let deleted = told.events[event].r#type == 1;
-            told.events[event].kv.as_mut().expect("a pair").create_revision += 1;
-            Some(vec![if deleted { W7 } else { W9 }])
+            let deleted = received.events[event].r#type == 1;
+            received.events[event].kv.as_mut().expect("a pair").create_revision += 1;
+            Some(vec![if deleted { Oracle::W7 } else { Oracle::W9 }])
         }
         5 => {
-            let event = &mut told.events[event];
+            let event = &mut received.events[event];
             let mut wrong = event.kv.clone().expect("a pair");
             wrong.value = "never".into();
             event.prev_kv = Some(wrong);
-            Some(vec![W8])
+            Some(vec![Oracle::W8])
         }
         6 => {
             // What makes the revision of an event and of a progress response contradict each other.
@@ -370,30 +382,30 @@ fn spoil(random: &mut Random, history: &mut History) -> Option<Vec<Oracle>> {
             }
             let before = revision(&stream.received[at].1.events[0]) - 1;
             stream.received[place].1.header.as_mut().expect("a header").revision = before;
-            Some(vec![W5])
+            Some(vec![Oracle::W5])
         }
         7 => {
             // A word for this watcher that is ahead of it.
-            let ahead = revision(&told.events[event]);
+            let ahead = revision(&received.events[event]);
             let now = stream.received[at].0;
             let fragment = at > 0 && stream.received[at - 1].1.fragment;
             if fragment {
                 return None;
             }
             stream.received.insert(at, (now, response(id, ahead, vec![])));
-            Some(vec![W5])
+            Some(vec![Oracle::W5])
         }
         _ => {
-            let first = told.events.iter().map(revision).collect::<Vec<_>>();
+            let first = received.events.iter().map(revision).collect::<Vec<_>>();
             let cut = (1..first.len()).find(|cut| first[*cut] == first[cut - 1])?;
-            if told.fragment {
+            if received.fragment {
                 return None;
             }
             let (now, mut rest) = stream.received[at].clone();
             rest.events.drain(..cut);
             stream.received[at].1.events.truncate(cut);
             stream.received.insert(at + 1, (now, rest));
-            Some(vec![W4])
+            Some(vec![Oracle::W4])
         }
     }
 }

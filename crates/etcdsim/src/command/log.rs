@@ -7,8 +7,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-
-use crate::show::event;
+use verify::describe;
 
 /// Writes the log to stderr from now on. `filter` is as in `RUST_LOG`, without spans: `info`, `warn,raft=debug`.
 pub(super) fn begin(filter: &str) -> Result<(), String> {
@@ -26,6 +25,6 @@ struct VirtualTime;
 impl FormatTime for VirtualTime {
     fn format_time(&self, out: &mut Writer<'_>) -> fmt::Result {
         let (time, member) = world::context::current();
-        write!(out, "{:>13}  {:<3}", event::moment(time), event::who(member))
+        write!(out, "{:>13}  {:<3}", describe::moment(time), describe::actor(member))
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use owo_colors::OwoColorize;
 use record::{Event, Observer};
+use verify::describe;
 use verify::history_file::{HistoryFile, Setup};
 
 use super::{Mistakes, log, values};
@@ -16,7 +17,7 @@ use crate::execute::{HarnessFailure, Outcome, run_plan_told};
 use crate::exit::Exit;
 use crate::report::Failure;
 use crate::saved::Recorded;
-use crate::show::{event, human, numbers};
+use crate::show::{human, numbers};
 use crate::story;
 
 #[derive(Debug, Args)]
@@ -190,7 +191,7 @@ impl Observer for Tracer {
         if self.outs.is_empty() {
             return;
         }
-        let line = event::line(event);
+        let line = describe::event(event);
         // What cannot be written is told once, at the end: a full disk shows when the rest is flushed.
         self.outs.retain_mut(|out| writeln!(out, "{line}").is_ok());
     }

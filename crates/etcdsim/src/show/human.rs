@@ -8,9 +8,9 @@ use verify::describe;
 
 use crate::determinism::Divergence;
 use crate::report::{
-    CaseReport, End, Ended, Failure, Finding, Group, Reached, Report, SeedRun, TOLD_IN_FULL,
+    CaseReport, End, Ended, Failure, Group, Reached, Report, SeedRun, TOLD_IN_FULL, ViolationReport,
 };
-use crate::show::{event, numbers};
+use crate::show::numbers;
 use crate::story::Story;
 
 /// Longest lists in a failure; what is more is counted.
@@ -191,7 +191,7 @@ fn group(out: &mut String, heading: &str, group: &Group<'_>, in_full: bool) -> f
 /// followed from it. The cause comes before the end of a process that followed from it.
 pub fn failure(out: &mut String, failure: &Failure) -> fmt::Result {
     let (first, worst) = (failure.first(), failure.worst());
-    finding(out, first)?;
+    violation(out, first)?;
     if let Some(story) = &failure.story {
         writeln!(out)?;
         self::story(out, story)?;
@@ -199,33 +199,40 @@ pub fn failure(out: &mut String, failure: &Failure) -> fmt::Result {
     let cause = failure.cause();
     if first.oracle != worst.oracle {
         writeln!(out, "\n{}", "What followed".bold())?;
-        finding(out, worst)?;
+        violation(out, worst)?;
     } else if let Some(cause) = cause {
         writeln!(out, "\n{}", "What broke first inside".bold())?;
-        finding(out, cause)?;
+        violation(out, cause)?;
     }
-    let told = |finding: &&Finding| {
-        finding.oracle == worst.oracle || Some(finding.oracle) == cause.map(|it| it.oracle)
+    let told = |violation: &&ViolationReport| {
+        violation.oracle == worst.oracle || Some(violation.oracle) == cause.map(|it| it.oracle)
     };
-    let others: Vec<&Finding> = failure.violations.iter().filter(|finding| !told(finding)).collect();
+    let others: Vec<&ViolationReport> =
+        failure.violations.iter().filter(|violation| !told(violation)).collect();
     if !others.is_empty() {
         writeln!(out, "\n{}", "Also broken".bold())?;
     }
-    for finding in others {
-        writeln!(out, "   {}  {} ({})", finding.oracle, finding.title, describe::time(finding.time_ns))?;
+    for violation in others {
+        writeln!(
+            out,
+            "   {}  {} ({})",
+            violation.oracle,
+            violation.title,
+            describe::time(violation.time_ns)
+        )?;
     }
     Ok(())
 }
 
-fn finding(out: &mut String, finding: &Finding) -> fmt::Result {
-    writeln!(out, "{} {}", finding.oracle.id().bold(), finding.title.bold())?;
-    for sentence in &finding.sentences {
+fn violation(out: &mut String, violation: &ViolationReport) -> fmt::Result {
+    writeln!(out, "{} {}", violation.oracle.id().bold(), violation.title.bold())?;
+    for sentence in &violation.sentences {
         writeln!(out, "   {sentence}")?;
     }
-    list(out, "operations", &finding.operations, LINES_SHOWN)?;
-    list(out, "events", &finding.events, LINES_SHOWN)?;
-    if finding.others > 0 {
-        writeln!(out, "   and {} more of {}", numbers::count(finding.others as u64), finding.oracle)?;
+    list(out, "operations", &violation.operations, LINES_SHOWN)?;
+    list(out, "events", &violation.events, LINES_SHOWN)?;
+    if violation.others > 0 {
+        writeln!(out, "   and {} more of {}", numbers::count(violation.others as u64), violation.oracle)?;
     }
     Ok(())
 }
@@ -281,7 +288,7 @@ pub fn divergence(divergence: &Divergence) -> String {
         None => text.push_str("   When it was run again to see where they part, they did not."),
         Some(parting) => {
             let show = |event: &Option<record::Event>| match event {
-                Some(event) => format!("{}\n       {event:?}", event::line(event)),
+                Some(event) => format!("{}\n       {event:?}", describe::event(event)),
                 None => "the trace ends".to_string(),
             };
             text.push_str(&format!(

@@ -1,6 +1,5 @@
 //! What a batch came to, as text: for people, for programs, for CI.
 
-pub mod event;
 pub mod github;
 pub mod human;
 pub mod json;

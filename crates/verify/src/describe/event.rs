@@ -1,88 +1,95 @@
-use record::fact::{DropReason, MessageHead};
-use record::{Event, Fact, LogEntry, MemberId, MessageKind, Nanos, Role, Stop};
+//! An event of the trace on one line: when, who, what. Everybody who shows events shows them so.
 
-/// An event on one line: `12.301234 s  member 3  applied index 41 of term 2 as revision 40`.
+use record::fact::{DropReason, MessageHead, Stop};
+use record::{Event, Fact, LogEntry, MemberId, MessageKind, Nanos, Role};
+
+/// An event on one line: ` 3.204118042  m2   sends AppendResponse to m1, term 2, index 57`.
 pub fn event(event: &Event) -> String {
-    let who = match event.member {
-        0 => "the world".to_string(),
-        member => format!("member {member}"),
-    };
-    format!("{}  {who}  {}", micros(event.time), fact(&event.fact))
+    format!("{:>13}  {:<3}  {}", moment(event.time), actor(event.member), fact(&event.fact))
 }
 
-/// Events are told to the microsecond: what matters is often which came first.
-fn micros(at: Nanos) -> String {
-    let micros = at / 1000;
-    format!("{}.{:06} s", micros / 1_000_000, micros % 1_000_000)
+/// A moment in seconds, to the nanosecond: events that are close to each other differ in nothing else.
+pub fn moment(at: Nanos) -> String {
+    format!("{}.{:09}", at / 1_000_000_000, at % 1_000_000_000)
+}
+
+/// Whose fact it is: `m2`; for 0 a dash, as it is no member's.
+pub fn actor(member: MemberId) -> String {
+    if member == 0 { "-".to_string() } else { format!("m{member}") }
 }
 
 /// What happened, in words that follow the name of whose fact it is.
 pub fn fact(fact: &Fact) -> String {
     match fact {
-        Fact::Started { incarnation } => format!("starts, for the {incarnation}. time"),
+        Fact::Started { incarnation } => format!("starts, incarnation {incarnation}"),
         Fact::Stopped(stop) => stopped(stop),
         Fact::Paused => "is paused".to_string(),
-        Fact::Resumed => "goes on".to_string(),
+        Fact::Resumed => "runs on".to_string(),
         Fact::Fault { fault, what, begins, .. } => {
-            format!("fault {fault} ({what}) {}", if *begins { "begins" } else { "ends" })
+            format!("fault {fault}, {what}, {}", if *begins { "begins" } else { "ends" })
         }
         Fact::Phase(phase) => format!("phase: {}", phase.name()),
-        Fact::Recovered { term, vote, commit, before, entries, consistent_index, revision, .. } => format!(
-            "recovers term {term}, vote {}, commit {commit}, log {}, store at index {consistent_index} and revision {revision}",
-            member(*vote),
-            log(before.0, entries)
-        ),
-        Fact::State { term, vote, role, leader } => {
-            let role = match role {
-                Role::Follower => "follower",
-                Role::PreCandidate => "pre-candidate",
-                Role::Candidate => "candidate",
-                Role::Leader => "leader",
-            };
-            format!("is {role} in term {term}, vote {}, leader {}", member(*vote), member(*leader))
+        Fact::Recovered { term, vote, commit, before, entries, consistent_index, revision, state_hash } => {
+            format!(
+                "recovers {} after {}, term {term}, vote {}, commit {commit}; store at index {consistent_index}, revision {revision}, hash {state_hash:016x}",
+                entries_of(entries, "no entries"),
+                place(*before),
+                member(*vote),
+            )
         }
-        Fact::Appended(entries) => format!("appends {}", entry_list(entries)),
-        Fact::LogCompacted { index, term } => format!("drops its log up to index {index} of term {term}"),
+        Fact::State { term, vote, role, leader } => {
+            format!("{} in term {term}, vote {}, leader {}", role_of(*role), member(*vote), member(*leader))
+        }
+        Fact::Appended(entries) => format!("appends {}", entries_of(entries, "nothing")),
+        Fact::LogCompacted { index, term } => format!("drops its log up to {}", place((*index, *term))),
         Fact::SnapshotInstalled { index, term, revision, state_hash } => format!(
-            "installs a snapshot of index {index}, term {term}, revision {revision}, hash {state_hash:016x}"
+            "installs the snapshot of {}; store at revision {revision}, hash {state_hash:016x}",
+            place((*index, *term))
         ),
         Fact::Saving { job, term, vote, commit, last_index } => format!(
-            "saves term {term}, vote {}, commit {commit}, log up to {last_index} (job {job})",
+            "writes job {job}: log up to {last_index}, term {term}, vote {}, commit {commit}",
             member(*vote)
         ),
-        Fact::Committed { index, term } => format!("commits up to index {index} of term {term}"),
-        Fact::Applied { index, term, revision, state_hash, mutated, executed, .. } => {
+        Fact::Committed { index, term } => format!("commits up to {}", place((*index, *term))),
+        Fact::Applied { index, term, digest, request, revision, state_hash, mutated, executed } => {
             let how = match (executed, mutated) {
-                (false, _) => "passes again over",
-                (true, true) => "applies, with a new revision,",
-                (true, false) => "applies",
+                (false, _) => "skips (its store has it)",
+                (true, true) => "applies",
+                (true, false) => "applies, changing nothing,",
             };
-            format!("{how} index {index} of term {term}: revision {revision}, hash {state_hash:016x}")
+            let at = place((*index, *term));
+            format!(
+                "{how} {at}, digest {digest:016x}, request {request:x}; revision {revision}, hash {state_hash:016x}"
+            )
         }
         Fact::BackendDurable { consistent_index } => {
-            format!("has its store durable up to index {consistent_index}")
+            format!("has its store on disk up to index {consistent_index}")
         }
-        Fact::ReadIndexAsked { context } => format!("asks for a read index, context {context}"),
-        Fact::ReadIndexConfirmed { context, index } => format!("gets read index {index}, context {context}"),
+        Fact::ReadIndexAsked { context } => format!("asks for a read index, context {context:x}"),
+        Fact::ReadIndexConfirmed { context, index } => {
+            format!("has read index {index} confirmed, context {context:x}")
+        }
         Fact::Proposed { operation, request } => {
-            format!("proposes operation {operation} as request {request:x}")
+            format!("proposes operation #{operation} as request {request:x}")
         }
         Fact::JobDone { job, synced, failed } => {
-            let how = if *failed {
-                "failed"
-            } else if *synced {
-                "is done and durable"
-            } else {
-                "is done"
+            let how = match (synced, failed) {
+                (true, false) => "is on disk",
+                (false, false) => "is written, not synced",
+                (_, true) => "failed",
             };
-            format!("disk job {job} {how}")
+            format!("job {job} {how}")
         }
-        Fact::Sent { to, head } => format!("sends {} {}", party(*to), message(head)),
-        Fact::Delivered { from, head } => format!("hears from {} {}", party(*from), message(head)),
-        Fact::Dropped { to, kind, why } => format!("{kind:?} to {} is lost: {}", party(*to), reason(*why)),
-        Fact::Called { operation, client, .. } => format!("client {client} calls operation {operation}"),
-        Fact::Returned { operation, answered: true, .. } => format!("operation {operation} is answered"),
-        Fact::Returned { operation, answered: false, .. } => format!("operation {operation} is given up"),
+        Fact::Sent { to, head } => format!("sends {}", message(head, "to", *to)),
+        Fact::Delivered { from, head } => format!("receives {}", message(head, "from", *from)),
+        Fact::Dropped { to, kind, why } => format!("loses {kind:?} to {}: {}", peer(*to), reason(*why)),
+        Fact::Called { operation, client, digest } => {
+            format!("client {client} calls operation #{operation}, digest {digest:016x}")
+        }
+        Fact::Returned { operation, answered: true, digest } => {
+            format!("operation #{operation} is answered, digest {digest:016x}")
+        }
+        Fact::Returned { operation, answered: false, .. } => format!("operation #{operation} is given up"),
         Fact::ProposedInternal { request, what } => {
             format!("proposes a {} of its own as request {request:x}", what.rpc_name())
         }
@@ -98,8 +105,8 @@ pub fn fact(fact: &Fact) -> String {
         }
         Fact::Lessor { primary: true } => "looks after the leases".to_string(),
         Fact::Lessor { primary: false } => "no longer looks after the leases".to_string(),
-        Fact::Failpoint { point } => format!("is struck at {point}"),
-        Fact::Probe { probe } => format!("reaches \"{probe}\""),
+        Fact::Failpoint { point } => format!("reaches failpoint {point}"),
+        Fact::Probe { probe } => format!("reaches probe {probe}"),
         Fact::WatchOpened { stream, client, to } => {
             format!("client {client} opens watch stream {stream} to member {to}")
         }
@@ -112,61 +119,83 @@ pub fn fact(fact: &Fact) -> String {
 
 fn stopped(stop: &Stop) -> String {
     match stop {
-        Stop::Graceful => "stops".to_string(),
-        Stop::Crash => "crashes".to_string(),
+        Stop::Graceful => "stops, as it was asked to".to_string(),
+        Stop::Crash => "is killed".to_string(),
         Stop::PowerLoss => "loses power".to_string(),
         Stop::Fatal(why) => format!("ends itself: {why}"),
-        Stop::Panic(why) => format!("panics: {why}"),
+        Stop::Panic(said) => format!("panics: {said}"),
         Stop::Refused(why) => format!("refuses to start: {why}"),
         Stop::Removed => "leaves the cluster, which removed it".to_string(),
     }
 }
 
-fn log(before: u64, entries: &[LogEntry]) -> String {
-    match entries {
-        [] => format!("empty after {before}"),
-        entries => format!("after {before}: {}", entry_list(entries)),
-    }
-}
-
-fn entry_list(entries: &[LogEntry]) -> String {
-    match entries {
-        [] => "nothing".to_string(),
-        [one] => format!("index {} of term {}", one.index, one.term),
-        [first, .., last] => {
-            format!("indexes {} to {} of terms {} to {}", first.index, last.index, first.term, last.term)
-        }
-    }
-}
-
-fn member(id: u64) -> String {
-    if id == 0 { "nobody".to_string() } else { id.to_string() }
-}
-
-fn party(id: MemberId) -> String {
-    if id == 0 { "a client".to_string() } else { format!("member {id}") }
-}
-
-fn message(head: &MessageHead) -> String {
+fn message(head: &MessageHead, direction: &str, with: MemberId) -> String {
     let MessageHead { kind, term, index, log_term, commit, reject, entries } = head;
-    let reject = if *reject { ", rejected" } else { "" };
-    match kind {
-        MessageKind::ClientRequest | MessageKind::ClientResponse => format!("{kind:?}"),
-        _ => format!(
-            "{kind:?} of term {term}, index {index} of term {log_term}, commit {commit}, {entries} entries{reject}"
-        ),
-    }
+    let mut text = format!("{kind:?} {direction} {}", peer(with));
+    let mut add = |set: bool, part: String| {
+        if set {
+            text.push_str(", ");
+            text.push_str(&part);
+        }
+    };
+    add(*term != 0, format!("term {term}"));
+    add(*kind == MessageKind::Append || *index != 0, format!("index {index}"));
+    add(*log_term != 0, format!("of term {log_term}"));
+    add(*entries != 0, format!("{entries} entries"));
+    add(*commit != 0, format!("commit {commit}"));
+    add(*reject, "rejects".to_string());
+    text
 }
 
 fn reason(why: DropReason) -> &'static str {
     match why {
-        DropReason::Loss => "by chance",
-        DropReason::CutAtSend => "the link was cut",
-        DropReason::CutAtArrival => "the link was cut before it arrived",
-        DropReason::Corrupt => "it was damaged",
-        DropReason::Rule => "a rule dropped it",
-        DropReason::Dead => "its receiver is gone",
+        DropReason::Loss => "lost on the link",
+        DropReason::CutAtSend => "the link was cut when it was sent",
+        DropReason::CutAtArrival => "the link was cut when it should have arrived",
+        DropReason::Corrupt => "damaged",
+        DropReason::Rule => "a rule of the plan",
+        DropReason::Dead => "its receiver was gone",
         DropReason::Overflow => "the link's queue was full",
+    }
+}
+
+fn role_of(role: Role) -> &'static str {
+    match role {
+        Role::Follower => "is a follower",
+        Role::PreCandidate => "is a pre-candidate",
+        Role::Candidate => "is a candidate",
+        Role::Leader => "leads",
+    }
+}
+
+/// A member by its raft id.
+fn member(id: u64) -> String {
+    if id == 0 { "nobody".to_string() } else { format!("m{id}") }
+}
+
+/// The other end of a message.
+fn peer(member: MemberId) -> String {
+    if member == 0 { "a client".to_string() } else { format!("m{member}") }
+}
+
+fn place((index, term): (u64, u64)) -> String {
+    format!("{index} (term {term})")
+}
+
+/// Each run of entries of one term: `entries 50 to 56 (term 1), 57 (term 2)`.
+fn entries_of(entries: &[LogEntry], none: &str) -> String {
+    let runs = entries.chunk_by(|one, next| one.term == next.term && one.index + 1 == next.index);
+    let parts: Vec<String> = runs
+        .map(|run| match run {
+            [only] => place((only.index, only.term)),
+            [first, .., last] => format!("{} to {} (term {})", first.index, last.index, first.term),
+            [] => String::new(),
+        })
+        .collect();
+    match (parts.is_empty(), entries.len()) {
+        (true, _) => none.to_string(),
+        (false, 1) => format!("entry {}, digest {:016x}", parts[0], entries[0].digest),
+        (false, _) => format!("entries {}", parts.join(", ")),
     }
 }
 
@@ -174,10 +203,32 @@ fn reason(why: DropReason) -> &'static str {
 mod tests {
     use super::*;
 
+    fn entry(index: u64, term: u64) -> LogEntry {
+        LogEntry { index, term, digest: 7 }
+    }
+
     #[test]
     fn an_event_is_one_line() {
-        let line =
-            event(&Event { time: 12_301_234_567, member: 3, fact: Fact::Committed { index: 41, term: 2 } });
-        assert_eq!(line, "12.301234 s  member 3  commits up to index 41 of term 2");
+        let head = MessageHead {
+            kind: MessageKind::AppendResponse,
+            term: 2,
+            index: 57,
+            log_term: 0,
+            commit: 0,
+            reject: false,
+            entries: 0,
+        };
+        let event = Event { time: 3_204_118_042, member: 2, fact: Fact::Sent { to: 1, head } };
+        assert_eq!(super::event(&event), "  3.204118042  m2   sends AppendResponse to m1, term 2, index 57");
+        let event = Event { time: 0, member: 0, fact: Fact::Phase(record::fact::Phase::Chaos) };
+        assert_eq!(super::event(&event), "  0.000000000  -    phase: chaos");
+    }
+
+    #[test]
+    fn entries_are_shown_in_runs_of_one_term() {
+        let entries = [entry(50, 1), entry(51, 1), entry(52, 1), entry(53, 2), entry(55, 2)];
+        assert_eq!(entries_of(&entries, ""), "entries 50 to 52 (term 1), 53 (term 2), 55 (term 2)");
+        assert_eq!(entries_of(&entries[..1], ""), "entry 50 (term 1), digest 0000000000000007");
+        assert_eq!(entries_of(&[], "nothing"), "nothing");
     }
 }

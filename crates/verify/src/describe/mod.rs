@@ -13,7 +13,7 @@ use api::mvccpb::KeyValue;
 use api::{Request, Response};
 use record::{Nanos, Operation, Outcome};
 
-pub use event::{event, fact};
+pub use event::{actor, event, fact, moment};
 pub use watch::{change, watch_response, watcher};
 
 /// Longer byte strings are cut.

@@ -30,13 +30,13 @@ use crate::describe;
 use crate::k1::place::{Place, place};
 
 /// What a key holds; `None` where it does not exist.
-pub type Held = Option<Bytes>;
+pub type Content = Option<Bytes>;
 
 /// A history taken apart by keys.
 #[derive(Debug)]
 pub struct ByKey {
     /// The parts, in the order of the operations.
-    pub history: linear::History<OfKey<u32, Input<Held>>, Output<Held>>,
+    pub history: linear::History<OfKey<u32, Input<Content>>, Output<Content>>,
     /// The operation that each part is of, by its number in the history of the record.
     pub numbers: Vec<u32>,
     /// The keys, in order; parts have their numbers.
@@ -46,8 +46,8 @@ pub struct ByKey {
 /// What an operation saw of a key before it changed it, and what it left there.
 #[derive(Debug, Default)]
 struct Share {
-    saw: Option<Held>,
-    left: Option<Held>,
+    saw: Option<Content>,
+    left: Option<Content>,
 }
 
 impl ByKey {
@@ -119,12 +119,12 @@ struct Taking<'a> {
     keys: &'a BTreeMap<Bytes, u32>,
     /// Of the operation at hand.
     shares: BTreeMap<u32, Share>,
-    history: linear::History<OfKey<u32, Input<Held>>, Output<Held>>,
+    history: linear::History<OfKey<u32, Input<Content>>, Output<Content>>,
     numbers: Vec<u32>,
 }
 
 impl<'a> Taking<'a> {
-    fn saw(&mut self, key: &Bytes, held: Held) {
+    fn saw(&mut self, key: &Bytes, held: Content) {
         if let Some(number) = self.keys.get(key) {
             let share = self.shares.entry(*number).or_default();
             if share.left.is_none() && share.saw.is_none() {
@@ -133,7 +133,7 @@ impl<'a> Taking<'a> {
         }
     }
 
-    fn left(&mut self, key: &Bytes, held: Held) {
+    fn left(&mut self, key: &Bytes, held: Content) {
         if let Some(number) = self.keys.get(key) {
             self.shares.entry(*number).or_default().left = Some(held);
         }
@@ -290,7 +290,7 @@ impl<'a> Taking<'a> {
         }
     }
 
-    fn maybe(&mut self, number: u32, operation: &record::Operation, key: &Bytes, left: Held) {
+    fn maybe(&mut self, number: u32, operation: &record::Operation, key: &Bytes, left: Content) {
         if let Some(key) = self.keys.get(key) {
             let input = OfKey { key: *key, input: Input::Write(left) };
             self.push(number, operation, input, Outcome::Unknown);
@@ -312,8 +312,8 @@ impl<'a> Taking<'a> {
         &mut self,
         number: u32,
         operation: &record::Operation,
-        input: OfKey<u32, Input<Held>>,
-        outcome: Outcome<Output<Held>>,
+        input: OfKey<u32, Input<Content>>,
+        outcome: Outcome<Output<Content>>,
     ) {
         let part = Operation { client: operation.client, input, call: operation.call, outcome };
         self.history.push(part).expect("a record has no operation that returns before its call");

@@ -53,7 +53,7 @@ impl Commits {
 }
 
 impl Commit {
-    /// The event that told it.
+    /// The event that reported it.
     pub fn event(&self) -> Event {
         let fact = Fact::Committed { index: self.index, term: self.term };
         Event { time: self.time, member: self.member, fact }

@@ -57,7 +57,7 @@ impl Configuration {
 }
 
 /// The halves that each need a quorum to commit what `member` commits: those of the configuration that it goes by, or
-/// its leader where it does not lead; all members where nothing was told.
+/// its leader where it does not lead; all members where none was reported.
 pub(super) fn halves<'a>(member: &Member, members: &'a [Member]) -> Vec<Vec<&'a Member>> {
     let of = |id: u64| members.get((id as usize).wrapping_sub(1));
     let leads = member.state.role == Role::Leader;

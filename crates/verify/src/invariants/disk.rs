@@ -22,7 +22,7 @@ use super::words;
 
 /// Raft state on a disk.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Held {
+pub(super) struct OnDisk {
     /// The disk agrees with the log in memory up to here.
     pub matched: u64,
     /// Term of the hard state.
@@ -43,7 +43,7 @@ pub(super) struct Job {
     /// Last index of the log in it.
     last: u64,
     /// What it will make durable; `matched` falls behind `last` when the log in memory is cut.
-    held: Held,
+    held: OnDisk,
     /// How it ended, where it has.
     ended: Option<Ended>,
 }
@@ -81,14 +81,14 @@ pub(super) enum Proof {
 #[derive(Debug)]
 pub(super) struct Disk {
     /// What the member may take for durable.
-    pub now: Held,
+    pub now: OnDisk,
     /// Last index of the log on the disk, whether or not the log in memory still agrees.
     pub last: u64,
     /// The furthest that a log which the last sync made durable went: one sync may cover an append and the cut after
     /// it. At least `last`.
     pub passed: u64,
     /// What a power loss must leave.
-    pub certain: Held,
+    pub certain: OnDisk,
     /// Why, for the log.
     pub log_proof: Proof,
     /// Why, for the hard state.
@@ -100,10 +100,10 @@ impl Disk {
     pub fn new() -> Disk {
         let proof = Proof::ReadBack;
         Disk {
-            now: Held::default(),
+            now: OnDisk::default(),
             last: 0,
             passed: 0,
-            certain: Held::default(),
+            certain: OnDisk::default(),
             log_proof: proof,
             state_proof: proof,
             pending: VecDeque::new(),
@@ -111,7 +111,7 @@ impl Disk {
     }
 
     /// A write was handed over. `first` is the first index that changed since the one before.
-    pub fn saving(&mut self, time: Nanos, number: u64, held: Held, first: u64) {
+    pub fn saving(&mut self, time: Nanos, number: u64, held: OnDisk, first: u64) {
         let (last, ended) = (held.matched, None);
         self.pending.push_back(Job { number, time, first: first.min(last + 1), last, held, ended });
     }
@@ -125,7 +125,7 @@ impl Disk {
     }
 
     /// A snapshot up to `index` replaced the log in memory, whose entries up to `keep` agree with it.
-    /// The write of the snapshot may have been told before or will be after: one that ends exactly at
+    /// The write of the snapshot may have been reported before or will be after: one that ends exactly at
     /// its index is taken for it.
     pub fn replaced(&mut self, index: u64, keep: u64) {
         if self.last != index {
@@ -163,7 +163,7 @@ impl Disk {
     }
 
     /// The process has begun anew and found this. `only_medium` says whether the page cache was gone.
-    pub fn recovered(&mut self, found: Held, only_medium: bool) {
+    pub fn recovered(&mut self, found: OnDisk, only_medium: bool) {
         self.pending.clear();
         self.now = found;
         (self.last, self.passed) = (found.matched, found.matched);
@@ -253,14 +253,14 @@ impl Job {
     }
 
     fn event(&self, member: MemberId) -> Event {
-        let Held { term, vote, commit, .. } = self.held;
+        let OnDisk { term, vote, commit, .. } = self.held;
         let fact = Fact::Saving { job: self.number, term, vote, commit, last_index: self.last };
         Event { time: self.time, member, fact }
     }
 }
 
 impl Proof {
-    /// The event behind it, where it can be told again.
+    /// The event behind it, where it can be written again.
     pub fn event(&self, member: MemberId) -> Option<Event> {
         let (time, fact) = match *self {
             Proof::Synced { time, job } => (time, Fact::JobDone { job, synced: true, failed: false }),
@@ -274,7 +274,7 @@ impl Proof {
     pub fn words(&self) -> String {
         match self {
             Proof::Synced { job, .. } => format!("job {job} was synced"),
-            Proof::Promised { to, .. } => format!("it had told member {to} so"),
+            Proof::Promised { to, .. } => format!("it had said so to member {to}"),
             Proof::ReadBack => "it had read it back from the medium after a power loss".to_string(),
         }
     }

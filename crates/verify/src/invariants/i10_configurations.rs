@@ -10,7 +10,7 @@
 //! leader begins the second before the first is in force. So a leader puts a change into its log only after it has
 //! applied all earlier ones (section 4.1 and etcd-raft's `pendingConfIndex`; flaw R11).
 //!
-//! Whoever applies a change first tells it, so every configuration is known before anybody can have a later one; and
+//! Whoever applies a change first reports it, so every configuration is known before anybody can have a later one; and
 //! neither a snapshot nor a restart makes one.
 //!
 //! Not checked: learners beyond being the same everywhere; whether a change was allowed, and who asked for it (M2);
@@ -22,11 +22,12 @@ use std::collections::BTreeMap;
 use record::{Event, LogEntry};
 
 use super::configuration::Configuration;
-use super::{Account, Findings};
+use super::{Breach, Breaches};
+use crate::Oracle;
 
 const REMEMBERED: usize = 256;
 
-/// All configurations so far, by the index that made them, with the event that first told each.
+/// All configurations so far, by the index that made them, with the event that first reported each.
 #[derive(Debug, Default)]
 pub(super) struct Configurations {
     by_index: BTreeMap<u64, (Configuration, Event)>,
@@ -47,12 +48,12 @@ pub(super) enum Source {
 
 impl Configurations {
     /// A member goes by this one from now on. Says whether nobody did before.
-    pub fn told(
+    pub fn reported(
         &mut self,
         event: &Event,
         now: &Configuration,
         source: Source,
-        findings: &mut Findings,
+        breaches: &mut Breaches,
     ) -> bool {
         let Some((_, (before, witness))) = self.by_index.range(..=now.index).next_back() else {
             if self.by_index.is_empty() {
@@ -65,24 +66,24 @@ impl Configurations {
         }
         let newest = self.by_index.last_key_value().is_some_and(|(index, _)| *index < now.index);
         let Source::Entry(term) = source else {
-            findings.add("I10", event, || differ(event, now, before, witness));
+            breaches.add(Oracle::I10, event, || differ(event, now, before, witness));
             return false;
         };
         if !newest {
-            findings.add("I10", event, || differ(event, now, before, witness));
+            breaches.add(Oracle::I10, event, || differ(event, now, before, witness));
             return false;
         }
         if !is_step(before, now) {
-            findings.add("I10", event, || jump(event, now, before, witness));
+            breaches.add(Oracle::I10, event, || jump(event, now, before, witness));
         } else if self.gone_by(term, now.index).is_some_and(|gone_by| gone_by < before.index) {
-            findings.add("I10", event, || too_soon(event, now, before, witness));
+            breaches.add(Oracle::I10, event, || too_soon(event, now, before, witness));
         }
         self.remember(event, now);
         true
     }
 
-    /// The last configuration that the member told of came with a snapshot up to `index`.
-    pub fn installed(&mut self, event: &Event, index: u64, findings: &mut Findings) {
+    /// The last configuration that the member reported came with a snapshot up to `index`.
+    pub fn installed(&mut self, event: &Event, index: u64, breaches: &mut Breaches) {
         let its = |(_, witness): &(Configuration, Event)| {
             (witness.member, witness.time) == (event.member, event.time)
         };
@@ -91,7 +92,7 @@ impl Configurations {
         }
         let Some((now, _)) = self.by_index.remove(&index) else { return };
         if let Some((_, (before, witness))) = self.by_index.range(..index).next_back() {
-            findings.add("I10", event, || differ(event, &now, before, witness));
+            breaches.add(Oracle::I10, event, || differ(event, &now, before, witness));
         }
     }
 
@@ -140,8 +141,8 @@ fn is_step(before: &Configuration, now: &Configuration) -> bool {
     }
 }
 
-fn differ(event: &Event, now: &Configuration, before: &Configuration, witness: &Event) -> Account {
-    Account::new(format!("Two configurations after entry {}", now.index))
+fn differ(event: &Event, now: &Configuration, before: &Configuration, witness: &Event) -> Breach {
+    Breach::new(format!("Two configurations after entry {}", now.index))
         .say(format!("Member {} goes by {} from entry {} on.", event.member, now.words(), now.index))
         .say(format!(
             "There it should be {}, as member {} had it from entry {} on.",
@@ -152,16 +153,16 @@ fn differ(event: &Event, now: &Configuration, before: &Configuration, witness: &
         .prove([witness.clone()])
 }
 
-fn jump(event: &Event, now: &Configuration, before: &Configuration, witness: &Event) -> Account {
-    Account::new("A change of the configuration skips a step")
+fn jump(event: &Event, now: &Configuration, before: &Configuration, witness: &Event) -> Breach {
+    Breach::new("A change of the configuration skips a step")
         .say(format!("Member {} goes by {} from entry {} on.", event.member, now.words(), now.index))
         .say(format!("Before, from entry {} on, it was {}.", before.index, before.words()))
         .say("Quorums of the two need not have a voter in common.")
         .prove([witness.clone()])
 }
 
-fn too_soon(event: &Event, now: &Configuration, before: &Configuration, witness: &Event) -> Account {
-    Account::new("A change of the configuration is begun before the last one is in force")
+fn too_soon(event: &Event, now: &Configuration, before: &Configuration, witness: &Event) -> Breach {
+    Breach::new("A change of the configuration is begun before the last one is in force")
         .say(format!("Member {} goes by {} from entry {} on.", event.member, now.words(), now.index))
         .say(format!(
             "The leader that made this entry did not yet go by {}, from entry {} on.",
@@ -175,6 +176,8 @@ fn too_soon(event: &Event, now: &Configuration, before: &Configuration, witness:
 #[cfg(test)]
 mod tests {
     use record::{Probe, Stop};
+
+    use crate::Oracle;
 
     use super::super::script::Script;
 
@@ -196,27 +199,27 @@ mod tests {
         run.configure(5, 9, &[1, 4, 5], &[], &[]);
         run.configure(2, 4, &[1, 2, 3], &[], &[4]);
         run.holds();
-        assert_eq!(run.monitors.probes()[Probe::ConfigurationsChanged], 4);
-        assert_eq!(run.monitors.probes()[Probe::JointConfigurations], 1);
+        assert_eq!(run.invariants.probes()[Probe::ConfigurationsChanged], 4);
+        assert_eq!(run.invariants.probes()[Probe::JointConfigurations], 1);
     }
 
     #[test]
     fn two_voters_in_one_simple_step() {
         let mut run = run();
         run.configure(1, 4, &[1, 4, 5], &[], &[]);
-        let broken = run.broke(
-            "I10",
+        let violation = run.broke(
+            Oracle::I10,
             "Member 1 goes by voters 1, 4, 5 from entry 4 on. Before, from entry 0 on, it was voters 1, 2, 3. \
              Quorums of the two need not have a voter in common.",
         );
-        assert_eq!(broken.evidence.len(), 2);
+        assert_eq!(violation.events.len(), 2);
     }
 
     #[test]
     fn a_joint_configuration_of_others() {
         let mut run = run();
         run.configure(1, 4, &[1, 4, 5], &[1, 2], &[]);
-        assert_eq!(run.monitors.violations()[0].invariant, "I10");
+        assert_eq!(run.sheet.violations()[0].oracle, Oracle::I10);
     }
 
     #[test]
@@ -232,7 +235,7 @@ mod tests {
         run.configure(1, 3, &[1, 2, 3, 5], &[], &[]);
         run.configure(1, 4, &[1, 2, 5], &[], &[]);
         run.broke(
-            "I10",
+            Oracle::I10,
             "Member 1 goes by voters 1, 2, 5 from entry 4 on. \
              The leader that made this entry did not yet go by voters 1, 2, 3, 5, from entry 3 on. \
              A quorum of some member's configuration and one of another's need not have a voter in common.",
@@ -246,7 +249,7 @@ mod tests {
         // A store of entry 4 that nobody has: that is I7's, what it says of the members is I10's.
         run.start(3, 4);
         run.configure(3, 4, &[1, 2, 3, 4], &[], &[]);
-        assert!(run.monitors.violations().iter().any(|broken| broken.invariant == "I10"));
+        assert!(run.sheet.violations().iter().any(|violation| violation.oracle == Oracle::I10));
     }
 
     #[test]
@@ -257,7 +260,7 @@ mod tests {
         run.holds();
         run.snapshot(3, 12, 1, &[1, 2, 3]);
         run.broke(
-            "I10",
+            Oracle::I10,
             "Member 3 goes by voters 1, 2, 3 from entry 12 on. \
              There it should be voters 1, 2, 3, 4, as member 1 had it from entry 4 on.",
         );
@@ -269,7 +272,7 @@ mod tests {
         run.configure(1, 4, &[1, 2, 3, 4], &[], &[]);
         run.configure(3, 4, &[1, 2, 3], &[], &[]);
         run.broke(
-            "I10",
+            Oracle::I10,
             "Member 3 goes by voters 1, 2, 3 from entry 4 on. \
              There it should be voters 1, 2, 3, 4, as member 1 had it from entry 4 on.",
         );

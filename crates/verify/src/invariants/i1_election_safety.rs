@@ -15,7 +15,8 @@ use std::collections::BTreeMap;
 use record::{Event, MemberId};
 
 use super::member::Member;
-use super::{Account, Findings};
+use super::{Breach, Breaches};
+use crate::Oracle;
 
 const TERMS: usize = 1_024;
 
@@ -39,7 +40,7 @@ impl ElectionSafety {
     }
 
     /// `member` says that it leads `term`.
-    pub fn leads(&mut self, event: &Event, term: u64, member: &Member, findings: &mut Findings) {
+    pub fn leads(&mut self, event: &Event, term: u64, member: &Member, breaches: &mut Breaches) {
         let Some(first) = self.leaders.get(&term) else {
             let leader = Leader { member: member.id, incarnation: member.incarnation, event: event.clone() };
             self.leaders.insert(term, leader);
@@ -51,9 +52,9 @@ impl ElectionSafety {
         if (first.member, first.incarnation) == (member.id, member.incarnation) {
             return;
         }
-        findings.add("I1", event, || {
+        breaches.add(Oracle::I1, event, || {
             if first.member == member.id {
-                Account::new(format!("Member {} was elected twice in term {term}", member.id))
+                Breach::new(format!("Member {} was elected twice in term {term}", member.id))
                     .say(format!(
                         "Member {} leads term {term}, which it led already before it was restarted.",
                         member.id
@@ -61,7 +62,7 @@ impl ElectionSafety {
                     .prove([first.event.clone()])
                     .prove(member.restart())
             } else {
-                Account::new(format!("Two leaders in term {term}"))
+                Breach::new(format!("Two leaders in term {term}"))
                     .say(format!(
                         "Member {} leads term {term}, which member {} leads or led.",
                         member.id, first.member
@@ -76,6 +77,8 @@ impl ElectionSafety {
 mod tests {
     use record::{Fact, LogEntry, Probe, Role, Stop};
 
+    use crate::Oracle;
+
     use super::super::script::Script;
 
     #[test]
@@ -85,10 +88,10 @@ mod tests {
         run.leads(2, 6);
         run.holds();
         run.leads(3, 5);
-        let broken = run.broke("I1", "Member 3 leads term 5, which member 1 leads or led.");
-        assert_eq!(broken.title, "Two leaders in term 5");
-        assert_eq!(broken.evidence.len(), 2);
-        assert_eq!(broken.evidence[0].member, 1);
+        let violation = run.broke(Oracle::I1, "Member 3 leads term 5, which member 1 leads or led.");
+        assert_eq!(violation.title, "Two leaders in term 5");
+        assert_eq!(violation.events.len(), 2);
+        assert!(violation.events[0].contains(" m1 "), "{}", violation.events[0]);
     }
 
     #[test]
@@ -99,7 +102,7 @@ mod tests {
         run.lose_state(1, 4, 0, 0);
         run.start(1, 0);
         run.leads(1, 5);
-        run.broke("I1", "Member 1 leads term 5, which it led already before it was restarted.");
+        run.broke(Oracle::I1, "Member 1 leads term 5, which it led already before it was restarted.");
     }
 
     /// Member 1 leads term 5, loses what it had of it, and leads it again with another entry.
@@ -135,6 +138,6 @@ mod tests {
         run.state(1, 5, 1, Role::Follower);
         run.leads(1, 6);
         run.holds();
-        assert_eq!(run.monitors.probes()[Probe::LeadersElected], 2);
+        assert_eq!(run.invariants.probes()[Probe::LeadersElected], 2);
     }
 }

@@ -16,7 +16,8 @@ use record::{Event, Fact, LogEntry, MemberId, Nanos};
 
 use super::member::Member;
 use super::window::Window;
-use super::{Account, Findings};
+use super::{Breach, Breaches};
+use crate::Oracle;
 
 /// The first sight of every (index, term).
 #[derive(Debug)]
@@ -50,7 +51,7 @@ impl LogMatching {
         member: &Member,
         entry: &LogEntry,
         previous: Option<u64>,
-        findings: &mut Findings,
+        breaches: &mut Breaches,
     ) {
         let LogEntry { index, term, digest } = *entry;
         let seen = match self.first.get_mut(index) {
@@ -64,10 +65,10 @@ impl LogMatching {
             }
         };
         if seen.digest != digest {
-            differ(event, member, entry, seen, findings);
+            differ(event, member, entry, seen, breaches);
         } else if let (Some(there), Some(here)) = (seen.previous, previous) {
             if there != here {
-                part(event, member, entry, seen, (there, here), findings);
+                part(event, member, entry, seen, (there, here), breaches);
             }
         } else if previous.is_some() {
             *seen = Seen { previous, member: event.member, time: event.time, ..*seen };
@@ -81,7 +82,7 @@ impl LogMatching {
     }
 
     /// The only voter began anew with a log up to `last` and without having seen a term after `term`: what it made in
-    /// those it has told nobody.
+    /// those nobody heard of.
     pub fn forget_terms_after(&mut self, term: u64, last: u64) {
         let is_later = |index: &u64| self.first.get(*index).is_some_and(|seen| seen.term > term);
         if let Some(index) = self.first.indexes_after(last).find(is_later) {
@@ -98,10 +99,10 @@ impl LogMatching {
 }
 
 #[cold]
-fn differ(event: &Event, member: &Member, entry: &LogEntry, seen: &Seen, findings: &mut Findings) {
+fn differ(event: &Event, member: &Member, entry: &LogEntry, seen: &Seen, breaches: &mut Breaches) {
     let LogEntry { index, term, .. } = *entry;
-    findings.add("I2", event, || {
-        Account::new(format!("Two entries with index {index} and term {term}"))
+    breaches.add(Oracle::I2, event, || {
+        Breach::new(format!("Two entries with index {index} and term {term}"))
             .say(format!(
                 "The log of member {} has an entry with index {index} and term {term} whose content is not that of the entry {} had there.",
                 member.id,
@@ -119,11 +120,11 @@ fn part(
     entry: &LogEntry,
     seen: &Seen,
     (there, here): (u64, u64),
-    findings: &mut Findings,
+    breaches: &mut Breaches,
 ) {
     let LogEntry { index, term, .. } = *entry;
-    findings.add("I2", event, || {
-        Account::new(format!("Two logs agree at index {index} and differ before it"))
+    breaches.add(Oracle::I2, event, || {
+        Breach::new(format!("Two logs agree at index {index} and differ before it"))
             .say(format!(
                 "The log of member {} and {} have the same entry with index {index} and term {term}.",
                 member.id,
@@ -152,7 +153,7 @@ fn whose_log(member: &Member, seen: &Seen) -> String {
 }
 
 impl Seen {
-    /// The entry's arrival in the first log that had it, told as an append of this one entry.
+    /// The entry's arrival in the first log that had it, as an append of this one entry.
     fn event(&self, index: u64) -> Event {
         let entry = LogEntry { index, term: self.term, digest: self.digest };
         Event { time: self.time, member: self.member, fact: Fact::Appended(vec![entry]) }
@@ -162,6 +163,8 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use record::{Probe, Stop};
+
+    use crate::describe;
 
     use super::super::script::{Script, entry};
     use super::*;
@@ -173,12 +176,12 @@ mod tests {
         run.append(2, &[(1, 1)]);
         run.holds();
         run.tell(2, Fact::Appended(vec![LogEntry { digest: 7, ..entry(2, 1) }]));
-        let broken = run.broke(
-            "I2",
+        let violation = run.broke(
+            Oracle::I2,
             "The log of member 2 has an entry with index 2 and term 1 whose content is not that of the entry member 1 had there. \
              One leader made two entries with one index and term, or an entry was changed on its way.",
         );
-        assert_eq!(broken.evidence[0].fact, Fact::Appended(vec![entry(2, 1)]));
+        assert!(violation.events[0].ends_with(&describe::fact(&Fact::Appended(vec![entry(2, 1)]))));
     }
 
     #[test]
@@ -189,7 +192,7 @@ mod tests {
         run.holds();
         run.append(2, &[(3, 3)]);
         run.broke(
-            "I2",
+            Oracle::I2,
             "The log of member 2 and the log of member 1 have the same entry with index 3 and term 3. \
              Before it, at index 2, member 2 has an entry of term 2, and member 1 had one of term 1.",
         );
@@ -204,7 +207,7 @@ mod tests {
         run.holds();
         run.append(3, &[(5, 3)]);
         run.broke(
-            "I2",
+            Oracle::I2,
             "The log of member 3 and the log of member 2 have the same entry with index 5 and term 3. \
              Before it, at index 4, member 3 has an entry of term 1, and member 2 had one of term 2.",
         );
@@ -228,7 +231,7 @@ mod tests {
         };
         run.tell(1, found);
         run.broke(
-            "I2",
+            Oracle::I2,
             "The log of member 1 has an entry with index 1 and term 1 whose content is not that of the entry it had there. \
              One leader made two entries with one index and term, or an entry was changed on its way.",
         );
@@ -243,12 +246,12 @@ mod tests {
         }
         run.append(3, &[(1, 1)]);
         run.tell(3, Fact::Appended(vec![LogEntry { digest: 7, ..entry(2, 1) }]));
-        assert_eq!(run.monitors.violations().len(), 1);
+        assert_eq!(run.sheet.violations().len(), 1);
 
         let mut run = Script::new(1);
         run.append(1, &[(1, 1), (2, 1), (3, 1)]);
         run.tell(1, Fact::LogCompacted { index: 2, term: 1 });
-        assert_eq!(run.monitors.logs.first.base(), 2);
+        assert_eq!(run.invariants.logs.first.base(), 2);
     }
 
     #[test]
@@ -262,6 +265,6 @@ mod tests {
         run.append(3, &[(4, 4)]);
         run.append(1, &[(4, 4)]);
         run.holds();
-        assert_eq!(run.monitors.probes()[Probe::LogsCut], 1);
+        assert_eq!(run.invariants.probes()[Probe::LogsCut], 1);
     }
 }

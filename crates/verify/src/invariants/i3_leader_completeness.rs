@@ -13,21 +13,22 @@ use record::Event;
 
 use super::commits::Commits;
 use super::member::Member;
-use super::{Account, Findings};
+use super::{Breach, Breaches};
+use crate::Oracle;
 
 /// `member` has begun to lead `term`.
-pub(super) fn leads(event: &Event, term: u64, member: &Member, commits: &Commits, findings: &mut Findings) {
+pub(super) fn leads(event: &Event, term: u64, member: &Member, commits: &Commits, breaches: &mut Breaches) {
     let Some(commit) = commits.before_term(term) else { return };
     let log = &member.log;
     if log.before() >= commit.index || log.term_at(commit.index) == Some(commit.term) {
         return;
     }
-    findings.add("I3", event, || {
+    breaches.add(Oracle::I3, event, || {
         let lacks = match log.term_at(commit.index) {
             Some(other) => format!("has an entry of term {other} there"),
             None => format!("ends at {}", log.last()),
         };
-        Account::new(format!("The leader of term {term} lacks committed entries"))
+        Breach::new(format!("The leader of term {term} lacks committed entries"))
             .say(format!(
                 "Member {} was elected in term {term}, but its log {lacks}: entry {} of term {} was committed by member {} in term {}.",
                 member.id, commit.index, commit.term, commit.member, commit.during,
@@ -40,6 +41,8 @@ pub(super) fn leads(event: &Event, term: u64, member: &Member, commits: &Commits
 #[cfg(test)]
 mod tests {
     use record::Role;
+
+    use crate::Oracle;
 
     use super::super::script::Script;
 
@@ -58,12 +61,12 @@ mod tests {
     fn a_leader_without_a_committed_entry() {
         let mut run = committed();
         run.leads(3, 2);
-        let broken = run.broke(
-            "I3",
+        let violation = run.broke(
+            Oracle::I3,
             "Member 3 was elected in term 2, but its log ends at 1: entry 2 of term 1 was committed by member 1 in term 1. \
              It will overwrite that entry in the logs of its followers.",
         );
-        assert_eq!(broken.evidence.len(), 2);
+        assert_eq!(violation.events.len(), 2);
     }
 
     #[test]
@@ -72,7 +75,7 @@ mod tests {
         run.append(3, &[(2, 2)]);
         run.leads(3, 3);
         run.broke(
-            "I3",
+            Oracle::I3,
             "Member 3 was elected in term 3, but its log has an entry of term 2 there: entry 2 of term 1 was committed by member 1 in term 1. \
              It will overwrite that entry in the logs of its followers.",
         );
@@ -88,7 +91,7 @@ mod tests {
         run.holds();
         run.write(3, &[(2, 1), (3, 1)]);
         run.leads(3, 3);
-        assert_eq!(run.monitors.violations()[0].invariant, "I3");
+        assert_eq!(run.sheet.violations()[0].oracle, Oracle::I3);
     }
 
     #[test]

@@ -15,7 +15,8 @@ use record::{Event, Fact, MemberId, Nanos};
 
 use super::member::Member;
 use super::window::Window;
-use super::{Account, Findings, words};
+use super::{Breach, Breaches, words};
+use crate::Oracle;
 
 /// The first to execute each index.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub(super) struct StateMachineSafety {
     witnesses: Window<Witness>,
 }
 
-/// An execution, as [`Fact::Applied`] tells it.
+/// An execution, as [`Fact::Applied`] reports it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Applied {
     pub index: u64,
@@ -62,23 +63,23 @@ impl StateMachineSafety {
 
     /// `member` applied an entry.
     #[inline]
-    pub fn applied(&mut self, event: &Event, member: &Member, applied: &Applied, findings: &mut Findings) {
+    pub fn applied(&mut self, event: &Event, member: &Member, applied: &Applied, breaches: &mut Breaches) {
         let index = applied.index;
         let in_order = match member.next {
             Some(next) => index == next,
             None => index <= member.basis + 1,
         };
         if !in_order || applied.executed != (index > member.basis) {
-            out_of_order(event, member, applied, findings);
+            out_of_order(event, member, applied, breaches);
         }
         if member.log.term_at(index).is_some_and(|term| term != applied.term) {
-            not_in_log(event, member, applied, findings);
+            not_in_log(event, member, applied, breaches);
         }
         match self.witnesses.get(index) {
             Some(witness) => {
                 let there = &witness.applied;
                 if (there.term, there.digest) != (applied.term, applied.digest) {
-                    differ(event, member, applied, witness, findings);
+                    differ(event, member, applied, witness, breaches);
                 }
             }
             None if applied.executed => {
@@ -91,37 +92,37 @@ impl StateMachineSafety {
 }
 
 #[cold]
-fn out_of_order(event: &Event, member: &Member, applied: &Applied, findings: &mut Findings) {
+fn out_of_order(event: &Event, member: &Member, applied: &Applied, breaches: &mut Breaches) {
     let (id, index, held) = (member.id, applied.index, member.basis);
-    findings.add("I4", event, || {
+    breaches.add(Oracle::I4, event, || {
         let expected = member.next.unwrap_or(held + 1);
-        let account = if index > expected {
+        let breach = if index > expected {
             let (skipped, verb) = (words::indexes(expected, index - 1), plural(expected, index - 1));
-            Account::new(format!("Member {id} skipped entries"))
+            Breach::new(format!("Member {id} skipped entries"))
                 .say(format!("Member {id} applied entry {index}, but {skipped} {verb} missing before it."))
         } else if index <= held && applied.executed {
-            Account::new(format!("Member {id} executed an entry twice")).say(format!(
+            Breach::new(format!("Member {id} executed an entry twice")).say(format!(
                 "Member {id} executed entry {index}, but its store held everything up to {held} {}.",
                 member.since()
             ))
         } else if index < expected && member.next.is_some() {
-            Account::new(format!("Member {id} applied an entry twice"))
+            Breach::new(format!("Member {id} applied an entry twice"))
                 .say(format!("Member {id} applied entry {index} after it had applied {}.", expected - 1))
         } else {
-            Account::new(format!("Member {id} left out an entry")).say(format!(
+            Breach::new(format!("Member {id} left out an entry")).say(format!(
                 "Member {id} passed entry {index} without executing it, but its store held only what comes up to {held} {}.",
                 member.since()
             ))
         };
-        account.prove(member.applied_evidence())
+        breach.prove(member.applied_evidence())
     });
 }
 
 #[cold]
-fn not_in_log(event: &Event, member: &Member, applied: &Applied, findings: &mut Findings) {
-    findings.add("I4", event, || {
+fn not_in_log(event: &Event, member: &Member, applied: &Applied, breaches: &mut Breaches) {
+    breaches.add(Oracle::I4, event, || {
         let here = member.log.term_at(applied.index).unwrap_or_default();
-        Account::new(format!("Member {} applied an entry that is not in its log", member.id)).say(format!(
+        Breach::new(format!("Member {} applied an entry that is not in its log", member.id)).say(format!(
             "Member {} applied entry {} of term {}, but its log has an entry of term {here} there.",
             member.id, applied.index, applied.term
         ))
@@ -129,9 +130,9 @@ fn not_in_log(event: &Event, member: &Member, applied: &Applied, findings: &mut 
 }
 
 #[cold]
-fn differ(event: &Event, member: &Member, applied: &Applied, witness: &Witness, findings: &mut Findings) {
+fn differ(event: &Event, member: &Member, applied: &Applied, witness: &Witness, breaches: &mut Breaches) {
     let (id, index) = (member.id, applied.index);
-    findings.add("I4", event, || {
+    breaches.add(Oracle::I4, event, || {
         let before = if id == witness.member {
             "it had itself applied another one".to_string()
         } else {
@@ -143,7 +144,7 @@ fn differ(event: &Event, member: &Member, applied: &Applied, witness: &Witness, 
         } else {
             format!("the first of term {}, this one of term {}", there.term, applied.term)
         };
-        Account::new(format!("Two entries were applied at index {index}"))
+        Breach::new(format!("Two entries were applied at index {index}"))
             .say(format!("Member {id} applied an entry at index {index} where {before}: {how}."))
             .prove([witness.event()])
     });
@@ -154,7 +155,7 @@ fn plural(first: u64, last: u64) -> &'static str {
 }
 
 impl Witness {
-    /// The event that told it.
+    /// The event that reported it.
     pub fn event(&self) -> Event {
         let Applied { index, term, digest, request, revision, state_hash, mutated, executed } = self.applied;
         let fact = Fact::Applied { index, term, digest, request, revision, state_hash, mutated, executed };
@@ -165,6 +166,10 @@ impl Witness {
 #[cfg(test)]
 mod tests {
     use record::{Fact, LogEntry, Probe, Stop};
+
+    use crate::describe;
+
+    use crate::Oracle;
 
     use super::super::script::{Script, applied, entry};
 
@@ -191,11 +196,11 @@ mod tests {
         let mut run = applied_by_one();
         run.apply(2, 1, 1);
         run.tell(2, applied(LogEntry { digest: 7, ..entry(2, 1) }, (2, 1_002), true));
-        let broken = run.broke(
-            "I4",
+        let violation = run.broke(
+            Oracle::I4,
             "Member 2 applied an entry at index 2 where member 1 had applied another one: both of term 1, with different contents.",
         );
-        assert_eq!(broken.evidence[0].fact, applied(entry(2, 1), (2, 1_002), true));
+        assert!(violation.events[0].ends_with(&describe::fact(&applied(entry(2, 1), (2, 1_002), true))));
     }
 
     #[test]
@@ -204,10 +209,10 @@ mod tests {
         run.install(2, 3, 1);
         (1..=2).for_each(|member| run.tell(member, Fact::BackendDurable { consistent_index: 3 }));
         run.tell(3, applied(LogEntry { digest: 7, ..entry(1, 1) }, (1, 1_001), true));
-        assert_eq!(run.monitors.violations().len(), 1);
+        assert_eq!(run.sheet.violations().len(), 1);
         run.install(3, 3, 1);
         run.tell(3, Fact::BackendDurable { consistent_index: 3 });
-        assert!(run.monitors.machine.witness(2).is_none() && run.monitors.machine.witness(3).is_some());
+        assert!(run.invariants.machine.witness(2).is_none() && run.invariants.machine.witness(3).is_some());
     }
 
     #[test]
@@ -217,7 +222,10 @@ mod tests {
         run.write(1, &[(1, 2)]);
         run.commit(1, 1, 2);
         run.apply(1, 1, 1);
-        run.broke("I4", "Member 1 applied entry 1 of term 1, but its log has an entry of term 2 there.");
+        run.broke(
+            Oracle::I4,
+            "Member 1 applied entry 1 of term 1, but its log has an entry of term 2 there.",
+        );
     }
 
     #[test]
@@ -225,14 +233,14 @@ mod tests {
         let mut run = applied_by_one();
         run.apply(2, 1, 1);
         run.apply(2, 4, 1);
-        run.broke("I4", "Member 2 applied entry 4, but 2 and 3 are missing before it.");
+        run.broke(Oracle::I4, "Member 2 applied entry 4, but 2 and 3 are missing before it.");
     }
 
     #[test]
     fn twice_within_a_life() {
         let mut run = applied_by_one();
         run.apply(1, 4, 1);
-        run.broke("I4", "Member 1 applied entry 4 after it had applied 4.");
+        run.broke(Oracle::I4, "Member 1 applied entry 4 after it had applied 4.");
     }
 
     #[test]
@@ -240,7 +248,7 @@ mod tests {
         let mut run = applied_by_one();
         restart(&mut run, 2);
         run.apply(1, 4, 1);
-        run.broke("I4", "Member 1 applied entry 4, but 3 is missing before it.");
+        run.broke(Oracle::I4, "Member 1 applied entry 4, but 3 is missing before it.");
     }
 
     #[test]
@@ -249,7 +257,7 @@ mod tests {
         restart(&mut run, 2);
         run.apply(1, 2, 1);
         run.broke(
-            "I4",
+            Oracle::I4,
             "Member 1 executed entry 2, but its store held everything up to 2 when it started for the 2nd time.",
         );
     }
@@ -262,7 +270,7 @@ mod tests {
         run.holds();
         run.replay(1, 3, 1);
         run.broke(
-            "I4",
+            Oracle::I4,
             "Member 1 passed entry 3 without executing it, but its store held only what comes up to 2 when it started for the 2nd time.",
         );
     }
@@ -279,7 +287,7 @@ mod tests {
         run.append(2, &[(4, 1)]);
         run.apply(2, 4, 1);
         run.holds();
-        let probes = run.monitors.probes();
+        let probes = run.invariants.probes();
         assert_eq!((probes[Probe::ExecutedAgain], probes[Probe::Restarts]), (3, 2));
     }
 }

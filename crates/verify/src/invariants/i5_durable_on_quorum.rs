@@ -6,7 +6,7 @@
 //! etcd issue 14370).
 //!
 //! In force is what the member that commits goes by, or its leader where it does not lead; in a joint configuration
-//! each half needs a quorum of its own (section 4.3). Where no configuration was told, all members vote.
+//! each half needs a quorum of its own (section 4.3). Where no configuration was reported, all members vote.
 //!
 //! One comparison is enough, at the furthest index: whoever has it durable has everything before.
 //! A member that is down counts with what its disk held. One whose disk the plan damaged counts as
@@ -22,14 +22,15 @@ use record::{Event, Probe};
 
 use super::configuration::halves;
 use super::member::Member;
-use super::{Account, Findings};
+use super::{Breach, Breaches};
+use crate::Oracle;
 
 /// The commit index reached `index` for the first time anywhere.
 pub(super) fn committed(
     event: &Event,
     (index, term): (u64, u64),
     members: &[Member],
-    findings: &mut Findings,
+    breaches: &mut Breaches,
     probes: &mut Counts,
 ) {
     let has = |member: &&&Member| member.damage.is_some() || member.holds(index, term);
@@ -43,7 +44,7 @@ pub(super) fn committed(
         if holders >= quorum {
             continue;
         }
-        findings.add("I5", event, || {
+        breaches.add(Oracle::I5, event, || {
             let lacking: Vec<&&Member> = voters.iter().filter(|member| !has(member)).collect();
             let who = match (halves.len(), at) {
                 (1, _) if voters.len() == members.len() => "members",
@@ -51,13 +52,13 @@ pub(super) fn committed(
                 (_, 0) => "incoming voters",
                 _ => "outgoing voters",
             };
-            let account = Account::new(format!("Entry {index} was committed before a quorum had it on disk"))
+            let breach = Breach::new(format!("Entry {index} was committed before a quorum had it on disk"))
                 .say(format!(
                     "Member {} committed entry {index} of term {term} when {} of {} {who} had it on their disks; a quorum is {quorum}.",
                     event.member, holders, voters.len(),
                 ));
-            lacking.into_iter().fold(account, |account, member| {
-                account.say(lack(member, index, term)).prove(member.disk.log_evidence(member.id, index))
+            lacking.into_iter().fold(breach, |breach, member| {
+                breach.say(lack(member, index, term)).prove(member.disk.log_evidence(member.id, index))
             })
         });
     }
@@ -82,6 +83,8 @@ fn lack(member: &Member, index: u64, term: u64) -> String {
 mod tests {
     use record::{Fact, FaultEffect, Probe, Stop};
 
+    use crate::Oracle;
+
     use super::super::script::Script;
 
     #[test]
@@ -97,14 +100,14 @@ mod tests {
         run.append(5, &[(1, 2)]);
         run.append(4, &[(2, 3), (3, 3)]);
         run.commit(1, 3, 3);
-        let broken = run.broke(
-            "I5",
+        let violation = run.broke(
+            Oracle::I5,
             "Member 1 committed entry 3 of term 3 when 2 of 5 members had it on their disks; a quorum is 3. \
              Of the log of member 1 only what comes up to 1 was on disk: job 3, which holds 2 and 3, was still being written. \
              Of the log of member 4 only what comes up to 1 was on disk: no write of 3 was under way. \
              The log of member 5 ends at 1.",
         );
-        assert_eq!(broken.evidence.len(), 4, "{:#?}", broken.evidence);
+        assert_eq!(violation.events.len(), 4, "{:#?}", violation.events);
     }
 
     #[test]
@@ -116,7 +119,7 @@ mod tests {
         run.tell(1, Fact::JobDone { job, synced: false, failed: false });
         run.commit(1, 1, 1);
         run.broke(
-            "I5",
+            Oracle::I5,
             "Member 1 committed entry 1 of term 1 when 0 of 1 members had it on their disks; a quorum is 1. \
              Of the log of member 1 only what comes up to 0 was on disk: job 2, which holds 1, was written but not synced.",
         );
@@ -134,7 +137,7 @@ mod tests {
         run.commit(1, 1, 1);
         run.commit(2, 1, 1);
         run.holds();
-        let probes = run.monitors.probes();
+        let probes = run.invariants.probes();
         assert_eq!((probes[Probe::Commits], probes[Probe::CommittedByBareQuorum]), (1, 1));
     }
 
@@ -156,7 +159,7 @@ mod tests {
         run.configure(1, 0, &[1, 4, 5], &[], &[2, 3]);
         run.commit(1, 1, 1);
         run.broke(
-            "I5",
+            Oracle::I5,
             "Member 1 committed entry 1 of term 1 when 1 of 3 voters had it on their disks; a quorum is 2. \
              The log of member 4 ends at 0. The log of member 5 ends at 0.",
         );
@@ -172,7 +175,7 @@ mod tests {
         run.configure(1, 0, &[1, 2, 3], &[1, 4, 5], &[]);
         run.commit(1, 1, 1);
         run.broke(
-            "I5",
+            Oracle::I5,
             "Member 1 committed entry 1 of term 1 when 1 of 3 outgoing voters had it on their disks; a quorum is 2. \
              The log of member 4 ends at 0. The log of member 5 ends at 0.",
         );
@@ -193,7 +196,7 @@ mod tests {
         run.write(2, &[(4, 2)]);
         run.commit(1, 4, 2);
         run.holds();
-        assert_eq!(run.monitors.probes()[Probe::Commits], 1);
+        assert_eq!(run.invariants.probes()[Probe::Commits], 1);
     }
 
     #[test]

@@ -24,7 +24,8 @@ use record::fact::MessageHead;
 use record::{Event, MemberId, MessageKind};
 
 use super::member::Member;
-use super::{Account, Findings, words};
+use super::{Breach, Breaches, words};
+use crate::Oracle;
 
 /// `member` sends a message to `to`. Only what [`promises`] may be handed in.
 pub(super) fn sent(
@@ -32,12 +33,12 @@ pub(super) fn sent(
     to: MemberId,
     head: &MessageHead,
     member: &mut Member,
-    findings: &mut Findings,
+    breaches: &mut Breaches,
 ) {
     match head.kind {
-        MessageKind::AppendResponse => append_response(event, to, head, member, findings),
-        MessageKind::RequestVoteResponse => vote(event, to, head, u64::from(to), member, findings),
-        _ => vote(event, to, head, u64::from(member.id), member, findings),
+        MessageKind::AppendResponse => append_response(event, to, head, member, breaches),
+        MessageKind::RequestVoteResponse => vote(event, to, head, u64::from(to), member, breaches),
+        _ => vote(event, to, head, u64::from(member.id), member, breaches),
     }
 }
 
@@ -61,15 +62,15 @@ pub(super) fn leads(head: &MessageHead) -> bool {
 
 /// `member`, who leads, sends a message to `to`. Only what [`leads`] may be handed in.
 #[inline]
-pub(super) fn led(event: &Event, to: MemberId, head: &MessageHead, member: &Member, findings: &mut Findings) {
+pub(super) fn led(event: &Event, to: MemberId, head: &MessageHead, member: &Member, breaches: &mut Breaches) {
     let (term, own) = (head.term, u64::from(member.id));
     if member.disk.holds_vote(term, own) {
         return;
     }
-    findings.add("I6", event, || {
-        Account::new(format!("Member {} led before its vote was durable", member.id))
+    breaches.add(Oracle::I6, event, || {
+        Breach::new(format!("Member {} led before its vote was durable", member.id))
             .say(format!(
-                "Member {} told member {to} that it leads term {term}, but on its disk were term {} and a vote for {}: {}.",
+                "Member {} said to member {to} that it leads term {term}, but on its disk were term {} and a vote for {}: {}.",
                 member.id,
                 member.disk.now.term,
                 words::who(member.disk.now.vote),
@@ -84,13 +85,13 @@ fn append_response(
     to: MemberId,
     head: &MessageHead,
     member: &mut Member,
-    findings: &mut Findings,
+    breaches: &mut Breaches,
 ) {
     let (now, index) = (member.disk.now, head.index);
     let of_old_term = head.term < member.state.term;
     if index > now.matched && !(of_old_term && index <= member.disk.passed) {
-        findings.add("I6", event, || {
-            Account::new(format!("Member {} acknowledged entries before they were durable", member.id))
+        breaches.add(Oracle::I6, event, || {
+            Breach::new(format!("Member {} acknowledged entries before they were durable", member.id))
                 .say(format!(
                     "Member {} answered member {to} that it has entries up to {index}, but only what comes up to {} was on its disk: {}.",
                     member.id,
@@ -100,8 +101,8 @@ fn append_response(
                 .prove(member.disk.log_evidence(member.id, index))
         });
     } else if head.term > now.term {
-        findings.add("I6", event, || {
-            Account::new(format!("Member {} answered in a term before it was durable", member.id))
+        breaches.add(Oracle::I6, event, || {
+            Breach::new(format!("Member {} answered in a term before it was durable", member.id))
                 .say(format!(
                     "Member {} acknowledged entries to member {to} in term {}, but its disk knew only term {}: {}.",
                     member.id,
@@ -122,14 +123,14 @@ fn vote(
     head: &MessageHead,
     candidate: u64,
     member: &mut Member,
-    findings: &mut Findings,
+    breaches: &mut Breaches,
 ) {
     let (now, term) = (member.disk.now, head.term);
     member.voted = Some((event.time, to, *head, candidate));
     if member.disk.holds_vote(term, candidate) {
         return member.disk.promised_vote(event.time, to, head, candidate);
     }
-    findings.add("I6", event, || {
+    breaches.add(Oracle::I6, event, || {
         let (what, how) = if candidate == u64::from(member.id) {
             (
                 "asked for votes",
@@ -138,7 +139,7 @@ fn vote(
         } else {
             ("voted", format!("gave member {to} its vote in term {term}"))
         };
-        Account::new(format!("Member {} {what} before its vote was durable", member.id))
+        Breach::new(format!("Member {} {what} before its vote was durable", member.id))
             .say(format!(
                 "Member {} {how}, but on its disk were term {} and a vote for {}: {}.",
                 member.id,
@@ -153,6 +154,8 @@ fn vote(
 #[cfg(test)]
 mod tests {
     use record::{Fact, Probe, Role, Stop};
+
+    use crate::describe;
 
     use super::super::script::Script;
     use super::*;
@@ -177,15 +180,15 @@ mod tests {
         run.send(3, 1, ACK, 2, 55);
         run.holds();
         run.send(3, 1, ACK, 2, 57);
-        let broken = run.broke(
-            "I6",
+        let violation = run.broke(
+            Oracle::I6,
             "Member 3 answered member 1 that it has entries up to 57, but only what comes up to 55 was on its disk: \
              job 3, which holds 56 and 57, was still being written.",
         );
-        assert_eq!(broken.title, "Member 3 acknowledged entries before they were durable");
+        assert_eq!(violation.title, "Member 3 acknowledged entries before they were durable");
         let expected = Fact::Saving { job, term: 2, vote: 1, commit: 0, last_index: 57 };
-        assert_eq!(broken.evidence[1].fact, expected);
-        assert_eq!(broken.evidence.len(), 3);
+        assert!(violation.events[1].ends_with(&describe::fact(&expected)));
+        assert_eq!(violation.events.len(), 3);
     }
 
     #[test]
@@ -195,7 +198,7 @@ mod tests {
         run.append(3, &[(54, 3), (55, 3)]);
         run.send(3, 2, ACK, 3, 55);
         run.broke(
-            "I6",
+            Oracle::I6,
             "Member 3 answered member 2 that it has entries up to 55, but only what comes up to 53 was on its disk: \
              no write of 55 was under way.",
         );
@@ -209,7 +212,7 @@ mod tests {
         run.tell(3, Fact::JobDone { job, synced: false, failed: true });
         run.send(3, 1, ACK, 2, 56);
         run.broke(
-            "I6",
+            Oracle::I6,
             "Member 3 answered member 1 that it has entries up to 56, but only what comes up to 55 was on its disk: \
              job 3, which holds 56, had failed.",
         );
@@ -227,7 +230,7 @@ mod tests {
         run.sync(3, job);
         run.send(3, 1, ACK, 2, 56);
         run.broke(
-            "I6",
+            Oracle::I6,
             "Member 3 answered member 1 that it has entries up to 56, but only what comes up to 55 was on its disk: \
              no write of 56 was under way.",
         );
@@ -239,7 +242,7 @@ mod tests {
         run.state(3, 3, 0, Role::Follower);
         run.send(3, 2, ACK, 3, 55);
         run.broke(
-            "I6",
+            Oracle::I6,
             "Member 3 acknowledged entries to member 2 in term 3, but its disk knew only term 2: no write of it was under way.",
         );
     }
@@ -251,7 +254,7 @@ mod tests {
         run.save(3);
         run.send(3, 2, VOTE, 3, 0);
         run.broke(
-            "I6",
+            Oracle::I6,
             "Member 3 gave member 2 its vote in term 3, but on its disk were term 2 and a vote for member 1: \
              job 3, which holds it, was still being written.",
         );
@@ -263,7 +266,7 @@ mod tests {
         run.state(3, 3, 3, Role::Candidate);
         run.send(3, 2, MessageKind::RequestVote, 3, 0);
         run.broke(
-            "I6",
+            Oracle::I6,
             "Member 3 asked member 2 for its vote in term 3, as one who votes for itself, but on its disk were term 2 and a vote for member 1: \
              no write of it was under way.",
         );
@@ -277,12 +280,12 @@ mod tests {
         run.send(1, 2, MessageKind::HeartbeatResponse, 5, 0);
         run.holds();
         run.send(1, 2, MessageKind::Append, 5, 0);
-        let broken = run.broke(
-            "I6",
-            "Member 1 told member 2 that it leads term 5, but on its disk were term 0 and a vote for nobody: \
+        let violation = run.broke(
+            Oracle::I6,
+            "Member 1 said to member 2 that it leads term 5, but on its disk were term 0 and a vote for nobody: \
              job 1, which holds it, was still being written.",
         );
-        assert_eq!((broken.title.as_str(), job), ("Member 1 led before its vote was durable", 1));
+        assert_eq!((violation.title.as_str(), job), ("Member 1 led before its vote was durable", 1));
         let mut run = Script::new(3);
         run.votes(1, 5, 1);
         run.send(1, 2, MessageKind::Append, 5, 0);
@@ -307,7 +310,7 @@ mod tests {
         run.votes(3, 4, 3);
         run.send(3, 2, MessageKind::RequestVote, 4, 0);
         run.holds();
-        assert_eq!(run.monitors.probes()[Probe::Promises], 3);
+        assert_eq!(run.invariants.probes()[Probe::Promises], 3);
     }
 
     #[test]
@@ -347,7 +350,7 @@ mod tests {
         // In the new term it has no such entry.
         run.send(3, 1, ACK, 3, 56);
         run.broke(
-            "I6",
+            Oracle::I6,
             "Member 3 answered member 1 that it has entries up to 56, but only what comes up to 55 was on its disk: \
              no write of 56 was under way.",
         );
@@ -388,7 +391,7 @@ mod tests {
         run.tell(3, write);
         run.send(3, 1, ACK, 2, 90);
         run.broke(
-            "I6",
+            Oracle::I6,
             "Member 3 answered member 1 that it has entries up to 90, but only what comes up to 0 was on its disk: \
              job 3, which holds 90, was still being written.",
         );

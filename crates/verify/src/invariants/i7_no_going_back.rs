@@ -32,29 +32,30 @@
 
 use record::Event;
 
-use super::disk::Held;
+use super::disk::OnDisk;
 use super::log::TermLog;
 use super::member::Member;
-use super::{Account, Findings, words};
+use super::{Breach, Breaches, words};
+use crate::Oracle;
 
-/// Term and vote were told.
-pub(super) fn state(event: &Event, term: u64, vote: u64, member: &Member, findings: &mut Findings) {
+/// Term and vote were reported.
+pub(super) fn state(event: &Event, term: u64, vote: u64, member: &Member, breaches: &mut Breaches) {
     let (id, was) = (member.id, &member.state);
     if term < was.term {
-        findings.add("I7", event, || {
-            Account::new(format!("The term of member {id} went back"))
+        breaches.add(Oracle::I7, event, || {
+            Breach::new(format!("The term of member {id} went back"))
                 .say(format!("Member {id} was in term {} and is in term {term} now.", was.term))
-                .prove(member.standing())
+                .prove(member.state_event())
         });
     } else if term == was.term && was.vote != 0 && vote != was.vote {
-        findings.add("I7", event, || {
-            Account::new(format!("Member {id} changed its vote in term {term}"))
+        breaches.add(Oracle::I7, event, || {
+            Breach::new(format!("Member {id} changed its vote in term {term}"))
                 .say(format!(
                     "Member {id} had voted for {} in term {term}; now its vote is for {}.",
                     words::who(was.vote),
                     words::who(vote)
                 ))
-                .prove(member.standing())
+                .prove(member.state_event())
         });
     } else if let Some((time, to, head, voted)) = member.voted
         && head.term == term
@@ -62,9 +63,9 @@ pub(super) fn state(event: &Event, term: u64, vote: u64, member: &Member, findin
         && vote != voted
         && member.damage.is_none()
     {
-        findings.add("I7", event, || {
+        breaches.add(Oracle::I7, event, || {
             let fact = record::Fact::Sent { to, head };
-            Account::new(format!("Member {id} voted twice in term {term}"))
+            Breach::new(format!("Member {id} voted twice in term {term}"))
                 .say(format!(
                     "Member {id} votes for {} in term {term}, but a message to member {to} said that it voted for {}.",
                     words::who(vote),
@@ -78,11 +79,11 @@ pub(super) fn state(event: &Event, term: u64, vote: u64, member: &Member, findin
 
 /// The commit index moved to `index`.
 #[inline]
-pub(super) fn committed(event: &Event, index: u64, member: &Member, findings: &mut Findings) {
+pub(super) fn committed(event: &Event, index: u64, member: &Member, breaches: &mut Breaches) {
     if index < member.commit {
-        findings.add("I7", event, || {
+        breaches.add(Oracle::I7, event, || {
             let (id, was) = (member.id, member.commit);
-            Account::new(format!("The commit index of member {id} went back"))
+            Breach::new(format!("The commit index of member {id} went back"))
                 .say(format!("The commit index of member {id} was {was} and is {index} now."))
                 .prove(member.commit_event())
         });
@@ -91,11 +92,11 @@ pub(super) fn committed(event: &Event, index: u64, member: &Member, findings: &m
 
 /// An entry was applied.
 #[inline]
-pub(super) fn applied(event: &Event, index: u64, member: &Member, findings: &mut Findings) {
+pub(super) fn applied(event: &Event, index: u64, member: &Member, breaches: &mut Breaches) {
     if index > member.commit && index > member.basis {
-        findings.add("I7", event, || {
+        breaches.add(Oracle::I7, event, || {
             let id = member.id;
-            Account::new(format!("Member {id} applied what it did not know to be committed"))
+            Breach::new(format!("Member {id} applied what it did not know to be committed"))
                 .say(format!(
                     "Member {id} applied entry {index} while its commit index was {}.",
                     member.commit
@@ -106,11 +107,11 @@ pub(super) fn applied(event: &Event, index: u64, member: &Member, findings: &mut
 }
 
 /// A snapshot up to `index` was installed.
-pub(super) fn installed(event: &Event, index: u64, member: &Member, findings: &mut Findings) {
+pub(super) fn installed(event: &Event, index: u64, member: &Member, breaches: &mut Breaches) {
     if index < member.applied {
-        findings.add("I7", event, || {
+        breaches.add(Oracle::I7, event, || {
             let id = member.id;
-            Account::new(format!("A snapshot took the store of member {id} back")).say(format!(
+            Breach::new(format!("A snapshot took the store of member {id} back")).say(format!(
                 "Member {id} had applied everything up to {} and installed a snapshot of what comes up to {index}.",
                 member.applied
             ))
@@ -120,26 +121,26 @@ pub(super) fn installed(event: &Event, index: u64, member: &Member, findings: &m
 }
 
 /// The backend is durable with this consistent index.
-pub(super) fn backend(event: &Event, index: u64, member: &Member, findings: &mut Findings) {
+pub(super) fn backend(event: &Event, index: u64, member: &Member, breaches: &mut Breaches) {
     let id = member.id;
     let (was, time) = member.backend;
     if index < was {
-        findings.add("I7", event, || {
-            Account::new(format!("The consistent index of member {id} went back"))
+        breaches.add(Oracle::I7, event, || {
+            Breach::new(format!("The consistent index of member {id} went back"))
                 .say(format!("The store of member {id} was durable with consistent index {was}, and is now with {index}."))
                 .prove([backend_event(member, was, time)])
         });
     } else if index > member.applied {
-        findings.add("I7", event, || {
-            Account::new(format!("The consistent index of member {id} is ahead of what it applied")).say(format!(
+        breaches.add(Oracle::I7, event, || {
+            Breach::new(format!("The consistent index of member {id} is ahead of what it applied")).say(format!(
                 "The store of member {id} is durable with consistent index {index}, but {id} has applied only what comes up to {}: a restart would skip the rest.",
                 member.applied
             ))
             .prove(member.applied_evidence())
         });
     } else if index > member.disk.now.matched {
-        findings.add("I7", event, || {
-            Account::new(format!("The consistent index of member {id} is ahead of its durable log"))
+        breaches.add(Oracle::I7, event, || {
+            Breach::new(format!("The consistent index of member {id} is ahead of its durable log"))
                 .say(format!(
                     "The store of member {id} is durable with consistent index {index}, but of its log only what comes up to {} is on disk: {}.",
                     member.disk.now.matched,
@@ -154,10 +155,10 @@ pub(super) fn backend(event: &Event, index: u64, member: &Member, findings: &mut
 pub(super) fn recovered(
     event: &Event,
     log: &TermLog,
-    found: Held,
+    found: OnDisk,
     consistent_index: u64,
     member: &Member,
-    findings: &mut Findings,
+    breaches: &mut Breaches,
 ) {
     if member.damage.is_some() {
         return;
@@ -166,12 +167,12 @@ pub(super) fn recovered(
     let Some((title, sentence, proof)) = lost(&found, member).or_else(|| torn(&found, member)) else {
         return;
     };
-    findings.add("I7", event, || Account::new(title).say(sentence).prove(proof).prove(member.restart()));
+    breaches.add(Oracle::I7, event, || Breach::new(title).say(sentence).prove(proof).prove(member.restart()));
 }
 
 struct Found<'a> {
     log: &'a TermLog,
-    held: Held,
+    held: OnDisk,
     consistent_index: u64,
 }
 
@@ -278,6 +279,8 @@ fn backend_event(member: &Member, consistent_index: u64, time: record::Nanos) ->
 mod tests {
     use record::{Fact, FaultEffect, MessageKind, Probe, Role, Stop};
 
+    use crate::Oracle;
+
     use super::super::script::Script;
 
     /// One member of three with entries 1 to 4 of term 2 durable, 1 to 3 committed and applied, and a
@@ -298,7 +301,7 @@ mod tests {
     fn the_term_goes_back() {
         let mut run = member();
         run.state(1, 1, 0, Role::Follower);
-        run.broke("I7", "Member 1 was in term 2 and is in term 1 now.");
+        run.broke(Oracle::I7, "Member 1 was in term 2 and is in term 1 now.");
     }
 
     #[test]
@@ -306,7 +309,7 @@ mod tests {
         let mut run = member();
         run.state(1, 2, 3, Role::Follower);
         let sentence = "Member 1 had voted for member 2 in term 2; now its vote is for member 3.";
-        assert_eq!(run.broke("I7", sentence).evidence.len(), 2);
+        assert_eq!(run.broke(Oracle::I7, sentence).events.len(), 2);
     }
 
     #[test]
@@ -319,7 +322,7 @@ mod tests {
         run.fault(1, FaultEffect::NONE);
         run.start(1, 3);
         run.broke(
-            "I7",
+            Oracle::I7,
             "Member 1 had term 3 with a vote for member 3 on disk: job 3 was synced. \
              After its restart it is in term 2 with a vote for member 2.",
         );
@@ -334,10 +337,10 @@ mod tests {
         run.lose_state(1, 2, 2, 0);
         run.start(1, 3);
         run.state(1, 3, 2, Role::Follower);
-        let broken: Vec<_> = run.monitors.violations().iter().map(|broken| broken.invariant).collect();
-        assert_eq!(broken, ["I6", "I7"]);
+        let oracles: Vec<_> = run.sheet.violations().iter().map(|one| one.oracle).collect();
+        assert_eq!(oracles, [Oracle::I6, Oracle::I7]);
         assert_eq!(
-            run.monitors.violations()[1].sentences,
+            run.sheet.violations()[1].sentences,
             [
                 "Member 1 votes for member 2 in term 3, but a message to member 3 said that it voted for member 3."
             ]
@@ -348,14 +351,14 @@ mod tests {
     fn the_commit_index_goes_back() {
         let mut run = member();
         run.commit(1, 2, 2);
-        run.broke("I7", "The commit index of member 1 was 3 and is 2 now.");
+        run.broke(Oracle::I7, "The commit index of member 1 was 3 and is 2 now.");
     }
 
     #[test]
     fn an_entry_is_applied_before_it_is_committed() {
         let mut run = member();
         run.apply(1, 4, 2);
-        run.broke("I7", "Member 1 applied entry 4 while its commit index was 3.");
+        run.broke(Oracle::I7, "Member 1 applied entry 4 while its commit index was 3.");
     }
 
     #[test]
@@ -363,7 +366,7 @@ mod tests {
         let mut run = member();
         run.install(1, 2, 2);
         run.broke(
-            "I7",
+            Oracle::I7,
             "Member 1 had applied everything up to 3 and installed a snapshot of what comes up to 2.",
         );
     }
@@ -372,7 +375,10 @@ mod tests {
     fn the_consistent_index_goes_back() {
         let mut run = member();
         run.tell(1, Fact::BackendDurable { consistent_index: 1 });
-        run.broke("I7", "The store of member 1 was durable with consistent index 2, and is now with 1.");
+        run.broke(
+            Oracle::I7,
+            "The store of member 1 was durable with consistent index 2, and is now with 1.",
+        );
     }
 
     #[test]
@@ -380,7 +386,7 @@ mod tests {
         let mut run = member();
         run.tell(1, Fact::BackendDurable { consistent_index: 4 });
         run.broke(
-            "I7",
+            Oracle::I7,
             "The store of member 1 is durable with consistent index 4, but 1 has applied only what comes up to 3: a restart would skip the rest.",
         );
     }
@@ -395,7 +401,7 @@ mod tests {
         (4..=5).for_each(|index| run.apply(1, index, 2));
         run.tell(1, Fact::BackendDurable { consistent_index: 5 });
         run.broke(
-            "I7",
+            Oracle::I7,
             "The store of member 1 is durable with consistent index 5, but of its log only what comes up to 4 is on disk: \
              job 3, which holds 5, was still being written.",
         );
@@ -407,11 +413,11 @@ mod tests {
         run.stop(1, Stop::PowerLoss);
         run.lose_after(1, 3);
         run.start(1, 2);
-        let broken = run.broke(
-            "I7",
+        let violation = run.broke(
+            Oracle::I7,
             "Member 1 had its log on disk up to 4: job 2 was synced. After its restart its log ends at 3.",
         );
-        assert_eq!(broken.evidence.len(), 4);
+        assert_eq!(violation.events.len(), 4);
     }
 
     #[test]
@@ -421,7 +427,7 @@ mod tests {
         run.replace(1, (4, 1));
         run.start(1, 2);
         run.broke(
-            "I7",
+            Oracle::I7,
             "Member 1 had its log on disk up to 4: job 2 was synced. After its restart there is an entry of term 1.",
         );
     }
@@ -438,8 +444,8 @@ mod tests {
         run.lose_after(1, 4);
         run.start(1, 2);
         run.broke(
-            "I7",
-            "Member 1 had its log on disk up to 5: it had told member 2 so. After its restart its log ends at 4.",
+            Oracle::I7,
+            "Member 1 had its log on disk up to 5: it had said so to member 2. After its restart its log ends at 4.",
         );
     }
 
@@ -456,7 +462,7 @@ mod tests {
         run.lose_after(1, 4);
         run.start(1, 2);
         run.broke(
-            "I7",
+            Oracle::I7,
             "Member 1 had its log on disk up to 5: it had read it back from the medium after a power loss. \
              After its restart its log ends at 4.",
         );
@@ -468,7 +474,7 @@ mod tests {
         run.stop(1, Stop::PowerLoss);
         run.start(1, 1);
         run.broke(
-            "I7",
+            Oracle::I7,
             "The store of member 1 was durable with consistent index 2. After its restart it holds only what comes up to 1.",
         );
     }
@@ -481,7 +487,10 @@ mod tests {
         run.stop(1, Stop::PowerLoss);
         run.lose_state(1, 2, 2, 2);
         run.start(1, 3);
-        run.broke("I7", "Member 1 had commit index 3 on disk: job 3 was synced. After its restart it is 2.");
+        run.broke(
+            Oracle::I7,
+            "Member 1 had commit index 3 on disk: job 3 was synced. After its restart it is 2.",
+        );
     }
 
     #[test]
@@ -495,7 +504,7 @@ mod tests {
             1,
             Fact::Recovered { term, vote, commit, before, entries, consistent_index, revision, state_hash },
         );
-        run.broke("I7", "The store of member 1 holds everything up to 3, and its log begins after 4.");
+        run.broke(Oracle::I7, "The store of member 1 holds everything up to 3, and its log begins after 4.");
 
         let mut run = member();
         run.append(1, &[(5, 2)]);
@@ -505,14 +514,14 @@ mod tests {
         run.stop(1, Stop::PowerLoss);
         run.lose_after(1, 4);
         run.start(1, 5);
-        run.broke("I7", "The store of member 1 holds everything up to 5, but its log ends at 4.");
+        run.broke(Oracle::I7, "The store of member 1 holds everything up to 5, but its log ends at 4.");
 
         let mut run = member();
         run.commit(1, 4, 2);
         run.stop(1, Stop::PowerLoss);
         run.lose_state(1, 2, 2, 5);
         run.start(1, 3);
-        run.broke("I7", "Member 1 recovered commit index 5, but its log ends at 4.");
+        run.broke(Oracle::I7, "Member 1 recovered commit index 5, but its log ends at 4.");
     }
 
     #[test]
@@ -534,7 +543,7 @@ mod tests {
         run.sync(1, 4);
         run.tell(1, Fact::BackendDurable { consistent_index: 9 });
         run.holds();
-        assert_eq!(run.monitors.probes()[Probe::RestartsWithShorterLog], 1);
+        assert_eq!(run.invariants.probes()[Probe::RestartsWithShorterLog], 1);
     }
 
     #[test]
@@ -558,7 +567,7 @@ mod tests {
         run.stop(1, Stop::PowerLoss);
         run.lose_after(1, 3);
         run.start(1, 2);
-        assert_eq!(run.monitors.violations().len(), 1);
+        assert_eq!(run.sheet.violations().len(), 1);
     }
 
     #[test]
@@ -573,6 +582,6 @@ mod tests {
         run.tell(1, Fact::BackendDurable { consistent_index: 0 });
         run.votes(1, 2, 3);
         run.holds();
-        assert_eq!(run.monitors.probes()[Probe::DisksDamaged], 1);
+        assert_eq!(run.invariants.probes()[Probe::DisksDamaged], 1);
     }
 }

@@ -15,7 +15,8 @@ use record::{Event, Probe};
 
 use super::i4_state_machine_safety::{StateMachineSafety, Witness};
 use super::member::Member;
-use super::{Account, Findings};
+use super::{Breach, Breaches};
+use crate::Oracle;
 
 /// How it came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub(super) fn store(
     member: &Member,
     store: &Store,
     machine: &StateMachineSafety,
-    findings: &mut Findings,
+    breaches: &mut Breaches,
     probes: &mut Counts,
 ) {
     let Some(witness) = machine.witness(store.index) else { return };
@@ -49,15 +50,15 @@ pub(super) fn store(
         probes[Probe::StoresCompared] += 1;
     }
     if (witness.applied.revision, witness.applied.state_hash) != (store.revision, store.state_hash) {
-        differ(event, member, store, witness, findings);
+        differ(event, member, store, witness, breaches);
     }
 }
 
 #[cold]
-fn differ(event: &Event, member: &Member, store: &Store, witness: &Witness, findings: &mut Findings) {
+fn differ(event: &Event, member: &Member, store: &Store, witness: &Witness, breaches: &mut Breaches) {
     let (id, there) = (member.id, &witness.applied);
     let Store { index, revision, state_hash: hash, origin } = *store;
-    findings.add("I8", event, || {
+    breaches.add(Oracle::I8, event, || {
         let how = match origin {
             Origin::Applied => format!("Member {id} applied entry {index}."),
             Origin::Recovered => {
@@ -75,17 +76,19 @@ fn differ(event: &Event, member: &Member, store: &Store, witness: &Witness, find
         } else {
             format!("Its store is at revision {revision}; {of_witness}, the revision was {}.", there.revision)
         };
-        let account = Account::new(format!("Two different stores after entry {index}"))
+        let breach = Breach::new(format!("Two different stores after entry {index}"))
             .say(how)
             .say(what)
             .prove([witness.event()]);
-        if origin == Origin::Recovered { account.prove(member.restart()) } else { account }
+        if origin == Origin::Recovered { breach.prove(member.restart()) } else { breach }
     });
 }
 
 #[cfg(test)]
 mod tests {
     use record::{Fact, Probe, Stop};
+
+    use crate::Oracle;
 
     use super::super::script::{Script, applied, entry};
 
@@ -105,11 +108,11 @@ mod tests {
     fn another_revision_after_the_same_entry() {
         let mut run = applied_by_one();
         run.tell(2, applied(entry(1, 1), (7, 1_001), true));
-        let broken = run.broke(
-            "I8",
+        let violation = run.broke(
+            Oracle::I8,
             "Member 2 applied entry 1. Its store is at revision 7; when member 1 applied entry 1, the revision was 1.",
         );
-        assert_eq!(broken.evidence.len(), 2);
+        assert_eq!(violation.events.len(), 2);
     }
 
     #[test]
@@ -117,7 +120,7 @@ mod tests {
         let mut run = applied_by_one();
         run.tell(2, applied(entry(1, 1), (1, 7), true));
         run.broke(
-            "I8",
+            Oracle::I8,
             "Member 2 applied entry 1. Its store is at revision 1, as it was when member 1 applied entry 1, \
              but the content differs: hash 0000000000000007, then 00000000000003e9.",
         );
@@ -129,7 +132,7 @@ mod tests {
         run.stop(1, Stop::PowerLoss);
         run.start_with_store(1, 2, (1, 1_001));
         run.broke(
-            "I8",
+            Oracle::I8,
             "Member 1 started with a store that claims to hold everything up to entry 2. \
              Its store is at revision 1; when it first applied entry 2, the revision was 2.",
         );
@@ -140,7 +143,7 @@ mod tests {
         let mut run = applied_by_one();
         run.tell(2, Fact::SnapshotInstalled { index: 2, term: 1, revision: 3, state_hash: 1_002 });
         run.broke(
-            "I8",
+            Oracle::I8,
             "Member 2 installed a snapshot of everything up to entry 2. \
              Its store is at revision 3; when member 1 applied entry 2, the revision was 2.",
         );
@@ -155,6 +158,6 @@ mod tests {
         run.start(1, 1);
         run.apply(1, 2, 1);
         run.holds();
-        assert_eq!(run.monitors.probes()[Probe::StoresCompared], 4);
+        assert_eq!(run.invariants.probes()[Probe::StoresCompared], 4);
     }
 }

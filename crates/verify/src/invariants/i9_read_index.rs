@@ -17,7 +17,8 @@ use record::{Event, Fact, MemberId, Nanos};
 
 use super::commits::Commit;
 use super::member::Member;
-use super::{Account, Findings};
+use super::{Breach, Breaches};
+use crate::Oracle;
 
 const QUESTIONS: usize = 16_384;
 
@@ -50,13 +51,13 @@ impl ReadIndex {
         context: u64,
         member: &Member,
         committed: Option<Commit>,
-        findings: &mut Findings,
+        breaches: &mut Breaches,
     ) {
         let (time, incarnation) = (event.time, member.incarnation);
         let question = Question { time, member: member.id, incarnation, committed, answer: None };
         if let Some(first) = self.asked.insert(context, question) {
-            findings.add("I9", event, || {
-                Account::new("A ReadIndex context was used twice")
+            breaches.add(Oracle::I9, event, || {
+                Breach::new("A ReadIndex context was used twice")
                     .say(format!(
                         "Member {} asked for a read index with context {context:#x}, which {} had used already.",
                         member.id,
@@ -80,13 +81,13 @@ impl ReadIndex {
         event: &Event,
         (context, index): (u64, u64),
         member: &Member,
-        findings: &mut Findings,
+        breaches: &mut Breaches,
     ) {
         let id = member.id;
         let Some(question) = self.asked.get_mut(&context) else {
             if !self.forgot_open {
-                findings.add("I9", event, || {
-                    Account::new("A read index was confirmed that nobody asked for".to_string()).say(format!(
+                breaches.add(Oracle::I9, event, || {
+                    Breach::new("A read index was confirmed that nobody asked for".to_string()).say(format!(
                         "Member {id} took a confirmation of index {index} for context {context:#x}, which nobody ever used."
                     ))
                 });
@@ -104,30 +105,30 @@ impl ReadIndex {
         } else {
             return;
         };
-        findings.add("I9", event, || {
-            let account = Account::new(title.to_string()).prove([first.event(context)]);
+        breaches.add(Oracle::I9, event, || {
+            let breach = Breach::new(title.to_string()).prove([first.event(context)]);
             if first.member != id {
-                account.say(format!(
+                breach.say(format!(
                     "Member {id} took a confirmation of index {index} for context {context:#x}, which is a question of member {}.",
                     first.member
                 ))
             } else if first.incarnation != member.incarnation {
-                account
+                breach
                     .say(format!(
                         "Member {id} took a confirmation of index {index} for context {context:#x}, which it had asked before it was restarted."
                     ))
                     .prove(member.restart())
             } else if let Some((time, before)) = first.answer {
                 let fact = Fact::ReadIndexConfirmed { context, index: before };
-                account
+                breach
                     .say(format!(
                         "Member {id} took a confirmation of index {index} for context {context:#x}, which had been confirmed with index {before} already."
                     ))
                     .prove([Event { time, member: id, fact }])
             } else {
                 let commit = first.committed.map(|commit| (commit.event(), commit));
-                commit.into_iter().fold(account, |account, (proof, commit)| {
-                    account
+                commit.into_iter().fold(breach, |breach, (proof, commit)| {
+                    breach
                         .say(format!(
                             "Member {id} took a confirmation of index {index} for context {context:#x}, but when it asked, member {} had committed entry {}.",
                             commit.member, commit.index
@@ -167,12 +168,12 @@ mod tests {
         ask(&mut run, 1, 16);
         confirm(&mut run, 1, 16, 0);
         ask(&mut run, 1, 16);
-        let broken = run.broke(
-            "I9",
+        let violation = run.broke(
+            Oracle::I9,
             "Member 1 asked for a read index with context 0x10, which it had used already. \
              A late answer to the first question can be taken for one to the second.",
         );
-        assert_eq!(broken.evidence.len(), 2);
+        assert_eq!(violation.events.len(), 2);
     }
 
     #[test]
@@ -181,7 +182,7 @@ mod tests {
         ask(&mut run, 1, 16);
         ask(&mut run, 2, 16);
         run.broke(
-            "I9",
+            Oracle::I9,
             "Member 2 asked for a read index with context 0x10, which member 1 had used already. \
              A late answer to the first question can be taken for one to the second.",
         );
@@ -191,7 +192,10 @@ mod tests {
     fn a_confirmation_out_of_nothing() {
         let mut run = Script::new(2);
         confirm(&mut run, 1, 16, 4);
-        run.broke("I9", "Member 1 took a confirmation of index 4 for context 0x10, which nobody ever used.");
+        run.broke(
+            Oracle::I9,
+            "Member 1 took a confirmation of index 4 for context 0x10, which nobody ever used.",
+        );
     }
 
     #[test]
@@ -200,11 +204,11 @@ mod tests {
         ask(&mut run, 1, 16);
         confirm(&mut run, 1, 16, 0);
         confirm(&mut run, 1, 16, 1);
-        let broken = run.broke(
-            "I9",
+        let violation = run.broke(
+            Oracle::I9,
             "Member 1 took a confirmation of index 1 for context 0x10, which had been confirmed with index 0 already.",
         );
-        assert_eq!(broken.evidence.len(), 3);
+        assert_eq!(violation.events.len(), 3);
     }
 
     #[test]
@@ -215,14 +219,14 @@ mod tests {
         run.start(1, 0);
         confirm(&mut run, 1, 16, 0);
         run.broke(
-            "I9",
+            Oracle::I9,
             "Member 1 took a confirmation of index 0 for context 0x10, which it had asked before it was restarted.",
         );
         let mut run = Script::new(2);
         ask(&mut run, 1, 16);
         confirm(&mut run, 2, 16, 0);
         run.broke(
-            "I9",
+            Oracle::I9,
             "Member 2 took a confirmation of index 0 for context 0x10, which is a question of member 1.",
         );
     }
@@ -239,12 +243,12 @@ mod tests {
         confirm(&mut run, 1, 16, 2);
         run.holds();
         confirm(&mut run, 1, 17, 1);
-        let broken = run.broke(
-            "I9",
+        let violation = run.broke(
+            Oracle::I9,
             "Member 1 took a confirmation of index 1 for context 0x11, but when it asked, member 1 had committed entry 2. \
              A read at this index can miss writes that were acknowledged before it began.",
         );
-        assert_eq!(broken.evidence.len(), 3);
+        assert_eq!(violation.events.len(), 3);
     }
 
     #[test]
@@ -258,6 +262,6 @@ mod tests {
         }
         confirm(&mut run, 1, 1, 0);
         run.holds();
-        assert_eq!(run.monitors.reads.asked.len(), QUESTIONS);
+        assert_eq!(run.invariants.reads.asked.len(), QUESTIONS);
     }
 }

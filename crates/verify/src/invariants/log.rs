@@ -3,7 +3,7 @@
 //! Digests are not kept here. An index and a term name an entry, and I2 (log matching) watches that
 //! they name only one; so a log is a few runs of equal terms, however long it is.
 
-/// The term of an entry whose term no fact told: the last one under a snapshot that is still being
+/// The term of an entry whose term no fact reported: the last one under a snapshot that is still being
 /// installed.
 pub(super) const UNKNOWN: u64 = u64::MAX;
 

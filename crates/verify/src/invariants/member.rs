@@ -1,4 +1,4 @@
-//! What the facts told of one member so far: the ground on which the invariants judge the next fact.
+//! What the facts say of one member so far: the ground on which the invariants judge the next fact.
 //!
 //! Nothing is checked here. Every method is called after the invariants have seen the fact.
 
@@ -6,31 +6,31 @@ use record::fact::MessageHead;
 use record::{Event, Fact, FaultEffect, LogEntry, MemberId, Nanos, Role};
 
 use super::configuration::Configuration;
-use super::disk::{Disk, Held};
+use super::disk::{Disk, OnDisk};
 use super::i4_state_machine_safety::Witness;
 use super::log::TermLog;
 
 /// One member.
 #[derive(Debug)]
 pub(super) struct Member {
-    /// Its number.
+    /// Its id.
     pub id: MemberId,
-    /// How many-th life this is.
+    /// Counts its starts, from 1.
     pub incarnation: u32,
     /// The event that began it.
     pub started: Event,
-    /// How the life before ended.
+    /// How the process before ended.
     pub stopped: Option<Event>,
     /// The first fault that took back what its disk had confirmed. From then on nothing that was
     /// durable is expected of the member.
     pub damage: Option<Event>,
     /// Whether the page cache was lost since it last recovered.
     pub power_lost: bool,
-    /// Term, vote and role as last told.
-    pub state: Standing,
+    /// Term, vote and role as last reported.
+    pub state: RaftState,
     /// The last vote that left, its own included: when, to whom, in what, for whom.
     pub voted: Option<(Nanos, MemberId, MessageHead, u64)>,
-    /// What it goes by; `None` while nothing was told.
+    /// What it goes by; `None` while nothing was reported.
     pub configuration: Option<Configuration>,
     /// The log in memory.
     pub log: TermLog,
@@ -38,8 +38,8 @@ pub(super) struct Member {
     changed: u64,
     /// Commit index in memory.
     pub commit: u64,
-    /// When it was told, and the term of the entry there; `None` while it is what was recovered.
-    pub commit_told: Option<(Nanos, u64)>,
+    /// When it was reported, and the term of the entry there; `None` while it is what was recovered.
+    pub commit_reported: Option<(Nanos, u64)>,
     /// The disk.
     pub disk: Disk,
     /// The store holds everything up to here.
@@ -58,11 +58,11 @@ pub(super) struct Member {
 
 /// Term, vote and role.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Standing {
-    /// When they were told.
+pub(super) struct RaftState {
+    /// When they were reported.
     pub time: Nanos,
-    /// Whether a `State` told them; else they are what was recovered.
-    pub told: bool,
+    /// Whether a `State` reported them; else they are what was recovered.
+    pub reported: bool,
     pub term: u64,
     pub vote: u64,
     pub role: Role,
@@ -79,13 +79,13 @@ impl Member {
             stopped: None,
             damage: None,
             power_lost: false,
-            state: Standing::recovered(0, 0, 0),
+            state: RaftState::recovered(0, 0, 0),
             voted: None,
             configuration: None,
             log: TermLog::default(),
             changed: u64::MAX,
             commit: 0,
-            commit_told: None,
+            commit_reported: None,
             disk: Disk::new(),
             applied: 0,
             basis: 0,
@@ -110,14 +110,14 @@ impl Member {
     }
 
     /// It recovered `log` with this hard state and store.
-    pub fn recover(&mut self, time: Nanos, log: TermLog, found: Held, consistent_index: u64) {
+    pub fn recover(&mut self, time: Nanos, log: TermLog, found: OnDisk, consistent_index: u64) {
         let only_medium = self.power_lost || self.stopped.is_none();
         self.disk.recovered(found, only_medium);
         self.power_lost = false;
         self.log = log;
         self.changed = u64::MAX;
-        self.state = Standing::recovered(time, found.term, found.vote);
-        (self.commit, self.commit_told) = (found.commit, None);
+        self.state = RaftState::recovered(time, found.term, found.vote);
+        (self.commit, self.commit_reported) = (found.commit, None);
         (self.applied, self.basis, self.next) = (consistent_index, consistent_index, None);
         (self.installed, self.last_applied) = (None, None);
         self.backend = (self.backend.0.min(consistent_index), self.backend.1);
@@ -135,13 +135,13 @@ impl Member {
 
     /// A write of raft state was handed to the disk.
     #[inline]
-    pub fn saving(&mut self, time: Nanos, job: u64, held: Held) {
+    pub fn saving(&mut self, time: Nanos, job: u64, held: OnDisk) {
         self.disk.saving(time, job, held, self.changed);
         self.changed = u64::MAX;
     }
 
     /// A snapshot up to `index` replaced log and store. The log may be beyond it already, where its
-    /// entries were told before the store was ready.
+    /// entries were reported before the store was ready.
     pub fn install(&mut self, event: &Event, index: u64, term: u64) {
         let goes_on =
             self.log.last() > index && (self.log.before() == index || self.log.term_at(index) == Some(term));
@@ -157,7 +157,7 @@ impl Member {
         (self.installed, self.last_applied) = (Some(event.clone()), None);
     }
 
-    /// Whence the store had what comes up to `basis`, for a sentence.
+    /// Since when the store has what comes up to `basis`, for a sentence.
     pub fn since(&self) -> String {
         match (&self.installed, self.incarnation) {
             (Some(_), _) => "with the snapshot it installed".to_string(),
@@ -172,9 +172,9 @@ impl Member {
         basis.chain(self.last_applied.map(|last| last.event())).collect()
     }
 
-    /// The event that last told the commit index in this life.
+    /// The event that last reported the commit index in this life.
     pub fn commit_event(&self) -> Option<Event> {
-        let (time, term) = self.commit_told?;
+        let (time, term) = self.commit_reported?;
         Some(Event { time, member: self.id, fact: Fact::Committed { index: self.commit, term } })
     }
 
@@ -189,16 +189,16 @@ impl Member {
         self.disk.now.matched >= index && self.log.term_at(index).is_none_or(|here| here == term)
     }
 
-    /// The event that last told term, vote and role in this life.
-    pub fn standing(&self) -> Option<Event> {
-        let Standing { time, told, term, vote, role, leader } = self.state;
-        told.then_some(Event { time, member: self.id, fact: Fact::State { term, vote, role, leader } })
+    /// The event that last reported term, vote and role in this life.
+    pub fn state_event(&self) -> Option<Event> {
+        let RaftState { time, reported, term, vote, role, leader } = self.state;
+        reported.then_some(Event { time, member: self.id, fact: Fact::State { term, vote, role, leader } })
     }
 }
 
-impl Standing {
-    fn recovered(time: Nanos, term: u64, vote: u64) -> Standing {
-        Standing { time, told: false, term, vote, role: Role::Follower, leader: 0 }
+impl RaftState {
+    fn recovered(time: Nanos, term: u64, vote: u64) -> RaftState {
+        RaftState { time, reported: false, term, vote, role: Role::Follower, leader: 0 }
     }
 }
 

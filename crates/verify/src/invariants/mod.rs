@@ -1,6 +1,6 @@
 //! The invariants I1 to I10, checked as a run goes, at the event that breaks them.
 //!
-//! [`Monitors`] watches the facts of a run. It is told nothing else: what it knows of a member, its
+//! [`Invariants`] watches the facts of a run. It knows nothing else: what it knows of a member, its
 //! log and its disk it has from the facts before. `event` below is the table of which invariant looks
 //! at which fact. Every invariant is one file, whose head says what it demands, where that comes from,
 //! and what it does *not* check.
@@ -17,7 +17,7 @@
 //! holds them, all of a step's facts before the messages it sends, `JobDone` before what follows from
 //! it. A snapshot's `Saving` and `SnapshotInstalled` may come in either order.
 //!
-//! Members may join late, with an empty log, and may be removed. Until a configuration is told, all are voters.
+//! Members may join late, with an empty log, and may be removed. Until a configuration is reported, all are voters.
 
 mod commits;
 mod configuration;
@@ -44,11 +44,13 @@ mod words;
 
 use record::fact::MessageHead;
 use record::probe::Counts;
-use record::{Event, Fact, FaultEffect, LogEntry, MemberId, Nanos, Observer, Probe, Role, Stop};
+use record::{Event, Fact, FaultEffect, LogEntry, MemberId, Probe, Role, Stop};
 
+use crate::oracle::Monitor;
+use crate::{Oracle, Sheet, Violation, describe};
 use commits::{Commit, Commits};
 use configuration::Configuration;
-use disk::Held;
+use disk::OnDisk;
 use i1_election_safety::ElectionSafety;
 use i2_log_matching::LogMatching;
 use i4_state_machine_safety::{Applied, StateMachineSafety, Witness};
@@ -59,27 +61,9 @@ use log::TermLog;
 use member::Member;
 use probes::{ClusterProbes, ProcessProbes};
 
-/// A broken invariant.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Broken {
-    /// Its id: "I1" to "I10".
-    pub invariant: &'static str,
-    /// What is wrong, in a few words.
-    pub title: String,
-    /// What happened, for a person.
-    pub sentences: Vec<String>,
-    /// The events that prove it, by time; the last one is the one that broke it. An append is told by
-    /// the one entry it is about. At most a few a member.
-    pub evidence: Vec<Event>,
-    /// When it broke.
-    pub time: Nanos,
-    /// Whose fact broke it.
-    pub member: MemberId,
-}
-
-/// Watches a run.
+/// Watches a run for I1 to I10.
 #[derive(Debug)]
-pub struct Monitors {
+pub struct Invariants {
     /// By number, less one.
     members: Vec<Member>,
     commits: Commits,
@@ -88,16 +72,16 @@ pub struct Monitors {
     logs: LogMatching,
     machine: StateMachineSafety,
     reads: ReadIndex,
-    findings: Findings,
+    breaches: Breaches,
     cluster_probes: ClusterProbes,
     process_probes: ProcessProbes,
     probes: Counts,
 }
 
-impl Monitors {
+impl Invariants {
     /// For a cluster that never has others than the members 1 to `members`; those that join later count too.
-    pub fn new(members: u32) -> Monitors {
-        Monitors {
+    pub fn new(members: u32) -> Invariants {
+        Invariants {
             members: (1..=members).map(Member::new).collect(),
             commits: Commits::default(),
             configurations: Configurations::default(),
@@ -105,21 +89,11 @@ impl Monitors {
             logs: LogMatching::new(),
             machine: StateMachineSafety::new(),
             reads: ReadIndex::default(),
-            findings: Findings::default(),
+            breaches: Breaches::default(),
             cluster_probes: ClusterProbes::new(),
             process_probes: ProcessProbes::default(),
             probes: Counts::default(),
         }
-    }
-
-    /// What broke so far, in the order of the run.
-    pub fn violations(&self) -> &[Broken] {
-        &self.findings.broken
-    }
-
-    /// What broke.
-    pub fn into_violations(self) -> Vec<Broken> {
-        self.findings.broken
     }
 
     /// How often the run reached the probes that facts alone show. A check that is never near its edge proves
@@ -137,15 +111,15 @@ impl Monitors {
 
     fn state(&mut self, event: &Event, term: u64, vote: u64, role: Role, leader: u64) {
         let member = &mut self.members[place(event)];
-        i7_no_going_back::state(event, term, vote, member, &mut self.findings);
+        i7_no_going_back::state(event, term, vote, member, &mut self.breaches);
         let leads = role == Role::Leader && (member.state.role, member.state.term) != (Role::Leader, term);
-        member.state = member::Standing { time: event.time, told: true, term, vote, role, leader };
+        member.state = member::RaftState { time: event.time, reported: true, term, vote, role, leader };
         self.cluster_probes.leads(event.member, role == Role::Leader);
         if leads {
             self.probes[Probe::LeadersElected] += 1;
             self.cluster_probes.elected(member.configuration.as_ref(), &mut self.probes);
-            self.elections.leads(event, term, member, &mut self.findings);
-            i3_leader_completeness::leads(event, term, member, &self.commits, &mut self.findings);
+            self.elections.leads(event, term, member, &mut self.breaches);
+            i3_leader_completeness::leads(event, term, member, &self.commits, &mut self.breaches);
         }
     }
 
@@ -160,7 +134,7 @@ impl Monitors {
                 self.configurations.made(entry, gone_by);
             }
             let previous = member.log.term_at(entry.index.wrapping_sub(1));
-            self.logs.entry(event, member, entry, previous, &mut self.findings);
+            self.logs.entry(event, member, entry, previous, &mut self.breaches);
             self.cluster_probes.made(event.member, entry.index, self.probes[Probe::LeadersElected]);
         }
     }
@@ -170,7 +144,7 @@ impl Monitors {
         let member = &self.members[place(event)];
         let found = member.incarnation > 1 && member.next.is_none() && now.index == member.applied;
         let source = if found { Source::Restart } else { Source::Entry(member.log.term_at(now.index)) };
-        let new = self.configurations.told(event, &now, source, &mut self.findings);
+        let new = self.configurations.reported(event, &now, source, &mut self.breaches);
         self.cluster_probes.configured(event.member, &now, before.as_ref(), new, &mut self.probes);
         let member = &mut self.members[place(event)];
         let restarted = member.incarnation > 1 && member.next.is_none();
@@ -181,14 +155,14 @@ impl Monitors {
     #[inline]
     fn committed(&mut self, event: &Event, index: u64, term: u64) {
         let member = &mut self.members[place(event)];
-        i7_no_going_back::committed(event, index, member, &mut self.findings);
+        i7_no_going_back::committed(event, index, member, &mut self.breaches);
         member.commit = index;
-        member.commit_told = Some((event.time, term));
+        member.commit_reported = Some((event.time, term));
         if index > self.commits.index() {
             let (time, member, during) = (event.time, member.id, member.state.term);
             self.probes[Probe::Commits] += 1;
             let at = (index, term);
-            i5_durable_on_quorum::committed(event, at, &self.members, &mut self.findings, &mut self.probes);
+            i5_durable_on_quorum::committed(event, at, &self.members, &mut self.breaches, &mut self.probes);
             self.commits.advance(Commit { index, term, during, member, time });
         }
     }
@@ -197,13 +171,13 @@ impl Monitors {
     fn applied(&mut self, event: &Event, applied: &Applied) {
         let member = &mut self.members[place(event)];
         let index = applied.index;
-        i7_no_going_back::applied(event, index, member, &mut self.findings);
-        self.machine.applied(event, member, applied, &mut self.findings);
+        i7_no_going_back::applied(event, index, member, &mut self.breaches);
+        self.machine.applied(event, member, applied, &mut self.breaches);
         if applied.executed {
             let Applied { revision, state_hash, .. } = *applied;
             let store = Store { index, revision, state_hash, origin: Origin::Applied };
-            let (findings, probes) = (&mut self.findings, &mut self.probes);
-            i8_equal_state::store(event, member, &store, &self.machine, findings, probes);
+            let (breaches, probes) = (&mut self.breaches, &mut self.probes);
+            i8_equal_state::store(event, member, &store, &self.machine, breaches, probes);
             member.applied = index;
         }
         member.next = Some(index + 1);
@@ -214,18 +188,18 @@ impl Monitors {
         let index = store.index;
         let member = &mut self.members[place(event)];
         self.probes[Probe::SnapshotsInstalled] += 1;
-        self.configurations.installed(event, index, &mut self.findings);
+        self.configurations.installed(event, index, &mut self.breaches);
         self.cluster_probes.installed(event.member, self.configurations.newest(), &mut self.probes);
-        i7_no_going_back::installed(event, index, member, &mut self.findings);
-        let (findings, probes) = (&mut self.findings, &mut self.probes);
-        i8_equal_state::store(event, member, store, &self.machine, findings, probes);
+        i7_no_going_back::installed(event, index, member, &mut self.breaches);
+        let (breaches, probes) = (&mut self.breaches, &mut self.probes);
+        i8_equal_state::store(event, member, store, &self.machine, breaches, probes);
         member.install(event, index, term);
         self.forget();
     }
 
     fn backend_durable(&mut self, event: &Event, consistent_index: u64) {
         let member = &mut self.members[place(event)];
-        i7_no_going_back::backend(event, consistent_index, member, &mut self.findings);
+        i7_no_going_back::backend(event, consistent_index, member, &mut self.breaches);
         member.backend = (consistent_index, event.time);
         self.forget();
     }
@@ -244,9 +218,9 @@ impl Monitors {
         if i6_durable_before_promised::promises(head) {
             self.probes[Probe::Promises] += 1;
             self.cluster_probes.acknowledged(event.member);
-            i6_durable_before_promised::sent(event, to, head, member, &mut self.findings);
+            i6_durable_before_promised::sent(event, to, head, member, &mut self.breaches);
         } else if i6_durable_before_promised::leads(head) {
-            i6_durable_before_promised::led(event, to, head, member, &mut self.findings);
+            i6_durable_before_promised::led(event, to, head, member, &mut self.breaches);
         }
     }
 
@@ -277,13 +251,13 @@ impl Monitors {
 
 /// What a process found on its disk.
 struct Recovery<'a> {
-    hard_state: Held,
+    hard_state: OnDisk,
     before: (u64, u64),
     entries: &'a [LogEntry],
     store: Store,
 }
 
-impl Monitors {
+impl Invariants {
     fn recovered(&mut self, event: &Event, found: &Recovery<'_>) {
         let only_one = self.members.len() == 1;
         let member = &mut self.members[place(event)];
@@ -301,13 +275,13 @@ impl Monitors {
         for entry in found.entries {
             log.put(entry.index, entry.term);
             let previous = log.term_at(entry.index.wrapping_sub(1));
-            self.logs.entry(event, member, entry, previous, &mut self.findings);
+            self.logs.entry(event, member, entry, previous, &mut self.breaches);
         }
         self.probes[Probe::Restarts] += u64::from(member.stopped.is_some());
         self.probes[Probe::RestartsWithShorterLog] += u64::from(log.last() < member.log.last());
         self.probes[Probe::ExecutedAgain] += member.applied.saturating_sub(found.store.index);
 
-        let hard_state = Held { matched: log.last(), ..found.hard_state };
+        let hard_state = OnDisk { matched: log.last(), ..found.hard_state };
         if member.stopped.is_none() && hard_state.commit > self.commits.index() {
             // What a cluster begins with: nobody committed it.
             let (index, time) = (hard_state.commit, event.time);
@@ -315,19 +289,29 @@ impl Monitors {
             self.commits.advance(Commit { index, term, during: 0, member: member.id, time });
         }
         let consistent = found.store.index;
-        let findings = &mut self.findings;
-        i7_no_going_back::recovered(event, &log, hard_state, consistent, member, findings);
+        let breaches = &mut self.breaches;
+        i7_no_going_back::recovered(event, &log, hard_state, consistent, member, breaches);
         let (machine, probes) = (&self.machine, &mut self.probes);
-        i8_equal_state::store(event, member, &found.store, machine, findings, probes);
+        i8_equal_state::store(event, member, &found.store, machine, breaches, probes);
         member.recover(event.time, log, hard_state, consistent);
     }
 }
 
-impl Observer for Monitors {
+impl Monitor for Invariants {
     /// # Panics
     /// If a fact that only members have names no member of the cluster.
     #[inline]
-    fn event(&mut self, event: &Event) {
+    fn event(&mut self, event: &Event, sheet: &mut Sheet) {
+        self.see(event);
+        if !self.breaches.violations.is_empty() {
+            sheet.add_all(self.breaches.violations.drain(..));
+        }
+    }
+}
+
+impl Invariants {
+    #[inline]
+    fn see(&mut self, event: &Event) {
         self.process_probes.event(event, &mut self.probes);
         match &event.fact {
             Fact::Sent { to, head } => self.sent(event, *to, head),
@@ -346,7 +330,7 @@ impl Observer for Monitors {
             | Fact::Phase(_) => {}
             Fact::Appended(entries) => self.appended(event, entries),
             Fact::Saving { job, term, vote, commit, last_index } => {
-                let held = Held { matched: *last_index, term: *term, vote: *vote, commit: *commit };
+                let held = OnDisk { matched: *last_index, term: *term, vote: *vote, commit: *commit };
                 self.members[place(event)].saving(event.time, *job, held);
             }
             Fact::JobDone { job, synced, failed } => {
@@ -363,12 +347,12 @@ impl Observer for Monitors {
             }
             Fact::ReadIndexAsked { context } => {
                 let member = &self.members[place(event)];
-                self.reads.asked(event, *context, member, self.commits.newest, &mut self.findings);
+                self.reads.asked(event, *context, member, self.commits.newest, &mut self.breaches);
             }
             Fact::ReadIndexConfirmed { context, index } => {
                 self.probes[Probe::ReadsConfirmed] += 1;
                 let member = &self.members[place(event)];
-                self.reads.confirmed(event, (*context, *index), member, &mut self.findings);
+                self.reads.confirmed(event, (*context, *index), member, &mut self.breaches);
             }
             Fact::State { term, vote, role, leader } => self.state(event, *term, *vote, *role, *leader),
             Fact::BackendDurable { consistent_index } => self.backend_durable(event, *consistent_index),
@@ -407,7 +391,7 @@ impl Observer for Monitors {
                 revision,
                 state_hash,
             } => {
-                let hard_state = Held { matched: 0, term: *term, vote: *vote, commit: *commit };
+                let hard_state = OnDisk { matched: 0, term: *term, vote: *vote, commit: *commit };
                 let (index, revision, state_hash) = (*consistent_index, *revision, *state_hash);
                 let store = Store { index, revision, state_hash, origin: Origin::Recovered };
                 self.recovered(event, &Recovery { hard_state, before: *before, entries, store });
@@ -416,54 +400,56 @@ impl Observer for Monitors {
     }
 }
 
-/// Where a member of the cluster is in [`Monitors::members`].
+/// Where a member of the cluster is in [`Invariants::members`].
 #[inline]
 fn place(event: &Event) -> usize {
     (event.member as usize).wrapping_sub(1)
 }
 
-/// What broke: the first of each invariant and member.
+/// What the last event broke, and who broke what before.
 #[derive(Debug, Default)]
-struct Findings {
-    broken: Vec<Broken>,
+struct Breaches {
+    violations: Vec<Violation>,
+    known: Vec<(Oracle, MemberId)>,
 }
 
-impl Findings {
-    /// Takes note, unless the same invariant is known to be broken by this member.
+impl Breaches {
+    /// Takes note, unless it is known that this member breaks the invariant.
     #[cold]
-    fn add(&mut self, invariant: &'static str, event: &Event, account: impl FnOnce() -> Account) {
-        let known = |broken: &Broken| (broken.invariant, broken.member) == (invariant, event.member);
-        if self.broken.iter().any(known) {
+    fn add(&mut self, oracle: Oracle, event: &Event, breach: impl FnOnce() -> Breach) {
+        if self.known.contains(&(oracle, event.member)) {
             return;
         }
-        let Account { title, sentences, mut evidence } = account();
+        self.known.push((oracle, event.member));
+        let Breach { title, sentences, mut evidence } = breach();
         evidence.sort_by_key(|proof| proof.time);
         evidence.push(event.clone());
-        let (time, member) = (event.time, event.member);
-        self.broken.push(Broken { invariant, title, sentences, evidence, time, member });
+        let mut violation = Violation::new(oracle, event.time, title);
+        violation.sentences = sentences;
+        self.violations.push(violation.seen_in(evidence.iter().map(describe::event)));
     }
 }
 
-/// What there is to say about a violation, but for the event that breaks it.
-struct Account {
+/// What there is to say about a violation, but for the event that breaks the invariant.
+struct Breach {
     title: String,
     sentences: Vec<String>,
     evidence: Vec<Event>,
 }
 
-impl Account {
-    fn new(title: impl Into<String>) -> Account {
-        Account { title: title.into(), sentences: Vec::new(), evidence: Vec::new() }
+impl Breach {
+    fn new(title: impl Into<String>) -> Breach {
+        Breach { title: title.into(), sentences: Vec::new(), evidence: Vec::new() }
     }
 
     /// One more sentence.
-    fn say(mut self, sentence: impl Into<String>) -> Account {
+    fn say(mut self, sentence: impl Into<String>) -> Breach {
         self.sentences.push(sentence.into());
         self
     }
 
-    /// Events that prove it.
-    fn prove(mut self, events: impl IntoIterator<Item = Event>) -> Account {
+    /// Events that prove it. An append stands for the one entry it is about.
+    fn prove(mut self, events: impl IntoIterator<Item = Event>) -> Breach {
         self.evidence.extend(events);
         self
     }

@@ -1,23 +1,24 @@
-//! Tests only: a run told by hand, fact by fact.
+//! Tests only: a run written by hand, fact by fact.
 //!
 //! The script keeps what a member would know (its log, its term and vote, the number of its next job)
 //! so that a test only says what happens. It never judges.
 
 use record::fact::MessageHead;
-use record::{Event, Fact, FaultEffect, LogEntry, MemberId, MessageKind, Observer, Role, Stop};
+use record::{Event, Fact, FaultEffect, LogEntry, MemberId, MessageKind, Role, Stop};
 
-use super::{Broken, Monitors};
+use super::{Invariants, Monitor, Oracle, Sheet, Violation, describe};
 
 /// A run.
-pub(super) struct Script {
-    pub monitors: Monitors,
-    members: Vec<Told>,
+pub struct Script {
+    pub invariants: Invariants,
+    pub sheet: Sheet,
+    members: Vec<Known>,
     last: Event,
 }
 
-/// What was told of a member.
+/// What a member knows.
 #[derive(Clone, Default)]
-struct Told {
+struct Known {
     log: Vec<LogEntry>,
     before: (u64, u64),
     term: u64,
@@ -28,7 +29,7 @@ struct Told {
 }
 
 /// The entry that stands for index and term.
-pub(super) fn entry(index: u64, term: u64) -> LogEntry {
+pub fn entry(index: u64, term: u64) -> LogEntry {
     LogEntry { index, term, digest: 1_000 * term + index }
 }
 
@@ -42,25 +43,25 @@ impl Script {
 
     /// Members that are yet to start.
     pub fn without_members(members: u32) -> Script {
-        let monitors = Monitors::new(members);
+        let (invariants, sheet) = (Invariants::new(members), Sheet::default());
         let last = Event { time: 0, member: 0, fact: Fact::Phase(record::fact::Phase::Chaos) };
-        Script { monitors, members: vec![Told::default(); members as usize], last }
+        Script { invariants, sheet, members: vec![Known::default(); members as usize], last }
     }
 
     /// The member's log begins after this index and term, as all others' do.
     pub fn begin_after(&mut self, member: MemberId, before: (u64, u64)) {
-        let told = self.told(member);
-        (told.before, told.term, told.commit) = (before, before.1, before.0);
+        let known = self.known(member);
+        (known.before, known.term, known.commit) = (before, before.1, before.0);
     }
 
-    fn told(&mut self, member: MemberId) -> &mut Told {
+    fn known(&mut self, member: MemberId) -> &mut Known {
         &mut self.members[member as usize - 1]
     }
 
     /// Any fact.
     pub fn tell(&mut self, member: MemberId, fact: Fact) {
         self.last = Event { time: self.last.time + 1, member, fact };
-        self.monitors.event(&self.last);
+        self.invariants.event(&self.last, &mut self.sheet);
     }
 
     /// A fault with this effect strikes a member; 0 is nobody.
@@ -74,10 +75,10 @@ impl Script {
     }
 
     pub fn start_with_store(&mut self, member: MemberId, applied: u64, (revision, state_hash): (u64, u64)) {
-        let told = self.told(member);
-        told.incarnation += 1;
-        let incarnation = told.incarnation;
-        let Told { log, before, term, vote, commit, .. } = told.clone();
+        let known = self.known(member);
+        known.incarnation += 1;
+        let incarnation = known.incarnation;
+        let Known { log, before, term, vote, commit, .. } = known.clone();
         self.tell(member, Fact::Started { incarnation });
         let (entries, consistent_index) = (log, applied);
         let found =
@@ -92,24 +93,24 @@ impl Script {
 
     /// What comes after `last` is not on the disk any more.
     pub fn lose_after(&mut self, member: MemberId, last: u64) {
-        self.told(member).log.retain(|entry| entry.index <= last);
+        self.known(member).log.retain(|entry| entry.index <= last);
     }
 
     /// The disk has another entry, as (index, term), in the place of the one that was there.
     pub fn replace(&mut self, member: MemberId, (index, term): (u64, u64)) {
-        let there = self.told(member).log.iter_mut().find(|there| there.index == index);
+        let there = self.known(member).log.iter_mut().find(|there| there.index == index);
         *there.expect("an entry to replace") = entry(index, term);
     }
 
     /// The disk has this hard state.
     pub fn lose_state(&mut self, member: MemberId, term: u64, vote: u64, commit: u64) {
-        let told = self.told(member);
-        (told.term, told.vote, told.commit) = (term, vote, commit);
+        let known = self.known(member);
+        (known.term, known.vote, known.commit) = (term, vote, commit);
     }
 
     pub fn state(&mut self, member: MemberId, term: u64, vote: u64, role: Role) {
-        let told = self.told(member);
-        (told.term, told.vote) = (term, vote);
+        let known = self.known(member);
+        (known.term, known.vote) = (term, vote);
         self.tell(member, Fact::State { term, vote, role, leader: 0 });
     }
 
@@ -129,18 +130,18 @@ impl Script {
     /// Entries, as (index, term), enter the log in memory.
     pub fn append(&mut self, member: MemberId, entries: &[(u64, u64)]) {
         let entries: Vec<_> = entries.iter().map(|(index, term)| entry(*index, *term)).collect();
-        let told = self.told(member);
-        told.log.retain(|old| old.index < entries[0].index);
-        told.log.extend(&entries);
+        let known = self.known(member);
+        known.log.retain(|old| old.index < entries[0].index);
+        known.log.extend(&entries);
         self.tell(member, Fact::Appended(entries));
     }
 
     /// All that is in memory is handed to the disk; says as which job.
     pub fn save(&mut self, member: MemberId) -> u64 {
-        let told = self.told(member);
-        told.jobs += 1;
-        let last_index = told.log.last().map_or(told.before.0, |entry| entry.index);
-        let Told { jobs: job, term, vote, commit, .. } = *told;
+        let known = self.known(member);
+        known.jobs += 1;
+        let last_index = known.log.last().map_or(known.before.0, |entry| entry.index);
+        let Known { jobs: job, term, vote, commit, .. } = *known;
         self.tell(member, Fact::Saving { job, term, vote, commit, last_index });
         job
     }
@@ -176,7 +177,7 @@ impl Script {
     }
 
     pub fn commit(&mut self, member: MemberId, index: u64, term: u64) {
-        self.told(member).commit = index;
+        self.known(member).commit = index;
         self.tell(member, Fact::Committed { index, term });
     }
 
@@ -192,41 +193,46 @@ impl Script {
 
     /// A snapshot of everything up to `index` replaces log and store.
     pub fn install(&mut self, member: MemberId, index: u64, term: u64) {
-        let told = self.told(member);
-        told.log.clear();
-        told.before = (index, term);
+        let known = self.known(member);
+        known.log.clear();
+        known.before = (index, term);
         let (revision, state_hash) = (index, 1_000 + index);
         self.tell(member, Fact::SnapshotInstalled { index, term, revision, state_hash });
     }
 
-    /// The same, with the configuration that the snapshot names, told at the same moment.
+    /// The same, with the configuration that the snapshot namesat the same moment.
     pub fn snapshot(&mut self, member: MemberId, index: u64, term: u64, voters: &[u64]) {
         self.configure(member, index, voters, &[], &[]);
         self.last.time -= 1;
         self.install(member, index, term);
     }
 
-    /// Nothing is broken.
+    /// Nothing is violated.
     #[track_caller]
     pub fn holds(&self) {
-        assert_eq!(self.monitors.violations(), []);
+        assert_eq!(self.sheet.violations(), []);
     }
 
-    /// The last fact, and nothing before it, broke this invariant and only this one.
+    /// The last fact, and nothing before it, violates this invariant and only this one.
     #[track_caller]
-    pub fn broke(&self, invariant: &str, sentences: &str) -> &Broken {
-        let [broken] = self.monitors.violations() else {
-            panic!("not one violation but {:#?}", self.monitors.violations())
+    pub fn broke(&self, oracle: Oracle, sentences: &str) -> &Violation {
+        let [violation] = self.sheet.violations() else {
+            panic!("not one violation but {:#?}", self.sheet.violations())
         };
-        assert_eq!((broken.invariant, broken.sentences.join(" ").as_str()), (invariant, sentences));
-        assert_eq!(broken.evidence.last(), Some(&self.last));
-        assert!(broken.evidence.is_sorted_by_key(|event| event.time));
-        broken
+        assert_eq!((violation.oracle, violation.sentences.join(" ").as_str()), (oracle, sentences));
+        assert_eq!(violation.events.last(), Some(&describe::event(&self.last)));
+        assert!(violation.events.is_sorted_by_key(|line| seconds(line)), "{:#?}", violation.events);
+        violation
     }
 }
 
+/// The time at the beginning of an event's line.
+fn seconds(line: &str) -> f64 {
+    line.split_whitespace().next().and_then(|word| word.parse().ok()).expect("a line begins with its time")
+}
+
 /// The application of an entry, after which the store has this revision and hash.
-pub(super) fn applied(entry: LogEntry, (revision, state_hash): (u64, u64), executed: bool) -> Fact {
+pub fn applied(entry: LogEntry, (revision, state_hash): (u64, u64), executed: bool) -> Fact {
     let LogEntry { index, term, digest } = entry;
     Fact::Applied { index, term, digest, request: index, revision, state_hash, mutated: true, executed }
 }

@@ -8,9 +8,11 @@ use std::collections::{BTreeMap, VecDeque};
 
 use proptest::prelude::*;
 use record::fact::MessageHead;
-use record::{Event, Fact, LogEntry, MemberId, MessageKind, Observer, Stop};
+use record::{Event, Fact, LogEntry, MemberId, MessageKind, Stop};
 
-use super::Monitors;
+use super::Invariants;
+use crate::oracle::Monitor;
+use crate::{Oracle, Sheet};
 
 const MEMBERS: usize = 3;
 
@@ -76,8 +78,8 @@ struct Naive {
 }
 
 impl Naive {
-    /// Carries out an operation: the facts it is told by, and what the last of them breaks.
-    fn perform(&mut self, op: &Op) -> (Vec<(usize, Fact)>, Option<&'static str>) {
+    /// Carries out an operation: the facts of it, and what the last of them breaks.
+    fn perform(&mut self, op: &Op) -> (Vec<(usize, Fact)>, Option<Oracle>) {
         match *op {
             Op::Lead(member) => {
                 self.term += 1;
@@ -135,7 +137,7 @@ impl Naive {
                 };
                 let broken = (0..MEMBERS).filter(has).count() < MEMBERS / 2 + 1;
                 let fact = Fact::Committed { index: index as u64, term: entry.term };
-                (vec![(member, fact)], broken.then_some("I5"))
+                (vec![(member, fact)], broken.then_some(Oracle::I5))
             }
             Op::Acknowledge { member, back } => {
                 let index = self.logs[member].len().saturating_sub(back);
@@ -143,12 +145,12 @@ impl Naive {
                 let index = index as u64;
                 let head =
                     MessageHead { kind, term: 0, index, log_term: 0, commit: 0, reject: false, entries: 0 };
-                (vec![(member, Fact::Sent { to: 1, head })], broken.then_some("I6"))
+                (vec![(member, Fact::Sent { to: 1, head })], broken.then_some(Oracle::I6))
             }
         }
     }
 
-    fn append(&mut self, member: usize, entries: &[LogEntry]) -> (Vec<(usize, Fact)>, Option<&'static str>) {
+    fn append(&mut self, member: usize, entries: &[LogEntry]) -> (Vec<(usize, Fact)>, Option<Oracle>) {
         let mut broken = None;
         for entry in entries {
             let log = &mut self.logs[member];
@@ -157,7 +159,7 @@ impl Naive {
             log.push((*entry, self.copies));
             let prefix: Vec<_> = log.iter().map(|copy| copy.0).collect();
             if *self.prefixes.entry((entry.index, entry.term)).or_insert(prefix.clone()) != prefix {
-                broken = Some("I2");
+                broken = Some(Oracle::I2);
             }
         }
         (vec![(member, Fact::Appended(entries.to_vec()))], broken)
@@ -174,15 +176,16 @@ proptest! {
 
     #[test]
     fn the_monitors_break_where_a_comparison_of_whole_logs_does(ops in prop::collection::vec(op(), 0..120)) {
-        let (mut naive, mut monitors, mut time) = (Naive::default(), Monitors::new(MEMBERS as u32), 0);
+        let (mut naive, mut invariants, mut time) = (Naive::default(), Invariants::new(MEMBERS as u32), 0);
+        let mut sheet = Sheet::default();
         for op in &ops {
             let (facts, expected) = naive.perform(op);
             for (member, fact) in facts {
                 time += 1;
-                monitors.event(&Event { time, member: member as MemberId + 1, fact });
+                invariants.event(&Event { time, member: member as MemberId + 1, fact }, &mut sheet);
             }
-            let broken = monitors.violations().first().map(|broken| (broken.invariant, broken.time));
-            prop_assert_eq!(broken, expected.map(|invariant| (invariant, time)), "{:?} of {:?}", op, ops);
+            let first = sheet.violations().first().map(|violation| (violation.oracle, violation.time));
+            prop_assert_eq!(first, expected.map(|invariant| (invariant, time)), "{:?} of {:?}", op, ops);
             if expected.is_some() {
                 break;
             }

@@ -54,7 +54,7 @@ impl<T> Window<T> {
         }
     }
 
-    /// Makes `index` the next slot, over indexes nobody told of.
+    /// Makes `index` the next slot, over indexes nobody reported.
     #[cold]
     fn jump(&mut self, index: u64) {
         if index - self.base >= 2 * WINDOW as u64 {

@@ -18,7 +18,7 @@ use super::place::{Place, Position, is_write};
 use super::realtime::{Bound, Window};
 use crate::definite::{is_modelled, over_at};
 use crate::model::{self, Model};
-use crate::{Oracle, Severity, Violation, describe};
+use crate::{Oracle, Violation, describe};
 
 /// What a node says of the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -452,7 +452,7 @@ fn wrong_error(
     error: Error,
     expected: Option<Error>,
 ) -> Violation {
-    Violation::new(oracle(history, operation), Severity::Wrong, at, "an error without a reason")
+    Violation::new(oracle(history, operation), at, "an error without a reason")
         .say(format!(
             "{} was answered with \"{error}\" at {}.",
             describe::who(&history.operations[operation as usize]),
@@ -469,7 +469,7 @@ fn wrong_error(
 
 fn never_compacted(history: &History, operation: u32, revision: i64) -> Violation {
     let time = history.operations[operation as usize].returned().unwrap_or(0);
-    Violation::new(Oracle::K3, Severity::Wrong, time, "a revision is said to be compacted, but never was")
+    Violation::new(Oracle::K3, time, "a revision is said to be compacted, but never was")
         .say(answered(history, operation))
         .say(format!("No compaction beyond revision {revision} had been asked for by then."))
         .shown_by([operation as usize])
@@ -478,7 +478,7 @@ fn never_compacted(history: &History, operation: u32, revision: i64) -> Violatio
 fn compacted_twice(history: &History, one: u32, other: u32) -> Violation {
     let both = || [one, other].into_iter().filter(|number| *number != NOBODY).map(|number| number as usize);
     let time = both().filter_map(|number| history.operations[number].returned()).max().unwrap_or(0);
-    Violation::new(Oracle::K3, Severity::Wrong, time, "the same compaction was accepted twice")
+    Violation::new(Oracle::K3, time, "the same compaction was accepted twice")
         .say(answered(history, one))
         .say(answered(history, other))
         .say("The second should have been refused: that revision was compacted already.")
@@ -487,7 +487,7 @@ fn compacted_twice(history: &History, one: u32, other: u32) -> Violation {
 
 fn compacted_to_nothing(history: &History, operation: u32) -> Violation {
     let time = history.operations[operation as usize].returned().unwrap_or(0);
-    Violation::new(Oracle::K3, Severity::Wrong, time, "a compaction to a revision below 0 was accepted")
+    Violation::new(Oracle::K3, time, "a compaction to a revision below 0 was accepted")
         .say(answered(history, operation))
         .say("It should have been refused: nothing is below what an empty store is compacted to.")
         .shown_by([operation as usize])
@@ -497,12 +497,8 @@ fn compacted_to_nothing(history: &History, operation: u32) -> Violation {
 fn cycle(history: &History, stuck: &[u32], own: Option<Nanos>) -> Violation {
     let returned = |number: &u32| history.operations.get(*number as usize).and_then(|one| one.returned());
     let time = stuck.iter().filter_map(returned).max().unwrap_or(0);
-    let mut violation = Violation::new(
-        Oracle::K3,
-        Severity::Wrong,
-        time,
-        "compactions and reads of the past contradict each other",
-    );
+    let mut violation =
+        Violation::new(Oracle::K3, time, "compactions and reads of the past contradict each other");
     let mut sorted = stuck.to_vec();
     if let Some(own) = own {
         violation =
@@ -529,14 +525,13 @@ fn no_place(history: &History, node: &Node, earliest: &Bound) -> Violation {
         Says::Compacted(_) | Says::Refused(_) => "an answer came too early or too late",
     };
     let oracle = operation.map_or(Oracle::K3, |_| oracle(history, node.operation));
-    let mut violation =
-        Violation::new(oracle, Severity::Wrong, time, title).say(match (operation, node.says) {
-            (None, Says::Compacts(revision)) => format!(
-                "A member compacted to revision {revision} of its own accord, when the newest was {}.",
-                node.ceiling.position.revision()
-            ),
-            _ => answered(history, node.operation),
-        });
+    let mut violation = Violation::new(oracle, time, title).say(match (operation, node.says) {
+        (None, Says::Compacts(revision)) => format!(
+            "A member compacted to revision {revision} of its own accord, when the newest was {}.",
+            node.ceiling.position.revision()
+        ),
+        _ => answered(history, node.operation),
+    });
     violation = violation.shown_by(operation.map(|_| node.operation as usize));
     for (bound, when) in [(earliest, "It comes after"), (&node.ceiling, "It comes before")] {
         if bound.by != NOBODY && bound.by != node.operation {

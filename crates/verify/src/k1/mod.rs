@@ -37,7 +37,7 @@ use api::Request;
 use record::{Applied, History, WatchStream};
 
 use crate::model::FIRST_REVISION;
-use crate::{Oracle, Severity, Violation};
+use crate::{Context, Oracle, Sheet, Violation};
 use crate::{definite, describe};
 use gaps::Filled;
 pub use known::Known;
@@ -67,9 +67,9 @@ impl Default for Premises<'_> {
     }
 }
 
-/// What the engine found out.
+/// What the engine came to.
 #[derive(Debug, Default)]
-pub struct Finding {
+pub struct Replayed {
     /// What does not hold; of K1, K2 and K3.
     pub violations: Vec<Violation>,
     /// What could not be decided, and why; a sentence each.
@@ -90,68 +90,81 @@ pub struct Finding {
     pub known: Option<Known>,
 }
 
+/// Judges a record by K1, and by what of K2 and K3 its replay shows.
+pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
+    let replayed = context.replayed();
+    sheet.checked(Oracle::K1, "operations placed by revision and compared", replayed.placed);
+    sheet.checked(Oracle::K1, "of these without an answer", replayed.resolved);
+    sheet.checked(Oracle::K1, "errors and compactions fitted in", replayed.loose);
+    sheet.checked(Oracle::K1, "revisions", replayed.revisions);
+    sheet.checked(Oracle::K1, "entries that members asked for themselves", replayed.own);
+    sheet.checked(Oracle::K1, "answers held against the rights of who asked", replayed.rights);
+    sheet.add_all(replayed.violations.iter().cloned());
+    replayed.undecided.iter().for_each(|sentence| sheet.leave_open(sentence));
+}
+
 /// Checks a history.
 ///
 /// # Panics
 /// If the operations are not in the order of their calls.
-pub fn check(history: &History, premises: &Premises<'_>) -> Finding {
+pub fn check(history: &History, premises: &Premises<'_>) -> Replayed {
     let calls = history.operations.iter().map(|operation| operation.call);
     assert!(calls.is_sorted(), "a history is in the order of its calls; the reader of a file sorts it");
-    let mut finding = Finding::default();
+    let mut replayed = Replayed::default();
     // What the services wrote only evidence tells: they are writers that the history does not have.
     let services = premises.applied.is_none() && calls_services(history);
     let others_compact = !premises.closed;
     let premises = &Premises { closed: premises.closed && !services, ..*premises };
     let start = premises.start_revision;
-    let mut order = Order::new(history, premises.applied, start, &mut finding.violations);
-    let (somewhere, open) = realtime::sweep(history, &order, start, &mut finding.violations);
+    let mut order = Order::new(history, premises.applied, start, &mut replayed.violations);
+    let (somewhere, open) = realtime::sweep(history, &order, start, &mut replayed.violations);
     let known = order.steps.len();
     if premises.applied.is_none()
-        && !fill_gaps(history, premises, services, &mut order.steps, &open, order.leases, &mut finding)
+        && !fill_gaps(history, premises, services, &mut order.steps, &open, order.leases, &mut replayed)
     {
-        finding.known = Some(Known::of_answers(history, &order, start));
-        return finding;
+        replayed.known = Some(Known::of_answers(history, &order, start));
+        return replayed;
     }
     let guessed = order.steps.len() > known;
 
     let mut replay =
         Replay::new(history, start).by_evidence(premises.applied.unwrap_or_default(), order.rights);
-    let until = replay_all(&mut replay, history, &order.steps, premises, &mut finding);
+    let until = replay_all(&mut replay, history, &order.steps, premises, &mut replayed);
     let finished = premises.closed && (premises.applied.is_some() || open.is_empty());
     if replay.lost_track {
-        finding.undecided.push(
+        replayed.undecided.push(
             "A lease ended of its own accord while several had keys; which one it was is not in the evidence."
                 .to_string(),
         );
-        finding.violations.clear();
-        finding.known = Some(Known::of_replay(&order, replay.model, until, finished));
-        return finding;
+        replayed.violations.clear();
+        replayed.known = Some(Known::of_replay(&order, replay.model, until, finished));
+        return replayed;
     }
-    finding.placed = order.steps.iter().filter(|step| step.operation != NOBODY).count();
+    replayed.placed = order.steps.iter().filter(|step| step.operation != NOBODY).count();
     let answered = |step: &&Step| definite::over_at(&history.operations[step.operation as usize]).is_some();
     let of_clients = order.steps.iter().filter(|step| step.operation != NOBODY);
-    finding.resolved = finding.placed - of_clients.filter(answered).count();
-    finding.own = order.steps.iter().filter(|step| step.operation == NOBODY && step.rank > 0).count();
+    replayed.resolved = replayed.placed - of_clients.filter(answered).count();
+    replayed.own = order.steps.iter().filter(|step| step.operation == NOBODY && step.rank > 0).count();
     let closed = premises.closed && start == FIRST_REVISION;
-    finding.rights = rights::check(history, premises.applied, &order, closed, &mut finding.violations);
-    finding.revisions = order.steps.iter().filter(|step| step.position.makes_revision()).count();
+    replayed.rights = rights::check(history, premises.applied, &order, closed, &mut replayed.violations);
+    replayed.revisions = order.steps.iter().filter(|step| step.position.makes_revision()).count();
     if order.loose {
         let model = &replay.model;
         let mut wrong = Vec::new();
         let (open_may_be, wrote) = (premises.applied.is_none(), !premises.closed);
         let unseen = loose::Unseen { open: open_may_be, wrote, compacted: others_compact };
-        finding.loose = loose::check(history, &order, &somewhere, &open, unseen, model, &mut wrong);
+        replayed.loose = loose::check(history, &order, &somewhere, &open, unseen, model, &mut wrong);
         if guessed && !wrong.is_empty() {
-            finding.undecided.push(format!(
+            replayed.undecided.push(format!(
                 "{} errors or compactions do not fit the first explanation found for the revisions that nobody was acknowledged for; without evidence another one may exist.",
                 wrong.len()
             ));
         } else {
-            finding.violations.extend(wrong);
+            replayed.violations.extend(wrong);
         }
     }
-    finding.known = Some(Known::of_replay(&order, replay.model, until, finished));
-    finding
+    replayed.known = Some(Known::of_replay(&order, replay.model, until, finished));
+    replayed
 }
 
 /// Explains revisions without evidence. Says whether there is a point in going on. `services` is whether members write keys
@@ -163,10 +176,10 @@ fn fill_gaps(
     steps: &mut Vec<Step>,
     open: &[Window],
     leases: bool,
-    finding: &mut Finding,
+    replayed: &mut Replayed,
 ) -> bool {
     if leases {
-        finding.undecided.push(
+        replayed.undecided.push(
             "The history has leases, and there is no evidence of the order in which the cluster applied them."
                 .to_string(),
         );
@@ -182,7 +195,7 @@ fn fill_gaps(
         return true;
     }
     if services {
-        finding.undecided.push(
+        replayed.undecided.push(
             "The history has calls of the lock and election services, and there is no evidence of what these wrote."
                 .to_string(),
         );
@@ -205,7 +218,7 @@ fn fill_gaps(
     steps.sort_unstable();
     if let Some(why) = hopeless {
         let count = open.len();
-        finding.undecided.push(format!(
+        replayed.undecided.push(format!(
             "The {count} writes without an answer were not found to explain the revisions that nobody was acknowledged for: {why}."
         ));
     }
@@ -235,7 +248,7 @@ fn replay_all(
     history: &History,
     steps: &[Step],
     premises: &Premises<'_>,
-    finding: &mut Finding,
+    replayed: &mut Replayed,
 ) -> i64 {
     let mut wrong = 0;
     let mut explained = true;
@@ -244,7 +257,7 @@ fn replay_all(
         if let Some(revision) = replay.missing(step) {
             until = until.min(revision - 1);
             if explained {
-                finding.violations.push(unexplained(history, step, revision, premises));
+                replayed.violations.push(unexplained(history, step, revision, premises));
                 explained = false;
             }
             let before = step.position.revision() - i64::from(step.position.makes_revision());
@@ -257,7 +270,7 @@ fn replay_all(
         if let Err(mismatch) = taken {
             wrong += 1;
             if wrong <= MISMATCHES_SHOWN {
-                finding.violations.push(mismatch.violation(
+                replayed.violations.push(mismatch.violation(
                     history,
                     premises.applied.unwrap_or_default(),
                     steps,
@@ -266,7 +279,7 @@ fn replay_all(
             }
         }
     }
-    if let Some(last) = finding.violations.last_mut()
+    if let Some(last) = replayed.violations.last_mut()
         && wrong > MISMATCHES_SHOWN
     {
         last.sentences.push(format!("{} more answers do not fit either.", wrong - MISMATCHES_SHOWN));
@@ -277,8 +290,7 @@ fn replay_all(
 fn unexplained(history: &History, step: &Step, revision: i64, premises: &Premises<'_>) -> Violation {
     let witness = history.operations.get(step.operation as usize);
     let time = witness.and_then(|witness| witness.returned()).unwrap_or(0);
-    let mut violation =
-        Violation::new(Oracle::K1, Severity::Wrong, time, format!("nobody made revision {revision}"));
+    let mut violation = Violation::new(Oracle::K1, time, format!("nobody made revision {revision}"));
     if let Some(witness) = witness {
         violation =
             violation.say(format!("There was a revision {revision}: {}.", describe::operation(witness)));

@@ -11,7 +11,7 @@ use super::rights::names_lease;
 use crate::definite::{is_definite, is_modelled, is_of_auth};
 use crate::describe;
 use crate::model::{Model, auth};
-use crate::{Oracle, Severity, Violation};
+use crate::{Oracle, Violation};
 
 /// Stands for "no operation" where one is numbered.
 pub const NOBODY: u32 = u32::MAX;
@@ -312,7 +312,7 @@ fn impossible_revision(operation: &Operation, number: usize, start: i64) -> Viol
     let revision =
         operation.response().and_then(|response| response.header()).map_or(0, |header| header.revision);
     let time = operation.returned().unwrap_or(operation.call);
-    Violation::new(Oracle::K1, Severity::Wrong, time, "an answer names a revision that cannot be")
+    Violation::new(Oracle::K1, time, "an answer names a revision that cannot be")
         .say(format!(
             "{} was answered with revision {revision} at {}.",
             describe::who(operation),
@@ -331,12 +331,8 @@ fn made_twice(history: &History, one: &Step, other: &Step) -> Violation {
         .collect();
     let time =
         operations.iter().filter_map(|number| history.operations[*number].returned()).max().unwrap_or(0);
-    let mut violation = Violation::new(
-        Oracle::K1,
-        Severity::Wrong,
-        time,
-        format!("revision {revision} was made by two writes"),
-    );
+    let mut violation =
+        Violation::new(Oracle::K1, time, format!("revision {revision} was made by two writes"));
     for number in &operations {
         let operation = &history.operations[*number];
         violation = violation.say(match operation.returned() {
@@ -357,26 +353,21 @@ fn applied_elsewhere(operation: &Operation, entry: &Applied) -> Violation {
     let revision =
         operation.response().and_then(|response| response.header()).map_or(0, |header| header.revision);
     let time = operation.returned().unwrap_or(entry.time);
-    Violation::new(
-        Oracle::K1,
-        Severity::Wrong,
-        time,
-        "a write was answered with another revision than it made",
-    )
-    .say(format!(
-        "{} was acknowledged as revision {revision} at {}.",
-        describe::who(operation),
-        describe::time(time)
-    ))
-    .say(format!("The cluster applied it at index {} as revision {}.", entry.index, entry.revision))
-    .shown_by(entry.operation.map(|number| number as usize))
+    Violation::new(Oracle::K1, time, "a write was answered with another revision than it made")
+        .say(format!(
+            "{} was acknowledged as revision {revision} at {}.",
+            describe::who(operation),
+            describe::time(time)
+        ))
+        .say(format!("The cluster applied it at index {} as revision {}.", entry.index, entry.revision))
+        .shown_by(entry.operation.map(|number| number as usize))
 }
 
 fn refused_and_done(operation: &Operation, entry: &Applied) -> Violation {
     let Outcome::Error { at, error } = &operation.outcome else {
         unreachable!("only an error is placed somewhere and refused");
     };
-    Violation::new(Oracle::K1, Severity::Wrong, *at, "a refused operation took effect")
+    Violation::new(Oracle::K1, *at, "a refused operation took effect")
         .say(format!("{} was refused with \"{error}\" at {}.", describe::who(operation), describe::time(*at)))
         .say(format!(
             "The cluster applied it all the same, at index {} as revision {}.",

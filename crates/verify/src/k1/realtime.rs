@@ -8,7 +8,7 @@ use record::{History, Nanos, Outcome};
 use super::order::{NOBODY, Order};
 use super::place::{Place, Position};
 use crate::definite::over_at;
-use crate::{Oracle, Severity, Violation};
+use crate::{Oracle, Violation};
 use crate::{answer, describe};
 
 /// A bound and the operation that sets it.
@@ -158,7 +158,7 @@ fn out_of_order(history: &History, late: usize, early: usize) -> Violation {
         Outcome::Error { error, .. } => format!("answered with \"{error}\""),
         Outcome::Unknown { .. } => "carried out".to_string(),
     };
-    Violation::new(Oracle::K1, Severity::Wrong, time, title)
+    Violation::new(Oracle::K1, time, title)
         .say(format!("{} was {} at {}.", describe::who(witness), said(witness), describe::time(known)))
         .say(format!(
             "{} was called later, at {}, yet it was {}, which comes before that.",

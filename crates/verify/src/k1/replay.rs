@@ -13,7 +13,7 @@ use super::order::{NOBODY, Step};
 use super::place::{is_beside_the_store, is_write};
 use super::rights::taken_as_nobodys;
 use crate::model::{Model, Ties, auth};
-use crate::{Oracle, Severity, Violation};
+use crate::{Oracle, Violation};
 use crate::{answer, definite, describe, k2, k3};
 
 /// The replay on its way.
@@ -136,7 +136,7 @@ impl<'a> Replay<'a> {
         request: &Request,
         step: &Step,
     ) -> Result<Response, Error> {
-        // A member that had not heard yet that users are told apart took it as nobody's (`rights`).
+        // A member that had not heard yet that authentication is on took it as nobody's (`rights`).
         if self.model.auth().is_enabled()
             && matches!(operation.outcome, Outcome::Error { error, .. } if taken_as_nobodys(operation, error))
         {
@@ -153,7 +153,7 @@ impl<'a> Replay<'a> {
         };
         let refused = match operation.outcome {
             Outcome::Error { error: error @ (Error::UserEmpty | Error::PermissionDenied), .. } => Some(error),
-            // It may have been refused for its token, and nobody was told.
+            // It may have been refused for its token, and no answer says so.
             Outcome::Unknown { .. } if !keys.is_empty() && !step.position.makes_revision() => {
                 Some(Error::AuthOldRevision)
             }
@@ -170,7 +170,7 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// A lease ends of its own accord. Which one can only be told where a single one has keys.
+    /// A lease ends of its own accord. Which one is only known where a single one has keys.
     fn expire(&mut self) {
         let mut with_keys = self.model.leases_with_keys();
         match (with_keys.next(), with_keys.next()) {
@@ -196,7 +196,7 @@ pub(crate) fn granted(operation: &Operation) -> Cow<'_, Request> {
     }
 }
 
-/// The id of a lease that the server chose and that no client was told: by the entry, where it has the request as it
+/// The id of a lease that the server chose and that is in no answer: by the entry, where it has the request as it
 /// was proposed, else one that no lease has.
 fn chosen_id(entry: &Applied) -> i64 {
     match entry.internal.as_deref() {
@@ -250,7 +250,7 @@ impl Mismatch {
             }
             _ => "got no answer, and was applied".to_string(),
         };
-        let mut violation = Violation::new(oracle, Severity::Wrong, time, title)
+        let mut violation = Violation::new(oracle, time, title)
             .say(format!("{} {said}.", describe::who(operation)))
             .say(format!("By all writes up to that revision, {}.", self.difference))
             .shown_by([number]);
@@ -268,7 +268,7 @@ impl Mismatch {
         let what = entry.internal.as_deref().map_or_else(String::new, describe::request);
         let made = if entry.mutated { "made" } else { "was applied at" };
         let title = "what a member did of its own accord does not fit";
-        Violation::new(Oracle::K1, Severity::Wrong, entry.time, title)
+        Violation::new(Oracle::K1, entry.time, title)
             .say(format!(
                 "Entry {}, `{what}`, which a member asked for itself, {made} revision {}.",
                 entry.index, entry.revision

@@ -18,7 +18,7 @@ use super::order::Order;
 use super::place::{is_beside_the_store, is_local, is_write};
 use crate::model::auth::{self, Auth};
 use crate::model::{self, Ties};
-use crate::{Oracle, Severity, Violation};
+use crate::{Oracle, Violation};
 use crate::{answer, definite, describe};
 
 /// The auth stores of a run.
@@ -211,8 +211,8 @@ impl<'a> Timeline<'a> {
     }
 }
 
-/// Whether it was refused for the lack of a user that it did not lack: a member that had not heard yet that users are
-/// told apart takes the request as nobody's, and finds the change in the log before it.
+/// Whether it was refused because it names no user though it does: a member that had not heard yet that authentication is
+/// on takes the request as nobody's, and finds the change in the log before it.
 pub(super) fn taken_as_nobodys(operation: &Operation, error: Error) -> bool {
     error == Error::UserEmpty && operation.user.is_some()
 }
@@ -238,7 +238,7 @@ fn wrong(operation: &Operation, number: usize, reason: String) -> Violation {
     };
     let who =
         operation.user.as_deref().map_or("Nobody in particular".to_string(), |user| format!("User {user:?}"));
-    Violation::new(Oracle::K1, Severity::Wrong, time, title)
+    Violation::new(Oracle::K1, time, title)
         .say(format!("{who} asked: {}.", describe::operation(operation)))
         .say(reason)
         .shown_by([number])

@@ -22,7 +22,7 @@ pub struct Life {
     pub granted: Nanos,
     /// Whether a member asked for it itself, for a service, and may renew it where no client sees it.
     pub own: bool,
-    /// Whether the grant may have been refused for want of space, which nobody was told.
+    /// Whether the grant may have been refused because space ran out, which no answer says.
     pub doubtful: bool,
     /// What ended it.
     pub end: Option<End>,
@@ -47,12 +47,12 @@ pub struct End {
 #[derive(Debug, Default)]
 pub struct Lives {
     by_id: BTreeMap<i64, Vec<Life>>,
-    /// Grants whose id no client was told, and the evidence has not.
+    /// Grants whose id is neither in an answer nor in the evidence.
     pub nameless: usize,
 }
 
 impl Lives {
-    /// By the evidence, and by what clients were told of their keep-alives. A keep-alive without an answer is allowed
+    /// By the evidence, and by the answers to keep-alives. A keep-alive without an answer is allowed
     /// to renew until `slack` after its client gave up.
     pub fn new(history: &History, applied: &[Applied], slack: Nanos) -> Lives {
         let mut lives = Lives::default();
@@ -174,10 +174,10 @@ fn was_refused(operation: &Operation) -> bool {
 }
 
 fn space_is_scarce(history: &History, applied: &[Applied]) -> bool {
-    let told = |operation: &Operation| {
+    let says = |operation: &Operation| {
         matches!(operation.request, Request::Alarm(_))
             || matches!(operation.outcome, Outcome::Error { error: Error::NoSpace, .. })
     };
     let own = |entry: &Applied| matches!(entry.internal.as_deref(), Some(Request::Alarm(_)));
-    history.operations.iter().any(told) || applied.iter().any(own)
+    history.operations.iter().any(says) || applied.iter().any(own)
 }

@@ -5,22 +5,22 @@
 //! * L2: none stays, after healing, longer than its time by the slowest clock, counted from the last moment at which
 //!   it may have been renewed or a new leader began to look after leases (it gives each its whole time anew, or what
 //!   the last checkpoint left of it), and what a new leader adds, and the bound.
-//! * L3 (`told`): what keep-alives, time-to-live and lists say is so.
+//! * L3 (`answers`): what keep-alives, time-to-live and lists say is so.
 //!
 //! That the keys of a lease go with it in one revision, and that nothing else makes one go, is K1's replay.
 //!
-//! Needs the evidence. Not checked: that the time a lease has left is right to the second; leases whose id nobody was
-//! told; lateness of leases that the lock and election services made for themselves; lateness before healing; without the times of lessors, what a change of leader adds. What L3 leaves out,
-//! its own header says.
+//! Needs the evidence. Not checked: that the time a lease has left is right to the second; leases whose id no
+//! answer names; lateness of leases that the lock and election services made for themselves; lateness before healing;
+//! without the times of lessors, what a change of leader adds. What L3 leaves out, its own header says.
 
+mod answers;
 mod lessors;
 mod lives;
-mod told;
 
 use record::{Applied, History, Nanos};
 
 use crate::k1::Known;
-use crate::{Oracle, Severity, Violation, describe};
+use crate::{Context, Oracle, Sheet, Violation, describe};
 pub use lessors::Lessors;
 use lives::{End, Life, Lives};
 
@@ -49,39 +49,37 @@ pub struct Terms {
     pub end: Nanos,
 }
 
-/// What was found.
-#[derive(Debug, Default)]
-pub struct Finding {
-    /// What does not hold.
-    pub violations: Vec<Violation>,
-    /// How many leases ended because their time was over.
-    pub expired: usize,
-    /// How many leases were held against the latest moment at which they had to end.
-    pub timed: usize,
-    /// How many answers about leases were compared.
-    pub told: usize,
+/// Judges a record by L1 to L3, where there is evidence.
+pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
+    if !context.applied().is_empty() {
+        check(context.history(), context.applied(), context.known(), &context.terms(), sheet);
+    }
 }
 
-/// Checks a history by its evidence. `known` is the store, for the keys of leases.
-pub fn check(history: &History, applied: &[Applied], known: Option<&Known>, terms: &Terms) -> Finding {
-    let mut finding = Finding::default();
+/// `known` is the store, for the keys of leases.
+fn check(history: &History, applied: &[Applied], known: Option<&Known>, terms: &Terms, sheet: &mut Sheet) {
+    let (mut expired, mut timed) = (0, 0);
+    let mut violations = Vec::new();
     let lives = Lives::new(history, applied, terms.bound);
     for (id, life) in lives.iter() {
         if let Some(end) = life.end.filter(|end| end.expired) {
-            finding.expired += 1;
-            finding.violations.extend(too_early(id, life, end, terms));
+            expired += 1;
+            violations.extend(too_early(id, life, end, terms));
         }
         if let Some(due) = latest_end(life, terms) {
-            finding.timed += 1;
+            timed += 1;
             let ended = life.end.map_or(terms.end, |end| end.time);
             if ended > due {
-                finding.violations.push(too_late(id, life, due, terms));
+                violations.push(too_late(id, life, due, terms));
             }
         }
     }
-    told::check(history, applied, &lives, known, terms, &mut finding);
-    crowd(&mut finding.violations);
-    finding
+    let answers = answers::check(history, applied, &lives, known, terms, &mut violations);
+    crowd(&mut violations);
+    sheet.checked(Oracle::L1, "leases whose time was over", expired);
+    sheet.checked(Oracle::L2, "leases held against the latest moment of their end", timed);
+    sheet.checked(Oracle::L3, "answers about leases", answers);
+    sheet.add_all(violations);
 }
 
 /// How long a lease lives by a clock of this rate; the whole nanoseconds of it.
@@ -98,7 +96,7 @@ fn earliest_end(life: &Life, at: Nanos, terms: &Terms) -> (Nanos, Option<usize>)
     (since.saturating_add(by_clock(life.ttl, terms.clock_rates.1)), last.map(|(.., number)| *number))
 }
 
-/// The latest moment at which the lease has to be gone; `None` where that cannot be told.
+/// The latest moment at which the lease has to be gone; `None` where that is not known.
 fn latest_end(life: &Life, terms: &Terms) -> Option<Nanos> {
     let ended = life.end.map_or(terms.end, |end| end.time);
     let asked = life.end.is_some_and(|end| !end.expired);
@@ -135,7 +133,7 @@ fn too_early(id: i64, life: &Life, end: End, terms: &Terms) -> Option<Violation>
         None => "it was granted",
     };
     let from = due - by_clock(life.ttl, terms.clock_rates.1);
-    let violation = Violation::new(Oracle::L1, Severity::Lost, end.time, "a lease ended before its time")
+    let violation = Violation::new(Oracle::L1, end.time, "a lease ended before its time")
         .say(format!(
             "Lease {id} of {} s ended at {}; at {} {since}.",
             life.ttl,
@@ -157,7 +155,7 @@ fn too_late(id: i64, life: &Life, due: Nanos, terms: &Terms) -> Violation {
         None => "never renewed for sure".to_string(),
     };
     let time = life.end.map_or(terms.end, |end| end.time);
-    Violation::new(Oracle::L2, Severity::Stuck, time, "a lease stayed after its time")
+    Violation::new(Oracle::L2, time, "a lease stayed after its time")
         .say(format!(
             "Lease {id} of {} s was granted at {} and {renewed}.",
             life.ttl,

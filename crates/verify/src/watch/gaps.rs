@@ -1,11 +1,11 @@
 //! Changes that a watcher was passed over with: owed, never delivered, though later ones were.
 //!
 //! Which promise that breaks depends on where it is: W6 and W10 before the first event, W7 between events, W12 where the
-//! missing revisions can have been compacted, of which the watcher should have been told. Of a revision that came in part
+//! missing revisions can have been compacted, which the watcher should have heard of. Of a revision that came in part
 //! nothing is said here (W4).
 
-use super::account::{Account, Delivery};
-use super::{Look, seen, told};
+use super::ledger::{Delivery, Ledger};
+use super::{Look, said, seen};
 use crate::truth::Truth;
 use crate::{Oracle, Severity, Violation};
 
@@ -34,18 +34,18 @@ pub struct Gap<'a, 'b> {
 }
 
 /// The first gap of a kind.
-pub fn find<'a, 'b>(account: &'b Account<'a>, truth: &Truth, kind: Where) -> Option<Gap<'a, 'b>> {
-    let reached = account.reached();
-    let first_got = account.owed.iter().position(|owed| owed.got.is_some()).unwrap_or(reached);
-    let missing = account.owed[..reached].iter().enumerate().filter(|(_, owed)| owed.got.is_none());
+pub fn find<'a, 'b>(ledger: &'b Ledger<'a>, truth: &Truth, kind: Where) -> Option<Gap<'a, 'b>> {
+    let reached = ledger.reached();
+    let first_got = ledger.owed.iter().position(|owed| owed.got.is_some()).unwrap_or(reached);
+    let missing = ledger.owed[..reached].iter().enumerate().filter(|(_, owed)| owed.got.is_none());
     let mut jumps: Option<Vec<u32>> = None;
     let mut found: Option<Gap<'a, 'b>> = None;
     for (at, owed) in missing {
-        if account.of_revision(at).iter().any(|owed| owed.got.is_some()) {
+        if ledger.of_revision(at).iter().any(|owed| owed.got.is_some()) {
             continue;
         }
-        let highest = jumps.get_or_insert_with(|| highest(account));
-        let jump = &account.deliveries[highest.partition_point(|number| *number <= owed.number)];
+        let highest = jumps.get_or_insert_with(|| highest(ledger));
+        let jump = &ledger.deliveries[highest.partition_point(|number| *number <= owed.number)];
         if truth.may_be_dropped(owed.number, jump.at) {
             continue;
         }
@@ -65,9 +65,9 @@ pub fn find<'a, 'b>(account: &'b Account<'a>, truth: &Truth, kind: Where) -> Opt
 }
 
 /// For each delivery the highest number up to there of those that are owed.
-fn highest(account: &Account<'_>) -> Vec<u32> {
-    let mut got = vec![0; account.deliveries.len()];
-    for owed in &account.owed {
+fn highest(ledger: &Ledger<'_>) -> Vec<u32> {
+    let mut got = vec![0; ledger.deliveries.len()];
+    for owed in &ledger.owed {
         if let Some(place) = owed.got {
             got[place as usize] = owed.number;
         }
@@ -80,20 +80,15 @@ fn highest(account: &Account<'_>) -> Vec<u32> {
     got
 }
 
-/// Changes that a watcher was owed before the first one it was told of, as a violation of `oracle`.
-pub fn missed_first(
-    look: &Look<'_>,
-    account: &Account<'_>,
-    oracle: Oracle,
-    title: &str,
-) -> Option<Violation> {
-    let gap = find(account, look.truth, Where::Before)?;
+/// Changes that a watcher was owed before the first one it received, as a violation of `oracle`.
+pub fn missed_first(look: &Look<'_>, ledger: &Ledger<'_>, oracle: Oracle, title: &str) -> Option<Violation> {
+    let gap = find(ledger, look.truth, Where::Before)?;
     let responses = [gap.jump.response];
-    let violation = seen(account.watcher, oracle, Severity::Lost, gap.jump.at, title, &responses);
-    let first =
-        format!("The first it was told of is {}; {} before it are missing.", told(gap.jump), gap.count);
+    let violation = seen(ledger.watcher, oracle, gap.jump.at, title, &responses);
+    let first = format!("The first it received is {}; {} before it are missing.", said(gap.jump), gap.count);
     Some(
         violation
+            .of_severity(Severity::Lost)
             .say(first)
             .say(format!("The first of these: {}.", look.made(gap.number)))
             .shown_by(look.maker(gap.revision)),

@@ -1,17 +1,17 @@
-//! W1 to W12: what watchers are told.
+//! W1 to W12: what watchers receive.
 //!
 //! The names are those of etcd's own promises: filtered, ordered, unique, atomic, bookmarkable, resumable, reliable. The
-//! streams are taken apart (`stream`), each watcher's account is drawn up against what really happened (`account`,
-//! [`Truth`]), and each oracle looks at the accounts.
+//! streams are taken apart (`stream`), each watcher's ledger is drawn up against what really happened (`ledger`,
+//! [`Truth`]), and each oracle looks at the ledgers.
 //!
-//! One cause is told once for a watcher and oracle; a watcher that missed a hundred events is one violation.
+//! One cause is one violation for a watcher and oracle; a watcher that missed a hundred events is one violation.
 //!
 //! Not checked, by any of them: how late an event is while faults last; what was under way when a stream broke; a
 //! watcher's events against those of another (each is held against the truth alone); member, cluster and term of headers;
 //! whether a user may watch what he watches. Where the truth is not known, only what a stream says against itself.
 
-mod account;
 mod gaps;
+mod ledger;
 pub mod stream;
 mod w10_from_now_on;
 mod w11_delivery;
@@ -28,11 +28,11 @@ mod w9_is_create;
 
 use std::collections::BTreeMap;
 
-use record::{Nanos, Record, WatchStream};
+use record::{History, Nanos, Record, WatchStream};
 
 use crate::truth::Truth;
-use crate::{Oracle, Severity, Violation, describe};
-use account::{Account, Delivery};
+use crate::{Context, Oracle, Sheet, Violation, describe};
+use ledger::{Delivery, Ledger};
 use stream::Watcher;
 
 /// More violations of one oracle than this are only counted.
@@ -44,10 +44,10 @@ struct Look<'a> {
     truth: &'a Truth,
 }
 
-/// What an oracle does with one account: how many things it looked at it adds to the count.
-type Check = fn(&Look<'_>, &Account<'_>, &mut usize) -> Option<Violation>;
+/// What an oracle does with one ledger: how many things it looked at it adds to the count.
+type Check = fn(&Look<'_>, &Ledger<'_>, &mut usize) -> Option<Violation>;
 
-/// The oracles over accounts, and what each looks at.
+/// The oracles over ledgers, and what each looks at.
 const CHECKS: [(Oracle, &str, Check); 12] = [
     (Oracle::W1, "events held against keys and filters", w1_filter::check),
     (Oracle::W2, "events in their order", w2_ordered::check),
@@ -63,23 +63,20 @@ const CHECKS: [(Oracle, &str, Check); 12] = [
     (Oracle::W12, "watchers that met a compaction", w12_reasons::check),
 ];
 
-/// What was found.
-#[derive(Debug, Default)]
-pub struct Finding {
-    /// What does not hold.
-    pub violations: Vec<Violation>,
-    /// What could not be decided, and why; a sentence each.
-    pub undecided: Vec<String>,
-    /// What was looked at, and at how many.
-    pub looked: Vec<(Oracle, &'static str, usize)>,
-    /// How many watchers there were.
-    pub watchers: usize,
+/// Whether the history has watchers, or copies that clients keep by watchers.
+pub(crate) fn is_watched(history: &History) -> bool {
+    !(history.watches.is_empty() && history.caches.is_empty())
 }
 
-/// Checks all streams of a record.
-pub fn check(record: &Record, truth: &Truth) -> Finding {
+/// Judges a record by W1 to W12.
+pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
+    if let (true, Some(truth)) = (is_watched(context.history()), context.truth()) {
+        check(context.record, truth, sheet);
+    }
+}
+
+fn check(record: &Record, truth: &Truth, sheet: &mut Sheet) {
     let look = Look { record, truth };
-    let mut finding = Finding::default();
     let mut report = Report::default();
     let mut looked = [0; CHECKS.len()];
     let (mut creations, mut cancellations, mut unknown) = (0, 0, 0);
@@ -87,31 +84,29 @@ pub fn check(record: &Record, truth: &Truth) -> Finding {
         let transcript = stream::read(number, stream);
         creations += transcript.creations;
         cancellations += transcript.cancellations;
-        finding.watchers += transcript.watchers.len();
         report.take(w4_atomic::slips(stream, &transcript));
         report.take(w12_reasons::slips(&look, stream, &transcript));
         report.take(w11_delivery::unanswered(&look, stream, &transcript));
         for watcher in &transcript.watchers {
-            let account = Account::new(watcher, truth);
-            unknown += account.deliveries.iter().filter(|one| !truth.knows(one.revision)).count();
+            let ledger = Ledger::new(watcher, truth);
+            unknown += ledger.deliveries.iter().filter(|one| !truth.knows(one.revision)).count();
             for ((.., check), looked) in CHECKS.iter().zip(&mut looked) {
-                report.take(check(&look, &account, looked));
+                report.take(check(&look, &ledger, looked));
             }
         }
     }
     for ((oracle, what, _), looked) in CHECKS.iter().zip(looked) {
-        finding.looked.push((*oracle, what, looked));
+        sheet.checked(*oracle, what, looked);
     }
-    finding.looked.push((Oracle::W12, "creations answered", creations));
-    finding.looked.push((Oracle::W12, "cancellations", cancellations));
-    finding.violations = report.violations();
+    sheet.checked(Oracle::W12, "creations answered", creations);
+    sheet.checked(Oracle::W12, "cancellations", cancellations);
+    sheet.add_all(report.violations());
     if unknown > 0 {
-        finding.undecided.push(format!(
-            "Of {unknown} events that watchers were told of only the order was judged: what was in the store after revision {} is not known.",
+        sheet.leave_open(format!(
+            "Of {unknown} events that watchers received only the order was judged: what was in the store after revision {} is not known.",
             truth.until()
         ));
     }
-    finding
 }
 
 /// The violations, the first few of each oracle.
@@ -147,14 +142,7 @@ impl Report {
 }
 
 /// A violation that a watcher saw, with the responses that show it.
-fn seen(
-    watcher: &Watcher<'_>,
-    oracle: Oracle,
-    severity: Severity,
-    at: Nanos,
-    title: &str,
-    responses: &[usize],
-) -> Violation {
+fn seen(watcher: &Watcher<'_>, oracle: Oracle, at: Nanos, title: &str, responses: &[usize]) -> Violation {
     let asked = format!(
         "Client {} watched {} by member {} (stream {}, watcher {}, created at {} with revision {}).",
         watcher.stream.client,
@@ -165,7 +153,7 @@ fn seen(
         describe::time(watcher.created),
         watcher.revision
     );
-    Violation::new(oracle, severity, at, title).say(asked).seen_in(lines(watcher.stream, responses))
+    Violation::new(oracle, at, title).say(asked).seen_in(lines(watcher.stream, responses))
 }
 
 /// Responses of a stream, a line each.
@@ -178,9 +166,9 @@ fn lines(stream: &WatchStream, responses: &[usize]) -> Vec<String> {
 }
 
 /// What an event says, to stand in a sentence.
-fn told(delivery: &Delivery<'_>) -> String {
+fn said(delivery: &Delivery<'_>) -> String {
     match &delivery.event.kv {
-        Some(kv) => format!("`{}`", describe::change(account::is_delete(delivery.event), kv)),
+        Some(kv) => format!("`{}`", describe::change(ledger::is_delete(delivery.event), kv)),
         None => "an event without a pair".to_string(),
     }
 }

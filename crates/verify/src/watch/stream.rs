@@ -38,7 +38,7 @@ pub struct Watcher<'a> {
     pub created: Nanos,
     /// The store's revision when it was created, by its member's word.
     pub revision: i64,
-    /// What it was told, in order.
+    /// What it received, in order.
     pub replies: Vec<Reply<'a>>,
     /// How it ended before its stream did.
     pub end: Option<End>,
@@ -51,7 +51,7 @@ impl<'a> Watcher<'a> {
     }
 }
 
-/// What a watcher is told.
+/// What a watcher receives.
 #[derive(Debug)]
 pub enum Reply<'a> {
     /// Changes.
@@ -390,7 +390,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The text of an error that etcd told as Go's gRPC prints it, with the code before it: so it does where it is about who
+/// The text of an error as Go's gRPC prints it, with the code before it: so it does where it is about who
 /// asks.
 fn without_status(reason: &str) -> &str {
     let status = reason.strip_prefix("rpc error: code = ");

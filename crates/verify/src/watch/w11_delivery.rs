@@ -1,6 +1,6 @@
 //! W11: what a watcher is owed arrives after healing.
 //!
-//! A watcher whose stream is open at the end of the run has been told of every change up to the revision its member ended
+//! A watcher whose stream is open at the end of the run has received every change up to the revision its member ended
 //! at, or that it was compacted; a creation on such a stream has been answered. The bound is the settle phase, which must not end before, unless it
 //! gives up; [`DELIVERY`] is what is allowed for what happened in its last moments.
 //!
@@ -12,17 +12,17 @@ use api::etcdserverpb::WatchRequest;
 use api::etcdserverpb::watch_request::RequestUnion;
 use record::{Nanos, WatchStream};
 
-use super::account::Account;
+use super::ledger::Ledger;
 use super::stream::Transcript;
 use super::{Look, lines, seen};
-use crate::{Oracle, Severity, Violation, describe};
+use crate::{Oracle, Violation, describe};
 
 /// How long before the end of the run a change must have been made, its watcher created and the cluster healed, so that
 /// it must have arrived: twenty rounds of etcd's slowest watch loop (100 ms; `mvcc/watchable_store.go`).
 pub const DELIVERY: Nanos = 2_000_000_000;
 
-pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
-    let watcher = account.watcher;
+pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
+    let watcher = ledger.watcher;
     if watcher.end.is_some() || !look.is_due(watcher.stream, watcher.created) {
         return None;
     }
@@ -40,12 +40,12 @@ pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Opti
         let in_time = look.truth.made_at(revision).is_some_and(|made| made + DELIVERY <= end);
         revision <= member && in_time
     };
-    *looked += account.owed.iter().filter(|owed| owed.revision <= member).count();
-    let late: Vec<_> = account.owed[account.reached()..].iter().filter(|owed| due(owed.revision)).collect();
+    *looked += ledger.owed.iter().filter(|owed| owed.revision <= member).count();
+    let late: Vec<_> = ledger.owed[ledger.reached()..].iter().filter(|owed| due(owed.revision)).collect();
     let first = late.first()?;
-    let title = "a watcher was never told of a change";
+    let title = "a watcher never received a change";
     let last = watcher.stream.received.len().saturating_sub(1);
-    let violation = seen(watcher, Oracle::W11, Severity::Stuck, end, title, &[last]);
+    let violation = seen(watcher, Oracle::W11, end, title, &[last]);
     Some(
         violation
             .say(format!(
@@ -63,7 +63,7 @@ pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Opti
 pub fn unanswered(look: &Look<'_>, stream: &WatchStream, transcript: &Transcript<'_>) -> Option<Violation> {
     let (sent, request) = transcript.unanswered.iter().find(|(sent, _)| look.is_due(stream, *sent))?;
     let end = look.record.stats.virtual_ns;
-    let violation = Violation::new(Oracle::W11, Severity::Stuck, end, "a watcher was never created");
+    let violation = Violation::new(Oracle::W11, end, "a watcher was never created");
     Some(
         violation
             .say(format!(

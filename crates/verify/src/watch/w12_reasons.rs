@@ -15,24 +15,24 @@
 use api::{Error, Request};
 use record::{Nanos, Outcome, WatchStream};
 
-use super::account::Account;
 use super::gaps::{self, Where};
+use super::ledger::Ledger;
 use super::stream::{End, Transcript, Wrong};
-use super::{Look, lines, seen, told};
+use super::{Look, lines, said, seen};
 use crate::definite::is_definite;
 use crate::{Oracle, Severity, Violation, describe};
 
-pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
-    let found = cancelled(look, account, looked).or_else(|| kept(look, account, looked));
-    found.or_else(|| passed_over(look, account))
+pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
+    let found = cancelled(look, ledger, looked).or_else(|| kept(look, ledger, looked));
+    found.or_else(|| passed_over(look, ledger))
 }
 
 /// A watcher that was cancelled by a compaction.
-fn cancelled(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
-    let Some(End::Compacted { at, revision, response }) = account.watcher.end else { return None };
+fn cancelled(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
+    let Some(End::Compacted { at, revision, response }) = ledger.watcher.end else { return None };
     *looked += 1;
     let broken = |title: &str| {
-        seen(account.watcher, Oracle::W12, Severity::Wrong, at, title, &[response])
+        seen(ledger.watcher, Oracle::W12, at, title, &[response])
             .say(format!("At {} it was cancelled: compacted at {revision}.", describe::time(at)))
     };
     let happened = look.truth.compactions_by(at).any(|compaction| compaction.revision == revision);
@@ -40,8 +40,8 @@ fn cancelled(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Opti
         let violation = broken("a watcher was cancelled by a compaction that never was");
         return Some(violation.say(format!("Nothing had been compacted at revision {revision} by then.")));
     }
-    let needs = account.newest().map_or(account.first, |newest| account.first.max(newest + 1));
-    let knows_first = account.watcher.request.start_revision >= 0;
+    let needs = ledger.newest().map_or(ledger.first, |newest| ledger.first.max(newest + 1));
+    let knows_first = ledger.watcher.request.start_revision >= 0;
     (knows_first && needs >= revision).then(|| {
         broken("a watcher was cancelled by a compaction that took nothing from it")
             .say(format!("It needed nothing before revision {needs}."))
@@ -49,14 +49,15 @@ fn cancelled(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Opti
 }
 
 /// A watcher that was led past compacted revisions.
-fn passed_over(look: &Look<'_>, account: &Account<'_>) -> Option<Violation> {
-    let gap = gaps::find(account, look.truth, Where::Compacted)?;
+fn passed_over(look: &Look<'_>, ledger: &Ledger<'_>) -> Option<Violation> {
+    let gap = gaps::find(ledger, look.truth, Where::Compacted)?;
     let title = "a watcher was passed over compacted revisions without a word";
     let responses = [gap.jump.response];
-    let violation = seen(account.watcher, Oracle::W12, Severity::Lost, gap.jump.at, title, &responses);
+    let violation = seen(ledger.watcher, Oracle::W12, gap.jump.at, title, &responses);
     Some(
         violation
-            .say(format!("It was told of {}; {} before that never came.", told(gap.jump), gap.count))
+            .of_severity(Severity::Lost)
+            .say(format!("It received {}; {} before that never came.", said(gap.jump), gap.count))
             .say(format!("The first of these: {}.", look.made(gap.number)))
             .say("They can have been compacted by then; it should have been cancelled with that reason.")
             .shown_by(look.maker(gap.revision)),
@@ -64,13 +65,13 @@ fn passed_over(look: &Look<'_>, account: &Account<'_>) -> Option<Violation> {
 }
 
 /// A watcher that should have been cancelled at once, and was not.
-fn kept(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
-    let watcher = account.watcher;
+fn kept(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
+    let watcher = ledger.watcher;
     let start = watcher.request.start_revision;
     if start <= 0 || watcher.end.is_some() {
         return None;
     }
-    let reached = account.newest().unwrap_or(0);
+    let reached = ledger.newest().unwrap_or(0);
     let gone = |compaction: &&crate::truth::Compaction| {
         // Its member had gone on since, so it had compacted.
         compaction.after.is_some_and(|after| after < watcher.revision) && compaction.revision > start
@@ -83,14 +84,14 @@ fn kept(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Vi
     let title = "a watcher that needs compacted revisions was not cancelled";
     let at = watcher.stream.received.last().map_or(watcher.created, |(at, _)| *at);
     Some(
-        seen(watcher, Oracle::W12, Severity::Wrong, at, title, &[])
+        seen(watcher, Oracle::W12, at, title, &[])
             .say(format!(
                 "Its member was at revision {} then; at revision {} it had compacted to {}.",
                 watcher.revision,
                 compaction.after.unwrap_or(0),
                 compaction.revision
             ))
-            .say("It was never told that what it asked for is gone."),
+            .say("It was never received that what it asked for is gone."),
     )
 }
 
@@ -99,7 +100,7 @@ pub fn slips(look: &Look<'_>, stream: &WatchStream, transcript: &Transcript<'_>)
     transcript.slips.iter().find_map(|slip| {
         let (at, response) = &stream.received[slip.response];
         let (title, sentence) = words(look, *at, &response.cancel_reason, &slip.what)?;
-        let violation = Violation::new(Oracle::W12, Severity::Wrong, *at, title);
+        let violation = Violation::new(Oracle::W12, *at, title);
         let who = format!("Client {} had a stream of watchers with member {}.", stream.client, stream.member);
         Some(violation.say(who).say(sentence).seen_in(lines(stream, &[slip.response])))
     })

@@ -1,29 +1,29 @@
-//! W3: no watcher is told of a change twice.
+//! W3: no watcher receives a change twice.
 //!
 //! Two events are of the same change if they agree in key, revision and kind, and the truth, where it is known, has no
 //! more of these.
 //!
 //! Not checked: what a client gets again on another stream, because it asked for it again.
 
-use super::account::{Account, is_delete};
-use super::{Look, seen, told};
-use crate::{Oracle, Severity, Violation, describe};
+use super::ledger::{Ledger, is_delete};
+use super::{Look, said, seen};
+use crate::{Oracle, Violation, describe};
 
-pub fn check(_: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
-    *looked += account.deliveries.len();
-    let at = account.deliveries.iter().position(|delivery| delivery.again)?;
-    let again = &account.deliveries[at];
+pub fn check(_: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
+    *looked += ledger.deliveries.len();
+    let at = ledger.deliveries.iter().position(|delivery| delivery.again)?;
+    let again = &ledger.deliveries[at];
     let same = |other: &&super::Delivery<'_>| {
         (other.revision, other.key(), is_delete(other.event))
             == (again.revision, again.key(), is_delete(again.event))
     };
-    let first = account.deliveries[..at].iter().find(same).unwrap_or(again);
-    let title = "a watcher was told of a change twice";
+    let first = ledger.deliveries[..at].iter().find(same).unwrap_or(again);
+    let title = "a watcher received a change twice";
     let responses = [first.response, again.response];
-    let violation = seen(account.watcher, Oracle::W3, Severity::Wrong, again.at, title, &responses);
+    let violation = seen(ledger.watcher, Oracle::W3, again.at, title, &responses);
     Some(violation.say(format!(
-        "It was told of {} at {}, and again at {}.",
-        told(again),
+        "It received {} at {}, and again at {}.",
+        said(again),
         describe::time(first.at),
         describe::time(again.at)
     )))

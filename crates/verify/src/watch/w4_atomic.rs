@@ -10,58 +10,56 @@ use std::collections::BTreeMap;
 
 use record::WatchStream;
 
-use super::account::{Account, Owed};
+use super::ledger::{Ledger, Owed};
 use super::stream::{Reply, Transcript, Wrong};
 use super::{Look, lines, seen};
-use crate::{Oracle, Severity, Violation};
+use crate::{Oracle, Violation};
 
-pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
-    split(account).or_else(|| torn(look, account, looked))
+pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
+    split(ledger).or_else(|| torn(look, ledger, looked))
 }
 
 /// A revision in two responses.
-fn split(account: &Account<'_>) -> Option<Violation> {
+fn split(ledger: &Ledger<'_>) -> Option<Violation> {
     let mut place: BTreeMap<i64, usize> = BTreeMap::new();
     let mut last = None;
-    for (at, delivery) in account.deliveries.iter().enumerate() {
+    for (at, delivery) in ledger.deliveries.iter().enumerate() {
         if delivery.again || last == Some((delivery.revision, delivery.reply)) {
             continue;
         }
         last = Some((delivery.revision, delivery.reply));
-        let first = &account.deliveries[*place.entry(delivery.revision).or_insert(at)];
+        let first = &ledger.deliveries[*place.entry(delivery.revision).or_insert(at)];
         if first.reply != delivery.reply {
             let title = "the changes of one revision came in two responses";
             let responses = [first.response, delivery.response];
-            let violation =
-                seen(account.watcher, Oracle::W4, Severity::Wrong, delivery.at, title, &responses);
+            let violation = seen(ledger.watcher, Oracle::W4, delivery.at, title, &responses);
             let revision = delivery.revision;
-            return Some(violation.say(format!("Revision {revision} is one write, and is told as one.")));
+            return Some(violation.say(format!("Revision {revision} is one write, and comes as one.")));
         }
     }
     None
 }
 
 /// A revision that came in part.
-fn torn(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
-    for revision in account.owed.chunk_by(|one, next| one.revision == next.revision) {
+fn torn(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
+    for revision in ledger.owed.chunk_by(|one, next| one.revision == next.revision) {
         let mut got = revision.iter().filter_map(|owed| owed.got).peekable();
         *looked += usize::from(revision.len() > 1 && got.peek().is_some());
-        let Some(delivery) = got.next().map(|place| &account.deliveries[place as usize]) else { continue };
+        let Some(delivery) = got.next().map(|place| &ledger.deliveries[place as usize]) else { continue };
         let is_missing =
             |owed: &&Owed| owed.got.is_none() && !look.truth.may_be_dropped(owed.number, delivery.at);
         let missing = revision.iter().find(is_missing);
         if let Some(missing) = missing
-            && matches!(&account.watcher.replies[delivery.reply], Reply::Batch(batch) if batch.whole)
+            && matches!(&ledger.watcher.replies[delivery.reply], Reply::Batch(batch) if batch.whole)
         {
-            let title = "a watcher was told of a part of a revision";
+            let title = "a watcher received a part of a revision";
             let responses = [delivery.response];
-            let violation =
-                seen(account.watcher, Oracle::W4, Severity::Wrong, delivery.at, title, &responses);
+            let violation = seen(ledger.watcher, Oracle::W4, delivery.at, title, &responses);
             let count = revision.iter().filter(|owed| owed.got.is_some()).count();
             return Some(
                 violation
                     .say(format!(
-                        "Of the {} changes of revision {} it was told of {count}.",
+                        "Of the {} changes of revision {} it received {count}.",
                         revision.len(),
                         missing.revision
                     ))
@@ -88,7 +86,7 @@ pub fn slips(stream: &WatchStream, transcript: &Transcript<'_>) -> Option<Violat
         };
         let at = stream.received[slip.response].0;
         let around = [slip.response.saturating_sub(1), slip.response];
-        let violation = Violation::new(Oracle::W4, Severity::Wrong, at, title);
+        let violation = Violation::new(Oracle::W4, at, title);
         Some(
             violation
                 .say(format!(

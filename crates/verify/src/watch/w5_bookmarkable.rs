@@ -8,24 +8,24 @@
 //! The header of a response with events is no such promise: catching up, etcd sends at most 1000 revisions at once under
 //! the newest revision.
 //!
-//! Not checked: that progress is told when it was asked for, or in time; changes that had been passed over before (W6,
+//! Not checked: that progress is reported when it was asked for, or in time; changes that had been passed over before (W6,
 //! W7, W10).
 
-use super::account::Account;
+use super::ledger::Ledger;
 use super::stream::Reply;
-use super::{Look, seen, told};
-use crate::{Oracle, Severity, Violation};
+use super::{Look, said, seen};
+use crate::{Oracle, Violation};
 
-pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
-    let watcher = account.watcher;
+pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
+    let watcher = ledger.watcher;
     if let Some(newest) = look.truth.newest()
         && watcher.revision > newest
     {
         let title = "a watcher was created at a revision that was never made";
-        let violation = seen(watcher, Oracle::W5, Severity::Wrong, watcher.created, title, &[]);
+        let violation = seen(watcher, Oracle::W5, watcher.created, title, &[]);
         return Some(violation.say(format!("The newest revision of all is {newest}.")));
     }
-    let mut walk = Walk { account, next: 0, delivered: 0, newest: None, promised: None };
+    let mut walk = Walk { ledger, next: 0, delivered: 0, newest: None, promised: None };
     for (at, reply) in watcher.replies.iter().enumerate() {
         *looked += 1;
         let found = match reply {
@@ -41,7 +41,7 @@ pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Opti
 
 /// On the way through the replies.
 struct Walk<'a, 'b> {
-    account: &'b Account<'a>,
+    ledger: &'b Ledger<'a>,
     /// The place of the first owed change that has not come, nor been passed over.
     next: usize,
     /// How many events have come.
@@ -54,12 +54,10 @@ struct Walk<'a, 'b> {
 
 impl Walk<'_, '_> {
     fn batch(&mut self, look: &Look<'_>, reply: usize) -> Option<Violation> {
-        let Reply::Batch(batch) = &self.account.watcher.replies[reply] else { return None };
-        let watcher = self.account.watcher;
-        let broken = |title: &str, responses: &[usize]| {
-            seen(watcher, Oracle::W5, Severity::Wrong, batch.at, title, responses)
-        };
-        let deliveries = &self.account.deliveries[self.delivered..self.delivered + batch.events.len()];
+        let Reply::Batch(batch) = &self.ledger.watcher.replies[reply] else { return None };
+        let watcher = self.ledger.watcher;
+        let broken = |title: &str, responses: &[usize]| seen(watcher, Oracle::W5, batch.at, title, responses);
+        let deliveries = &self.ledger.deliveries[self.delivered..self.delivered + batch.events.len()];
         self.delivered += deliveries.len();
         for delivery in deliveries {
             if let Some((promised, response)) = self.promised
@@ -71,12 +69,12 @@ impl Walk<'_, '_> {
                     &[response, delivery.response],
                 );
                 return Some(violation.say(format!(
-                    "It had been told that it had everything up to revision {promised}; then came {}.",
-                    told(delivery)
+                    "A progress response had said that it had everything up to revision {promised}; then came {}.",
+                    said(delivery)
                 )));
             }
             self.newest = self.newest.max(Some(delivery.revision));
-            let owed = &self.account.owed;
+            let owed = &self.ledger.owed;
             let place =
                 delivery.number.and_then(|number| owed.binary_search_by_key(&number, |one| one.number).ok());
             self.next = self.next.max(place.map_or(0, |place| place + 1));
@@ -99,30 +97,30 @@ impl Walk<'_, '_> {
     }
 
     fn progress(&mut self, look: &Look<'_>, reply: usize) -> Option<Violation> {
-        let Reply::Progress { at, revision, response } = self.account.watcher.replies[reply] else {
+        let Reply::Progress { at, revision, response } = self.ledger.watcher.replies[reply] else {
             return None;
         };
-        let watcher = self.account.watcher;
-        let broken = |title: &str| seen(watcher, Oracle::W5, Severity::Wrong, at, title, &[response]);
+        let watcher = self.ledger.watcher;
+        let broken = |title: &str| seen(watcher, Oracle::W5, at, title, &[response]);
         if let Some((promised, before)) = self.promised
             && revision < promised
         {
             let title = "progress went back";
             let responses = [before, response];
-            let violation = seen(watcher, Oracle::W5, Severity::Wrong, at, title, &responses);
+            let violation = seen(watcher, Oracle::W5, at, title, &responses);
             return Some(violation.say(format!(
-                "It had been told of progress up to revision {promised}, and then of progress up to revision {revision}."
+                "It had received progress up to revision {promised}, and then progress up to revision {revision}."
             )));
         }
         self.promised = Some((revision, response));
         if let Some(newest) = self.newest.filter(|newest| revision < *newest) {
             return Some(broken("progress is behind what was delivered").say(format!(
-                "An event of revision {newest} had come; then it was told of progress up to revision {revision}."
+                "An event of revision {newest} had come; then it received progress up to revision {revision}."
             )));
         }
         let start = watcher.request.start_revision;
         if start > 0 && revision < start - 1 {
-            return Some(broken("progress is told before the watcher's first revision").say(format!(
+            return Some(broken("progress is reported before the watcher's first revision").say(format!(
                 "It wants nothing before revision {start}; that it had everything up to {revision} sends it back."
             )));
         }
@@ -130,17 +128,17 @@ impl Walk<'_, '_> {
             && revision > newest
         {
             return Some(
-                broken("progress is told up to a revision that was never made")
+                broken("progress is reported up to a revision that was never made")
                     .say(format!("The newest revision of all is {newest}.")),
             );
         }
-        let to_come = self.account.owed.get(self.next..).unwrap_or_default().iter();
+        let to_come = self.ledger.owed.get(self.next..).unwrap_or_default().iter();
         let mut due = to_come.take_while(|owed| owed.revision <= revision);
         let owed = due.find(|owed| !look.truth.may_be_dropped(owed.number, at))?;
         Some(
-            broken("progress was told before an event that it covers")
-                .say(format!("It was told that it had everything up to revision {revision}."))
-                .say(format!("It had not been told of this: {}.", look.made(owed.number)))
+            broken("progress was reported before an event that it covers")
+                .say(format!("The progress response said that it had everything up to revision {revision}."))
+                .say(format!("It had not received this: {}.", look.made(owed.number)))
                 .shown_by(look.maker(owed.revision)),
         )
     }

@@ -1,4 +1,4 @@
-//! W6: a watcher from a revision is told of everything from that revision on, and of nothing before it.
+//! W6: a watcher from a revision receives everything from that revision on, and nothing before it.
 //!
 //! It is what lets a client go on by another member: it asks for the revision after the last it has seen.
 //!
@@ -6,25 +6,25 @@
 //! compacted (W12); a watcher that gets nothing at all (W11, at the end); negative revisions, which versions of etcd take
 //! differently.
 
-use super::account::Account;
-use super::{Look, gaps, seen, told};
-use crate::{Oracle, Severity, Violation};
+use super::ledger::Ledger;
+use super::{Look, gaps, said, seen};
+use crate::{Oracle, Violation};
 
-pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
-    let watcher = account.watcher;
+pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
+    let watcher = ledger.watcher;
     *looked += usize::from(watcher.request.start_revision > 0);
-    if let Some(early) = account.deliveries.iter().find(|delivery| delivery.revision < account.first) {
-        let title = "a watcher was told of a change before its first revision";
+    if let Some(early) = ledger.deliveries.iter().find(|delivery| delivery.revision < ledger.first) {
+        let title = "a watcher received a change before its first revision";
         let responses = [early.response];
-        let violation = seen(watcher, Oracle::W6, Severity::Wrong, early.at, title, &responses);
+        let violation = seen(watcher, Oracle::W6, early.at, title, &responses);
         return Some(violation.say(format!(
-            "Its first revision is {}; it was told of {}.",
-            account.first,
-            told(early)
+            "Its first revision is {}; it received {}.",
+            ledger.first,
+            said(early)
         )));
     }
     if watcher.request.start_revision <= 0 {
         return None;
     }
-    gaps::missed_first(look, account, Oracle::W6, "a watcher from a revision missed the first changes")
+    gaps::missed_first(look, ledger, Oracle::W6, "a watcher from a revision missed the first changes")
 }

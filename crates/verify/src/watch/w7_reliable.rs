@@ -1,4 +1,4 @@
-//! W7: a watcher is told of every change, and of each as it was.
+//! W7: a watcher receives every change, and each as it was.
 //!
 //! Between two events that it got there is none that it did not get. Each is of a change that happened, comes
 //! no sooner than that was asked for, and has its value, version and lease; of a deletion it has the key and the revision
@@ -10,38 +10,36 @@
 
 use api::mvccpb::KeyValue;
 
-use super::account::{Account, Delivery};
 use super::gaps::{self, Where};
-use super::{Look, seen, told};
+use super::ledger::{Delivery, Ledger};
+use super::{Look, said, seen};
 use crate::{Oracle, Severity, Violation};
 
-pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
-    *looked += account.deliveries.iter().filter(|delivery| delivery.number.is_some()).count();
-    account
+pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
+    *looked += ledger.deliveries.iter().filter(|delivery| delivery.number.is_some()).count();
+    ledger
         .deliveries
         .iter()
-        .find_map(|delivery| against(look, account, delivery))
-        .or_else(|| missing(look, account))
+        .find_map(|delivery| against(look, ledger, delivery))
+        .or_else(|| missing(look, ledger))
 }
 
-fn against(look: &Look<'_>, account: &Account<'_>, delivery: &Delivery<'_>) -> Option<Violation> {
-    let broken = |title: &str| {
-        seen(account.watcher, Oracle::W7, Severity::Wrong, delivery.at, title, &[delivery.response])
-    };
+fn against(look: &Look<'_>, ledger: &Ledger<'_>, delivery: &Delivery<'_>) -> Option<Violation> {
+    let broken = |title: &str| seen(ledger.watcher, Oracle::W7, delivery.at, title, &[delivery.response]);
     let Some(number) = delivery.number else {
         if !look.truth.knows(delivery.revision) {
             return None;
         }
-        let violation = broken("a watcher was told of a change that never happened")
-            .say(format!("It was told of {}.", told(delivery)))
+        let violation = broken("a watcher received a change that never happened")
+            .say(format!("It received {}.", said(delivery)))
             .say(format!("Revision {} did no such thing.", delivery.revision));
         return Some(violation.shown_by(look.maker(delivery.revision)));
     };
     if let Some(maker) = look.maker(delivery.revision)
         && look.record.history.operations[maker].call > delivery.at
     {
-        let violation = broken("a watcher was told of a change that nobody had asked for yet")
-            .say(format!("It was told of {}.", told(delivery)))
+        let violation = broken("a watcher received a change that nobody had asked for yet")
+            .say(format!("It received {}.", said(delivery)))
             .say(format!("{}.", look.made(number)));
         return Some(violation.shown_by([maker]));
     }
@@ -49,23 +47,23 @@ fn against(look: &Look<'_>, account: &Account<'_>, delivery: &Delivery<'_>) -> O
     let happened = look.truth.event(number);
     let field = difference(kv, &happened.kv, happened.deleted)?;
     Some(
-        broken("a watcher was told of a change otherwise than it was")
-            .say(format!("It was told of {}; its {field} is wrong.", told(delivery)))
+        broken("a watcher received a change otherwise than it was")
+            .say(format!("It received {}; its {field} is wrong.", said(delivery)))
             .say(format!("{}.", look.made(number)))
             .shown_by(look.maker(delivery.revision)),
     )
 }
 
 /// The first field that is not as it should be.
-fn difference(told: &KeyValue, happened: &KeyValue, deleted: bool) -> Option<&'static str> {
-    if told == happened {
+fn difference(received: &KeyValue, happened: &KeyValue, deleted: bool) -> Option<&'static str> {
+    if received == happened {
         return None;
     }
-    if told.value != happened.value {
+    if received.value != happened.value {
         Some("value")
-    } else if told.version != happened.version {
+    } else if received.version != happened.version {
         Some("version")
-    } else if told.lease != happened.lease {
+    } else if received.lease != happened.lease {
         Some("lease")
     } else if deleted {
         Some("create revision")
@@ -74,14 +72,15 @@ fn difference(told: &KeyValue, happened: &KeyValue, deleted: bool) -> Option<&'s
     }
 }
 
-fn missing(look: &Look<'_>, account: &Account<'_>) -> Option<Violation> {
-    let gap = gaps::find(account, look.truth, Where::Between)?;
-    let title = "a watcher was not told of a change";
+fn missing(look: &Look<'_>, ledger: &Ledger<'_>) -> Option<Violation> {
+    let gap = gaps::find(ledger, look.truth, Where::Between)?;
+    let title = "a watcher missed a change";
     let responses = [gap.jump.response];
-    let violation = seen(account.watcher, Oracle::W7, Severity::Lost, gap.jump.at, title, &responses);
+    let violation = seen(ledger.watcher, Oracle::W7, gap.jump.at, title, &responses);
     Some(
         violation
-            .say(format!("It was told of {}; {} before that never came.", told(gap.jump), gap.count))
+            .of_severity(Severity::Lost)
+            .say(format!("It received {}; {} before that never came.", said(gap.jump), gap.count))
             .say(format!("The first of these: {}.", look.made(gap.number)))
             .shown_by(look.maker(gap.revision)),
     )

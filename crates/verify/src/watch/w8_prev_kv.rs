@@ -5,28 +5,28 @@
 //!
 //! Not checked: whether it was really compacted where it is absent and can have been.
 
-use super::account::{Account, Delivery};
-use super::{Look, seen, told};
-use crate::{Oracle, Severity, Violation, describe};
+use super::ledger::{Delivery, Ledger};
+use super::{Look, said, seen};
+use crate::{Oracle, Violation, describe};
 
-pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
-    account.deliveries.iter().find_map(|delivery| against(look, account, delivery, looked))
+pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
+    ledger.deliveries.iter().find_map(|delivery| against(look, ledger, delivery, looked))
 }
 
 fn against(
     look: &Look<'_>,
-    account: &Account<'_>,
+    ledger: &Ledger<'_>,
     delivery: &Delivery<'_>,
     looked: &mut usize,
 ) -> Option<Violation> {
     let got = delivery.event.prev_kv.as_ref();
     let broken = |title: &str| {
         let responses = [delivery.response];
-        seen(account.watcher, Oracle::W8, Severity::Wrong, delivery.at, title, &responses)
-            .say(format!("It was told of {}.", told(delivery)))
+        seen(ledger.watcher, Oracle::W8, delivery.at, title, &responses)
+            .say(format!("It received {}.", said(delivery)))
             .shown_by(look.maker(delivery.revision))
     };
-    if !account.watcher.request.prev_kv {
+    if !ledger.watcher.request.prev_kv {
         return got.map(|_| broken("an event has what was before, unasked"));
     }
     let happened = look.truth.event(delivery.number?);

@@ -3,12 +3,12 @@
 //!
 //! Not checked: deletions, which have none (W7).
 
-use super::account::Account;
-use super::{Look, seen, told};
-use crate::{Oracle, Severity, Violation};
+use super::ledger::Ledger;
+use super::{Look, said, seen};
+use crate::{Oracle, Violation};
 
-pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Option<Violation> {
-    account.deliveries.iter().find_map(|delivery| {
+pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
+    ledger.deliveries.iter().find_map(|delivery| {
         let happened = look.truth.event(delivery.number?);
         let kv = delivery.event.kv.as_ref()?;
         if happened.deleted {
@@ -24,12 +24,12 @@ pub fn check(look: &Look<'_>, account: &Account<'_>, looked: &mut usize) -> Opti
             _ => "an event has a wrong create revision",
         };
         let responses = [delivery.response];
-        let violation = seen(account.watcher, Oracle::W9, Severity::Wrong, delivery.at, title, &responses);
+        let violation = seen(ledger.watcher, Oracle::W9, delivery.at, title, &responses);
         Some(
             violation
                 .say(format!(
-                    "It was told of {}; the key was created at revision {}.",
-                    told(delivery),
+                    "It received {}; the key was created at revision {}.",
+                    said(delivery),
                     happened.kv.create_revision
                 ))
                 .shown_by(look.maker(happened.kv.create_revision)),

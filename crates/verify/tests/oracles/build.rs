@@ -173,12 +173,12 @@ impl Story {
     }
 }
 
-/// A put as a watcher is told of it: key, value, create revision, mod revision, version.
+/// A put as a watcher receives it: key, value, create revision, mod revision, version.
 pub fn was_put(key: &str, value: &str, create: i64, modified: i64, version: i64) -> Event {
     Event { r#type: 0, kv: Some(kv(key, value, create, modified, version)), prev_kv: None }
 }
 
-/// A deletion as a watcher is told of it.
+/// A deletion as a watcher receives it.
 pub fn was_deleted(key: &str, revision: i64) -> Event {
     let kv = KeyValue { key: bytes(key), mod_revision: revision, ..KeyValue::default() };
     Event { r#type: 1, kv: Some(kv), prev_kv: None }
@@ -254,8 +254,8 @@ impl Stream {
         self.takes(created)
     }
 
-    /// A watcher is told of changes.
-    pub fn told(self, watch_id: i64, revision: i64, events: &[Event]) -> Stream {
+    /// A watcher receives changes.
+    pub fn receives(self, watch_id: i64, revision: i64, events: &[Event]) -> Stream {
         self.takes(response(watch_id, revision, events))
     }
 

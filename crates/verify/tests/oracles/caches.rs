@@ -1,4 +1,4 @@
-use etcdsim_verify::Oracle::C1;
+use etcdsim_verify::Oracle;
 
 use super::build::*;
 
@@ -19,30 +19,30 @@ fn a_copy_is_the_store_at_its_revision() {
         .copy(2, 4, 2, &[("a", 2)])
         .copy(2, 7, 3, &[("a", 2), ("b", 3)])
         .copy(2, 8, 4, &[("b", 3)])
-        .holds(C1);
+        .holds(Oracle::C1);
 }
 
 #[test]
 fn a_copy_misses_nothing_and_keeps_nothing() {
-    written().copy(2, 7, 3, &[("a", 2)]).breaks(C1, "misses a key");
-    written().copy(2, 7, 3, &[("b", 3)]).breaks(C1, "misses a key");
-    let kept = written().copy(2, 7, 4, &[("a", 2), ("b", 3)]).breaks(C1, "a key that was not there");
+    written().copy(2, 7, 3, &[("a", 2)]).breaks(Oracle::C1, "misses a key");
+    written().copy(2, 7, 3, &[("b", 3)]).breaks(Oracle::C1, "misses a key");
+    let kept = written().copy(2, 7, 4, &[("a", 2), ("b", 3)]).breaks(Oracle::C1, "a key that was not there");
     assert_eq!(kept.sentences[2], "Revision 4 had deleted it.");
     assert_eq!(kept.operations, [2]);
-    written().copy(2, 7, 3, &[("a", 2), ("b", 3), ("c", 3)]).breaks(C1, "a key that was not there");
-    written().copy(2, 7, 4, &[("b", 2)]).breaks(C1, "old or wrong version");
+    written().copy(2, 7, 3, &[("a", 2), ("b", 3), ("c", 3)]).breaks(Oracle::C1, "a key that was not there");
+    written().copy(2, 7, 4, &[("b", 2)]).breaks(Oracle::C1, "old or wrong version");
 }
 
 #[test]
 fn a_copy_does_not_go_back() {
     let story = |client| written().copy(2, 7, 3, &[("a", 2), ("b", 3)]).copy(client, 8, 2, &[("a", 2)]);
-    story(2).breaks(C1, "went back");
-    story(3).holds(C1);
+    story(2).breaks(Oracle::C1, "went back");
+    story(3).holds(Oracle::C1);
 }
 
 #[test]
 fn a_copy_is_of_a_revision_that_was_made() {
-    written().copy(2, 7, 5, &[("b", 3)]).breaks(C1, "never made");
+    written().copy(2, 7, 5, &[("b", 3)]).breaks(Oracle::C1, "never made");
     // Unless others write too: then nobody knows.
     let mut story = written().copy(2, 7, 5, &[("b", 3)]);
     story.expectations.open_world = true;

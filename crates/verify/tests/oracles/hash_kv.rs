@@ -1,6 +1,6 @@
 use api::etcdserverpb::*;
 use api::{Error, Request};
-use etcdsim_verify::Oracle::{I8, K3};
+use etcdsim_verify::Oracle;
 
 use super::build::*;
 use super::evidence::header;
@@ -23,12 +23,12 @@ fn one_revision_has_one_hash() {
             hash(5, -1, other),
         )
     };
-    story(7).holds(I8);
-    assert_eq!(story(8).breaks(I8, "two hashes of the keys at revision 5").operations, [0, 1]);
+    story(7).holds(Oracle::I8);
+    assert_eq!(story(8).breaks(Oracle::I8, "two hashes of the keys at revision 5").operations, [0, 1]);
     // Compacted differently far, or of another revision, they may differ.
     let story =
         Story::default().ok(1, hash_at(0), (1, 2), hash(5, -1, 7)).ok(2, hash_at(5), (3, 4), hash(5, 3, 8));
-    story.ok(1, hash_at(6), (5, 6), hash(6, -1, 9)).holds(I8);
+    story.ok(1, hash_at(6), (5, 6), hash(6, -1, 9)).holds(Oracle::I8);
 }
 
 #[test]
@@ -43,11 +43,11 @@ fn a_hash_is_refused_for_a_reason() {
     story()
         .error(1, hash_at(2), (7, 8), Error::Compacted)
         .ok(1, get_at("a", 3), (9, 10), found(3, &[kv("a", "2", 2, 3, 2)]))
-        .holds(K3);
-    story().error(1, hash_at(3), (7, 8), Error::Compacted).breaks(K3, "refused as compacted");
-    story().error(1, hash_at(3), (7, 8), Error::FutureRev).breaks(K3, "refused as of the future");
+        .holds(Oracle::K3);
+    story().error(1, hash_at(3), (7, 8), Error::Compacted).breaks(Oracle::K3, "refused as compacted");
+    story().error(1, hash_at(3), (7, 8), Error::FutureRev).breaks(Oracle::K3, "refused as of the future");
     story()
         .error(2, hash_at(3), (7, 8), Error::FutureRev)
         .ok(1, get_at("a", 3), (9, 10), found(3, &[kv("a", "2", 2, 3, 2)]))
-        .holds(K3);
+        .holds(Oracle::K3);
 }

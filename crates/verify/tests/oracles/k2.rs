@@ -1,4 +1,4 @@
-use etcdsim_verify::Oracle::{K1, K2, K3};
+use etcdsim_verify::Oracle;
 
 use super::build::*;
 
@@ -25,24 +25,24 @@ fn a_serializable_read_may_be_old() {
         .ok(1, put("a", "1"), (1, 2), done(2))
         .ok(2, serializable("a"), (3, 4), found(1, &[]))
         .starts(&[])
-        .holds(K2);
+        .holds(Oracle::K2);
 }
 
 #[test]
 fn it_does_not_go_back_on_its_member() {
-    story(3).starts(&[]).holds(K2);
-    let violation = story(2).starts(&[]).breaks(K2, "went back behind what its member had shown");
+    story(3).starts(&[]).holds(Oracle::K2);
+    let violation = story(2).starts(&[]).breaks(Oracle::K2, "went back behind what its member had shown");
     assert_eq!(violation.operations, [2, 3]);
 }
 
 #[test]
 fn it_may_go_back_over_a_restart_and_on_another_member() {
-    story(2).starts(&[(2, 7)]).holds(K2);
+    story(2).starts(&[(2, 7)]).holds(Oracle::K2);
     // Who answered a read that a restart fell into is not known.
-    story(2).starts(&[(2, 10)]).holds(K2);
-    story(2).by(3).starts(&[]).holds(K2);
+    story(2).starts(&[(2, 10)]).holds(Oracle::K2);
+    story(2).by(3).starts(&[]).holds(Oracle::K2);
     // Another member's restart is no excuse.
-    story(2).starts(&[(3, 7)]).breaks(K2, "went back");
+    story(2).starts(&[(3, 7)]).breaks(Oracle::K2, "went back");
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn it_shows_a_state_that_was() {
     Story::default()
         .ok(1, put("a", "1"), (1, 2), done(2))
         .ok(2, serializable("a"), (3, 4), found(2, &[kv]))
-        .breaks(K2, "a state that never was");
+        .breaks(Oracle::K2, "a state that never was");
 }
 
 #[test]
@@ -62,20 +62,20 @@ fn what_it_showed_cannot_be_unseen() {
             .ok(2, serializable("a"), (2, 3), found(2, &[kv("a", "1", 2, 2, 1)]))
             .ok(3, get("a"), (call, 6), found(1, &[]))
     };
-    story(4).breaks(K2, "older state than a serializable read had shown");
-    story(3).holds(K2);
+    story(4).breaks(Oracle::K2, "older state than a serializable read had shown");
+    story(3).holds(Oracle::K2);
 }
 
 #[test]
-fn nothing_linearizable_is_behind_what_a_watcher_was_told_of() {
+fn nothing_linearizable_is_behind_what_a_watcher_saw() {
     let story = |call| {
         let stream = Stream::default().at(1).create(from("a", "", 0)).created(0, 1);
         Story::default()
             .ok(1, put("a", "1"), (2, 9), done(2))
             .ok(3, get("a"), (call, 6), found(1, &[]))
-            .watch(stream.at(3).told(0, 2, &[was_put("a", "1", 2, 2, 1)]))
+            .watch(stream.at(3).receives(0, 2, &[was_put("a", "1", 2, 2, 1)]))
     };
-    story(4).breaks(K2, "older state than a watcher had been told of");
+    story(4).breaks(Oracle::K2, "older state than a watcher had seen");
     assert!(story(3).verdict().holds());
 }
 
@@ -89,10 +89,10 @@ fn what_was_shown_had_been_asked_for() {
             call,
         )
     };
-    story(3).breaks(K1, "nobody made revision 2");
-    story(2).holds(K2);
-    story(3).applied(1, 2).breaks(K1, "contradict real time");
-    story(2).applied(1, 2).holds(K2);
+    story(3).breaks(Oracle::K1, "nobody made revision 2");
+    story(2).holds(Oracle::K2);
+    story(3).applied(1, 2).breaks(Oracle::K1, "contradict real time");
+    story(2).applied(1, 2).holds(Oracle::K2);
     // Nor can what was shown lie in the future.
     let refused = |call| {
         Story::default()
@@ -100,6 +100,6 @@ fn what_was_shown_had_been_asked_for() {
             .ok(2, serializable("a"), (2, 3), found(2, &[kv("a", "1", 2, 2, 1)]))
             .error(3, get_at("a", 2), (call, 5), api::Error::FutureRev)
     };
-    refused(4).breaks(K3, "was known already");
-    refused(3).holds(K2);
+    refused(4).breaks(Oracle::K3, "was known already");
+    refused(3).holds(Oracle::K2);
 }

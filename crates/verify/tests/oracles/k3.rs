@@ -2,7 +2,7 @@ use api::etcdserverpb::{
     RangeRequest, RequestOp, ResponseOp, TxnRequest, TxnResponse, request_op, response_op,
 };
 use api::{Error, Response};
-use etcdsim_verify::Oracle::{K1, K3};
+use etcdsim_verify::Oracle;
 
 use super::build::*;
 
@@ -22,31 +22,32 @@ fn second(revision: i64) -> api::Response {
 
 #[test]
 fn a_read_at_a_revision_returns_it() {
-    written().ok(1, get_at("a", 3), (7, 8), second(4)).holds(K3);
-    let violation =
-        written().ok(1, get_at("a", 2), (7, 8), second(4)).breaks(K3, "does not return that revision");
+    written().ok(1, get_at("a", 3), (7, 8), second(4)).holds(Oracle::K3);
+    let violation = written()
+        .ok(1, get_at("a", 2), (7, 8), second(4))
+        .breaks(Oracle::K3, "does not return that revision");
     assert!(violation.sentences[1].contains(r#"kvs[0] should be a="1""#), "{violation:#?}");
 }
 
 #[test]
 fn a_compacted_revision_is_refused_for_good() {
     let compacted = || written().ok(1, compact(4), (7, 8), compacted(4));
-    compacted().error(1, get_at("a", 3), (9, 10), Error::Compacted).holds(K3);
-    let violation = compacted().ok(1, get_at("a", 3), (9, 10), second(4)).breaks(K3, "");
+    compacted().error(1, get_at("a", 3), (9, 10), Error::Compacted).holds(Oracle::K3);
+    let violation = compacted().ok(1, get_at("a", 3), (9, 10), second(4)).breaks(Oracle::K3, "");
     assert_eq!(violation.operations, [3, 4]);
     // The compacted revision itself can be read.
-    compacted().ok(1, get_at("a", 4), (9, 10), found(4, &[kv("a", "3", 2, 4, 3)])).holds(K3);
+    compacted().ok(1, get_at("a", 4), (9, 10), found(4, &[kv("a", "3", 2, 4, 3)])).holds(Oracle::K3);
     // Before the compaction is answered both can be.
     written()
         .ok(1, compact(4), (7, 12), super::build::compacted(4))
         .ok(2, get_at("a", 3), (8, 9), second(4))
-        .holds(K3);
+        .holds(Oracle::K3);
 }
 
 #[test]
 fn a_revision_is_compacted_only_by_a_compaction() {
-    written().error(1, get_at("a", 3), (9, 10), Error::Compacted).breaks(K3, "never was");
-    written().unknown(2, compact(4), 7).error(1, get_at("a", 3), (9, 10), Error::Compacted).holds(K3);
+    written().error(1, get_at("a", 3), (9, 10), Error::Compacted).breaks(Oracle::K3, "never was");
+    written().unknown(2, compact(4), 7).error(1, get_at("a", 3), (9, 10), Error::Compacted).holds(Oracle::K3);
 }
 
 #[test]
@@ -57,14 +58,14 @@ fn what_one_read_was_refused_another_cannot_get_later() {
             .error(1, get_at("a", 3), (8, 9), Error::Compacted)
             .ok(3, get_at("a", 3), (call, 11), second(4))
     };
-    story(10).breaks(K3, "contradict each other");
-    story(9).holds(K3);
+    story(10).breaks(Oracle::K3, "contradict each other");
+    story(9).holds(Oracle::K3);
 }
 
 #[test]
 fn a_known_revision_is_not_the_future() {
-    written().error(1, get_at("a", 5), (7, 8), Error::FutureRev).holds(K3);
-    written().error(1, get_at("a", 4), (7, 8), Error::FutureRev).breaks(K3, "was known already");
+    written().error(1, get_at("a", 5), (7, 8), Error::FutureRev).holds(Oracle::K3);
+    written().error(1, get_at("a", 4), (7, 8), Error::FutureRev).breaks(Oracle::K3, "was known already");
 }
 
 #[test]
@@ -77,8 +78,8 @@ fn what_a_compaction_showed_is_not_the_future() {
                 .ok(2, compact(2), (3, 4), compacted(2))
                 .error(3, get_at("a", 2), times, Error::FutureRev)
         };
-    story((5, 6)).breaks(K3, "was known already");
-    story((4, 6)).holds(K3);
+    story((5, 6)).breaks(Oracle::K3, "was known already");
+    story((4, 6)).holds(Oracle::K3);
 }
 
 #[test]
@@ -86,17 +87,17 @@ fn a_compaction_comes_after_what_it_compacts_was_asked_for() {
     Story::default()
         .ok(1, compact(2), (1, 2), compacted(2))
         .ok(1, put("a", "1"), (3, 4), done(2))
-        .breaks(K3, "did not exist yet");
+        .breaks(Oracle::K3, "did not exist yet");
 }
 
 #[test]
 fn a_compaction_is_accepted_once_and_within_what_there_is() {
     let again = written().ok(1, compact(4), (7, 8), compacted(4)).ok(2, compact(4), (7, 9), compacted(4));
-    again.breaks(K3, "accepted twice");
-    written().ok(1, compact(5), (7, 8), compacted(4)).breaks(K3, "did not exist yet");
+    again.breaks(Oracle::K3, "accepted twice");
+    written().ok(1, compact(5), (7, 8), compacted(4)).breaks(Oracle::K3, "did not exist yet");
     let backwards =
         written().ok(1, compact(4), (7, 8), compacted(4)).ok(1, compact(3), (9, 10), compacted(4));
-    backwards.breaks(K3, "contradict each other");
+    backwards.breaks(Oracle::K3, "contradict each other");
 }
 
 #[test]
@@ -104,13 +105,16 @@ fn a_member_refuses_by_its_own_state() {
     let local = |revision| {
         RangeRequest { key: "a".into(), revision, serializable: true, ..RangeRequest::default() }.into()
     };
-    written().error(2, local(4), (7, 8), Error::FutureRev).starts(&[]).holds(K3);
+    written().error(2, local(4), (7, 8), Error::FutureRev).starts(&[]).holds(Oracle::K3);
     // Member 1 has answered with revision 4 before.
-    written().error(1, local(4), (7, 8), Error::FutureRev).starts(&[]).breaks(K3, "refused without a reason");
-    written().error(2, local(2), (7, 8), Error::Compacted).breaks(K3, "refused without a reason");
-    written().unknown(1, compact(3), 7).error(2, local(2), (8, 9), Error::Compacted).holds(K3);
+    written()
+        .error(1, local(4), (7, 8), Error::FutureRev)
+        .starts(&[])
+        .breaks(Oracle::K3, "refused without a reason");
+    written().error(2, local(2), (7, 8), Error::Compacted).breaks(Oracle::K3, "refused without a reason");
+    written().unknown(1, compact(3), 7).error(2, local(2), (8, 9), Error::Compacted).holds(Oracle::K3);
     let late = written().error(2, local(2), (7, 8), Error::Compacted).unknown(1, compact(3), 9);
-    late.breaks(K3, "refused without a reason");
+    late.breaks(Oracle::K3, "refused without a reason");
 }
 
 #[test]
@@ -120,9 +124,12 @@ fn a_member_refuses_a_transaction_by_its_own_state() {
         let op = RequestOp { request: Some(request_op::Request::RequestRange(read)) };
         TxnRequest { success: vec![op], ..TxnRequest::default() }.into()
     };
-    written().error(2, local(4), (7, 8), Error::FutureRev).starts(&[]).holds(K3);
-    written().error(1, local(4), (7, 8), Error::FutureRev).starts(&[]).breaks(K3, "refused without a reason");
-    written().error(2, local(2), (7, 8), Error::Compacted).breaks(K3, "refused without a reason");
+    written().error(2, local(4), (7, 8), Error::FutureRev).starts(&[]).holds(Oracle::K3);
+    written()
+        .error(1, local(4), (7, 8), Error::FutureRev)
+        .starts(&[])
+        .breaks(Oracle::K3, "refused without a reason");
+    written().error(2, local(2), (7, 8), Error::Compacted).breaks(Oracle::K3, "refused without a reason");
     let asked_for = written().unknown(1, compact(3), 7).error(2, local(2), (8, 9), Error::Compacted);
     assert!(asked_for.verdict().holds());
 }
@@ -130,10 +137,10 @@ fn a_member_refuses_a_transaction_by_its_own_state() {
 #[test]
 fn a_revision_below_0_is_compacted_from_the_beginning() {
     for revision in [-1, -5, i64::MIN] {
-        written().ok(1, compact(revision), (7, 8), compacted(4)).breaks(K3, "below 0 was accepted");
-        written().error(1, compact(revision), (7, 8), Error::Compacted).holds(K1);
+        written().ok(1, compact(revision), (7, 8), compacted(4)).breaks(Oracle::K3, "below 0 was accepted");
+        written().error(1, compact(revision), (7, 8), Error::Compacted).holds(Oracle::K1);
     }
-    written().ok(1, compact(0), (7, 8), compacted(4)).holds(K1);
+    written().ok(1, compact(0), (7, 8), compacted(4)).holds(Oracle::K1);
     // A transaction, unlike a read of its own, takes it seriously.
     let range = RangeRequest { key: "a".into(), revision: -1, ..RangeRequest::default() };
     let read = RequestOp { request: Some(request_op::Request::RequestRange(range)) };
@@ -149,8 +156,8 @@ fn a_revision_below_0_is_compacted_from_the_beginning() {
         }
         story.ok(1, txn.clone().into(), (9, 10), answer.clone().into())
     };
-    story(false).holds(K1);
-    story(true).breaks(K3, "contradict each other");
+    story(false).holds(Oracle::K1);
+    story(true).breaks(Oracle::K3, "contradict each other");
 }
 
 #[test]
@@ -166,21 +173,23 @@ fn others_may_have_compacted() {
     ];
     for story in stories {
         assert!(!story.verdict().holds());
-        open(story).holds(K1);
+        open(story).holds(Oracle::K1);
     }
     let serializable: api::Request =
         RangeRequest { key: "a".into(), revision: 3, serializable: true, ..RangeRequest::default() }.into();
-    open(written().error(1, serializable, (7, 8), Error::Compacted)).holds(K3);
+    open(written().error(1, serializable, (7, 8), Error::Compacted)).holds(Oracle::K3);
 }
 
 #[test]
 fn a_refusal_counts_even_if_nobody_knows_who_compacted() {
     // The compaction has no answer, but one read shows that it has taken effect.
     let refused = || written().unknown(2, compact(4), 7).error(1, get_at("a", 3), (8, 9), Error::Compacted);
-    refused().ok(3, get_at("a", 3), (10, 11), second(4)).breaks(K3, "contradict each other");
-    refused().ok(3, get_at("a", 2), (10, 11), found(4, &[kv("a", "1", 2, 2, 1)])).breaks(K3, "contradict");
-    refused().ok(3, compact(3), (10, 11), compacted(4)).breaks(K3, "contradict each other");
-    refused().ok(3, get_at("a", 3), (9, 11), second(4)).holds(K3);
-    refused().ok(3, get_at("a", 4), (10, 11), found(4, &[kv("a", "3", 2, 4, 3)])).holds(K3);
-    refused().error(3, get_at("a", 2), (10, 11), Error::Compacted).holds(K3);
+    refused().ok(3, get_at("a", 3), (10, 11), second(4)).breaks(Oracle::K3, "contradict each other");
+    refused()
+        .ok(3, get_at("a", 2), (10, 11), found(4, &[kv("a", "1", 2, 2, 1)]))
+        .breaks(Oracle::K3, "contradict");
+    refused().ok(3, compact(3), (10, 11), compacted(4)).breaks(Oracle::K3, "contradict each other");
+    refused().ok(3, get_at("a", 3), (9, 11), second(4)).holds(Oracle::K3);
+    refused().ok(3, get_at("a", 4), (10, 11), found(4, &[kv("a", "3", 2, 4, 3)])).holds(Oracle::K3);
+    refused().error(3, get_at("a", 2), (10, 11), Error::Compacted).holds(Oracle::K3);
 }

@@ -1,7 +1,7 @@
 use api::etcdserverpb::request_op::Request as Op;
 use api::etcdserverpb::response_op::Response as Done;
 use api::etcdserverpb::*;
-use etcdsim_verify::Oracle::K4;
+use etcdsim_verify::Oracle;
 use etcdsim_verify::Severity;
 
 use super::build::*;
@@ -13,13 +13,13 @@ fn written() -> Story {
 #[test]
 fn what_was_acknowledged_is_there_at_the_end() {
     let both = [kv("a", "1", 2, 2, 1), kv("b", "2", 3, 3, 1)];
-    written().ok(9, everything(), (50, 51), found(3, &both)).holds(K4);
+    written().ok(9, everything(), (50, 51), found(3, &both)).holds(Oracle::K4);
 }
 
 #[test]
 fn an_acknowledged_put_that_is_gone_is_lost() {
     let story = written().ok(9, everything(), (50, 51), found(2, &[kv("a", "1", 2, 2, 1)]));
-    let violation = story.breaks(K4, "an acknowledged write is lost");
+    let violation = story.breaks(Oracle::K4, "an acknowledged write is lost");
     assert_eq!((violation.severity, &violation.operations[..]), (Severity::Lost, &[1, 2][..]));
     assert_eq!(
         violation.sentences,
@@ -29,24 +29,24 @@ fn an_acknowledged_put_that_is_gone_is_lost() {
             "No later delete of it is known, acknowledged or not.",
         ]
     );
-    assert_eq!(story.verdict().violations[0].oracle, K4, "what a client lost comes first");
+    assert_eq!(story.verdict().violations[0].oracle, Oracle::K4, "what a client lost comes first");
 }
 
 #[test]
 fn an_older_value_in_its_place_is_a_loss() {
     let story = written().ok(2, put("b", "3"), (5, 6), done(4));
     let old = [kv("a", "1", 2, 2, 1), kv("b", "2", 3, 3, 1)];
-    story.ok(9, everything(), (50, 51), found(4, &old)).breaks(K4, "an acknowledged write is lost");
+    story.ok(9, everything(), (50, 51), found(4, &old)).breaks(Oracle::K4, "an acknowledged write is lost");
     // Also where the value is the same.
     let story = written().ok(2, put("b", "2"), (5, 6), done(4));
-    story.ok(9, everything(), (50, 51), found(4, &old)).breaks(K4, "an acknowledged write is lost");
+    story.ok(9, everything(), (50, 51), found(4, &old)).breaks(Oracle::K4, "an acknowledged write is lost");
 }
 
 #[test]
 fn a_deleted_key_that_is_back_is_a_loss() {
     let old = [kv("a", "1", 2, 2, 1), kv("b", "2", 3, 3, 1)];
     let story = written().ok(1, delete("a"), (5, 6), deleted(4, 1));
-    story.ok(9, everything(), (50, 51), found(4, &old)).breaks(K4, "an acknowledged delete is lost");
+    story.ok(9, everything(), (50, 51), found(4, &old)).breaks(Oracle::K4, "an acknowledged delete is lost");
 }
 
 #[test]
@@ -58,8 +58,8 @@ fn a_delete_without_an_answer_excuses_an_absence_if_it_was_applied() {
             .applied(0, 2)
             .applied(1, 3)
     };
-    story().applied(2, 4).holds(K4);
-    story().breaks(K4, "an acknowledged write is lost");
+    story().applied(2, 4).holds(Oracle::K4);
+    story().breaks(Oracle::K4, "an acknowledged write is lost");
 }
 
 #[test]
@@ -67,8 +67,9 @@ fn nothing_takes_effect_twice() {
     let twice = [kv("a", "1", 2, 3, 2)];
     let story = || Story::default().unknown(1, put("a", "1"), 1).applied(0, 2);
     let once = [kv("a", "1", 2, 2, 1)];
-    story().ok(9, everything(), (50, 51), found(2, &once)).holds(K4);
-    let violation = story().ok(9, everything(), (50, 51), found(3, &twice)).applied(0, 3).breaks(K4, "twice");
+    story().ok(9, everything(), (50, 51), found(2, &once)).holds(Oracle::K4);
+    let violation =
+        story().ok(9, everything(), (50, 51), found(3, &twice)).applied(0, 3).breaks(Oracle::K4, "twice");
     assert_eq!(violation.operations, [0]);
 }
 
@@ -112,15 +113,15 @@ fn what_a_transaction_put_and_then_deleted_is_not_lost() {
             found(2, kvs),
         )
     };
-    story(&[]).holds(K4);
-    story(&[kv("k", "1", 2, 2, 1)]).breaks(K4, "an acknowledged delete is lost");
+    story(&[]).holds(Oracle::K4);
+    story(&[kv("k", "1", 2, 2, 1)]).breaks(Oracle::K4, "an acknowledged delete is lost");
 }
 
 #[test]
 fn others_may_have_deleted() {
     let mut story =
         Story::default().ok(1, put("a", "1"), (1, 2), done(2)).ok(2, everything(), (3, 4), found(3, &[]));
-    story.breaks(K4, "an acknowledged write is lost");
+    story.breaks(Oracle::K4, "an acknowledged write is lost");
     story.expectations.open_world = true;
     assert!(story.verdict().violations.is_empty());
 }

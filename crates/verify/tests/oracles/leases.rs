@@ -1,16 +1,16 @@
 use api::etcdserverpb::*;
 use api::{Request, Response};
 use bytes::Bytes;
-use etcdsim_verify::Oracle::{K1, L1, L2, L3, V2};
+use etcdsim_verify::Oracle;
 
 use super::build::*;
 use super::evidence::*;
 
-fn keep(id: i64) -> Request {
+pub(super) fn keep(id: i64) -> Request {
     LeaseKeepAliveRequest { id }.into()
 }
 
-fn kept(id: i64, ttl: i64) -> Response {
+pub(super) fn kept(id: i64, ttl: i64) -> Response {
     LeaseKeepAliveResponse { header: header(1), id, ttl }.into()
 }
 
@@ -18,59 +18,62 @@ fn left(id: i64, keys: bool) -> Request {
     LeaseTimeToLiveRequest { id, keys }.into()
 }
 
-fn told(id: i64, ttl: i64, granted_ttl: i64, keys: &[&'static str]) -> Response {
+fn time_left(id: i64, ttl: i64, granted_ttl: i64, keys: &[&'static str]) -> Response {
     let keys = keys.iter().map(|key| Bytes::from_static(key.as_bytes())).collect();
     LeaseTimeToLiveResponse { header: header(1), id, ttl, granted_ttl, keys }.into()
 }
 
 /// Lease 7 of 10 s was granted at 2 s.
-fn one() -> Story {
+pub(super) fn one() -> Story {
     Story::default().ok(1, grant(7, 10), (1, 3), granted(7, 10)).passed(0, 1).at(2)
 }
 
 #[test]
 fn a_lease_lives_its_time_from_its_grant() {
-    one().own(revoke(7), 1, false).at(12).holds(L1);
-    let broken = one().own(revoke(7), 1, false).at(11).breaks(L1, "a lease ended before its time");
+    one().own(revoke(7), 1, false).at(12).holds(Oracle::L1);
+    let broken = one().own(revoke(7), 1, false).at(11).breaks(Oracle::L1, "a lease ended before its time");
     assert_eq!(broken.time, 11 * SECOND);
     // A clock that is a tenth fast ends it after 9.09 s.
     let mut story = one().own(revoke(7), 1, false).at(12);
     story.record.applied[1].time = 11_100_000_000;
-    story.breaks(L1, "a lease ended before its time");
+    story.breaks(Oracle::L1, "a lease ended before its time");
     story.expectations.clock_rates = (900_000, 1_100_000);
-    story.holds(L1);
+    story.holds(Oracle::L1);
     // A client may end it at any time.
     one()
         .ok(1, revoke(7), (4, 5), LeaseRevokeResponse { header: header(1) }.into())
         .passed(1, 1)
         .at(4)
-        .holds(K1);
+        .holds(Oracle::K1);
 }
 
 #[test]
 fn a_confirmed_keep_alive_counts_from_its_call() {
     let story = |end| one().ok(1, keep(7), (6, 8), kept(7, 10)).own(revoke(7), 1, false).at(end);
-    story(16).holds(L1);
-    assert_eq!(story(15).breaks(L1, "a lease ended before its time").operations, [1]);
+    story(16).holds(Oracle::L1);
+    assert_eq!(story(15).breaks(Oracle::L1, "a lease ended before its time").operations, [1]);
     // One whose answer came after the end promised nothing before.
-    one().ok(1, keep(7), (11, 14), kept(7, 10)).own(revoke(7), 1, false).at(12).holds(L1);
+    one().ok(1, keep(7), (11, 14), kept(7, 10)).own(revoke(7), 1, false).at(12).holds(Oracle::L1);
     // Nor did one without an answer.
-    one().unknown(1, keep(7), 6).own(revoke(7), 1, false).at(12).holds(L1);
+    one().unknown(1, keep(7), 6).own(revoke(7), 1, false).at(12).holds(Oracle::L1);
 }
 
 /// Bound 10 s, extension 1 s: lease 7 has to be gone 21 s after the last moment at which it was renewed.
 #[test]
 fn a_lease_that_nobody_renews_goes_after_healing() {
-    one().healed(5, 26).holds(L2);
-    one().healed(5, 27).breaks(L2, "a lease stayed after its time");
-    one().healed(5, 60).own(revoke(7), 1, false).at(20).holds(L2);
-    one().healed(5, 60).own(revoke(7), 1, false).at(27).breaks(L2, "a lease stayed after its time");
-    one().ok(1, keep(7), (8, 9), kept(7, 10)).healed(5, 30).holds(L2);
-    one().ok(1, keep(7), (8, 9), kept(7, 10)).healed(5, 31).breaks(L2, "a lease stayed after its time");
-    one().unknown(1, keep(7), 8).healed(5, 40).holds(L2);
+    one().healed(5, 26).holds(Oracle::L2);
+    one().healed(5, 27).breaks(Oracle::L2, "a lease stayed after its time");
+    one().healed(5, 60).own(revoke(7), 1, false).at(20).holds(Oracle::L2);
+    one().healed(5, 60).own(revoke(7), 1, false).at(27).breaks(Oracle::L2, "a lease stayed after its time");
+    one().ok(1, keep(7), (8, 9), kept(7, 10)).healed(5, 30).holds(Oracle::L2);
+    one()
+        .ok(1, keep(7), (8, 9), kept(7, 10))
+        .healed(5, 31)
+        .breaks(Oracle::L2, "a lease stayed after its time");
+    one().unknown(1, keep(7), 8).healed(5, 40).holds(Oracle::L2);
     let mut slow = one().healed(5, 27);
     slow.expectations.clock_rates = (500_000, 1_000_000);
-    slow.holds(L2);
+    slow.holds(Oracle::L2);
 }
 
 #[test]
@@ -78,57 +81,57 @@ fn a_lease_of_the_lock_service_may_be_renewed_unseen() {
     let mut story = Story::default().own(grant(7, 10), 1, false).at(2).healed(5, 90);
     assert!(story.verdict().holds());
     story = story.own(revoke(7), 1, false).at(11);
-    story.breaks(L1, "a lease ended before its time");
+    story.breaks(Oracle::L1, "a lease ended before its time");
 }
 
 #[test]
 fn a_new_leader_gives_leases_their_time_anew_or_what_was_left() {
     let mut story = one().healed(5, 45);
-    story.breaks(L2, "a lease stayed after its time");
+    story.breaks(Oracle::L2, "a lease stayed after its time");
     story.expectations.lessors = vec![(SECOND, 25 * SECOND), (25 * SECOND, u64::MAX)];
-    story.holds(L2);
+    story.holds(Oracle::L2);
     story.record.stats.virtual_ns = 47 * SECOND;
-    story.breaks(L2, "a lease stayed after its time");
+    story.breaks(Oracle::L2, "a lease stayed after its time");
     // Agreed on every second: of the 10 s nothing is left when the second leader begins.
     story.record.stats.virtual_ns = 37 * SECOND;
-    story.holds(L2);
+    story.holds(Oracle::L2);
     story.expectations.lease_checkpoint = Some(SECOND);
-    story.breaks(L2, "a lease stayed after its time");
+    story.breaks(Oracle::L2, "a lease stayed after its time");
 }
 
 #[test]
 fn a_keep_alive_is_confirmed_only_while_there_is_a_lease() {
-    one().ok(1, keep(7), (4, 5), kept(7, 10)).holds(L3);
-    one().ok(1, keep(7), (4, 5), kept(7, 9)).breaks(L3, "for another time than granted");
-    one().ok(1, keep(8), (4, 5), kept(8, 10)).breaks(L3, "without its lease");
+    one().ok(1, keep(7), (4, 5), kept(7, 10)).holds(Oracle::L3);
+    one().ok(1, keep(7), (4, 5), kept(7, 9)).breaks(Oracle::L3, "for another time than granted");
+    one().ok(1, keep(8), (4, 5), kept(8, 10)).breaks(Oracle::L3, "without its lease");
     let ended = |times| one().ok(2, keep(7), times, kept(7, 10)).own(revoke(7), 1, false).at(12);
-    ended((11, 13)).holds(L3);
-    ended((13, 14)).breaks(L3, "without its lease");
+    ended((11, 13)).holds(Oracle::L3);
+    ended((13, 14)).breaks(Oracle::L3, "without its lease");
 }
 
 #[test]
 fn a_keep_alive_finds_the_lease_that_is_there() {
-    one().ok(1, keep(7), (4, 5), kept(7, 0)).breaks(L3, "found no lease where there was one");
-    one().ok(2, keep(7), (1, 5), kept(7, 0)).holds(L3);
-    one().ok(1, keep(7), (11, 12), kept(7, 0)).holds(L3);
-    one().ok(1, keep(8), (4, 5), kept(8, 0)).holds(L3);
-    one().ok(2, keep(7), (4, 12), kept(7, 0)).own(revoke(7), 1, false).at(12).holds(L3);
+    one().ok(1, keep(7), (4, 5), kept(7, 0)).breaks(Oracle::L3, "found no lease where there was one");
+    one().ok(2, keep(7), (1, 5), kept(7, 0)).holds(Oracle::L3);
+    one().ok(1, keep(7), (11, 12), kept(7, 0)).holds(Oracle::L3);
+    one().ok(1, keep(8), (4, 5), kept(8, 0)).holds(Oracle::L3);
+    one().ok(2, keep(7), (4, 12), kept(7, 0)).own(revoke(7), 1, false).at(12).holds(Oracle::L3);
 }
 
 #[test]
-fn the_time_that_is_told_is_that_of_a_lease() {
-    one().ok(1, left(7, false), (4, 5), told(7, 8, 10, &[])).holds(L3);
-    one().ok(1, left(7, false), (4, 5), told(7, 8, 9, &[])).breaks(L3, "told wrongly");
-    one().ok(1, left(7, false), (4, 5), told(7, 12, 10, &[])).breaks(L3, "told wrongly");
-    one().ok(1, left(8, false), (4, 5), told(8, 8, 10, &[])).breaks(L3, "does not exist");
+fn the_time_of_an_answer_is_that_of_a_lease() {
+    one().ok(1, left(7, false), (4, 5), time_left(7, 8, 10, &[])).holds(Oracle::L3);
+    one().ok(1, left(7, false), (4, 5), time_left(7, 8, 9, &[])).breaks(Oracle::L3, "answered wrongly");
+    one().ok(1, left(7, false), (4, 5), time_left(7, 12, 10, &[])).breaks(Oracle::L3, "answered wrongly");
+    one().ok(1, left(8, false), (4, 5), time_left(8, 8, 10, &[])).breaks(Oracle::L3, "does not exist");
     // A leader that may be deposed can be late; not after healing.
-    one().ok(1, left(7, false), (4, 5), told(7, -1, 0, &[])).holds(L3);
+    one().ok(1, left(7, false), (4, 5), time_left(7, -1, 0, &[])).holds(Oracle::L3);
     let calm = |ttl, of| {
         let story = Story::default().ok(1, grant(7, 100), (1, 3), granted(7, 100)).passed(0, 1).at(2);
-        story.ok(1, left(7, false), (20, 21), told(7, ttl, of, &[])).healed(5, 30)
+        story.ok(1, left(7, false), (20, 21), time_left(7, ttl, of, &[])).healed(5, 30)
     };
-    calm(-1, 0).breaks(L3, "said not to exist");
-    calm(81, 100).holds(L3);
+    calm(-1, 0).breaks(Oracle::L3, "said not to exist");
+    calm(81, 100).holds(Oracle::L3);
 }
 
 #[test]
@@ -147,15 +150,15 @@ fn the_keys_that_are_told_hung_there_together() {
             .ok(1, delete("a"), (8, 9), deleted(4, 1))
             .applied(3, 4)
             .at(8)
-            .ok(1, left(7, true), (10, 11), told(7, 1, 10, keys))
+            .ok(1, left(7, true), (10, 11), time_left(7, 1, 10, keys))
     };
-    story(&["b"]).holds(L3);
-    story(&["a", "b"]).holds(L3);
-    story(&["c"]).breaks(L3, "never hung there together");
+    story(&["b"]).holds(Oracle::L3);
+    story(&["a", "b"]).holds(Oracle::L3);
+    story(&["c"]).breaks(Oracle::L3, "never hung there together");
     // Once all is well it must be so between call and answer.
     let mut calm = story(&["a", "b"]).healed(1, 20);
     calm.expectations.lease_bound = 2 * SECOND;
-    calm.breaks(L3, "never hung there together");
+    calm.breaks(Oracle::L3, "never hung there together");
 }
 
 #[test]
@@ -172,12 +175,14 @@ fn a_list_is_that_of_its_member() {
             list(revision, ids),
         )
     };
-    story(2, &[7]).holds(L3);
-    story(2, &[]).holds(L3);
-    story(1, &[]).holds(L3);
-    story(2, &[8]).breaks(L3, "listed that does not exist");
+    story(2, &[7]).holds(Oracle::L3);
+    story(2, &[]).holds(Oracle::L3);
+    story(1, &[]).holds(Oracle::L3);
+    story(2, &[8]).breaks(Oracle::L3, "listed that does not exist");
     let alive = one().ok(1, put("a", "1"), (4, 5), done(2)).applied(1, 2).at(4);
-    alive.ok(1, LeaseLeasesRequest {}.into(), (14, 15), list(2, &[])).breaks(L3, "missing in the list");
+    alive
+        .ok(1, LeaseLeasesRequest {}.into(), (14, 15), list(2, &[]))
+        .breaks(Oracle::L3, "missing in the list");
 }
 
 #[test]
@@ -185,5 +190,5 @@ fn want_of_space_needs_a_bound() {
     let mut story = Story::default().error(1, put("a", "1"), (1, 2), api::Error::NoSpace).end(1, 9, 1);
     assert!(story.verdict().holds());
     story.expectations.quota = false;
-    story.breaks(V2, "for want of space");
+    story.breaks(Oracle::V2, "for want of space");
 }

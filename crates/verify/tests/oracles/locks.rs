@@ -6,7 +6,7 @@ use api::v3electionpb::*;
 use api::v3lockpb::*;
 use api::{Error, Request, Response};
 use bytes::Bytes;
-use etcdsim_verify::Oracle::M1;
+use etcdsim_verify::Oracle;
 
 use super::build::*;
 use super::evidence::header;
@@ -31,10 +31,10 @@ fn held(revision: i64, key: &'static str) -> Response {
 
 #[test]
 fn a_lock_is_given_to_the_first_in_its_queue() {
-    queue().ok(1, lock(), (1, 3), held(2, "l/1")).ok(2, lock(), (1, 12), held(4, "l/2")).holds(M1);
-    queue().ok(2, lock(), (1, 5), held(3, "l/2")).breaks(M1, "not first in its queue");
+    queue().ok(1, lock(), (1, 3), held(2, "l/1")).ok(2, lock(), (1, 12), held(4, "l/2")).holds(Oracle::M1);
+    queue().ok(2, lock(), (1, 5), held(3, "l/2")).breaks(Oracle::M1, "not first in its queue");
     // A key that is gone holds nothing.
-    queue().ok(1, lock(), (1, 12), held(4, "l/1")).breaks(M1, "not first in its queue");
+    queue().ok(1, lock(), (1, 12), held(4, "l/1")).breaks(Oracle::M1, "not first in its queue");
 }
 
 #[test]
@@ -44,13 +44,13 @@ fn a_lock_that_is_given_back_is_gone() {
         let done = UnlockResponse { header: header(revision) };
         queue().ok(1, lock(), (1, 3), held(2, "l/1")).ok(1, back, (9, 11), done.into())
     };
-    unlock(4).holds(M1);
-    unlock(3).breaks(M1, "given back and is still there");
+    unlock(4).holds(Oracle::M1);
+    unlock(3).breaks(Oracle::M1, "given back and is still there");
 }
 
 /// A write by client 2 that compares the create revision of its key, as revision 4 or 5, before or after the first
 /// one is gone.
-fn guarded(revision: u64) -> Story {
+pub(super) fn guarded(revision: u64) -> Story {
     let compare = Compare {
         target: 1,
         key: "l/2".into(),
@@ -81,8 +81,8 @@ fn guarded(revision: u64) -> Story {
 
 #[test]
 fn a_token_works_only_for_the_first() {
-    guarded(5).holds(M1);
-    guarded(4).breaks(M1, "a token that was not first");
+    guarded(5).holds(Oracle::M1);
+    guarded(4).breaks(Oracle::M1, "a token that was not first");
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn two_may_hold_a_lock_by_the_clock() {
         .ok(2, lock(), (1, 12), held(4, "l/2"))
         .unknown(1, UnlockRequest { key: "l/1".into() }.into(), 14)
         .unknown(2, UnlockRequest { key: "l/2".into() }.into(), 16);
-    story.holds(M1);
+    story.holds(Oracle::M1);
     let verdict = story.verdict();
     let beside =
         verdict.checks.iter().find(|check| check.what.contains("beside another")).map(|check| check.count);
@@ -110,22 +110,28 @@ fn an_election_is_won_by_the_first_in_its_queue() {
         CampaignResponse { header: header(3), leader: Some(leader(key, rev)) }.into()
     };
     // It entered at revision 3 and became the first at revision 4.
-    queue().ok(2, campaign.clone(), (1, 12), won("l/2", 3)).holds(M1);
-    queue().ok(2, campaign.clone(), (1, 9), won("l/2", 3)).breaks(M1, "an election was won");
-    queue().ok(2, campaign, (1, 12), won("l/2", 2)).breaks(M1, "an election was won");
+    queue().ok(2, campaign.clone(), (1, 12), won("l/2", 3)).holds(Oracle::M1);
+    queue().ok(2, campaign.clone(), (1, 9), won("l/2", 3)).breaks(Oracle::M1, "an election was won");
+    queue().ok(2, campaign, (1, 12), won("l/2", 2)).breaks(Oracle::M1, "an election was won");
 }
 
 #[test]
 fn the_leader_that_is_told_leads() {
     let ask: Request = LeaderRequest { name: "l".into() }.into();
-    let told =
+    let leads =
         |revision, kv| -> Response { LeaderResponse { header: header(revision), kv: Some(kv) }.into() };
-    queue().ok(3, ask.clone(), (3, 4), told(3, kv("l/1", "x", 2, 2, 1))).holds(M1);
+    queue().ok(3, ask.clone(), (3, 4), leads(3, kv("l/1", "x", 2, 2, 1))).holds(Oracle::M1);
     queue()
-        .ok(3, ask.clone(), (3, 4), told(3, kv("l/2", "y", 3, 3, 1)))
-        .breaks(M1, "another leader was told");
-    queue().error(3, ask.clone(), (4, 5), Error::ElectionNoLeader).breaks(M1, "nobody is said to lead");
-    queue().own(delete("l/2"), 5, true).at(12).error(3, ask, (11, 13), Error::ElectionNoLeader).holds(M1);
+        .ok(3, ask.clone(), (3, 4), leads(3, kv("l/2", "y", 3, 3, 1)))
+        .breaks(Oracle::M1, "names another leader");
+    queue()
+        .error(3, ask.clone(), (4, 5), Error::ElectionNoLeader)
+        .breaks(Oracle::M1, "nobody is said to lead");
+    queue()
+        .own(delete("l/2"), 5, true)
+        .at(12)
+        .error(3, ask, (11, 13), Error::ElectionNoLeader)
+        .holds(Oracle::M1);
 }
 
 #[test]
@@ -135,12 +141,12 @@ fn a_leader_speaks_and_resigns() {
     };
     let said: Response = ProclaimResponse { header: header(5) }.into();
     let spoken = || queue().own(put("l/2", "z"), 5, true).at(12);
-    spoken().ok(2, say("z"), (11, 13), said.clone()).holds(M1);
-    spoken().ok(2, say("other"), (11, 13), said).breaks(M1, "acknowledged and not written");
-    spoken().error(2, say("z"), (11, 13), Error::ElectionNotLeader).breaks(M1, "refused as none");
+    spoken().ok(2, say("z"), (11, 13), said.clone()).holds(Oracle::M1);
+    spoken().ok(2, say("other"), (11, 13), said).breaks(Oracle::M1, "acknowledged and not written");
+    spoken().error(2, say("z"), (11, 13), Error::ElectionNotLeader).breaks(Oracle::M1, "refused as none");
 
     let resign: Request = ResignRequest { leader: Some(leader("l/1", 2)) }.into();
     let gone = |revision| -> Response { ResignResponse { header: header(revision) }.into() };
-    queue().ok(1, resign.clone(), (9, 11), gone(4)).holds(M1);
-    queue().ok(1, resign, (4, 11), gone(3)).breaks(M1, "its key is still there");
+    queue().ok(1, resign.clone(), (9, 11), gone(4)).holds(Oracle::M1);
+    queue().ok(1, resign, (4, 11), gone(3)).breaks(Oracle::M1, "its key is still there");
 }

@@ -1,6 +1,6 @@
 use api::etcdserverpb::*;
 use api::{Error, Request, Response};
-use etcdsim_verify::Oracle::M2;
+use etcdsim_verify::Oracle;
 
 use super::build::*;
 
@@ -66,103 +66,110 @@ fn updated(all: &[One<'_>]) -> Response {
 }
 
 /// Member 4 joins as a learner from 1 s to 2 s.
-fn joined() -> Story {
+pub(super) fn joined() -> Story {
     Story::default().ok(1, add(), (1, 2), added(&[FIRST, LEARNER]))
+}
+
+/// Member 4 joins, and the answer to that does not show it.
+pub(super) fn added_unseen() -> Story {
+    Story::default().ok(1, add(), (1, 2), added(&[FIRST]))
 }
 
 #[test]
 fn an_answer_shows_its_own_change() {
     let title = "acknowledged and not shown";
-    joined().holds(M2);
-    Story::default().ok(1, add(), (1, 2), added(&[FIRST])).breaks(M2, title);
-    joined().ok(1, promote(), (3, 4), promoted(&[FIRST, LEARNER])).breaks(M2, title);
-    joined().ok(1, update(), (3, 4), updated(&[FIRST, LEARNER])).breaks(M2, title);
-    joined().ok(1, remove(), (3, 4), removed(&[FIRST, LEARNER])).breaks(M2, title);
+    joined().holds(Oracle::M2);
+    added_unseen().breaks(Oracle::M2, title);
+    joined().ok(1, promote(), (3, 4), promoted(&[FIRST, LEARNER])).breaks(Oracle::M2, title);
+    joined().ok(1, update(), (3, 4), updated(&[FIRST, LEARNER])).breaks(Oracle::M2, title);
+    joined().ok(1, remove(), (3, 4), removed(&[FIRST, LEARNER])).breaks(Oracle::M2, title);
 }
 
 #[test]
 fn a_list_shows_who_joined_before_it_was_asked_for() {
     let title = "gone that nobody removed";
-    joined().ok(2, list(true), (3, 4), listed(&[FIRST])).breaks(M2, title);
+    joined().ok(2, list(true), (3, 4), listed(&[FIRST])).breaks(Oracle::M2, title);
     // It may be from before, where it overlaps or need not be fresh.
     Story::default()
         .ok(2, list(true), (1, 4), listed(&[FIRST]))
         .ok(1, add(), (2, 3), added(&[FIRST, LEARNER]))
-        .holds(M2);
-    joined().ok(2, list(false), (3, 4), listed(&[FIRST])).holds(M2);
+        .holds(Oracle::M2);
+    joined().ok(2, list(false), (3, 4), listed(&[FIRST])).holds(Oracle::M2);
     // A removal whose fate nobody knows.
-    joined().unknown(3, remove(), 3).ok(2, list(true), (4, 5), listed(&[FIRST])).holds(M2);
+    joined().unknown(3, remove(), 3).ok(2, list(true), (4, 5), listed(&[FIRST])).holds(Oracle::M2);
     joined()
         .error(3, remove(), (2, 3), Error::Unhealthy)
         .ok(2, list(true), (4, 5), listed(&[FIRST]))
-        .breaks(M2, title);
+        .breaks(Oracle::M2, title);
 }
 
 #[test]
 fn a_removed_member_never_comes_back() {
     let title = "a removed member is a member again";
     let gone = || joined().ok(1, remove(), (3, 4), removed(&[FIRST]));
-    gone().ok(2, list(true), (5, 6), listed(&[FIRST])).holds(M2);
-    gone().ok(2, list(true), (5, 6), listed(&[FIRST, LEARNER])).breaks(M2, title);
-    gone().ok(2, list(false), (5, 6), listed(&[FIRST, LEARNER])).holds(M2);
-    gone().ok(2, add(), (5, 6), added(&[FIRST, LEARNER])).breaks(M2, title);
-    // Nobody was told of the removal, but it was seen.
+    gone().ok(2, list(true), (5, 6), listed(&[FIRST])).holds(Oracle::M2);
+    gone().ok(2, list(true), (5, 6), listed(&[FIRST, LEARNER])).breaks(Oracle::M2, title);
+    gone().ok(2, list(false), (5, 6), listed(&[FIRST, LEARNER])).holds(Oracle::M2);
+    gone().ok(2, add(), (5, 6), added(&[FIRST, LEARNER])).breaks(Oracle::M2, title);
+    // No answer acknowledges the removal, but somebody saw it.
     joined()
         .unknown(3, remove(), 3)
         .ok(2, list(true), (4, 5), listed(&[FIRST]))
         .ok(2, list(true), (6, 7), listed(&[FIRST, LEARNER]))
-        .breaks(M2, title);
+        .breaks(Oracle::M2, title);
 }
 
 #[test]
 fn a_learner_votes_only_once_it_is_promoted() {
     let title = "votes that nobody promoted";
-    joined().ok(2, list(false), (3, 4), listed(&[FIRST, VOTER])).breaks(M2, title);
-    joined().unknown(3, promote(), 3).ok(2, list(true), (4, 5), listed(&[FIRST, VOTER])).holds(M2);
+    joined().ok(2, list(false), (3, 4), listed(&[FIRST, VOTER])).breaks(Oracle::M2, title);
+    joined().unknown(3, promote(), 3).ok(2, list(true), (4, 5), listed(&[FIRST, VOTER])).holds(Oracle::M2);
     joined()
         .error(3, promote(), (3, 4), Error::LearnerNotReady)
         .ok(2, list(true), (5, 6), listed(&[FIRST, VOTER]))
-        .breaks(M2, title);
+        .breaks(Oracle::M2, title);
 }
 
 #[test]
 fn a_voter_never_learns_again() {
     let votes = || joined().ok(1, promote(), (3, 4), promoted(&[FIRST, VOTER]));
-    votes().ok(2, list(true), (5, 6), listed(&[FIRST, VOTER])).holds(M2);
-    votes().ok(2, list(true), (5, 6), listed(&[FIRST, LEARNER])).breaks(M2, "that voted is a learner");
-    votes().ok(2, list(false), (5, 6), listed(&[FIRST, LEARNER])).holds(M2);
+    votes().ok(2, list(true), (5, 6), listed(&[FIRST, VOTER])).holds(Oracle::M2);
+    votes()
+        .ok(2, list(true), (5, 6), listed(&[FIRST, LEARNER]))
+        .breaks(Oracle::M2, "that voted is a learner");
+    votes().ok(2, list(false), (5, 6), listed(&[FIRST, LEARNER])).holds(Oracle::M2);
 }
 
 #[test]
 fn peer_urls_are_those_that_were_set_last() {
     let title = "peer URLs that nobody gave it";
     let moved = || joined().ok(1, update(), (3, 4), updated(&[FIRST, MOVED]));
-    moved().ok(2, list(true), (5, 6), listed(&[FIRST, MOVED])).holds(M2);
-    moved().ok(2, list(true), (5, 6), listed(&[FIRST, LEARNER])).breaks(M2, title);
-    moved().ok(2, list(false), (5, 6), listed(&[FIRST, LEARNER])).holds(M2);
-    joined().ok(2, list(true), (5, 6), listed(&[FIRST, MOVED])).breaks(M2, title);
-    joined().unknown(1, update(), 3).ok(2, list(true), (5, 6), listed(&[FIRST, MOVED])).holds(M2);
+    moved().ok(2, list(true), (5, 6), listed(&[FIRST, MOVED])).holds(Oracle::M2);
+    moved().ok(2, list(true), (5, 6), listed(&[FIRST, LEARNER])).breaks(Oracle::M2, title);
+    moved().ok(2, list(false), (5, 6), listed(&[FIRST, LEARNER])).holds(Oracle::M2);
+    joined().ok(2, list(true), (5, 6), listed(&[FIRST, MOVED])).breaks(Oracle::M2, title);
+    joined().unknown(1, update(), 3).ok(2, list(true), (5, 6), listed(&[FIRST, MOVED])).holds(Oracle::M2);
 }
 
 #[test]
 fn what_is_done_is_done_once() {
     let title = "the second changes nothing";
     let votes = || joined().ok(1, promote(), (3, 4), promoted(&[FIRST, VOTER]));
-    votes().error(2, promote(), (5, 6), Error::MemberNotLearner).holds(M2);
-    votes().ok(2, promote(), (5, 6), promoted(&[FIRST, VOTER])).breaks(M2, title);
+    votes().error(2, promote(), (5, 6), Error::MemberNotLearner).holds(Oracle::M2);
+    votes().ok(2, promote(), (5, 6), promoted(&[FIRST, VOTER])).breaks(Oracle::M2, title);
     let gone = || joined().ok(1, remove(), (3, 4), removed(&[FIRST]));
-    gone().ok(2, remove(), (5, 6), removed(&[FIRST])).breaks(M2, title);
+    gone().ok(2, remove(), (5, 6), removed(&[FIRST])).breaks(Oracle::M2, title);
     gone()
         .ok(2, update(), (5, 6), updated(&[FIRST, MOVED]))
-        .breaks(M2, "of a removed member is acknowledged");
-    gone().error(2, update(), (5, 6), Error::MemberNotFound).holds(M2);
+        .breaks(Oracle::M2, "of a removed member is acknowledged");
+    gone().error(2, update(), (5, 6), Error::MemberNotFound).holds(Oracle::M2);
 }
 
 #[test]
 fn errors_are_borne_out() {
-    joined().error(2, update(), (3, 4), Error::MemberNotFound).breaks(M2, "not to be there that is");
-    joined().unknown(3, remove(), 2).error(2, update(), (3, 4), Error::MemberNotFound).holds(M2);
+    joined().error(2, update(), (3, 4), Error::MemberNotFound).breaks(Oracle::M2, "not to be there that is");
+    joined().unknown(3, remove(), 2).error(2, update(), (3, 4), Error::MemberNotFound).holds(Oracle::M2);
     // It was handed to the leader twice, and the first time did it.
-    joined().error(2, promote(), (3, 4), Error::MemberNotLearner).holds(M2);
-    joined().unknown(3, promote(), 2).error(2, promote(), (3, 4), Error::MemberNotLearner).holds(M2);
+    joined().error(2, promote(), (3, 4), Error::MemberNotLearner).holds(Oracle::M2);
+    joined().unknown(3, promote(), 2).error(2, promote(), (3, 4), Error::MemberNotLearner).holds(Oracle::M2);
 }

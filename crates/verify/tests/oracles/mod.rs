@@ -3,7 +3,9 @@
 mod build;
 mod caches;
 mod evidence;
+mod examples;
 mod hash_kv;
+mod invariants;
 mod k1;
 mod k2;
 mod k3;

@@ -1,8 +1,8 @@
-//! What members ask for themselves, in K1, K3 and K4.
+//! What members ask for themselves, in Oracle::K1, K3 and K4.
 
 use api::Error;
 use api::etcdserverpb::*;
-use etcdsim_verify::Oracle::{K1, K3, K4};
+use etcdsim_verify::Oracle;
 
 use super::build::*;
 use super::evidence::*;
@@ -32,16 +32,16 @@ fn with_lease(key: &str, revision: i64, lease: i64) -> api::mvccpb::KeyValue {
 fn a_lease_that_ends_takes_its_own_keys_along() {
     let reads =
         |left| two_leases().own(revoke(8), 4, true).at(20).ok(2, everything(), (30, 31), found(4, &[left]));
-    reads(with_lease("a", 2, 7)).holds(K1);
-    reads(with_lease("b", 3, 8)).breaks(K1, "a read was answered wrongly");
+    reads(with_lease("a", 2, 7)).holds(Oracle::K1);
+    reads(with_lease("b", 3, 8)).breaks(Oracle::K1, "a read was answered wrongly");
 }
 
 #[test]
 fn an_own_entry_explains_its_revision_and_no_other() {
     let title = "what a member did of its own accord does not fit";
-    two_leases().own(revoke(9), 4, true).at(20).breaks(K1, title);
-    two_leases().own(revoke(8), 3, false).at(20).breaks(K1, title);
-    two_leases().own(revoke(8), 4, true).at(20).own(revoke(8), 4, false).at(21).holds(K1);
+    two_leases().own(revoke(9), 4, true).at(20).breaks(Oracle::K1, title);
+    two_leases().own(revoke(8), 3, false).at(20).breaks(Oracle::K1, title);
+    two_leases().own(revoke(8), 4, true).at(20).own(revoke(8), 4, false).at(21).holds(Oracle::K1);
 }
 
 #[test]
@@ -54,8 +54,8 @@ fn what_the_lock_service_writes_is_there_for_everybody() {
             found(2, &[kv("lock/5", value, 2, 2, 1)]),
         )
     };
-    story("").holds(K1);
-    story("x").breaks(K1, "a read was answered wrongly");
+    story("").holds(Oracle::K1);
+    story("x").breaks(Oracle::K1, "a read was answered wrongly");
 }
 
 #[test]
@@ -71,25 +71,28 @@ fn a_members_own_compaction_is_a_compaction() {
     };
     let read = get_at("a", 2);
     let old = || found(3, &[kv("a", "1", 2, 2, 1)]);
-    story().error(2, read.clone(), (11, 12), Error::Compacted).holds(K3);
-    story().ok(2, read.clone(), (8, 9), old()).error(2, read.clone(), (11, 12), Error::Compacted).holds(K3);
+    story().error(2, read.clone(), (11, 12), Error::Compacted).holds(Oracle::K3);
+    story()
+        .ok(2, read.clone(), (8, 9), old())
+        .error(2, read.clone(), (11, 12), Error::Compacted)
+        .holds(Oracle::K3);
     // Nobody can know of it before the first member carried it out, and nobody reads below it later.
-    story().error(2, read.clone(), (8, 9), Error::Compacted).breaks(K3, "");
+    story().error(2, read.clone(), (8, 9), Error::Compacted).breaks(Oracle::K3, "");
     story()
         .error(2, read.clone(), (11, 12), Error::Compacted)
         .ok(2, read.clone(), (13, 14), old())
-        .breaks(K3, "contradict");
+        .breaks(Oracle::K3, "contradict");
     // A member refuses by itself for the same reason.
     let local: api::Request =
         RangeRequest { key: "a".into(), revision: 2, serializable: true, ..Default::default() }.into();
-    story().error(2, local.clone(), (11, 12), Error::Compacted).holds(K3);
-    story().error(2, local, (8, 9), Error::Compacted).breaks(K3, "refused without a reason");
+    story().error(2, local.clone(), (11, 12), Error::Compacted).holds(Oracle::K3);
+    story().error(2, local, (8, 9), Error::Compacted).breaks(Oracle::K3, "refused without a reason");
 }
 
 #[test]
 fn a_key_that_goes_with_its_lease_is_not_lost() {
     let quiet = |story: Story| story.ok(2, everything(), (30, 31), found(4, &[with_lease("a", 2, 7)]));
-    quiet(two_leases().own(revoke(8), 4, true).at(20)).holds(K4);
+    quiet(two_leases().own(revoke(8), 4, true).at(20)).holds(Oracle::K4);
 }
 
 #[test]
@@ -100,9 +103,9 @@ fn the_server_chooses_the_id_of_a_lease() {
         .ok(2, leased("a", 77), (5, 6), done(2))
         .passed(0, 1)
         .applied(1, 2);
-    story.breaks(K1, "a write was answered wrongly");
+    story.breaks(Oracle::K1, "a write was answered wrongly");
     story.record.applied[0].internal = Some(Box::new(grant(77, 10)));
-    story.holds(K1);
+    story.holds(Oracle::K1);
 }
 
 #[test]
@@ -116,6 +119,6 @@ fn nothing_is_written_while_the_alarm_is_on() {
         let number = story.record.history.operations.len() as u64;
         story.ok(1, put("a", "1"), (3, 5), done(2)).applied(number, 2).at(4)
     };
-    story(false).breaks(K1, "a write was answered wrongly");
-    story(true).holds(K1);
+    story(false).breaks(Oracle::K1, "a write was answered wrongly");
+    story(true).holds(Oracle::K1);
 }

@@ -3,7 +3,7 @@
 use api::authpb::Permission;
 use api::etcdserverpb::*;
 use api::{Error, Request, Response};
-use etcdsim_verify::Oracle::K1;
+use etcdsim_verify::Oracle;
 
 use super::build::*;
 use super::evidence::*;
@@ -63,32 +63,32 @@ fn users_do_what_they_may() {
         .passed(11, 2)
         .at(27)
         .error(3, get("a"), (29, 30), Error::UserEmpty)
-        .holds(K1);
+        .holds(Oracle::K1);
 }
 
 #[test]
 fn nobody_writes_without_the_right() {
     let write = || enabled().ok(2, put("b", "1"), (20, 22), done(2)).applied(7, 2).at(21);
-    write().user("alice").breaks(K1, "a write was answered wrongly");
-    write().breaks(K1, "a write was answered wrongly");
-    write().user("root").holds(K1);
+    write().user("alice").breaks(Oracle::K1, "a write was answered wrongly");
+    write().breaks(Oracle::K1, "a write was answered wrongly");
+    write().user("root").holds(Oracle::K1);
     // Nor does anybody without an answer.
     enabled()
         .unknown(2, put("b", "1"), 20)
         .user("alice")
         .applied(7, 2)
         .at(21)
-        .breaks(K1, "a write was answered wrongly");
+        .breaks(Oracle::K1, "a write was answered wrongly");
 }
 
 #[test]
 fn nobody_reads_without_the_right() {
     let read = |key| enabled().ok(2, get(key), (20, 22), found(1, &[])).user("alice");
-    read("b").breaks(K1, "an answer against the rights");
-    read("a").holds(K1);
-    enabled().ok(2, get("a"), (20, 22), found(1, &[])).breaks(K1, "an answer against the rights");
+    read("b").breaks(Oracle::K1, "an answer against the rights");
+    read("a").holds(Oracle::K1);
+    enabled().ok(2, get("a"), (20, 22), found(1, &[])).breaks(Oracle::K1, "an answer against the rights");
     // While auth was being enabled.
-    enabled().ok(2, get("a"), (13, 14), found(1, &[])).holds(K1);
+    enabled().ok(2, get("a"), (13, 14), found(1, &[])).holds(Oracle::K1);
 }
 
 #[test]
@@ -96,9 +96,9 @@ fn nobody_is_refused_with_the_right() {
     enabled()
         .error(2, get("a"), (20, 22), Error::PermissionDenied)
         .user("alice")
-        .breaks(K1, "an error against the rights");
+        .breaks(Oracle::K1, "an error against the rights");
     let refused = enabled().error(2, put("a", "1"), (20, 22), Error::PermissionDenied).user("alice");
-    refused.passed(7, 1).at(21).breaks(K1, "a write was answered wrongly");
+    refused.passed(7, 1).at(21).breaks(Oracle::K1, "a write was answered wrongly");
 }
 
 #[test]
@@ -112,21 +112,21 @@ fn a_right_counts_from_the_entry_that_gave_it() {
             .user("alice");
         if before { story.passed(8, 1).passed(7, 1) } else { story.passed(7, 1).passed(8, 1) }
     };
-    story(true).holds(K1);
-    story(false).breaks(K1, "a write was answered wrongly");
+    story(true).holds(Oracle::K1);
+    story(false).breaks(Oracle::K1, "a write was answered wrongly");
 }
 
 #[test]
 fn a_bad_token_says_nothing_but_needs_a_token() {
     for error in [Error::InvalidAuthToken, Error::AuthOldRevision] {
-        enabled().error(2, get("a"), (20, 22), error).user("alice").holds(K1);
-        enabled().error(2, get("a"), (20, 22), error).breaks(K1, "an error against the rights");
+        enabled().error(2, get("a"), (20, 22), error).user("alice").holds(Oracle::K1);
+        enabled().error(2, get("a"), (20, 22), error).breaks(Oracle::K1, "an error against the rights");
     }
     let alone =
         |error| Story::default().ok(1, put("a", "1"), (1, 2), done(2)).error(2, get("a"), (3, 4), error);
-    alone(Error::InvalidAuthToken).user("alice").holds(K1);
-    alone(Error::AuthOldRevision).user("alice").breaks(K1, "an error against the rights");
-    alone(Error::PermissionDenied).user("alice").breaks(K1, "an error against the rights");
+    alone(Error::InvalidAuthToken).user("alice").holds(Oracle::K1);
+    alone(Error::AuthOldRevision).user("alice").breaks(Oracle::K1, "an error against the rights");
+    alone(Error::PermissionDenied).user("alice").breaks(Oracle::K1, "an error against the rights");
 }
 
 #[test]
@@ -135,22 +135,24 @@ fn passwords_and_roles_are_compared() {
         AuthenticateRequest { name: "alice".to_string(), password: password.to_string() }.into()
     };
     let token: Response = AuthenticateResponse { header: header(1), token: "t".to_string() }.into();
-    enabled().ok(2, enter("p"), (20, 22), token.clone()).holds(K1);
-    enabled().ok(2, enter("q"), (20, 22), token).breaks(K1, "an answer against the rights");
-    enabled().error(2, enter("q"), (20, 22), Error::AuthFailed).holds(K1);
-    enabled().error(2, enter("p"), (20, 22), Error::AuthFailed).breaks(K1, "an error against the rights");
+    enabled().ok(2, enter("p"), (20, 22), token.clone()).holds(Oracle::K1);
+    enabled().ok(2, enter("q"), (20, 22), token).breaks(Oracle::K1, "an answer against the rights");
+    enabled().error(2, enter("q"), (20, 22), Error::AuthFailed).holds(Oracle::K1);
+    enabled()
+        .error(2, enter("p"), (20, 22), Error::AuthFailed)
+        .breaks(Oracle::K1, "an error against the rights");
 
     let get: Request = AuthUserGetRequest { name: "alice".to_string() }.into();
     let has = |role: &str| -> Response {
         AuthUserGetResponse { header: header(1), roles: vec![role.to_string()] }.into()
     };
-    enabled().ok(2, get.clone(), (20, 22), has("user")).user("alice").passed(7, 1).at(21).holds(K1);
+    enabled().ok(2, get.clone(), (20, 22), has("user")).user("alice").passed(7, 1).at(21).holds(Oracle::K1);
     enabled()
         .ok(2, get, (20, 22), has("root"))
         .user("alice")
         .passed(7, 1)
         .at(21)
-        .breaks(K1, "an answer against the rights");
+        .breaks(Oracle::K1, "an answer against the rights");
 }
 
 #[test]
@@ -161,8 +163,8 @@ fn everybody_may_ask_whether_auth_is_enabled() {
     let ask = |revision| {
         enabled().ok(3, AuthStatusRequest {}.into(), (20, 22), status(revision)).passed(7, 1).at(21)
     };
-    ask(7).holds(K1);
-    ask(6).breaks(K1, "an answer against the rights");
+    ask(7).holds(Oracle::K1);
+    ask(6).breaks(Oracle::K1, "an answer against the rights");
 }
 
 #[test]
@@ -171,8 +173,8 @@ fn a_change_is_refused_for_the_right_reason() {
         let add = AuthRoleAddRequest { name: "user".to_string() };
         enabled().error(1, add.into(), (20, 22), error).user("root").passed(7, 1).at(21)
     };
-    again(Error::RoleAlreadyExists).holds(K1);
-    again(Error::RoleEmpty).breaks(K1, "");
+    again(Error::RoleAlreadyExists).holds(Oracle::K1);
+    again(Error::RoleEmpty).breaks(Oracle::K1, "");
 }
 
 #[test]
@@ -184,18 +186,23 @@ fn members_look_at_some_rights_by_their_own_users() {
     };
     let add: Request =
         MemberAddRequest { peer_urls: vec!["http://m4:2380".to_string()], is_learner: false }.into();
-    // The member that was asked may not have heard yet that users are told apart no more.
-    story().error(2, add.clone(), (30, 31), Error::UserEmpty).holds(K1);
-    story().error(2, add, (30, 31), Error::PermissionDenied).breaks(K1, "an error against the rights");
+    // The member that was asked may not have heard yet that authentication is off.
+    story().error(2, add.clone(), (30, 31), Error::UserEmpty).holds(Oracle::K1);
+    story()
+        .error(2, add, (30, 31), Error::PermissionDenied)
+        .breaks(Oracle::K1, "an error against the rights");
     // A read waits until it has heard of everything before it.
     let read = story().error(2, get("a"), (30, 31), Error::PermissionDenied);
-    read.user("alice").breaks(K1, "an error against the rights");
+    read.user("alice").breaks(Oracle::K1, "an error against the rights");
 }
 
 #[test]
 fn what_was_taken_as_nobodys_changes_nothing() {
-    // Root's token was not looked at, because the member did not know yet that users are told apart.
+    // Root's token was not looked at, because the member did not know yet that authentication is on.
     let story = || enabled().error(1, may("b"), (20, 22), Error::UserEmpty).user("root").passed(7, 1).at(21);
-    story().error(2, get("b"), (30, 31), Error::PermissionDenied).user("alice").holds(K1);
-    story().ok(2, get("b"), (30, 31), found(1, &[])).user("alice").breaks(K1, "an answer against the rights");
+    story().error(2, get("b"), (30, 31), Error::PermissionDenied).user("alice").holds(Oracle::K1);
+    story()
+        .ok(2, get("b"), (30, 31), found(1, &[]))
+        .user("alice")
+        .breaks(Oracle::K1, "an answer against the rights");
 }

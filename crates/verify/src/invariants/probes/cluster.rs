@@ -188,14 +188,14 @@ mod tests {
         run.leads(2, 2);
         run.configure(2, 2, &[1, 2, 4], &[1, 2, 3], &[]);
         run.leads(1, 3);
-        let probes = run.monitors.probes();
+        let probes = run.invariants.probes();
         assert_eq!(
             (probes[Probe::LeadersElectedWhileChangePending], probes[Probe::LeadersElectedInJoint]),
             (1, 0)
         );
         run.configure(3, 2, &[1, 2, 4], &[1, 2, 3], &[]);
         run.leads(3, 4);
-        assert_eq!(run.monitors.probes()[Probe::LeadersElectedInJoint], 1);
+        assert_eq!(run.invariants.probes()[Probe::LeadersElectedInJoint], 1);
         run.holds();
     }
 
@@ -203,10 +203,10 @@ mod tests {
     fn a_leader_removes_itself() {
         let mut run = run();
         run.configure(2, 3, &[2, 3], &[], &[]);
-        assert_eq!(run.monitors.probes()[Probe::LeadersRemovedByThemselves], 0);
+        assert_eq!(run.invariants.probes()[Probe::LeadersRemovedByThemselves], 0);
         run.leads(2, 2);
         run.configure(2, 4, &[3], &[], &[]);
-        let probes = run.monitors.probes();
+        let probes = run.invariants.probes();
         assert_eq!((probes[Probe::LeadersRemovedByThemselves], probes[Probe::VotersRemoved]), (1, 2));
     }
 
@@ -220,7 +220,7 @@ mod tests {
         run.tell(2, Fact::ProposedInternal { request: 1, what: Box::new(what.clone()) });
         run.tell(1, Fact::Resumed);
         run.tell(2, Fact::ProposedInternal { request: 2, what: Box::new(what) });
-        let probes = run.monitors.probes();
+        let probes = run.invariants.probes();
         assert_eq!((probes[Probe::LeasesDue], probes[Probe::LeasesDueWhileAnOldLessorIsPaused]), (2, 1));
         assert_eq!(
             (probes[Probe::LessorsPaused], probes[Probe::LeadersPaused], probes[Probe::TwoLessorsAtOnce]),
@@ -238,7 +238,7 @@ mod tests {
         run.tell(4, Fact::Delivered { from: 1, head });
         run.install(4, 5, 1);
         run.install(3, 5, 1);
-        let probes = run.monitors.probes();
+        let probes = run.invariants.probes();
         assert_eq!(
             (probes[Probe::TwoMembersReceivingSnapshots], probes[Probe::SnapshotsInstalledByLearners]),
             (1, 1)
@@ -256,7 +256,7 @@ mod tests {
         run.stop(1, Stop::Crash);
         run.start(3, 0);
         run.state(2, 2, 2, Role::Candidate);
-        let probes = run.monitors.probes();
+        let probes = run.invariants.probes();
         assert_eq!((probes[Probe::MembersJoined], probes[Probe::MembersJoinedWithoutLeader]), (1, 1));
         run.holds();
     }

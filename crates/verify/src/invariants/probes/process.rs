@@ -178,12 +178,12 @@ mod tests {
         run.leads(1, 2);
         run.leads(2, 3);
         run.state(1, 2, 1, Role::Follower);
-        let probes = run.monitors.probes();
+        let probes = run.invariants.probes();
         assert_eq!((probes[Probe::ElectionsWithoutAWinner], probes[Probe::PreVotesGivenUp]), (1, 1));
         assert_eq!((probes[Probe::TwoLeadersAtOnce], probes[Probe::LeadersSteppedDown]), (1, 1));
         assert_eq!((probes[Probe::LeadersWithoutACommit], probes[Probe::LeadersWithoutPower]), (1, 0));
         run.stop(2, Stop::PowerLoss);
-        let probes = run.monitors.probes();
+        let probes = run.invariants.probes();
         assert_eq!((probes[Probe::LeadersWithoutACommit], probes[Probe::LeadersWithoutPower]), (2, 1));
     }
 
@@ -198,7 +198,7 @@ mod tests {
         run.save(2);
         run.tell(2, Fact::JobDone { job, synced: false, failed: true });
         run.stop(2, Stop::PowerLoss);
-        let probes = run.monitors.probes();
+        let probes = run.invariants.probes();
         assert_eq!((probes[Probe::KilledWhileSaving], probes[Probe::PowerLostWhileSaving]), (2, 1));
         assert_eq!(
             (probes[Probe::DiskJobsFailed], probes[Probe::QuorumsDown], probes[Probe::AllMembersDown]),
@@ -207,7 +207,7 @@ mod tests {
         run.tell(1, Fact::Started { incarnation: 2 });
         run.stop(1, Stop::Crash);
         run.stop(3, Stop::Fatal("the disk".into()));
-        let probes = run.monitors.probes();
+        let probes = run.invariants.probes();
         assert_eq!((probes[Probe::KilledBeforeTheirFirstStep], probes[Probe::KilledWhileSaving]), (1, 2));
         assert_eq!((probes[Probe::EndedByTheirDisk], probes[Probe::AllMembersDown]), (1, 1));
     }
@@ -220,7 +220,7 @@ mod tests {
         run.configure(1, 1, &[1, 2, 3], &[1, 2, 4], &[]);
         run.leads(1, 1);
         run.tell(1, Fact::Failpoint { point: Failpoint::RaftBeforeSave });
-        let probes = run.monitors.probes();
+        let probes = run.invariants.probes();
         assert_eq!(
             (probes[Probe::FailpointsStruckInJoint], probes[Probe::FailpointsStruckOnLeaders]),
             (1, 1)

@@ -1,4 +1,4 @@
-//! L3: what clients are told of leases.
+//! L3: what answers say of leases.
 //!
 //! * A keep-alive is confirmed only while the lease exists, with the time it was granted for; it has no time left
 //!   only where the lease did not exist all along, or its time can have been over. The leader makes sure that it
@@ -19,23 +19,24 @@ use bytes::Bytes;
 use record::{Applied, History, Nanos, Operation};
 
 use super::lives::{Life, Lives};
-use super::{Finding, Terms, earliest_end};
+use super::{Terms, earliest_end};
 use crate::k1::Known;
-use crate::{Oracle, Severity, Violation, answer, describe};
+use crate::{Oracle, Violation, answer, describe};
 
-/// Checks L3.
+/// Checks L3, and says at how many answers it looked.
 pub fn check(
     history: &History,
     applied: &[Applied],
     lives: &Lives,
     known: Option<&Known>,
     terms: &Terms,
-    finding: &mut Finding,
-) {
+    violations: &mut Vec<Violation>,
+) -> usize {
+    let mut count = 0;
     let wants_keys =
         |operation: &Operation| matches!(&operation.request, Request::LeaseTimeToLive(asked) if asked.keys);
     let keys = known.filter(|_| history.operations.iter().any(wants_keys)).map(Keys::of);
-    let judge = Judge { applied, lives, keys, terms };
+    let judge = Leases { applied, lives, keys, terms };
     for (number, operation) in history.operations.iter().enumerate() {
         let (Some(at), Some(response)) = (operation.returned(), operation.response()) else { continue };
         let wrong = match response {
@@ -44,28 +45,29 @@ pub fn check(
             Response::LeaseLeases(answer) => judge.list(at, answer),
             _ => continue,
         };
-        finding.told += 1;
+        count += 1;
         if let Some((title, reason)) = wrong {
-            let violation = Violation::new(Oracle::L3, Severity::Wrong, at, title)
-                .say(format!("So it was told: {}.", describe::operation(operation)))
+            let violation = Violation::new(Oracle::L3, at, title)
+                .say(format!("The answer: {}.", describe::operation(operation)))
                 .say(reason)
                 .shown_by([number]);
-            finding.violations.push(violation);
+            violations.push(violation);
         }
     }
+    count
 }
 
 /// What is wrong: in a few words, and in a sentence.
 type Wrong = Option<(&'static str, String)>;
 
-struct Judge<'a> {
+struct Leases<'a> {
     applied: &'a [Applied],
     lives: &'a Lives,
     keys: Option<Keys>,
     terms: &'a Terms,
 }
 
-impl Judge<'_> {
+impl Leases<'_> {
     fn keep_alive(&self, operation: &Operation, at: Nanos, answer: &LeaseKeepAliveResponse) -> Wrong {
         let lives = self.lives.of(answer.id);
         if answer.ttl <= 0 {
@@ -121,7 +123,7 @@ impl Judge<'_> {
         let fits = |life: &Life| life.overlaps(from, at) && life.ttl == answer.granted_ttl;
         if !lives.iter().any(fits) || answer.ttl > most {
             return Some((
-                "the time of a lease is told wrongly",
+                "the time of a lease is answered wrongly",
                 format!(
                     "{} The answer says {} of {} s.",
                     granted(answer.id, life),

@@ -1,4 +1,4 @@
-//! One watcher's account: what it was owed, and what it got of it.
+//! One watcher's ledger: what it was owed, and what it got of it.
 //!
 //! Owed are the changes of its keys, of the kinds it did not filter out, from its first revision on, as far as the truth
 //! is known and as the watcher's last word goes: a closed stream owes nothing after it. Each event that arrived is
@@ -53,12 +53,12 @@ pub struct Owed {
     pub got: Option<u32>,
 }
 
-/// The account.
+/// The ledger.
 #[derive(Debug)]
-pub struct Account<'a> {
+pub struct Ledger<'a> {
     /// Whose.
     pub watcher: &'a Watcher<'a>,
-    /// The first revision it is to be told of. For a watcher from now on, the one after that at its creation.
+    /// The first revision it is to receive. For a watcher from now on, the one after that at its creation.
     pub first: i64,
     /// What it is owed, in order.
     pub owed: Vec<Owed>,
@@ -66,21 +66,21 @@ pub struct Account<'a> {
     pub deliveries: Vec<Delivery<'a>>,
 }
 
-impl<'a> Account<'a> {
+impl<'a> Ledger<'a> {
     /// Draws it up.
-    pub fn new(watcher: &'a Watcher<'a>, truth: &Truth) -> Account<'a> {
+    pub fn new(watcher: &'a Watcher<'a>, truth: &Truth) -> Ledger<'a> {
         let first = first(watcher);
         let owed = owed(watcher, truth, first);
-        let mut account = Account { watcher, first, owed, deliveries: Vec::new() };
+        let mut ledger = Ledger { watcher, first, owed, deliveries: Vec::new() };
         let mut taken = Taken::default();
         for (reply, said) in watcher.replies.iter().enumerate() {
             if let Reply::Batch(batch) = said {
                 for event in &batch.events {
-                    account.deliver(batch, reply, event, truth, &mut taken);
+                    ledger.deliver(batch, reply, event, truth, &mut taken);
                 }
             }
         }
-        account
+        ledger
     }
 
     fn deliver(
@@ -159,7 +159,7 @@ impl<'a> Account<'a> {
     }
 }
 
-/// What of the account is settled while it is drawn up.
+/// What of the ledger is settled while it is drawn up.
 #[derive(Default)]
 struct Taken<'a> {
     /// The place of the change that should come next.

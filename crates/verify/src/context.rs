@@ -1,0 +1,112 @@
+//! What judges go by: the record, what is known beside it, and what follows from the two.
+
+use std::cell::OnceCell;
+
+use record::{Applied, Event, Fact, History, MemberId, Nanos, Observer as _, Record};
+
+use crate::Expectations;
+use crate::k1::{self, Known, Premises, Replayed};
+use crate::leases::{Lessors, Terms};
+use crate::truth::Truth;
+
+/// A record with what is known beside it. What several oracles need of it is worked out once, when the first asks.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// What is judged.
+    pub record: &'a Record,
+    /// What must hold beyond the oracles, and what is known beside the record.
+    pub expectations: &'a Expectations,
+    starts: Vec<(MemberId, Nanos)>,
+    replayed: OnceCell<Replayed>,
+    truth: OnceCell<Option<Truth>>,
+}
+
+impl<'a> Context<'a> {
+    /// Takes a record to be judged.
+    pub fn new(record: &'a Record, expectations: &'a Expectations) -> Context<'a> {
+        let starts = if record.events.is_empty() { expectations.starts.clone() } else { starts(record) };
+        Context { record, expectations, starts, replayed: OnceCell::new(), truth: OnceCell::new() }
+    }
+
+    /// What clients did and saw.
+    pub fn history(&self) -> &'a History {
+        &self.record.history
+    }
+
+    /// What the members applied, in the order of the log; empty where nobody looked.
+    pub fn applied(&self) -> &'a [Applied] {
+        &self.record.applied
+    }
+
+    /// When each process started, in any order; empty where it is not known.
+    pub fn starts(&self) -> &[(MemberId, Nanos)] {
+        &self.starts
+    }
+
+    /// Whether the history has everybody who wrote.
+    pub fn is_closed(&self) -> bool {
+        !self.expectations.open_world
+    }
+
+    /// What K1's replay of the history came to.
+    ///
+    /// # Panics
+    /// If the operations of the history are not in the order of their calls.
+    pub fn replayed(&self) -> &Replayed {
+        self.replayed.get_or_init(|| {
+            let premises = Premises {
+                applied: self.evidence(),
+                watched: &self.expectations.watched,
+                start_revision: self.expectations.start_revision,
+                closed: self.is_closed(),
+            };
+            k1::check(self.history(), &premises)
+        })
+    }
+
+    /// What was in the store at each revision, as far as K1's replay could tell.
+    pub fn known(&self) -> Option<&Known> {
+        self.replayed().known.as_ref()
+    }
+
+    /// The same, ready to be compared with what watchers received.
+    pub fn truth(&self) -> Option<&Truth> {
+        let truth = self.truth.get_or_init(|| {
+            let start = self.expectations.start_revision;
+            let known = self.known()?;
+            Some(Truth::new(self.history(), self.evidence(), known, start, self.is_closed()))
+        });
+        truth.as_ref()
+    }
+
+    fn evidence(&self) -> Option<&'a [Applied]> {
+        (!self.applied().is_empty()).then_some(self.applied())
+    }
+
+    /// What is known of clocks, leaders and the end, for the time of leases.
+    pub(crate) fn terms(&self) -> Terms {
+        let (record, expectations) = (self.record, self.expectations);
+        let lessors =
+            if record.events.is_empty() { expectations.lessors.clone() } else { lessors(&record.events) };
+        Terms {
+            clock_rates: expectations.clock_rates,
+            bound: expectations.lease_bound,
+            extension: expectations.lease_extension,
+            checkpoint: expectations.lease_checkpoint,
+            lessors,
+            healed: record.healed,
+            end: record.stats.virtual_ns,
+        }
+    }
+}
+
+fn lessors(events: &[Event]) -> Vec<(Nanos, Nanos)> {
+    let mut lessors = Lessors::default();
+    events.iter().for_each(|event| lessors.event(event));
+    lessors.spans()
+}
+
+fn starts(record: &Record) -> Vec<(MemberId, Nanos)> {
+    let started = |event: &&Event| matches!(event.fact, Fact::Started { .. });
+    record.events.iter().filter(started).map(|event| (event.member, event.time)).collect()
+}

@@ -1,0 +1,222 @@
+//! What an oracle is: an id, and one of two ways to come to what it says.
+//!
+//! * A [`Monitor`] watches the events of a run as it goes.
+//! * A [`Judge`] looks at the record when the run is over.
+//!
+//! Both write into a [`Sheet`]. The project's own oracles stand in one table (`table.rs`); others bring an id of their
+//! own ([`Oracle::own`]) and write into the same sheet:
+//!
+//! ```
+//! use etcdsim_verify::{Context, Expectations, Oracle, Severity, Sheet, Violation};
+//!
+//! const QUICK: Oracle = Oracle::own("QUICK", "every operation is answered within 5 s", Severity::Stuck);
+//!
+//! fn quick(context: &Context<'_>, sheet: &mut Sheet) {
+//!     let operations = &context.record.history.operations;
+//!     sheet.checked(QUICK, "operations", operations.len());
+//!     for (number, operation) in operations.iter().enumerate() {
+//!         if operation.returned().is_none_or(|at| at - operation.call > 5_000_000_000) {
+//!             let violation = Violation::new(QUICK, operation.call, "an operation took too long");
+//!             sheet.add(violation.shown_by([number]));
+//!         }
+//!     }
+//! }
+//!
+//! let record = record::Record::default();
+//! let expectations = Expectations::default();
+//! let mut sheet = Sheet::default();
+//! quick(&Context::new(&record, &expectations), &mut sheet);
+//! assert!(sheet.into_verdict().holds());
+//! ```
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use record::{Event, Record};
+use serde::{Serialize, Serializer};
+
+use crate::{Context, Sheet};
+
+/// Watches the events of a run, in order, and writes down what they break.
+///
+/// It is on the path of every event: most should cost it a match and a return. It must be deterministic: no clock, no
+/// randomness, no iteration over hashed collections.
+pub trait Monitor {
+    /// One more event.
+    fn event(&mut self, event: &Event, sheet: &mut Sheet);
+
+    /// The run is over and left this record.
+    fn end(&mut self, record: &Record, sheet: &mut Sheet) {
+        let _ = (record, sheet);
+    }
+}
+
+/// Looks at the record of a run that is over, or at a history from elsewhere, and writes down what does not hold.
+///
+/// A function or a closure of this form is a judge.
+pub trait Judge {
+    /// Judges one record.
+    fn judge(&self, context: &Context<'_>, sheet: &mut Sheet);
+}
+
+impl<F: Fn(&Context<'_>, &mut Sheet)> Judge for F {
+    fn judge(&self, context: &Context<'_>, sheet: &mut Sheet) {
+        self(context, sheet);
+    }
+}
+
+/// Which oracle: its id, what it holds the system to, and how severe its violations are unless they say otherwise.
+///
+/// The project's own are constants ([`Oracle::K1`] and so on); they come in the order of the table, before all others,
+/// which come in the order of their ids.
+#[derive(Clone, Copy)]
+pub struct Oracle {
+    /// Its row in the table; [`ELSEWHERE`] for those that are not in it.
+    row: u16,
+    id: &'static str,
+    holds: &'static str,
+    severity: Severity,
+}
+
+const ELSEWHERE: u16 = u16::MAX;
+
+impl Oracle {
+    pub(crate) const fn in_table(
+        row: u16,
+        id: &'static str,
+        holds: &'static str,
+        severity: Severity,
+    ) -> Oracle {
+        Oracle { row, id, holds, severity }
+    }
+
+    /// An oracle that is not in the table. `holds` says in a few words what it holds the system to.
+    ///
+    /// # Panics
+    /// If an oracle of the table has this id. In a constant that is an error of the compiler.
+    pub const fn own(id: &'static str, holds: &'static str, severity: Severity) -> Oracle {
+        let mut row = 0;
+        while row < Oracle::ALL.len() {
+            assert!(!same(Oracle::ALL[row].id, id), "the table of oracles has this id already");
+            row += 1;
+        }
+        Oracle { row: ELSEWHERE, id, holds, severity }
+    }
+
+    /// Its id, "K1".
+    pub const fn id(self) -> &'static str {
+        self.id
+    }
+
+    /// What it holds the system to, in a few words.
+    pub const fn holds(self) -> &'static str {
+        self.holds
+    }
+
+    /// How severe its violations are unless they say otherwise.
+    pub const fn severity(self) -> Severity {
+        self.severity
+    }
+}
+
+const fn same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    if one.len() != other.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < one.len() {
+        if one[at] != other[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+impl PartialEq for Oracle {
+    fn eq(&self, other: &Oracle) -> bool {
+        (self.row, self.id) == (other.row, other.id)
+    }
+}
+
+impl Eq for Oracle {}
+
+impl PartialOrd for Oracle {
+    fn partial_cmp(&self, other: &Oracle) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Oracle {
+    fn cmp(&self, other: &Oracle) -> Ordering {
+        (self.row, self.id).cmp(&(other.row, other.id))
+    }
+}
+
+impl Hash for Oracle {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.row, self.id).hash(state);
+    }
+}
+
+impl fmt::Debug for Oracle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id)
+    }
+}
+
+impl fmt::Display for Oracle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.id)
+    }
+}
+
+impl Serialize for Oracle {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.id)
+    }
+}
+
+/// How bad a violation is for somebody who uses the cluster; the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// What a client was promised is gone, or was done twice.
+    Lost,
+    /// A client got an answer that is wrong.
+    Wrong,
+    /// The cluster does not answer, or a process ended.
+    Stuck,
+    /// Something broke inside that no client has seen yet.
+    Inside,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: Oracle = Oracle::own("A0", "nothing", Severity::Wrong);
+
+    #[test]
+    fn ids_are_unique() {
+        for (at, oracle) in Oracle::ALL.iter().enumerate() {
+            assert!(Oracle::ALL[at + 1..].iter().all(|other| other.id() != oracle.id()));
+        }
+    }
+
+    #[test]
+    fn the_table_comes_before_all_others() {
+        assert!(Oracle::ALL.is_sorted());
+        assert!(Oracle::ALL.iter().all(|oracle| *oracle < OWN && *oracle != OWN));
+        assert!(OWN < Oracle::own("A1", "nothing", Severity::Wrong));
+    }
+
+    #[test]
+    #[should_panic(expected = "has this id already")]
+    fn nobody_takes_an_id_of_the_table() {
+        let id = String::from("K1").leak();
+        let _ = Oracle::own(id, "nothing", Severity::Wrong);
+    }
+}

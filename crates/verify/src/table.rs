@@ -1,0 +1,346 @@
+//! The table of the oracles: a row each, and all that is true of an oracle stands in it.
+//!
+//! The table says which judges there are and in which order they speak, which monitors watch a run, and what
+//! `docs/oracles.md` says of each oracle (`tests/docs.rs` makes its tables from this one). A new oracle is a row here
+//! and a file of its own; `tests/table.rs` then asks for a record in which it fires and for one in which it holds.
+//!
+//! Rows that one check writes stand together under it. The order of the rows is the order of the oracles ([`Oracle`]'s
+//! `Ord`): it decides which of two violations comes first that are equally severe and showed at the same moment.
+
+use record::{Event, Record};
+
+use crate::invariants::Invariants;
+use crate::oracle::Monitor;
+use crate::{
+    Context, Oracle, Severity, Sheet, agreement, caches, ends, hash_kv, k1, k2, k3, k4, leases, locks,
+    membership, watch,
+};
+
+/// How the oracles of a part of the table come to what they say: they judge the record or watch events.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// This judge of the record writes them.
+    Record(fn(&Context<'_>, &mut Sheet)),
+    /// A monitor writes them, one of [`Monitors`].
+    Events,
+    /// They compare two runs, so no single run has them: whoever runs both says what they found.
+    Runs,
+}
+
+/// A chapter of `docs/oracles.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chapter {
+    /// What clients saw of the store.
+    Clients,
+    /// What watchers received.
+    Watchers,
+    /// Leases, locks, members.
+    Services,
+    /// How a run ends.
+    Ends,
+    /// Invariants, checked at the event that breaks them.
+    Invariants,
+}
+
+/// A part of the table: one judge or all monitors, and the oracles that stand under it.
+#[derive(Clone, Copy, Debug)]
+pub struct Part {
+    /// How they come to what they say.
+    pub kind: Kind,
+    /// Its rows. A judge without rows of its own adds to other oracles.
+    pub rows: &'static [Row],
+}
+
+/// What the documentation says of an oracle.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// Which oracle.
+    pub oracle: Oracle,
+    /// Where the documentation has it.
+    pub chapter: Chapter,
+    /// What exactly it demands; Markdown.
+    pub exactly: &'static str,
+    /// What it does not check; Markdown. Empty where nothing is left out.
+    pub not_checked: &'static str,
+}
+
+macro_rules! oracles {
+    ($($chapter:ident, $kind:expr => {
+        $($id:ident, $severity:ident: $holds:literal, exactly: $exactly:literal, not_checked: $not_checked:literal;)*
+    })+) => {
+        /// The numbers of the rows, from 0.
+        #[derive(Clone, Copy)]
+        enum RowNumber {
+            $($($id,)*)+
+        }
+
+        /// The oracles of the table.
+        impl Oracle {
+            $($(
+                #[doc = concat!("`", stringify!($id), "`: ", $holds, ".")]
+                pub const $id: Oracle =
+                    Oracle::in_table(RowNumber::$id as u16, stringify!($id), $holds, Severity::$severity);
+            )*)+
+
+            /// All oracles of the table, in its order.
+            pub const ALL: &'static [Oracle] = &[$($(Oracle::$id,)*)+];
+        }
+
+        /// The table, part by part. Judges speak in this order.
+        pub const TABLE: &[Part] = &[$(Part {
+            kind: $kind,
+            rows: &[$(Row {
+                oracle: Oracle::$id,
+                chapter: Chapter::$chapter,
+                exactly: $exactly,
+                not_checked: $not_checked,
+            },)*],
+        },)+];
+    };
+}
+
+macro_rules! monitors {
+    ($($(#[doc = $doc:literal])+ $name:ident: $monitor:ty,)+) => {
+        /// All monitors of the table.
+        #[derive(Debug)]
+        pub struct Monitors {
+            $($(#[doc = $doc])+ pub $name: $monitor,)+
+        }
+
+        impl Monitors {
+            /// For a cluster that never has others than the members 1 to `members`; those that join later count too.
+            pub fn new(members: u32) -> Monitors {
+                Monitors { $($name: <$monitor>::new(members),)+ }
+            }
+        }
+
+        impl Monitor for Monitors {
+            #[inline]
+            fn event(&mut self, event: &Event, sheet: &mut Sheet) {
+                $(self.$name.event(event, sheet);)+
+            }
+
+            fn end(&mut self, record: &Record, sheet: &mut Sheet) {
+                $(self.$name.end(record, sheet);)+
+            }
+        }
+    };
+}
+
+monitors! {
+    /// I1 to I10.
+    invariants: Invariants,
+}
+
+oracles! {
+    Clients, Kind::Record(k1::judge) => {
+        K1, Wrong: "the key-value history is strictly serializable, revisions and errors included",
+            exactly: "The history is strictly serializable against the sequential model of etcd (keys, transactions, \
+                compaction, leases, users with their rights, alarms): every acknowledged write has the one revision \
+                that its answer names, in real time, and every field of every answer is what the model answers at that \
+                revision. Operations without an answer stay open to the end; what the members applied says which of \
+                them took effect, and where. What a member asked for itself is replayed with the rest: an entry that \
+                made a revision must explain it. Users could do what they did, and were refused only what they had no \
+                right to.",
+            not_checked: "What time does to a lease (L1 to L3). The order of lease operations among each other. \
+                Operations whose outcome nobody knows and nobody applied. Order among reads of one revision (they \
+                commute). The header of a `Compact`. Errors of size, load and quota, beyond that they have no effect. \
+                Rights to a lease that depend on its keys, but for revocations and puts; the age and the revision of \
+                tokens; requests for which etcd's versions want different rights. Without evidence: anything about \
+                leases, users and alarms, and revisions after a call of the lock or election service.";
+    }
+    Clients, Kind::Record(k2::judge) => {
+        K2, Wrong: "serializable reads return a state of the past, never going back on one member",
+            exactly: "A serializable read returns a state of the past, and never goes back on one member between two \
+                of its starts. No linearizable operation is of an older state than such a read, or a watcher's event, \
+                had shown before its call.",
+            not_checked: "How old the state is; going back over a restart, which is allowed.";
+    }
+    Clients, Kind::Record(k3::judge) => {
+        K3, Wrong: "reads at a revision return that revision, or the exact error",
+            exactly: "A read at a revision returns that revision; a compacted or future one gives the exact error, in \
+                serializable transactions too.",
+            not_checked: "A serializable read at a revision that its lagging member has not compacted yet. Which \
+                branch a refused serializable transaction would have run: its reads at a revision count in both. \
+                Without the times of restarts, whether a revision was the future for a member.";
+    }
+    Clients, Kind::Record(k4::judge) => {
+        K4, Lost: "no acknowledged write is lost, no operation takes effect twice",
+            exactly: "No acknowledged write is lost: when all is quiet, each key still holds its newest acknowledged \
+                write or something newer. No operation takes effect twice.",
+            not_checked: "Writes that were overwritten before the end (K1 sees those missing); puts with a lease; keys \
+                that a lease or a delete without an answer may have taken. Without evidence, whether anything took \
+                effect twice.";
+    }
+    // The other engines, where nothing is found so far: they add to K1 what they looked at.
+    Clients, Kind::Record(agreement::judge) => {}
+    Watchers, Kind::Record(watch::judge) => {
+        W1, Wrong: "watchers receive only the keys and kinds they asked for",
+            exactly: "A watcher receives only its keys, and no kind of change that it filtered out.",
+            not_checked: "";
+        W2, Wrong: "watchers receive changes in the order in which they happened",
+            exactly: "Changes come in the order in which they happened, those of a transaction in the order of its \
+                operations.",
+            not_checked: "Any order between two watchers: there is none.";
+        W3, Wrong: "no watcher receives a change twice",
+            exactly: "No change comes twice.",
+            not_checked: "What a client asks for again on another stream.";
+        W4, Wrong: "all changes of one revision come to a watcher together",
+            exactly: "All changes of one revision come in one response, or in its fragments, one right after another, \
+                if the watcher asked for fragments.",
+            not_checked: "How large a response must be to be split.";
+        W5, Wrong: "after a progress response nothing comes of its revision or before",
+            exactly: "After a progress response of revision R nothing of R or before comes; progress does not go back, \
+                nor behind an event, nor below the watcher's first revision less one; headers name revisions that were \
+                made, and none below their events'.",
+            not_checked: "That progress is reported, and in time. The header of a response with events promises \
+                nothing: catching up, etcd sends 1000 revisions at once under the newest.";
+        W6, Wrong: "a watcher from a revision receives everything from there on, and nothing before",
+            exactly: "A watcher from a revision receives everything from there on and nothing before.",
+            not_checked: "Negative revisions, if they are taken.";
+        W7, Wrong: "watchers receive every change, and each as it was",
+            exactly: "Between two events none is missing; each is of a change that happened, and that somebody had \
+                asked for by then, with its value, version and lease.",
+            not_checked: "";
+        W8, Wrong: "an event has the pair as it was before, where that was asked for",
+            exactly: "With `prev_kv` an event has the pair as it was one revision before; none if it creates the key, \
+                or if nobody asked.",
+            not_checked: "Whether that was really compacted, where it is missing and can have been.";
+        W9, Wrong: "an event says of the first put of a key, and of no other, that it creates the key",
+            exactly: "The create revision is that of the first put since the last delete.",
+            not_checked: "";
+        W10, Wrong: "a watcher from now on misses nothing after its creation",
+            exactly: "A watcher from now on misses nothing after the revision that the answer to its creation names.",
+            not_checked: "";
+        W11, Stuck: "what a watcher is owed arrives after healing",
+            exactly: "A stream that is open at the end, to a member that is alive and in the healed part, has brought \
+                every change up to that member's revision, or the news that it is compacted; creations on it are \
+                answered. Changes of the last 2 s are excused.",
+            not_checked: "Histories from elsewhere.";
+        W12, Wrong: "watchers are created and cancelled in order, and for the right reasons",
+            exactly: "Creations are answered in order with the ids that follow from what was sent, refused for etcd's \
+                reasons only; nothing is for a watcher that does not exist; a cancellation was asked for, or names a \
+                revision that was compacted to and that the watcher needed; who needs compacted revisions is cancelled \
+                and not passed over.",
+            not_checked: "That a cancellation is answered; who may watch what, beyond that nobody is refused while \
+                authentication cannot be on.";
+    }
+    Watchers, Kind::Record(caches::judge) => {
+        C1, Wrong: "a client's copy of a part of the store is that part at its revision",
+            exactly: "A client's copy of a part of the store (listed once, kept by a watch) has exactly the keys and \
+                modification revisions of its revision, and never goes back.",
+            not_checked: "Values; how old a copy is.";
+    }
+    Services, Kind::Record(leases::judge) => {
+        L1, Lost: "no lease ends before its time by the fastest clock",
+            exactly: "No lease ends of its own accord before its time is over by the fastest clock of the plan, \
+                counted from its grant or from the call of the last keep-alive that was confirmed.",
+            not_checked: "";
+        L2, Stuck: "no lease stays after its time by the slowest clock and the bound",
+            exactly: "After healing no lease stays longer than its time by the slowest clock, counted from the last \
+                moment at which it may have been renewed or a new leader began to look after leases, plus what a new \
+                leader adds (an election timeout) and a bound of 10 s.",
+            not_checked: "Lateness before healing; leases that the lock and election services made for themselves; \
+                leases whose id nobody learned.";
+        L3, Wrong: "what is said of a lease is so",
+            exactly: "A keep-alive is confirmed only while the lease exists, with the time it was granted for; it has \
+                no time left only where the lease did not exist all along or its time can have been over. A \
+                time-to-live is of a lease that exists, with its granted time, its keys, and no more time left than \
+                that and what a new leader adds; its moment may lie in the past until all is well, because a leader \
+                does not make sure that it leads for this one. A list has the leases that the member had at the \
+                revision of its answer.",
+            not_checked: "That the time left is right to the second; that a lease is said not to exist where it does, \
+                by a leader that may be deposed; the order of lists.";
+    }
+    Services, Kind::Record(locks::judge) => {
+        M1, Wrong: "whoever holds a lock or leads an election is first in its queue",
+            exactly: "Locks and elections exclude each other by their fencing tokens (the create revision of the key \
+                in the queue): whoever an answer says holds a lock is first in its queue, whoever an answer says leads \
+                is the first, and a transaction that is guarded by a token succeeds only for the first. Queues are \
+                those of the services and those that clients keep by the same recipe.",
+            not_checked: "Writes without a guard: a lease may end while its holder is slow. How often two clients held \
+                one lock at once by the clock is counted and is no violation; neither are the `lost-adds` of the \
+                workload `lock-set`. That a queue moves on (V1, L2). Without evidence, errors of the services.";
+    }
+    Services, Kind::Record(membership::judge) => {
+        M2, Wrong: "what is said of the members is so",
+            exactly: "What the service Cluster says of the members is so, in real time: an answer shows the change \
+                that it acknowledges; a linearizable list shows every member that an answer had shown before its call \
+                and that nobody removed, none that was gone, and the peer URLs that were set last; a learner votes \
+                only once somebody asked for its promotion, and never learns again; of two removals or promotions of \
+                one member one is acknowledged; an update of a member that is there does not fail with \"member not \
+                found\", the promotion of a learner not with \"can only promote a learner\".",
+            not_checked: "Names and client URLs; errors because members are not healthy, not started or not far \
+                enough; \"not found\" for promotions and removals; members that nobody was seen to add (a joint change \
+                stands in the history as its removal); that lists which are not linearizable go forward.";
+    }
+    // Hashes of the keys, as clients see them: they add to I8, and their errors to K3.
+    Services, Kind::Record(hash_kv::judge) => {}
+    Invariants, Kind::Events => {
+        I1, Inside: "at most one leader a term",
+            exactly: "Election safety: at most one leader a term.",
+            not_checked: "Whether votes were counted right (I3 sees what comes of it). Whoever is the only voter is \
+                excused, as long as nobody heard of it (I6): see findings, about raft.";
+        I2, Inside: "log matching",
+            exactly: "Log matching: the same index and term mean the same entry and the same log before it.",
+            not_checked: "Entries below the last 100,000.";
+        I3, Inside: "leader completeness",
+            exactly: "Leader completeness: a new leader has every entry committed in earlier terms.",
+            not_checked: "Entries it has only in a snapshot (I4 and I8 compare those).";
+        I4, Inside: "the same entry at the same index everywhere, applied once",
+            exactly: "State machine safety: the same entry at the same index everywhere; each index applied once and \
+                in order, also over restarts.",
+            not_checked: "What the entries do to the store (I8).";
+        I5, Inside: "a committed entry is durable on a quorum",
+            exactly: "A committed entry is durable, at the moment it is first committed, on a quorum of the \
+                configuration in force: what the member that commits goes by, or its leader; in a joint configuration \
+                on a quorum of each half.",
+            not_checked: "That the leader knew of the quorum; whether the configuration was the right one (I10). Where \
+                no configuration was reported, all members vote.";
+        I6, Inside: "durable before promised",
+            exactly: "Durable before promised: votes and append answers leave only when what they promise is on disk, \
+                and what only a leader sends when its own vote is.",
+            not_checked: "What a member promises of a log it read back from the page cache, until it is lost (I7).";
+        I7, Inside: "term, vote, commit, applied and consistent index never go back, nor ahead of what is durable",
+            exactly: "Term, vote, commit, applied and consistent index never go back, nor ahead of what is durable; \
+                what was durable is there after a restart.",
+            not_checked: "Members whose disks the plan damages, after that.";
+        I8, Inside: "equal applied index, equal state",
+            exactly: "Equal applied index, equal revision and equal hash of everything that is replicated: keys, \
+                leases, membership, alarms, users and roles.",
+            not_checked: "Which of two states is the wrong one. The time that leases have left and tokens, which are \
+                no part of the state. Entries passed but not executed in a replay.";
+        I9, Inside: "each ReadIndex context is used once",
+            exactly: "Each ReadIndex context is used once, was asked for by this member since its last start, and its \
+                index covers what was committed when it was asked.",
+            not_checked: "That a read waits for its index, and that it asks at all: K1 sees both.";
+        I10, Inside: "one configuration an index, and each a step from the one before",
+            exactly: "The members agree on the configuration after each index, and each is a step from the one before: \
+                one voter more or less, or into a joint configuration whose outgoing half is the voters of the one \
+                before, or out of one, to its incoming half. So no two in succession have quorums without a common \
+                voter. A leader puts a change into its log only once all earlier ones are in force with it, and \
+                neither a restart nor a snapshot makes a configuration.",
+            not_checked: "Learners, beyond being the same everywhere; whether a change was allowed, and who asked for \
+                it (M2); configurations older than the last 256; a snapshot of the very next index.";
+    }
+    Ends, Kind::Record(ends::judge) => {
+        V1, Stuck: "liveness after healing",
+            exactly: "After healing, within the bound of the scenario: enough voters run, no configuration is joint, a \
+                leader all agree on, every operation ended, no lease of up to 20 s is left that nobody renews, a \
+                linearizable read of everything answered, every open watch stream has shown everything it owes and \
+                every copy that had to be listed anew has been, equal applied indexes and states. Two excuses: for \
+                members that a leader outside of the healed core does not hear (argued in `world/src/settle.rs`), and \
+                for clients that cannot reach their member.",
+            not_checked: "How long it took within the bound. Leases of more than 20 s.";
+        V2, Stuck: "no panic and no unexpected end",
+            exactly: "No panic, no end by its own hand without a disk error, no refusal to start without damage. No \
+                request is refused because space ran out where no member's space is bounded and nobody raised an alarm.",
+            not_checked: "When space runs out where it is bounded.";
+    }
+    Ends, Kind::Runs => {
+        D1, Inside: "same plan, same trace hash",
+            exactly: "The same plan gives the same trace hash. Checked by `run --check-determinism`, by the tests \
+                (twice in one process, two processes, one job and two), and by every replay of a saved plan.",
+            not_checked: "";
+    }
+}

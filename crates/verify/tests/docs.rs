@@ -1,0 +1,65 @@
+//! The tables of `docs/oracles.md` are those of the table of oracles. `UPDATE_DOCS=1 cargo test -p etcdsim-verify docs`
+//! makes them so.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use etcdsim_verify::table::{Chapter, TABLE};
+
+const BEGINS: &str = "<!-- made: ";
+const ENDS: &str = "<!-- end -->";
+
+/// The page with what stands between `<!-- made: NAME -->` and `<!-- end -->` made anew.
+fn document(page: &str) -> String {
+    let mut made = String::new();
+    let mut rest = page;
+    while let Some(begin) = rest.find(BEGINS) {
+        let after = &rest[begin + BEGINS.len()..];
+        let (Some((name, _)), Some(end)) = (after.split_once(" -->"), after.find(ENDS)) else { break };
+        made += &rest[..begin];
+        write!(made, "{BEGINS}{name} -->\n\n{}\n{ENDS}", table(name)).unwrap();
+        rest = &after[end + ENDS.len()..];
+    }
+    made + rest
+}
+
+fn table(chapter: &str) -> String {
+    let chapter = match chapter {
+        "clients" => Chapter::Clients,
+        "watchers" => Chapter::Watchers,
+        "services" => Chapter::Services,
+        "ends" => Chapter::Ends,
+        "invariants" => Chapter::Invariants,
+        other => panic!("there is no chapter {other:?}"),
+    };
+    let mut table = String::from("| id | holds | not checked |\n|---|---|---|\n");
+    for row in TABLE.iter().flat_map(|part| part.rows).filter(|row| row.chapter == chapter) {
+        let not_checked = if row.not_checked.is_empty() { "–" } else { row.not_checked };
+        writeln!(table, "| {} | {} | {not_checked} |", row.oracle, row.exactly).unwrap();
+    }
+    table
+}
+
+#[test]
+fn the_tables_of_the_documentation_are_up_to_date() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/oracles.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let made = document(&page);
+    if page == made {
+        return;
+    }
+    assert!(
+        std::env::var_os("UPDATE_DOCS").is_some(),
+        "docs/oracles.md is out of date: run `UPDATE_DOCS=1 cargo test -p etcdsim-verify docs`"
+    );
+    std::fs::write(&path, made).unwrap();
+}
+
+#[test]
+fn every_oracle_is_in_the_documentation() {
+    let page =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/oracles.md")).unwrap();
+    for row in TABLE.iter().flat_map(|part| part.rows) {
+        assert!(page.contains(&format!("\n| {} | ", row.oracle)), "no table has {}", row.oracle);
+    }
+}
