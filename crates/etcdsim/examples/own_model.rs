@@ -40,7 +40,9 @@ impl Model for Counter {
 fn main() {
     let mut history = History::new();
     let mut add = |client, call, input, output, at| {
-        history.push(Operation { client, input, call, outcome: Outcome::Answered { output, at } });
+        history
+            .push(Operation { client, input, call, outcome: Outcome::Answered { output, at } })
+            .expect("the operations end after they begin");
     };
     // Two additions at the same time, then a read that knows of only one.
     add(1, 0, Ask::Add(1), Answer::Added, 10);

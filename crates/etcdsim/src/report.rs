@@ -169,9 +169,10 @@ impl Failure {
 
     /// What an account of it begins with: the worst of it. But where all that a user saw is that a process
     /// ended or that nothing was answered, what broke inside before that comes first: it is the cause.
-    pub fn first(&self) -> &Finding {
+    pub fn first(&self) -> &ViolationReport {
         let worst = self.worst();
-        let caused = |cause: &&Finding| worst.severity == Severity::Stuck && cause.time_ns <= worst.time_ns;
+        let caused =
+            |cause: &&ViolationReport| worst.severity == Severity::Stuck && cause.time_ns <= worst.time_ns;
         self.cause().filter(caused).unwrap_or(worst)
     }
 
@@ -341,9 +342,9 @@ mod tests {
 
     #[test]
     fn a_cause_comes_before_the_panic_that_follows_from_it() {
-        let panic = || Violation::new(Oracle::V2, Severity::Stuck, 7, "a member panicked");
-        let inside = |time| Violation::new(Oracle::I8, Severity::Inside, time, "states differ");
-        let lost = Violation::new(Oracle::K4, Severity::Lost, 9, "a write was lost");
+        let panic = || Violation::new(Oracle::V2, 7, "a member panicked");
+        let inside = |time| Violation::new(Oracle::I8, time, "states differ");
+        let lost = Violation::new(Oracle::K4, 9, "a write was lost");
         assert_eq!(failure(vec![panic(), inside(5)]).first().oracle, Oracle::I8);
         assert_eq!(failure(vec![panic(), inside(5)]).title(), "states differ");
         assert_eq!(failure(vec![panic(), inside(8)]).first().oracle, Oracle::V2, "it came later");
