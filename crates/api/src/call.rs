@@ -13,7 +13,7 @@ pub enum JsonError {
         "no call of the etcd API is named {0:?}; names are those of the `.proto` files, such as \"Range\" or \"LeaseGrant\""
     )]
     UnknownRpc(String),
-    /// The value has not the form of the message.
+    /// The value does not have the form of the message.
     #[error("not a {rpc} {what}: {cause}")]
     Malformed {
         /// The name of the call.
@@ -25,10 +25,10 @@ pub enum JsonError {
     },
 }
 
-/// One row a call: its number (never used twice, never changed: trace hashes take it), its service, its name in the `.proto` file, the variant, the request and the response.
+/// One row for each call: its number (never reused or changed, because trace hashes contain it), its service, its name in the `.proto` file, the variant, the request and the response.
 macro_rules! calls {
     ($($number:literal $service:literal $rpc:literal $name:ident: $request:ident => $response:ty;)+) => {
-        /// One call of a client. serde has it as `{"rpc": …, "request": …}`.
+        /// One call of a client. In serde it is `{"rpc": …, "request": …}`.
         #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[serde(tag = "rpc", content = "request")]
         pub enum Request {
@@ -39,7 +39,7 @@ macro_rules! calls {
             )+
         }
 
-        /// The answer to one call, if it is not an [`Error`](crate::Error). serde has it as `{"rpc": …, "response": …}`.
+        /// The answer to one call, if it is not an [`Error`](crate::Error). In serde it is `{"rpc": …, "response": …}`.
         #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[serde(tag = "rpc", content = "response")]
         pub enum Response {
@@ -61,14 +61,18 @@ macro_rules! calls {
                 }
             }
 
-            /// The number by which the trace hash knows the call.
+            /// The call's number in trace hashes.
             pub const fn number(&self) -> u64 {
                 match self {
                     $(Request::$name(_) => $number,)+
                 }
             }
 
-            /// The request of the call `rpc` in the form of etcd's JSON gateway; `null` is the empty request.
+            /// Reads the request of the call `rpc` in the form of etcd's JSON gateway; `null` is the empty request.
+            ///
+            /// # Errors
+            ///
+            /// If there is no such call, or the value is not one of its requests.
             pub fn from_json(rpc: &str, value: &Value) -> Result<Request, JsonError> {
                 match rpc {
                     $($rpc => read($rpc, "request", value).map(Request::$name),)+
@@ -92,21 +96,25 @@ macro_rules! calls {
                 }
             }
 
-            /// The header, which a few calls leave out (Defragment, MoveLeader and Alarm in 3.4).
+            /// The header. A few calls have none (Defragment, MoveLeader and Alarm in 3.4).
             pub fn header(&self) -> Option<&ResponseHeader> {
                 match self {
                     $(Response::$name(response) => response.header.as_ref(),)+
                 }
             }
 
-            /// The place of the header, for whoever fills it in.
+            /// The header, to be filled in.
             pub fn header_mut(&mut self) -> &mut Option<ResponseHeader> {
                 match self {
                     $(Response::$name(response) => &mut response.header,)+
                 }
             }
 
-            /// The response of the call `rpc` in the form of etcd's JSON gateway; `null` is the empty response.
+            /// Reads the response of the call `rpc` in the form of etcd's JSON gateway; `null` is the empty response.
+            ///
+            /// # Errors
+            ///
+            /// If there is no such call, or the value is not one of its responses.
             pub fn from_json(rpc: &str, value: &Value) -> Result<Response, JsonError> {
                 match rpc {
                     $($rpc => read($rpc, "response", value).map(Response::$name),)+

@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// The status code of a gRPC call, by its number on the wire (grpc.io, "Status codes and their use in gRPC").
 ///
-/// serde has it as that number.
+/// In serde it is that number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 #[allow(missing_docs)] // The names say what gRPC says.

@@ -4,13 +4,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::Code;
 
-/// One row an error: its name, its code on the wire (and in 3.4, where that was another), its exact text, what it is about.
+/// One row for each error: its name, its code on the wire (and in 3.4, if that was different), its exact text, what it means.
 macro_rules! errors {
     ($($(#[doc = $doc:literal])+ $name:ident: $code:ident $(($code_3_4:ident in 3.4))?, $text:literal;)+) => {
         /// What etcd answers instead of a response, or as the reason why it cancels a watcher.
         ///
-        /// [`Display`](fmt::Display), [`text`](Error::text) and serde are the exact text on the wire: it names the error, no two have the same.
-        /// The texts are those of etcd's `rpctypes/error.go`, and of the places that are given where it is another.
+        /// [`Display`](fmt::Display), [`text`](Error::text) and serde are the exact text on the wire, which is different for each error.
+        /// The texts are those of etcd's `rpctypes/error.go`, unless an error names another source.
         ///
         /// Not here, because their text varies: `grpc: received message larger than max (N vs. M)` (`ResourceExhausted`),
         /// `unknown method M for service S` (`Unimplemented`) and whatever the transport says (`Unavailable`).
@@ -25,7 +25,7 @@ macro_rules! errors {
 
             /// The code on the wire, as etcd 3.6 sends it.
             ///
-            /// Twice it is not the code that `rpctypes/error.go` gives: `togRPCError` maps [`NotEnoughStartedMembers`](Error::NotEnoughStartedMembers)
+            /// For two errors it is not the code in `rpctypes/error.go`: `togRPCError` maps [`NotEnoughStartedMembers`](Error::NotEnoughStartedMembers)
             /// and [`TooManyRequests`](Error::TooManyRequests) to the client's error values, and so they go out as `Unknown` (3.4 up to main).
             pub const fn code(self) -> Code {
                 match self {
@@ -64,7 +64,7 @@ errors! {
 
     /// A range, put, delete or compare without a key.
     EmptyKey: InvalidArgument, "etcdserver: key is not provided";
-    /// `ignore_value` or `ignore_lease` of a key that does not exist; an operation of a transaction that is none.
+    /// `ignore_value` or `ignore_lease` for a key that does not exist; an empty operation in a transaction.
     KeyNotFound: InvalidArgument, "etcdserver: key not found";
     /// `ignore_value` with a value.
     ValueProvided: InvalidArgument, "etcdserver: value is provided";
@@ -74,7 +74,7 @@ errors! {
     TooManyOps: InvalidArgument, "etcdserver: too many operations in txn request";
     /// A transaction that could write a key twice.
     DuplicateKey: InvalidArgument, "etcdserver: duplicate key given in txn request";
-    /// A sort order or target out of its enum; since 3.6, before that the member crashed.
+    /// A sort order or target that the enum does not have; since 3.6, before that the member crashed.
     InvalidSortOption: InvalidArgument, "etcdserver: invalid sort option";
     /// The metadata `client-api-version` is not a version; since 3.6.
     InvalidClientApiVersion: InvalidArgument, "etcdserver: invalid client api version";
@@ -117,9 +117,9 @@ errors! {
     PeerUrlExists: FailedPrecondition, "etcdserver: Peer URLs already exists";
     /// After the change fewer than a quorum would have been started. See [`code`](Error::code).
     NotEnoughStartedMembers: Unknown, "etcdserver: re-configuration failed due to not enough started members";
-    /// A peer URL that is none.
+    /// An invalid peer URL.
     MemberBadUrls: InvalidArgument, "etcdserver: given member URLs are invalid";
-    /// There is no such member, or not any more.
+    /// There is no such member, or it was removed.
     MemberNotFound: NotFound, "etcdserver: member not found";
     /// Promotion of a voter.
     MemberNotLearner: FailedPrecondition, "etcdserver: can only promote a learner member";
@@ -129,7 +129,7 @@ errors! {
     TooManyLearners: FailedPrecondition, "etcdserver: too many learner members in cluster";
     /// A peer of another cluster.
     ClusterIdMismatch: FailedPrecondition, "etcdserver: cluster ID mismatch";
-    /// This member does not hear of enough others to risk a change.
+    /// This member is connected to too few others to risk a change.
     Unhealthy: Unavailable, "etcdserver: unhealthy cluster";
 
     // The state of the member and of the cluster.
@@ -151,14 +151,14 @@ errors! {
     /// The alarm CORRUPT is on.
     Corrupt: DataLoss, "etcdserver: corrupt cluster";
 
-    /// Raft took the proposal for nothing, as while leadership is transferred (`raft.go`; in no map of `togRPCError`).
+    /// Raft dropped the proposal, for example during a transfer of leadership (`raft.go`; in no map of `togRPCError`).
     ProposalDropped: Unknown, "raft proposal dropped";
-    /// Raft stopped with the proposal on its way: it may yet happen (`node.go`; in no map of `togRPCError`).
+    /// Raft stopped while the proposal was in flight: it may still take effect (`node.go`; in no map of `togRPCError`).
     RaftStopped: Unknown, "raft: stopped";
 
-    // Too late. What was asked for may have happened or may yet happen.
+    // Timeouts. The request may have taken effect, or may still do so.
 
-    /// The member's own limit, for no reason that it knows.
+    /// The member's own timeout, for no known reason.
     Timeout: Unavailable, "etcdserver: request timed out";
     /// The request began shortly before the present leader was elected.
     TimeoutDueToLeaderFail: Unavailable, "etcdserver: request timed out, possibly due to previous leader failure";
@@ -168,20 +168,20 @@ errors! {
     TimeoutWaitAppliedIndex: Unavailable, "etcdserver: request timed out, waiting for the applied index took too long";
     /// The transferee did not become leader. In no map of `togRPCError`.
     TimeoutLeaderTransfer: Unknown, "etcdserver: request timed out, leader transfer took too long";
-    /// The deadline of the call, as 3.6 tells it.
+    /// The deadline of the call, as 3.6 reports it.
     DeadlineExceeded: DeadlineExceeded, "etcdserver: context deadline exceeded";
-    /// The deadline of the call, as Go says it: from 3.5, from a client's own deadline, and from 3.4 for a proposal without a leader (there as `Unknown`).
+    /// The deadline of the call, in Go's words: from 3.5, from a client's own deadline, and from 3.4 for a proposal without a leader (there as `Unknown`).
     ContextDeadlineExceeded: DeadlineExceeded (Unknown in 3.4), "context deadline exceeded";
-    /// The client gave up, as 3.6 tells it.
+    /// The client cancelled the call, as 3.6 reports it.
     Canceled: Canceled, "etcdserver: request canceled";
-    /// The client gave up, as Go says it.
+    /// The client cancelled the call, in Go's words.
     ContextCanceled: Canceled, "context canceled";
 
     // Users and roles.
 
     /// Auth cannot be enabled without the user `root`.
     RootUserNotExist: FailedPrecondition, "etcdserver: root user does not exist";
-    /// Auth cannot be enabled while `root` has not the role `root`.
+    /// Auth cannot be enabled while `root` does not have the role `root`.
     RootRoleNotExist: FailedPrecondition, "etcdserver: root user does not have root role";
     /// The user exists.
     UserAlreadyExists: FailedPrecondition, "etcdserver: user name already exists";
@@ -209,7 +209,7 @@ errors! {
     AuthNotEnabled: FailedPrecondition, "etcdserver: authentication is not enabled";
     /// The token is unknown or expired.
     InvalidAuthToken: Unauthenticated, "etcdserver: invalid auth token";
-    /// Would take the last key from `root`.
+    /// The change would take `root` or its role away.
     InvalidAuthManagement: InvalidArgument, "etcdserver: invalid auth management";
     /// Users or roles changed after the token was made.
     AuthOldRevision: InvalidArgument, "etcdserver: revision of auth store is old";
@@ -227,15 +227,15 @@ errors! {
     /// Nothing to cancel.
     NoInflightDowngrade: FailedPrecondition, "etcdserver: no inflight downgrade job";
 
-    // Locks and elections; their services answer what Go says (`client/v3/concurrency`, `v3election`).
+    // Locks and elections; their services answer with the errors of Go's client (`client/v3/concurrency`, `v3election`).
 
     /// The lease of the session ended before the lock was held.
     SessionExpired: Unknown, "mutex: session is expired";
-    /// Somebody else holds the lock.
+    /// Another session holds the lock.
     Locked: Unknown, "mutex: Locked by another session";
     /// The caller does not lead.
     ElectionNotLeader: Unknown, "election: not leader";
-    /// Nobody leads.
+    /// There is no leader.
     ElectionNoLeader: Unknown, "election: no leader";
     /// A call that needs proof of leadership without any.
     MissingLeaderKey: Unknown, "\"leader\" field must be provided";

@@ -1,11 +1,11 @@
 //! The pieces of serde that the generated messages name in their attributes: the JSON form of etcd's gateway.
 //!
-//! 64-bit integers are strings, bytes are base64, enums are names, what is zero is left out, field names are those of the `.proto` files.
-//! Read are also numbers for integers and enums, names in camel case, URL-safe or unpadded base64, and `null` for anything.
-//! A number that no enum value has is kept and written as that number: etcd takes such requests, and once crashed of one.
+//! 64-bit integers are strings, bytes are base64, enums are names, zero values are left out, field names are those of the `.proto` files.
+//! When reading, integers and enums may also be numbers, names may be in camel case, base64 may be URL-safe or unpadded, and anything may be `null`.
+//! An enum number without a name is kept and written as that number: etcd accepts such requests, and once crashed on one.
 //!
-//! Why not `pbjson`: what it generates fails to write such a number, and to read `null` for a scalar.
-//! The format must describe itself, as JSON and TOML do.
+//! Why not `pbjson`: its code cannot write such a number, nor read `null` for a scalar.
+//! The format must be self-describing, as JSON and TOML are.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -87,7 +87,11 @@ pub mod bytes_base64 {
     const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
     const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
-    /// What base64 of either alphabet says, with padding or without.
+    /// Decodes base64 of either alphabet, with padding or without.
+    ///
+    /// # Errors
+    ///
+    /// If the text is neither.
     pub fn decode(text: &str) -> Result<Bytes, base64::DecodeError> {
         let decoded = STANDARD.decode(text).or_else(|error| URL_SAFE.decode(text).map_err(|_| error));
         decoded.map(Bytes::from)
@@ -235,7 +239,7 @@ where
 
 /// Reads what serde's `flatten` left over as one field of a oneof, or none.
 ///
-/// Not `Option<T>` as serde has it: that takes every error inside the field for an absent field.
+/// Not serde's own `Option<T>`: that treats every error inside the field as an absent field.
 pub fn oneof<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     struct Fields<T>(PhantomData<T>);
 

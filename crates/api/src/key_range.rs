@@ -1,6 +1,6 @@
 //! Building the `range_end` of a request.
 //!
-//! What a `range_end` *means* is not here: `member` and `verify` each have that on their own, so that they do not agree on a mistake.
+//! What a `range_end` *means* is not here: `member` and `verify` each have code of their own for that, so that they do not share a mistake.
 
 use bytes::Bytes;
 
@@ -9,9 +9,9 @@ pub const FROM_KEY: Bytes = Bytes::from_static(b"\0");
 
 /// The `range_end` that, with `prefix` as `key`, means every key that begins with `prefix`.
 ///
-/// It is the first key behind them: the last byte that can be raised is, and the rest goes.
-/// Where there is none (the empty prefix, or only 0xff) every key from `prefix` on begins with it, and it is [`FROM_KEY`].
-/// The empty prefix needs a `key` of one zero byte beside it, as an empty `key` is refused.
+/// It is the first key after them: the last byte that can be incremented is, and the bytes after it are dropped.
+/// If there is no such byte (the empty prefix, or only 0xff), every key from `prefix` on begins with it, and the result is [`FROM_KEY`].
+/// The empty prefix needs a `key` of one zero byte, as an empty `key` is refused.
 pub fn prefix_end(prefix: &[u8]) -> Bytes {
     match prefix.iter().rposition(|byte| *byte != 0xff) {
         Some(last) => {

@@ -8,13 +8,13 @@
 //! * [`Error`] and [`Code`]: what a call answers instead, by its exact text.
 //! * [`key_range`]: the `range_end` of a request.
 //!
-//! JSON: 64-bit integers are strings, bytes are base64, enums are names, what is zero is left out, field names are those of the `.proto` files.
-//! Read are also numbers for integers and enums, field names in camel case, and `null` for anything. Unknown fields are refused.
-//! The number of an enum field may be any: a real client can send what no name stands for, and so can ours.
+//! JSON: 64-bit integers are strings, bytes are base64, enums are names, zero values are left out, field names are those of the `.proto` files.
+//! When reading, integers and enums may also be numbers, field names may be in camel case, and anything may be `null`. Unknown fields are refused.
+//! An enum field may have any number: a real client can send a number that has no name, and so can ours.
 //!
-//! Not here: what any of it means (`member` does it, `verify` knows it), services, gRPC itself.
+//! Not here: what any of it means (`member` and `verify` each know that), services, gRPC itself.
 //!
-//! Architecture invariant: knows no other crate of the workspace, and does no input or output.
+//! Architecture invariant: this crate knows no other crate of the workspace, and does no input or output.
 //! Architecture invariant: a build needs neither `protoc` nor a build script.
 
 #[rustfmt::skip]

@@ -1,4 +1,4 @@
-//! What a call is made of, where it may be a transaction: each comparison and operation, each pair that was shown.
+//! The parts of a call that may be a transaction: each comparison and operation, and each pair in an answer.
 
 use std::slice::Iter;
 
@@ -26,9 +26,9 @@ pub enum Part<'a> {
 /// The parts of a request; see [`Request::parts`].
 #[derive(Clone, Debug)]
 pub struct Parts<'a> {
-    /// The request, where it is no transaction.
+    /// The request, if it is not a transaction.
     alone: Option<Part<'a>>,
-    /// Of the transactions that are being walked through, what is left; the innermost last.
+    /// What is left of the transactions being walked; the innermost is last.
     todo: Vec<Todo<'a>>,
 }
 
@@ -39,8 +39,8 @@ enum Todo<'a> {
 }
 
 impl Request {
-    /// Comparisons and operations of both branches of a transaction, also of those within it, in the order in which
-    /// they are written; the request itself where it is a read, a put or a deletion; nothing of any other.
+    /// The comparisons of a transaction and the operations of both branches, including nested transactions, in the order
+    /// in which they are written. For a read, a put or a deletion, the request itself. For any other request, nothing.
     pub fn parts(&self) -> Parts<'_> {
         let alone = match self {
             Request::Range(range) => Part::Range(range),
@@ -105,15 +105,15 @@ impl<'a> Iterator for Parts<'a> {
 /// The pairs of an answer; see [`Response::pairs`].
 #[derive(Clone, Debug)]
 pub struct Pairs<'a> {
-    /// Of the operation at hand.
+    /// The rest of the current operation's pairs.
     pairs: Iter<'a, KeyValue>,
-    /// Of the transactions that are being walked through, what is left; the innermost last.
+    /// What is left of the transactions being walked; the innermost is last.
     todo: Vec<Iter<'a, ResponseOp>>,
 }
 
 impl Response {
-    /// Every pair the answer shows: those that were read, and those that a put or a deletion replaced. A pair may be
-    /// without its value, where the request asked for keys only.
+    /// Every pair in the answer: those that were read, and those that a put or a deletion replaced. A pair has no value if
+    /// the request asked for keys only.
     pub fn pairs(&self) -> Pairs<'_> {
         let pairs = match self {
             Response::Range(range) => range.kvs.iter(),

@@ -109,17 +109,17 @@ fn mistakes_are_told_wherever_they_are() {
         for (rpc, request) in
             [("Range", mistake.clone()), ("Txn", json!({"success": [{"request_range": mistake}]}))]
         {
-            let told = Request::from_json(rpc, &request).unwrap_err().to_string();
-            assert!(told.contains(said), "{told}");
-            assert!(told.starts_with(&format!("not a {rpc} request: ")), "{told}");
+            let message = Request::from_json(rpc, &request).unwrap_err().to_string();
+            assert!(message.contains(said), "{message}");
+            assert!(message.starts_with(&format!("not a {rpc} request: ")), "{message}");
         }
     }
     for (operation, said) in [
         (json!({"request_rnge": {}}), "unknown variant `request_rnge`"),
         (json!({"request_range": {}, "request_put": {}}), "excludes another field"),
     ] {
-        let told = from_value::<RequestOp>(operation).unwrap_err().to_string();
-        assert!(told.contains(said), "{told}");
+        let message = from_value::<RequestOp>(operation).unwrap_err().to_string();
+        assert!(message.contains(said), "{message}");
     }
     assert!(
         matches!(Request::from_json("Rnge", &json!({})), Err(JsonError::UnknownRpc(name)) if name == "Rnge")

@@ -1,20 +1,32 @@
 //! Randomness that is keyed, never streamed (rule R2 of `ARCHITECTURE.md`).
 //!
-//! A decision is `hash(seed, domain, who, how-many-th)`. Two decisions share nothing, so removing
-//! one fault or one operation from a plan leaves every other decision as it was. That is what makes
-//! a plan shrink well, and what makes a run the same on every machine.
+//! A decision is `hash(seed, domain, who, nth)`. Decisions do not depend on each other, so removing one fault or
+//! one operation from a plan leaves every other decision as it was. That is why plans shrink well, and why a run
+//! is the same on every machine.
 //!
-//! Everything here is integer arithmetic: probabilities are ratios, durations are nanoseconds, and
-//! no floating point takes part (rule R2).
+//! ```
+//! use etcdsim_keyed::{Domain, Keyed, Ratio};
 //!
-//! Architecture invariant: this crate knows nothing of plans, worlds or members, holds no state and
-//! reads nothing from its surroundings.
+//! const LOSS: Domain = Domain::new("loss");
+//! let (link, packet) = (7, 12);
+//! let draw = Keyed::new(1, LOSS).draw(link, packet);
+//! assert_eq!(draw, Keyed::new(1, LOSS).draw(link, packet));
+//! let lost = draw.happens(Ratio::percent(5));
+//! let delay_ns = draw.then(1).within(1_000, 2_000);
+//! assert!((1_000..=2_000).contains(&delay_ns));
+//! # let _ = lost;
+//! ```
+//!
+//! All arithmetic is on integers: probabilities are ratios and durations are nanoseconds (rule R2).
+//!
+//! Architecture invariant: this crate knows nothing about plans, worlds or members, holds no state and reads
+//! nothing from its environment.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// Where a decision belongs: one constant for each concern, so that concerns never share draws.
+/// What a decision is about: one constant for each concern, so that concerns never share draws.
 ///
-/// The text only has to be unique in the workspace; it is hashed once, at compile time.
+/// The text only has to be unique in the workspace. It is hashed once, at compile time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Domain(u64);
 
@@ -25,7 +37,7 @@ impl Domain {
     }
 }
 
-/// One seed's source of decisions within one domain.
+/// All decisions of one seed in one domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keyed {
     seed: u64,
@@ -33,12 +45,12 @@ pub struct Keyed {
 }
 
 impl Keyed {
-    /// The decisions of `seed` that belong to `domain`.
+    /// The decisions of `seed` in `domain`.
     pub const fn new(seed: u64, domain: Domain) -> Keyed {
         Keyed { seed, domain: domain.0 }
     }
 
-    /// The decision of `who` number `nth`. The same three always give the same draw.
+    /// Decision number `nth` of `who`. The same source, `who` and `nth` always give the same draw.
     #[inline]
     pub fn draw(self, who: u64, nth: u64) -> Draw {
         let mut bytes = [0_u8; 24];
@@ -48,7 +60,7 @@ impl Keyed {
         Draw(xxh3_64_with_seed(&bytes, self.seed))
     }
 
-    /// A source of its own for `who`: a member, a link, a fault.
+    /// A separate source for `who`: a member, a link, a fault.
     pub fn split(self, who: u64) -> Keyed {
         Keyed { seed: self.draw(who, u64::MAX).0, domain: self.domain }
     }
@@ -56,13 +68,13 @@ impl Keyed {
 
 /// One decision: 64 random bits, and the ways to read them.
 ///
-/// A draw is one decision. Where one thing needs several (does it happen, where, for how long), take
-/// [`Draw::then`] for each further one.
+/// If a decision needs several values (does it happen, where, for how long), take [`Draw::then`] for each
+/// further one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Draw(pub u64);
 
 impl Draw {
-    /// A further, independent draw of the same decision.
+    /// A further, independent draw for the same decision.
     #[inline]
     pub fn then(self, what: u64) -> Draw {
         Draw(xxh3_64_with_seed(&what.to_le_bytes(), self.0))
@@ -71,14 +83,14 @@ impl Draw {
     /// A value in `0..bound`. `bound` must not be 0.
     #[inline]
     pub fn below(self, bound: u64) -> u64 {
-        assert!(bound > 0, "a draw below 0 was asked for: an empty range reached a decision");
+        assert!(bound > 0, "a draw needs a bound above 0: an empty range reached a decision");
         ((u128::from(self.0) * u128::from(bound)) >> 64) as u64
     }
 
     /// A value in `low..=high`. `low` must not be above `high`.
     #[inline]
     pub fn within(self, low: u64, high: u64) -> u64 {
-        assert!(low <= high, "a draw within {low}..={high} was asked for: the range is the wrong way round");
+        assert!(low <= high, "a draw needs a range, but {low}..={high} is the wrong way round");
         match (high - low).checked_add(1) {
             Some(width) => low + self.below(width),
             None => self.0,
@@ -91,19 +103,19 @@ impl Draw {
         ratio.parts != 0 && self.below(u64::from(Ratio::WHOLE)) < u64::from(ratio.parts)
     }
 
-    /// A value in `low..=high`, uniform in the logarithm: each doubling is as likely as any other.
+    /// A value in `low..=high` whose logarithm is uniform: each doubling is as likely as any other.
     ///
     /// Exact to one part in 2^16 within a doubling. `low` must be at least 1 and at most `high`.
     pub fn log_within(self, low: u64, high: u64) -> u64 {
         assert!(
             low >= 1 && low <= high,
-            "a log-uniform draw within {low}..={high} was asked for: it needs 1 <= low <= high"
+            "a log-uniform draw needs 1 <= low <= high, but the range is {low}..={high}"
         );
         let (from, to) = (log2_fixed(low), log2_fixed(high));
         exp2_fixed(self.within(from, to)).clamp(low, high)
     }
 
-    /// An exponentially distributed value with the given mean, cut at 16 times the mean.
+    /// An exponentially distributed value with the given mean, at most 16 times the mean.
     #[inline]
     pub fn exponential(self, mean: u64) -> u64 {
         // -ln(u) = (64 - log2(u * 2^64)) * ln 2, in 32.32 fixed point.
@@ -119,7 +131,7 @@ impl Draw {
         &choices[self.below(choices.len() as u64) as usize]
     }
 
-    /// The index of one of `weights`, in proportion to them. Their sum must not be 0.
+    /// The index of one of `weights`, with a probability in proportion to its weight. The sum must not be 0.
     pub fn weighted(self, weights: &[u64]) -> usize {
         let total: u64 = weights.iter().sum();
         let mut left = self.below(total);
@@ -129,10 +141,10 @@ impl Draw {
             }
             left -= weight;
         }
-        unreachable!("{left} is left of a draw below {total}: the weights changed while they were added up")
+        unreachable!("the weights add up to {total}, so a draw below that cannot leave {left}")
     }
 
-    /// `items` in random order.
+    /// Puts `items` into random order.
     pub fn shuffle<T>(self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.then(last as u64).below(last as u64 + 1) as usize);

@@ -946,7 +946,7 @@ pub struct WatchCancelRequest {
     )]
     pub watch_id: i64,
 }
-/// Asks for an empty answer at a revision up to which all watchers of the stream have been told everything.
+/// Asks for an empty answer at a revision up to which all watchers of the stream have got everything.
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

@@ -48,7 +48,7 @@ pub struct KeyValue {
     )]
     pub lease: i64,
 }
-/// One change of one key, as a watcher is told of it.
+/// One change of one key, as a watcher gets it.
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
