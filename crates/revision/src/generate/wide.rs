@@ -22,7 +22,7 @@ impl Random {
         (((self.draw() >> 32) * u64::from(bound)) >> 32) as u32
     }
 
-    /// Some keys of so many, often a few, at times all or none.
+    /// An interval of the first `count` keys: often a few, sometimes all or none.
     pub(super) fn keys(&mut self, count: u32) -> Keys {
         let from = self.below(count);
         match self.below(8) {
@@ -33,7 +33,7 @@ impl Random {
         }
     }
 
-    /// A request to a store of so many keys at a revision, which sets `value` if it sets anything.
+    /// A request to a store with `keys` keys at a revision. It sets `value`, if it sets anything.
     pub(super) fn request(&mut self, keys: u32, revision: u32, value: u32) -> Transaction {
         let success = match self.below(10) {
             0..4 => vec![self.range(keys, revision)],
@@ -51,7 +51,7 @@ impl Random {
         Transaction { compares, success, failure }
     }
 
-    /// A few steps; no key is changed by two of them, which the store would refuse.
+    /// A few steps. No two of them change the same key, which the store would refuse.
     fn steps(&mut self, keys: u32, revision: u32, value: u32, outer: bool) -> Vec<Step> {
         let mut steps = Vec::new();
         if self.below(3) == 0 {
