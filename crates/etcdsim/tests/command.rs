@@ -85,7 +85,7 @@ fn a_plan_and_its_scenario_with_the_seed_are_the_same_run() {
 
     let trace = fs::read_to_string(trace).expect("the trace was written");
     assert!(seeded.stdout.starts_with(&trace), "the printed trace is that of the file");
-    assert!(trace.lines().any(|line| line.contains("m1   starts, life 1")), "{trace:.2000}");
+    assert!(trace.lines().any(|line| line.contains("m1   starts, incarnation 1")), "{trace:.2000}");
     assert!(trace.lines().any(|line| line.contains("loses power")), "{trace:.2000}");
 
     let judged = etcdsim(&["check", history]).expect(0);

@@ -16,8 +16,8 @@
 //! An operation without an answer may take effect at any time after its call, or never.
 //!
 //! Not checked: "can only promote a learner", which may answer a promotion that was handed to the leader twice; names
-//! and client URLs, which members publish themselves; errors for want of health, started members
-//! or progress of a learner; "not found" for a promotion, which a leader says that has not applied the addition yet,
+//! and client URLs, which members publish themselves; errors because members are not healthy or not started, or a
+//! learner is not far enough; "not found" for a promotion, which a leader says that has not applied the addition yet,
 //! and for a removal, where a joint change of the simulator goes by a member's own account; members that nobody was
 //! seen to add, since a joint change stands in the history as its removal; that lists which are not linearizable go
 //! forward; what raft makes of it (I10) and what members hold (I8).

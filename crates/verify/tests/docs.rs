@@ -45,6 +45,9 @@ fn the_tables_of_the_documentation_are_up_to_date() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/oracles.md");
     let page = std::fs::read_to_string(&path).unwrap();
     let made = document(&page);
+    for row in TABLE.iter().flat_map(|part| part.rows) {
+        assert!(made.contains(&format!("\n| {} | ", row.oracle)), "no table of the page has {}", row.oracle);
+    }
     if page == made {
         return;
     }
@@ -53,13 +56,4 @@ fn the_tables_of_the_documentation_are_up_to_date() {
         "docs/oracles.md is out of date: run `UPDATE_DOCS=1 cargo test -p etcdsim-verify docs`"
     );
     std::fs::write(&path, made).unwrap();
-}
-
-#[test]
-fn every_oracle_is_in_the_documentation() {
-    let page =
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/oracles.md")).unwrap();
-    for row in TABLE.iter().flat_map(|part| part.rows) {
-        assert!(page.contains(&format!("\n| {} | ", row.oracle)), "no table has {}", row.oracle);
-    }
 }

@@ -186,9 +186,9 @@ fn a_list_is_that_of_its_member() {
 }
 
 #[test]
-fn want_of_space_needs_a_bound() {
+fn space_runs_out_only_where_it_is_bounded() {
     let mut story = Story::default().error(1, put("a", "1"), (1, 2), api::Error::NoSpace).end(1, 9, 1);
     assert!(story.verdict().holds());
     story.expectations.quota = false;
-    story.breaks(Oracle::V2, "for want of space");
+    story.breaks(Oracle::V2, "because space ran out");
 }

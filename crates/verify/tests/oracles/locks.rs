@@ -116,7 +116,7 @@ fn an_election_is_won_by_the_first_in_its_queue() {
 }
 
 #[test]
-fn the_leader_that_is_told_leads() {
+fn the_leader_that_an_answer_names_leads() {
     let ask: Request = LeaderRequest { name: "l".into() }.into();
     let leads =
         |revision, kv| -> Response { LeaderResponse { header: header(revision), kv: Some(kv) }.into() };
