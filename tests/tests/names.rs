@@ -145,7 +145,7 @@ impl Repository {
         targets.filter(|target| !web(target)).filter(dangles).map(String::from).collect()
     }
 
-    /// "`page.md`, 3.1" names a heading that begins with 3.1.
+    /// A page, a comma and a number name a heading that begins with the number.
     fn dangling_sections(&self, line: &Line<'_>) -> Vec<String> {
         let mut dangling = Vec::new();
         for (name, end) in file_names(line.text) {
@@ -277,7 +277,7 @@ fn canary() {
         repository.dangling_names(&line("probe `commits`, probe `no-such`, scenario `gone`")),
         ["no-such", "gone"]
     );
-    let program = "let a = 1; // of `b`\n/// ```\n/// K99\n/// ```\n//! after";
+    let program = "let a = 1; // of `b`\n/// ```\n/// code\n/// ```\n//! after";
     let texts: Vec<_> = lines("a.rs", program).iter().map(|line| line.text).collect();
     assert_eq!(texts, ["of `b`", "after"]);
 }

@@ -234,7 +234,7 @@ fn catches_interrupts(pid: &str) -> bool {
 }
 
 #[test]
-fn states_never_reached_are_told_and_can_be_asked_for() {
+fn probes_never_reached_show_and_can_be_required() {
     let run = ["run", "scenarios/steady.toml", "--seeds", "1", "--save", "0"];
     let shown = etcdsim(&[&run[..], &["--coverage"]].concat()).expect(0).stdout;
     assert!(shown.contains("leaders-elected") && shown.contains("never"), "{shown}");

@@ -92,7 +92,7 @@ impl Compactor {
         }
     }
 
-    /// Names of the states worth reaching that were reached since this was asked last.
+    /// The probes reached since this was asked last.
     pub(crate) fn take_probes(&mut self) -> BTreeSet<Probe> {
         self.probes.take()
     }

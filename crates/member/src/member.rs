@@ -81,8 +81,8 @@ pub struct Member {
     pub(crate) next_tick: u64,
     /// When this member looked for the others last.
     pub(crate) greeted: u64,
-    /// When the states reached are told next.
-    pub(crate) tell_at: u64,
+    /// When the probes reached are reported next.
+    pub(crate) report_at: u64,
     pub(crate) next_job: u64,
     /// Low half of the next id of a request or a read; the high half is member and incarnation.
     pub(crate) next_id: u32,
@@ -543,10 +543,10 @@ impl Member {
     /// Reports the probes reached since the last tick. Not at every step: it would cost as much as the rest of an
     /// idle one.
     fn report_probes(&mut self, effects: &mut Effects) {
-        if self.now < self.tell_at {
+        if self.now < self.report_at {
             return;
         }
-        self.tell_at = self.now + self.config.settings.heartbeat_interval;
+        self.report_at = self.now + self.config.settings.heartbeat_interval;
         let reached = [
             self.hub.take_probes(),
             self.lessor.take_probes(),

@@ -113,7 +113,7 @@ struct Found {
     applied: (u64, u64),
     marker: u64,
     files: Snapshots,
-    /// States worth reaching that recovery came through.
+    /// Probes that recovery reached.
     probes: Vec<Probe>,
 }
 
@@ -177,7 +177,7 @@ impl Member {
         let mut member = Member {
             next_tick: now + config.settings.heartbeat_interval,
             greeted: now,
-            tell_at: now,
+            report_at: now,
             failpoint: config.failpoint,
             lessor: Lessor::new(&config),
             compactor: Compactor::new(&config),

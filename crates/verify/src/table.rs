@@ -2,7 +2,8 @@
 //!
 //! The table says which judges there are and in which order they speak, which monitors watch a run, and what
 //! `docs/oracles.md` says of each oracle (`tests/docs.rs` makes its tables from this one). A new oracle is a row here
-//! and a file of its own; `tests/table.rs` then asks for a record in which it fires and for one in which it holds.
+//! and a file of its own; `tests/oracles/examples.rs` then asks for a record in which it fires and for one in which it
+//! holds.
 //!
 //! Rows that one check writes stand together under it. The order of the rows is the order of the oracles ([`Oracle`]'s
 //! `Ord`): it decides which of two violations comes first that are equally severe and showed at the same moment.

@@ -56,7 +56,7 @@ pub(super) struct Arguments {
     /// Show at the end what the programs of clients did: objects, watches, conflicts, locks, …
     #[arg(long)]
     counts: bool,
-    /// Show at the end how often each state worth reaching was reached (docs/coverage.md)
+    /// Show at the end how often each probe was reached (docs/coverage.md)
     #[arg(long)]
     coverage: bool,
     /// The same, and end with 1 if one of them never was

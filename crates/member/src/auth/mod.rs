@@ -372,9 +372,7 @@ impl AuthStore {
         }
     }
 
-    /// Names of the states worth reaching that were reached since this was asked last:
-    /// `auth-changed-by-snapshot`, `auth-enabled`, `auth-old-revision`, `auth-token-expired`,
-    /// `permission-denied`.
+    /// The probes reached since this was asked last.
     pub fn take_probes(&mut self) -> BTreeSet<Probe> {
         self.probes.take()
     }
