@@ -27,7 +27,7 @@ pub struct Config {
     /// The voters the cluster begins with, this member among them.
     pub peers: Arc<[Peer]>,
     /// Whether this is the member's first start. A later start on an empty disk is refused: the
-    /// member's votes and acknowledgements are gone, and it must be removed and added anew, as etcd
+    /// member's votes and acknowledgements are gone, and it must be removed and added again, as etcd
     /// demands ("member has already been bootstrapped").
     pub bootstrap: bool,
     /// Counts the starts of this member, from 1. Part of every request id, so that ids never repeat.
@@ -47,7 +47,7 @@ pub struct Config {
     pub settings: Settings,
     /// The point at which this process crashes or pauses, if one is armed.
     pub failpoint: Option<crate::failpoint::Armed>,
-    /// The defects this member is to have; none by default.
+    /// The defects this member has; none by default.
     pub flaws: Flaws,
 }
 

@@ -187,7 +187,7 @@ impl Strikes<'_> {
         Some(choice.draw_number(dice.field(name)) as u64)
     }
 
-    /// When it strikes, or from when on its condition is looked for.
+    /// When it strikes, or from when on its condition counts.
     fn times(&self, dice: Dice) -> Vec<Nanos> {
         let most = self.number("times", dice);
         let from = self.number("from", dice).unwrap_or(0);

@@ -195,11 +195,11 @@ pub struct Fault {
 pub enum Trigger {
     /// At this time.
     At(Nanos),
-    /// `delay` after the condition comes true, looked for from `from` on.
+    /// `delay` after the condition comes true, at the earliest at `from`.
     When {
         /// The condition.
         condition: Condition,
-        /// Not looked for before this time.
+        /// The condition does not count before this time.
         from: Nanos,
         /// Time between the condition and the fault.
         delay: Nanos,
@@ -226,7 +226,7 @@ pub enum Condition {
     Snapshot {
         /// The member, or 0.
         member: u32,
-        /// How many-th.
+        /// Which of them, counted from 1.
         nth: u32,
     },
     /// The clients have called this many operations.
