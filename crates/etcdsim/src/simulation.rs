@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use plan::{Plan, Scenario, Workload};
 use record::Observer;
-use verify::Oracle;
+use verify::{Judge, Monitor, Oracle};
 
 use crate::additions::Additions;
 use crate::batch::Batch;
@@ -149,6 +149,45 @@ impl Simulation {
         make: impl Fn(&Plan) -> O + Send + Sync + 'static,
     ) -> Simulation {
         self.additions.observer(make);
+        self
+    }
+
+    /// Adds an oracle that judges the record of every run. A function of this form is one:
+    /// `fn(&Context<'_>, &mut Sheet)`. What it adds to the sheet makes the run fail.
+    ///
+    /// ```
+    /// use etcdsim::{Context, Oracle, Scenario, Severity, Sheet, Simulation, Violation};
+    ///
+    /// const QUICK: Oracle = Oracle::own("QUICK", "every answer comes within 5 s", Severity::Stuck);
+    ///
+    /// fn quick(context: &Context<'_>, sheet: &mut Sheet) {
+    ///     let operations = &context.history().operations;
+    ///     sheet.checked(QUICK, "operations", operations.len());
+    ///     for (number, operation) in operations.iter().enumerate() {
+    ///         if operation.returned().is_some_and(|at| at - operation.call > 5_000_000_000) {
+    ///             let violation = Violation::new(QUICK, operation.call, "an answer took more than 5 s");
+    ///             sheet.add(violation.shown_by([number]));
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let scenario = Scenario::builder("Two seconds").chaos(std::time::Duration::from_secs(2)).build()?;
+    /// Simulation::new(scenario)?.judge(quick).seeds(0..2).check();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn judge(mut self, judge: impl Judge + Send + Sync + 'static) -> Simulation {
+        self.additions.judge(judge);
+        self
+    }
+
+    /// Adds an oracle that watches the events of every run. `make` makes one for each run.
+    #[must_use]
+    pub fn monitor<M: Monitor + 'static>(
+        mut self,
+        make: impl Fn(&Plan) -> M + Send + Sync + 'static,
+    ) -> Simulation {
+        self.additions.monitor(make);
         self
     }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use etcdsim_plan::{
-    Act, Client, Condition, Fault, FaultKind, Link, NamedWorkload, Open, Plan, Scenario, ScenarioFault,
-    Spread, Target, Who, WorkloadContext,
+    Act, Client, Condition, Fault, FaultKind, Link, NamedWorkload, NetworkFault, Open, OperatorTask, Plan,
+    ProcessFault, Scenario, ScenarioFault, Spread, Target, Who, WorkloadContext,
 };
 use keyed::Ratio;
 
@@ -17,7 +17,7 @@ fn a_built_scenario_is_the_one_in_a_file() {
     let built = Scenario::builder("Killed now and then")
         .name("killed.toml")
         .members(Open::one_of([3, 5]))
-        .cluster(|cluster| cluster.snapshot_count = 100)
+        .settings(|settings| settings.snapshot_count = 100)
         .network(|network| network.peers.loss = Ratio::percent(1))
         .disk(|disk| disk.sync = Spread::Constant(2_000_000))
         .workload(
@@ -32,17 +32,17 @@ fn a_built_scenario_is_the_one_in_a_file() {
                 .mix("get", 1),
         )
         .fault(
-            ScenarioFault::new(FaultKind::Crash)
+            ScenarioFault::new(ProcessFault::Crash)
                 .on(Open::one_of([Who::Target(Target::Leader), Who::FixedMember]))
                 .every(Open::log(Duration::from_millis(500)..=secs(6)))
                 .lasting(Duration::from_millis(50)..=secs(2)),
         )
         .fault(
-            ScenarioFault::new(FaultKind::Compact { keep: 3, physical: true })
+            ScenarioFault::new(OperatorTask::Compact { keep: 3, physical: true })
                 .when(Condition::Operations(40)),
         )
         .fault(
-            ScenarioFault::new(FaultKind::Cut { to: Target::Members(vec![2]), both: false })
+            ScenarioFault::new(NetworkFault::Cut { to: Target::Members(vec![2]), both: false })
                 .on(Target::Members(vec![1]))
                 .at(secs(5))
                 .chance(Ratio::percent(50))
@@ -106,7 +106,7 @@ answered = 10
 #[test]
 fn a_link_is_as_it_was_built_whatever_the_network_is_like() {
     let link = Link { loss: Ratio::percent(50), ..Link::default() };
-    let kind = FaultKind::Link { to: Target::All, both: true, link };
+    let kind = FaultKind::from(NetworkFault::Link { to: Target::All, both: true, link });
     let scenario = Scenario::builder("Lossy")
         .network(|network| network.peers.latency = Spread::Constant(50_000_000))
         .fault(ScenarioFault::new(kind.clone()).on(Target::Leader).at(secs(1)))
@@ -130,7 +130,7 @@ fn mistakes_are_those_of_a_file() {
     let errors = Scenario::builder("Bad")
         .members(10)
         .workload(NamedWorkload::new("registre"))
-        .fault(ScenarioFault::new(FaultKind::Crash).at(secs(1)))
+        .fault(ScenarioFault::new(ProcessFault::Crash).at(secs(1)))
         .build()
         .unwrap_err();
     let messages: Vec<&str> = errors.mistakes().iter().map(|mistake| &mistake.message[..]).collect();
@@ -162,7 +162,7 @@ fn a_workload_of_ones_own_is_a_function_of_the_seed() {
         Scenario::builder("Own").workload(NamedWorkload::new("register").clients(2)).own_workload(writers);
     let scenario = scenario
         .fault(
-            ScenarioFault::new(FaultKind::Cut { to: Target::All, both: true })
+            ScenarioFault::new(NetworkFault::Cut { to: Target::All, both: true })
                 .on(Who::AllClients)
                 .at(secs(1)),
         )
