@@ -10,6 +10,7 @@ const ATTEMPTS: u32 = 3;
 
 /// One plan, two traces.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Divergence {
     /// The two hashes.
     pub hashes: [TraceHash; 2],
@@ -19,6 +20,7 @@ pub struct Divergence {
 
 /// The place where two traces part.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Parting {
     /// How many events they share.
     pub shared: usize,

@@ -18,6 +18,7 @@ const EXACT: u32 = 1_000_000;
 
 /// A run and its judgement.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Outcome {
     /// What the run left.
     pub record: Record,

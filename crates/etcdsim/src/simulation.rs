@@ -266,7 +266,7 @@ impl Simulation {
     /// Runs the seeds; all must hold.
     ///
     /// # Panics
-    /// If anything does not hold, with what broke and the way to see it again.
+    /// If anything does not hold, with an account of the violations and the way to see it again.
     pub fn check(self) -> Report {
         self.verdict().unwrap_or_else(|failure| panic!("{failure}"))
     }
@@ -274,7 +274,7 @@ impl Simulation {
 
 /// What is to be said of a report in which something does not hold.
 fn account(report: &Report, command: &str, save_in: Option<&Path>) -> String {
-    let mut text = anstream::adapter::strip_str(&human::report(report, false)).to_string();
+    let mut text = report.to_string();
     let groups = report.groups();
     let first = groups.first().map(|group| (group.case, group.runs[0].0));
     let Some((case, run)) = first.or_else(|| report.runs().find(|(_, run)| !matches!(run.end, End::Held)))
@@ -315,11 +315,20 @@ fn save(report: &Report, folder: &Path, first: (&CaseReport, &SeedRun)) -> Resul
     Ok(file)
 }
 
+/// The report as the command prints it for people, without colours.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        anstream::adapter::strip_str(&human::report(self, false)).fmt(f)
+    }
+}
+
 impl Report {
     /// The oracles that were violated in any run.
     pub fn oracles(&self) -> BTreeSet<Oracle> {
         let failures = self.cases.iter().flat_map(|case| case.failures());
-        failures.flat_map(|(_, failure)| failure.violations.iter().map(|finding| finding.oracle)).collect()
+        failures
+            .flat_map(|(_, failure)| failure.violations.iter().map(|violation| violation.oracle))
+            .collect()
     }
 }
 

@@ -27,6 +27,7 @@ const OPERATIONS_FOLLOWED: usize = 4;
 
 /// The fate of an acknowledged write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Story {
     /// The operation's number in the history.
     pub operation: u64,
