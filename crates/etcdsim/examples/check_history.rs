@@ -18,10 +18,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(file) => check_history_file(file)?,
         None => check_history("lost.jsonl", LOST)?,
     };
-    for finding in checked.failure().iter().flat_map(|failure| &failure.violations) {
-        println!("{} {}", finding.oracle, finding.title);
-        finding.sentences.iter().for_each(|sentence| println!("   {sentence}"));
-        finding.operations.iter().for_each(|operation| println!("   {operation}"));
+    for violation in checked.failure().iter().flat_map(|failure| &failure.violations) {
+        println!("{} {}", violation.oracle, violation.title);
+        violation.sentences.iter().for_each(|sentence| println!("   {sentence}"));
+        violation.operations.iter().for_each(|operation| println!("   {operation}"));
     }
     for sentence in &checked.verdict.undecided {
         println!("not decided: {sentence}");

@@ -4,16 +4,20 @@ use std::fmt;
 use std::sync::Arc;
 
 use plan::Plan;
-use record::{Event, Observer};
+use record::{Event, Observer, Record};
+use verify::{Context, Judge, Monitor, Sheet};
 
-use crate::execute::{HarnessFailure, Outcome, run_plan_told};
+use crate::execute::{HarnessFailure, Outcome, guarded, run_plan_with};
 
-type MakeObserver = dyn Fn(&Plan) -> Box<dyn Observer> + Send + Sync;
+type Make<T> = Arc<dyn Fn(&Plan) -> Box<T> + Send + Sync>;
 
-/// Observers and oracles of one's own. Each run gets new ones, so that runs share nothing.
+/// Observers and oracles of one's own. Observers and monitors are made anew for each run, so that runs share
+/// nothing; a judge looks at one record after another.
 #[derive(Clone, Default)]
 pub struct Additions {
-    observers: Vec<Arc<MakeObserver>>,
+    observers: Vec<Make<dyn Observer>>,
+    monitors: Vec<Make<dyn Monitor>>,
+    judges: Vec<Arc<dyn Judge + Send + Sync>>,
 }
 
 impl Additions {
@@ -22,19 +26,37 @@ impl Additions {
         self.observers.push(Arc::new(move |plan| Box::new(make(plan))));
     }
 
+    /// Adds an oracle that watches events; `make` is called once a run.
+    pub fn monitor<M: Monitor + 'static>(&mut self, make: impl Fn(&Plan) -> M + Send + Sync + 'static) {
+        self.monitors.push(Arc::new(move |plan| Box::new(make(plan))));
+    }
+
+    /// Adds an oracle that judges records.
+    pub fn judge(&mut self, judge: impl Judge + Send + Sync + 'static) {
+        self.judges.push(Arc::new(judge));
+    }
+
     /// Runs a plan with them.
     ///
     /// # Errors
     /// If the simulator, or anything of one's own, panicked.
     pub fn run(&self, plan: &Plan) -> Result<Outcome, HarnessFailure> {
-        let mut observers = Observers(self.observers.iter().map(|make| make(plan)).collect());
-        run_plan_told(plan, &mut observers, world::Options::default())
+        let (mut observers, oracles) = guarded(|| self.make(plan))?;
+        run_plan_with(plan, &mut observers, oracles, world::Options::default())
+    }
+
+    fn make(&self, plan: &Plan) -> (Observers, OwnOracles<'_>) {
+        let observers = self.observers.iter().map(|make| make(plan)).collect();
+        let monitors = self.monitors.iter().map(|make| make(plan)).collect();
+        (Observers(observers), OwnOracles { monitors, judges: &self.judges })
     }
 }
 
 impl fmt::Debug for Additions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Additions").field("observers", &self.observers.len()).finish()
+        let Additions { observers, monitors, judges } = self;
+        let counts = [("observers", observers.len()), ("monitors", monitors.len()), ("judges", judges.len())];
+        f.debug_map().entries(counts).finish()
     }
 }
 
@@ -43,5 +65,29 @@ struct Observers(Vec<Box<dyn Observer>>);
 impl Observer for Observers {
     fn event(&mut self, event: &Event) {
         self.0.iter_mut().for_each(|observer| observer.event(event));
+    }
+}
+
+/// The oracles of one's own in one run.
+#[derive(Default)]
+pub(crate) struct OwnOracles<'a> {
+    monitors: Vec<Box<dyn Monitor>>,
+    judges: &'a [Arc<dyn Judge + Send + Sync>],
+}
+
+impl Monitor for OwnOracles<'_> {
+    #[inline]
+    fn event(&mut self, event: &Event, sheet: &mut Sheet) {
+        self.monitors.iter_mut().for_each(|monitor| monitor.event(event, sheet));
+    }
+
+    fn end(&mut self, record: &Record, sheet: &mut Sheet) {
+        self.monitors.iter_mut().for_each(|monitor| monitor.end(record, sheet));
+    }
+}
+
+impl Judge for OwnOracles<'_> {
+    fn judge(&self, context: &Context<'_>, sheet: &mut Sheet) {
+        self.judges.iter().for_each(|judge| judge.judge(context, sheet));
     }
 }

@@ -3,13 +3,14 @@
 use plan::Plan;
 use record::{Event, TraceHash};
 
-use crate::execute::{HarnessFailure, run_plan_told};
+use crate::execute::{HarnessFailure, run_plan_observed};
 
 /// How often a plan is run again to catch the two in the act.
 const ATTEMPTS: u32 = 3;
 
 /// One plan, two traces.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Divergence {
     /// The two hashes.
     pub hashes: [TraceHash; 2],
@@ -19,6 +20,7 @@ pub struct Divergence {
 
 /// The place where two traces part.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Parting {
     /// How many events they share.
     pub shared: usize,
@@ -32,8 +34,8 @@ pub struct Parting {
 pub fn divergence(plan: &Plan, hashes: [TraceHash; 2]) -> Result<Divergence, HarnessFailure> {
     let options = world::Options { keep_events: true };
     for _ in 0..ATTEMPTS {
-        let one = run_plan_told(plan, &mut (), options)?.record.events;
-        let other = run_plan_told(plan, &mut (), options)?.record.events;
+        let one = run_plan_observed(plan, &mut (), options)?.record.events;
+        let other = run_plan_observed(plan, &mut (), options)?.record.events;
         if let Some(parting) = parting(&one, &other) {
             return Ok(Divergence { hashes, parting: Some(parting) });
         }

@@ -7,8 +7,9 @@ use std::time::Duration;
 use plan::{ClockFault, FaultKind, Plan};
 use record::{Event, Fact, MemberId, Nanos, Observer, Record};
 use verify::leases::Lessors;
-use verify::{Context, Expectations, Monitor, Monitors, Sheet, Verdict};
+use verify::{Context, Expectations, Judge, Monitor, Monitors, Sheet, Verdict};
 
+use crate::additions::OwnOracles;
 use crate::probes;
 use crate::stopwatch::Stopwatch;
 
@@ -17,6 +18,7 @@ const EXACT: u32 = 1_000_000;
 
 /// A run and its judgement.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Outcome {
     /// What the run left.
     pub record: Record,
@@ -30,33 +32,51 @@ pub struct Outcome {
     pub check: Duration,
 }
 
-/// The simulator itself, or the judge, panicked: a bug of ours, which says nothing about the cluster.
+/// The simulator itself, an oracle, an observer or a workload panicked, or a workload made clients that cannot
+/// be: a bug that says nothing about the cluster.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct HarnessFailure(pub String);
 
 /// Runs a plan and judges what it leaves.
+///
+/// # Errors
+/// If the simulator or an oracle panicked.
 pub fn run_plan(plan: &Plan) -> Result<Outcome, HarnessFailure> {
-    run_plan_told(plan, &mut (), world::Options::default())
+    run_plan_observed(plan, &mut (), world::Options::default())
 }
 
 /// Same, with an observer who sees every event, and with options.
-pub fn run_plan_told(
+///
+/// # Errors
+/// If the simulator, an oracle or the observer panicked.
+pub fn run_plan_observed(
     plan: &Plan,
     observer: &mut dyn Observer,
+    options: world::Options,
+) -> Result<Outcome, HarnessFailure> {
+    run_plan_with(plan, observer, OwnOracles::default(), options)
+}
+
+/// Same, with oracles beside those of the table.
+pub(crate) fn run_plan_with(
+    plan: &Plan,
+    observer: &mut dyn Observer,
+    own: OwnOracles<'_>,
     options: world::Options,
 ) -> Result<Outcome, HarnessFailure> {
     let stopwatch = Stopwatch::start();
     let (record, verdict, starts, check) = guarded(|| {
         let monitors = Monitors::new(plan.most_members());
         let (sheet, lessors, starts) = (Sheet::default(), Lessors::default(), Vec::new());
-        let mut watch = Watch { monitors, sheet, lessors, starts, observer };
+        let mut watch = Watch { monitors, own, sheet, lessors, starts, observer };
         let mut record = world::run(plan, &mut watch, options);
         let checking = Stopwatch::start();
-        let Watch { mut monitors, mut sheet, lessors, starts, .. } = watch;
+        let Watch { mut monitors, mut own, mut sheet, lessors, starts, .. } = watch;
         probes::count(&mut record, monitors.invariants.probes());
         monitors.end(&record, &mut sheet);
-        let verdict = judge(plan, &record, sheet, &lessors, &starts);
+        own.end(&record, &mut sheet);
+        let verdict = judge(plan, &record, &own, sheet, &lessors, &starts);
         (record, verdict, starts, checking.elapsed())
     })?;
     Ok(Outcome { record, verdict, starts, wall: stopwatch.elapsed(), check })
@@ -66,6 +86,7 @@ pub fn run_plan_told(
 fn judge(
     plan: &Plan,
     record: &Record,
+    own: &OwnOracles<'_>,
     watched: Sheet,
     lessors: &Lessors,
     starts: &[(MemberId, Nanos)],
@@ -84,7 +105,9 @@ fn judge(
         ..Expectations::default()
     };
     let mut sheet = Sheet::default();
-    verify::judge_all(&Context::new(record, &expectations), &mut sheet);
+    let context = Context::new(record, &expectations);
+    verify::judge_all(&context, &mut sheet);
+    own.judge(&context, &mut sheet);
     sheet.append(watched);
     sheet.into_verdict()
 }
@@ -102,6 +125,7 @@ fn clock_rates(plan: &Plan) -> (u32, u32) {
 /// Those who see every event as it happens.
 struct Watch<'a> {
     monitors: Monitors,
+    own: OwnOracles<'a>,
     /// What the monitors write.
     sheet: Sheet,
     /// Who looked after the leases, and when (L2).
@@ -118,6 +142,7 @@ impl Observer for Watch<'_> {
             self.starts.push((event.member, event.time));
         }
         self.monitors.event(event, &mut self.sheet);
+        self.own.event(event, &mut self.sheet);
         self.lessors.event(event);
         self.observer.event(event);
     }

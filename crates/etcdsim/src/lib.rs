@@ -17,11 +17,11 @@
 //! # [run]
 //! # chaos = "10s"
 //! # "#;
-//! # let folder = tempfile::tempdir()?;
-//! # let file = folder.path().join("crashes.toml");
+//! # let file = std::env::temp_dir().join(format!("etcdsim-doc-{}.toml", std::process::id()));
 //! # std::fs::write(&file, scenario)?;
 //! // In a `#[test]`, with a file such as "scenarios/power-loss.toml":
-//! Simulation::from_file(file)?.seeds(0..3).check();
+//! Simulation::from_file(&file)?.seeds(0..3).check();
+//! # std::fs::remove_file(&file)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -78,6 +78,39 @@
 //! let report = Simulation::new(scenario)?.workload(counters).seeds(0..2).check();
 //! assert!(report.cases[0].total.operations > 300);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # An oracle of one's own
+//!
+//! An oracle is a rule that every run must keep. It judges the record when a run is over
+//! ([`judge`](Simulation::judge)), or watches the events as they happen ([`monitor`](Simulation::monitor)); both
+//! write what does not hold into a [`Sheet`].
+//!
+//! ```
+//! use etcdsim::{Event, Fact, Monitor, Oracle, Severity, Sheet, Simulation, Violation};
+//!
+//! const ONCE: Oracle = Oracle::own("ONCE", "no process starts twice", Severity::Inside);
+//!
+//! #[derive(Default)]
+//! struct Once;
+//!
+//! impl Monitor for Once {
+//!     fn event(&mut self, event: &Event, sheet: &mut Sheet) {
+//!         if let Fact::Started { incarnation: 2.. } = event.fact {
+//!             sheet.add(Violation::new(ONCE, event.time, "a process starts again"));
+//!         }
+//!     }
+//! }
+//!
+//! let text = r#"
+//!     title = "A crash"
+//!     fault = [{ kind = "crash", target = "random", at = "1s", for = "100ms" }]
+//!     run = { chaos = "2s" }
+//! "#;
+//! let report = Simulation::from_text("crash.toml", text)?.monitor(|_plan| Once).seeds(0..2).run()?;
+//! assert_eq!(report.failures(), 2);
+//! assert!(report.oracles().contains(&ONCE));
+//! # Ok::<(), etcdsim::Error>(())
 //! ```
 //!
 //! # An observer
@@ -160,7 +193,7 @@ pub use batch::{Batch, run_seed};
 pub use case::{Case, find as find_scenarios};
 pub use determinism::{Divergence, Parting};
 pub use error::{Error, HistoryError};
-pub use execute::{HarnessFailure, Outcome, run_plan, run_plan_told};
+pub use execute::{HarnessFailure, Outcome, run_plan, run_plan_observed};
 pub use exit::Exit;
 pub use history::{CheckedHistory, check_history, check_history_file};
 pub use report::{CaseReport, End, Ended, Failure, Group, Reached, Report, SeedRun, ViolationReport};
@@ -174,7 +207,7 @@ pub use plan::{
     Workload, WorkloadContext,
 };
 pub use record::{Event, Fact, History, MemberId, Nanos, Observer, Operation, Record, Stats, TraceHash};
-pub use verify::{Check, Context, Expectations, Monitor, Oracle, Severity, Sheet, Verdict, Violation};
+pub use verify::{Check, Context, Expectations, Judge, Monitor, Oracle, Severity, Sheet, Verdict, Violation};
 pub use world::Options;
 
 pub use keyed::{Draw, Ratio};

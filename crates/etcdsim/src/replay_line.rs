@@ -9,7 +9,7 @@ use crate::flaws;
 /// How this process was started, so that a line to paste starts it the same way.
 pub fn launcher() -> String {
     let program = env::args().next().unwrap_or_else(|| "etcdsim".to_string());
-    // `cargo run` tells its children where it is.
+    // cargo sets this for what `cargo run` starts.
     match env::var_os("CARGO") {
         Some(_) if cfg!(debug_assertions) => "cargo run --".to_string(),
         Some(_) => "cargo run --release --".to_string(),

@@ -14,11 +14,12 @@ use crate::determinism::Divergence;
 use crate::exit::Exit;
 use crate::story;
 
-/// How many failures are told in full.
-pub const TOLD_IN_FULL: usize = 3;
+/// How many failures are shown in full.
+pub const SHOWN_IN_FULL: usize = 3;
 
 /// A batch: every case with every seed that was run.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Report {
     /// The cases, in the order in which they were named.
     pub cases: Vec<CaseReport>,
@@ -31,6 +32,7 @@ pub struct Report {
 /// Why a batch ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Ended {
     /// Every seed was run.
     Complete,
@@ -44,6 +46,7 @@ pub enum Ended {
 
 /// A case and its runs.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct CaseReport {
     /// What was run.
     pub case: Case,
@@ -61,6 +64,7 @@ pub struct CaseReport {
 
 /// One run.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct SeedRun {
     /// Its seed.
     pub seed: u64,
@@ -76,12 +80,13 @@ pub struct SeedRun {
 
 /// How a run came out.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum End {
     /// All held.
     Held,
     /// Something did not.
     Violated(Failure),
-    /// Nothing is known to be broken, but the judge could not decide all; a sentence each.
+    /// No violation is known, but the judge could not decide all; a sentence each.
     Undecided(Vec<String>),
     /// Run again, the plan took other steps (oracle D1).
     Diverged(Box<Divergence>),
@@ -91,6 +96,7 @@ pub enum End {
 
 /// How often a probe was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Reached {
     /// The probe.
     pub probe: Probe,
@@ -102,6 +108,7 @@ pub struct Reached {
 
 /// Violations of one run.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Failure {
     /// The first violation of each oracle, the worst first. Never empty.
     pub violations: Vec<ViolationReport>,
@@ -112,8 +119,9 @@ pub struct Failure {
 
 /// A violation with its proof, ready to be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct ViolationReport {
-    /// What is broken.
+    /// Which oracle is violated.
     pub oracle: Oracle,
     /// How bad it is for a user.
     pub severity: Severity,
@@ -135,7 +143,7 @@ pub struct ViolationReport {
 }
 
 impl Failure {
-    /// The failure in a verdict; `None` where nothing is broken.
+    /// The failure in a verdict; `None` where there is no violation.
     pub fn of(verdict: &Verdict, history: &History) -> Option<Failure> {
         let mut violations: Vec<ViolationReport> = Vec::new();
         for violation in &verdict.violations {
@@ -168,7 +176,7 @@ impl Failure {
     }
 
     /// What an account of it begins with: the worst of it. But where all that a user saw is that a process
-    /// ended or that nothing was answered, what broke inside before that comes first: it is the cause.
+    /// ended or that nothing was answered, the violation inside before that comes first: it is the cause.
     pub fn first(&self) -> &ViolationReport {
         let worst = self.worst();
         let caused =
@@ -184,14 +192,14 @@ impl Failure {
         }
     }
 
-    /// What broke first inside, where something worse came of it: as near to the cause as the
+    /// The first violation inside, where something worse came of it: as near to the cause as the
     /// invariants can point.
     pub fn cause(&self) -> Option<&ViolationReport> {
         let inside = self.violations[1..].iter().filter(|violation| violation.severity == Severity::Inside);
         inside.min_by_key(|violation| violation.time_ns)
     }
 
-    /// The oracles that were broken, the worst first: "K4, I6".
+    /// The oracles that were violated, the worst first: "K4, I6".
     pub fn oracles(&self) -> String {
         let ids: Vec<_> = self.violations.iter().map(|violation| violation.oracle.id()).collect();
         ids.join(", ")
@@ -200,6 +208,7 @@ impl Failure {
 
 /// Failures that look the same: one case, one oracle that an account of them begins with.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Group<'a> {
     /// The case.
     pub case: &'a CaseReport,
@@ -221,14 +230,14 @@ impl Report {
         groups.into_values().collect()
     }
 
-    /// Looks for the story behind the failures that are told in full. Runs their plans once more.
+    /// Looks for the story behind the failures that are shown in full. Runs their plans once more.
     pub fn explain(&mut self) {
-        let told: Vec<(String, u64)> = (self.groups().iter().take(TOLD_IN_FULL))
+        let shown: Vec<(String, u64)> = (self.groups().iter().take(SHOWN_IN_FULL))
             .map(|group| (group.case.case.file.clone(), group.runs[0].0.seed))
             .collect();
         for case in &mut self.cases {
             for run in &mut case.runs {
-                let wanted = told.iter().any(|(file, seed)| *file == case.case.file && *seed == run.seed);
+                let wanted = shown.iter().any(|(file, seed)| *file == case.case.file && *seed == run.seed);
                 if let (true, End::Violated(failure)) = (wanted, &mut run.end) {
                     failure.story = story::of(&case.case.plan(run.seed), failure);
                 }
@@ -246,7 +255,7 @@ impl Report {
         self.cases.iter().map(|case| case.asked).sum()
     }
 
-    /// Runs in which something was broken.
+    /// Runs with a violation.
     pub fn failures(&self) -> usize {
         self.cases.iter().map(|case| case.failures().count()).sum()
     }
@@ -289,7 +298,7 @@ impl Report {
 }
 
 impl CaseReport {
-    /// The runs in which something was broken.
+    /// The runs with a violation.
     pub fn failures(&self) -> impl Iterator<Item = (&SeedRun, &Failure)> {
         self.runs.iter().filter_map(|run| match &run.end {
             End::Violated(failure) => Some((run, failure)),

@@ -20,14 +20,14 @@ const TRACE_HASH: &str = "# trace hash: ";
 /// What a saved plan did when it was saved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
-    /// Ids of the oracles it broke, the worst first.
+    /// Ids of the oracles it violated, the worst first.
     pub oracles: Vec<String>,
     /// The hash over its events.
     pub trace_hash: TraceHash,
 }
 
 impl Recorded {
-    /// What the head of a plan's text tells; `None` where it tells nothing.
+    /// What the head of a plan's text says; `None` where it says nothing.
     pub fn read(text: &str) -> Option<Recorded> {
         let mut head = text.lines().take_while(|line| line.starts_with('#'));
         let oracles = head.clone().find_map(|line| line.strip_prefix(ORACLES))?;
@@ -39,7 +39,7 @@ impl Recorded {
     }
 }
 
-/// Saves the plan of a failing run in `folder` and tells the file.
+/// Saves the plan of a failing run in `folder` and gives back its file.
 pub fn save(folder: &Path, case: &Case, run: &SeedRun, failure: &Failure) -> io::Result<PathBuf> {
     fs::create_dir_all(folder)?;
     let file = folder.join(file_name(case, run.seed));

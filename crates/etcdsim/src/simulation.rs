@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use plan::{Plan, Scenario, Workload};
 use record::Observer;
-use verify::Oracle;
+use verify::{Judge, Monitor, Oracle};
 
 use crate::additions::Additions;
 use crate::batch::Batch;
@@ -152,6 +152,45 @@ impl Simulation {
         self
     }
 
+    /// Adds an oracle that judges the record of every run. A function of this form is one:
+    /// `fn(&Context<'_>, &mut Sheet)`. What it adds to the sheet makes the run fail.
+    ///
+    /// ```
+    /// use etcdsim::{Context, Oracle, Scenario, Severity, Sheet, Simulation, Violation};
+    ///
+    /// const QUICK: Oracle = Oracle::own("QUICK", "every answer comes within 5 s", Severity::Stuck);
+    ///
+    /// fn quick(context: &Context<'_>, sheet: &mut Sheet) {
+    ///     let operations = &context.history().operations;
+    ///     sheet.checked(QUICK, "operations", operations.len());
+    ///     for (number, operation) in operations.iter().enumerate() {
+    ///         if operation.returned().is_some_and(|at| at - operation.call > 5_000_000_000) {
+    ///             let violation = Violation::new(QUICK, operation.call, "an answer took more than 5 s");
+    ///             sheet.add(violation.shown_by([number]));
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let scenario = Scenario::builder("Two seconds").chaos(std::time::Duration::from_secs(2)).build()?;
+    /// Simulation::new(scenario)?.judge(quick).seeds(0..2).check();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn judge(mut self, judge: impl Judge + Send + Sync + 'static) -> Simulation {
+        self.additions.judge(judge);
+        self
+    }
+
+    /// Adds an oracle that watches the events of every run. `make` makes one for each run.
+    #[must_use]
+    pub fn monitor<M: Monitor + 'static>(
+        mut self,
+        make: impl Fn(&Plan) -> M + Send + Sync + 'static,
+    ) -> Simulation {
+        self.additions.monitor(make);
+        self
+    }
+
     /// The plan of one seed, with the flaws that were switched on.
     pub fn expand(&self, seed: u64) -> Plan {
         self.case.plan(seed)
@@ -227,7 +266,7 @@ impl Simulation {
     /// Runs the seeds; all must hold.
     ///
     /// # Panics
-    /// If anything does not hold, with what broke and the way to see it again.
+    /// If anything does not hold, with an account of the violations and the way to see it again.
     pub fn check(self) -> Report {
         self.verdict().unwrap_or_else(|failure| panic!("{failure}"))
     }
@@ -235,7 +274,7 @@ impl Simulation {
 
 /// What is to be said of a report in which something does not hold.
 fn account(report: &Report, command: &str, save_in: Option<&Path>) -> String {
-    let mut text = anstream::adapter::strip_str(&human::report(report, false)).to_string();
+    let mut text = report.to_string();
     let groups = report.groups();
     let first = groups.first().map(|group| (group.case, group.runs[0].0));
     let Some((case, run)) = first.or_else(|| report.runs().find(|(_, run)| !matches!(run.end, End::Held)))
@@ -276,11 +315,20 @@ fn save(report: &Report, folder: &Path, first: (&CaseReport, &SeedRun)) -> Resul
     Ok(file)
 }
 
+/// The report as the command prints it for people, without colours.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        anstream::adapter::strip_str(&human::report(self, false)).fmt(f)
+    }
+}
+
 impl Report {
     /// The oracles that were violated in any run.
     pub fn oracles(&self) -> BTreeSet<Oracle> {
         let failures = self.cases.iter().flat_map(|case| case.failures());
-        failures.flat_map(|(_, failure)| failure.violations.iter().map(|finding| finding.oracle)).collect()
+        failures
+            .flat_map(|(_, failure)| failure.violations.iter().map(|violation| violation.oracle))
+            .collect()
     }
 }
 

@@ -1,11 +1,11 @@
 //! The machine's clock and memory: for figures that are about the machine and not about the cluster.
 //!
-//! The only module of the workspace that reads a real clock (rule R3). Nothing it tells enters a run.
+//! The only module of the workspace that reads a real clock (rule R3). Nothing it measures enters a run.
 
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,
-    reason = "how long a run took is told to people and decides nothing inside it"
+    reason = "how long a run took is for people and decides nothing inside it"
 )]
 
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ pub fn peak_rss_bytes() -> u64 {
     status_bytes("VmHWM:").unwrap_or(0)
 }
 
-/// A line of `/proc/self/status` that tells a size; `None` where there is no such file or line.
+/// A line of `/proc/self/status` that holds a size; `None` where there is no such file or line.
 fn status_bytes(name: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;

@@ -16,7 +16,7 @@ use record::{Event, Fact, LogEntry, MemberId, MessageKind, Nanos, Observer};
 use serde::Serialize;
 use verify::{Severity, describe};
 
-use crate::execute::run_plan_told;
+use crate::execute::run_plan_observed;
 use crate::report::Failure;
 
 /// Events of one story; more of them add nothing.
@@ -27,6 +27,7 @@ const OPERATIONS_FOLLOWED: usize = 4;
 
 /// The fate of an acknowledged write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Story {
     /// The operation's number in the history.
     pub operation: u64,
@@ -52,12 +53,12 @@ pub fn of(plan: &Plan, failure: &Failure) -> Option<Story> {
     }
     let mut places =
         Places { wanted: numbers.iter().map(|number| (*number, None)).collect(), requests: BTreeMap::new() };
-    let history = run_plan_told(plan, &mut places, world::Options::default()).ok()?.record.history;
+    let history = run_plan_observed(plan, &mut places, world::Options::default()).ok()?.record.history;
     numbers.iter().find_map(|&operation| {
         let entry = places.wanted.get(&operation).copied().flatten()?;
         let write = describe::who(history.operations.get(operation as usize)?);
         let mut follower = Follower::new(operation, write, entry);
-        run_plan_told(plan, &mut follower, world::Options::default()).ok()?;
+        run_plan_observed(plan, &mut follower, world::Options::default()).ok()?;
         follower.story()
     })
 }

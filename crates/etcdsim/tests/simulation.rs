@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::common::folder::Folder;
 use etcdsim::{
     Act, Client, Context, Event, Fact, Monitor, NamedWorkload, Observer, Oracle, Scenario, Severity, Sheet,
     Simulation, SimulationFailure, Violation, WorkloadContext,
@@ -58,7 +59,7 @@ fn oracles_of_ones_own_judge_every_run() {
 
 #[test]
 fn failing_plans_are_saved_and_replayed() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     let writers = |context: &WorkloadContext| {
         let mut client = context.client(0);
         client.operations.push(Act::put("k", "v").at(5_000_000));

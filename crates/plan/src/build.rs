@@ -4,7 +4,7 @@
 //! there is one path for all scenarios: the same checks, the same defaults, the same draws; and what was built
 //! can be printed and kept as a file.
 //!
-//! Not here: what only a file can say. Fields of `[cluster]`, `[network]`, `[disk]` and `[[client]]` are decided
+//! Not here: what only a file can say. Settings of the members and fields of `[network]`, `[disk]` and `[[client]]` are decided
 //! values here; ranges and choices are for members, times, targets and the workload.
 
 use std::fmt::Write;
@@ -19,8 +19,8 @@ use crate::own::Workload;
 use crate::sections;
 use crate::write::{differences, fault_fields, print, quote};
 use crate::{
-    Client, Cluster, Condition, Disk, FaultKind, FlawAt, Link, Network, Plan, Scenario, ScenarioErrors,
-    Spread,
+    Client, Cluster, Condition, Disk, FaultKind, FlawAt, Link, Network, NetworkFault, Plan, Scenario,
+    ScenarioErrors, Settings, Spread,
 };
 
 /// Builds a [`Scenario`] in code.
@@ -49,7 +49,7 @@ pub struct ScenarioBuilder {
     name: String,
     flaws: Vec<FlawAt>,
     members: Option<String>,
-    cluster: Cluster,
+    settings: Settings,
     network: Network,
     disk: Disk,
     workload: Option<NamedWorkload>,
@@ -91,7 +91,7 @@ impl Scenario {
             name: slug(title),
             flaws: Vec::new(),
             members: None,
-            cluster: Cluster::default(),
+            settings: Settings::default(),
             network: Network::default(),
             disk: Disk::default(),
             workload: None,
@@ -120,10 +120,10 @@ impl ScenarioBuilder {
         self
     }
 
-    /// Changes settings of the members. Their number is set by [`ScenarioBuilder::members`].
+    /// Changes settings of the members.
     #[must_use]
-    pub fn cluster(mut self, change: impl FnOnce(&mut Cluster)) -> ScenarioBuilder {
-        change(&mut self.cluster);
+    pub fn settings(mut self, change: impl FnOnce(&mut Settings)) -> ScenarioBuilder {
+        change(&mut self.settings);
         self
     }
 
@@ -229,15 +229,13 @@ impl ScenarioBuilder {
         if self.swarm {
             line(&mut text, "swarm", "true");
         }
-        // The number of members may be left open, so it is no field of the struct here.
         let mut cluster = String::new();
-        let settings = Cluster { members: Cluster::default().members, ..self.cluster.clone() };
         if let Some(members) = &self.members {
             line(&mut cluster, "members", members);
-        } else if self.cluster.members != settings.members {
-            line(&mut cluster, "members", &self.cluster.members.to_string());
         }
-        differences(&mut cluster, "", &sections::CLUSTER, &settings, &Cluster::default());
+        let usual = Cluster::default();
+        let settings = Cluster { settings: self.settings.clone(), ..Cluster::default() };
+        differences(&mut cluster, "", &sections::CLUSTER, &settings, &usual);
         under(&mut text, "[cluster]", &cluster);
         let usual = Network::default();
         differences(&mut text, "[network]", sections::NETWORK, &self.network, &usual);
@@ -470,7 +468,7 @@ impl ScenarioFault {
         self.frame.write(text);
         // A link is as it was built, whatever the network is like: all of its fields are written.
         let usual = (kind.new)(Link::default());
-        let whole = matches!(self.kind, FaultKind::Network(crate::NetworkFault::Link { .. }));
+        let whole = matches!(self.kind, FaultKind::Network(NetworkFault::Link { .. }));
         fault_fields(text, &self.kind, (!whole).then_some(&usual));
     }
 }

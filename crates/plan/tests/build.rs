@@ -17,7 +17,7 @@ fn a_built_scenario_is_the_one_in_a_file() {
     let built = Scenario::builder("Killed now and then")
         .name("killed.toml")
         .members(Open::one_of([3, 5]))
-        .cluster(|cluster| cluster.settings.snapshot_count = 100)
+        .settings(|settings| settings.snapshot_count = 100)
         .network(|network| network.peers.loss = Ratio::percent(1))
         .disk(|disk| disk.sync = Spread::Constant(2_000_000))
         .workload(
@@ -106,7 +106,7 @@ answered = 10
 #[test]
 fn a_link_is_as_it_was_built_whatever_the_network_is_like() {
     let link = Link { loss: Ratio::percent(50), ..Link::default() };
-    let kind = NetworkFault::Link { to: Target::All, both: true, link };
+    let kind = FaultKind::from(NetworkFault::Link { to: Target::All, both: true, link });
     let scenario = Scenario::builder("Lossy")
         .network(|network| network.peers.latency = Spread::Constant(50_000_000))
         .fault(ScenarioFault::new(kind.clone()).on(Target::Leader).at(secs(1)))
@@ -114,7 +114,7 @@ fn a_link_is_as_it_was_built_whatever_the_network_is_like() {
         .unwrap();
     let kinds: Vec<FaultKind> =
         scenario.expand(0).faults.into_iter().map(|Fault { kind, .. }| kind).collect();
-    assert_eq!(kinds, [FaultKind::from(kind)]);
+    assert_eq!(kinds, [kind]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use verify::history_file::{HistoryFile, Setup};
 use super::{Mistakes, log, values};
 use crate::case::Case;
 use crate::error::Error;
-use crate::execute::{HarnessFailure, Outcome, run_plan_told};
+use crate::execute::{HarnessFailure, Outcome, run_plan_observed};
 use crate::exit::Exit;
 use crate::report::Failure;
 use crate::saved::Recorded;
@@ -52,7 +52,7 @@ pub(super) fn replay(arguments: &Arguments) -> Result<Exit, Mistakes> {
     }
     let mut tracer = Tracer::open(arguments)?;
     let plan = case.plan(seed);
-    let outcome = match run_plan_told(&plan, &mut tracer, world::Options::default()) {
+    let outcome = match run_plan_observed(&plan, &mut tracer, world::Options::default()) {
         Ok(outcome) => outcome,
         Err(HarnessFailure(said)) => {
             tracer.end();
