@@ -17,11 +17,11 @@
 //! # [run]
 //! # chaos = "10s"
 //! # "#;
-//! # let folder = tempfile::tempdir()?;
-//! # let file = folder.path().join("crashes.toml");
+//! # let file = std::env::temp_dir().join(format!("crashes-{}.toml", std::process::id()));
 //! # std::fs::write(&file, scenario)?;
 //! // In a `#[test]`, with a file such as "scenarios/power-loss.toml":
-//! Simulation::from_file(file)?.seeds(0..3).check();
+//! Simulation::from_file(&file)?.seeds(0..3).check();
+//! # std::fs::remove_file(&file)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

@@ -58,7 +58,7 @@ fn oracles_of_ones_own_judge_every_run() {
 
 #[test]
 fn failing_plans_are_saved_and_replayed() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::common::folder::Folder::new();
     let writers = |context: &WorkloadContext| {
         let mut client = context.client(0);
         client.operations.push(Act::put("k", "v").at(5_000_000));
