@@ -6,4 +6,4 @@ mod common;
 mod determinism;
 mod engines;
 mod examples;
-// mod simulation;
+mod simulation;
