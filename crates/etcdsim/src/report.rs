@@ -14,8 +14,8 @@ use crate::determinism::Divergence;
 use crate::exit::Exit;
 use crate::story;
 
-/// How many failures are told in full.
-pub const TOLD_IN_FULL: usize = 3;
+/// How many failures are shown in full.
+pub const SHOWN_IN_FULL: usize = 3;
 
 /// A batch: every case with every seed that was run.
 #[derive(Clone, Debug)]
@@ -221,14 +221,14 @@ impl Report {
         groups.into_values().collect()
     }
 
-    /// Looks for the story behind the failures that are told in full. Runs their plans once more.
+    /// Looks for the story behind the failures that are shown in full. Runs their plans once more.
     pub fn explain(&mut self) {
-        let told: Vec<(String, u64)> = (self.groups().iter().take(TOLD_IN_FULL))
+        let shown: Vec<(String, u64)> = (self.groups().iter().take(SHOWN_IN_FULL))
             .map(|group| (group.case.case.file.clone(), group.runs[0].0.seed))
             .collect();
         for case in &mut self.cases {
             for run in &mut case.runs {
-                let wanted = told.iter().any(|(file, seed)| *file == case.case.file && *seed == run.seed);
+                let wanted = shown.iter().any(|(file, seed)| *file == case.case.file && *seed == run.seed);
                 if let (true, End::Violated(failure)) = (wanted, &mut run.end) {
                     failure.story = story::of(&case.case.plan(run.seed), failure);
                 }

@@ -8,7 +8,7 @@ use verify::describe;
 
 use crate::determinism::Divergence;
 use crate::report::{
-    CaseReport, End, Ended, Failure, Group, Reached, Report, SeedRun, TOLD_IN_FULL, ViolationReport,
+    CaseReport, End, Ended, Failure, Group, Reached, Report, SHOWN_IN_FULL, SeedRun, ViolationReport,
 };
 use crate::show::numbers;
 use crate::story::Story;
@@ -52,7 +52,7 @@ fn write(out: &mut String, report: &Report, counts: bool) -> fmt::Result {
     for (nth, group) in groups.iter().enumerate() {
         writeln!(out)?;
         let heading = format!("Failure {} of {}", nth + 1, groups.len());
-        self::group(out, &heading, group, nth < TOLD_IN_FULL)?;
+        self::group(out, &heading, group, nth < SHOWN_IN_FULL)?;
     }
     for (case, run) in report.runs() {
         trouble(out, case, run)?;
