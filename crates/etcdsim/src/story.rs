@@ -20,7 +20,7 @@ use crate::execute::run_plan_observed;
 use crate::report::Failure;
 
 /// Events of one story; more of them add nothing.
-const EVENTS_TOLD: usize = 30;
+const EVENTS_SHOWN: usize = 30;
 
 /// Operations that are followed at most, one after the other.
 const OPERATIONS_FOLLOWED: usize = 4;
@@ -132,7 +132,7 @@ impl Follower {
     }
 
     fn keep(&mut self, event: &Event) {
-        if self.events.len() < EVENTS_TOLD {
+        if self.events.len() < EVENTS_SHOWN {
             self.events.push(event.clone());
         }
     }

@@ -31,19 +31,19 @@ pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option
 fn cancelled(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
     let Some(End::Compacted { at, revision, response }) = ledger.watcher.end else { return None };
     *looked += 1;
-    let broken = |title: &str| {
+    let wrong = |title: &str| {
         seen(ledger.watcher, Oracle::W12, at, title, &[response])
             .say(format!("At {} it was cancelled: compacted at {revision}.", describe::time(at)))
     };
     let happened = look.truth.compactions_by(at).any(|compaction| compaction.revision == revision);
     if look.truth.is_sure_of_compactions() && !happened {
-        let violation = broken("a watcher was cancelled by a compaction that never was");
+        let violation = wrong("a watcher was cancelled by a compaction that never was");
         return Some(violation.say(format!("Nothing had been compacted at revision {revision} by then.")));
     }
     let needs = ledger.newest().map_or(ledger.first, |newest| ledger.first.max(newest + 1));
     let knows_first = ledger.watcher.request.start_revision >= 0;
     (knows_first && needs >= revision).then(|| {
-        broken("a watcher was cancelled by a compaction that took nothing from it")
+        wrong("a watcher was cancelled by a compaction that took nothing from it")
             .say(format!("It needed nothing before revision {needs}."))
     })
 }

@@ -56,7 +56,7 @@ impl Walk<'_, '_> {
     fn batch(&mut self, look: &Look<'_>, reply: usize) -> Option<Violation> {
         let Reply::Batch(batch) = &self.ledger.watcher.replies[reply] else { return None };
         let watcher = self.ledger.watcher;
-        let broken = |title: &str, responses: &[usize]| seen(watcher, Oracle::W5, batch.at, title, responses);
+        let wrong = |title: &str, responses: &[usize]| seen(watcher, Oracle::W5, batch.at, title, responses);
         let deliveries = &self.ledger.deliveries[self.delivered..self.delivered + batch.events.len()];
         self.delivered += deliveries.len();
         for delivery in deliveries {
@@ -64,7 +64,7 @@ impl Walk<'_, '_> {
                 && delivery.revision <= promised
                 && !delivery.again
             {
-                let violation = broken(
+                let violation = wrong(
                     "an event came after a progress response that covers it",
                     &[response, delivery.response],
                 );
@@ -81,7 +81,7 @@ impl Walk<'_, '_> {
         }
         let last = deliveries.iter().map(|delivery| delivery.revision).max().unwrap_or(0);
         if last > batch.revision {
-            let violation = broken("a response is of an older revision than its events", &[batch.response]);
+            let violation = wrong("a response is of an older revision than its events", &[batch.response]);
             return Some(violation.say(format!(
                 "Its header names revision {}, and it carries an event of revision {last}.",
                 batch.revision
@@ -90,7 +90,7 @@ impl Walk<'_, '_> {
         if let Some(newest) = look.truth.newest()
             && batch.revision > newest
         {
-            let violation = broken("a response names a revision that was never made", &[batch.response]);
+            let violation = wrong("a response names a revision that was never made", &[batch.response]);
             return Some(violation.say(format!("The newest revision of all is {newest}.")));
         }
         None
@@ -101,7 +101,7 @@ impl Walk<'_, '_> {
             return None;
         };
         let watcher = self.ledger.watcher;
-        let broken = |title: &str| seen(watcher, Oracle::W5, at, title, &[response]);
+        let wrong = |title: &str| seen(watcher, Oracle::W5, at, title, &[response]);
         if let Some((promised, before)) = self.promised
             && revision < promised
         {
@@ -114,13 +114,13 @@ impl Walk<'_, '_> {
         }
         self.promised = Some((revision, response));
         if let Some(newest) = self.newest.filter(|newest| revision < *newest) {
-            return Some(broken("progress is behind what was delivered").say(format!(
+            return Some(wrong("progress is behind what was delivered").say(format!(
                 "An event of revision {newest} had come; then it received progress up to revision {revision}."
             )));
         }
         let start = watcher.request.start_revision;
         if start > 0 && revision < start - 1 {
-            return Some(broken("progress is reported before the watcher's first revision").say(format!(
+            return Some(wrong("progress is reported before the watcher's first revision").say(format!(
                 "It wants nothing before revision {start}; that it had everything up to {revision} sends it back."
             )));
         }
@@ -128,7 +128,7 @@ impl Walk<'_, '_> {
             && revision > newest
         {
             return Some(
-                broken("progress is reported up to a revision that was never made")
+                wrong("progress is reported up to a revision that was never made")
                     .say(format!("The newest revision of all is {newest}.")),
             );
         }
@@ -136,7 +136,7 @@ impl Walk<'_, '_> {
         let mut due = to_come.take_while(|owed| owed.revision <= revision);
         let owed = due.find(|owed| !look.truth.may_be_dropped(owed.number, at))?;
         Some(
-            broken("progress was reported before an event that it covers")
+            wrong("progress was reported before an event that it covers")
                 .say(format!("The progress response said that it had everything up to revision {revision}."))
                 .say(format!("It had not received this: {}.", look.made(owed.number)))
                 .shown_by(look.maker(owed.revision)),

@@ -25,12 +25,12 @@ pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option
 }
 
 fn against(look: &Look<'_>, ledger: &Ledger<'_>, delivery: &Delivery<'_>) -> Option<Violation> {
-    let broken = |title: &str| seen(ledger.watcher, Oracle::W7, delivery.at, title, &[delivery.response]);
+    let wrong = |title: &str| seen(ledger.watcher, Oracle::W7, delivery.at, title, &[delivery.response]);
     let Some(number) = delivery.number else {
         if !look.truth.knows(delivery.revision) {
             return None;
         }
-        let violation = broken("a watcher received a change that never happened")
+        let violation = wrong("a watcher received a change that never happened")
             .say(format!("It received {}.", said(delivery)))
             .say(format!("Revision {} did no such thing.", delivery.revision));
         return Some(violation.shown_by(look.maker(delivery.revision)));
@@ -38,7 +38,7 @@ fn against(look: &Look<'_>, ledger: &Ledger<'_>, delivery: &Delivery<'_>) -> Opt
     if let Some(maker) = look.maker(delivery.revision)
         && look.record.history.operations[maker].call > delivery.at
     {
-        let violation = broken("a watcher received a change that nobody had asked for yet")
+        let violation = wrong("a watcher received a change that nobody had asked for yet")
             .say(format!("It received {}.", said(delivery)))
             .say(format!("{}.", look.made(number)));
         return Some(violation.shown_by([maker]));
@@ -47,7 +47,7 @@ fn against(look: &Look<'_>, ledger: &Ledger<'_>, delivery: &Delivery<'_>) -> Opt
     let happened = look.truth.event(number);
     let field = difference(kv, &happened.kv, happened.deleted)?;
     Some(
-        broken("a watcher received a change otherwise than it was")
+        wrong("a watcher received a change otherwise than it was")
             .say(format!("It received {}; its {field} is wrong.", said(delivery)))
             .say(format!("{}.", look.made(number)))
             .shown_by(look.maker(delivery.revision)),

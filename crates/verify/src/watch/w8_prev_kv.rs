@@ -20,14 +20,14 @@ fn against(
     looked: &mut usize,
 ) -> Option<Violation> {
     let got = delivery.event.prev_kv.as_ref();
-    let broken = |title: &str| {
+    let wrong = |title: &str| {
         let responses = [delivery.response];
         seen(ledger.watcher, Oracle::W8, delivery.at, title, &responses)
             .say(format!("It received {}.", said(delivery)))
             .shown_by(look.maker(delivery.revision))
     };
     if !ledger.watcher.request.prev_kv {
-        return got.map(|_| broken("an event has what was before, unasked"));
+        return got.map(|_| wrong("an event has what was before, unasked"));
     }
     let happened = look.truth.event(delivery.number?);
     let expected = if happened.is_create() { None } else { look.truth.before(happened) };
@@ -37,7 +37,7 @@ fn against(
         return None;
     }
     let text = |kv: Option<&_>| kv.map_or("nothing".to_string(), describe::key_value);
-    Some(broken("an event has the wrong pair as what was before").say(format!(
+    Some(wrong("an event has the wrong pair as what was before").say(format!(
         "Before that there was {}; it says {}.",
         text(expected),
         text(got)
