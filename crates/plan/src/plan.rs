@@ -195,7 +195,7 @@ pub struct Fault {
 pub enum Trigger {
     /// At this time.
     At(Nanos),
-    /// `delay` after the condition comes true, at the earliest at `from`.
+    /// `delay` after the condition comes true, which does not count before `from`.
     When {
         /// The condition.
         condition: Condition,
