@@ -26,7 +26,7 @@
 //!     steps: vec![Step::Read(reads, Some(vec![])), Step::Append(appends, 1)],
 //! };
 //! let Verdict::Cycle(edges) = check(&[skew("x", "y"), skew("y", "x")])? else { panic!("no cycle") };
-//! assert_eq!(edges[0].sentence, "transaction 0 of client 1 read \"y\" without what transaction 1 of client 1 appended");
+//! assert_eq!(edges[0].sentence, "transaction 0 of client 1 read \"x\" without what transaction 1 of client 1 appended");
 //! # Ok::<(), linear::Invalid>(())
 //! ```
 //!
