@@ -1,8 +1,9 @@
-//! The scenarios, the canaries, the comparison with a real etcd and the names in comments, as one program whose tests
+//! The scenarios, the canaries, the comparison with a real etcd, the trace hashes written down and the names in comments, as one program whose tests
 //! are rows of tables.
 
 mod canaries;
 mod conformance;
+mod hashes;
 mod names;
 mod scenarios;
 
@@ -10,7 +11,8 @@ use libtest_mimic::Arguments;
 
 fn main() {
     let arguments = Arguments::from_args();
-    let trials = [names::trials(), scenarios::trials(), canaries::trials(), conformance::trials()];
+    let trials =
+        [names::trials(), scenarios::trials(), canaries::trials(), conformance::trials(), hashes::trials()];
     let trials = trials.into_iter().flatten().collect();
     libtest_mimic::run(&arguments, trials).exit();
 }

@@ -176,7 +176,7 @@ impl Repository {
         words.filter(looks).filter(|word| !self.ids.contains(*word)).map(String::from).collect()
     }
 
-    /// "probe `x`", "scenario `x`", "flaw `x`".
+    /// The word "probe", "scenario" or "flaw", and then a name in backticks.
     fn dangling_names(&self, line: &Line<'_>) -> Vec<String> {
         let scenario = |name: &str| self.files.contains(&format!("scenarios/{name}.toml"));
         let flaw = |name: &str| name.parse::<Flaw>().is_ok();
@@ -251,7 +251,10 @@ fn list(root: &Path, folder: &Path, files: &mut BTreeSet<String>) {
     for entry in fs::read_dir(folder).expect("a folder that can be read") {
         let path = entry.expect("an entry that can be read").path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if path.is_dir() && name != "target" && !name.starts_with('.') {
+        if path.is_dir()
+            && name != "target"
+            && (!name.starts_with('.') || [".cargo", ".ci"].contains(&&name[..]))
+        {
             list(root, &path, files);
         } else if path.is_file() {
             let relative = path.strip_prefix(root).expect("it is below the root");

@@ -34,6 +34,7 @@ const MOST_SAVED: usize = 10;
 /// change.
 ///
 /// ```
+/// # fn main() -> Result<(), etcdsim::Error> {
 /// use etcdsim::Simulation;
 ///
 /// let text = r#"
@@ -47,7 +48,6 @@ const MOST_SAVED: usize = 10;
 ///     chaos = "10s"
 ///     [workload]
 /// "#;
-/// # fn main() -> Result<(), etcdsim::Error> {
 /// let report = Simulation::from_text("leader.toml", text)?.seeds(0..3).check();
 /// assert_eq!(report.done(), 3);
 /// # Ok(())
