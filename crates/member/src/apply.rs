@@ -1,12 +1,10 @@
-//! What requests mean: the store's half of etcd's `applierV3`.
+//! Carrying out requests: the store's part of etcd's `applierV3`.
 //!
-//! A request is checked by [`check_request`] before it is proposed and carried out by [`apply`] on
-//! every member once it is committed. Headers carry the revision only; cluster, member and term are
-//! the server's to fill in.
+//! [`check_request`] checks a request before it is proposed, and [`apply`] carries it out on every member
+//! once it is committed. Headers contain only the revision; the server fills in cluster, member and term.
 //!
-//! Not here: users, alarms and the quota (`crate::entries`), the size of a request (`crate::requests`), the
-//! id of a lease that lets the server choose, and time (both `crate::lessor`): a lease's TTL is what
-//! was granted.
+//! Not here: users, alarms and the quota (`crate::entries`), the size of a request (`crate::requests`),
+//! choosing a lease id, and time (both `crate::lessor`): here a lease's TTL is the granted one.
 
 mod check;
 mod range;
@@ -26,15 +24,15 @@ pub use check::check_request;
 pub use range::range;
 pub use txn::{is_read_only, is_serializable};
 
-/// Shortest TTL of a lease, in seconds; shorter ones are raised to it. etcd: one and a half election
-/// timeouts, rounded up, which for its default of 1 s makes this. A constant, because members that
-/// disagreed about it would differ in what they apply.
+/// Shortest TTL of a lease, in seconds; shorter ones are raised to this. etcd: one and a half election
+/// timeouts, rounded up, which is 2 s for its default of 1 s. A constant, because members that disagreed
+/// about it would apply differently.
 pub const LEASE_TTL_MIN: i64 = 2;
 
 /// Longest TTL of a lease, in seconds (`lease/lessor.go`).
 pub const LEASE_TTL_MAX: i64 = 9_000_000_000;
 
-/// What became of a request.
+/// The result of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Applied {
     /// The answer.
@@ -43,13 +41,14 @@ pub struct Applied {
     pub mutated: bool,
 }
 
-/// Carries out a request. An error leaves the store as it was.
+/// Carries out a request. An error leaves the store unchanged.
 ///
-/// Reads (a range, a read-only transaction, what leases there are) may be carried out at any time,
+/// Reads (a range, a read-only transaction, the list of leases) may also be carried out at any time and
+/// change nothing.
 /// too, and change nothing.
 ///
 /// # Panics
-/// If the request is none that the store answers.
+/// If the store does not handle such requests.
 pub fn apply(store: &mut Store, request: &Request) -> Applied {
     let before = store.revision();
     let result = match request {
@@ -62,13 +61,13 @@ pub fn apply(store: &mut Store, request: &Request) -> Applied {
         Request::LeaseRevoke(request) => lease_revoke(store, request).map(Response::LeaseRevoke),
         Request::LeaseTimeToLive(request) => Ok(lease_time_to_live(store, request).into()),
         Request::LeaseLeases(_) => Ok(lease_leases(store).into()),
-        other => panic!("{} is not for the store to answer: who sent it here?", other.rpc_name()),
+        other => panic!("{} is not a request for the store: was it routed wrongly?", other.rpc_name()),
     };
     Applied { result, mutated: store.revision() != before }
 }
 
-/// [`apply`] for a request that came through the log. `proposer` says whether this member proposed it
-/// and somebody here still waits for the answer: nobody reads the other members' answers.
+/// [`apply`] for a request from the log. `proposer` says whether this member proposed it and a client here
+/// still waits for the answer: the other members' answers are not used.
 ///
 /// # Panics
 /// As [`apply`].
@@ -81,19 +80,19 @@ pub fn apply_as(store: &mut Store, request: &Request, proposer: bool) -> Applied
     }
 }
 
-/// Notes what is left of leases, as their leader told. Leases that are gone are passed over.
+/// Applies a checkpoint of the leader: the time left of some leases. Leases that are gone are skipped.
 pub fn checkpoint(store: &mut Store, request: &LeaseCheckpointRequest) {
     for checkpoint in &request.checkpoints {
         store.checkpoint(checkpoint.id, checkpoint.remaining_ttl);
     }
 }
 
-/// A header as the store fills it in.
+/// A header with what the store knows.
 fn header(store: &Store) -> Option<ResponseHeader> {
     Some(ResponseHeader { revision: store.revision(), ..ResponseHeader::default() })
 }
 
-/// A put outside of a transaction. The lease is looked at first; inside of one it is the other way round.
+/// A put outside a transaction. It checks the lease first; a put in a transaction checks it last.
 fn put_alone(store: &mut Store, request: &PutRequest) -> Result<PutResponse, Error> {
     if request.lease != 0 && store.lease(request.lease).is_none() {
         return Err(Error::LeaseNotFound);
@@ -104,7 +103,7 @@ fn put_alone(store: &mut Store, request: &PutRequest) -> Result<PutResponse, Err
     Ok(put(&mut store.write(), request))
 }
 
-/// A put that was found to be possible.
+/// A put that has passed its checks.
 fn put(write: &mut Write<'_>, request: &PutRequest) -> PutResponse {
     let (mut value, mut lease, mut prev_kv) = (request.value.clone(), request.lease, None);
     if request.prev_kv || request.ignore_value || request.ignore_lease {

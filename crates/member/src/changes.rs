@@ -1,4 +1,4 @@
-//! What this server looks at before it proposes a change of the membership.
+//! Checks that this server makes before it proposes a membership change.
 
 use api::{Error, Request};
 
@@ -6,7 +6,7 @@ use crate::cluster::{Change, Cluster, Health, Progress};
 use crate::member::Member;
 
 impl Member {
-    /// The change that a request asks for, if the cluster can stand it.
+    /// The change that a request asks for, if the cluster is healthy enough for it.
     pub(crate) fn checked_change(&self, cluster: &Cluster, request: &Request) -> Result<Change, Error> {
         let since = self.connections.iter().map(|(id, time)| (*id, self.now.saturating_sub(*time)));
         let health = Health { own: self.config.id, now: self.now, connected: since.collect() };
@@ -23,7 +23,7 @@ impl Member {
                     .map(|leader| Progress { leader, member: self.node.matched(request.id) });
                 cluster.check_promote(request, progress)
             }
-            other => panic!("{} is no change of the membership: who sent it here?", other.rpc_name()),
+            other => panic!("{} is not a membership change: was it routed wrongly?", other.rpc_name()),
         }
     }
 }

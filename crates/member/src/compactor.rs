@@ -1,15 +1,15 @@
-//! Compaction that the leader thinks of by itself (`v3compactor/periodic.go`, `revision.go`).
+//! Automatic compaction by the leader (`v3compactor/periodic.go`, `revision.go`).
 //!
-//! - *Periodic* keeps the revisions of a period: it takes down the revision every tenth of the period (of
-//!   an hour, if that is less), and compacts to what it took down a period ago, every period (or hour).
-//!   After a failure it tries again with the next revision it takes down.
-//! - *By revision* keeps so many revisions, and looks every five minutes.
+//! - *Periodic* keeps the revisions of a period: it samples the revision every tenth of the period (of an
+//!   hour, if that is less), and every period (or hour) compacts to the sample from a period ago. After a
+//!   failure it retries with the next sample.
+//! - *By revision* keeps a number of revisions and checks every five minutes.
 //!
-//! Every member takes down revisions; only the leader compacts. Nothing of it is durable: a restarted
-//! member waits for a whole period first.
+//! Every member samples revisions; only the leader compacts. None of this is durable: a restarted member
+//! first waits for a whole period.
 //!
-//! One compaction at a time. Whether it came about is seen in the store, whoever asked for it: for
-//! etcd's compactor, too, "already compacted" is a success.
+//! One compaction at a time. Whether it succeeded is read from the store, whoever requested it: for etcd's
+//! compactor, too, "already compacted" is a success.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -22,7 +22,7 @@ use crate::probes::Probes;
 const MINUTE: u64 = 60_000_000_000;
 /// Longest time between two periodic compactions.
 const PERIODIC_MAX: u64 = 60 * MINUTE;
-/// Revisions taken down between two periodic compactions (`retryDivisor`).
+/// Samples between two periodic compactions (`retryDivisor`).
 const SAMPLES: u64 = 10;
 /// Time between two compactions by revision (`revInterval`).
 const BY_REVISION: u64 = 5 * MINUTE;
@@ -31,24 +31,24 @@ const BY_REVISION: u64 = 5 * MINUTE;
 enum Mode {
     Off,
     Periodic {
-        /// What is kept, as time. Before the first compaction all of it must have passed.
+        /// The period that is kept. All of it must have passed before the first compaction.
         period: u64,
         /// Time between two compactions, after the first.
         interval: u64,
-        /// Time that must have passed since the last compaction for the next.
+        /// Time that must have passed since the last compaction before the next.
         wait: u64,
-        /// What was taken down, oldest first: a period and one more at most.
+        /// The samples, oldest first: a period's worth and one more at most.
         revisions: VecDeque<i64>,
-        /// When a compaction last succeeded; at first, when the member started.
+        /// When a compaction last succeeded; initially, when the member started.
         succeeded: u64,
     },
     Revision {
-        /// How many are kept.
+        /// The number of revisions to keep.
         keep: i64,
     },
 }
 
-/// A compaction on its way.
+/// A requested compaction.
 #[derive(Debug)]
 struct Asked {
     revision: i64,
@@ -59,7 +59,7 @@ struct Asked {
 #[derive(Debug)]
 pub(crate) struct Compactor {
     mode: Mode,
-    /// The next time to look; `None` where a new wait begins now.
+    /// The next time to check; `None` if a new wait starts now.
     next: Option<u64>,
     asked: Option<Asked>,
     /// The last compaction that succeeded.
@@ -69,7 +69,7 @@ pub(crate) struct Compactor {
 }
 
 impl Compactor {
-    /// Of a member that starts. A period or a number of revisions of 0 is etcd's "off".
+    /// The compactor of a member that starts. A period or number of revisions of 0 turns it off, as in etcd.
     pub(crate) fn new(config: &Config) -> Compactor {
         let mode = match config.settings.auto_compaction() {
             Some(AutoCompaction::Periodic(period)) if period > 0 => Mode::Periodic {
@@ -92,12 +92,12 @@ impl Compactor {
         }
     }
 
-    /// The probes reached since this was asked last.
+    /// The probes reached since the last call.
     pub(crate) fn take_probes(&mut self) -> BTreeSet<Probe> {
         self.probes.take()
     }
 
-    /// To what revision a compaction is to be proposed now, if any. Costs next to nothing between times.
+    /// The revision to which a compaction should be proposed now, if any. Cheap when nothing is due.
     pub(crate) fn look_after(&mut self, now: u64, store: &Store, is_leader: bool) -> Option<i64> {
         if let Mode::Off = self.mode {
             return None;
@@ -123,7 +123,7 @@ impl Compactor {
         None
     }
 
-    /// When to look again.
+    /// When to check again.
     pub(crate) fn wake_at(&self) -> u64 {
         match (&self.mode, &self.asked) {
             (Mode::Off, _) => u64::MAX,
@@ -132,7 +132,7 @@ impl Compactor {
         }
     }
 
-    /// Whether a compaction is on its way; takes note of its end.
+    /// Whether a compaction is in progress; notices its end.
     fn is_asked(&mut self, now: u64, store: &Store) -> bool {
         let Some(asked) = &self.asked else { return false };
         if store.compact_revision() >= asked.revision {
@@ -149,7 +149,7 @@ impl Compactor {
         false
     }
 
-    /// The revision to compact to, if it is time to and there is something to gain.
+    /// The revision to compact to, if it is time and there is something to gain.
     fn choose(&mut self, now: u64, revision: i64) -> Option<i64> {
         let chosen = match &mut self.mode {
             Mode::Off => return None,
@@ -157,7 +157,7 @@ impl Compactor {
                 if now - *succeeded < *wait {
                     return None;
                 }
-                // From the first attempt on, even if that fails.
+                // From the first attempt on, even if it fails.
                 *wait = *interval;
                 *revisions.front()?
             }
@@ -192,7 +192,7 @@ mod tests {
 
     use super::*;
 
-    /// A store that is written to once in every `step`, its compactor, and what was compacted when.
+    /// A store that is written once every `step`, its compactor, and the compactions with their times.
     struct Run {
         store: Store,
         compactor: Compactor,
@@ -213,7 +213,7 @@ mod tests {
             self.compactor.look_after(self.now, &self.store, is_leader)
         }
 
-        /// Looks whenever it is asked to, up to `end`, and puts a key after each time. The compactions, as
+        /// Checks whenever it is due, up to `end`, and puts a key after each time. Returns the compactions as
         /// (time, revision); they are carried out if `works`.
         fn until(&mut self, end: u64, is_leader: bool, works: bool) -> Vec<(u64, i64)> {
             let mut compactions = Vec::new();
@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn periodic_compaction_keeps_a_period() {
         let mut run = Run::new(AutoCompaction::Periodic(10 * MINUTE));
-        // Looks at minute m see revision m + 1, the first at minute 0.
+        // The check at minute m sees revision m + 1; the first is at minute 0.
         let compactions = run.until(31 * MINUTE, true, true);
         let expected = [(10 * MINUTE, 1), (20 * MINUTE, 10), (30 * MINUTE, 19)];
         assert_eq!(compactions, expected);
@@ -260,16 +260,16 @@ mod tests {
     }
 
     #[test]
-    fn followers_take_down_revisions_but_do_not_compact() {
+    fn followers_sample_revisions_but_do_not_compact() {
         let mut run = Run::new(AutoCompaction::Periodic(10 * MINUTE));
         assert_eq!(run.until(25 * MINUTE, false, true), []);
         assert!(run.compactor.take_probes().contains(&Probe::AutoCompactionLeftToTheLeader));
         let compactions = run.until(26 * MINUTE, true, true);
-        assert_eq!(compactions, [(26 * MINUTE, 16)], "what was there ten minutes and one look ago");
+        assert_eq!(compactions, [(26 * MINUTE, 16)], "the revision of ten minutes and one check ago");
     }
 
     #[test]
-    fn compaction_by_revision_keeps_so_many() {
+    fn compaction_by_revision_keeps_that_many() {
         let mut run = Run::new(AutoCompaction::Revision(3));
         for _ in 0..9 {
             run.store.write().put(&"k".into(), "v".into(), 0);
@@ -280,7 +280,7 @@ mod tests {
         run.now = 5 * MINUTE;
         assert_eq!(run.look(true), Some(7));
         run.store.compact(7).unwrap();
-        // Nothing was written since.
+        // Nothing was written meanwhile.
         for _ in 0..100 {
             run.now += MINUTE;
             assert_eq!(run.look(true), None);

@@ -1,4 +1,4 @@
-//! How a member is set up: who it is and what it starts from. Its settings have a crate of their own.
+//! A member's configuration: its identity and its initial state. Its settings are in a separate crate.
 
 use std::sync::Arc;
 
@@ -13,41 +13,41 @@ pub struct Peer {
     pub id: u64,
     /// Its name.
     pub name: Arc<str>,
-    /// Where other members reach it.
+    /// Its peer URLs, for the other members.
     pub peer_urls: Arc<[String]>,
 }
 
-/// Everything a member knows at its start.
+/// Everything a member knows when it starts.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// This member's raft id.
     pub id: u64,
-    /// The cluster's id, as response headers carry it.
+    /// The cluster's id, as in response headers.
     pub cluster_id: u64,
-    /// The voters the cluster begins with, this member among them.
+    /// The voters of the initial cluster, including this member.
     pub peers: Arc<[Peer]>,
-    /// Whether this is the member's first start. A later start on an empty disk is refused: the
-    /// member's votes and acknowledgements are gone, and it must be removed and added again, as etcd
-    /// demands ("member has already been bootstrapped").
+    /// Whether this is the member's first start. A later start on an empty disk is refused: the member's
+    /// votes and acknowledgements are gone, so it must be removed and added again, as etcd requires ("member
+    /// has already been bootstrapped").
     pub bootstrap: bool,
     /// Counts the starts of this member, from 1. Part of every request id, so that ids never repeat.
     pub incarnation: u32,
     /// Seed of the keyed draws (election timeouts). Rule R2.
     pub seed: u64,
-    /// Where clients reach this member, as it publishes it.
+    /// The client URLs that this member publishes.
     pub client_urls: Arc<[String]>,
-    /// Whether it joins a cluster that exists already (`--initial-cluster-state existing`). It then
-    /// begins with an empty log and learns everything from the leader.
+    /// Whether it joins an existing cluster (`--initial-cluster-state existing`). It then starts with an
+    /// empty log and receives everything from the leader.
     pub join: bool,
-    /// What the whole cluster begins with in place of nothing: a snapshot of another one
-    /// ([`crate::Member::image`]), the same for every member of `peers`. Keys, leases, users and roles are
-    /// taken over, with their revisions; members and alarms are not.
+    /// A snapshot of another cluster ([`crate::Member::image`]) as the initial state, the same for every
+    /// member of `peers`; `None` for an empty state. Keys, leases, users and roles are taken over with their
+    /// revisions; members and alarms are not.
     pub restore: Option<bytes::Bytes>,
-    /// How it behaves: intervals, limits, switches.
+    /// Its behavior: intervals, limits, switches.
     pub settings: Settings,
-    /// The point at which this process crashes or pauses, if one is armed.
+    /// The failpoint at which this process crashes or pauses, if one is armed.
     pub failpoint: Option<crate::failpoint::Armed>,
-    /// The defects this member has; none by default.
+    /// The flaws this member has; none by default.
     pub flaws: Flaws,
 }
 

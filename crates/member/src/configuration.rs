@@ -1,15 +1,15 @@
-//! Changes of the cluster's configuration on their way through raft.
+//! Configuration changes on their way through raft.
 //!
-//! A change is one entry of the log. Its context carries the id of the request and what is to become of
-//! the members ([`crate::cluster::Change`]); what raft itself must do follows from that. Every member
-//! looks again at the change when it applies it, as etcd does (`membership/cluster.go`,
-//! `ValidateConfigurationChange`): one that is no longer right changes nothing.
+//! A change is one entry in the log. Its context carries the request id and the membership change
+//! ([`crate::cluster::Change`]); raft's part follows from that. Every member checks the change again when it
+//! applies it, as etcd does (`membership/cluster.go`, `ValidateConfigurationChange`): one that is no longer
+//! valid has no effect.
 //!
-//! One change at a time goes by raft's simple rule; several at once by a joint configuration, which the
-//! leader leaves by itself.
+//! A single change uses raft's simple rule; several at once use a joint configuration, which the leader
+//! leaves automatically.
 //!
-//! A member that learns of its own removal goes on for a second, so that others learn of it from it, and
-//! ends then.
+//! A member that learns of its own removal continues for a second, so that it can pass the removal on to
+//! others, and then ends.
 
 use api::Response;
 use api::etcdserverpb::{
@@ -26,10 +26,10 @@ use crate::failpoint::Failpoint;
 use crate::io::{Effects, PeerMessage};
 use crate::member::Member;
 
-/// How long a removed member goes on (`server.go`, `stopWithDelay`): ten times 100 ms.
+/// How long a removed member continues (`server.go`, `stopWithDelay`): ten times 100 ms.
 const GOES_ON: u64 = 1_000_000_000;
 
-/// A change as raft takes it.
+/// A change in raft's form.
 pub(crate) enum Proposed {
     /// By the simple rule.
     One(ConfChange),
@@ -37,7 +37,7 @@ pub(crate) enum Proposed {
     Several(ConfChangeV2),
 }
 
-/// What a change of the members means for raft's configuration.
+/// Converts a membership change to raft's configuration change.
 pub(crate) fn for_raft(id: u64, change: &Change, is_learner: impl Fn(u64) -> bool) -> Proposed {
     let mut context = id.to_be_bytes().to_vec();
     context.extend(change.encode());
@@ -69,7 +69,7 @@ fn collect(change: &Change, is_learner: &impl Fn(u64) -> bool, singles: &mut Vec
         Change::Add(member) => (member.id, ConfChangeType::AddNode),
         Change::Promote(id) => (*id, ConfChangeType::AddNode),
         Change::Remove(id) => (*id, ConfChangeType::RemoveNode),
-        // raft has no word for a change that is none: the member is added as what it is.
+        // raft cannot express an empty change: the member is added again as what it is.
         Change::Update(id, _) if is_learner(*id) => (*id, ConfChangeType::AddLearnerNode),
         Change::Update(id, _) => (*id, ConfChangeType::AddNode),
         Change::Joint(all) => {
@@ -80,7 +80,7 @@ fn collect(change: &Change, is_learner: &impl Fn(u64) -> bool, singles: &mut Vec
     singles.push(ConfChangeSingle { node_id, change_type, ..ConfChangeSingle::default() });
 }
 
-/// The id of the request in an entry that changes the configuration; `None` where nobody asked for it.
+/// The request id in an entry that changes the configuration; `None` if it came from no request.
 pub(crate) fn id_of(entry: &Entry) -> Option<u64> {
     let context = match entry.get_entry_type() {
         EntryType::EntryConfChange => ConfChange::parse_from_bytes(&entry.data).ok()?.context,
@@ -91,28 +91,28 @@ pub(crate) fn id_of(entry: &Entry) -> Option<u64> {
 }
 
 impl Member {
-    /// Applies an entry that changes the configuration. Gives the id of its request; 0 for none.
+    /// Applies an entry that changes the configuration. Returns its request id; 0 if there is none.
     pub(crate) fn apply_configuration(&mut self, entry: &Entry, effects: &mut Effects) -> u64 {
         self.pass(Failpoint::BeforeApplyOneConfChange, effects);
         let (mut change, mut context) = parts(entry);
         if context.len() < 8 {
             // The leader leaves a joint configuration.
             self.node.apply_change(&change);
-            self.tell_configuration(effects);
+            self.report_configuration(effects);
             self.note_removal();
             return 0;
         }
         let id = context.get_u64();
         let wanted = Change::decode(context).unwrap_or_else(|error| {
-            panic!("entry {} holds no change of the members ({error}): it was encoded wrong", entry.index)
+            panic!("entry {} does not hold a membership change ({error}): it was encoded wrong", entry.index)
         });
         let result = self.cluster.apply_change(entry.index, &wanted);
         if result.is_err() {
-            // raft must be told that the change is over, but nothing changes.
+            // raft must learn that the change is over, although nothing changes.
             change = simple(ConfChangeSingle::default());
         }
         self.node.apply_change(&change);
-        self.tell_configuration(effects);
+        self.report_configuration(effects);
         self.note_removal();
         if let Some(operation) = self.proposals.applied(id) {
             let answer = result.map(|members| answer(&wanted, members));
@@ -121,8 +121,8 @@ impl Member {
         id
     }
 
-    /// Tells which configuration is in force.
-    pub(crate) fn tell_configuration(&mut self, effects: &mut Effects) {
+    /// Reports the current configuration as a fact.
+    pub(crate) fn report_configuration(&mut self, effects: &mut Effects) {
         let conf_state = self.node.log().conf_state();
         let sorted = |ids: &[u64]| {
             let mut ids = ids.to_vec();
@@ -142,8 +142,8 @@ impl Member {
         self.node.log().conf_state().learners.contains(&self.config.id)
     }
 
-    /// Whether a member was removed and has no part in the configuration any more. In a joint
-    /// configuration the outgoing half still counts: those who leave with it are needed until then.
+    /// Whether a member was removed and is no longer in the configuration. The outgoing half of a joint
+    /// configuration still counts: its members are needed until it is left.
     pub(crate) fn has_left(&self, id: u64) -> bool {
         let conf_state = self.node.log().conf_state();
         let takes_part = [&conf_state.voters, &conf_state.voters_outgoing, &conf_state.learners]
@@ -152,14 +152,15 @@ impl Member {
         self.cluster.is_removed(id) && !takes_part
     }
 
-    /// Takes note if this member has left the cluster.
+    /// Notes whether this member has left the cluster.
     fn note_removal(&mut self) {
         if self.has_left(self.config.id) {
             self.removal.get_or_insert(self.now + GOES_ON);
         }
     }
 
-    /// Whether a message of raft comes from one who was removed; who is told so, then, and not heard.
+    /// Whether a raft message comes from a removed member; if so, that member is notified and the message is
+    /// dropped.
     pub(crate) fn is_from_removed(&self, from: u64, effects: &mut Effects) -> bool {
         let removed = self.has_left(from);
         if removed {
@@ -168,7 +169,7 @@ impl Member {
         removed
     }
 
-    /// Ends this member if it was removed and has gone on for long enough.
+    /// Ends this member if it was removed and has continued for long enough.
     pub(crate) fn look_after_removal(&mut self, effects: &mut Effects) {
         if self.removal.is_some_and(|at| at <= self.now) {
             self.finished = true;
@@ -176,21 +177,21 @@ impl Member {
         }
     }
 
-    /// A member that was removed learns it from another one.
-    pub(crate) fn told_of_removal(&mut self) {
+    /// Another member reports that this one was removed.
+    pub(crate) fn learned_of_removal(&mut self) {
         self.removal.get_or_insert(self.now);
     }
 }
 
-/// One change by the simple rule; of member 0, who is nobody, if there is nothing to change.
+/// One change by the simple rule; for member 0, which does not exist, if there is nothing to change.
 fn simple(single: ConfChangeSingle) -> ConfChangeV2 {
     ConfChangeV2 { changes: vec![single].into(), ..ConfChangeV2::default() }
 }
 
-/// What raft is to do, and the context.
+/// raft's part of the change, and the context.
 fn parts(entry: &Entry) -> (ConfChangeV2, Bytes) {
     let damaged = |error: protobuf::ProtobufError| -> ! {
-        panic!("entry {} is no change of the configuration ({error}): its checksum held", entry.index)
+        panic!("entry {} is not a configuration change ({error}): its checksum is right", entry.index)
     };
     match entry.get_entry_type() {
         EntryType::EntryConfChange => {
@@ -211,7 +212,7 @@ fn parts(entry: &Entry) -> (ConfChangeV2, Bytes) {
     }
 }
 
-/// The answer to whoever asked for the change.
+/// The answer to the request for the change.
 fn answer(change: &Change, members: Vec<Listed>) -> Response {
     let header = Some(ResponseHeader::default());
     match change {

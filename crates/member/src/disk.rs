@@ -1,10 +1,10 @@
-//! What a member asks of its disk: files as POSIX has them.
+//! What a member needs from its disk: POSIX files.
 //!
-//! Two ways lead there. A *job* is a list of operations handed out as an effect and answered later
-//! by an input: the write-ahead log works so, and the member goes on meanwhile. The [`Disk`] trait is
-//! synchronous: recovery at start and the backend's database need it. In the simulator the
-//! operations of a synchronous section are spread over virtual time behind the member's back, so a
-//! crash can fall between any two of them; the section's end is answered by an input, too.
+//! There are two ways to use it. A *job* is a list of operations that goes out as an effect and is answered
+//! later by an input: the write-ahead log uses jobs, and the member continues meanwhile. The [`Disk`] trait
+//! is synchronous: recovery at start and the backend's database need it. The simulator spreads the operations
+//! of a synchronous section over virtual time without the member noticing, so a crash can fall between any
+//! two of them; an input reports the section's end, too.
 //!
 //! Paths are relative to the member's data directory and at most one directory deep (`wal/…`,
 //! `snap/…`, `db/…`). The directories themselves always exist.
@@ -23,7 +23,7 @@ pub type Path = Arc<str>;
 /// One operation on files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DiskOp {
-    /// Makes an empty file; fails with [`DiskErrorKind::Exists`] where there is one.
+    /// Creates an empty file; fails with [`DiskErrorKind::Exists`] if it exists.
     Create {
         /// The file.
         path: Path,
@@ -32,30 +32,30 @@ pub enum DiskOp {
     Append {
         /// The file.
         path: Path,
-        /// What.
+        /// The bytes to write.
         data: Bytes,
     },
-    /// Writes at an offset, extending the file with zeros where needed.
+    /// Writes at an offset, extending the file with zeros if necessary.
     WriteAt {
         /// The file.
         path: Path,
         /// Where, in bytes.
         offset: u64,
-        /// What.
+        /// The bytes to write.
         data: Bytes,
     },
-    /// Sets the file's length, in bytes, cutting it or extending it with zeros.
+    /// Sets the file's length in bytes, truncating it or extending it with zeros.
     Truncate {
         /// The file.
         path: Path,
         /// The new length.
         len: u64,
     },
-    /// Renames a file within or across directories, replacing what stood there.
+    /// Renames a file within or across directories, replacing an existing file.
     Rename {
-        /// Its name now.
+        /// Its current name.
         from: Path,
-        /// Its name then.
+        /// Its new name.
         to: Path,
     },
     /// Removes a file.
@@ -68,19 +68,19 @@ pub enum DiskOp {
         /// The file.
         path: Path,
     },
-    /// fsync of a directory: its names are durable.
+    /// fsync of a directory: makes its names durable.
     SyncDir {
         /// The directory: `wal`, `snap` or `db`.
         path: Path,
     },
 }
 
-/// Operations done in order, answered once. After a failed operation the rest are not tried.
+/// Operations done in order, answered once. After one fails, the rest are not tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiskJob {
-    /// The member's own number for it, from 1, growing. Jobs are done one after the other.
+    /// The member's number for it, from 1, increasing. Jobs are done one after the other.
     pub id: u64,
-    /// What to do.
+    /// The operations.
     pub ops: Vec<DiskOp>,
 }
 
@@ -89,7 +89,7 @@ pub struct DiskJob {
 pub enum DiskErrorKind {
     /// No such file.
     NotFound,
-    /// The file is there already.
+    /// The file already exists.
     Exists,
     /// A read past the end of the file.
     PastEnd,
@@ -105,9 +105,9 @@ pub enum DiskErrorKind {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} on {path}")]
 pub struct DiskError {
-    /// What.
+    /// The kind of error.
     pub kind: DiskErrorKind,
-    /// Where.
+    /// The path concerned.
     pub path: Path,
 }
 
@@ -147,8 +147,8 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// Performs one operation.
     ///
     /// # Errors
-    /// Whatever the operation can meet; nothing of it took place then, but for a failed write, of
-    /// which a part may have.
+    /// Any error of the operation. A failed operation has no effect, except that a failed write may have been
+    /// done in part.
     fn perform(&self, op: &DiskOp) -> Result<(), DiskError>;
 }
 

@@ -1,6 +1,6 @@
-//! Applying what the log holds: which part of the replicated state an entry is for, and whether the user
-//! on whose behalf it comes may have it (`apply_auth.go`: looked at here and nowhere earlier, because
-//! users and roles may have changed since it was asked).
+//! Applying log entries: which part of the replicated state an entry concerns, and whether its user has
+//! permission (`apply_auth.go`: checked only here, because users and roles may have changed since the request
+//! was made).
 
 use api::etcdserverpb::{LeaseGrantRequest, LeaseRevokeRequest};
 use api::{Error, Request, Response};
@@ -14,12 +14,12 @@ use crate::io::Effects;
 use crate::member::Member;
 
 impl Member {
-    /// Applies an entry with a request. Gives the request's id and whether a revision was made.
+    /// Applies an entry with a request. Returns the request's id and whether it made a revision.
     pub(crate) fn apply_entry(&mut self, entry: Entry, effects: &mut Effects) -> (u64, bool) {
         let index = entry.index;
         let Envelope { id, user, auth_revision, command } =
             envelope::decode(entry.data).unwrap_or_else(|error| {
-                panic!("entry {index} does not decode ({error}): its checksum held, so it was encoded wrong")
+                panic!("entry {index} cannot be decoded ({error}): its checksum is right, so it was encoded wrong")
             });
         self.pass(Failpoint::BeforeApplyOneEntryNormal, effects);
         let waiting = self.proposals.applied(id);
@@ -30,7 +30,7 @@ impl Member {
             }
             Command::Checkpoint(request) => {
                 self.apply_checkpoints(request, effects);
-                self.pass_nobody()
+                self.not_capable()
             }
             Command::Attributes(request) => {
                 if let Some(attributes) = &request.member_attributes {
@@ -40,7 +40,7 @@ impl Member {
                         &attributes.client_urls,
                     );
                 }
-                self.pass_nobody()
+                self.not_capable()
             }
             Command::Authenticate(request) => {
                 let result = self.auth.authenticated(request, index, self.now).map(Response::Authenticate);
@@ -52,7 +52,7 @@ impl Member {
         }
         self.pass(Failpoint::AfterApplyOneEntryNormal, effects);
         if let Some(operation) = waiting {
-            // Users changed while the login was under way: its password is looked at again.
+            // Users changed while the login was in progress: its password is checked again.
             if let Some((login, revision)) = self.logins.remove(&operation)
                 && revision != self.auth.revision()
             {
@@ -70,7 +70,7 @@ impl Member {
         (id, mutated)
     }
 
-    fn pass_nobody(&self) -> Applied {
+    fn not_capable(&self) -> Applied {
         Applied { result: Err(Error::NotCapable), mutated: false }
     }
 
@@ -114,7 +114,7 @@ impl Member {
                     _ => {}
                 }
                 if !has_room && applied.result.is_ok() && proposer {
-                    // It took effect, and is answered with an error all the same (`apply.go`, `quotaApplierV3`).
+                    // It took effect but is still answered with an error (`apply.go`, `quotaApplierV3`).
                     self.raise_no_space(effects);
                     return Applied { result: Err(Error::NoSpace), ..applied };
                 }
@@ -125,7 +125,7 @@ impl Member {
 
     fn may_apply(&self, request: &Request, who: Option<&AuthInfo>) -> Result<(), Error> {
         match (who, request) {
-            // The end of a lease that ran out comes without a user.
+            // The revocation of an expired lease has no user.
             (None, Request::LeaseRevoke(_)) => Ok(()),
             (who, request) => {
                 let nobody = AuthInfo::default();

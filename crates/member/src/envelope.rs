@@ -1,5 +1,5 @@
-//! What a log entry carries: etcd's `InternalRaftRequest`, with the id of the request in its header, and
-//! the user on whose behalf it is carried out.
+//! The content of a log entry: etcd's `InternalRaftRequest`, with the request id in its header and the user
+//! who made the request.
 
 use api::Request;
 use api::etcdserverpb::{
@@ -9,16 +9,16 @@ use api::membershippb::ClusterMemberAttrSetRequest;
 use bytes::Bytes;
 use prost::Message;
 
-/// What an entry asks of every member.
+/// What an entry makes every member do.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Command {
-    /// What a client could ask, too.
+    /// A request that a client could also make.
     Request(Request),
-    /// How much is left of some leases.
+    /// A checkpoint of some leases' time left.
     Checkpoint(LeaseCheckpointRequest),
-    /// A member publishes its name and where clients reach it.
+    /// A member publishes its name and client URLs.
     Attributes(ClusterMemberAttrSetRequest),
-    /// A login whose password was found right; the token's random part is in it.
+    /// A login whose password was correct; includes the token's random part.
     Authenticate(InternalAuthenticateRequest),
 }
 
@@ -26,9 +26,9 @@ pub(crate) enum Command {
 pub(crate) struct Envelope {
     /// The raft request id.
     pub(crate) id: u64,
-    /// On whose behalf; empty for nobody's.
+    /// The user who made the request; empty if there is none.
     pub(crate) user: String,
-    /// The revision of users and roles when the user was known for one.
+    /// The auth revision at which the user was determined.
     pub(crate) auth_revision: u64,
     pub(crate) command: Command,
 }
@@ -79,7 +79,7 @@ logged! {
     auth_role_revoke_permission RoleRevokePermission;
 }
 
-/// The entry's data; `None` for a request that does not go through the log.
+/// Encodes the entry's data; `None` for a request that does not go through the log.
 pub(crate) fn encode(id: u64, (user, auth_revision): (&str, u64), command: Command) -> Option<Vec<u8>> {
     let header = Some(RequestHeader { id, username: user.to_string(), auth_revision });
     let mut internal = InternalRaftRequest { header, ..InternalRaftRequest::default() };
@@ -96,9 +96,9 @@ pub(crate) fn encode(id: u64, (user, auth_revision): (&str, u64), command: Comma
     Some(internal.encode_to_vec())
 }
 
-/// The raft request id in an entry's data, without decoding the rest; `None` where there is none.
+/// The raft request id in an entry's data, without decoding the rest; `None` if there is none.
 pub(crate) fn id_of(data: &Bytes) -> Option<u64> {
-    /// The one field of `InternalRaftRequest` that matters here.
+    /// The only field of `InternalRaftRequest` needed here.
     #[derive(Clone, PartialEq, prost::Message)]
     struct Headed {
         #[prost(message, optional, tag = "100")]
@@ -107,7 +107,7 @@ pub(crate) fn id_of(data: &Bytes) -> Option<u64> {
     Headed::decode(data.clone()).ok()?.header.map(|header| header.id)
 }
 
-/// Reads an entry's data.
+/// Decodes an entry's data.
 pub(crate) fn decode(data: Bytes) -> Result<Envelope, String> {
     let mut internal = InternalRaftRequest::decode(data).map_err(|error| error.to_string())?;
     let command = take(&mut internal)
@@ -116,7 +116,7 @@ pub(crate) fn decode(data: Bytes) -> Result<Envelope, String> {
         .or(internal.cluster_member_attr_set.map(Command::Attributes))
         .or(internal.authenticate.map(Command::Authenticate));
     let Some(command) = command else {
-        return Err("it holds no request this member knows".to_string());
+        return Err("it does not hold a request that this member knows".to_string());
     };
     let RequestHeader { id, username, auth_revision } = internal.header.unwrap_or_default();
     Ok(Envelope { id, user: username, auth_revision, command })

@@ -1,9 +1,9 @@
-//! Named points at which a member can be made to crash or to pause, under the names of etcd's own
-//! failpoints (`gofail` comments in etcd's sources; `tests/robustness/failpoint`).
+//! Named points at which a member can be made to crash or pause, with the names of etcd's failpoints
+//! (`gofail` comments in etcd's sources; `tests/robustness/failpoint`).
 //!
-//! A crash ends the step right there, by unwinding with [`Struck`] as the payload: what the step did
-//! before it has happened, what would have come after it never does. A pause lets what came before
-//! happen at once and everything after it later ([`crate::io::Stall`]).
+//! A crash ends the step at that point, by unwinding with [`Struck`] as the payload: what the step did before
+//! has happened, what would have come after never does. A pause lets what came before happen at once and
+//! everything after it later ([`crate::io::Stall`]).
 
 use record::Fact;
 pub use record::Failpoint;
@@ -11,37 +11,37 @@ pub use record::Failpoint;
 use crate::io::{Effects, Stall};
 use crate::member::Member;
 
-/// What happens at a point.
+/// What happens at a failpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// The process ends there.
+    /// The process crashes there.
     Crash,
-    /// The process stands still there for this long, in nanoseconds of true time.
+    /// The process pauses there for this long, in nanoseconds of true time.
     Sleep(u64),
 }
 
-/// A point that is armed: it strikes once.
+/// An armed failpoint: it strikes once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Armed {
-    /// Where.
+    /// The failpoint.
     pub point: Failpoint,
-    /// How many times the point is passed first.
+    /// How many passes to skip first.
     pub skip: u32,
     /// What happens.
     pub action: Action,
 }
 
-/// The payload with which a step ends that ran into an armed crash.
+/// The panic payload of a step that ran into an armed crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Struck(pub Failpoint);
 
 impl Member {
-    /// Arms a point. One at a time: a second one replaces the first.
+    /// Arms a failpoint. There is one at a time: a second one replaces the first.
     pub fn arm(&mut self, armed: Option<Armed>) {
         self.failpoint = armed;
     }
 
-    /// The member's code passes a point.
+    /// The member's code passes a failpoint.
     #[inline]
     pub(crate) fn pass(&mut self, point: Failpoint, effects: &mut Effects) {
         if self.failpoint.is_some() {
@@ -51,7 +51,7 @@ impl Member {
 }
 
 impl Member {
-    /// The same, where watch responses from `first` on come after the point.
+    /// The same, if the watch responses from `first` on come after the failpoint.
     #[inline]
     pub(crate) fn pass_before(&mut self, point: Failpoint, first: usize, effects: &mut Effects) {
         if self.failpoint.is_some() {
@@ -62,7 +62,7 @@ impl Member {
     }
 }
 
-/// Lets an armed point strike, if it is this one and its turn has come.
+/// Lets the armed failpoint strike, if it is this one and its turn has come.
 #[cold]
 pub(crate) fn strike(failpoint: &mut Option<Armed>, point: Failpoint, effects: &mut Effects) {
     let Some(armed) = failpoint.as_mut().filter(|armed| armed.point == point) else { return };

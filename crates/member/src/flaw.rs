@@ -1,7 +1,7 @@
-//! Defects of real systems, as switches. Each sits at its site as one readable line; off is the default.
+//! Flaws: defects of real systems, as switches. Each has one readable line at its site; off is the default.
 //!
-//! To add one: a row here, its site, and a scenario that lets it show. `docs/flaws.md` says where the ids come from;
-//! its tables are made from the rows.
+//! To add one: a row here, its site, and a scenario in which it shows. `docs/flaws.md` says where the ids
+//! come from; its tables are generated from the rows.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use std::str::FromStr;
 macro_rules! flaws {
     ($($(#[doc = $doc:literal])+ $variant:ident = $id:literal, $name:literal, $area:ident,
         in $scenario:literal by $($oracle:literal)+;)+) => {
-        /// One defect.
+        /// One flaw.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Flaw {
             $($(#[doc = $doc])+ $variant,)+
@@ -39,7 +39,7 @@ macro_rules! flaws {
                 match self { $(Flaw::$variant => $scenario,)+ }
             }
 
-            /// The ids of the oracles that are meant to find it there; one of them must. Never empty.
+            /// The ids of the oracles that are expected to find it there; one of them must. Never empty.
             pub const fn oracles(self) -> &'static [&'static str] {
                 match self { $(Flaw::$variant => &[$($oracle),+],)+ }
             }
@@ -52,23 +52,23 @@ macro_rules! flaws {
     };
 }
 
-/// What a flaw is about.
+/// The area of a flaw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FlawArea {
     /// Raft, and the loop that hosts it.
     Raft,
-    /// Members that come, go and change.
+    /// Changes of the membership.
     Membership,
     /// The store, its backend, and users.
     Store,
     /// Watches.
     Watches,
-    /// Leases, and the locks that rest on them.
+    /// Leases, and the locks that depend on them.
     Leases,
 }
 
 impl FlawArea {
-    /// All, in the order of the documentation.
+    /// All areas, in the order of the documentation.
     pub const ALL: &[FlawArea] =
         &[FlawArea::Raft, FlawArea::Membership, FlawArea::Store, FlawArea::Watches, FlawArea::Leases];
 
@@ -84,10 +84,10 @@ impl FlawArea {
     }
 }
 
-// A row: what the flawed code does, as a comment; then variant = id, name, area, the scenario that must find it, and
-// the oracles that are meant to, of which one must.
+// A row: what the flawed code does, as a comment; then variant = id, name, area, the scenario that must find
+// it, and the oracles that are expected to find it, of which one must.
 flaws! {
-    /// Votes leave, and elections are entered, before term and vote are durable.
+    /// Votes are sent, and elections started, before term and vote are durable.
     VoteNotPersisted = "R1", "vote-not-persisted", Raft, in "power-loss" by "I1" "I6" "I7";
     /// A follower acknowledges entries before they are durable.
     AppendAckBeforeFsync = "R2", "append-ack-before-fsync", Raft, in "power-loss" by "K4" "I6";
@@ -95,97 +95,98 @@ flaws! {
     LeaderSelfAckBeforeFsync = "R3", "leader-self-ack-before-fsync", Raft, in "power-loss" by "K4" "I5";
     /// Linearizable reads are answered from local state without asking a quorum.
     StaleReadNoQuorum = "R5", "stale-read-no-quorum", Raft, in "pause-leader" by "K1";
-    /// A read is answered once its read index is confirmed, not when that index is applied.
+    /// A read is answered once its read index is confirmed, without waiting until that index is applied.
     ReadIndexNoApplyWait = "R7", "readindex-no-apply-wait", Raft, in "stale-reads" by "K1";
     /// The consistent index is not committed together with the data, so entries are applied again
     /// after a restart.
     ApplyTwiceAfterRestart = "R19", "apply-twice-after-restart", Raft, in "crash-loop" by "K1" "I4" "I8";
-    /// A second change of the configuration is proposed before the first is applied.
+    /// A second configuration change is proposed before the first is applied.
     ConfChangeTwoAtOnce = "R11", "conf-change-two-at-once", Raft, in "changes-at-once" by "I10";
-    /// Several changes of the configuration take effect at once without a joint configuration.
+    /// Several configuration changes take effect at once without a joint configuration.
     NonJointMultiChange = "R12", "non-joint-multi-change", Raft, in "joint-change" by "I10";
-    /// A leader's snapshot carries the configuration the cluster began with.
+    /// A leader's snapshot carries the cluster's initial configuration.
     ConfStateMissingInSnapshot = "R13", "confstate-missing-in-snapshot", Raft, in "joint-change" by "I10" "V1";
-    /// A leader proposes a forwarded request once for every copy of the message that reaches it.
+    /// A leader proposes a forwarded request once for every copy of the message that it receives.
     ProposalTwiceOnForward = "R37", "proposal-dup-on-forward", Raft, in "lossy-duplicating-reordering" by "K4";
-    /// The only voter lets its learners know that it leads before its vote for itself is durable, as raft 0.7
-    /// does by itself.
+    /// A sole voter lets its learners know that it leads before its vote for itself is durable, as raft 0.7
+    /// does unless prevented.
     OnlyVoterHeardEarly = "R38", "only-voter-heard-early", Raft, in "only-voter" by "I6";
     /// A single member applies and answers before its log is durable (etcd issue 14370).
     AckBeforeFsyncSingle = "M-14370", "ack-before-fsync-single", Raft, in "single-member" by "K4" "I5";
-    /// A defragmentation commits what is pending without the consistent index that belongs to it
-    /// (etcd issue 14685).
+    /// A defragmentation commits pending changes without their consistent index (etcd issue 14685).
     DefragCommitWithoutHook = "M-14685", "defrag-commit-without-hook", Store, in "defragment" by "K1" "K4" "I8";
-    /// A defragmentation does not keep a snapshot from replacing the backend meanwhile, and puts its
-    /// copy of the old one in the new one's place (etcd issue 20271).
+    /// A defragmentation does not prevent a snapshot from replacing the backend meanwhile, and then replaces
+    /// the new backend with its copy of the old one (etcd issue 20271).
     DefragVsSnapshotSwap = "M-20271", "defrag-vs-snapshot-swap", Store, in "defragment-during-snapshot" by "I7" "I8";
-    /// A ReadIndex is asked for again with the context of the first attempt, and so are later reads
-    /// (etcd issue 20418).
+    /// A ReadIndex is retried with the context of the first attempt, and so are later reads (etcd issue
+    /// 20418).
     ReadIndexContextReused = "M-20418b", "readindex-ctx-reused", Raft, in "pause-leader" by "I9";
-    /// A change of a member's peer URLs makes a voter of a learner (etcd issue 21737).
+    /// A change of a learner's peer URLs turns it into a voter (etcd issue 21737).
     MemberUpdatePromotesLearner = "M-21737", "memberupdate-promotes-learner", Membership, in "learner-moves" by "M2";
-    /// The promotion of a learner is not in what is saved of the membership (etcd issue 20797).
+    /// The promotion of a learner is missing from the saved membership (etcd issue 20797).
     PromotionNotPersisted = "M-20797", "promotion-not-persisted", Membership, in "learner-forgotten" by "M2" "I8";
-    /// The cache of the users' permissions outlives the installation of a snapshot (etcd issue 14571).
+    /// The cache of users' permissions survives the installation of a snapshot (etcd issue 14571).
     AuthCacheNotRefreshed = "M-14571", "auth-cache-not-refreshed", Store, in "users-and-snapshots" by "I8";
-    /// The revision of users and roles is not in what is saved of them, only the one at the start (after
+    /// The saved users and roles do not include the current auth revision, only the one at the start (after
     /// etcd issue 11651).
     AuthRevisionNotSaved = "M-11651", "auth-revision-not-saved", Store, in "users-and-snapshots" by "I8";
     /// The consistent index moves before the entry is applied, so a commit between the two makes a
     /// restart skip the entry (etcd issue 13766).
     ConsistentIndexBeforeApply = "M-13766", "ci-before-apply", Raft, in "crash-loop" by "K1" "I7" "I8";
-    /// A progress request on a watch stream is answered at once and past the events that wait there
-    /// (etcd issue 15220).
+    /// A progress request on a watch stream is answered at once, ahead of the events that wait there (etcd
+    /// issue 15220).
     ProgressViaControlStream = "M-15220", "progress-via-control-stream", Watches, in "issue-15220" by "W5";
-    /// What a synced watcher was sent is not noted, so that a snapshot from the leader makes it learn
-    /// that again (etcd issue 15271).
+    /// What a synced watcher received is not recorded, so a snapshot from the leader makes it receive that
+    /// again (etcd issue 15271).
     SyncedMinRevStale = "M-15271", "synced-minrev-stale", Watches, in "issue-15271" by "W3" "W12";
-    /// A watcher whose history was compacted while its channel was full is taken for up to date instead
-    /// of being cancelled (etcd issue 17529).
+    /// A watcher whose history was compacted while its channel was full is treated as up to date instead of
+    /// being cancelled (etcd issue 17529).
     CompactedWatcherSkipped = "M-17529", "compacted-watcher-skipped", Watches, in "issue-17529" by "W6" "W7" "W12";
-    /// A watcher that waits for a future revision gets a progress notification before that revision (etcd issue 20221).
+    /// A watcher that waits for a future revision gets a progress notification before that revision
+    /// (etcd issue 20221).
     ProgressForFutureWatch = "M-20221a", "progress-for-future-watch", Watches, in "issue-20221" by "W5";
-    /// After a snapshot from the leader a watcher that waits for a future revision gets earlier ones
+    /// After a snapshot from the leader, a watcher that waits for a future revision receives earlier ones
     /// (etcd issue 20221).
     RestoreLowersFutureMinRev = "M-20221b", "restore-lowers-future-minrev", Watches, in "issue-20221" by "W6";
-    /// A watch from revision -1 is accepted and makes all watchers that are resynchronized with it miss
-    /// their events (etcd issue 20693).
+    /// A watch from revision -1 is accepted and makes all watchers that are resynchronized with it miss their
+    /// events (etcd issue 20693).
     WatchRevMinusOne = "M-20693", "watch-rev-minus-one", Watches, in "negative-watch" by "W6" "W12";
-    /// Where more watchers lag than one pass takes, those cancelled by a compaction stay in the group and
-    /// are cancelled again with every pass (etcd issues 21174 and 22294).
+    /// If more watchers lag than one pass takes, those cancelled by a compaction stay in the group and are
+    /// cancelled again in every pass (etcd issues 21174 and 22294).
     CompactedWatchersLeak = "M-21174", "compacted-watchers-leak", Watches, in "many-watchers" by "W12";
-    /// Each pass over lagging watchers begins with the same ones, so that those that cannot be helped
-    /// keep the others from ever being reached.
+    /// Each pass over lagging watchers starts with the same ones, so that those that make no progress keep
+    /// the others from ever being served.
     SyncWatchersStall = "M-22264", "syncwatchers-stall", Watches, in "many-watchers" by "W11";
-    /// The events of a pass over lagging watchers are read into the memory of the last pass's, which
+    /// A pass over lagging watchers reads its events into the memory of the previous pass's events, which
     /// responses to slow clients still use (etcd issue 21355).
     EventBufferReuse = "M-21355", "event-buffer-reuse", Watches, in "slow-watchers" by "W6" "W7";
-    /// A leader revokes leases and renews them without making sure that it still leads, so one that
-    /// stood still takes away what its successor renewed (etcd issue 15247).
+    /// A leader revokes and renews leases without making sure that it still leads, so one that was paused
+    /// revokes what its successor renewed (etcd issue 15247).
     StalledLeaderRevokes = "M-15247", "stalled-leader-revokes", Leases, in "lease-leader-stalls" by "L1" "L3";
     /// A new leader gives every lease its whole TTL, whatever the last checkpoint says (etcd issue 17132).
     LeaseTtlResets = "M-17132", "lease-ttl-resets", Leases, in "lease-checkpoints" by "L2";
-    /// The time of leases is that of the wall clock (etcd issue 12291).
+    /// Leases use the wall clock (etcd issue 12291).
     LeaseWallClock = "M-12291", "lease-wall-clock", Leases, in "clock-jumps" by "L1";
-    /// A restart takes the revision from the rows it finds, although an unfinished compaction may have
-    /// removed the last ones (etcd issue 17780). Deletions at the compact revision are dropped, too: the
-    /// versions with this defect did so, and without that it cannot show.
+    /// A restart derives the revision from the rows it finds, although an unfinished compaction may have
+    /// removed the last ones (etcd issue 17780). Deletions at the compact revision are dropped too: the
+    /// versions with this defect did so, and otherwise it cannot show.
     RestoreRevFromIndex = "M-17780", "restore-rev-from-index", Store, in "issue-17780" by "K1" "K3" "I8";
-    /// A compaction forgets deletions at its own revision, which a watch may begin at (etcd issue 18089).
+    /// A compaction forgets deletions at its own revision, from which a watch may start (etcd issue 18089).
     TombstoneDroppedAtCompactRev = "M-18089", "tombstone-dropped-at-compact-rev", Store, in "issue-18089" by "W6" "W7";
-    /// A restart passes over a deletion whose puts a compaction removed (etcd issue 19179).
+    /// A restart skips a deletion whose puts a compaction removed (etcd issue 19179).
     LoneTombstoneNotRestored = "M-19179", "lone-tombstone-not-restored", Store, in "issue-19179" by "W6" "I8";
-    /// What is read after a commit of the backend shows the first row of that commit twice: the write
-    /// buffer's rest is merged into the read buffer without a look for duplicates (etcd issue 17247).
+    /// Reads after a backend commit show the first row of that commit twice: the rest of the write buffer is
+    /// merged into the read buffer without a check for duplicates (etcd issue 17247).
     WritebackDedupeBroken = "M-17247", "writeback-dedupe-broken", Store, in "slow-watchers" by "W3";
     /// Members that did not propose a transaction strip its ranges before they apply it, so that one
     /// with a range of a compacted revision fails on its proposer only (etcd issue 18667).
     TxnStripRangesNonProposer = "M-18667", "txn-strip-ranges-nonproposer", Store, in "txn-at-compacted" by "K1" "I8";
-    /// A lock is reported as held although the waiter's own key expired meanwhile: the `Lock` of etcd 3.4.
+    /// A lock is reported as held although the waiter's own key has expired meanwhile: the `Lock` of etcd
+    /// 3.4.
     LockHeldAfterExpiry = "M-lock-expired", "lock-held-after-expiry", Leases, in "jepsen-lock" by "M1";
 }
 
-/// A set of flaws. As wide as there are flaws.
+/// A set of flaws, with room for all of them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Flaws(Bits<{ Flaw::ALL.len().div_ceil(64) }>);
 
@@ -198,18 +199,18 @@ impl Flaws {
         Flaws(self.0.with(flaw as usize))
     }
 
-    /// Adds one.
+    /// Adds a flaw.
     pub fn insert(&mut self, flaw: Flaw) {
         *self = self.with(flaw);
     }
 
-    /// Whether `flaw` is switched on. The one way in which the member's code asks.
+    /// Whether `flaw` is on. The member's code asks only through this.
     #[inline]
     pub const fn has(self, flaw: Flaw) -> bool {
         self.0.has(flaw as usize)
     }
 
-    /// Those switched on.
+    /// The flaws that are on.
     pub fn iter(self) -> impl Iterator<Item = Flaw> {
         Flaw::ALL.iter().copied().filter(move |flaw| self.has(*flaw))
     }
@@ -279,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_has_what_was_put_into_it() {
+    fn a_set_contains_what_was_inserted() {
         const TWO: Flaws = Flaws::NONE.with(Flaw::VoteNotPersisted).with(Flaw::LockHeldAfterExpiry);
         assert_eq!(TWO.iter().collect::<Vec<_>>(), [Flaw::VoteNotPersisted, Flaw::LockHeldAfterExpiry]);
         let mut all = Flaws::default();
@@ -291,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_and_names_are_taken_once() {
+    fn ids_and_names_are_unique() {
         let ids: BTreeSet<&str> = Flaw::ALL.iter().flat_map(|flaw| [flaw.id(), flaw.name()]).collect();
         assert_eq!(ids.len(), 2 * Flaw::ALL.len());
     }

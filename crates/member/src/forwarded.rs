@@ -1,15 +1,15 @@
-//! Which forwarded requests have been here before.
+//! Detects forwarded requests that have arrived before.
 //!
-//! A follower forwards proposals to its leader, and a network may deliver a message twice. raft takes
-//! every copy for a proposal of its own, so the request would be applied twice (flaw R37). etcd's peers
-//! talk over TCP, which throws copies away; the simulated network does not, and neither need another
-//! transport. Every copy goes to the same process, so it is enough that this process remembers.
+//! A follower forwards proposals to its leader, and a network may deliver a message twice. raft treats every
+//! copy as a new proposal, so the request would be applied twice (flaw R37). etcd's peers use TCP, which
+//! drops copies; the simulated network does not, and another transport might not either. Every copy goes to
+//! the same process, so it is enough that this process remembers.
 //!
-//! Ids are a prefix (member and incarnation) and a counter. For each prefix a window of the newest
-//! counters is kept, as IPsec does against replay (RFC 4303, section 3.4.3). What is older than the
-//! window is refused: the request times out at its client, which does not know what became of it.
+//! Ids are a prefix (member and incarnation) and a counter. For each prefix we keep a window of the newest
+//! counters, as IPsec does against replay (RFC 4303, section 3.4.3). Anything older than the window is
+//! refused: the request times out, and its client does not learn the outcome.
 //!
-//! Invariant: bounded by one window an incarnation of each member.
+//! Invariant: bounded by one window per member and incarnation.
 
 use std::collections::BTreeMap;
 
@@ -25,12 +25,12 @@ pub(crate) struct Forwarded {
 #[derive(Debug)]
 struct Window {
     highest: u64,
-    /// A bit for each counter modulo the window's length.
+    /// One bit per counter modulo the window's length.
     seen: [u64; (WINDOW / 64) as usize],
 }
 
 impl Forwarded {
-    /// Whether this id comes for the first time; it counts as seen from now on.
+    /// Whether this id arrives for the first time; it counts as seen from now on.
     pub(crate) fn is_new(&mut self, id: u64) -> bool {
         let (prefix, counter) = (id >> 32, id & 0xffff_ffff);
         let window =
@@ -47,7 +47,7 @@ impl Forwarded {
 }
 
 impl Window {
-    /// Sets a counter's bit and gives what it was.
+    /// Sets a counter's bit and returns the old value.
     fn set(&mut self, counter: u64, to: bool) -> bool {
         let place = counter % WINDOW;
         let (word, bit) = (&mut self.seen[(place / 64) as usize], 1 << (place % 64));
@@ -70,8 +70,8 @@ mod tests {
         let mut forwarded = Forwarded::default();
         assert!([5, 3, 4, 1030, 7].iter().all(|counter| forwarded.is_new(1 << 32 | counter)));
         assert!([5, 3, 4, 1030, 7].iter().all(|counter| !forwarded.is_new(1 << 32 | counter)));
-        assert!(forwarded.is_new(2 << 32 | 5), "another incarnation counts for itself");
-        assert!(!forwarded.is_new(1 << 32 | 2), "older than the window, so it may have been here");
+        assert!(forwarded.is_new(2 << 32 | 5), "another incarnation has its own window");
+        assert!(!forwarded.is_new(1 << 32 | 2), "older than the window, so it may have arrived before");
         assert!(forwarded.is_new(1 << 32 | 8));
     }
 }

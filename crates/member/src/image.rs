@@ -1,9 +1,9 @@
-//! Everything that is replicated, in one piece: the store, the members of the cluster and its alarms,
-//! users and roles. What a snapshot between members carries, and what the backend keeps beside the rows.
+//! All replicated state in one piece: the store, the cluster's members and alarms, users and roles. A
+//! snapshot between members carries all of it. The backend keeps the store as rows and the rest next to them.
 //!
-//! A snapshot's form: length of the rest (4, little-endian), the rest, the store (`mvcc`, with its own
-//! checksum). The rest's form: length of the cluster (4), the cluster, users and roles; a CRC32C in
-//! front of it.
+//! Format of a snapshot: length of the rest (4, little-endian), the rest, the store (`mvcc`, with its own
+//! checksum). Format of the rest: a CRC32C of what follows, length of the cluster (4), the cluster, users and
+//! roles.
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use xxhash_rust::xxh3::xxh3_64;
@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::member::Member;
 use crate::mvcc::{Damaged, Store};
 
-/// What a snapshot holds.
+/// The content of a snapshot.
 pub(crate) struct Image {
     pub(crate) store: Store,
     pub(crate) cluster: Cluster,
@@ -22,13 +22,13 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// Reads a snapshot.
+    /// Decodes a snapshot.
     ///
     /// # Errors
-    /// `Damaged` where these bytes are not what [`Member::encode_image`] made.
+    /// `Damaged` if [`Member::encode_image`] did not produce these bytes.
     pub(crate) fn decode(mut bytes: Bytes, config: &Config) -> Result<Image, Damaged> {
         if bytes.len() < 4 {
-            return Err(Damaged::new(format!("{} bytes are no snapshot", bytes.len())));
+            return Err(Damaged::new(format!("{} bytes are not a snapshot", bytes.len())));
         }
         let length = bytes.get_u32_le() as usize;
         if bytes.len() < length {
@@ -40,7 +40,7 @@ impl Image {
     }
 }
 
-/// What stands beside the rows, as bytes.
+/// Encodes what is stored next to the rows.
 pub(crate) fn encode_rest(cluster: &Cluster, auth: &AuthStore) -> Bytes {
     let (cluster, auth) = (cluster.encode(), auth.encode());
     let mut body = BytesMut::with_capacity(8 + cluster.len() + auth.len());
@@ -53,15 +53,15 @@ pub(crate) fn encode_rest(cluster: &Cluster, auth: &AuthStore) -> Bytes {
     body.freeze()
 }
 
-/// The way back.
+/// Decodes that.
 pub(crate) fn decode_rest(mut bytes: Bytes, config: &Config) -> Result<(Cluster, AuthStore), Damaged> {
     if bytes.len() < 8 {
-        return Err(Damaged::new(format!("{} bytes hold no cluster and no users", bytes.len())));
+        return Err(Damaged::new(format!("{} bytes do not hold a cluster and users", bytes.len())));
     }
     let stated = bytes.get_u32_le();
     let actual = crc32c::crc32c(&bytes);
     if stated != actual {
-        let what = format!("members and users have the checksum {actual:08x}, {stated:08x} is stated");
+        let what = format!("members and users have the checksum {actual:08x}, but {stated:08x} is recorded");
         return Err(Damaged::new(what));
     }
     let length = bytes.get_u32_le() as usize;
@@ -75,7 +75,7 @@ pub(crate) fn decode_rest(mut bytes: Bytes, config: &Config) -> Result<(Cluster,
 }
 
 impl Member {
-    /// A hash over everything that is replicated. Costs no more for a larger store.
+    /// A hash over all replicated state. Its cost does not depend on the store's size.
     pub(crate) fn state_hash(&self) -> u64 {
         let words = [self.store.state_hash(), self.cluster.hash(), self.auth.hash()];
         let mut bytes = [0_u8; 24];
@@ -85,12 +85,12 @@ impl Member {
         xxh3_64(&bytes)
     }
 
-    /// What the backend keeps beside the rows.
+    /// The state that the backend keeps next to the rows.
     pub(crate) fn rest(&self) -> Bytes {
         encode_rest(&self.cluster, &self.auth)
     }
 
-    /// The snapshot for a follower, or for an operator who keeps it.
+    /// A snapshot for a follower or an operator.
     pub(crate) fn encode_image(&self) -> Bytes {
         let (rest, store) = (self.rest(), self.store.encode_snapshot());
         let mut image = BytesMut::with_capacity(4 + rest.len() + store.len());

@@ -1,9 +1,8 @@
-//! Leases between the log, the clock and the clients: what the leader's lessor wants done goes to the
-//! log, what the log did goes to the lessor.
+//! Connects the lessor with the log, the clock and clients: what the leader's lessor wants done goes to the
+//! log, and applied entries go to the lessor.
 //!
-//! A leader confirms that it leads before it renews a lease or proposes its end, by a read index: a
-//! member that was stopped for a while still believes to lead when it goes on (etcd issues 12528, 15247;
-//! flaw M-15247).
+//! A leader confirms by a read index that it leads before it renews a lease or proposes a revocation: a
+//! member that was paused still believes it leads when it resumes (etcd issues 12528, 15247; flaw M-15247).
 
 use api::etcdserverpb::{
     LeaseCheckpoint, LeaseCheckpointRequest, LeaseKeepAliveRequest, LeaseKeepAliveResponse,
@@ -20,7 +19,7 @@ use crate::member::{Member, NOBODY};
 use crate::reads::Read;
 
 impl Member {
-    /// A client, or another member for one, renews a lease.
+    /// A client renews a lease, directly or through another member.
     pub(crate) fn keep_alive(
         &mut self,
         operation: u64,
@@ -37,9 +36,9 @@ impl Member {
         self.reads.push(Read { operation, request: request.into(), deadline, token: None });
     }
 
-    /// This member leads for sure, or did a moment ago: renews the lease.
+    /// Renews a lease. This member's leadership is confirmed, or was a moment ago.
     pub(crate) fn renew(&mut self, operation: u64, id: i64, effects: &mut Effects) {
-        // The lessor hears of a deposition only at the end of a step.
+        // The lessor learns of a lost leadership only at the end of a step.
         if !self.node.is_leader() && !self.config.flaws.has(Flaw::StalledLeaderRevokes) {
             return self.ask_leader(operation, LeaseKeepAliveRequest { id }.into());
         }
@@ -47,7 +46,7 @@ impl Member {
         match self.lessor.renew(&self.store, id, self.now, self.wall) {
             Renewed::Renewed { ttl } => self.answer_keep_alive(operation, id, ttl, effects),
             Renewed::NotFound => self.answer_keep_alive(operation, id, 0, effects),
-            // It ran out: its end is on the way, and the answer waits for it.
+            // It expired: its revocation is in progress, and the answer waits for that.
             Renewed::Expiring => {
                 self.expiring.push((operation, id, self.now + self.config.settings.request_timeout))
             }
@@ -59,13 +58,13 @@ impl Member {
         }
     }
 
-    /// Tells for how long a lease was renewed; 0 for one that is not there.
+    /// Answers with the time for which a lease was renewed; 0 if it does not exist.
     fn answer_keep_alive(&mut self, operation: u64, id: i64, ttl: i64, effects: &mut Effects) {
         let response = LeaseKeepAliveResponse { header: self.header(), id, ttl };
         self.answer_here(operation, Ok(response.into()), effects);
     }
 
-    /// What is left of a lease. Only the leader knows.
+    /// The time left of a lease. Only the leader knows it.
     pub(crate) fn time_to_live(
         &mut self,
         operation: u64,
@@ -92,22 +91,23 @@ impl Member {
         self.answer_here(operation, Ok(response.into()), effects);
     }
 
-    /// The first entry of an own term is applied: from now on this member looks after the leases.
+    /// The first entry of our own term is applied: from now on this member is the primary lessor.
     pub(crate) fn become_lessor(&mut self, effects: &mut Effects) {
         self.lessor.promote(&self.store, self.now, self.wall);
         effects.facts.push(Fact::Lessor { primary: true });
     }
 
-    /// Notices that this member does not lead any more.
+    /// Notices that this member no longer leads.
     pub(crate) fn note_lessor(&mut self, effects: &mut Effects) {
         if !self.lessor.is_primary() || self.node.is_leader() {
             self.deposed = None;
             return;
         }
-        // M-15247: it is told only some time after raft knows.
+        // M-15247: the lessor notices only some time after raft.
         if self.config.flaws.has(Flaw::StalledLeaderRevokes) {
-            let told = *self.deposed.get_or_insert(self.now + 2 * self.config.settings.lease_scan_interval);
-            if self.now < told {
+            let aware_at =
+                *self.deposed.get_or_insert(self.now + 2 * self.config.settings.lease_scan_interval);
+            if self.now < aware_at {
                 return;
             }
         }
@@ -119,7 +119,7 @@ impl Member {
         }
     }
 
-    /// Leases whose time is over, and checkpoints.
+    /// Handles expired leases and checkpoints.
     pub(crate) fn look_after_leases(&mut self, effects: &mut Effects) {
         if self.lessor.wake_at() <= self.now {
             for id in self.lessor.due(self.now, self.wall) {
@@ -146,7 +146,7 @@ impl Member {
         }
     }
 
-    /// Proposes the end of leases that ran out, a few at a time.
+    /// Proposes revocations of expired leases, a few at a time.
     fn end_leases(&mut self, effects: &mut Effects) {
         while self.lessor.is_primary()
             && let Some(id) = self.lessor.next_revocation(self.now, self.wall)
@@ -155,7 +155,7 @@ impl Member {
         }
     }
 
-    /// What is left of some leases is noted.
+    /// Applies a checkpoint: the time left of some leases.
     pub(crate) fn apply_checkpoints(&mut self, request: &LeaseCheckpointRequest, effects: &mut Effects) {
         crate::apply::checkpoint(&mut self.store, request);
         for checkpoint in &request.checkpoints {
@@ -174,7 +174,7 @@ impl Member {
         self.propose_command(crate::envelope::Command::Checkpoint(request), effects);
     }
 
-    /// A lease is gone: whoever tried to renew it after its time is answered.
+    /// A lease is gone: answers clients that tried to renew it after it expired.
     pub(crate) fn lease_gone(&mut self, id: i64, effects: &mut Effects) {
         self.lessor.revoked(id);
         if self.expiring.is_empty() {

@@ -1,22 +1,22 @@
-//! The time of leases, as their leader keeps it (`lease/lessor.go`). The replicated side, which leases
-//! there are and what they hold, is the store's (`mvcc`).
+//! The time of leases, as the leader keeps it (`lease/lessor.go`). The replicated side, which leases exist
+//! and which keys they hold, is in the store (`mvcc`).
 //!
-//! A follower knows no time: there leases live for ever. A member becomes *primary* when it applies the
-//! first entry of its own term, and gives every lease its time anew, what a checkpoint left of it or all
-//! of it, and one election timeout more. So a change of leaders makes leases live longer, never shorter.
+//! A follower keeps no time: on it, leases never expire. A member becomes *primary* when it applies the first
+//! entry of its own term. It then gives every lease a new expiry: the time left according to a checkpoint, or
+//! the full TTL, plus one election timeout. So a change of leader lengthens leases and never shortens them.
 //!
-//! It proposes nothing and asks nobody. What its caller must see to:
-//! - Leadership is confirmed by a quorum before a lease is renewed, and after a lease was found in
-//!   [`Lessor::due`] before it is [`Lessor::confirmed`]: a member that stood still believes to lead when it
-//!   goes on, and its successor may have renewed what seems to have run out (etcd issue 15247).
-//! - [`Lessor::granted`] and [`Lessor::revoked`] follow the application of entries, here as everywhere.
-//! - [`Lessor::demote`] as soon as raft knows that this member does not lead.
+//! The lessor proposes nothing and sends nothing. Its caller must ensure:
+//! - A quorum confirms leadership before a lease is renewed, and also after [`Lessor::due`] returned a lease
+//!   and before [`Lessor::confirmed`] is called: a member that was paused still believes it leads when it
+//!   resumes, and its successor may have renewed the lease that seems to have expired (etcd issue 15247).
+//! - [`Lessor::granted`] and [`Lessor::revoked`] follow the application of entries, as everywhere.
+//! - [`Lessor::demote`] is called as soon as raft knows that this member does not lead.
 //!
-//! Not here: etcd spreads leases that a new leader would see run out in the same second (from a thousand
-//! leases on); they are only limited by what one scan takes.
+//! Not here: etcd spreads out leases that a new leader would see expire in the same second (from a thousand
+//! leases on); here only the number per scan limits them.
 //!
-//! Time is nanoseconds of the member's monotonic clock; `wall` is its wall clock, which nothing but flaw
-//! M-12291 looks at. Invariant: while primary, every lease of the store has its time here, and no other has.
+//! Time is nanoseconds of the member's monotonic clock; `wall` is its wall clock, which only flaw M-12291
+//! uses. Invariant: while primary, every lease in the store has its time here, and no other lease has.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -29,48 +29,48 @@ use crate::probes::Probes;
 
 const SECOND: u64 = 1_000_000_000;
 
-/// Leases one scan finds at most (`leaseRevokeRate` is 1000 a second, and there are two scans in one).
+/// Most leases that one scan finds (`leaseRevokeRate` is 1000 a second, at two scans a second).
 const REVOKES_PER_SCAN: usize = 500;
 
-/// Revocations that may be on their way through the log (`server.go`, `maxPendingRevokes`).
+/// Most revocations in the log at a time (`server.go`, `maxPendingRevokes`).
 const REVOKES_IN_FLIGHT: usize = 16;
 
-/// Leases in one checkpoint (`maxLeaseCheckpointBatchSize`).
+/// Most leases in one checkpoint (`maxLeaseCheckpointBatchSize`).
 const CHECKPOINT_BATCH: usize = 1_000;
 
-/// What became of an attempt to renew a lease.
+/// The result of an attempt to renew a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::enum_variant_names, reason = "one word for the deed and for its success")]
 pub(crate) enum Renewed {
-    /// It lives for this many seconds from now on.
+    /// It now expires after this many seconds.
     Renewed {
         /// The TTL it was granted with.
         ttl: i64,
     },
-    /// It is not renewed yet, because a checkpoint says how little is left of it, and the next leader
-    /// would go by that. Propose a checkpoint of 0 and ask again once that is applied here.
+    /// Not renewed yet, because a checkpoint records how little time is left, and the next leader would use
+    /// that. Propose a checkpoint of 0 and retry once it is applied here.
     Checkpointed,
-    /// It ran out, and its end is on the way. The answer is due when that is applied (then `NotFound`)
-    /// or when this member is primary no longer.
+    /// It expired, and its revocation is in progress. Answer when that is applied (then `NotFound`) or when
+    /// this member is no longer primary.
     Expiring,
     /// There is no such lease.
     NotFound,
-    /// Another member is to be asked.
+    /// The request belongs to another member.
     NotPrimary,
 }
 
 /// The time of one lease.
 #[derive(Clone, Copy, Debug)]
 struct Timed {
-    /// What it is renewed to, in seconds.
+    /// The TTL it is renewed to, in seconds.
     ttl: i64,
     expiry: u64,
-    /// When it is offered for revocation: at its expiry, and again while nothing comes of that.
+    /// When it is offered for revocation: at its expiry, and again until it is revoked.
     offer_at: u64,
     checkpoint_at: Option<u64>,
 }
 
-/// Looks at times at a fixed rhythm.
+/// Turns at a fixed interval.
 #[derive(Debug)]
 struct Rounds {
     interval: u64,
@@ -82,7 +82,7 @@ impl Rounds {
         Rounds { interval: interval.max(1), next: 0 }
     }
 
-    /// Whether a round has come. Rounds missed are not made up for, as with Go's ticker.
+    /// Whether a turn is due. Missed turns are not made up for, as with Go's ticker.
     fn has_come(&mut self, now: u64) -> bool {
         if now < self.next {
             return false;
@@ -92,7 +92,7 @@ impl Rounds {
         true
     }
 
-    /// The first round at `time` or after it.
+    /// The first turn at or after `time`.
     fn at_or_after(&self, time: u64) -> u64 {
         let rounds = time.saturating_sub(self.next).div_ceil(self.interval);
         self.next.saturating_add(rounds.saturating_mul(self.interval))
@@ -110,14 +110,14 @@ pub(crate) struct Lessor {
     checkpoints: BTreeSet<(u64, i64)>,
     offer_rounds: Rounds,
     checkpoint_rounds: Rounds,
-    /// Leases to revoke, and since when each revocation is on its way. No lease is in both.
+    /// Leases to revoke. None of them is also in `in_flight`, which holds when each revocation was proposed.
     confirmed: VecDeque<i64>,
-    /// Leases of which a checkpoint is on its way through the log: a renewal must come after it.
+    /// Leases with a checkpoint in the log that is not yet applied: a renewal must come after it.
     noting: BTreeSet<i64>,
     in_flight: BTreeMap<i64, u64>,
-    /// Time after which a lease is offered again, a revocation given up.
+    /// Time after which a lease is offered again, and a revocation counts as lost.
     retry: u64,
-    /// What a new leader adds.
+    /// What a new leader adds to each lease.
     extension: u64,
     checkpoint_interval: Option<u64>,
     flaws: Flaws,
@@ -125,7 +125,7 @@ pub(crate) struct Lessor {
 }
 
 impl Lessor {
-    /// Of a member that leads nobody yet.
+    /// The lessor of a member that does not lead yet.
     pub(crate) fn new(config: &Config) -> Lessor {
         Lessor {
             primary: false,
@@ -137,7 +137,7 @@ impl Lessor {
             confirmed: VecDeque::new(),
             noting: BTreeSet::new(),
             in_flight: BTreeMap::new(),
-            // `server.go`: `ExpiredLeasesRetryInterval` is the time a request may take.
+            // `server.go`: `ExpiredLeasesRetryInterval` is the request time-out.
             retry: config.settings.request_timeout,
             extension: config.settings.election_timeout(),
             checkpoint_interval: config.settings.lease_checkpoints(),
@@ -151,14 +151,14 @@ impl Lessor {
         self.primary
     }
 
-    /// The probes reached since this was asked last.
+    /// The probes reached since the last call.
     pub(crate) fn take_probes(&mut self) -> BTreeSet<Probe> {
         self.probes.take()
     }
 
     // ---- who keeps the time -----------------------------------------------------------------------
 
-    /// The first entry of an own term is applied: the leases of `store` begin to age.
+    /// The first entry of our own term is applied: the leases of `store` begin to age.
     pub(crate) fn promote(&mut self, store: &Store, now: u64, wall: i64) {
         self.demote();
         self.primary = true;
@@ -177,7 +177,7 @@ impl Lessor {
         }
     }
 
-    /// This member leads no longer: it forgets the time of every lease.
+    /// This member no longer leads: forgets the time of every lease.
     pub(crate) fn demote(&mut self) {
         if !self.in_flight.is_empty() {
             self.probes.reached(Probe::LeaderLostWhileRevokingLeases);
@@ -191,9 +191,9 @@ impl Lessor {
         self.in_flight.clear();
     }
 
-    /// Another store took the place of the one before.
+    /// Another store replaced the previous one.
     pub(crate) fn replaced(&mut self, store: &Store, now: u64, wall: i64) {
-        // No leader is ever sent a snapshot; one that restores a backup anew begins anew, too.
+        // A leader never receives a snapshot; one that restores a backup starts over too.
         if self.primary {
             self.promote(store, now, wall);
         }
@@ -211,7 +211,7 @@ impl Lessor {
         self.schedule_checkpoint(id, clock);
     }
 
-    /// A lease was revoked, or there was none to revoke.
+    /// A lease was revoked, or did not exist.
     pub(crate) fn revoked(&mut self, id: i64) {
         self.in_flight.remove(&id);
         self.noting.remove(&id);
@@ -230,7 +230,7 @@ impl Lessor {
 
     // ---- clients ----------------------------------------------------------------------------------
 
-    /// Renews a lease. Leadership must have been confirmed after the request came.
+    /// Renews a lease. Leadership must have been confirmed after the request arrived.
     pub(crate) fn renew(&mut self, store: &Store, id: i64, now: u64, wall: i64) -> Renewed {
         if !self.primary {
             return Renewed::NotPrimary;
@@ -242,7 +242,8 @@ impl Lessor {
             self.probes.reached(Probe::ExpiredLeaseRenewed);
             return Renewed::Expiring;
         }
-        // etcd looks at what is applied only, and the next leader may go by a checkpoint that was on its way.
+        // etcd considers only what is applied, so the next leader may use a checkpoint that was still in the
+        // log.
         if lease.remaining > 0 || self.noting.contains(&id) {
             self.probes.reached(Probe::LeaseCheckpointUndone);
             return Renewed::Checkpointed;
@@ -258,8 +259,8 @@ impl Lessor {
         Renewed::Renewed { ttl }
     }
 
-    /// What is left of a lease, in whole seconds, the rest cut off; below 0 for one that ran out more than
-    /// a second ago and is not revoked yet. `None` for a lease that is not there, and on followers.
+    /// The time left of a lease, in whole seconds, rounded toward 0; negative for a lease that expired more
+    /// than a second ago and is not revoked yet. `None` for an unknown lease, and on followers.
     pub(crate) fn remaining(&self, id: i64, now: u64, wall: i64) -> Option<i64> {
         let expiry = self.timed.get(&id)?.expiry;
         let clock = self.clock(now, wall);
@@ -267,13 +268,13 @@ impl Lessor {
         Some(if expiry < clock { -seconds } else { seconds })
     }
 
-    // ---- what time brings -------------------------------------------------------------------------
+    // ---- what is due -------------------------------------------------------------------------------
 
-    /// The leases that ran out, in that order: at most 500 in one scan, each again after a while if it was
-    /// not revoked. Empty between two scans.
+    /// The expired leases, in order of expiry: at most 500 in one scan, and each again after a while if it
+    /// was not revoked. Empty between two scans.
     ///
-    /// Once leadership is confirmed they go to [`Lessor::confirmed`]. Those for which it cannot be are
-    /// dropped.
+    /// Once leadership is confirmed, pass them to [`Lessor::confirmed`]. If it cannot be confirmed, drop
+    /// them.
     pub(crate) fn due(&mut self, now: u64, wall: i64) -> Vec<i64> {
         if !self.primary || !self.offer_rounds.has_come(now) {
             return Vec::new();
@@ -292,22 +293,22 @@ impl Lessor {
             timed.offer_at = again;
             self.offers.remove(&(at, id));
             self.offers.insert((again, id));
-            // An attempt that has come to nothing by now must not stand in the way of the next.
+            // A revocation that has not succeeded by now must not block the next attempt.
             self.in_flight.remove(&id);
             due.push(id);
         }
         due
     }
 
-    /// A quorum said, after `id` was found due, that this member leads: the lease may be revoked.
+    /// A quorum confirmed, after `id` was due, that this member leads: the lease may be revoked.
     pub(crate) fn confirmed(&mut self, id: i64) {
         if !self.confirmed.contains(&id) && !self.in_flight.contains_key(&id) {
             self.confirmed.push_back(id);
         }
     }
 
-    /// The next lease whose revocation is to be proposed; none while 16 are on their way. One that is not
-    /// applied in the time a request may take counts as lost.
+    /// The next lease whose revocation should be proposed; none while 16 are in flight. A revocation that is
+    /// not applied within the request time-out counts as lost.
     pub(crate) fn next_revocation(&mut self, now: u64, wall: i64) -> Option<i64> {
         let (clock, retry) = (self.clock(now, wall), self.retry);
         self.in_flight.retain(|_, since| now < since.saturating_add(retry));
@@ -317,16 +318,16 @@ impl Lessor {
             }
             return None;
         }
-        // One that has gone meanwhile, or came to new life with a new term, is passed over.
+        // Skips a lease that is gone, or that has got a new expiry with a new term.
         let over = |id: &i64| self.timed.get(id).is_some_and(|timed| timed.expiry <= clock);
         let id = std::iter::from_fn(|| self.confirmed.pop_front()).find(over)?;
         self.in_flight.insert(id, now);
         Some(id)
     }
 
-    /// The leases of which it is to be noted how many seconds are left, rounded up, so that the next
-    /// leader goes on from there: at most a thousand at a time, for one checkpoint. Only long leases have
-    /// any, those with more than the interval left.
+    /// The leases whose time left should be saved in a checkpoint, in seconds, rounded up, so that the next
+    /// leader continues from there: at most a thousand at a time, for one checkpoint. Only long leases get
+    /// one, those with more than the interval left.
     pub(crate) fn checkpoints(&mut self, store: &Store, now: u64, wall: i64) -> Vec<(i64, i64)> {
         if !self.primary || !self.checkpoint_rounds.has_come(now) {
             return Vec::new();
@@ -340,7 +341,7 @@ impl Lessor {
             let timed = self.timed.get_mut(&id).expect("a lease with a checkpoint has its time");
             timed.checkpoint_at = None;
             let left = timed.expiry.saturating_sub(clock).div_ceil(SECOND);
-            // What a new leader added is not noted, nor what cannot be: it runs out anyway.
+            // Neither a new leader's extension is saved nor a time of 0: such a lease expires anyway.
             if left > 0 && left < after(0, timed.ttl) / SECOND && store.lease(id).is_some() {
                 taken.push((id, left as i64));
                 self.noting.insert(id);
@@ -351,11 +352,11 @@ impl Lessor {
         taken
     }
 
-    /// When to look again, on the monotonic clock; never while there is nothing to come.
+    /// When to check again, on the monotonic clock; `u64::MAX` if nothing is due.
     pub(crate) fn wake_at(&self) -> u64 {
         let next = |times: &BTreeSet<(u64, i64)>, rounds: &Rounds| match times.first() {
             None => u64::MAX,
-            // When the wall clock will show a time is not known.
+            // It is unknown when the wall clock will reach a time.
             Some(_) if self.flaws.has(Flaw::LeaseWallClock) => rounds.next,
             Some((at, _)) => rounds.at_or_after(*at),
         };
@@ -364,7 +365,7 @@ impl Lessor {
 
     // ---- times ------------------------------------------------------------------------------------
 
-    /// The clock that leases go by.
+    /// The clock that leases use.
     fn clock(&self, now: u64, wall: i64) -> u64 {
         if self.flaws.has(Flaw::LeaseWallClock) {
             return u64::try_from(wall).unwrap_or(0); // M-12291
@@ -374,7 +375,7 @@ impl Lessor {
 
     fn time_of(&self, id: i64) -> Timed {
         *self.timed.get(&id).unwrap_or_else(|| {
-            panic!("lease {id} is in the store but has no time: was its grant not told to the lessor?")
+            panic!("lease {id} is in the store but has no time: was `granted` not called for it?")
         })
     }
 
@@ -384,7 +385,7 @@ impl Lessor {
         self.offers.insert((expiry, id));
     }
 
-    /// Looks at the lease again in an interval, if it has longer to live.
+    /// Schedules the next checkpoint in an interval, if the lease expires later than that.
     fn schedule_checkpoint(&mut self, id: i64, clock: u64) {
         if let Some(interval) = self.checkpoint_interval
             && self.time_of(id).expiry.saturating_sub(clock) > interval
@@ -401,13 +402,13 @@ impl Lessor {
     }
 }
 
-/// So many seconds after a time.
+/// The time that many seconds later.
 fn after(time: u64, seconds: i64) -> u64 {
     time.saturating_add(u64::try_from(seconds).unwrap_or(0).saturating_mul(SECOND))
 }
 
-/// An id for a lease whose client leaves the choice to the server: positive, and not in use
-/// (`v3_server.go`, `LeaseGrant`). `source` is a number that nobody else draws.
+/// An id for a lease whose client lets the server choose: positive and unused (`v3_server.go`, `LeaseGrant`).
+/// `source` is a number that is drawn only once.
 pub(crate) fn fresh_lease_id(store: &Store, source: u64) -> i64 {
     let ids = (source..=u64::MAX).chain(0..source).map(|source| (source & i64::MAX as u64) as i64);
     let mut free = ids.filter(|id| *id != 0 && store.lease(*id).is_none());

@@ -1,8 +1,8 @@
 //! One etcd member as a deterministic state machine.
 //!
-//! [`Member::step`] takes the time on the member's own clock and one input (a wake-up, a message, a
-//! request, the end of a disk operation) and gives effects: messages, answers, disk operations, facts.
-//! Nothing in it is the simulator's: a server would be another driver of the same struct.
+//! [`Member::step`] takes the time on the member's own clock and one input (a wake-up, a message, a request,
+//! the end of a disk operation) and produces effects: messages, answers, disk operations, facts. None of it
+//! is specific to the simulator: a server would be another driver of the same struct.
 //!
 //! | file | job |
 //! |---|---|
@@ -10,21 +10,21 @@
 //! | `node` | the only one that touches `raft::RawNode`: order, persistence, determinism |
 //! | `start` | first start and recovery |
 //! | `persist` | backend commits, snapshots of the log, snapshots from a leader |
-//! | `requests`, `proposals`, `reads`, `forwarded`, `peers` | the ways of a client's request |
-//! | `entries` | what is applied to which part of the state |
+//! | `requests`, `proposals`, `reads`, `forwarded`, `peers` | how a client's request is handled |
+//! | `entries` | which part of the state an entry is applied to |
 //! | `apply`, [`mvcc`] | what etcd does with a request |
-//! | [`cluster`], `changes`, `configuration` | the membership and the alarms; what raft makes of them |
+//! | [`cluster`], `changes`, `configuration` | the membership and the alarms; their form in raft |
 //! | [`auth`] | users, roles, permissions, tokens |
 //! | `lessor`, `leases` | the time of leases |
 //! | `watch`, `watches` | watchers and their streams |
 //! | `services`, `lockers` | the lock and election services |
-//! | `maintenance`, `compactor` | status, hashes, defragmentation, leadership, space; compaction by itself |
-//! | `image` | everything that is replicated, in one piece |
-//! | [`failpoint`] | named points at which a process can be made to crash or to pause |
-//! | [`wal`], [`snapshot_file`], [`backend`] | what is on the disk, and how |
+//! | `maintenance`, `compactor` | status, hashes, defragmentation, leadership, space; automatic compaction |
+//! | `image` | all replicated state in one piece |
+//! | [`failpoint`] | named points at which a process can be made to crash or pause |
+//! | [`wal`], [`snapshot_file`], [`backend`] | the files on disk |
 //!
-//! Architecture invariants: no threads, no sockets, no clock, no randomness of its own; it knows
-//! nothing of madsim, of worlds or of oracles.
+//! Architecture invariants: no threads, no sockets, no clock, no randomness of its own; it does not know
+//! madsim, worlds or oracles.
 
 pub mod apply;
 pub mod auth;

@@ -1,5 +1,5 @@
-//! The lock and election services between this member and their clients: what they ask goes the way of
-//! any client's request.
+//! Connects the lock and election services with this member and their clients: their requests are handled
+//! like any client's.
 
 use api::etcdserverpb::WatchResponse;
 use api::{Error, Request, Response};
@@ -23,7 +23,7 @@ impl Member {
         self.serve_asks(asks, effects);
     }
 
-    /// What a service asked for was answered.
+    /// A service's request was answered.
     pub(crate) fn service_answered(
         &mut self,
         inner: u64,
@@ -42,7 +42,7 @@ impl Member {
         self.serve_asks(asks, effects);
     }
 
-    /// A stream is not served.
+    /// A stream is refused.
     pub(crate) fn refuse_stream(&mut self, stream: u64, error: Error, effects: &mut Effects) {
         self.hub.closed(stream);
         if self.services.owns_stream(stream) {
@@ -54,7 +54,7 @@ impl Member {
         }
     }
 
-    /// Something came on a stream of a service.
+    /// A response arrived on a service's stream.
     pub(crate) fn service_watched(&mut self, stream: u64, response: WatchResponse, effects: &mut Effects) {
         let mut asks = Vec::new();
         self.services.watched(stream, response, &mut asks);

@@ -1,8 +1,8 @@
 //! The raft log in memory: what `raft` reads through its `Storage` trait.
 //!
-//! It mirrors what was handed to the disk, durable or not; what is durable is the WAL's business.
+//! It mirrors what was sent to the disk, durable or not; the WAL tracks what is durable.
 //!
-//! Invariants: `entries` are contiguous and begin at `before.0 + 1`; `before` never goes back.
+//! Invariants: `entries` are contiguous and start at `before.0 + 1`; `before` never decreases.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -21,12 +21,12 @@ pub(crate) struct Log {
     conf_state: ConfState,
     /// The state machine's latest snapshot, made on demand.
     snapshot: Option<Snapshot>,
-    /// Whether raft asked for a snapshot that is not there (yet).
+    /// Whether raft asked for a snapshot that does not exist (yet).
     snapshot_wanted: Cell<bool>,
 }
 
 impl Log {
-    /// A log as it was found on disk.
+    /// A log as found on disk.
     pub(crate) fn new(
         before: (u64, u64),
         entries: Vec<Entry>,
@@ -46,7 +46,7 @@ impl Log {
         self.before.0 + self.entries.len() as u64
     }
 
-    /// Every entry it holds.
+    /// All its entries.
     pub(crate) fn all(&self) -> Vec<Entry> {
         self.entries.iter().cloned().collect()
     }
@@ -55,8 +55,8 @@ impl Log {
         &self.conf_state
     }
 
-    /// A change of the configuration was applied. A snapshot of before it would be refused by whoever
-    /// joins with it (raft throws away a snapshot whose configuration does not name the receiver).
+    /// A configuration change was applied. A snapshot from before it would be refused by a member that joins
+    /// with it (raft drops a snapshot whose configuration does not include the receiver).
     pub(crate) fn set_conf_state(&mut self, conf_state: ConfState) {
         self.snapshot = None;
         self.conf_state = conf_state;
@@ -75,7 +75,7 @@ impl Log {
         let Some(first) = entries.first() else { return };
         assert!(
             self.before.0 < first.index && first.index <= self.last() + 1,
-            "entries from {} do not fit a log of {}..={}: a gap, or entries that a snapshot holds already",
+            "entries from {} do not fit a log of {}..={}: a gap, or entries that a snapshot already holds",
             first.index,
             self.before.0 + 1,
             self.last()
@@ -94,7 +94,7 @@ impl Log {
         self.before = (index, term);
     }
 
-    /// Replaces the whole log by a snapshot.
+    /// Replaces the whole log with a snapshot.
     pub(crate) fn restore(&mut self, snapshot: &Snapshot) {
         let metadata = snapshot.get_metadata();
         self.before = (metadata.index, metadata.term);
@@ -132,7 +132,7 @@ impl Storage for Log {
         }
         assert!(
             high <= self.last() + 1,
-            "entries up to {high} were asked of a log that ends at {}: raft believes entries stable that were never appended",
+            "raft asked for entries up to {high} of a log that ends at {}: it considers entries stable that were never appended",
             self.last()
         );
         let range = (low - self.before.0 - 1) as usize..(high - self.before.0 - 1) as usize;
@@ -176,7 +176,7 @@ impl Storage for Log {
             Some(snapshot) if snapshot.get_metadata().index >= request_index.max(self.before.0) => {
                 Ok(snapshot.clone())
             }
-            // The state machine is asked; raft tries again at the follower's next answer.
+            // The state machine must make one; raft retries at the follower's next response.
             _ => {
                 self.snapshot_wanted.set(true);
                 Err(Error::Store(StorageError::SnapshotTemporarilyUnavailable))
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn later_entries_replace_what_stood_there() {
+    fn later_entries_replace_earlier_ones() {
         let mut log = Log::new((3, 1), entries(4..=8, 1), HardState::default(), ConfState::default());
         log.append(&entries(6..=6, 2));
         assert_eq!((log.last(), log.term(6).unwrap(), log.term(5).unwrap()), (6, 2, 1));

@@ -1,6 +1,6 @@
-//! raft logs through slog; this forwards its records to `tracing`, so that one subscriber shows all.
+//! raft logs through slog; this forwards its records to `tracing`, so that one subscriber shows everything.
 //!
-//! The level is asked of `tracing` first: a record nobody wants costs one comparison.
+//! It asks `tracing` for the level first: an unwanted record costs one comparison.
 
 use std::fmt::Write;
 
@@ -14,7 +14,7 @@ macro_rules! forward {
     };
 }
 
-/// A logger for raft that ends in `tracing`, with target `raft`.
+/// A raft logger that writes to `tracing`, with target `raft`.
 pub(crate) fn raft_logger() -> Logger {
     Logger::root(Forward, o!())
 }
@@ -26,7 +26,7 @@ impl Drain for Forward {
     type Err = Never;
 
     fn log(&self, record: &Record<'_>, _: &OwnedKVList) -> Result<(), Never> {
-        // raft's debug level tells of every message; what it tells, the event trace tells better.
+        // At debug level raft logs every message; the event trace shows that better.
         match record.level() {
             Level::Critical | Level::Error => forward!(ERROR, record),
             Level::Warning => forward!(WARN, record),
@@ -46,10 +46,10 @@ impl Drain for Forward {
     }
 }
 
-/// The message and its pairs in one line.
+/// The message and its key-value pairs in one line.
 fn text_of(record: &Record<'_>) -> String {
     let mut text = Pairs(record.msg().to_string());
-    // Writing to a string does not fail.
+    // Writing to a string cannot fail.
     let _ = record.kv().serialize(record, &mut text);
     text.0
 }

@@ -1,5 +1,5 @@
-//! What an operator asks of one member: its status, hashes, a defragmentation, another leader; and what
-//! it does about its health by itself: the space quota and the comparison of hashes.
+//! Operator requests to one member: its status, hashes, a defragmentation, another leader; and its own health
+//! checks: the space quota and the comparison of hashes.
 
 use api::etcdserverpb::{
     AlarmRequest, AlarmType, DefragmentResponse, HashKvRequest, HashKvResponse, HashRequest, HashResponse,
@@ -14,14 +14,14 @@ use crate::io::Effects;
 use crate::member::Member;
 use crate::mvcc::Damaged;
 
-/// The version this member answers with: the protocol it speaks.
+/// The version in this member's answers: the protocol it speaks.
 pub const VERSION: &str = "3.6.0";
 
 /// Bytes in one message of a snapshot (`v3rpc/maintenance.go`, `snapshotSendBufferSize`).
 const BLOB: usize = 32 << 10;
 
-/// A snapshot on its way to an operator: the image in pieces, then a SHA-256 of all of it, as etcd sends it.
-/// What the pieces hold is this member's own form ([`crate::Config::restore`] takes it), not bbolt's.
+/// A snapshot for an operator: the image in pieces, then a SHA-256 of all of it, as etcd sends it. The image
+/// is in our own format ([`crate::Config::restore`] takes it), not bbolt's.
 #[derive(Clone, Debug)]
 pub struct SnapshotStream {
     header: Option<ResponseHeader>,
@@ -36,19 +36,19 @@ impl SnapshotStream {
         SnapshotStream { header, rest: image, checksum }
     }
 
-    /// Puts the pieces together again.
+    /// Joins the pieces.
     ///
     /// # Errors
-    /// Something is missing, or the checksum is not that of the rest.
+    /// Something is missing, or the checksum does not match.
     pub fn collect(pieces: impl IntoIterator<Item = SnapshotResponse>) -> Result<Bytes, Damaged> {
         let mut all: Vec<u8> = Vec::new();
         pieces.into_iter().for_each(|piece| all.extend_from_slice(&piece.blob));
         let Some(end) = all.len().checked_sub(32) else {
-            return Err(Damaged::new(format!("{} bytes are no snapshot", all.len())));
+            return Err(Damaged::new(format!("{} bytes are not a snapshot", all.len())));
         };
         let checksum = all.split_off(end);
         if checksum != Sha256::digest(&all)[..] {
-            return Err(Damaged::new("the SHA-256 behind the snapshot is not the snapshot's"));
+            return Err(Damaged::new("the SHA-256 after the snapshot does not match it"));
         }
         Ok(all.into())
     }
@@ -76,18 +76,18 @@ pub(crate) struct Transfer {
     deadline: u64,
 }
 
-/// A comparison of hashes that is under way: what this leader has, and whose answers are missing.
+/// A comparison of hashes in progress: the leader's own hash, and the members that have not answered.
 #[derive(Debug, Default)]
 pub(crate) struct Comparison {
-    /// When the next one begins, on the member's clock.
+    /// When the next one starts, on the member's clock.
     next: u64,
     own: HashKvResponse,
-    /// The operations that stand for the questions, and whom each went to.
+    /// The operations of the requests, with the member that each went to.
     asked: Vec<(u64, u64)>,
 }
 
 impl Member {
-    /// A header with the store's revision; who answers is filled in by `with_header`.
+    /// A header with the store's revision; `with_header` fills in the rest.
     pub(crate) fn header(&self) -> Option<ResponseHeader> {
         Some(ResponseHeader { revision: self.store.revision(), ..ResponseHeader::default() })
     }
@@ -119,7 +119,7 @@ impl Member {
         .into()
     }
 
-    /// The hash over the whole store. Only equality between members of this kind means anything.
+    /// The hash over the whole store. It only shows whether members of this kind are equal.
     pub(crate) fn hash_response(&self) -> Response {
         let revision = self.store.revision();
         let hash = self.store.hash_at(revision).unwrap_or(0);
@@ -137,7 +137,7 @@ impl Member {
     /// A snapshot of everything, for an administrator.
     pub(crate) fn snapshot(&mut self, stream: u64, token: Option<&Bytes>, effects: &mut Effects) {
         let who = self.auth.who(token.map(|token| &token[..]), self.now);
-        // Whoever may ask for the hash of everything may have everything.
+        // A user who may request the hash of everything may have everything.
         let hash = Request::Hash(HashRequest {});
         let admitted = who.and_then(|who| self.auth.admit(who.as_ref(), &hash, &|id| self.keys_of(id)));
         let stopped = if self.stopping.is_some() { Err(Error::Stopped) } else { Ok(()) };
@@ -179,21 +179,21 @@ impl Member {
         }
     }
 
-    /// When to look again at transfers, on the member's clock.
+    /// When to check the transfers again, on the member's clock.
     pub(crate) fn transfers_wake_at(&self) -> u64 {
         self.transfers.iter().map(|transfer| transfer.deadline).min().unwrap_or(u64::MAX)
     }
 
     // ---- space ------------------------------------------------------------------------------------
 
-    /// Whether the backend has room for what a request will add.
+    /// Whether the backend has room for what a request adds.
     pub(crate) fn has_room(&self, request: &Request) -> bool {
         let cost = crate::cluster::cost(request);
         let quota = self.config.settings.quota_bytes();
         quota.is_none_or(|quota| cost == 0 || self.backend.size().total + cost < quota)
     }
 
-    /// Asks everybody to take note that this member is out of space.
+    /// Raises the alarm NOSPACE for this member, on all members.
     pub(crate) fn raise_no_space(&mut self, effects: &mut Effects) {
         self.raise(self.config.id, AlarmType::Nospace, effects);
     }
@@ -205,7 +205,7 @@ impl Member {
 
     // ---- comparison of hashes ---------------------------------------------------------------------
 
-    /// When the next comparison begins, on the member's clock.
+    /// When the next comparison starts, on the member's clock.
     pub(crate) fn comparison_at(&self) -> u64 {
         match self.config.settings.corrupt_checks() {
             Some(_) if self.node.is_leader() => self.comparison.next,
@@ -213,7 +213,7 @@ impl Member {
         }
     }
 
-    /// The leader asks all others for the hash of what it has itself (`corrupt.go`, `PeriodicCheck`).
+    /// The leader asks all other members for the hash at its own revision (`corrupt.go`, `PeriodicCheck`).
     pub(crate) fn look_after_comparison(&mut self) {
         let Some(interval) = self.config.settings.corrupt_checks() else { return };
         if !self.node.is_leader() || self.comparison.next > self.now {
@@ -232,7 +232,7 @@ impl Member {
         }
     }
 
-    /// Another member's hash came in.
+    /// Another member's hash arrived.
     pub(crate) fn compared(
         &mut self,
         operation: u64,
@@ -243,7 +243,7 @@ impl Member {
             return;
         };
         let (_, member) = self.comparison.asked.swap_remove(at);
-        // One that lags behind, or has compacted meanwhile, is not comparable.
+        // A member that lags behind, or has compacted meanwhile, cannot be compared.
         let Ok(Response::HashKv(other)) = result else { return };
         let own = &self.comparison.own;
         if other.compact_revision == own.compact_revision

@@ -1,8 +1,8 @@
-//! One etcd member as a deterministic state machine: `step(now, input)` gives effects.
+//! One etcd member as a deterministic state machine: `step(now, input)` produces effects.
 //!
-//! The order of a step: the input, then raft's readies until there is none (see [`crate::node`]),
-//! then whatever time has come for. Applying is part of the step: an entry is applied in memory as
-//! soon as raft hands it out, and reaches the backend with a later commit.
+//! The order of a step: the input, then raft's readies until there are none (see [`crate::node`]), then
+//! whatever is due. Applying is part of the step: an entry is applied in memory as soon as raft hands it out,
+//! and reaches the backend with a later commit.
 
 use api::etcdserverpb::CompactionRequest;
 use api::{Error, Request, Response};
@@ -31,7 +31,7 @@ use crate::services::Services;
 use crate::wal::Wal;
 use crate::watch::Hub;
 
-/// The operation of what nobody asked for: its answer is dropped.
+/// The operation id of a request that no client made: its answer is dropped.
 pub(crate) const NOBODY: u64 = u64::MAX;
 
 /// A member.
@@ -50,89 +50,89 @@ pub struct Member {
     pub(crate) calls: Calls,
     pub(crate) transfers: Vec<Transfer>,
     pub(crate) comparison: Comparison,
-    /// Renewals of leases that ran out, which wait for the leases' end: operation, lease, deadline.
+    /// Renewals of expired leases, which wait until the lease is revoked: operation, lease, deadline.
     pub(crate) expiring: Vec<(u64, i64, u64)>,
-    /// Compactions whose askers wait for the scrub: operation, revision, answer.
+    /// Compactions whose clients wait for the scrub: operation, revision, answer.
     pub(crate) scrubbing: Vec<(u64, i64, Response)>,
-    /// Logins under way, by operation, and the revision of users at which the password was right.
+    /// Logins in progress, by operation, with the auth revision at which the password was checked.
     pub(crate) logins: std::collections::BTreeMap<u64, (api::etcdserverpb::AuthenticateRequest, u64)>,
     /// Requests whose tokens this member does not know yet: operation, request, token, deadline.
     pub(crate) early: Vec<(u64, Request, Option<bytes::Bytes>, u64)>,
-    /// When a flawed lessor is told that it no longer leads.
+    /// When a flawed lessor notices that it no longer leads.
     pub(crate) deposed: Option<u64>,
-    /// When this member ends itself, having been removed.
+    /// When this member ends itself after its removal.
     pub(crate) removal: Option<u64>,
-    /// Whether the other members know this one's name by now, or are being told it.
+    /// Whether the other members know this one's name, or when to publish it.
     pub(crate) publication: Publication,
-    /// For how long messages pass to and from the others, as last told.
+    /// How long each connection to another member has been up, as last reported.
     pub(crate) connections: Vec<(u64, u64)>,
-    /// Index and term of the last entry applied.
+    /// Index and term of the last applied entry.
     pub(crate) applied: (u64, u64),
     pub(crate) persistence: Persistence,
     pub(crate) proposals: Proposals,
     pub(crate) reads: Reads,
-    /// Requests that other members forwarded here.
+    /// Requests that other members forwarded to this one.
     pub(crate) forwarded: Forwarded,
     /// The member's own clock at this step.
     pub(crate) now: u64,
-    /// Its wall clock at this step, in nanoseconds since 1970. Nothing but numbers of new members may
-    /// depend on it (flaw M-12291).
+    /// Its wall clock at this step, in nanoseconds since 1970. Only the ids of new members may depend on it
+    /// (flaw M-12291).
     pub(crate) wall: i64,
     pub(crate) next_tick: u64,
-    /// When this member looked for the others last.
+    /// When this member last contacted the others.
     pub(crate) greeted: u64,
     /// When the probes reached are reported next.
     pub(crate) report_at: u64,
     pub(crate) next_job: u64,
-    /// Low half of the next id of a request or a read; the high half is member and incarnation.
+    /// Low half of the next request or read id; the high half is member and incarnation.
     pub(crate) next_id: u32,
     pub(crate) leadership: Leadership,
-    /// Asked to stop; gives up waiting for a successor at this time.
+    /// Set once a stop was requested: when to give up waiting for a successor.
     pub(crate) stopping: Option<u64>,
     pub(crate) finished: bool,
-    /// The point that is armed, if one is.
+    /// The armed failpoint, if any.
     pub(crate) failpoint: Option<crate::failpoint::Armed>,
 }
 
-/// What the member knows of who leads, for error texts.
+/// What the member knows about the leader, for error texts.
 #[derive(Debug, Default)]
 pub(crate) struct Leadership {
-    /// The leader known last; 0 for none yet.
+    /// The last known leader; 0 if there was none yet.
     pub(crate) leader: u64,
     /// When it became known.
     pub(crate) since: u64,
-    /// Whether there is one now.
+    /// Whether there is a leader now.
     pub(crate) present: bool,
-    /// When each peer was heard last, by raft id.
+    /// When each peer was last heard from, by raft id.
     pub(crate) heard: std::collections::BTreeMap<u64, u64>,
 }
 
-/// Whether the others know this member's name: it is "started" for them then.
+/// Whether the others know this member's name: only then do they list it as "started".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Publication {
-    /// It is to be told at this time of the member's clock.
+    /// Publish it at this time of the member's clock.
     Due(u64),
-    /// It is known.
+    /// The others know it.
     Done,
 }
 
-/// A member's state in a few numbers.
+/// A summary of a member's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// The leader it follows; 0 for none.
+    /// The leader it follows; 0 if there is none.
     pub leader: u64,
     /// Its term.
     pub term: u64,
-    /// Last index applied.
+    /// Last applied index.
     pub applied: u64,
     /// The store's revision.
     pub revision: u64,
-    /// The hash of everything that is replicated: the store, the membership, users and roles.
+    /// The hash of all replicated state: the store, the membership, users and roles.
     pub state_hash: u64,
 }
 
 impl Member {
-    /// The member's state in a few numbers.
+    /// A summary of the member's state.
     pub fn status(&self) -> Status {
         Status {
             leader: self.node.leader(),
@@ -143,8 +143,8 @@ impl Member {
         }
     }
 
-    /// The members of the cluster as this one knows them: voters (of both halves of a joint
-    /// configuration) and learners, by raft id.
+    /// The cluster's members as this one knows them: voters (of both halves of a joint configuration) and
+    /// learners, by raft id.
     pub fn configuration(&self) -> (Vec<u64>, Vec<u64>) {
         let conf_state = self.node.log().conf_state();
         let mut voters: Vec<u64> =
@@ -154,32 +154,32 @@ impl Member {
         (voters, conf_state.learners.clone())
     }
 
-    /// How many watchers it has, and how they stand.
+    /// Number of watch streams and of watchers per group.
     pub fn watchers(&self) -> crate::watch::Counts {
         self.hub.counts()
     }
 
-    /// Whether this member looks after the leases, as their leader.
+    /// Whether this member is the primary lessor.
     pub fn is_lessor(&self) -> bool {
         self.lessor.is_primary()
     }
 
-    /// The leases there are, with the seconds they were granted for.
+    /// All leases, with the TTL in seconds they were granted.
     pub fn leases(&self) -> impl Iterator<Item = (i64, i64)> {
         self.store.leases().map(|(id, lease)| (id, lease.ttl))
     }
 
-    /// The whole replicated state, as `etcdctl snapshot save` would get it.
+    /// The whole replicated state, as `etcdctl snapshot save` would return it.
     pub fn image(&self) -> bytes::Bytes {
         self.encode_image()
     }
 
-    /// The time, on its own clock, at which it wants [`Input::Wake`].
+    /// The time, on its own clock, at which it needs [`Input::Wake`].
     pub fn wake_at(&self) -> u64 {
         self.alarm_clocks().into_iter().map(|(_, at)| at).min().expect("there is always a next tick")
     }
 
-    /// What the member waits for, by name, and until when: for a panic's words.
+    /// What the member waits for, by name, and until when: for panic messages.
     #[inline]
     pub fn alarm_clocks(&self) -> [(&'static str, u64); 11] {
         [
@@ -197,8 +197,8 @@ impl Member {
         ]
     }
 
-    /// One thing happens to the member at `now`, in nanoseconds of its own monotonic clock, `wall`
-    /// nanoseconds after 1970 by its wall clock.
+    /// Handles one input at `now`, in nanoseconds of the member's monotonic clock; `wall` is its wall clock
+    /// in nanoseconds since 1970.
     ///
     /// # Panics
     /// On a bug of the member or of raft, with the values that show it.
@@ -225,7 +225,7 @@ impl Member {
             Input::Connections(connections) => self.connections = connections,
             Input::JobDone { job, result } => {
                 if let Err(error) = result {
-                    // etcd ends itself when its log cannot be saved: what is on the disk is unknown.
+                    // etcd exits when it cannot save its log: what is on the disk is unknown.
                     effects.fatal = Some(format!("the write-ahead log could not be saved: {error}"));
                     return;
                 }
@@ -244,10 +244,10 @@ impl Member {
         self.flush(effects);
     }
 
-    /// Ticks that are due. None while a leader's snapshot is on its way to the disk: raft would look for
-    /// configuration changes between the applied index and the commit index before it campaigns, and
-    /// panic over entries that the snapshot replaced (`docs/findings.md`; TiKV skips these ticks, too).
-    /// After a pause one tick stands for all that were missed, as with Go's ticker.
+    /// Runs a tick that is due. None while a leader's snapshot is being written to disk: raft would look for
+    /// configuration changes between the applied index and the commit index before it campaigns, and panic on
+    /// entries that the snapshot replaced (`docs/findings.md`; TiKV skips these ticks too). After a pause,
+    /// one tick stands for all missed ones, as with Go's ticker.
     fn tick(&mut self) {
         if self.now < self.next_tick {
             return;
@@ -267,7 +267,7 @@ impl Member {
             return;
         }
         self.leadership.heard.insert(message.from, self.now);
-        // An order to campaign at once; see `tick`.
+        // A request to campaign at once; see `tick`.
         if message.get_msg_type() == MessageType::MsgTimeoutNow && self.persistence.awaits_snapshot() {
             return;
         }
@@ -290,12 +290,13 @@ impl Member {
         self.node.step(message);
     }
 
-    /// Handles raft's readies until there is none.
+    /// Handles raft's readies until there are none.
     pub(crate) fn drive(&mut self, effects: &mut Effects) {
         loop {
             self.propose_waiting(effects);
             self.ask_read_index(effects);
-            // What raft has after a leader's snapshot builds on it, so it waits until that is installed.
+            // What raft has after a leader's snapshot builds on it, so it waits until the snapshot is
+            // installed.
             if self.persistence.awaits_snapshot() || !self.node.has_ready() {
                 break;
             }
@@ -328,7 +329,7 @@ impl Member {
         effects.messages.extend(messages);
     }
 
-    /// Hands a ready's state to the disk.
+    /// Queues a ready's state for the disk.
     fn save(&mut self, job: u64, save: Save, effects: &mut Effects) {
         self.next_job = self.next_job.max(job + 1);
         let hard_state = self.node.log().hard_state().clone();
@@ -371,7 +372,7 @@ impl Member {
         assert_eq!(
             entry.index,
             self.applied.0 + 1,
-            "entry {} is to be applied after entry {}: raft skipped or repeated one",
+            "entry {} follows applied entry {}: raft skipped or repeated one",
             entry.index,
             self.applied.0
         );
@@ -384,9 +385,9 @@ impl Member {
         } else if !entry.data.is_empty() {
             (request, mutated) = self.apply_entry(entry, effects);
         } else if entry.term == self.node.term() && self.node.is_leader() && !self.lessor.is_primary() {
-            // The first entry of an own term: from now on this leader can confirm reads. Others that are empty stand for
-            // changes of the configuration that raft refused; etcd gives leases a new time then, too, and a shorter
-            // one where a checkpoint says so.
+            // The first entry of our own term: from now on this leader can confirm reads. Other empty entries
+            // stand for configuration changes that raft refused; etcd resets lease times at those too, to a
+            // shorter time if a checkpoint says so.
             self.reads.retry_now();
             self.become_lessor(effects);
         }
@@ -403,7 +404,7 @@ impl Member {
         });
     }
 
-    /// Fills in who answers.
+    /// Fills in the response header.
     pub(crate) fn with_header(&self, result: Result<Response, Error>) -> Result<Response, Error> {
         result.map(|mut response| {
             if let Some(header) = response.header_mut() {
@@ -415,7 +416,7 @@ impl Member {
         })
     }
 
-    /// Notices a new leader: reads under way fail then, as in etcd.
+    /// Notices a new leader: pending reads then fail, as in etcd.
     fn note_leader(&mut self, effects: &mut Effects) {
         let leader = self.node.leader();
         self.leadership.present = leader != 0;
@@ -448,7 +449,7 @@ impl Member {
     fn read_index_confirmed(&mut self, state: &raft::ReadState, effects: &mut Effects) {
         let Ok(context) = <[u8; 8]>::try_from(state.request_ctx.as_slice()) else { return };
         let context = u64::from_be_bytes(context);
-        // R7: the read is answered from whatever is applied by now.
+        // R7: the read is answered without waiting for its index to be applied.
         let index = if self.config.flaws.has(Flaw::ReadIndexNoApplyWait) { 0 } else { state.index };
         if self.reads.confirm(context, index) {
             effects.facts.push(Fact::ReadIndexConfirmed { context, index: state.index });
@@ -463,7 +464,7 @@ impl Member {
         }
     }
 
-    /// Answers a read from the store as it is now.
+    /// Answers a read from the current store.
     pub(crate) fn answer_read(&mut self, read: Read, effects: &mut Effects) {
         let Read { operation, request, token, .. } = read;
         match request {
@@ -488,9 +489,9 @@ impl Member {
         self.reply(operation, result, effects);
     }
 
-    /// An id that no request and no read of any incarnation of any member had before: member,
-    /// incarnation and a counter (etcd's `idutil` takes the wall clock for the middle part, which
-    /// repeats when that clock is set back: R39 in `docs/flaws.md`).
+    /// An id that no request or read of any member or incarnation has had: member, incarnation and a counter
+    /// (etcd's `idutil` uses the wall clock for the middle part, which repeats when that clock is set back:
+    /// R39 in `docs/flaws.md`).
     pub(crate) fn fresh_id(&mut self) -> u64 {
         self.next_id = self.next_id.checked_add(1).expect("2^32 requests in one incarnation");
         self.config.id << 48 | u64::from(self.config.incarnation & 0xffff) << 32 | u64::from(self.next_id)
@@ -498,7 +499,7 @@ impl Member {
 
     // ---- the rest of a step -----------------------------------------------------------------------
 
-    /// What time has come for: time-outs, backend commits, snapshots of the log, a stop that is done.
+    /// Does what is due: time-outs, backend commits, snapshots of the log, finishing a stop.
     fn housekeeping(&mut self, effects: &mut Effects) {
         self.expire(effects);
         self.look_after_early(effects);
@@ -517,13 +518,13 @@ impl Member {
         self.look_after_removal(effects);
         self.look_after_stop(effects);
         self.report_probes(effects);
-        // What was asked for meanwhile goes on its way at once.
+        // Whatever was requested meanwhile is sent at once.
         if self.proposals.has_waiting() || self.reads.wants_index(self.now) {
             self.drive(effects);
         }
     }
 
-    /// Compactions that the leader makes by itself, and those whose askers wait for the scrub.
+    /// The leader's automatic compactions, and compactions whose clients wait for the scrub.
     fn look_after_compaction(&mut self, effects: &mut Effects) {
         let leads = self.node.is_leader();
         if let Some(revision) = self.compactor.look_after(self.now, &self.store, leads) {
@@ -540,8 +541,8 @@ impl Member {
         }
     }
 
-    /// Reports the probes reached since the last tick. Not at every step: it would cost as much as the rest of an
-    /// idle one.
+    /// Reports the probes reached since the last tick. Not at every step: that would cost as much as the rest
+    /// of an idle step.
     fn report_probes(&mut self, effects: &mut Effects) {
         if self.now < self.report_at {
             return;
@@ -562,7 +563,7 @@ impl Member {
         }
     }
 
-    /// Tells the others this member's name, until they know it (`server.go`, `publishV3`).
+    /// Publishes this member's name to the others, until they know it (`server.go`, `publishV3`).
     fn publish(&mut self, effects: &mut Effects) {
         let Publication::Due(at) = self.publication else { return };
         if at > self.now || self.node.leader() == 0 {
@@ -584,7 +585,7 @@ impl Member {
         self.propose_command(crate::envelope::Command::Attributes(request), effects);
     }
 
-    /// A snapshot from the leader replaces everything.
+    /// A snapshot from the leader replaces all state.
     pub(crate) fn replace_state(&mut self, image: Image) {
         self.store = image.store;
         self.cluster = image.cluster;
@@ -593,7 +594,7 @@ impl Member {
         self.hub.replaced(&self.store);
         self.lessor.replaced(&self.store, self.now, self.wall);
         if self.has_left(self.config.id) {
-            self.told_of_removal();
+            self.learned_of_removal();
         }
     }
 
@@ -612,7 +613,8 @@ impl Member {
                 self.reply(operation, Err(Error::Stopped), effects);
             }
         }
-        // etcd hands leadership to the member connected longest; here to the one that has most of the log.
+        // etcd transfers leadership to the member connected longest; we pick the one with the longest
+        // matching log.
         if self.node.is_leader()
             && let Some(successor) = self.node.best_follower()
         {
@@ -628,7 +630,7 @@ impl Member {
             || self.persistence.is_writing()
             || !self.backend_is_idle()
         {
-            // Looked at again with the next input; there is always another tick.
+            // Checked again with the next input; there is always another tick.
             self.stopping = Some(if self.now < patience_over { patience_over } else { u64::MAX });
             return;
         }

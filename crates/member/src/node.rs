@@ -1,12 +1,12 @@
-//! The one file that touches `raft::RawNode`.
+//! The only file that touches `raft::RawNode`.
 //!
 //! It keeps two promises to the rest of the member:
 //!
-//! - *Determinism* (rule R3): raft draws election timeouts from the operating system. After every
-//!   call into raft the timeout is set to our own keyed draw, a function of the seed, the member,
-//!   its incarnation, the term and the number of campaigns, and of nothing raft drew.
-//! - *Order* (etcd's `raft.go`): a leader's messages leave while its own write is under way, and it
-//!   counts its own copy only once that write is durable; everyone else's messages leave after it.
+//! - *Determinism* (rule R3): raft draws election timeouts from the operating system. After every call into
+//!   raft we set the timeout to our own keyed draw, a function of the seed, the member, its incarnation, the
+//!   term and the number of campaigns, and of nothing that raft drew.
+//! - *Order* (etcd's `raft.go`): a leader sends its messages while its own write is in progress, and counts
+//!   its own copy only once that write is durable; other members send theirs after the write.
 //!
 //! Readies are persisted asynchronously: `advance_append_async` at once, `on_persist_ready` when the
 //! disk job that holds the ready is done. Jobs end in order, so readies do.
@@ -25,47 +25,47 @@ use crate::log::Log;
 
 const ELECTION: Domain = Domain::new("member election timeout");
 
-/// raft, driven.
+/// The raft node and what the member must remember about it.
 pub(crate) struct Node {
     raw: RawNode<Log>,
     timeouts: Keyed,
-    /// Elections this process began; part of the timeout's key, so that two members with equal
-    /// timeouts do not meet in every round.
+    /// Campaigns this process has started; part of the timeout's key, so that two members with equal timeouts
+    /// do not collide in every round.
     campaigns: u64,
-    /// Key and value of the timeout in force.
+    /// Key and value of the current timeout.
     timeout: ((u64, u64), usize),
     election_ticks: u32,
     flaws: Flaws,
-    /// Readies whose writes are under way, oldest first.
+    /// Readies whose writes are in progress, oldest first.
     unpersisted: VecDeque<Unpersisted>,
-    /// State as last told in a fact.
-    told: (u64, u64, Role, u64, u64),
+    /// State as last reported in a fact.
+    reported: (u64, u64, Role, u64, u64),
 }
 
-/// A ready whose write is under way, or that waits behind one.
+/// A ready whose write is in progress, or that waits behind one.
 struct Unpersisted {
     number: u64,
-    /// The disk job that makes it durable, which may hold other readies, too; `None` where it needs no
-    /// write of its own and only waits for those before it.
+    /// The disk job that makes it durable, which may hold other readies too; `None` if it needs no write of
+    /// its own and only waits for those before it.
     job: Option<u64>,
-    /// Whether the term or the vote changed with it.
+    /// Whether it changed the term or the vote.
     is_vote: bool,
-    /// Messages that may leave once it is durable.
+    /// Messages that may be sent once it is durable.
     messages: Vec<Message>,
     /// Index of the snapshot in it.
     snapshot: Option<u64>,
 }
 
-/// What one ready wants saved.
+/// What one ready needs saved.
 pub(crate) struct Save {
     pub(crate) hard_state: Option<HardState>,
     pub(crate) entries: Vec<Entry>,
     pub(crate) snapshot: Option<Snapshot>,
-    /// Whether it must be durable before anything it allows happens.
+    /// Whether it must be durable before the actions that depend on it.
     pub(crate) must_sync: bool,
 }
 
-/// What one ready lets happen at once.
+/// What one ready allows at once.
 #[derive(Default)]
 pub(crate) struct Turn {
     pub(crate) read_states: Vec<ReadState>,
@@ -74,11 +74,11 @@ pub(crate) struct Turn {
     pub(crate) save: Option<(u64, Save)>,
 }
 
-/// What became possible when a write ended.
+/// What a finished write allows.
 #[derive(Default)]
 pub(crate) struct Persisted {
     pub(crate) messages: Vec<Message>,
-    /// A snapshot that is durable now and must replace the store.
+    /// Index of a snapshot that is now durable and must replace the store.
     pub(crate) snapshot: Option<u64>,
 }
 
@@ -109,14 +109,14 @@ impl Node {
             election_ticks: config.settings.election_ticks,
             flaws: config.flaws,
             unpersisted: VecDeque::new(),
-            told: (0, 0, Role::Follower, 0, 0),
+            reported: (0, 0, Role::Follower, 0, 0),
         };
         node.steady();
         node
     }
 
-    /// Puts our own election timeout in the place of raft's (rule R3). Called after every call that
-    /// could have reset it, which is every call.
+    /// Replaces raft's election timeout with our own (rule R3). Called after every call that could have reset
+    /// it, which is every call.
     fn steady(&mut self) {
         let key = (self.raw.raft.term, self.campaigns);
         if self.timeout.0 != key {
@@ -136,29 +136,30 @@ impl Node {
     }
 
     pub(crate) fn step(&mut self, message: Message) {
-        // An error here means a message that is out of place (from a stranger, say): dropped, as etcd does.
+        // An error here means a message that does not belong (from an unknown member, say). It is dropped, as
+        // in etcd.
         if let Err(error) = self.raw.step(message) {
             tracing::debug!(%error, "message ignored");
         }
         self.steady();
     }
 
-    /// Begins an election at once: the first start of a one-member cluster.
+    /// Starts an election at once: the first start of a one-member cluster.
     pub(crate) fn campaign(&mut self) {
         let _ = self.raw.campaign();
         self.steady();
     }
 
-    /// Hands data to the leader's log; false where raft dropped it.
+    /// Proposes data; returns false if raft dropped it.
     pub(crate) fn propose(&mut self, data: Vec<u8>) -> bool {
         let taken = self.raw.propose(Vec::new(), data).is_ok();
         self.steady();
         taken
     }
 
-    /// Hands a change of the configuration to the leader's log; false where raft dropped it.
+    /// Proposes a configuration change; returns false if raft dropped it.
     pub(crate) fn propose_change(&mut self, change: Proposed) -> bool {
-        // R11: raft's guard against a second change before the first is applied.
+        // R11: disables raft's guard against a second change before the first is applied.
         if self.flaws.has(Flaw::ConfChangeTwoAtOnce) {
             self.raw.raft.pending_conf_index = 0;
         }
@@ -170,7 +171,7 @@ impl Node {
         taken
     }
 
-    /// Puts a committed change of the configuration in force, here and in the log's storage.
+    /// Applies a committed configuration change, here and in the log's storage.
     pub(crate) fn apply_change(&mut self, change: &ConfChangeV2) -> ConfState {
         let applied = if self.flaws.has(Flaw::NonJointMultiChange) && change.changes.len() > 1 {
             self.apply_one_by_one(change) // R12
@@ -181,8 +182,8 @@ impl Node {
             panic!("raft refuses a committed change of the configuration ({error}): {change:?}; was it checked before it was applied?")
         });
         self.raw.mut_store().set_conf_state(conf_state.clone());
-        // A leader that has left the cluster steps down, as etcd's raft does on request
-        // (`StepDownOnRemoval`): raft 0.7 would panic over its next durable entry (`docs/findings.md`).
+        // A leader that was removed from the cluster steps down, as etcd's raft does on request
+        // (`StepDownOnRemoval`): raft 0.7 would panic at its next durable entry (`docs/findings.md`).
         if self.is_leader() && self.matched(self.raw.raft.id).is_none() {
             let term = self.term();
             self.raw.raft.become_follower(term, raft::INVALID_ID);
@@ -191,7 +192,7 @@ impl Node {
         conf_state
     }
 
-    /// Several changes, each as if it were the only one.
+    /// Applies several changes, each as if it were the only one.
     fn apply_one_by_one(&mut self, change: &ConfChangeV2) -> raft::Result<ConfState> {
         let mut conf_state = self.log().conf_state().clone();
         for single in &change.changes {
@@ -201,7 +202,7 @@ impl Node {
         Ok(conf_state)
     }
 
-    /// How much of the log each other member is known to have (leaders only).
+    /// The match index of another member (leaders only).
     pub(crate) fn matched(&self, member: u64) -> Option<u64> {
         self.is_leader().then(|| self.raw.raft.prs().get(member))?.map(|progress| progress.matched)
     }
@@ -222,7 +223,7 @@ impl Node {
         self.steady();
     }
 
-    /// The applied index as raft shall know it.
+    /// Reports the applied index to raft.
     pub(crate) fn applied_to(&mut self, index: u64) {
         self.raw.advance_apply_to(index);
         self.steady();
@@ -252,13 +253,13 @@ impl Node {
         self.raw.mut_store()
     }
 
-    /// The only voter there is.
+    /// Whether this member is the only voter.
     pub(crate) fn is_alone(&self) -> bool {
         let voters = &self.log().conf_state().voters;
         voters.len() == 1 && self.log().conf_state().voters_outgoing.is_empty()
     }
 
-    /// The follower that has most of the log: the one to hand leadership to.
+    /// The follower with the longest matching log: the one to transfer leadership to.
     pub(crate) fn best_follower(&self) -> Option<u64> {
         let own = self.raw.raft.id;
         let voters = &self.log().conf_state().voters;
@@ -266,7 +267,7 @@ impl Node {
         progress.map(|(id, progress)| (progress.matched, u64::MAX - *id)).max().map(|(_, id)| u64::MAX - id)
     }
 
-    /// Whether writes are under way.
+    /// Whether writes are in progress.
     pub(crate) fn is_saving(&self) -> bool {
         !self.unpersisted.is_empty()
     }
@@ -275,7 +276,7 @@ impl Node {
         self.raw.has_ready()
     }
 
-    /// Takes the next ready apart. `job` numbers the disk job it will need, if it needs one.
+    /// Takes the next ready apart. `job` is the number of the disk job it will need, if it needs one.
     pub(crate) fn ready(&mut self, job: u64, facts: &mut Vec<Fact>) -> Turn {
         let mut ready = self.raw.ready();
         let number = ready.number();
@@ -296,10 +297,10 @@ impl Node {
             let old = self.log().hard_state();
             (new.term, new.vote) != (old.term, old.vote)
         });
-        // A leader's messages leave while its entries are being written, but never before its vote for itself is
-        // durable. raft takes for granted that it is, because requests for votes wait for that; but whoever is the only
-        // voter leads without asking, and its learners would hear of a term that it may give to other entries after
-        // a crash (`docs/findings.md`).
+        // A leader sends messages while its entries are being written, but never before its vote for itself
+        // is durable. raft assumes that it is, because vote requests wait for that; but a sole voter becomes
+        // leader without asking, and its learners would hear of a term that it may reuse for other entries
+        // after a crash (`docs/findings.md`).
         if self.is_leader()
             && !self.flaws.has(Flaw::OnlyVoterHeardEarly)
             && (is_vote || self.unpersisted.iter().any(|ready| ready.is_vote))
@@ -308,18 +309,18 @@ impl Node {
         }
         self.mirror(&save, facts);
         self.raw.advance_append_async(ready);
-        self.tell_state(facts);
+        self.report_state(facts);
 
-        // Commit alone need not be saved (raft's paper, figure 2, keeps it volatile): it rides along
+        // A new commit index alone need not be saved (raft's paper, figure 2, keeps it volatile): it is saved
         // with the next write.
         let needs_write = save.must_sync;
         let snapshot = save.snapshot.as_ref().map(|snapshot| snapshot.get_metadata().index);
         let votes_only = save.entries.is_empty() && save.snapshot.is_none();
         let mut release_now = false;
         if needs_write {
-            // R1: a change of term or vote alone is written without waiting for the disk.
+            // R1: a change of term or vote alone does not wait for the disk.
             release_now |= votes_only && self.flaws.has(Flaw::VoteNotPersisted);
-            // R3, M-14370: the leader's own copy counts before it is durable.
+            // R3, M-14370: the leader counts its own copy before it is durable.
             let own_copy_early = if self.is_alone() {
                 self.flaws.has(Flaw::AckBeforeFsyncSingle)
             } else {
@@ -331,7 +332,7 @@ impl Node {
             }
             turn.save = Some((job, save));
         }
-        // R2: a follower's acknowledgements leave before its entries are durable.
+        // R2: a follower's acknowledgements are sent before its entries are durable.
         if self.flaws.has(Flaw::AppendAckBeforeFsync) {
             let (early, rest) =
                 held.into_iter().partition(|m| m.get_msg_type() == MessageType::MsgAppendResponse);
@@ -352,7 +353,7 @@ impl Node {
         turn
     }
 
-    /// Brings the log in memory up to what the ready wants saved.
+    /// Applies what the ready needs saved to the log in memory.
     fn mirror(&mut self, save: &Save, facts: &mut Vec<Fact>) {
         let log = self.raw.mut_store();
         if let Some(snapshot) = &save.snapshot {
@@ -375,7 +376,7 @@ impl Node {
         };
         assert_eq!(at, 0, "job {job} ended before the job of an earlier ready: jobs must end in order");
         let mut number = 0;
-        // Those behind it that need no write of their own waited for it only.
+        // Later readies that need no write of their own waited only for this one.
         while let Some(ready) = self.unpersisted.front() {
             if ready.job.is_some_and(|other| other != job) {
                 break;
@@ -390,8 +391,8 @@ impl Node {
         persisted
     }
 
-    /// Tells changes of term, vote, role, leader and commit as facts.
-    pub(crate) fn tell_state(&mut self, facts: &mut Vec<Fact>) {
+    /// Reports changes of term, vote, role, leader and commit index as facts.
+    pub(crate) fn report_state(&mut self, facts: &mut Vec<Fact>) {
         let raft = &self.raw.raft;
         let role = match raft.state {
             StateRole::Follower => Role::Follower,
@@ -401,21 +402,23 @@ impl Node {
         };
         let commit = raft.raft_log.committed;
         let now = (raft.term, raft.vote, role, raft.leader_id, commit);
-        if now == self.told {
+        if now == self.reported {
             return;
         }
-        if (now.0, now.1, now.2, now.3) != (self.told.0, self.told.1, self.told.2, self.told.3) {
+        if (now.0, now.1, now.2, now.3)
+            != (self.reported.0, self.reported.1, self.reported.2, self.reported.3)
+        {
             facts.push(Fact::State { term: now.0, vote: now.1, role, leader: now.3 });
         }
-        if commit != self.told.4 {
+        if commit != self.reported.4 {
             let term = raft.raft_log.term(commit).unwrap_or(0);
             facts.push(Fact::Committed { index: commit, term });
         }
-        self.told = now;
+        self.reported = now;
     }
 }
 
-/// An entry as facts name it.
+/// An entry in the form that facts use.
 pub(crate) fn log_entry(entry: &Entry) -> LogEntry {
     let kind = entry.get_entry_type() as u64;
     LogEntry { index: entry.index, term: entry.term, digest: record::hash::digest(&entry.data) ^ kind }

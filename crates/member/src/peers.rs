@@ -1,12 +1,11 @@
-//! What members ask of each other beside raft, as etcd does by HTTP on the peer port: a lease is renewed
-//! or looked up at the leader, a learner is promoted by it, hashes are compared.
+//! Requests between members outside raft, for which etcd uses HTTP on the peer port: renewing a lease or
+//! reading its time left at the leader, promoting a learner, comparing hashes.
 //!
-//! A request that only the leader can serve is sent to it, and sent again every so often until it is
-//! answered or its time is over (`v3_server.go`, `LeaseRenew`). Copies do no harm: what they ask for is the
-//! same the second time. A promotion that was done by the first may be told "can only promote a learner" by
-//! the second, as in etcd.
+//! A request that only the leader can serve is sent to it and resent at intervals until it is answered or
+//! times out (`v3_server.go`, `LeaseRenew`). Copies are harmless: they ask for the same thing. If the first
+//! copy promoted a learner, the second may be answered "can only promote a learner", as in etcd.
 //!
-//! Invariant: bounded by the requests under way, which all end after the request time-out.
+//! Invariant: bounded by the requests in progress, which all end after the request time-out.
 
 use std::collections::BTreeMap;
 
@@ -15,19 +14,19 @@ use api::{Error, Request, Response};
 use crate::io::{Effects, PeerMessage};
 use crate::member::{Member, NOBODY};
 
-/// Numbers of operations that stand for another member's call have this bit.
+/// This bit marks operations that serve another member's call.
 const CALLED: u64 = 1 << 62;
-/// Numbers of operations of the member's own, which compares hashes, have this bit.
+/// This bit marks the member's own operations: comparisons of hashes.
 pub(crate) const OWN: u64 = 1 << 61;
-/// Pause before a call is sent again (`v3_server.go`: 50 ms between attempts).
+/// Pause before a call is resent (`v3_server.go`: 50 ms between attempts).
 const AGAIN: u64 = 50_000_000;
 
-/// The calls under way.
+/// The calls in progress.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
-    /// Own calls, by number.
+    /// This member's calls, by number.
     asked: BTreeMap<u64, Asked>,
-    /// What other members asked here: by the operation that serves it, who asked and their number.
+    /// Calls of other members: for each operation that serves one, the caller and its number.
     serving: BTreeMap<u64, (u64, u64)>,
     next: u64,
 }
@@ -37,21 +36,21 @@ struct Asked {
     /// The operation that waits for it.
     operation: u64,
     request: Request,
-    /// When its time is over.
+    /// When it times out.
     deadline: u64,
-    /// When to send it again.
+    /// When to resend it.
     again: u64,
-    /// To a certain member; `None` is to whoever leads.
+    /// The member to ask; `None` for the current leader.
     to: Option<u64>,
 }
 
 impl Calls {
-    /// When to look again, on the member's clock.
+    /// When to check again, on the member's clock.
     pub(crate) fn wake_at(&self) -> u64 {
         self.asked.values().map(|asked| asked.again.min(asked.deadline)).min().unwrap_or(u64::MAX)
     }
 
-    /// Empties everything; the operations that were under way.
+    /// Removes everything and returns the operations that were in progress.
     pub(crate) fn take_all(&mut self) -> Vec<u64> {
         self.serving.clear();
         std::mem::take(&mut self.asked).into_values().map(|asked| asked.operation).collect()
@@ -59,12 +58,12 @@ impl Calls {
 }
 
 impl Member {
-    /// Has the leader serve a request.
+    /// Asks the leader to serve a request.
     pub(crate) fn ask_leader(&mut self, operation: u64, request: Request) {
         self.ask(operation, request, None);
     }
 
-    /// Has a certain member serve a request.
+    /// Asks a certain member to serve a request.
     pub(crate) fn ask_member(&mut self, to: u64, operation: u64, request: Request) {
         self.ask(operation, request, Some(to));
     }
@@ -75,7 +74,7 @@ impl Member {
         self.calls.asked.insert(self.calls.next, Asked { operation, request, deadline, again: self.now, to });
     }
 
-    /// Another member says something beside raft.
+    /// Handles another member's message outside raft.
     pub(crate) fn peer(&mut self, from: u64, message: PeerMessage, effects: &mut Effects) {
         if self.has_left(from) && !matches!(message, PeerMessage::Removed) {
             effects.peers.push((from, PeerMessage::Removed));
@@ -89,14 +88,14 @@ impl Member {
                 self.serve_peer(operation, request, effects);
             }
             PeerMessage::Answer { id, result } => self.answered(id, result, effects),
-            PeerMessage::Removed => self.told_of_removal(),
+            PeerMessage::Removed => self.learned_of_removal(),
             PeerMessage::Hello => {}
         }
     }
 
     fn answered(&mut self, id: u64, result: Result<Response, Error>, effects: &mut Effects) {
         let Some(asked) = self.calls.asked.get_mut(&id) else { return };
-        // Whoever was asked does not lead any more: another attempt may find the one who does.
+        // The member that was asked no longer leads: another attempt may find the current leader.
         let moved_on = [Error::NotLeader, Error::NotPrimaryLessor, Error::LeaderChanged, Error::Stopped];
         if asked.to.is_none() && matches!(&result, Err(error) if moved_on.contains(error)) {
             asked.again = self.now + AGAIN;
@@ -107,7 +106,7 @@ impl Member {
         self.reply(asked.operation, result, effects);
     }
 
-    /// Sends what is due, and ends what took too long.
+    /// Sends calls that are due, and ends those that timed out.
     pub(crate) fn look_after_calls(&mut self, effects: &mut Effects) {
         if self.calls.wake_at() > self.now {
             return;
@@ -127,11 +126,11 @@ impl Member {
             if asked.again > now {
                 continue;
             }
-            // An answer that got lost is waited for a little longer than for one that says no.
+            // Wait a little longer for a lost answer than after a refusal.
             asked.again = now + 4 * AGAIN;
             match asked.to.unwrap_or(leader) {
                 0 => asked.again = now + AGAIN,
-                // It leads itself by now, but may have to apply its first entry yet.
+                // This member leads by now, but may still have to apply its first entry.
                 to if to == own && self.lessor.is_primary() => own_now.push(*id),
                 to if to == own => asked.again = now + AGAIN,
                 to => {
@@ -147,9 +146,9 @@ impl Member {
         }
     }
 
-    /// Looks for the others when the leader has been silent for two election timeouts: a learner that was
-    /// removed while it was cut off would never learn it otherwise, because learners never campaign. Whoever was
-    /// removed before it ever heard of a member knows those that it was told to join.
+    /// Contacts the others when the leader has been silent for two election timeouts: a learner that was
+    /// removed while it was cut off would otherwise never learn of it, because learners never campaign. A
+    /// member removed before it ever heard from another one knows the members in its initial configuration.
     pub(crate) fn look_for_others(&mut self, effects: &mut Effects) {
         let patience = 2 * self.config.settings.election_timeout();
         let leader = self.leadership.leader;
@@ -166,7 +165,7 @@ impl Member {
         effects.peers.extend(others.map(|id| (id, PeerMessage::Hello)));
     }
 
-    /// An operation ended: its answer goes to whoever asked.
+    /// An operation ended: sends its answer to the client or member that asked.
     pub(crate) fn reply(&mut self, operation: u64, result: Result<Response, Error>, effects: &mut Effects) {
         if operation == NOBODY {
             return;

@@ -1,9 +1,9 @@
-//! What the member makes durable beside raft's state: the backend's commits, snapshots of the log,
-//! snapshots from a leader.
+//! What the member makes durable besides raft's state: backend commits, snapshots of the log, snapshots from
+//! a leader.
 //!
-//! A backend commit is a synchronous section: it runs at once and is over when the driver says so
-//! ([`crate::io::Input::SectionDone`]). Only then its consistent index counts as durable, and only
-//! what the backend holds durably is ever dropped from the log (etcd issue 10219).
+//! A backend commit is a synchronous section: it runs at once and is finished when the driver says so
+//! ([`crate::io::Input::SectionDone`]). Only then does its consistent index count as durable, and only what
+//! the backend holds durably is ever dropped from the log (etcd issue 10219).
 //!
 //! Invariants: one section at a time; `durable <= committed index of the last commit <= applied`.
 
@@ -26,41 +26,41 @@ use crate::node::Save;
 use crate::snapshot_file::{SnapshotFile, Snapshots};
 use crate::wal::{Marker, Position, Wal};
 
-/// Where the member stands with its disk.
+/// The state of the member's disk work.
 #[derive(Debug, Default)]
 pub(crate) struct Persistence {
-    /// When the oldest change the backend does not hold was made, on the member's clock.
+    /// When the oldest change that the backend does not yet hold was made, on the member's clock.
     dirty_since: Option<u64>,
     /// Entries applied since the last commit.
     uncommitted: u64,
-    /// The section under way.
+    /// The section in progress.
     section: Option<Section>,
-    /// The consistent index that is durable.
+    /// The durable consistent index.
     durable: u64,
     /// The configuration at that index.
     durable_conf: ConfState,
-    /// Defragmentations that are asked for, by operation.
+    /// Requested defragmentations, by operation.
     defragment: Vec<u64>,
-    /// A copy of the backend that is to take its place.
+    /// A copy of the backend that will replace it.
     copy: Option<Backend>,
-    /// Index of the last snapshot of the log, marked in the WAL (or on its way there).
+    /// Index of the last snapshot of the log that is marked in the WAL (or is being marked).
     last_snapshot: u64,
-    /// The job that marks one, and its index.
+    /// The job that marks a snapshot, and its index.
     marking: Option<(u64, u64)>,
-    /// The job the disk works on.
+    /// The job in progress on the disk.
     in_flight: Option<u64>,
-    /// What has come up since it began: the next job, with one sync for all of it. etcd gets the same
-    /// from its raft loop, which waits for the disk while entries gather in the next Ready.
+    /// Operations that arrived since it started: the next job, with one sync for all of it. etcd gets the
+    /// same effect from its raft loop, which waits for the disk while entries gather in the next Ready.
     queued: Option<DiskJob>,
-    /// Ends of the WAL after each job.
+    /// End of the WAL after each job.
     positions: VecDeque<(u64, Position)>,
-    /// Snapshots from a leader that are on their way to the disk.
+    /// Snapshots from a leader that are being written to disk.
     incoming: VecDeque<Snapshot>,
-    /// The store came from a snapshot and must replace the backend's file.
+    /// The store came from a snapshot, which must replace the backend file.
     install: bool,
     files: Snapshots,
-    /// Snapshots on their way to followers. The log is not compacted meanwhile, or a follower would
-    /// need the next snapshot when it has the first.
+    /// Snapshots being sent to followers. The log is not compacted meanwhile, or a follower would need
+    /// another snapshot once it has the first.
     pub(crate) snapshots_in_flight: u32,
     /// When the next batch of a compaction's scrub is due, on the member's clock.
     scrub_at: Option<u64>,
@@ -69,12 +69,12 @@ pub(crate) struct Persistence {
 /// A synchronous use of the disk.
 #[derive(Debug)]
 enum Section {
-    /// A commit of the backend: its consistent index, the configuration at it, and whether it is the one
-    /// that says that a compaction is finished.
+    /// A backend commit: its consistent index, the configuration at that index, and whether it records that a
+    /// compaction is finished.
     Commit(u64, ConfState, bool),
-    /// The backend is copied.
+    /// The backend is being copied.
     Copy,
-    /// The copy takes the backend's place.
+    /// The copy is replacing the backend.
     Replace,
 }
 
@@ -96,7 +96,7 @@ impl Persistence {
         }
     }
 
-    /// An entry was applied.
+    /// Notes that an entry was applied.
     pub(crate) fn applied(&mut self, now: u64) {
         self.uncommitted += 1;
         self.dirty_since.get_or_insert(now);
@@ -107,12 +107,12 @@ impl Persistence {
         self.queued.as_ref().map_or(next, |job| job.id)
     }
 
-    /// Whether a leader's snapshot is on its way to the disk.
+    /// Whether a leader's snapshot is being written to disk.
     pub(crate) fn awaits_snapshot(&self) -> bool {
         !self.incoming.is_empty()
     }
 
-    /// Whether operations wait for the disk or are under way there.
+    /// Whether operations are queued or in progress.
     pub(crate) fn is_writing(&self) -> bool {
         self.in_flight.is_some() || self.queued.is_some()
     }
@@ -122,7 +122,7 @@ impl Persistence {
         let job = self.queued.get_or_insert(DiskJob { id, ops: Vec::new() });
         assert_eq!(
             job.id, id,
-            "operations of job {id} are added to the job that waits: was its number not asked for?"
+            "operations of job {id} are added to the queued job: was its number not taken from `next_job`?"
         );
         // One sync for several appends to the same file: the last one covers them all.
         if let [DiskOp::Append { path, .. }, DiskOp::Sync { .. }] = &ops[..]
@@ -151,7 +151,7 @@ impl Persistence {
         }
     }
 
-    /// When to look again, on the member's clock.
+    /// When to check again, on the member's clock.
     pub(crate) fn wake_at(&self, interval: u64) -> u64 {
         let commit = match (&self.section, self.dirty_since) {
             (None, Some(since)) => since.saturating_add(interval),
@@ -162,7 +162,7 @@ impl Persistence {
 }
 
 impl Member {
-    /// Hands the next job to the disk if it is free.
+    /// Starts the next job if the disk is free.
     pub(crate) fn flush(&mut self, effects: &mut Effects) {
         if self.persistence.in_flight.is_none()
             && let Some(job) = self.persistence.queued.take()
@@ -172,7 +172,7 @@ impl Member {
         }
     }
 
-    /// Adds operations that belong to no ready to the next job; its number.
+    /// Adds operations that belong to no ready to the next job and returns its number.
     fn write(&mut self, ops: Vec<DiskOp>) -> u64 {
         let id = self.persistence.next_job(self.next_job);
         self.next_job = self.next_job.max(id + 1);
@@ -180,7 +180,7 @@ impl Member {
         id
     }
 
-    /// Queues what saves a ready, as part of job `job`.
+    /// Queues the operations that save a ready, as part of job `job`.
     pub(crate) fn queue_save(&mut self, job: u64, save: Save, hard_state: &HardState, effects: &mut Effects) {
         let mut ops = Vec::new();
         self.pass(Failpoint::RaftBeforeSave, effects);
@@ -207,7 +207,7 @@ impl Member {
         self.persistence.section.is_none() && self.persistence.marking.is_none()
     }
 
-    /// Commits the backend when its time has come, scrubs, takes snapshots of the log.
+    /// Commits the backend when that is due, scrubs, takes snapshots of the log.
     pub(crate) fn look_after_backend(&mut self, effects: &mut Effects) {
         self.scrub(effects);
         if self.persistence.section.is_some() || effects.fatal.is_some() {
@@ -224,7 +224,7 @@ impl Member {
             .dirty_since
             .is_some_and(|since| self.now >= since + self.config.settings.backend_interval);
         let full = persistence.uncommitted >= self.config.settings.backend_limit;
-        // Whoever compacts physically waits for a commit that says it is done.
+        // A client that requested a physical compaction waits for a commit that records its end.
         let scrubbed = self.scrubbing.iter().any(|(_, revision, _)| self.store.is_scrubbed(*revision));
         if due || full || scrubbed || persistence.install || self.wants_log_snapshot() {
             self.commit_backend(effects);
@@ -300,7 +300,7 @@ impl Member {
             }
             Some(Section::Copy) => {
                 self.pass(Failpoint::DefragBeforeRename, effects);
-                // M-20271: whatever happens to the backend meanwhile, the copy replaces it later.
+                // M-20271: the copy replaces the backend later, whatever happens to it meanwhile.
                 if !self.config.flaws.has(Flaw::DefragVsSnapshotSwap) {
                     self.replace_by_copy(effects);
                 }
@@ -315,18 +315,19 @@ impl Member {
 
     // ---- defragmentation --------------------------------------------------------------------------
 
-    /// Copies the backend and puts the copy in its place, as soon as no section is under way.
+    /// Requests a defragmentation, which starts as soon as no section is in progress.
     pub(crate) fn ask_defragmentation(&mut self, operation: u64) {
         self.persistence.defragment.push(operation);
     }
 
-    /// A leader's snapshot goes first: it brings a file of its own.
+    /// A leader's snapshot goes first: it brings its own file.
     fn wants_defragmentation(&self) -> bool {
         let persistence = &self.persistence;
         !persistence.defragment.is_empty() && !persistence.install && persistence.marking.is_none()
     }
 
-    /// The next of its three steps: what is pending is committed, all is copied, the copy takes over.
+    /// The next of its three steps: commit what is pending, copy everything, replace the backend with the
+    /// copy.
     fn defragment(&mut self, effects: &mut Effects) {
         if self.persistence.copy.is_some() {
             return self.replace_by_copy(effects);
@@ -352,7 +353,7 @@ impl Member {
         effects.section = true;
     }
 
-    /// One batch of a compaction's scrub, if its time has come.
+    /// One batch of a compaction's scrub, if it is due.
     fn scrub(&mut self, effects: &mut Effects) {
         let compaction = self.store.compaction();
         if compaction.scheduled == compaction.finished {
@@ -377,7 +378,7 @@ impl Member {
         }
     }
 
-    // ---- snapshots of the own log -----------------------------------------------------------------
+    // ---- snapshots of the log ---------------------------------------------------------------------
 
     fn wants_log_snapshot(&self) -> bool {
         let persistence = &self.persistence;
@@ -406,8 +407,8 @@ impl Member {
         self.persistence.last_snapshot = index;
     }
 
-    /// A snapshot of the log is marked durably: drops what lies before it, but for what slow followers
-    /// may still ask for, and releases the segments nobody needs.
+    /// A snapshot of the log is durably marked: drops the entries before it, except those that slow followers
+    /// may still need, and releases unused segments.
     pub(crate) fn log_snapshot_saved(&mut self, job: u64, effects: &mut Effects) {
         let Some((_, index)) = self.persistence.marking.take_if(|(marking, _)| *marking == job) else {
             return;
@@ -428,14 +429,14 @@ impl Member {
 
     // ---- snapshots between members ----------------------------------------------------------------
 
-    /// Makes a snapshot of the state machine if raft waits for one to send.
+    /// Makes a snapshot of the state machine if raft needs one to send.
     pub(crate) fn offer_snapshot(&mut self) {
         if !self.node.log().wants_snapshot() {
             return;
         }
         let mut snapshot = Snapshot { data: self.encode_image(), ..Snapshot::default() };
         let mut conf_state = self.node.log().conf_state().clone();
-        // R13: the configuration that the member knew when it began.
+        // R13: the configuration at the time the member started.
         if self.config.flaws.has(Flaw::ConfStateMissingInSnapshot) {
             conf_state = crate::start::first_configuration(&self.config);
         }
@@ -445,9 +446,9 @@ impl Member {
         self.node.log_mut().offer_snapshot(snapshot);
     }
 
-    /// The leader's snapshots up to `durable` are durable: they replace the store now, and the
-    /// backend's file as soon as no section is under way. A crash in between finds the snapshot's file
-    /// and does it then. Later ones wait for their own job.
+    /// The leader's snapshots up to `durable` are durable: they replace the store now, and the backend file
+    /// as soon as no section is in progress. After a crash in between, the next start finds the snapshot's
+    /// file and finishes the job. Later snapshots wait for their own job.
     pub(crate) fn install_snapshots(&mut self, durable: u64, effects: &mut Effects) {
         while let Some(snapshot) =
             self.persistence.incoming.pop_front_if(|next| next.get_metadata().index <= durable)
@@ -455,7 +456,7 @@ impl Member {
             let marker = marker_of(&snapshot);
             assert!(
                 marker.index > self.applied.0,
-                "a snapshot at {} is to be installed on a member that applied {}: raft should have refused it",
+                "a snapshot at {} arrived at a member that has applied {}: raft should have refused it",
                 marker.index,
                 self.applied.0
             );
@@ -471,7 +472,7 @@ impl Member {
             }
             self.applied = (marker.index, marker.term);
             self.node.applied_to(marker.index);
-            self.tell_configuration(effects);
+            self.report_configuration(effects);
             effects.facts.push(Fact::SnapshotInstalled {
                 index: marker.index,
                 term: marker.term,
@@ -489,13 +490,13 @@ impl Member {
     }
 }
 
-/// A snapshot's place in the log.
+/// A snapshot's position in the log.
 pub(crate) fn marker_of(snapshot: &Snapshot) -> Marker {
     let metadata = snapshot.get_metadata();
     Marker { index: metadata.index, term: metadata.term, conf_state: metadata.get_conf_state().clone() }
 }
 
-/// What a commit says of the store's rows. `applied` is index and term of the last entry in it.
+/// The metadata of a commit. `applied` is the index and term of the last entry in it.
 pub(crate) fn meta_of(store: &Store, state: Bytes, applied: (u64, u64), conf_state: &ConfState) -> Meta {
     let conf_state = conf_state.write_to_bytes();
     let compaction = store.compaction();
@@ -509,7 +510,7 @@ pub(crate) fn meta_of(store: &Store, state: Bytes, applied: (u64, u64), conf_sta
     }
 }
 
-/// Entries as facts name them.
+/// Entries in the form that facts use.
 pub(crate) fn described(entries: &[Entry]) -> Vec<record::LogEntry> {
     entries.iter().map(crate::node::log_entry).collect()
 }

@@ -1,23 +1,23 @@
-//! The probes that parts of a member reached and that the member has not reported yet.
+//! The probes that parts of a member have reached and that the member has not yet reported.
 //!
-//! Behind a cell, because a question that changes nothing may reach one, too; a member is in one thread at a time.
+//! In a cell, because a read-only method may reach one too; a member is in one thread at a time.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use record::Probe;
 
-/// Probes reached since they were taken last.
+/// Probes reached since they were last taken.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Probes(RefCell<BTreeSet<Probe>>);
 
 impl Probes {
-    /// Notes a probe. Twice is once.
+    /// Records a probe. Recording it twice has no effect.
     pub(crate) fn reached(&self, probe: Probe) {
         self.0.borrow_mut().insert(probe);
     }
 
-    /// Those noted, which are forgotten.
+    /// Returns the recorded probes and forgets them.
     pub(crate) fn take(&mut self) -> BTreeSet<Probe> {
         std::mem::take(self.0.get_mut())
     }

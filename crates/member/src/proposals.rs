@@ -1,16 +1,16 @@
-//! Requests on their way through the log: those that wait for a leader, and those that were proposed.
+//! Requests that go through the log: those that wait for a leader, and those already proposed.
 //!
-//! Invariant: a proposed request is answered at most once, by its application here or by its time-out.
+//! Invariant: a proposed request is answered at most once, when it is applied here or when it times out.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::configuration::Proposed;
 
-/// What is handed to raft.
+/// What is proposed to raft.
 pub(crate) enum Payload {
     /// A request.
     Data(Vec<u8>),
-    /// A change of the configuration.
+    /// A configuration change.
     Change(Proposed),
 }
 
@@ -21,24 +21,24 @@ struct Pending {
     started: u64,
 }
 
-/// A request whose time is over.
+/// A request that timed out.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Expired {
     pub(crate) operation: u64,
-    /// When it came, on the member's clock.
+    /// When it arrived, on the member's clock.
     pub(crate) started: u64,
-    /// Whether it ever reached raft.
+    /// Whether it was ever proposed to raft.
     pub(crate) proposed: bool,
 }
 
-/// All requests on their way.
+/// All requests in progress.
 #[derive(Default)]
 pub(crate) struct Proposals {
     /// By raft request id.
     pending: BTreeMap<u64, Pending>,
-    /// Deadlines with ids, in order: all requests have the same time. Holds answered ones, too.
+    /// Deadlines with ids, in order: all requests have the same time-out. Includes answered ones.
     deadlines: VecDeque<(u64, u64)>,
-    /// Encoded requests that wait for a leader, as etcd's proposal channel does.
+    /// Encoded requests that wait for a leader, as in etcd's proposal channel.
     waiting: VecDeque<(u64, Payload)>,
 }
 
@@ -49,7 +49,7 @@ impl Proposals {
         self.waiting.push_back((id, payload));
     }
 
-    /// Whether any wait for raft.
+    /// Whether any request waits to be proposed.
     pub(crate) fn has_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
@@ -59,17 +59,17 @@ impl Proposals {
         self.waiting.pop_front()
     }
 
-    /// raft refused a request for good: its operation.
+    /// raft refused a request for good: returns its operation.
     pub(crate) fn refused(&mut self, id: u64) -> Option<u64> {
         self.pending.remove(&id).map(|pending| pending.operation)
     }
 
-    /// A request was applied here; its operation, if somebody still waits for it.
+    /// A request was applied here: returns its operation, if a client still waits for it.
     pub(crate) fn applied(&mut self, id: u64) -> Option<u64> {
         self.pending.remove(&id).map(|pending| pending.operation)
     }
 
-    /// Requests whose time is over.
+    /// Requests that have timed out.
     pub(crate) fn expired(&mut self, now: u64) -> Vec<Expired> {
         let mut expired = Vec::new();
         while let Some((deadline, id)) = self.deadlines.front().copied() {
@@ -92,12 +92,12 @@ impl Proposals {
         expired
     }
 
-    /// When to look again, on the member's clock.
+    /// When to check again, on the member's clock.
     pub(crate) fn wake_at(&self) -> u64 {
         self.deadlines.front().map_or(u64::MAX, |(deadline, _)| *deadline)
     }
 
-    /// Empties everything; the operations that were under way.
+    /// Removes everything and returns the operations that were in progress.
     pub(crate) fn take_all(&mut self) -> Vec<u64> {
         self.waiting.clear();
         self.deadlines.clear();

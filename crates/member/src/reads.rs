@@ -1,29 +1,29 @@
 //! Linearizable reads: etcd's read loop (`v3_server.go`, `linearizableReadLoop`).
 //!
-//! One ReadIndex is under way at a time; reads that come meanwhile wait for the next one. Once an
-//! index is confirmed its reads are answered when that index is applied. Every attempt uses a fresh
-//! context: with a context used twice, a heartbeat answer that was delayed since before the leader
-//! was deposed could confirm a later read (etcd issue 20418). An answer to an earlier attempt of the
-//! same reads is as good as one to the last: it was asked for after they came. Without that, reads
-//! would starve wherever a round trip takes longer than the time between two attempts.
+//! One ReadIndex is in progress at a time; reads that arrive meanwhile wait for the next one. Once an index
+//! is confirmed, its reads are answered when that index is applied. Every attempt uses a fresh context: if a
+//! context were used twice, a heartbeat response delayed since before the leader was deposed could confirm a
+//! later read (etcd issue 20418). A response to an earlier attempt for the same reads is as good as one to
+//! the last: that attempt, too, was made after they arrived. Without this rule, reads would starve wherever a
+//! round trip takes longer than the time between two attempts.
 //!
-//! Invariants: an operation is in exactly one of `waiting`, `current` and `confirmed`; in each list the deadlines never
-//! go back, since all reads have the same time.
+//! Invariants: an operation is in exactly one of `waiting`, `current` and `confirmed`; in each list the
+//! deadlines never decrease, since all reads have the same time-out.
 
 use std::collections::VecDeque;
 
 use api::Request;
 use bytes::Bytes;
 
-/// A read that waits.
+/// A pending read.
 #[derive(Debug)]
 pub(crate) struct Read {
     pub(crate) operation: u64,
     pub(crate) request: Request,
-    /// The token it came with: whose it is is found out when the read is answered, as etcd does it
-    /// (`doSerialize`), since this member may learn meanwhile that users are told apart.
+    /// Its token. The user is looked up when the read is answered, as in etcd (`doSerialize`), since
+    /// authentication may be enabled meanwhile.
     pub(crate) token: Option<Bytes>,
-    /// When its time inside the server is over, on the member's clock.
+    /// When it times out inside the server, on the member's clock.
     pub(crate) deadline: u64,
 }
 
@@ -31,12 +31,12 @@ pub(crate) struct Read {
 struct Current {
     /// The contexts of all attempts for these reads, newest last.
     contexts: Vec<u64>,
-    /// They are asked for again, with a fresh context, at this time.
+    /// When to retry with a fresh context.
     retry_at: u64,
     reads: Vec<Read>,
 }
 
-/// All reads that wait.
+/// All pending reads.
 #[derive(Debug, Default)]
 pub(crate) struct Reads {
     waiting: Vec<Read>,
@@ -51,7 +51,7 @@ impl Reads {
         self.waiting.push(read);
     }
 
-    /// Whether a ReadIndex should be asked for now.
+    /// Whether a ReadIndex should be requested now.
     pub(crate) fn wants_index(&self, now: u64) -> bool {
         match &self.current {
             Some(current) => now >= current.retry_at,
@@ -59,13 +59,13 @@ impl Reads {
         }
     }
 
-    /// The context of the last attempt, for whichever reads it was.
+    /// The context of the last attempt, for any reads.
     pub(crate) fn last_context(&self) -> Option<u64> {
         self.last
     }
 
-    /// A ReadIndex with this fresh context is asked for: another attempt for the reads under way, or
-    /// the first one for those that wait.
+    /// A ReadIndex was requested with this fresh context: another attempt for the current reads, or the first
+    /// one for those that wait.
     pub(crate) fn asked(&mut self, context: u64, retry_at: u64) {
         let waiting = &mut self.waiting;
         let current = self.current.get_or_insert_with(|| Current {
@@ -78,8 +78,8 @@ impl Reads {
         current.retry_at = retry_at;
     }
 
-    /// An index was confirmed; whether somebody waited for it. Answers to contexts given up meanwhile,
-    /// or asked for by an earlier incarnation, are nobody's.
+    /// An index was confirmed; returns whether a read waited for it. Responses to abandoned contexts, or to
+    /// those of an earlier incarnation, match no read.
     pub(crate) fn confirm(&mut self, context: u64, index: u64) -> bool {
         let waited_for = self.current.take_if(|current| current.contexts.contains(&context));
         let accepted = waited_for.is_some();
@@ -93,19 +93,19 @@ impl Reads {
         self.confirmed.remove(at).map(|(_, reads)| reads)
     }
 
-    /// The leader changed: the attempt under way is void, and etcd answers its reads with an error.
+    /// The leader changed: the current attempt is void, and etcd answers its reads with an error.
     pub(crate) fn leader_changed(&mut self) -> Vec<Read> {
         self.current.take().map(|current| current.reads).unwrap_or_default()
     }
 
-    /// The leader may answer now (its first entry is committed): ask again at once.
+    /// The leader can answer now (its first entry is committed): retry at once.
     pub(crate) fn retry_now(&mut self) {
         if let Some(current) = &mut self.current {
             current.retry_at = 0;
         }
     }
 
-    /// Reads whose time is over.
+    /// Reads that have timed out.
     pub(crate) fn expired(&mut self, now: u64) -> Vec<Read> {
         let mut over = Vec::new();
         if now < self.deadline() {
@@ -125,7 +125,7 @@ impl Reads {
         over
     }
 
-    /// Empties everything; the operations that were under way.
+    /// Removes everything and returns the operations that were in progress.
     pub(crate) fn take_all(&mut self) -> Vec<u64> {
         let Reads { waiting, current, confirmed, .. } = std::mem::take(self);
         let current = current.into_iter().flat_map(|current| current.reads);
@@ -133,13 +133,13 @@ impl Reads {
         waiting.into_iter().chain(current).chain(confirmed).map(|read| read.operation).collect()
     }
 
-    /// When to look again, on the member's clock.
+    /// When to check again, on the member's clock.
     pub(crate) fn wake_at(&self) -> u64 {
         let retry_at = self.current.as_ref().map_or(u64::MAX, |current| current.retry_at);
         self.deadline().min(retry_at)
     }
 
-    /// The first of all deadlines.
+    /// The earliest deadline.
     fn deadline(&self) -> u64 {
         let first = |reads: &Vec<Read>| reads.first().map_or(u64::MAX, |read| read.deadline);
         let current = self.current.as_ref().map_or(u64::MAX, |current| first(&current.reads));

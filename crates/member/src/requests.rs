@@ -1,8 +1,8 @@
-//! Requests of clients: which way each goes, and how those end that are never answered.
+//! Client requests: how each is handled, and what happens to those that time out.
 //!
-//! Reads go through ReadIndex or, if serializable, straight to the store; writes through the log; what
-//! only the leader knows goes to the leader; what only this member knows is answered here. Error texts
-//! and the attribution of time-outs are etcd's (`v3_server.go`, `parseProposeCtxErr`).
+//! Linearizable reads go through ReadIndex, serializable ones straight to the store; writes go through the
+//! log; what only the leader knows goes to the leader; what only this member knows is answered here. Error
+//! texts and the reasons given for time-outs are etcd's (`v3_server.go`, `parseProposeCtxErr`).
 
 use api::etcdserverpb::{
     AuthenticateRequest, InternalAuthenticateRequest, LeaseGrantRequest, MemberListResponse, ResponseHeader,
@@ -25,7 +25,7 @@ use crate::reads::Read;
 const SECRETS: keyed::Domain = keyed::Domain::new("member salts and tokens");
 
 impl Member {
-    /// A client asks.
+    /// A client's request.
     pub(crate) fn request(
         &mut self,
         operation: u64,
@@ -44,7 +44,7 @@ impl Member {
         }
         let who = match self.auth.who(token.map(|token| &token[..]), self.now) {
             Ok(who) => who,
-            // A login that this member has not applied yet.
+            // The token comes from a login that this member has not applied yet.
             Err(Error::InvalidAuthToken) if self.is_early(token) => {
                 let (token, until) = (token.cloned(), self.now + self.config.settings.request_timeout);
                 return self.early.push((operation, request, token, until));
@@ -65,7 +65,8 @@ impl Member {
         }
     }
 
-    /// Another member asks for something only this one can do. It has looked at the request already.
+    /// A request that another member forwards because only this one can serve it. The sender has already
+    /// checked it.
     pub(crate) fn serve_peer(&mut self, operation: u64, request: Request, effects: &mut Effects) {
         if self.stopping.is_some() {
             return self.reply(operation, Err(Error::Stopped), effects);
@@ -75,7 +76,7 @@ impl Member {
                 let result = self.hash_kv(request).map(Response::HashKv);
                 self.reply(operation, result, effects);
             }
-            // Whoever asks finds the one that leads by now.
+            // The sender will look for the current leader.
             _ if !self.node.is_leader() => self.reply(operation, Err(Error::NotLeader), effects),
             Request::LeaseTimeToLive(request) => {
                 self.pass(crate::failpoint::Failpoint::BeforeLookupWhenForwardLeaseTimeToLive, effects);
@@ -85,13 +86,13 @@ impl Member {
         }
     }
 
-    /// Whether a token was made by an entry that is still to be applied here.
+    /// Whether a token comes from an entry that is not yet applied here.
     fn is_early(&self, token: Option<&Bytes>) -> bool {
         let index = token.and_then(|token| crate::auth::token_index(token));
         index.is_some_and(|index| index > self.applied.0)
     }
 
-    /// Lets requests go on whose tokens have become known, and ends those that waited for too long.
+    /// Resumes requests whose tokens have become known, and ends those that waited too long.
     pub(crate) fn look_after_early(&mut self, effects: &mut Effects) {
         if self.early.is_empty() {
             return;
@@ -107,7 +108,7 @@ impl Member {
         }
     }
 
-    /// The keys of a lease, or of all.
+    /// The keys attached to a lease; for 0, those of all leases.
     pub(crate) fn keys_of(&self, lease: i64) -> Vec<Bytes> {
         let of = |(_, lease): (i64, &crate::mvcc::Lease)| lease.keys().cloned().collect::<Vec<_>>();
         match lease {
@@ -116,7 +117,7 @@ impl Member {
         }
     }
 
-    /// Sends a request on its way.
+    /// Starts handling a request.
     pub(crate) fn serve(
         &mut self,
         operation: u64,
@@ -135,7 +136,7 @@ impl Member {
         if let Some(serializable) = read {
             let read =
                 Read { operation, request, deadline: self.now + self.config.settings.request_timeout, token };
-            // R5: a linearizable read is answered like a serializable one, without asking a quorum.
+            // R5: a linearizable read is answered like a serializable one, without a quorum.
             return if serializable || self.config.flaws.has(Flaw::StaleReadNoQuorum) {
                 self.answer_read(read, effects)
             } else {
@@ -163,7 +164,7 @@ impl Member {
                 self.propose(operation, LeaseGrantRequest { id, ttl }.into(), who, effects);
             }
             Request::Downgrade(_) => self.reply(operation, Err(Error::NotCapable), effects),
-            // Users must be those of now (`v3_server.go`, `Authenticate`).
+            // The check must use the current users (`v3_server.go`, `Authenticate`).
             Request::Authenticate(_) => {
                 let deadline = self.now + self.config.settings.request_timeout;
                 self.reads.push(Read { operation, request, deadline, token: None });
@@ -176,7 +177,7 @@ impl Member {
         }
     }
 
-    /// A login, once this member knows all users there are.
+    /// A login, once this member has applied all changes of users.
     pub(crate) fn log_in(&mut self, operation: u64, request: AuthenticateRequest, effects: &mut Effects) {
         let checked = self.auth.check_password(&request.name, &request.password);
         match checked {
@@ -192,13 +193,13 @@ impl Member {
         }
     }
 
-    /// A number that looks like chance: for salts and tokens (rule R2).
+    /// A pseudo-random number for salts and tokens (rule R2).
     fn random(&mut self) -> u64 {
         let nth = self.fresh_id();
         keyed::Keyed::new(self.config.seed, SECRETS).draw(nth, 0).below(u64::MAX)
     }
 
-    /// Answers from what this member has.
+    /// Answers from this member's own state.
     pub(crate) fn answer_here(
         &mut self,
         operation: u64,
@@ -238,7 +239,7 @@ impl Member {
         let user = who.as_ref().map_or(("", 0), |who| (&who.user[..], who.revision));
         let own = operation == NOBODY || self.services.owns_request(operation);
         let internal = match &command {
-            // Of a grant it is told, too, which id the lease has: the client may have left that open.
+            // The sender of a grant also needs the lease id: the client may have left it open.
             Command::Request(request) if own || matches!(request, Request::LeaseGrant(_)) => {
                 Some(Box::new(request.clone()))
             }
@@ -258,17 +259,17 @@ impl Member {
         self.proposals.push(id, operation, self.now, deadline, Payload::Data(data));
     }
 
-    /// Proposes something that no client asked for.
+    /// Proposes a request that no client made.
     pub(crate) fn propose_internal(&mut self, request: Request, effects: &mut Effects) {
         self.propose_for(NOBODY, Command::Request(request), None, effects);
     }
 
-    /// The same for what no client could ask.
+    /// Proposes a command that no client could request.
     pub(crate) fn propose_command(&mut self, command: Command, effects: &mut Effects) {
         self.propose_for(NOBODY, command, None, effects);
     }
 
-    /// Hands waiting requests to raft while it knows a leader.
+    /// Proposes waiting requests while raft knows a leader.
     pub(crate) fn propose_waiting(&mut self, effects: &mut Effects) {
         while self.node.leader() != 0
             && let Some((id, payload)) = self.proposals.next_waiting()
@@ -285,9 +286,9 @@ impl Member {
 
     // ---- changes of the membership ----------------------------------------------------------------
 
-    /// A change of the membership is asked for.
+    /// A request to change the membership.
     fn change_members(&mut self, operation: u64, request: Request, effects: &mut Effects) {
-        // Only the leader knows how far a learner has come.
+        // Only the leader knows how far a learner has caught up.
         if matches!(request, Request::MemberPromote(_)) && !self.node.is_leader() {
             return self.ask_leader(operation, request);
         }
@@ -297,7 +298,7 @@ impl Member {
         }
     }
 
-    /// Several changes at once.
+    /// Several membership changes at once.
     pub(crate) fn reconfigure(&mut self, operation: u64, requests: &[Request], effects: &mut Effects) {
         let mut cluster = self.cluster.clone();
         let mut changes = Vec::new();
@@ -317,7 +318,7 @@ impl Member {
     fn propose_configuration(&mut self, operation: u64, change: &Change, effects: &mut Effects) {
         let id = self.fresh_id();
         let learners = &self.node.log().conf_state().learners;
-        // M-21737: what a learner is called matters more than what it is.
+        // M-21737: an update of a learner forgets that it is one.
         let forgets = self.config.flaws.has(Flaw::MemberUpdatePromotesLearner);
         let change = configuration::for_raft(id, change, |id| learners.contains(&id) && !forgets);
         effects.facts.push(Fact::Proposed { operation, request: id });
@@ -327,7 +328,7 @@ impl Member {
 
     // ---- time-outs --------------------------------------------------------------------------------
 
-    /// Ends the requests whose time inside the server is over.
+    /// Ends requests that have timed out inside the server.
     pub(crate) fn expire(&mut self, effects: &mut Effects) {
         for expired in self.proposals.expired(self.now) {
             self.logins.remove(&expired.operation);
@@ -343,7 +344,7 @@ impl Member {
         }
     }
 
-    /// To what etcd puts a proposal's time-out down.
+    /// The reason that etcd gives for a proposal's time-out.
     fn why_late(&self, started: u64) -> Error {
         let election = self.config.settings.election_timeout();
         if started >= self.leadership.since.saturating_sub(2 * election) && started <= self.leadership.since {
@@ -361,7 +362,7 @@ impl Member {
     }
 }
 
-/// What a learner answers (`v3rpc/util.go`, `isRPCSupportedForLearner`).
+/// Whether a learner answers it (`v3rpc/util.go`, `isRPCSupportedForLearner`).
 fn for_learners(request: &Request) -> bool {
     match request {
         Request::Status(_) => true,

@@ -1,16 +1,16 @@
-//! Snapshot files: `snap/{term:016x}-{index:016x}.snap`, one a snapshot, as in etcd
+//! Snapshot files: `snap/{term:016x}-{index:016x}.snap`, one per snapshot, as in etcd
 //! (`server/etcdserver/api/snap/snapshotter.go`).
 //!
-//! A file has its name only once its content is durable. It counts only where the write-ahead log has
-//! a marker for it, written later; without one the process died between the two.
+//! A file gets its name only once its content is durable. It counts only if the write-ahead log has a marker
+//! for it, written later; without one, the process died between the two.
 //!
 //! # Layout
 //!
-//! Numbers are little-endian: `snp1`, CRC-32C of all that follows (4), term (8), index (8), length (4)
-//! and protobuf of the configuration, the data.
+//! Numbers are little-endian: `snp1`, CRC-32C of all that follows (4), term (8), index (8), length (4) and
+//! protobuf of the configuration, the data.
 //!
-//! What it does not do: decide which state belongs to a snapshot. The data is the caller's; it may be
-//! empty where the backend holds the state.
+//! It does not decide which state belongs to a snapshot. The data is the caller's; it may be empty if the
+//! backend holds the state.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use protobuf::Message as _;
@@ -19,7 +19,7 @@ use raft::eraftpb::ConfState;
 use crate::disk::{Disk, DiskError, DiskOp, Path, read_all};
 use crate::wal::Marker;
 
-/// The snapshots' directory.
+/// The directory of snapshot files.
 pub const DIR: &str = "snap";
 /// How many snapshot files are kept. etcd: `--max-snapshots`.
 pub const KEPT: usize = 5;
@@ -29,13 +29,13 @@ const MAGIC: &[u8; 4] = b"snp1";
 /// A snapshot.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SnapshotFile {
-    /// What it covers.
+    /// The position it covers.
     pub marker: Marker,
-    /// The state, as the caller encodes it.
+    /// The state, as encoded by the caller.
     pub data: Bytes,
 }
 
-/// The snapshot files there are.
+/// The existing snapshot files.
 #[derive(Debug, Default)]
 pub struct Snapshots {
     /// Term and index, ascending.
@@ -43,10 +43,10 @@ pub struct Snapshots {
 }
 
 impl Snapshots {
-    /// Looks through the directory and reads the newest snapshot that `markers` has and that is whole.
+    /// Scans the directory and reads the newest intact snapshot that is in `markers`.
     ///
-    /// A file that is not whole is renamed `.broken` and the next older one is tried, as etcd does. The
-    /// log then has to reach back that far; if it does not, its recovery says so.
+    /// A damaged file is renamed `.broken` and the next older one is tried, as in etcd. The log then has to
+    /// reach back that far; if it does not, its recovery reports that.
     ///
     /// # Errors
     /// The disk's.
@@ -78,8 +78,8 @@ impl Snapshots {
         Ok((snapshots, None))
     }
 
-    /// Saves a snapshot, and removes the oldest files beyond [`KEPT`]. Once the operations are done the
-    /// file is durable, name and all, and may be marked in the log.
+    /// Saves a snapshot, and removes the oldest files beyond [`KEPT`]. Once the operations are done, the file
+    /// and its name are durable, and it may be marked in the log.
     pub fn save(&mut self, snapshot: &SnapshotFile, ops: &mut Vec<DiskOp>) {
         let Marker { term, index, .. } = snapshot.marker;
         let path = path(term, index);
@@ -93,9 +93,9 @@ impl Snapshots {
             self.files.insert(at, (term, index));
             at
         });
-        // Never this one, however many newer files there are that no marker speaks for.
+        // Never this one, however many newer files without a marker there are.
         let surplus = self.files.len().saturating_sub(KEPT).min(at);
-        // Not synced: a file that comes back is removed again by a later save.
+        // Not synced: a file that comes back is removed by a later save.
         ops.extend(
             self.files.drain(..surplus).map(|(term, index)| DiskOp::Remove { path: self::path(term, index) }),
         );

@@ -1,8 +1,8 @@
-//! A member's start: a first one, or recovery from what is on the disk.
+//! A member's start: the first one, or recovery from disk.
 //!
-//! Recovery reads the log and the backend, brings them together (a snapshot's file stands in for a
-//! backend that is behind it), and hands raft the entries after the log's last usable marker. All of
-//! it is one synchronous section: until it is over, the member must not be spoken to.
+//! Recovery reads the log and the backend, reconciles them (a snapshot file replaces a backend that is behind
+//! it), and hands raft the entries after the log's last usable marker. All of it is one synchronous section:
+//! until it is done, the member must get no input.
 
 use std::sync::Arc;
 
@@ -36,28 +36,28 @@ use crate::snapshot_file::Snapshots;
 use crate::wal::{self, Marker, Replay, Wal, WalError};
 use crate::watch::Hub;
 
-/// The backend's file.
+/// Name of the backend file.
 const BACKEND: &str = "backend.redb";
-/// Term of the entries that made the first configuration. etcd puts one for each member into the log
-/// before the first election; here the log begins behind them.
+/// Term of the entries of the first configuration. etcd puts one for each member into the log before the
+/// first election; here the log starts after them.
 const BOOTSTRAP_TERM: u64 = 1;
 
 /// Why a member does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The disk failed. It may work the next time.
+    /// The disk failed. A later start may work.
     #[error(transparent)]
     Disk(#[from] DiskError),
-    /// The log.
+    /// The log cannot be used.
     #[error(transparent)]
     Wal(WalError),
-    /// The backend.
+    /// The backend cannot be used.
     #[error(transparent)]
     Backend(BackendError),
-    /// The store's rows are not what a store wrote.
-    #[error("the backend's rows make no sense: {0}")]
+    /// The backend's rows are not what a store wrote.
+    #[error("the backend's rows are invalid: {0}")]
     Store(#[from] Damaged),
-    /// Log and backend do not fit together.
+    /// Log and backend do not match.
     #[error(
         "the backend holds everything up to entry {backend}, the log {what}: one of the two lost what was durable"
     )]
@@ -67,18 +67,18 @@ pub enum StartError {
         /// What the log holds.
         what: String,
     },
-    /// The disk is empty, and this is not the first start.
+    /// The disk is empty, but this is not the first start.
     #[error(
         "the data directory is empty, but this member has already been bootstrapped: its votes and acknowledgements are gone; remove it from the cluster and add it as a new member"
     )]
     LostDisk,
-    /// The member was removed from the cluster, and knows it.
+    /// The member was removed from the cluster, and knows that.
     #[error("this member has been removed from the cluster permanently")]
     Removed,
 }
 
 impl StartError {
-    /// Whether another start must fail in the same way.
+    /// Whether every later start will fail in the same way.
     pub fn is_lasting(&self) -> bool {
         match self {
             StartError::Disk(_) | StartError::Wal(WalError::Disk(_)) => false,
@@ -101,7 +101,7 @@ impl From<BackendError> for StartError {
     }
 }
 
-/// What was found on the disk, put together.
+/// The state found on disk.
 struct Found {
     wal: Wal,
     backend: Backend,
@@ -118,10 +118,10 @@ struct Found {
 }
 
 impl Member {
-    /// Starts a member on `disk` at `now` of its own clock.
+    /// Starts a member on `disk` at `now` on its own clock.
     ///
     /// # Errors
-    /// The disk fails, or what is on it must not be trusted.
+    /// The disk fails, or its content cannot be trusted.
     pub fn start(
         config: Config,
         now: u64,
@@ -132,7 +132,7 @@ impl Member {
             Ok(replay) => recover(&config, &disk, replay)?,
             Err(WalError::Empty) if config.bootstrap => bootstrap(&config, &disk)?,
             Err(WalError::Empty) => return Err(StartError::LostDisk),
-            // What a crash left of a first start that never ended promised nothing: begin again.
+            // A first start that crashed before its end has promised nothing: start over.
             Err(WalError::Damaged(_)) if config.bootstrap => {
                 let mut found = bootstrap(&config, &disk)?;
                 found.probes.push(Probe::FirstStartBegunAgain);
@@ -168,11 +168,11 @@ impl Member {
         let conf_state = found.log.conf_state().clone();
         let persistence = Persistence::new(found.applied.0, conf_state, found.marker, found.files, scrubbing);
         let mut node = Node::new(&config, found.log, found.applied.0);
-        // A cluster of one has nobody to wait for.
+        // A cluster of one need not wait for other members.
         if node.is_alone() {
             node.campaign();
         }
-        // What recovery wrote is durable already; nothing of it is a change.
+        // What recovery wrote is already durable; none of it counts as a change.
         let _ = found.store.take_changes();
         let mut member = Member {
             next_tick: now + config.settings.heartbeat_interval,
@@ -220,18 +220,18 @@ impl Member {
                 *state_hash = hash;
             }
         }
-        member.tell_configuration(effects);
+        member.report_configuration(effects);
         Ok(member)
     }
 }
 
-/// The configuration the cluster begins with; one that joins knows of none.
+/// The cluster's initial configuration; empty for a member that joins.
 pub(crate) fn first_configuration(config: &Config) -> ConfState {
     let voters = if config.join { Vec::new() } else { config.peers.iter().map(|peer| peer.id).collect() };
     ConfState { voters, ..ConfState::default() }
 }
 
-/// The first start: an empty store, and a log that begins behind the first configuration.
+/// The first start: an empty store, and a log that starts after the first configuration.
 fn bootstrap(config: &Config, disk: &Arc<dyn Disk>) -> Result<Found, StartError> {
     for dir in [wal::DIR, crate::snapshot_file::DIR, crate::backend::DIR] {
         for name in disk.list(dir)? {
@@ -240,7 +240,7 @@ fn bootstrap(config: &Config, disk: &Arc<dyn Disk>) -> Result<Found, StartError>
         disk.perform(&DiskOp::SyncDir { path: dir.into() })?;
     }
     let conf_state = first_configuration(config);
-    // One that joins begins with nothing at all: the leader's first word to it is a snapshot.
+    // A member that joins starts with nothing at all: the leader first sends it a snapshot.
     let (index, term, peers) = if config.join {
         (0, 0, &[][..])
     } else {
@@ -260,7 +260,7 @@ fn bootstrap(config: &Config, disk: &Arc<dyn Disk>) -> Result<Found, StartError>
     let (mut backend, _) = Backend::open(Arc::clone(disk), BACKEND)?;
     let meta = meta_of(&store, encode_rest(&cluster, &auth), (marker.index, marker.term), &conf_state);
     backend.commit(crate::backend::Batch { puts: &rows_of(&mut store), deletes: &[], meta: &meta })?;
-    // The log last: where it exists, the rest is complete.
+    // The log last: if it exists, the rest is complete.
     let mut ops = Vec::new();
     let (wal, _) = Wal::create(&marker, &hard_state, config.settings.wal_segment_bytes, &mut ops);
     for op in &ops {
@@ -280,7 +280,7 @@ fn recover(config: &Config, disk: &Arc<dyn Disk>, replay: Replay) -> Result<Foun
     let (mut cluster, mut auth) = decode_rest(loaded.meta.state.clone(), config)?;
     let mut store = store_of(loaded, config.flaws)?;
     let mut probes = Vec::new();
-    // A snapshot was saved and marked, but the backend's file was not replaced any more.
+    // A snapshot was saved and marked, but the backend file was not replaced before the crash.
     if let Some(snapshot) = snapshot.filter(|snapshot| snapshot.marker.index > applied.0) {
         probes.push(Probe::RecoveredFromSnapshotFile);
         let image = Image::decode(snapshot.data, config)?;
@@ -308,7 +308,7 @@ fn recover(config: &Config, disk: &Arc<dyn Disk>, replay: Replay) -> Result<Foun
         return Err(StartError::Apart { backend: applied.0, what: format!("ends at entry {last}") });
     }
     let mut hard_state = recovered.hard_state;
-    // A commit index is not saved by itself. What the store holds was committed.
+    // A commit index alone is not saved. What the store holds was committed.
     hard_state.commit = hard_state.commit.max(applied.0);
     let log = Log::new((marker.index, marker.term), recovered.entries, hard_state, conf_state);
     let (wal, marker) = (recovered.wal, marker.index);
@@ -318,12 +318,12 @@ fn recover(config: &Config, disk: &Arc<dyn Disk>, replay: Replay) -> Result<Foun
 fn store_of(loaded: Loaded, flaws: Flaws) -> Result<Store, Damaged> {
     let compaction =
         Compaction { scheduled: loaded.meta.scheduled_compact, finished: loaded.meta.finished_compact };
-    // Keys of leases have 8 bytes, those of the history 17 and more.
+    // Keys of leases have 8 bytes, those of the history 17 or more.
     let (leases, rows): (Vec<_>, Vec<_>) = loaded.rows.into_iter().partition(|(key, _)| key.len() == 8);
     Store::from_rows_with(Saved { rows, leases, compaction }, flaws)
 }
 
-/// Puts a snapshot's state into the backend in place of what it holds.
+/// Replaces the backend's content with a snapshot's state.
 fn install(
     backend: &mut Backend,
     store: &mut Store,

@@ -1,4 +1,4 @@
-//! Streams of watchers between the hub and the transport.
+//! Watch streams between the hub and the transport.
 
 use crate::failpoint::Failpoint;
 use crate::io::Effects;
@@ -9,7 +9,7 @@ use api::etcdserverpb::watch_request::RequestUnion;
 use bytes::Bytes;
 
 impl Member {
-    /// A client says something on a stream.
+    /// A client's request on a stream.
     pub(crate) fn watch(
         &mut self,
         stream: u64,
@@ -35,7 +35,7 @@ impl Member {
         who.is_ok_and(|who| self.auth.permit_range(&who.unwrap_or_default(), key, end).is_ok())
     }
 
-    /// What the hub has for the transport, and for the member's own services.
+    /// Passes on what the hub has for the transport and for the member's own services.
     pub(crate) fn look_after_watches(&mut self, effects: &mut Effects) {
         if self.hub.is_idle() {
             return;

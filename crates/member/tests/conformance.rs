@@ -1,11 +1,11 @@
-//! What a real etcd answered, the store answers too, word for word.
+//! The store gives the same answers as a real etcd, word for word.
 //!
-//! Each file is a history of one client with a fresh single-member etcd (`tests/data/conformance`).
-//! A request is checked and applied as a member does it, and the whole answer is compared.
+//! Each file is a history of one client with a fresh single-member etcd (`tests/data/conformance`). Each
+//! request is checked and applied as a member does it, and the whole answer is compared.
 //!
-//! Not compared: who answered (cluster, member and term of a header), how much of a lease's time is
-//! left, the order of the keys of a lease. Compared, although etcd leaves it open, is the order of
-//! ties in a sorted range: up to twelve pairs etcd's sort keeps them in the order of their keys.
+//! Not compared: header fields that identify the server (cluster, member and term), the time left of a lease,
+//! the order of a lease's keys. Compared, although etcd leaves it open: the order of ties in a sorted range.
+//! Up to twelve pairs, etcd's sort keeps them in key order.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use etcdsim_member::apply::{apply, check_request};
 use etcdsim_member::mvcc::Store;
 use serde_json::Value;
 
-/// Names another folder of recordings.
+/// Environment variable that names another folder of recordings.
 const FOLDER: &str = "ETCDSIM_CONFORMANCE_DIR";
 
 /// etcd's default.
@@ -44,7 +44,7 @@ fn answers_are_those_of_a_real_etcd() {
     assert!(failures.is_empty(), "{} answers differ, first\n{shown}", failures.len());
 }
 
-/// What a file's answers and ours differ in.
+/// The differences between a file's answers and ours.
 fn replay(file: &Path) -> Vec<String> {
     let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let (mut store, mut count, mut failures) = (Store::new(), 0, Vec::new());
@@ -82,7 +82,7 @@ fn recorded(rpc: &str, line: &Value) -> Result<Answer, JsonError> {
     }
 }
 
-/// The response without what may differ.
+/// The response without the parts that may differ.
 fn comparable(mut response: Response) -> Response {
     if let Some(header) = response.header_mut() {
         header.cluster_id = 0;

@@ -1,4 +1,4 @@
-//! A snapshot of one cluster begins another one, with everything but its members.
+//! A snapshot of one cluster initializes another one, with everything except its members.
 
 use std::sync::Arc;
 
@@ -30,9 +30,9 @@ impl Alone {
         alone
     }
 
-    /// Gives an input and all that follows from it; what came out for clients.
+    /// Handles an input and all that follows from it; returns the effects for clients.
     fn settle(&mut self, input: Input) -> Effects {
-        let mut told = Effects::default();
+        let mut collected = Effects::default();
         let mut inputs = vec![input];
         while let Some(input) = inputs.pop() {
             let mut effects = Effects::default();
@@ -42,17 +42,18 @@ impl Alone {
             if effects.section {
                 inputs.insert(0, Input::SectionDone);
             }
-            told.replies.extend(effects.replies);
-            told.snapshots.extend(effects.snapshots);
+            collected.replies.extend(effects.replies);
+            collected.snapshots.extend(effects.snapshots);
         }
-        told
+        collected
     }
 
     fn ask(&mut self, request: impl Into<Request>) -> Response {
         self.operations += 1;
         let operation = self.operations;
-        let told = self.settle(Input::Request { operation, request: request.into(), token: None });
-        let (answered, result) = told.replies.into_iter().next().expect("a cluster of one answers at once");
+        let collected = self.settle(Input::Request { operation, request: request.into(), token: None });
+        let (answered, result) =
+            collected.replies.into_iter().next().expect("a cluster of one answers at once");
         assert_eq!(answered, operation);
         result.expect("a good request")
     }
@@ -68,16 +69,16 @@ impl Alone {
 }
 
 #[test]
-fn a_snapshot_begins_a_new_cluster() {
+fn a_snapshot_initializes_a_new_cluster() {
     let mut first = Alone::start(1, None);
     first.ask(LeaseGrantRequest { id: 7, ttl: 60 });
     for nth in 0..1_000 {
         let (key, value) = (format!("k{}", nth % 300).into(), Bytes::from(vec![b'v'; nth]));
         first.ask(PutRequest { key, value, lease: 7, ..PutRequest::default() });
     }
-    let told = first.settle(Input::Snapshot { stream: 1, token: None });
-    let (_, stream) = told.snapshots.into_iter().next().expect("a snapshot");
-    let pieces: Vec<_> = stream.expect("nobody forbids it").collect();
+    let collected = first.settle(Input::Snapshot { stream: 1, token: None });
+    let (_, stream) = collected.snapshots.into_iter().next().expect("a snapshot");
+    let pieces: Vec<_> = stream.expect("it is permitted").collect();
     assert!(pieces.len() > 2 && pieces.iter().all(|piece| piece.blob.len() <= 32 << 10));
     assert_eq!((pieces[pieces.len() - 1].blob.len(), pieces[pieces.len() - 2].remaining_bytes), (32, 0));
 

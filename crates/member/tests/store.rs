@@ -1,5 +1,5 @@
-//! A store that is saved, scrubbed, restarted and sent as a snapshot at any moment stays the store
-//! it would have been without all that.
+//! A store that is saved, scrubbed, restarted and sent as a snapshot at any moment equals the store it would
+//! have been without all that.
 
 use std::collections::BTreeMap;
 
@@ -21,13 +21,13 @@ use proptest::sample::select;
 #[derive(Clone, Debug)]
 enum Step {
     Apply(Request),
-    /// The leader tells what is left of a lease: its id, seconds.
+    /// The leader's checkpoint of a lease: its id and the seconds left.
     Checkpoint(i64, i64),
-    /// A compaction, so many revisions back from the present.
+    /// A compaction, that many revisions before the current one.
     Compact(i64),
     /// The backend commits.
     Save,
-    /// A batch of the scrub of so many rows.
+    /// A scrub batch of that many rows.
     Scrub(u32),
     /// The process dies, reads its backend and applies the log from there on.
     Restart,
@@ -39,7 +39,7 @@ fn key() -> impl Strategy<Value = Bytes> {
     select(vec!["a", "b", "ba", "c"]).prop_map(Bytes::from)
 }
 
-/// Mostly one key; often all from a key on, behind which etcd does not look for duplicates.
+/// Mostly one key; often all from a key on, after which etcd does not check for duplicates.
 fn range_end() -> impl Strategy<Value = Bytes> {
     select(vec!["", "", "b", "c", "\0", "\0"]).prop_map(Bytes::from)
 }
@@ -87,7 +87,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What a backend keeps of a store.
+/// A store's rows in the backend.
 #[derive(Default)]
 struct Backend {
     rows: BTreeMap<Bytes, Bytes>,
@@ -117,34 +117,34 @@ impl Backend {
     }
 }
 
-/// All that can be read at `from` and after it: each revision's pairs, and the changes between them.
+/// All that can be read from `from` on: each revision's pairs, and the changes between them.
 fn visible(store: &Store, from: i64) -> (Vec<Vec<KeyValue>>, Vec<(Revision, KeyValue)>) {
     let pairs = |at| store.live(KeyRange::From(b""), at).map(|at| store.row(at).clone()).collect();
     let changes = store.history(from).map(|(at, row)| (at, row.clone()));
     ((from..=store.revision()).map(pairs).collect(), changes.collect())
 }
 
-/// The leases with their TTLs, what is left of those, and their keys.
+/// The leases with their TTLs, the time left of those, and their keys.
 fn leases(store: &Store) -> Vec<(i64, i64, i64, Vec<Bytes>)> {
     let all = |(id, lease): (i64, &Lease)| (id, lease.ttl, lease.remaining, lease.keys().cloned().collect());
     store.leases().map(all).collect()
 }
 
-/// What is replicated.
+/// Replicated operations.
 #[derive(Clone, Debug)]
 enum Entry {
     Request(Request),
     Checkpoint(i64, i64),
 }
 
-/// A store of the steps, and two that show what it must be.
+/// The store under test, and two reference stores.
 #[derive(Default)]
 struct Trial {
     store: Store,
     backend: Backend,
     /// What was applied since the backend last committed.
     log: Vec<Entry>,
-    /// Applied the same requests and nothing else happened to it.
+    /// Has applied the same requests without any disturbance.
     undisturbed: Store,
     /// The same without compactions.
     uncompacted: Store,
@@ -212,8 +212,8 @@ fn after(steps: &[Step]) -> Store {
     trial.store
 }
 
-/// The backend may hold a put when its tombstone is compacted away before it was ever saved. Without
-/// the tombstone a restart would find the key alive.
+/// The backend may hold a put whose tombstone is compacted before it was ever saved. Without the tombstone,
+/// the key would exist again after a restart.
 #[test]
 fn a_tombstone_reaches_the_backend_even_if_compacted_at_once() {
     let key = Bytes::from("a");
@@ -231,7 +231,7 @@ fn a_tombstone_reaches_the_backend_even_if_compacted_at_once() {
     trial.judge();
 }
 
-/// Members whose leases differ in nothing but a checkpoint are not equal: the next leader is one of them.
+/// Members whose leases differ only in a checkpoint are not equal: either may be the next leader.
 #[test]
 fn a_checkpoint_is_part_of_the_state() {
     let mut store = Store::new();
@@ -270,7 +270,7 @@ proptest! {
     }
 
     #[test]
-    fn the_backend_ends_with_no_more_than_the_store_holds(steps in vec(step(), 0..60)) {
+    fn the_backend_ends_with_no_more_rows_than_the_store(steps in vec(step(), 0..60)) {
         let mut trial = Trial::default();
         steps.iter().for_each(|step| trial.take(step));
         while trial.store.scrub_step(1) {}
@@ -297,7 +297,7 @@ proptest! {
         prop_assert!(Store::decode_snapshot(bytes.into()).is_err());
     }
 
-    /// A checksum can be right over the wrong bytes: of another version, or of a flawed member.
+    /// A checksum can be right for the wrong bytes: those of another version, or of a flawed member.
     #[test]
     fn no_bytes_make_it_panic(
         steps in vec(step(), 0..30),

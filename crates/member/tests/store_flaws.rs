@@ -1,4 +1,4 @@
-//! The store's flaws, each in its shortest schedule, beside what the store does without it.
+//! The store's flaws, each in its shortest schedule, next to the store's behavior without it.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ fn delete(store: &mut Store, key: &'static str) {
     assert_eq!(store.write().delete(KeyRange::Single(key.as_bytes())), 1);
 }
 
-/// What a backend keeps of a store.
+/// A store's rows in the backend.
 #[derive(Clone, Default)]
 struct Backend {
     rows: BTreeMap<Bytes, Bytes>,
@@ -53,8 +53,8 @@ fn changes(store: &Store, from: i64) -> Vec<(i64, &[u8])> {
     store.history(from).map(|(at, row)| (at.main, &row.key[..])).collect()
 }
 
-/// A key that is put and deleted, a compaction to the deletion, a crash after the first of its
-/// batches: what a restart finds.
+/// Puts and deletes a key, compacts to the deletion, and crashes after the compaction's first batch: returns
+/// what a restart finds.
 fn restarted_within_a_compaction_to_the_last_deletion(flaws: Flaws) -> Store {
     let (mut store, mut backend) = (Store::new(), Backend::default());
     store.set_flaws(flaws);
@@ -72,7 +72,7 @@ fn a_restart_within_a_compaction_may_go_back_in_revisions() {
     assert_eq!(restarted(Flaws::default()).revision(), 3);
     let flawed = restarted(only(Flaw::RestoreRevFromIndex));
     assert_eq!((flawed.revision(), flawed.compact_revision()), (1, -1));
-    // The other half of it is another flaw, which by itself does not make revisions go back.
+    // Half of this flaw is another flaw, which alone does not make the revision decrease.
     assert_eq!(restarted(only(Flaw::TombstoneDroppedAtCompactRev)).revision(), 3);
 }
 
@@ -100,7 +100,7 @@ fn a_restart_may_lose_the_deletion_at_the_compact_revision() {
     put(&mut store, "a");
     delete(&mut store, "a");
     put(&mut store, "b");
-    // The put goes, the deletion stands alone.
+    // The put is removed, the deletion stays alone.
     store.compact(3).unwrap();
     while store.scrub_step(1) {}
     backend.write(store.take_changes());

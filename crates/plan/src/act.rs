@@ -1,10 +1,10 @@
-//! What one step of a client does. Most are one request; the others are a few requests that depend on
-//! what the client saw before: all of it a function of the plan and of the answers.
+//! One step of a client. Most steps are one request; the others are a few requests that depend on what the
+//! client saw before. Everything is a function of the plan and of the answers.
 //!
-//! What they leave behind for later acts (revisions, copies of parts of the store, leases, locks,
-//! watchers) is the client's *memory*. Clients of one program share one ([`crate::Client::part_of`]).
+//! What they leave behind for later acts (revisions, copies of parts of the store, leases, locks, watchers)
+//! is the client's *memory*. Clients of one program share one ([`crate::Client::part_of`]).
 //!
-//! Their text form is in `operation`, what they do request by request in `world/src/clients`.
+//! Their text form is in `operation`, their requests are in `world/src/clients`.
 
 use api::Request;
 use api::etcdserverpb::{DeleteRangeRequest, PutRequest, RangeRequest};
@@ -13,49 +13,49 @@ use record::Nanos;
 
 use crate::PlannedOperation;
 
-/// As the mod revision of a compare (as is any below 0): the mod revision of the compare's key as
-/// this client last saw it in an answer, 0 where it saw none. It makes a compare-and-swap of a txn
-/// that was planned before anyone could know the revision.
+/// As the mod revision of a compare (like any value below 0): the mod revision of the compare's key as this
+/// client last saw it in an answer, 0 if it saw none. This makes a compare-and-swap of a txn that was planned
+/// before the revision could be known.
 pub const SEEN: i64 = -1;
 
-/// As the revision of a range: the newest revision this client has seen. As a lease of a put,
-/// a keep-alive, a revocation or a time-to-live: the lease this client was granted last, 0 where there was none.
+/// As the revision of a range: the newest revision this client has seen. As a lease of a put, a keep-alive, a
+/// revocation or a time-to-live: the lease this client was granted last, 0 if there was none.
 pub const LAST: i64 = i64::MIN;
 
 /// One step of a client.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Act {
-    /// One request. A revision of -1, -2, … in a Range or Compact stands for "that many below the
-    /// newest revision this client has seen"; [`SEEN`] and [`LAST`] stand for what they say.
+    /// One request. A revision of -1, -2, … in a Range or Compact means "that many below the newest revision
+    /// this client has seen"; [`SEEN`] and [`LAST`] are placeholders too.
     Request(Request),
-    /// One request as it stands, where even a negative revision means itself.
+    /// One request, taken literally: even a negative revision means itself.
     Literal(Request),
     /// Opens a watcher.
     Watch(Watch),
     /// Lists keys, then keeps a copy of them up to date by a watch, as a reflector of Kubernetes does.
-    /// Where history was compacted away it lists anew.
+    /// If history was compacted, it lists again.
     Follow(Follow),
-    /// Cancels a watcher, by the name it was opened with. Nothing where there is none.
+    /// Cancels a watcher, by the name it was opened with. Does nothing if there is none.
     Cancel {
         /// The watcher.
         watcher: u32,
     },
-    /// Asks a stream how far it is. Nothing where it is not open.
+    /// Requests progress on a stream. Does nothing if it is not open.
     Progress {
         /// The stream, by the client's own number.
         stream: u32,
     },
-    /// Closes a stream with all its watchers. Nothing where it is not open.
+    /// Closes a stream with all its watchers. Does nothing if it is not open.
     Close {
         /// The stream, by the client's own number.
         stream: u32,
     },
     /// Lists keys page by page, all pages at the revision of the first, into the copy of these keys.
-    /// Where that revision is compacted meanwhile, it begins anew.
+    /// If that revision is compacted meanwhile, it starts over.
     List {
-        /// What to list.
+        /// The keys to list.
         keys: Keys,
-        /// Pairs a page; 0 for all in one.
+        /// Pairs per page; 0 for all in one.
         page: u32,
     },
     /// Records what the copy of these keys holds.
@@ -66,46 +66,46 @@ pub enum Act {
     /// Creates, updates or removes an object as Kubernetes does: a txn guarded by the mod revision
     /// that the client's copy shows.
     Write(Write),
-    /// Adds a value to a list of values in one key, or outside of etcd.
+    /// Adds a value to a list of values in one key, or outside etcd.
     Add(Add),
     /// Reads and appends to lists in one txn. Keys that are appended to are read first, and the txn is
     /// guarded by their mod revisions (Jepsen's `append`).
     Append(Vec<Micro>),
     /// Takes a lock with a lease of its own.
     Lock(Session),
-    /// Gives a lock and its lease back. Nothing where it is not held.
+    /// Releases a lock and revokes its lease. Does nothing if it is not held.
     Unlock {
         /// The lock.
         name: Bytes,
     },
-    /// Stands for election with a lease of its own.
+    /// Campaigns in an election with a lease of its own.
     Campaign(Session, Bytes),
-    /// Proclaims a value as leader. Nothing where the client does not believe to lead.
+    /// Proclaims a value as leader. Does nothing if the client does not believe that it leads.
     Proclaim {
         /// The election.
         name: Bytes,
         /// The value.
         value: Bytes,
     },
-    /// Gives leadership and its lease back. Nothing where the client does not believe to lead.
+    /// Resigns and revokes the lease. Does nothing if the client does not believe that it leads.
     Resign {
         /// The election.
         name: Bytes,
     },
-    /// Puts a value if the lock or leadership that the client believes to have is still there: the txn
-    /// compares the create revision of its key. Nothing where the client believes to have none.
+    /// Puts a value if the lock or leadership that the client believes it holds is still there: the txn
+    /// compares the create revision of its key. Does nothing if the client believes it holds none.
     Fenced {
         /// The lock or the election.
         name: Bytes,
-        /// What to put.
+        /// The key to put.
         key: Bytes,
         /// The value.
         value: Bytes,
     },
     /// Renews every lease of a lock, a leadership or an attempt at one, one after the other.
     Renew,
-    /// One round of a compactor of Kubernetes: whoever moves this key on compacts to the revision of
-    /// the round before (`apiserver/pkg/storage/etcd3/compact.go`).
+    /// One round of a Kubernetes compactor: the compactor that advances this key compacts to the revision of
+    /// its previous round (`apiserver/pkg/storage/etcd3/compact.go`).
     Compactor {
         /// The key the compactors race for.
         key: Bytes,
@@ -117,35 +117,35 @@ pub enum Act {
 /// A key, or keys from one to another, as in a range request.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Keys {
-    /// The first.
+    /// The first key.
     pub key: Bytes,
-    /// The end: empty for one key.
+    /// The end; empty for one key.
     pub end: Bytes,
 }
 
-/// Where a watcher begins.
+/// Where a watcher starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// With what comes after its creation.
+    /// After its creation.
     Now,
-    /// With this revision.
+    /// At this revision.
     At(i64),
-    /// That far from the newest revision the client has seen; never before revision 1.
+    /// At this distance from the newest revision the client has seen; never before revision 1.
     Seen(i64),
-    /// After the last revision that a watcher of this name has seen; with the first where there was none.
+    /// After the last revision that a watcher of this name has seen; at the first revision if there was none.
     Last,
 }
 
 /// A watcher to open.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Watch {
-    /// What to watch.
+    /// The keys to watch.
     pub keys: Keys,
-    /// Where to begin.
+    /// Where to start.
     pub from: Start,
-    /// Ask for the pair before each change.
+    /// Include the pair before each change.
     pub prev_kv: bool,
-    /// Ask for an answer now and then when nothing changes.
+    /// Ask for progress notifications when nothing changes.
     pub progress: bool,
     /// Leave puts out.
     pub no_put: bool,
@@ -155,37 +155,37 @@ pub struct Watch {
     pub fragment: bool,
     /// The id on its stream; 0 lets the server choose.
     pub id: i64,
-    /// The client's own name for it, for later acts. A newer one takes the name over.
+    /// The client's own name for it, for later acts. A newer watcher takes over the name.
     pub name: u32,
-    /// On which stream, by the client's own number; opened where it is not open.
+    /// Its stream, by the client's own number; opened if it is not open.
     pub stream: u32,
-    /// Go on behind a compaction that overtook it. Else it is given up.
+    /// Continue after a compaction that overtook it. Otherwise it is given up.
     pub skip: bool,
 }
 
 /// Keys to keep a copy of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Follow {
-    /// Which.
+    /// The keys.
     pub keys: Keys,
-    /// Pairs a page of the list; 0 for all in one.
+    /// Pairs per page of the list; 0 for all in one.
     pub page: u32,
     /// The client's own name for the watcher.
     pub name: u32,
-    /// On which stream.
+    /// Its stream.
     pub stream: u32,
 }
 
-/// Which object a write is about.
+/// The object of a write.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Which {
-    /// This one.
+    /// This object.
     Key(Bytes),
-    /// The `pick`-th of the copy of these keys, counted round and round.
+    /// Object number `pick` of the copy of these keys, wrapping around.
     Nth {
         /// The copy.
         keys: Keys,
-        /// How many-th.
+        /// The object's number.
         pick: u64,
     },
 }
@@ -204,20 +204,20 @@ pub enum Verb {
 /// A write as Kubernetes does it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Write {
-    /// What.
+    /// The kind of write.
     pub verb: Verb,
-    /// To which.
+    /// The object.
     pub which: Which,
     /// The value.
     pub value: Bytes,
     /// The lease of the value.
     pub lease: i64,
-    /// The key that is created, where one is.
+    /// The key to create, if an object is created.
     pub new: Bytes,
-    /// How many objects there should be: below half of it one is created, above three halves one is
-    /// removed, whatever the verb says (`tests/robustness/traffic/kubernetes.go` of etcd). 0: as the verb says.
+    /// The desired number of objects: below half of it one is created, above one and a half times it one is
+    /// removed, whatever the verb (`tests/robustness/traffic/kubernetes.go` of etcd). 0: always the verb.
     pub about: u32,
-    /// How often it is tried, each time with what the failed txn showed.
+    /// The most attempts; each one after the first uses the revision from the failed txn.
     pub tries: u32,
 }
 
@@ -228,7 +228,7 @@ pub struct Add {
     pub key: Bytes,
     /// The value.
     pub value: Bytes,
-    /// Under this lock; without one by compare-and-swap, tried again until it succeeds.
+    /// The lock to hold; without a lock the value is added by compare-and-swap, repeated until it succeeds.
     pub lock: Option<Session>,
     /// How long the client thinks between the read and the write.
     pub hold: Nanos,
@@ -243,7 +243,7 @@ pub struct Add {
 pub struct Session {
     /// The lock or the election.
     pub name: Bytes,
-    /// The id of the lease, granted with the act and revoked with its end.
+    /// The id of the lease, granted at the start of the act and revoked at its end.
     pub lease: i64,
     /// Its time to live in seconds.
     pub ttl: i64,
@@ -259,14 +259,14 @@ pub enum Micro {
 }
 
 impl Keys {
-    /// All keys that begin with this.
+    /// All keys with this prefix.
     pub fn prefix(prefix: impl Into<Bytes>) -> Keys {
         let key = prefix.into();
         let end = api::key_range::prefix_end(&key);
         Keys { key, end }
     }
 
-    /// Whether a key is one of them.
+    /// Whether a key is one of these keys.
     pub fn contains(&self, key: &[u8]) -> bool {
         if self.end.is_empty() {
             return key == self.key;
@@ -291,7 +291,7 @@ impl Act {
         Act::Request(DeleteRangeRequest { key: key.into(), ..DeleteRangeRequest::default() }.into())
     }
 
-    /// Plans the act: not before this time, and not before the act ahead of it has ended.
+    /// Plans the act: not before this time, and not before the previous act has ended.
     pub fn at(self, at: Nanos) -> PlannedOperation {
         PlannedOperation { at, act: self }
     }
@@ -316,7 +316,7 @@ impl Default for Watch {
 }
 
 impl Write {
-    /// An update of one object, made where it does not exist.
+    /// An update of one object, which creates it if it does not exist.
     pub fn update(key: impl Into<Bytes>, value: Bytes) -> Write {
         Write {
             verb: Verb::Update,

@@ -1,11 +1,11 @@
 //! Scenarios that are built in code.
 //!
-//! A [`ScenarioBuilder`] writes what a person would write into a file and has it read by the same reader. So
-//! there is one path for all scenarios: the same checks, the same defaults, the same draws; and what was built
-//! can be printed and kept as a file.
+//! A [`ScenarioBuilder`] writes what a person would write into a file, and the same reader reads it. So there
+//! is one path for all scenarios: the same checks, the same defaults, the same draws; and what was built can
+//! be printed and kept as a file.
 //!
-//! Not here: what only a file can say. Settings of the members and fields of `[network]`, `[disk]` and `[[client]]` are decided
-//! values here; ranges and choices are for members, times, targets and the workload.
+//! Not here: what only a file can express. Settings of the members and fields of `[network]`, `[disk]` and
+//! `[[client]]` are fixed values here; ranges and choices are for members, times, targets and the workload.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -66,7 +66,7 @@ pub struct ScenarioBuilder {
 struct Lines(Vec<(&'static str, String)>);
 
 impl Lines {
-    /// Sets a field; the last value counts.
+    /// Sets a field; the last value wins.
     fn set(&mut self, name: &'static str, value: String) {
         self.0.retain(|line| line.0 != name);
         self.0.push((name, value));
@@ -84,7 +84,7 @@ fn line(text: &mut String, name: &str, value: &str) {
 }
 
 impl Scenario {
-    /// Begins a scenario. What is not said is as in a file that does not say it.
+    /// Begins a scenario. Everything that is not set has the default of a file.
     pub fn builder(title: &str) -> ScenarioBuilder {
         ScenarioBuilder {
             title: title.to_string(),
@@ -141,22 +141,21 @@ impl ScenarioBuilder {
         self
     }
 
-    /// What clients ask: one of the workloads that come with this crate.
+    /// What clients do: one of the workloads of this crate.
     #[must_use]
     pub fn workload(mut self, workload: NamedWorkload) -> ScenarioBuilder {
         self.workload = Some(workload);
         self
     }
 
-    /// What clients ask: a workload of one's own. Its clients come after all others; it can be called several
-    /// times.
+    /// What clients do: your own workload. Its clients come after all others; you can add several workloads.
     #[must_use]
     pub fn own_workload(mut self, workload: impl Workload + 'static) -> ScenarioBuilder {
         self.own.push(crate::own::Own::new(workload));
         self
     }
 
-    /// Adds one client with all it does. Without endpoints it knows all members.
+    /// Adds one client with all its operations. Without endpoints it knows all members.
     #[must_use]
     pub fn client(mut self, client: Client) -> ScenarioBuilder {
         self.clients.push(client);
@@ -170,7 +169,7 @@ impl ScenarioBuilder {
         self
     }
 
-    /// Lets the seed choose which families of fault there are, and what this scenario leaves out.
+    /// Lets the seed choose which families of faults there are, and everything this scenario leaves out.
     #[must_use]
     pub fn swarm(mut self) -> ScenarioBuilder {
         self.swarm = true;
@@ -199,14 +198,14 @@ impl ScenarioBuilder {
         self
     }
 
-    /// Bound on the settle phase, by whose end there is a leader and all is answered. Left out: 60 s.
+    /// Limit of the settle phase: by its end there is a leader and every operation has ended. Left out: 60 s.
     #[must_use]
     pub fn settle(mut self, settle: impl Into<Open<Duration>>) -> ScenarioBuilder {
         self.run.set("settle", toml(&settle.into()));
         self
     }
 
-    /// The least number of operations that must have been answered: guards against a run in which nothing
+    /// The minimum number of operations that must have been answered: guards against a run in which nothing
     /// happens.
     #[must_use]
     pub fn answered(mut self, operations: u64) -> ScenarioBuilder {
@@ -214,14 +213,14 @@ impl ScenarioBuilder {
         self
     }
 
-    /// Members that are allowed to refuse to start, because a fault damages what they cannot do without.
+    /// Members that may refuse to start, because a fault damages what they cannot do without.
     #[must_use]
     pub fn refusals(mut self, members: &[u32]) -> ScenarioBuilder {
         self.expect.set("refusals", format!("{members:?}"));
         self
     }
 
-    /// The scenario as a file. Workloads of one's own are not in it.
+    /// The scenario as a file. It does not contain your own workloads.
     pub fn to_toml(&self) -> String {
         let mut text = String::new();
         let top = Plan { title: self.title.clone(), flaws: self.flaws.clone(), ..Plan::default() };
@@ -263,8 +262,8 @@ impl ScenarioBuilder {
     /// The scenario.
     ///
     /// # Errors
-    /// Whatever would be wrong with the same scenario in a file, each mistake with its place in the text that
-    /// [`ScenarioBuilder::to_toml`] gives.
+    /// The errors that the same scenario would have in a file, each with its position in the text of
+    /// [`ScenarioBuilder::to_toml`].
     pub fn build(self) -> Result<Scenario, ScenarioErrors> {
         let mut scenario = Scenario::parse(&self.name, &self.to_toml())?;
         scenario.own = self.own;
@@ -278,15 +277,15 @@ fn under(text: &mut String, head: &str, body: &str) {
     }
 }
 
-/// A title as the name of a file.
+/// A title, turned into a file name.
 fn slug(title: &str) -> String {
     let words = title.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     let name = words.map(str::to_lowercase).collect::<Vec<_>>().join("-");
     if name.is_empty() { "scenario".to_string() } else { name }
 }
 
-/// One of the workloads that come with this crate, for a scenario that is built in code. `docs/scenarios.md`
-/// lists them with their fields.
+/// One of the workloads of this crate, for a scenario that is built in code. `docs/scenarios.md` lists them
+/// with their fields.
 #[derive(Clone, Debug)]
 pub struct NamedWorkload {
     fields: Vec<(String, String)>,
@@ -311,13 +310,13 @@ impl NamedWorkload {
         self.set("rate", &quote(&format!("{a_second}/s")))
     }
 
-    /// Every client asks as fast as answers come, this many operations.
+    /// Every client sends this many operations, each as soon as the last one is answered.
     #[must_use]
     pub fn unthrottled(self, operations: impl Into<Open<u64>>) -> NamedWorkload {
         self.set("rate", "\"unthrottled\"").set("operations", &toml(&operations.into()))
     }
 
-    /// How many keys; few make conflicts. Left out: 5.
+    /// How many keys; few keys cause conflicts. Left out: 5.
     #[must_use]
     pub fn keys(self, keys: impl Into<Open<u32>>) -> NamedWorkload {
         self.set("keys", &toml(&keys.into()))
@@ -337,15 +336,15 @@ impl NamedWorkload {
         self.set("timeout", &toml(&timeout.into()))
     }
 
-    /// The weight of a kind of operation in the workload `mixed`. Kinds that are not named are left out as
-    /// soon as one is.
+    /// The weight of a kind of operation in the workload `mixed`. As soon as one kind is named, the others
+    /// are left out.
     #[must_use]
     pub fn mix(mut self, operation: &str, weight: u32) -> NamedWorkload {
         self.mix.push((operation.to_string(), weight));
         self
     }
 
-    /// Any field of `[workload]`, its value as a file has it: `.set("endpoints", r#""one""#)`.
+    /// Any field of `[workload]`, with its value as in a file: `.set("endpoints", r#""one""#)`.
     #[must_use]
     pub fn set(mut self, field: &str, toml: &str) -> NamedWorkload {
         self.fields.retain(|(name, _)| name != field);
@@ -367,7 +366,7 @@ impl NamedWorkload {
     }
 }
 
-/// A fault of a scenario that is built in code: what, whom, when, for how long.
+/// A fault of a scenario that is built in code: kind, target, time and duration.
 #[derive(Clone, Debug)]
 pub struct ScenarioFault {
     kind: FaultKind,
@@ -387,7 +386,8 @@ impl ScenarioFault {
         self
     }
 
-    /// Whom it strikes: a [`Target`](crate::Target), or a [`Who`] where the seed decides once for the whole run.
+    /// The target of the fault: a [`Target`](crate::Target), or a [`Who`] where the seed decides once for the
+    /// whole run.
     #[must_use]
     pub fn on(self, target: impl Into<Open<Who>>) -> ScenarioFault {
         self.set("target", target)
@@ -399,13 +399,13 @@ impl ScenarioFault {
         self.set("at", time)
     }
 
-    /// Strikes over and over; each gap is drawn anew. At least 1 ms.
+    /// Strikes repeatedly; each gap is drawn separately. At least 1 ms.
     #[must_use]
     pub fn every(self, gap: impl Into<Open<Duration>>) -> ScenarioFault {
         self.set("every", gap)
     }
 
-    /// Strikes over and over; the mean gap is drawn once a run, the gaps are exponential around it.
+    /// Strikes repeatedly; the mean gap is drawn once per run, the gaps are exponentially distributed.
     #[must_use]
     pub fn about_every(self, mean: impl Into<Open<Duration>>) -> ScenarioFault {
         self.set("about-every", mean)
@@ -448,13 +448,13 @@ impl ScenarioFault {
         self.set("for", time)
     }
 
-    /// How likely the fault is part of a run at all.
+    /// The probability that the fault is part of a run.
     #[must_use]
     pub fn chance(self, chance: Ratio) -> ScenarioFault {
         self.set("chance", chance)
     }
 
-    /// Names the fault in the draws of the seed. Left out: its kind.
+    /// The fault's name in the draws of the seed. Left out: its kind.
     #[must_use]
     pub fn name(mut self, name: &str) -> ScenarioFault {
         self.frame.set("name", quote(name));

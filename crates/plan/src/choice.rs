@@ -8,7 +8,7 @@ use crate::{Condition, FlawAt, PlannedOperation, Spread, Target};
 /// A decided value of any field.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
-    /// A number of the field's smallest unit; a switch (0, 1); a word, by its place in the list.
+    /// A number in the field's smallest unit; a switch (0, 1); a word, by its index in the list.
     Number(i128),
     Text(String),
     Spread(Spread),
@@ -42,9 +42,9 @@ pub(crate) enum Choice {
         high: i128,
         log: bool,
     },
-    /// One of these, each as likely.
+    /// One of these, with equal probability.
     Any(Vec<Choice>),
-    /// Put together of numbers that are choices themselves.
+    /// Composed of numbers that are choices themselves.
     Made(fn(&[i128]) -> Value, Vec<Choice>),
 }
 
@@ -82,7 +82,7 @@ impl Choice {
         }
     }
 
-    /// The number that this draw gives; 0 for what is no number.
+    /// The number that this draw gives; 0 if it is not a number.
     pub fn draw_number(&self, draw: Draw) -> i128 {
         match self.draw(draw, &Context::default()) {
             Value::Number(number) => number,
@@ -113,7 +113,7 @@ impl Choice {
         }
     }
 
-    /// Every value that is fixed in it.
+    /// Every fixed value in it.
     pub fn values(&self) -> Vec<&Value> {
         match self {
             Choice::Fixed(value) => vec![value],
@@ -123,7 +123,7 @@ impl Choice {
     }
 }
 
-/// A drawn number with its first six digits only: a plan is read by people, and nothing hangs on the rest.
+/// A drawn number, cut to its first six digits: people read plans, and the other digits do not matter.
 fn readable(drawn: i128) -> i128 {
     let rest = 10_i128.pow(drawn.unsigned_abs().checked_ilog10().unwrap_or(0).saturating_sub(5));
     drawn / rest * rest
@@ -144,8 +144,8 @@ impl Who {
     }
 }
 
-/// Where the draws of one part of a scenario come from (rule R2): every field has its own, found by
-/// its name, so that nothing depends on what else the scenario holds.
+/// The source of draws for one part of a scenario (rule R2): every field has its own draw, keyed by its name,
+/// so that nothing depends on what else the scenario contains.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dice(Keyed);
 
@@ -159,7 +159,7 @@ impl Dice {
         Dice(self.0.split(digest(name.as_bytes())))
     }
 
-    /// The draws of the `nth` of several.
+    /// The draws of part number `nth` of several.
     pub fn nth(self, nth: u64) -> Dice {
         Dice(self.0.split(nth))
     }

@@ -1,5 +1,5 @@
-//! The tables of the documentation, made of the same tables as everything else, so that they cannot
-//! grow stale.
+//! The tables of the documentation, generated from the same tables as everything else, so that they cannot go
+//! stale.
 
 use std::fmt::Write;
 
@@ -14,8 +14,8 @@ use crate::{Client, Cluster, Disk, Expect, Link, Network, Phases, Plan, Settings
 const BEGINS: &str = "<!-- made: ";
 const ENDS: &str = "<!-- end -->";
 
-/// A page of the documentation with its tables made anew: what stands between `<!-- made: NAME -->`
-/// and `<!-- end -->` is replaced.
+/// A page of the documentation with its tables regenerated: the text between `<!-- made: NAME -->` and
+/// `<!-- end -->` is replaced.
 pub fn document(page: &str) -> String {
     let mut made = String::new();
     let mut rest = page;
@@ -80,7 +80,7 @@ fn fields<T>(fields: &[Field<T>], usual: &T) -> String {
     table
 }
 
-/// What a field is where a file does not say; empty where that needs no words.
+/// The default of a field; empty if there is nothing to say.
 fn left_out<T>(field: &Field<T>, usual: &T) -> String {
     let value = field.get(usual).filter(|_| field.key.name != "seed");
     let plain = value.map(|value| write::print(field.key.form, &value));
@@ -88,7 +88,7 @@ fn left_out<T>(field: &Field<T>, usual: &T) -> String {
     plain.map_or(String::new(), |text| format!("`{text}`"))
 }
 
-/// The fields of the cluster; of a setting also what etcd has, and where from.
+/// The fields of the cluster; for a setting also etcd's default and its source.
 fn cluster() -> String {
     let mut table = String::from("| field | value | left out | in etcd | meaning |\n|---|---|---|---|---|\n");
     let (usual, etcd) = (Cluster::default(), Cluster { settings: Settings::etcd(), ..Cluster::default() });
@@ -100,7 +100,7 @@ fn cluster() -> String {
     table
 }
 
-/// A line of a table; `cells` are those between the value and the meaning.
+/// A row of a table; `cells` are those between the value and the meaning.
 fn row(table: &mut String, key: &Key, cells: &[String]) {
     let _ = write!(table, "| `{}` | {} |", key.name, describe(key.form));
     for cell in cells {
@@ -110,7 +110,7 @@ fn row(table: &mut String, key: &Key, cells: &[String]) {
     let _ = writeln!(table, " {} |", key.about);
 }
 
-/// A form in words.
+/// A description of a form.
 fn describe(form: Form) -> String {
     match form {
         Form::Number { unit, low, high, zero } => {
@@ -159,12 +159,12 @@ fn kind(kind: &Kind) -> String {
         Whom::Part => "some members, not all",
         Whom::Minority => "at most a minority",
         Whom::Ends => "members or clients",
-        Whom::Nobody => "none: it is about all members",
+        Whom::Nobody => "none: it affects all members",
     };
     let lasts = match kind.lasts {
         Lasts::Span => "how long it lasts",
         Lasts::Down | Lasts::Struck => "the time until the restart",
-        Lasts::Instant => "not allowed: it is over at once",
+        Lasts::Instant => "not allowed: the fault is over at once",
     };
     let _ = writeln!(text, "- Target: {whom}. `for`: {lasts}.");
     if kind.members > 1 {

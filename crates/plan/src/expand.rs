@@ -1,7 +1,7 @@
-//! From a scenario and a seed to a plan.
+//! Makes a plan from a scenario and a seed.
 //!
-//! Architecture invariant: pure. Every draw is found by the name of what it decides (rule R2), so
-//! that a fault more or less, or a client more, leaves every other decision as it was.
+//! Architecture invariant: pure. Every draw is keyed by the name of what it decides (rule R2), so that adding
+//! or removing a fault or a client leaves every other decision unchanged.
 
 use keyed::Ratio;
 use record::Nanos;
@@ -14,7 +14,7 @@ use crate::workload::{Endpoints, MIX, Mix, Setup, WORKLOAD, Workload};
 use crate::{Client, ClockFault, Condition, Fault, FaultKind, Link, Network, Plan, Target, Trigger, swarm};
 
 impl Scenario {
-    /// The plan of this seed. The same two always give the same plan.
+    /// The plan of this seed. The same scenario and seed always give the same plan.
     pub fn expand(&self, seed: u64) -> Plan {
         let dice = Dice::new(seed);
         let merged;
@@ -145,7 +145,7 @@ impl Expansion<'_> {
         }
         for (place, entry) in self.scenario.faults.iter().enumerate() {
             let strikes = Strikes { expansion: self, entry, network, members, chaos };
-            // Room for the strikes of one entry, so that a strike keeps its id whatever the others do.
+            // Ids for the strikes of one entry, so that a strike keeps its id whatever the other entries do.
             let first = (place as u32 + 1) * MOST_TIMES as u32;
             faults.extend(strikes.all(first));
         }
@@ -187,7 +187,7 @@ impl Strikes<'_> {
         Some(choice.draw_number(dice.field(name)) as u64)
     }
 
-    /// When it strikes, or from when on its condition counts.
+    /// When it strikes, or the time from which its condition counts.
     fn times(&self, dice: Dice) -> Vec<Nanos> {
         let most = self.number("times", dice);
         let from = self.number("from", dice).unwrap_or(0);
@@ -204,7 +204,7 @@ impl Strikes<'_> {
         let mut times = Vec::new();
         let mut at = from;
         for nth in 0..most.unwrap_or(MOST_TIMES as u64) {
-            // Whole microseconds, and never two strikes of one fault at one moment.
+            // Whole microseconds, and never two strikes of one fault at the same time.
             at = at.saturating_add(gap(nth).max(1_000)) / 1_000 * 1_000;
             if at >= until {
                 break;
@@ -214,7 +214,7 @@ impl Strikes<'_> {
         times
     }
 
-    /// One strike. `None` where it has nobody to strike.
+    /// One strike. `None` if there is no member to strike.
     fn strike(&self, id: u32, at: Nanos, dice: Dice) -> Option<Fault> {
         let frame = &self.entry.frame;
         let when = match frame.choice("when") {
@@ -233,11 +233,11 @@ impl Strikes<'_> {
             _ => Target::All,
         };
         let whole = matches!(&target, Target::Members(members) if members.len() as u32 == self.members);
-        if self.is_nobody(&target) || whole && self.entry.kind.whom == Whom::Part {
+        if self.has_no_members(&target) || whole && self.entry.kind.whom == Whom::Part {
             return None;
         }
         let kind = self.kind(&target, dice);
-        if kind.to().is_some_and(|to| self.is_nobody(to)) {
+        if kind.to().is_some_and(|to| self.has_no_members(to)) {
             return None;
         }
         Some(Fault { id, when, duration: self.number("for", dice), target, kind })
@@ -246,12 +246,12 @@ impl Strikes<'_> {
     fn condition(&self, choice: &Choice, dice: Dice) -> Condition {
         match choice.draw(dice.field("when"), &self.expansion.context) {
             Value::Condition(condition) => condition,
-            other => unreachable!("{other:?} is no condition, but passed for one"),
+            other => unreachable!("{other:?} is not a condition, but was read as one"),
         }
     }
 
     /// Whether a target is empty in a cluster of this size.
-    fn is_nobody(&self, target: &Target) -> bool {
+    fn has_no_members(&self, target: &Target) -> bool {
         match target {
             Target::Members(list) | Target::Clients(list) => list.is_empty(),
             Target::Follower | Target::Followers => self.members == 1,
@@ -267,7 +267,7 @@ impl Strikes<'_> {
             kind
         };
         let kind = fill(self.network.peers);
-        // A link that ends at a client begins with what clients' links are like; `to` decides that too.
+        // A link that ends at a client starts from the links of clients; `to` decides that too.
         if ends_at_client(target, &kind) { fill(self.network.clients) } else { kind }
     }
 }
@@ -277,7 +277,7 @@ pub(crate) fn ends_at_client(target: &Target, kind: &FaultKind) -> bool {
     [Some(target), kind.to()].into_iter().flatten().any(|end| matches!(end, Target::Clients(_)))
 }
 
-/// A minority of the members, in random order, of one member up to the most that leave a quorum.
+/// A minority of the members, in random order: at least one member, at most as many as leave a quorum.
 fn minority(members: u32, dice: Dice) -> Vec<u32> {
     let most = members.saturating_sub(1) / 2;
     if most == 0 {
@@ -289,7 +289,7 @@ fn minority(members: u32, dice: Dice) -> Vec<u32> {
     all
 }
 
-/// The members a client knows, beginning with one of its own.
+/// The members a client knows; its number decides which one comes first.
 fn endpoints(which: Endpoints, client: u32, members: u32, dice: Dice) -> Vec<u32> {
     let own = client % members + 1;
     let all = (0..members).map(|at| (client + at) % members + 1);

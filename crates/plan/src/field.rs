@@ -1,8 +1,8 @@
 //! One table of fields for everything: reading, drawing, writing, the documentation and the schema.
 //!
-//! A [`Key`] says what a field is called, what form its value has and what it means. A [`Field`] adds
-//! where it lives in a struct of the plan. The tables themselves are in `sections`, `workload` and
-//! `kinds`; nothing else in this crate knows the name of a field twice.
+//! A [`Key`] defines a field's name, the form of its value and its meaning. A [`Field`] adds its place in a
+//! struct of the plan. The tables themselves are in `sections`, `workload` and `kinds`; nothing else in
+//! this crate repeats a field's name.
 
 use keyed::Ratio;
 
@@ -18,7 +18,7 @@ pub(crate) struct Key {
     pub about: &'static str,
 }
 
-/// What a field's value looks like.
+/// The form of a field's value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Form {
     /// An amount within bounds; `zero` is a word for 0.
@@ -31,11 +31,11 @@ pub(crate) enum Form {
     Text,
     /// A distribution, of at most this.
     Spread { unit: Unit, high: i128 },
-    /// Whom.
+    /// A target.
     Who,
     /// A list of member numbers.
     Members,
-    /// Something that comes true in a run.
+    /// A condition that comes true during a run.
     Condition,
     /// A list of operations.
     Operations,
@@ -46,14 +46,14 @@ pub(crate) enum Form {
 /// A field of a struct of the plan.
 pub(crate) struct Field<T: 'static> {
     pub key: Key,
-    /// Reads its value; `None` where it is left out. Most fields know their place by themselves; settings
-    /// find theirs by the key.
+    /// Reads its value; `None` if it is left out. Most fields have a fixed place; settings find theirs by the
+    /// key.
     pub get: fn(&T, &Key) -> Option<Value>,
     pub set: fn(&mut T, &Key, Value),
 }
 
 impl<T> Field<T> {
-    /// Its value in `it`; `None` where it is left out.
+    /// Its value in `it`; `None` if it is left out.
     pub fn get(&self, it: &T) -> Option<Value> {
         (self.get)(it, &self.key)
     }
@@ -99,7 +99,7 @@ pub(crate) use fields;
 pub(crate) struct Set {
     pub name: &'static str,
     pub choice: Choice,
-    /// The place of the value in the file.
+    /// The position of the value in the file.
     pub span: std::ops::Range<usize>,
 }
 
@@ -107,7 +107,7 @@ pub(crate) struct Set {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Section {
     pub sets: Vec<Set>,
-    /// Fields that are there, but made no sense; that has been reported.
+    /// Fields that are present but invalid; the mistake has been reported.
     pub unread: Vec<&'static str>,
 }
 
@@ -116,7 +116,7 @@ impl Section {
         self.sets.iter().find(|set| set.name == name)
     }
 
-    /// Whether a field is there, with a good value or a bad one.
+    /// Whether a field is present, valid or not.
     pub fn has(&self, name: &str) -> bool {
         self.find(name).is_some() || self.is_unread(name)
     }
@@ -129,7 +129,7 @@ impl Section {
         self.find(name).map(|set| &set.choice)
     }
 
-    /// Adds what `others` sets and this does not.
+    /// Adds the fields that `others` sets and this does not.
     pub fn or(mut self, others: &Section) -> Section {
         let missing: Vec<_> =
             others.sets.iter().filter(|other| self.find(other.name).is_none()).cloned().collect();
@@ -139,7 +139,7 @@ impl Section {
 
     /// Draws every field that is set into `it`.
     pub fn draw<T>(&self, fields: &[Field<T>], dice: Dice, context: &Context, it: &mut T) {
-        // In the order of the table, not of the file: a few fields build on those before them.
+        // In the order of the table, not of the file: a few fields depend on earlier ones.
         for field in fields {
             if let Some(choice) = self.choice(field.key.name) {
                 field.set(it, choice.draw(dice.field(field.key.name), context));
@@ -150,14 +150,14 @@ impl Section {
 
 /// A type of the plan that a field can hold.
 pub(crate) trait FieldType: Sized {
-    /// Its value; `None` where it is left out.
+    /// Its value; `None` if it is left out.
     fn value(&self) -> Option<Value>;
-    /// What such a value stands for.
+    /// The field's value from a decided value.
     fn of(value: Value) -> Self;
 }
 
 fn unfit(value: Value) -> ! {
-    panic!("{value:?} came to a field of another form: the field's table and its struct disagree")
+    panic!("{value:?} does not fit the form of the field: the field's table and its struct disagree")
 }
 
 macro_rules! numbers {

@@ -1,17 +1,17 @@
-//! What is wrong with a file, where, and how to mend it.
+//! Mistakes in a file: what is wrong, where, and how to fix it.
 //!
-//! A mistake of a person is never a panic: every reader of this crate collects [`Mistake`]s and goes
-//! on as far as it sensibly can, so that one run of the command shows them all.
+//! A user's mistake is never a panic: every reader of this crate collects [`Mistake`]s and continues as far
+//! as it sensibly can, so that one run of the command shows them all.
 
 use std::fmt;
 use std::ops::Range;
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode, SourceSpan};
 
-/// More than this many are not told one by one: the first ones usually cause the rest.
+/// At most this many are shown one by one: the first ones usually cause the rest.
 const TOLD: usize = 20;
 
-/// Everything that is wrong with one file. Renders with `miette`, each place underlined.
+/// All mistakes of one file. Renders with `miette`, each position underlined.
 pub struct ScenarioErrors {
     source: NamedSource<String>,
     mistakes: Vec<Mistake>,
@@ -20,15 +20,15 @@ pub struct ScenarioErrors {
 /// One mistake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
-    /// What is wrong, in a sentence.
+    /// What is wrong, in one sentence.
     pub message: String,
-    /// What to write by the place.
+    /// The label at the position.
     pub label: String,
-    /// The place, in bytes of the file. `None` where the whole file is meant.
+    /// The position, in bytes of the file. `None` for the whole file.
     pub span: Option<Range<usize>>,
-    /// A second place that has to do with it, and what to write by it.
+    /// A second, related position, and its label.
     pub other: Option<(Range<usize>, String)>,
-    /// How to mend it.
+    /// How to fix it.
     pub help: String,
 }
 
@@ -50,9 +50,9 @@ impl Mistake {
 }
 
 impl ScenarioErrors {
-    /// `name` is the file as it was named, `text` its content.
+    /// `name` is the file's name as given, `text` its content.
     pub(crate) fn new(name: &str, text: &str, mut mistakes: Vec<Mistake>) -> ScenarioErrors {
-        // In the order of the file; those that are about all of it come first.
+        // In the order of the file; mistakes of the whole file come first.
         mistakes.sort_by_key(|mistake| mistake.span.as_ref().map(|span| span.start));
         if mistakes.len() > TOLD {
             let more = mistakes.len() - TOLD;
@@ -76,7 +76,7 @@ impl ScenarioErrors {
         ScenarioErrors::new(name, "", vec![mistake])
     }
 
-    /// The file, as it was named.
+    /// The file's name, as given.
     pub fn file(&self) -> &str {
         self.source.name()
     }
@@ -86,7 +86,7 @@ impl ScenarioErrors {
         &self.mistakes
     }
 
-    /// Line and column of a mistake, both from 1, for annotations. 1, 1 where the whole file is meant.
+    /// Line and column of a mistake, both from 1, for annotations. 1, 1 for the whole file.
     pub fn place(&self, mistake: &Mistake) -> (usize, usize) {
         let Some(span) = &mistake.span else { return (1, 1) };
         let before = &self.source.inner().as_bytes()[..span.start.min(self.source.inner().len())];
@@ -96,7 +96,7 @@ impl ScenarioErrors {
     }
 }
 
-/// The name among `names` that is nearest to `text`, if any is near enough to be meant.
+/// The name among `names` that is closest to `text`, if any is close enough.
 pub(crate) fn nearest<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let text = text.to_lowercase();
     let near = |name: &&str| {
@@ -109,7 +109,7 @@ pub(crate) fn nearest<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) 
     found.min_by_key(|(far, name)| (*far, name.len().abs_diff(text.len()))).map(|(_, name)| name)
 }
 
-/// "did you mean" the nearest of `names`, else the list of all of them.
+/// "did you mean" with the closest of `names`, otherwise the list of all of them.
 pub(crate) fn suggest<'a>(text: &str, names: impl IntoIterator<Item = &'a str> + Clone) -> String {
     let all: Vec<String> = names.clone().into_iter().map(|name| format!("`{name}`")).collect();
     match nearest(text, names) {
@@ -140,7 +140,7 @@ impl fmt::Debug for ScenarioErrors {
 
 impl std::error::Error for ScenarioErrors {}
 
-/// One mistake is told by itself, several as a list.
+/// One mistake is shown alone, several as a list.
 impl Diagnostic for ScenarioErrors {
     fn source_code(&self) -> Option<&dyn SourceCode> {
         Some(&self.source)

@@ -1,4 +1,4 @@
-//! Values of a scenario that is built in code: decided, or left to the seed.
+//! Values of a scenario that is built in code: fixed, or left to the seed.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -11,11 +11,10 @@ use crate::words::print_who;
 use crate::write::quote;
 use crate::{Condition, Target, words};
 
-/// A value, or how the seed finds one. The same forms as in a file.
+/// A value, or how the seed chooses one. The same forms as in a file.
 ///
-/// A plain value and an inclusive range turn into one by themselves, so a method that takes
-/// `impl Into<Open<Duration>>` takes `Duration::from_secs(5)` as well as
-/// `Duration::from_secs(1)..=Duration::from_secs(5)`.
+/// A plain value and an inclusive range convert into one, so a method that takes `impl Into<Open<Duration>>`
+/// accepts `Duration::from_secs(5)` as well as `Duration::from_secs(1)..=Duration::from_secs(5)`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Open<T> {
@@ -23,19 +22,19 @@ pub enum Open<T> {
     Value(T),
     /// Uniform within the range, both ends included.
     Between(RangeInclusive<T>),
-    /// Within the range, each doubling as likely as any other.
+    /// Within the range, each doubling equally likely.
     LogBetween(RangeInclusive<T>),
-    /// One of these, each as likely.
+    /// One of these, with equal probability.
     OneOf(Vec<Open<T>>),
 }
 
 impl<T> Open<T> {
-    /// Within the range, each doubling as likely as any other.
+    /// Within the range, each doubling equally likely.
     pub fn log(range: RangeInclusive<T>) -> Open<T> {
         Open::LogBetween(range)
     }
 
-    /// One of these, each as likely; what is listed twice is twice as likely.
+    /// One of these, with equal probability; a value listed twice is twice as likely.
     pub fn one_of<I: Into<Open<T>>>(choices: impl IntoIterator<Item = I>) -> Open<T> {
         Open::OneOf(choices.into_iter().map(Into::into).collect())
     }
@@ -89,7 +88,7 @@ impl Written for u64 {
 
 impl Written for Duration {
     fn text(&self) -> String {
-        // Far beyond what a field may hold; the reader says which values it may have.
+        // Far beyond what a field may hold; the reader reports the allowed range.
         Unit::Time.print(i128::try_from(self.as_nanos()).unwrap_or(i128::MAX))
     }
 }

@@ -1,4 +1,4 @@
-//! Workloads that are written in Rust by whoever uses this crate.
+//! Workloads that users of this crate write in Rust.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use crate::choice::Dice;
 use crate::workload::{Turn, turns};
 use crate::{Client, Plan, Scenario, ScenarioErrors};
 
-/// Makes clients and all they do: a workload of one's own.
+/// Makes clients and all their operations: your own workload.
 ///
-/// It is asked once a plan and must be a pure function of what [`WorkloadContext`] offers: the same seed must
-/// always give the same clients, or a failing seed cannot be replayed. Whatever is random comes from
+/// It is called once per plan and must be a pure function of what [`WorkloadContext`] offers: the same seed
+/// must always give the same clients, or a failing seed cannot be replayed. Take all randomness from
 /// [`WorkloadContext::draw`] or [`WorkloadContext::turns`].
 ///
 /// Any function from a context to clients is a workload.
@@ -39,7 +39,7 @@ pub struct WorkloadContext {
 }
 
 impl WorkloadContext {
-    /// How many members the cluster begins with; they have the ids 1 to this.
+    /// The initial number of members; they have the ids 1 to this.
     pub fn members(&self) -> u32 {
         self.members
     }
@@ -49,14 +49,14 @@ impl WorkloadContext {
         Duration::from_nanos(self.chaos)
     }
 
-    /// The number that the first client of this workload gets in the plan. A client that shares another's
-    /// memory names it by such a number ([`Client::part_of`]).
+    /// The number of this workload's first client in the plan. A client that shares another's memory names it
+    /// by such a number ([`Client::part_of`]).
     pub fn first(&self) -> u32 {
         self.first
     }
 
-    /// A client that knows all members and begins with one of them, each client with the next. `nth` counts
-    /// the clients of this workload from 0.
+    /// A client that knows all members; each client starts with the next one. `nth` counts the clients of
+    /// this workload from 0.
     pub fn client(&self, nth: u32) -> Client {
         let endpoints = (0..self.members).map(|at| (nth % self.members + at) % self.members + 1);
         Client { endpoints: endpoints.collect(), ..Client::default() }
@@ -69,13 +69,13 @@ impl WorkloadContext {
     }
 
     /// The turns of a client until the end of the chaos phase: one in each period (of at least 1 ms), at a
-    /// place of its own in it, each with a draw.
+    /// drawn time within it, each with a draw.
     pub fn turns(&self, client: u32, period: Duration) -> impl Iterator<Item = Turn> + use<> {
         turns(self.dice, self.chaos, client, u64::try_from(period.as_nanos()).unwrap_or(u64::MAX))
     }
 }
 
-/// A [`Workload`] as a scenario keeps it.
+/// A [`Workload`] in a scenario.
 #[derive(Clone)]
 pub(crate) struct Own(Arc<dyn Workload>);
 
@@ -90,7 +90,8 @@ impl Own {
         Own(Arc::new(workload))
     }
 
-    /// Its clients. `nth` counts the own workloads of a scenario, `first` the clients before.
+    /// Its clients. `nth` is the index among the scenario's own workloads, `first` the number of clients
+    /// before.
     pub fn clients(&self, dice: Dice, nth: usize, members: u32, chaos: Nanos, first: usize) -> Vec<Client> {
         let dice = dice.part("own-workload").nth(nth as u64);
         self.0.clients(&WorkloadContext { dice, members, chaos, first: first as u32 })
@@ -98,25 +99,25 @@ impl Own {
 }
 
 impl Scenario {
-    /// Adds clients that a workload of one's own makes, after those of the file.
+    /// Adds the clients of your own workload, after those of the file.
     #[must_use]
     pub fn with_workload(mut self, workload: impl Workload + 'static) -> Scenario {
         self.own.push(Own::new(workload));
         self
     }
 
-    /// Whether workloads were added to it that no file holds.
+    /// Whether workloads were added to it that no file contains.
     pub fn has_own_workloads(&self) -> bool {
         !self.own.is_empty()
     }
 }
 
 impl Plan {
-    /// Whether the plan is one that a file can hold, so that it can be run, saved and replayed. Plans that are
-    /// expanded from a file always are; those with clients made in code may not be.
+    /// Whether the plan can be written to a file, and so run, saved and replayed. Plans expanded from a file
+    /// always can; those with clients made in code may not.
     ///
     /// # Errors
-    /// What is wrong with it, shown in the plan's text: a member that does not exist, say.
+    /// What is wrong with it, shown in the plan's text: a member that does not exist, for example.
     pub fn validate(&self) -> Result<(), ScenarioErrors> {
         let name = if self.scenario.is_empty() { "plan" } else { &self.scenario };
         Plan::parse(name, &self.to_toml()).map(|_| ())

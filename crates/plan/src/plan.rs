@@ -1,12 +1,12 @@
-//! The plan: a run without any choice left. What `replay` takes, what a shrinker edits, what a
-//! regression is kept as.
+//! The plan: a run without any choice left. It is what `replay` runs, what a shrinker edits, and the form in
+//! which a regression is kept.
 //!
 //! Times are nanoseconds of the simulator's true clock since the start of the run; durations are
 //! nanoseconds. Members are numbered from 1, clients from 0.
 //!
-//! A plan still holds what only the run can know: who leads when a fault strikes ([`Target`]), and
-//! when a condition comes true ([`Trigger`]). Both are functions of the run, so nothing is left to
-//! chance but the keyed draws of the seed.
+//! A plan still contains what only the run can decide: who leads when a fault strikes ([`Target`]), and when
+//! a condition comes true ([`Trigger`]). Both are functions of the run, so nothing is left to chance except
+//! the keyed draws of the seed.
 
 use keyed::Ratio;
 use record::Nanos;
@@ -15,22 +15,22 @@ pub use settings::Settings;
 use crate::act::Act;
 use crate::kinds::FaultKind;
 
-/// A run, fully decided.
+/// A fully decided run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
     /// The scenario's title.
     pub title: String,
-    /// The scenario's file, as it was named, for messages; empty where there was none.
+    /// The scenario's file name as given, for messages; empty if there was none.
     pub scenario: String,
     /// Seed of every keyed draw of the run.
     pub seed: u64,
     /// The cluster.
     pub cluster: Cluster,
-    /// Links as they are when no fault touches them.
+    /// Links while no fault affects them.
     pub network: Network,
-    /// Disks as they are when no fault touches them.
+    /// Disks while no fault affects them.
     pub disk: Disk,
-    /// The clients and all they will ask.
+    /// The clients and all their operations.
     pub clients: Vec<Client>,
     /// Everything that will go wrong.
     pub faults: Vec<Fault>,
@@ -45,29 +45,29 @@ pub struct Plan {
 /// The members and how they are set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cluster {
-    /// How many members, 1 to 9.
+    /// The number of members, 1 to 9.
     pub members: u32,
-    /// How every one of them behaves, and how soon one that ended by itself is started again.
+    /// The settings of every member, and how soon one that ended by itself is started again.
     pub settings: Settings,
 }
 
 /// A distribution of durations (or of anything counted in integers).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spread {
-    /// Always this.
+    /// Always this value.
     Constant(u64),
     /// Uniform in `low..=high`.
     Uniform {
-        /// Least.
+        /// The minimum.
         low: u64,
-        /// Most.
+        /// The maximum.
         high: u64,
     },
     /// `floor` plus an exponential with this mean.
     Exponential {
-        /// Least.
+        /// The minimum.
         floor: u64,
-        /// Mean of what is added.
+        /// Mean of the part that is added.
         mean: u64,
     },
     /// `usual` most of the time; with the given ratio log-uniform between `usual` and `worst`.
@@ -76,7 +76,7 @@ pub enum Spread {
         usual: u64,
         /// The largest value.
         worst: u64,
-        /// How often it is not the usual one.
+        /// How often a value is not the usual one.
         ratio: Ratio,
     },
 }
@@ -86,19 +86,19 @@ pub enum Spread {
 pub struct Link {
     /// One-way delay.
     pub latency: Spread,
-    /// Messages that are lost.
+    /// The share of messages that are lost.
     pub loss: Ratio,
-    /// Messages that arrive twice, the copy with a delay of its own.
+    /// The share of messages that arrive twice, the copy with its own delay.
     pub duplicate: Ratio,
-    /// Messages that draw an extra delay, so that later ones overtake them.
+    /// The share of messages that draw an extra delay, so that later ones overtake them.
     pub reorder: Ratio,
     /// How much extra delay.
     pub reorder_by: Spread,
-    /// Messages of which a bit is flipped.
+    /// The share of messages with a flipped bit.
     pub corrupt: Ratio,
-    /// Bytes a second; 0 is no limit.
+    /// Bytes per second; 0 for no limit.
     pub bandwidth: u64,
-    /// Messages that may wait for the bandwidth; one more and a random one is thrown away. 0 is no limit.
+    /// Messages that may wait for the bandwidth; beyond that a random one is dropped. 0 for no limit.
     pub queue: u32,
 }
 
@@ -109,7 +109,7 @@ pub struct Network {
     pub peers: Link,
     /// Between clients and members.
     pub clients: Link,
-    /// Whether the transport throws damaged messages away. Off, the decoder and the receiver meet them.
+    /// Whether the transport drops damaged messages. If not, they reach the decoder and the receiver.
     pub checksums: bool,
 }
 
@@ -122,7 +122,7 @@ pub struct Disk {
     pub write: Spread,
     /// An fsync of a file or directory.
     pub sync: Spread,
-    /// Bytes on the disk; 0 is no limit.
+    /// Bytes on the disk; 0 for no limit.
     pub capacity: u64,
 }
 
@@ -131,29 +131,29 @@ pub struct Disk {
 pub struct Client {
     /// The members it knows, in the order in which it tries them.
     pub endpoints: Vec<u32>,
-    /// When it turns to the next endpoint.
+    /// When it switches to the next endpoint.
     pub failover: Failover,
     /// How long it waits for an answer, by its own clock.
     pub timeout: Nanos,
-    /// How fast its clock runs, in parts of a million of true time (1 000 000 is exact).
+    /// How fast its clock runs, in parts per million of true time (1 000 000 is exact).
     pub clock_rate: u32,
-    /// The client (by number, one that is part of no other) whose memory it uses: two of one program,
-    /// which asks several things at once. `None`: a memory of its own.
+    /// The client (by number, and itself part of no other) whose memory it uses: two clients of one program,
+    /// which has several requests under way at once. `None`: a memory of its own.
     pub part_of: Option<u32>,
-    /// Who it logs in as, `name:password`; `None`: it does not.
+    /// The user it logs in as, `name:password`; `None` if it does not log in.
     pub user: Option<String>,
-    /// How long it takes to process one response of a watch stream. Slow consumers make the server
-    /// keep back what it cannot send.
+    /// How long it takes to process one response of a watch stream. Slow consumers make the server hold back
+    /// what it cannot send.
     pub watch_processing: Spread,
     /// A stream on which nothing came for this long is tested with a ping.
     pub keepalive: Nanos,
-    /// Without an answer to the ping for this long, the stream is broken.
+    /// Without an answer to the ping for this long, the stream counts as broken.
     pub keepalive_timeout: Nanos,
     /// What it does, in order.
     pub operations: Vec<PlannedOperation>,
 }
 
-/// When a client turns to its next endpoint.
+/// When a client switches to its next endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failover {
     /// Never: it stays with its first endpoint.
@@ -167,7 +167,7 @@ pub enum Failover {
 /// One act of a client, with its time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlannedOperation {
-    /// Not before this time; and not before the act ahead of it has ended.
+    /// Not before this time, and not before the previous act has ended.
     pub at: Nanos,
     /// What to do.
     pub act: Act,
@@ -176,17 +176,17 @@ pub struct PlannedOperation {
 /// Something that goes wrong.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
-    /// Names it in every keyed draw of the run. Its place among the faults does not: a shrinker takes
-    /// faults out, and the others must stay as they were.
+    /// Identifies it in every keyed draw of the run. Its index among the faults does not: a shrinker removes
+    /// faults, and the others must stay as they were.
     pub id: u32,
     /// When it strikes.
     pub when: Trigger,
-    /// How long it lasts. For a crash: the time until the restart. `None`: to the end of the chaos
-    /// phase (or, for a fault that is over at once, nothing).
+    /// How long it lasts. For a crash: the time until the restart. `None`: to the end of the chaos phase (not
+    /// used for a fault that is over at once).
     pub duration: Option<Nanos>,
-    /// Whom.
+    /// Its target.
     pub target: Target,
-    /// What.
+    /// Its kind.
     pub kind: FaultKind,
 }
 
@@ -206,14 +206,14 @@ pub enum Trigger {
     },
 }
 
-/// Something that comes true in a run.
+/// A condition that comes true during a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
     /// Some member leads.
     Leader,
     /// No member leads.
     NoLeader,
-    /// The `n`-th election (from 1) has been won, counted over the run.
+    /// Election number `n` (from 1) has been won, counted over the run.
     Election(u32),
     /// This member has applied that index; member 0 is any.
     Applied {
@@ -222,7 +222,7 @@ pub enum Condition {
         /// The index.
         index: u64,
     },
-    /// The `n`-th log snapshot (from 1) of this member was sent or installed; member 0 is any.
+    /// Log snapshot number `n` (from 1) of this member was sent or installed; member 0 is any.
     Snapshot {
         /// The member, or 0.
         member: u32,
@@ -233,13 +233,13 @@ pub enum Condition {
     Operations(u64),
 }
 
-/// Whom a fault strikes. Groups that depend on the run are resolved when the fault strikes, with
-/// keyed draws where a choice is left.
+/// The target of a fault. Groups that depend on the run are resolved when the fault strikes, with keyed draws
+/// where there is a choice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// These members.
     Members(Vec<u32>),
-    /// Whoever leads the highest term; a random member where nobody does.
+    /// The leader of the highest term; a random member if there is none.
     Leader,
     /// All but the leader.
     Followers,
@@ -249,33 +249,34 @@ pub enum Target {
     Random,
     /// A random majority.
     Majority,
-    /// A random minority: the most members that leave a quorum.
+    /// A random minority: as many members as possible that leave a quorum.
     Minority,
-    /// A random majority with the leader in it.
+    /// A random majority that includes the leader.
     LeaderMajority,
-    /// Everyone.
+    /// All members.
     All,
     /// These clients.
     Clients(Vec<u32>),
 }
 
-/// The phases of a run. The workload goes on through chaos; then faults stop.
+/// The phases of a run. The workload runs through chaos; then faults stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Phases {
     /// Length of the chaos phase.
     pub chaos: Nanos,
     /// Members that are healed; the others stay as broken as they are, for good. `None`: all.
     pub core: Option<u32>,
-    /// Bound on the settle phase.
+    /// Limit of the settle phase.
     pub settle: Nanos,
 }
 
 /// What must hold beyond the oracles.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expect {
-    /// Members that are allowed to refuse to start, because the plan damages what they cannot do without.
+    /// Members that may refuse to start, because the plan damages what they cannot do without.
     pub refusals: Vec<u32>,
-    /// Least number of operations that must have been answered; guards against a run in which nothing happens.
+    /// Minimum number of operations that must have been answered; guards against a run in which nothing
+    /// happens.
     pub answered: u64,
 }
 
@@ -284,13 +285,13 @@ pub struct Expect {
 pub struct FlawAt {
     /// The flaw's id.
     pub flaw: String,
-    /// On this member; `None`: on all.
+    /// The member it is switched on for; `None` for all.
     pub member: Option<u32>,
 }
 
 impl Plan {
-    /// The most members there can be in a run: those of the beginning, and those that faults add. Members
-    /// that are added take the numbers after the first ones, in the order of their faults.
+    /// The most members there can be in a run: the initial ones, and those that faults add. Added members
+    /// take the numbers after the initial ones, in the order of their faults.
     pub fn most_members(&self) -> u32 {
         self.cluster.members
             + self.faults.iter().filter(|fault| fault.kind.effect().adds_member).count() as u32

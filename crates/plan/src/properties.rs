@@ -1,4 +1,4 @@
-//! Properties: no input makes it panic, and what is written is read back.
+//! Properties: no input makes it panic, and what is written reads back the same.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ use crate::units::Unit;
 use crate::workload::{MIX, WORKLOAD};
 use crate::{Act, Failover, Plan, PlannedOperation, Scenario, ScenarioErrors, Source, operation};
 
-/// Reads a text in every way there is. Whatever comes of it, it is not a panic.
+/// Reads a text in every possible way. It must not panic.
 fn read(text: &str, seed: u64) {
     match Source::parse("some.toml", text) {
         Ok(Source::Scenario(scenario)) => {
@@ -52,7 +52,7 @@ fn files() -> Vec<String> {
     paths.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect()
 }
 
-/// Pieces that a slip of the hand might put into a file.
+/// Fragments that a user might put into a file by mistake.
 const PIECES: &[&str] = &[
     "\"",
     "'",
@@ -98,7 +98,7 @@ const PIECES: &[&str] = &[
     "txn if [",
 ];
 
-/// One edit: where, how much is taken out, what is put in.
+/// One edit: where, how much is removed, what is inserted.
 type Edit = (prop::sample::Index, usize, prop::sample::Index, bool);
 
 fn edited(text: &str, edits: &[Edit]) -> String {
@@ -107,7 +107,7 @@ fn edited(text: &str, edits: &[Edit]) -> String {
         let at = place.index(chars.len() + 1);
         let end = (at + out).min(chars.len());
         let put: Vec<char> = match from_file {
-            // A line of the file itself, at another place: doubled keys, keys of another section.
+            // A line of the file itself, at another position: doubled keys, keys of another section.
             true => text
                 .lines()
                 .nth(piece.index(text.lines().count().max(1)))
@@ -180,7 +180,7 @@ proptest! {
     }
 }
 
-/// A scenario with a little of everything, made of the tables of fields.
+/// A scenario with a bit of everything, generated from the tables of fields.
 fn some_scenario(draw: Draw) -> String {
     let mut text = format!(
         "title = \"some \\\" title\"\n{}",
@@ -384,7 +384,7 @@ fn some_act(draw: Draw) -> Act {
     }
 }
 
-/// A request, often of a kind no one should send.
+/// A request, often of a kind that should never be sent.
 fn some_request(draw: Draw) -> Request {
     match draw.then(0).below(10) {
         0 => some_range(draw).into(),

@@ -1,6 +1,6 @@
-//! From TOML with places to choices: one reader for every field of every section.
+//! Turns TOML with positions into choices: one reader for every field of every section.
 //!
-//! What it cannot make sense of it reports and leaves out, so that one mistake does not hide others.
+//! It reports what it cannot understand and leaves it out, so that one mistake does not hide others.
 
 use std::ops::Range;
 
@@ -20,9 +20,9 @@ pub(crate) type Node<'a> = Spanned<DeValue<'a>>;
 #[derive(Default)]
 pub(crate) struct Reader {
     pub mistakes: Vec<Mistake>,
-    /// Where the file is a plan: it may leave nothing open.
+    /// Whether the file is a plan: it may leave nothing open.
     pub plan: bool,
-    /// Members and clients that are named, with the place, to be looked up once it is known how many there are.
+    /// Members and clients that are named, with their positions, to be checked once their number is known.
     pub named: Vec<Named>,
 }
 
@@ -63,7 +63,7 @@ impl Reader {
         table
     }
 
-    /// The fields of a section. `what` is its name in messages; `beside` are keys someone else reads.
+    /// The fields of a section. `what` is its name in messages; `beside` are keys that are read elsewhere.
     pub fn section<'k>(
         &mut self,
         table: &DeTable<'_>,
@@ -92,15 +92,14 @@ impl Reader {
         section
     }
 
-    /// The value of a field, or how the seed finds it.
+    /// The value of a field, or how the seed chooses it.
     pub fn choice(&mut self, key: &Key, node: &Node<'_>) -> Option<Choice> {
         let choice = match alternatives(node.get_ref()) {
             Some(list) => self.any(key, list, node.span())?,
             None => self.form(key, node)?,
         };
         if self.plan && !choice.is_decided() {
-            let help =
-                "a plan says one value; a range or a choice belongs to a scenario, which has no `seed`";
+            let help = "a plan has one value; a range or a choice belongs to a scenario, which has no `seed`";
             self.report(node.span(), format!("`{}` is left open in a plan", key.name), "not decided", help);
             return None;
         }
@@ -111,7 +110,7 @@ impl Reader {
         let Some(items) = list.get_ref().as_array().filter(|items| !items.is_empty()) else {
             self.report(
                 span,
-                "a choice lists what there is to choose",
+                "a choice needs a list of values",
                 "nothing to choose from",
                 "write `{ any = [3, 5] }`",
             );
@@ -160,7 +159,7 @@ impl Reader {
     fn number(&mut self, key: &Key, node: &Node<'_>) -> Option<Choice> {
         let Form::Number { unit, .. } = key.form else { return None };
         let text = match node.get_ref() {
-            // Also for a field with a unit: the reader of amounts says which units there are.
+            // Also for a field with a unit: the reader of amounts reports which units there are.
             DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str().to_string(),
             DeValue::String(text) => text.to_string(),
             _ => return self.expected(key, node, unit.describe()),
@@ -218,7 +217,7 @@ impl Reader {
             self.ascending(&parts, node, "usual", "worst")?;
             Some(spread_of(heavy_tail, parts))
         } else {
-            let message = format!("`{}` is no distribution", key.name);
+            let message = format!("`{}` is not a distribution", key.name);
             self.report(node.span(), message, "these fields do not go together", SPREAD_HELP);
             None
         }
@@ -293,7 +292,7 @@ impl Reader {
         }
     }
 
-    /// A list of texts, each read by `parse`. Each has its own place.
+    /// A list of texts, each read by `parse` and with its own position.
     fn lines<T>(
         &mut self,
         key: &Key,
@@ -327,7 +326,7 @@ fn heavy_tail(n: &[i128]) -> Value {
     Value::Spread(Spread::HeavyTail { usual: n[0] as u64, worst: n[1] as u64, ratio })
 }
 
-/// A distribution of these parts, decided if they are.
+/// A distribution of these parts, decided if they are decided.
 fn spread_of(make: fn(&[i128]) -> Value, parts: Vec<Choice>) -> Choice {
     if parts.iter().all(Choice::is_decided) {
         let numbers: Vec<i128> = parts.iter().map(|part| part.bounds().0).collect();
@@ -345,7 +344,7 @@ fn alternatives<'a, 'b>(value: &'b DeValue<'a>) -> Option<&'b Node<'a>> {
 /// Reads an amount, a range of amounts or a log-uniform range, within the bounds of the field.
 pub(crate) fn number(key: &Key, text: &str) -> Result<Choice, BadWords> {
     let Form::Number { unit, low, high, zero } = key.form else {
-        return Err(bad(format!("`{}` is no number", key.name), ""));
+        return Err(bad(format!("`{}` is not a number", key.name), ""));
     };
     if zero.is_some_and(|word| word == text.trim()) {
         return Ok(Choice::number(0));
@@ -365,7 +364,7 @@ pub(crate) fn number(key: &Key, text: &str) -> Result<Choice, BadWords> {
     let Some((from, to)) = range.split_once("..") else {
         if log {
             return Err(bad(
-                format!("{text:?} is no range"),
+                format!("{text:?} is not a range"),
                 "write a log-uniform range as in `log 1ms..10s`",
             ));
         }

@@ -1,4 +1,4 @@
-//! A scenario: what a person writes, read and checked, with everything the seed decides still open.
+//! A scenario: what a person writes, read and checked, with everything that the seed decides still open.
 
 use std::ops::Range;
 
@@ -13,14 +13,14 @@ use crate::read::{Node, Reader};
 use crate::workload::{MIX, WORKLOAD};
 use crate::{Plan, check, sections};
 
-/// A scenario file. [`Scenario::expand`] makes a [`Plan`] of it and a seed.
+/// A scenario file. [`Scenario::expand`] makes a [`Plan`] from it and a seed.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    /// The file, as it was named.
+    /// The file's name, as given.
     pub name: String,
     /// What it is about, in a few words.
     pub title: String,
-    /// The comment at the head of the file: what it is after, where the idea comes from.
+    /// The comment at the top of the file: what it tests, and where the idea comes from.
     pub about: String,
     pub(crate) top: Section,
     pub(crate) cluster: Section,
@@ -36,7 +36,7 @@ pub struct Scenario {
     pub(crate) run: Section,
     pub(crate) expect: Section,
     pub(crate) swarm: Option<Section>,
-    /// Workloads that no file holds.
+    /// Workloads that no file contains.
     pub(crate) own: Vec<Own>,
 }
 
@@ -44,13 +44,13 @@ pub struct Scenario {
 #[derive(Clone, Debug)]
 pub(crate) struct FaultEntry {
     pub kind: &'static Kind,
-    /// Names its draws, together with `nth`.
+    /// The key of its draws, together with `nth`.
     pub name: String,
-    /// How many faults of that name stand before it.
+    /// How many faults with that name come before it.
     pub nth: u64,
-    /// What every fault has: target and timing.
+    /// The fields that every fault has: target and timing.
     pub frame: Section,
-    /// What this kind has.
+    /// The fields of its kind.
     pub fields: Section,
     pub span: Range<usize>,
 }
@@ -76,7 +76,7 @@ impl Source {
         }
     }
 
-    /// Reads the text of a file of that name.
+    /// Reads the text of a file with this name.
     pub fn parse(name: &str, text: &str) -> Result<Source, ScenarioErrors> {
         let (scenario, seed) = read(name, text)?;
         Ok(match seed {
@@ -93,11 +93,11 @@ impl Scenario {
             (scenario, None) => Ok(scenario),
             (_, Some(_)) => {
                 let mistake =
-                    Mistake::at(0..0, "this is a plan, where a scenario was asked for", "it has a `seed`");
+                    Mistake::at(0..0, "this is a plan, but a scenario was expected", "it has a `seed`");
                 Err(ScenarioErrors::new(
                     name,
                     text,
-                    vec![mistake.help("take the `seed` out, or replay it as it is")],
+                    vec![mistake.help("remove the `seed`, or replay it as it is")],
                 ))
             }
         }
@@ -111,18 +111,18 @@ impl Plan {
             (scenario, Some(seed)) => Ok(scenario.expand(seed)),
             (_, None) => {
                 let mistake =
-                    Mistake::at(0..0, "this is a scenario, where a plan was asked for", "it has no `seed`");
+                    Mistake::at(0..0, "this is a scenario, but a plan was expected", "it has no `seed`");
                 Err(ScenarioErrors::new(
                     name,
                     text,
-                    vec![mistake.help("make a plan of it with a seed: `etcdsim plan`")],
+                    vec![mistake.help("turn it into a plan with a seed: `etcdsim plan`")],
                 ))
             }
         }
     }
 }
 
-/// Reads a file; with the seed, where it is a plan.
+/// Reads a file; returns the seed if it is a plan.
 fn read(name: &str, text: &str) -> Result<(Scenario, Option<u64>), ScenarioErrors> {
     let (root, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
@@ -147,13 +147,13 @@ fn read(name: &str, text: &str) -> Result<(Scenario, Option<u64>), ScenarioError
     }
 }
 
-/// A place that can be shown: within the text.
+/// A position that can be shown: within the text.
 fn within(span: Range<usize>, text: &str) -> Range<usize> {
     let end = span.end.min(text.len());
     span.start.min(end)..end
 }
 
-/// The comment at the head of a file, without its marks and without what is meant for an editor.
+/// The comment at the top of a file, without the comment marks and without directives for an editor.
 fn head_comment(text: &str) -> String {
     let comments =
         text.lines().take_while(|line| line.starts_with('#')).filter(|line| !line.starts_with("#:"));
@@ -164,7 +164,7 @@ fn keys<T>(fields: &'static [Field<T>]) -> impl Iterator<Item = &'static Key> + 
     fields.iter().map(|field| &field.key)
 }
 
-/// Sections of a file, besides its own fields.
+/// The sections of a file, in addition to its own fields.
 pub(crate) const SECTIONS: &[&str] =
     &["cluster", "network", "disk", "clocks", "workload", "client", "fault", "run", "expect", "swarm"];
 
@@ -235,7 +235,7 @@ impl Reader {
     fn workload(&mut self, root: &DeTable<'_>) -> (Option<Section>, Option<Section>) {
         let Some(node) = root.get_key_value("workload") else { return (None, None) };
         if self.plan {
-            let help = "list what each client asks under `[[client]]`; `etcdsim plan` does so";
+            let help = "list what each client does under `[[client]]`; `etcdsim plan` does so";
             self.report(node.0.span(), "a plan has no [workload]", "left to the seed", help);
             return (None, None);
         }
@@ -297,7 +297,7 @@ impl Reader {
             let Some(kind) = self.kind(&span, table) else { continue };
             let what = format!("the fault `{}`", kind.name);
             let frame = sections::FAULT.iter().filter(|key| key.name != "kind");
-            // One pass over both lists, so that an unknown name is compared with all of them.
+            // One pass over both lists, so that an unknown name is compared with all names.
             let all = self.section(
                 table,
                 frame.chain(kind.fields.iter().map(|field| &field.key)),
@@ -342,12 +342,12 @@ impl Reader {
 }
 
 impl FaultEntry {
-    /// The least and the largest value of a time of its frame.
+    /// The smallest and the largest value of a time of its frame.
     pub fn time(&self, name: &str) -> Option<(i128, i128)> {
         self.frame.choice(name).map(Choice::bounds)
     }
 
-    /// The place of a field, or of the fault.
+    /// The position of a field, or of the fault.
     pub fn place(&self, name: &str) -> Range<usize> {
         self.frame.find(name).map_or(self.span.clone(), |set| set.span.clone())
     }

@@ -21,13 +21,13 @@ pub fn schema() -> Value {
     for (name, about, section) in [
         (
             "cluster",
-            "The members and how they are set up.",
+            "The members and their settings.",
             object(sections::CLUSTER.iter().map(|field| &field.key), Vec::new()),
         ),
-        ("network", "Links as they are when no fault touches them.", network),
+        ("network", "Links while no fault affects them.", network),
         (
             "disk",
-            "Disks as they are when no fault touches them.",
+            "Disks while no fault affects them.",
             object(sections::DISK.iter().map(|field| &field.key), Vec::new()),
         ),
         (
@@ -35,7 +35,7 @@ pub fn schema() -> Value {
             "How far clocks drift.",
             object(sections::CLOCKS.iter().map(|field| &field.key), Vec::new()),
         ),
-        ("workload", "What the clients ask.", workload),
+        ("workload", "What the clients do.", workload),
         (
             "run",
             "How long each phase lasts.",
@@ -52,11 +52,11 @@ pub fn schema() -> Value {
     }
     let swarm = object(sections::SWARM.iter().map(|field| &field.key), Vec::new());
     root["properties"]["swarm"] = json!({
-        "description": "Let the seed choose what the file leaves out, and which families of fault there are.",
+        "description": "Let the seed choose what the file leaves out, and which families of faults there are.",
         "anyOf": [{ "type": "boolean" }, swarm],
     });
     root["properties"]["client"] = json!({
-        "description": "A client and all it asks.",
+        "description": "A client and all its operations.",
         "type": "array",
         "items": object(sections::CLIENT.iter().map(|field| &field.key), Vec::new()),
     });
@@ -74,7 +74,7 @@ pub fn schema() -> Value {
     root
 }
 
-/// A fault: the fields of all kinds are known, those of its kind are allowed.
+/// A fault: it knows the fields of all kinds and allows those of its own kind.
 fn fault() -> Value {
     let mut fault = object(sections::FAULT.iter(), vec!["kind"]);
     let names: Vec<&str> = kinds().map(|kind| kind.name).collect();
@@ -91,7 +91,7 @@ fn fault() -> Value {
         })
     });
     fault["allOf"] = cases.collect();
-    // The cases say which further fields there are.
+    // The cases define the other fields.
     fault.as_object_mut().expect("an object was just made").remove("additionalProperties");
     fault
 }
@@ -105,7 +105,7 @@ fn object<'a>(keys: impl Iterator<Item = &'a Key>, required: Vec<&str>) -> Value
     object
 }
 
-/// A field: a form of value, and what it means.
+/// A field: the form of its value, and its meaning.
 fn property(key: &Key) -> Value {
     let mut property = match key.form {
         Form::Word(words) => json!({ "anyOf": [{ "enum": words }, any(json!({ "enum": words }))] }),
@@ -146,7 +146,7 @@ fn unit_name(unit: Unit) -> &'static str {
     }
 }
 
-/// The definition of a form that every field of the form refers to.
+/// The definition of a form that every field of this form refers to.
 fn name(form: Form) -> &'static str {
     match form {
         Form::Number { unit, .. } => unit_name(unit),
@@ -166,7 +166,7 @@ fn name(form: Form) -> &'static str {
 /// Every form, by its name.
 fn forms() -> Map<String, Value> {
     let mut forms = Map::new();
-    // What may be left open refers to itself: a choice may hold choices.
+    // A form that may be left open refers to itself: a choice may contain choices.
     let mut open = |name: &str, form: Value| {
         forms.insert(name.into(), json!({ "anyOf": [form, any(json!({ "$ref": reference(name) }))] }));
     };

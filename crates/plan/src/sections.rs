@@ -1,4 +1,4 @@
-//! The sections of a file and their fields; and what a plan has where a scenario says nothing.
+//! The sections of a file and their fields, and the defaults of a plan.
 
 use std::sync::LazyLock;
 
@@ -16,13 +16,13 @@ const BOOL: Form = Form::Switch;
 
 /// Fields of the file itself, outside any section.
 pub(crate) static TOP: &[Field<Plan>] = &fields! {
-    "title" Form::Text => title, "What the scenario is about, in a few words.";
-    "scenario" Form::Text => scenario, "The scenario a plan was made of. Only in plans.";
+    "title" Form::Text => title, "What the scenario tests, in a few words.";
+    "scenario" Form::Text => scenario, "The scenario that a plan was made from. Only in plans.";
     "seed" count(0, u64::MAX as i128) => seed, "Makes the file a plan: the seed of every draw that is left to the run.";
     "flaws" Form::Flaws => flaws, "Defects to switch on, `\"R2\"` on every member or `\"R2@3\"` on one. The command's `--flaw` adds to them.";
 };
 
-/// How many members there are, then every setting that a scenario may choose.
+/// The number of members, then every setting that a scenario may choose.
 pub(crate) static CLUSTER: LazyLock<Vec<Field<Cluster>>> = LazyLock::new(|| {
     let members: [Field<Cluster>; 1] = fields! { "members" count(1, 9) => members, "How many members."; };
     let settings = settings::ROWS.iter().filter(|row| row.in_scenarios);
@@ -54,18 +54,18 @@ fn row_of(key: &Key) -> &'static settings::Row {
     settings::row(key.name).expect("the field was made of a row")
 }
 
-/// The fields of a link, once for the network's sections and once for the fault `link`.
+/// The fields of a link, shared by the network's sections and the fault `link`.
 macro_rules! link_fields {
     ($with:ident) => {
         $with! {
             "latency" LATENCY => latency, "One-way delay.";
-            "loss" SHARE => loss, "Messages that are lost.";
-            "duplicate" SHARE => duplicate, "Messages that arrive twice, the copy with a delay of its own.";
-            "reorder" SHARE => reorder, "Messages that draw an extra delay, so that later ones overtake them.";
+            "loss" SHARE => loss, "The share of messages that are lost.";
+            "duplicate" SHARE => duplicate, "The share of messages that arrive twice, the copy with its own delay.";
+            "reorder" SHARE => reorder, "The share of messages that draw an extra delay, so that later ones overtake them.";
             "reorder-by" LATENCY => reorder_by, "How much extra delay.";
-            "corrupt" SHARE => corrupt, "Messages of which a bit is flipped.";
-            "bandwidth" BANDWIDTH => bandwidth, "Bytes a second.";
-            "queue" QUEUE => queue, "Messages that may wait for the bandwidth; one more, and a random one is thrown away.";
+            "corrupt" SHARE => corrupt, "The share of messages with a flipped bit.";
+            "bandwidth" BANDWIDTH => bandwidth, "Bytes per second.";
+            "queue" QUEUE => queue, "Messages that may wait for the bandwidth; beyond that a random one is dropped.";
         }
     };
 }
@@ -79,7 +79,7 @@ pub(crate) const QUEUE: Form =
 pub(crate) static LINK: &[Field<Link>] = &link_fields!(fields);
 
 pub(crate) static NETWORK: &[Field<Network>] = &fields! {
-    "checksums" BOOL => checksums, "Whether the transport throws damaged messages away. Off, the decoder and the receiver meet them.";
+    "checksums" BOOL => checksums, "Whether the transport drops damaged messages. If not, they reach the decoder and the receiver.";
 };
 
 pub(crate) static DISK: &[Field<Disk>] = &fields! {
@@ -89,8 +89,8 @@ pub(crate) static DISK: &[Field<Disk>] = &fields! {
     "capacity" Form::Number { unit: Unit::Size, low: 0, high: 1 << 50, zero: Some("unlimited") } => capacity, "Bytes on the disk.";
 };
 
-/// How far clocks drift for the whole run. Members: a fault of kind `clock-rate` from the start to
-/// the end of the chaos phase; clients: their clock.
+/// How far clocks drift for the whole run. For members: a fault of kind `clock-rate` from the start to the
+/// end of the chaos phase; for clients: their clock.
 #[derive(Clone, Debug)]
 pub(crate) struct Clocks {
     pub members: Option<u32>,
@@ -108,25 +108,25 @@ pub(crate) static CLOCKS: &[Field<Clocks>] = &fields! {
 pub(crate) static RUN: &[Field<Phases>] = &fields! {
     "chaos" time(0, 24 * HOUR) => chaos, "Length of the chaos phase: the workload runs, the faults strike.";
     "core" count(1, 9) => core, "How many members are healed after it; the others stay as broken as they are, for good. Left out: all.";
-    "settle" time(MS, 24 * HOUR) => settle, "Bound on the settle phase: by then there is a leader, every operation has ended, the members agree.";
+    "settle" time(MS, 24 * HOUR) => settle, "Limit of the settle phase: by then there is a leader, every operation has ended, the members agree.";
 };
 
 pub(crate) static EXPECT: &[Field<Expect>] = &fields! {
-    "refusals" Form::Members => refusals, "Members that are allowed to refuse to start, because the file damages what they cannot do without.";
-    "answered" count(0, 1_000_000_000) => answered, "Least number of operations that must have been answered; guards against a run in which nothing happens.";
+    "refusals" Form::Members => refusals, "Members that may refuse to start, because the file damages what they cannot do without.";
+    "answered" count(0, 1_000_000_000) => answered, "Minimum number of operations that must have been answered; guards against a run in which nothing happens.";
 };
 
 pub(crate) static CLIENT: &[Field<Client>] = &fields! {
     "endpoints" Form::Members => endpoints, "The members it knows, in the order in which it tries them.";
-    "failover" FAILOVER => failover, "When it turns to the next endpoint: never, after an error or an unknown outcome, after every operation.";
+    "failover" FAILOVER => failover, "When it switches to the next endpoint: never, after an error or an unknown outcome, after every operation.";
     "timeout" time(MS, HOUR) => timeout, "How long it waits for an answer, by its own clock.";
     "clock" CLOCK_RATE => clock_rate, "How fast its clock runs; `100%` is exact.";
-    "part-of" count(0, 100_000) => part_of, "The client whose memory it uses: two clients of one program, which asks several things at once. Left out: a memory of its own.";
-    "user" Form::Text => user, "Who it logs in as, `name:password`. Left out: it does not.";
-    "watch-processing" LATENCY => watch_processing, "How long it takes over one response of a watch stream. A slow consumer makes the server keep back what it cannot send.";
+    "part-of" count(0, 100_000) => part_of, "The client whose memory it uses: two clients of one program, which has several requests under way at once. Left out: a memory of its own.";
+    "user" Form::Text => user, "The user it logs in as, `name:password`. Left out: it does not log in.";
+    "watch-processing" LATENCY => watch_processing, "How long it takes to process one response of a watch stream. A slow consumer makes the server hold back what it cannot send.";
     "keepalive" time(MS, HOUR) => keepalive, "A watch stream on which nothing came for this long is tested with a ping.";
-    "keepalive-timeout" time(MS, HOUR) => keepalive_timeout, "Without an answer to the ping for this long, the stream is broken.";
-    "operations" Form::Operations => operations, "What it does, in order, one line an act.";
+    "keepalive-timeout" time(MS, HOUR) => keepalive_timeout, "Without an answer to the ping for this long, the stream counts as broken.";
+    "operations" Form::Operations => operations, "What it does, in order, one line per act.";
 };
 
 pub(crate) const FAILOVER: Form = Form::Word(Failover::NAMES);
@@ -139,20 +139,24 @@ pub(crate) static FAULT: &[Key] = &[
     Key {
         name: "name",
         form: Form::Text,
-        about: "Names the fault in the draws of the seed. Left out: its kind. Faults of one name are told apart by their order.",
+        about: "Identifies the fault in the draws of the seed. Left out: its kind. Faults with the same name are distinguished by their order.",
     },
     Key {
         name: "id",
         form: count(0, u32::MAX as i128),
-        about: "Names the fault in the draws of the run and in its trace. Only in plans.",
+        about: "Identifies the fault in the draws of the run and in its trace. Only in plans.",
     },
-    Key { name: "target", form: Form::Who, about: "Whom." },
+    Key { name: "target", form: Form::Who, about: "The target of the fault." },
     Key { name: "at", form: LONG, about: "When it strikes, since the start of the run." },
-    Key { name: "every", form: time(MS, 24 * HOUR), about: "Strikes over and over; each gap is drawn anew." },
+    Key {
+        name: "every",
+        form: time(MS, 24 * HOUR),
+        about: "Strikes repeatedly; each gap is drawn separately.",
+    },
     Key {
         name: "about-every",
         form: time(MS, 24 * HOUR),
-        about: "Strikes over and over; the mean gap is drawn once a run, the gaps are exponential around it.",
+        about: "Strikes repeatedly; the mean gap is drawn once per run, the gaps are exponentially distributed.",
     },
     Key {
         name: "times",
@@ -162,7 +166,7 @@ pub(crate) static FAULT: &[Key] = &[
     Key {
         name: "when",
         form: Form::Condition,
-        about: "Strikes when this comes true. With `every` or `about-every`: is looked for anew after each gap.",
+        about: "Strikes when this comes true. With `every` or `about-every`: it is checked again after each gap.",
     },
     Key { name: "after", form: LONG, about: "Time between the condition and the fault." },
     Key { name: "from", form: LONG, about: "Not before this time." },
@@ -172,10 +176,10 @@ pub(crate) static FAULT: &[Key] = &[
         form: time(0, 24 * HOUR),
         about: "How long it lasts; for a crash or a power loss, the time until the restart. Left out: to the end of the chaos phase.",
     },
-    Key { name: "chance", form: SHARE, about: "How likely the fault is part of a run at all." },
+    Key { name: "chance", form: SHARE, about: "The probability that the fault is part of a run." },
 ];
 
-/// Most times one fault of a scenario strikes.
+/// The most times that one fault of a scenario strikes.
 pub(crate) const MOST_TIMES: i128 = 1_000;
 
 /// What the swarm may choose. See `swarm`.
@@ -197,7 +201,7 @@ pub(crate) static SWARM: &[Field<Swarm>] = &fields! {
     "clocks" BOOL => clocks, "Whether it may choose faults of the clocks.";
     "process" BOOL => process, "Whether it may choose faults of the processes.";
     "operators" BOOL => operators, "Whether operators may change the membership, move leadership, defragment and compact.";
-    "density" SHARE => density, "How likely each family of faults is to be part of the run, times its own chance. Left out: drawn.";
+    "density" SHARE => density, "The probability that a family of faults is part of the run, times its own chance. Left out: drawn.";
 };
 
 const MILLISECOND: Nanos = MS as Nanos;
@@ -209,7 +213,7 @@ impl Default for Cluster {
     }
 }
 
-/// A link within one data centre, without faults: 0.2 ms and an exponential 0.3 ms on top.
+/// A link within one data centre, without faults: 0.2 ms plus an exponential 0.3 ms.
 impl Default for Link {
     fn default() -> Link {
         Link {
@@ -255,8 +259,8 @@ impl Default for Phases {
     }
 }
 
-/// A client of etcd's Go library as Kubernetes sets it up: a ping after 30 s, a break 10 s later
-/// (`apiserver/pkg/storage/storagebackend/factory/etcd3.go`).
+/// A client of etcd's Go library as Kubernetes sets it up: a ping after 30 s, the stream counts as broken 10
+/// s later (`apiserver/pkg/storage/storagebackend/factory/etcd3.go`).
 impl Default for Client {
     fn default() -> Client {
         Client {

@@ -1,7 +1,7 @@
-//! The swarm: the seed decides which families of fault exist at all, and at what rate.
+//! The swarm: the seed decides which families of faults exist at all, and at what rate.
 //!
-//! The swarm is itself a scenario, `swarm.toml`: its sections fill in what the scenario leaves out,
-//! and each of its faults is part of a run with the run's density times its own chance. A run with
+//! The swarm is itself a scenario, `swarm.toml`: its sections fill in what the scenario leaves out, and each
+//! of its faults is part of a run with a probability of the run's density times its own chance. A run with
 //! fewer kinds of fault often goes deeper, so the density is log-uniform ("Swarm Testing", ISSTA'12).
 
 use std::sync::OnceLock;
@@ -17,7 +17,7 @@ use crate::sections::{SWARM, Swarm};
 /// The text of the swarm.
 pub(crate) const TEXT: &str = include_str!("swarm.toml");
 
-/// Density of a run where a scenario does not say, in millionths: 5 % to all.
+/// Default density of a run, in millionths: 5 % to all.
 const DENSITY: Choice = Choice::Range { low: 50_000, high: 1_000_000, log: true };
 
 pub(crate) fn scenario() -> &'static Scenario {
@@ -55,7 +55,7 @@ pub(crate) fn merge(scenario: &Scenario, swarm: &Swarm, dice: Dice) -> Scenario 
     let chaos = merged.run.choice("chaos").map_or(Phases::default().chaos.into(), |chaos| chaos.bounds().1);
     for entry in added.faults.iter().filter(|entry| swarm.allows(entry.kind)) {
         let mut entry = entry.clone();
-        // Its draws are its own, whatever faults the scenario names.
+        // Its draws are independent of the faults that the scenario names.
         entry.name = format!("swarm/{}", entry.name);
         let own = entry.frame.choice("chance").map_or(1_000_000, |chance| chance.bounds().1);
         let chance = own * i128::from(swarm.density.parts()) / 1_000_000;
@@ -64,15 +64,15 @@ pub(crate) fn merge(scenario: &Scenario, swarm: &Swarm, dice: Dice) -> Scenario 
         fit(&mut entry, chaos);
         merged.faults.push(entry);
     }
-    // The clocks drift in some runs only.
+    // The clocks drift in only some runs.
     if swarm.clocks && dice.part("swarm").field("drift").happens(swarm.density) {
         merged.clocks = merged.clocks.or(&added.clocks);
     }
     merged
 }
 
-/// Fits a fault's mean gap to the length of the run: not so rare that it would not come at all, nor
-/// so frequent that it would have come `times` times long before the end.
+/// Fits a fault's mean gap to the length of the run: not so rare that it would never strike, nor so frequent
+/// that it would have struck `times` times long before the end.
 fn fit(entry: &mut FaultEntry, chaos: i128) {
     let times = entry.frame.choice("times").map_or(1, |times| times.bounds().1).max(1);
     for set in &mut entry.frame.sets {

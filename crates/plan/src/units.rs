@@ -1,37 +1,37 @@
 //! Amounts with units, as a scenario writes them: `150ms`, `64KiB`, `0.5%`, `20/s`.
 //!
-//! Every amount is a whole number of the unit's smallest part (a nanosecond, a byte, a millionth, an
-//! operation an hour), exactly: what would have to be rounded is refused, so that a file means the
-//! same everywhere (rule R2: no floating point).
+//! Every amount is an exact whole number of the unit's smallest part (a nanosecond, a byte, a millionth, an
+//! operation per hour): an amount that would have to be rounded is refused, so that a file means the same
+//! everywhere (rule R2: no floating point).
 
 /// What a number counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
-    /// Things.
+    /// A count.
     Count,
     /// Nanoseconds.
     Time,
     /// Bytes.
     Size,
-    /// Bytes a second.
+    /// Bytes per second.
     Bandwidth,
     /// Millionths of a whole.
     Share,
-    /// Operations an hour.
+    /// Operations per hour.
     Rate,
 }
 
-/// Why a text is no amount.
+/// Why a text is not an amount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BadAmount {
     /// What is wrong with it.
     pub message: String,
-    /// How to mend it.
+    /// How to fix it.
     pub help: String,
 }
 
-/// A suffix, its worth in smallest parts, and whether an amount is printed with it when that takes
-/// decimals (`1.25s`, but not `1.25m`).
+/// A suffix, its value in smallest parts, and whether amounts are printed with it if that needs decimals
+/// (`1.25s`, but not `1.25m`).
 struct Suffix(&'static str, i128, bool);
 
 const TIME: &[Suffix] = &[
@@ -76,7 +76,7 @@ impl Unit {
         }
     }
 
-    /// What an amount of this unit is called, with an example.
+    /// The name of an amount of this unit, with an example.
     pub fn describe(self) -> &'static str {
         match self {
             Unit::Count => "a whole number such as `5`",
@@ -88,7 +88,7 @@ impl Unit {
         }
     }
 
-    /// The smallest part, in words.
+    /// The name of the smallest part.
     fn part(self) -> &'static str {
         match self {
             Unit::Count => "one",
@@ -189,7 +189,7 @@ impl Unit {
         bad
     }
 
-    /// A regular expression of what [`Unit::parse`] reads, and of ranges of that; for the schema.
+    /// A regular expression for what [`Unit::parse`] reads, and for ranges of it; for the schema.
     pub fn pattern(self) -> String {
         let names: Vec<&str> =
             self.suffixes().iter().map(|suffix| suffix.0).filter(|name| !name.is_empty()).collect();
@@ -212,7 +212,7 @@ impl Unit {
         }
     }
 
-    /// Writes an amount so that [`Unit::parse`] reads it back: with the largest suffix that suits.
+    /// Writes an amount so that [`Unit::parse`] reads it back: with the largest suitable suffix.
     pub fn print(self, value: i128) -> String {
         let splits = |suffix: &Suffix| suffix.2 && (value.abs() >= suffix.1 || self == Unit::Share);
         let suits = |suffix: &&Suffix| value != 0 && (value % suffix.1 == 0 || splits(suffix));
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_amount_is_told_why() {
+    fn bad_amounts_have_a_reason() {
         for (unit, text, message) in [
             (Unit::Time, "150", "150 has no unit"),
             (Unit::Time, "150mb", "`mb` is not a unit of time"),

@@ -1,10 +1,10 @@
-//! Targets and conditions, as a scenario writes them.
+//! The text form of targets and conditions.
 
 use crate::choice::{Choice, Value, Who};
 use crate::mistakes::nearest;
 use crate::{Condition, Target};
 
-/// Why a text is no target, no condition, no operation.
+/// Why a text is not a target, a condition or an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BadWords {
     pub message: String,
@@ -15,25 +15,29 @@ pub(crate) fn bad(message: impl Into<String>, help: impl Into<String>) -> BadWor
     BadWords { message: message.into(), help: help.into() }
 }
 
-/// Targets that are one word, and what they mean.
+/// Targets that are one word, and their meaning.
 pub(crate) static GROUPS: &[(&str, Who, &str)] = &[
     (
         "leader",
         Who::Target(Target::Leader),
-        "whoever leads the highest term when the fault strikes; a random member where nobody does",
+        "the leader of the highest term when the fault strikes; a random member if there is none",
     ),
     ("followers", Who::Target(Target::Followers), "all but the leader"),
     ("follower", Who::Target(Target::Follower), "one of the followers"),
     ("random", Who::Target(Target::Random), "one member, drawn when the fault strikes"),
     ("majority", Who::Target(Target::Majority), "a random majority"),
-    ("minority", Who::Target(Target::Minority), "a random minority: the most members that leave a quorum"),
-    ("leader-majority", Who::Target(Target::LeaderMajority), "a random majority with the leader in it"),
+    (
+        "minority",
+        Who::Target(Target::Minority),
+        "a random minority: as many members as possible that leave a quorum",
+    ),
+    ("leader-majority", Who::Target(Target::LeaderMajority), "a random majority that includes the leader"),
     ("all", Who::Target(Target::All), "every member"),
     ("fixed-member", Who::FixedMember, "one member, drawn once and the same for the whole run"),
     (
         "fixed-minority",
         Who::FixedMinority,
-        "a minority, drawn once and the same for the whole run; the fixed member is in it",
+        "a minority, drawn once and the same for the whole run; it includes the fixed member",
     ),
     ("clients", Who::AllClients, "every client"),
 ];
@@ -73,7 +77,7 @@ pub(crate) fn parse_who(text: &str) -> Result<Who, BadWords> {
     Ok(Who::Target(if word.starts_with('m') { Target::Members(numbers) } else { Target::Clients(numbers) }))
 }
 
-/// Writes what a scenario names so that [`parse_who`] reads it back.
+/// Writes a scenario's target so that [`parse_who`] reads it back.
 pub(crate) fn print_who(who: &Who) -> String {
     match who {
         Who::Target(target) => print_target(target),
@@ -104,7 +108,7 @@ pub(crate) fn print_target(target: &Target) -> String {
 /// How a condition is written, for help.
 pub(crate) const CONDITION_HELP: &str = "a condition is `leader`, `no leader`, `election 2`, `applied 500`, `member 2 applied 500`, `snapshot 2`, `member 2 snapshot 2` or `operations 100`";
 
-/// Reads a condition; its number may be a range. `number` reads that.
+/// Reads a condition; its number may be a range, which `number` reads.
 pub(crate) fn parse_condition(
     text: &str,
     number: impl Fn(&str) -> Result<Choice, BadWords>,
@@ -153,7 +157,7 @@ pub(crate) fn parse_condition(
     }
 }
 
-/// The member a condition is about; `None` where it is about none.
+/// The member of a condition; `None` if it has none.
 pub(crate) fn member_of(choice: &Choice) -> Option<u32> {
     match choice {
         Choice::Fixed(Value::Condition(

@@ -11,7 +11,7 @@ use crate::words::{print_condition, print_target};
 use crate::{Fault, FaultKind, Plan, Spread, Trigger, operation};
 
 impl Plan {
-    /// The plan as a file that [`Plan::parse`] reads back to the same plan.
+    /// The plan as a file from which [`Plan::parse`] reads the same plan.
     pub fn to_toml(&self) -> String {
         let mut text = String::new();
         section(&mut text, "", sections::TOP, self);
@@ -50,14 +50,14 @@ impl Plan {
             line("for", time(duration));
         }
         line("target", quote(&print_target(&fault.target)));
-        // What a link fault leaves out is as in the network.
+        // A link fault inherits from the network what it leaves out.
         let links = &self.network;
         let base = if ends_at_client(&fault.target, &fault.kind) { links.clients } else { links.peers };
         fault_fields(text, &fault.kind, Some(&(kind.new)(base)));
     }
 }
 
-/// The fields of a fault's kind; where `usual` is given, those that differ from it.
+/// The fields of a fault's kind; if `usual` is given, only those that differ from it.
 pub(crate) fn fault_fields(text: &mut String, fault: &FaultKind, usual: Option<&FaultKind>) {
     for field in fault.kind().fields {
         let value = field.get(fault);
@@ -67,7 +67,7 @@ pub(crate) fn fault_fields(text: &mut String, fault: &FaultKind, usual: Option<&
     }
 }
 
-/// The fields that are not as usual, under a heading of their own if it is not empty.
+/// The fields that differ from the usual values, under a heading of their own if it is not empty.
 pub(crate) fn differences<T>(text: &mut String, head: &str, fields: &[Field<T>], it: &T, usual: &T) {
     let mut body = String::new();
     for field in fields {
@@ -98,7 +98,7 @@ fn line_of<T>(text: &mut String, field: &Field<T>, value: Option<Value>) {
     }
 }
 
-/// Whether a value says nothing that leaving it out would not say.
+/// Whether a value means the same as leaving it out.
 fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Flaws(flaws) => flaws.is_empty(),
@@ -153,7 +153,7 @@ fn print_spread(unit: Unit, spread: &Spread) -> String {
     }
 }
 
-/// A text as a TOML string: literal where that needs no escapes.
+/// A text as a TOML string: literal if it needs no escapes.
 pub(crate) fn quote(text: &str) -> String {
     let plain = !text.contains(|c: char| c.is_control());
     if plain && !text.contains(['"', '\\']) {

@@ -1,4 +1,4 @@
-//! Scenarios built in code are the scenarios that files hold.
+//! Scenarios built in code equal the scenarios in files.
 
 use std::time::Duration;
 
@@ -139,7 +139,7 @@ fn mistakes_are_those_of_a_file() {
         errors.mistakes().iter().any(|mistake| mistake.help.contains("did you mean `register`")),
         "{errors:?}"
     );
-    // Text that breaks out of its place is a mistake, never a panic.
+    // Text that breaks out of its field is a mistake, never a panic.
     let broken = NamedWorkload::new("mixed").set("keys", "1\n[cluster");
     assert!(Scenario::builder("\"quoted\"\n").workload(broken).build().is_err());
 }

@@ -1,4 +1,4 @@
-//! The documentation and the schema are up to date. `UPDATE_DOCS=1 cargo test -p etcdsim-plan` makes them so.
+//! The documentation and the schema are up to date. `UPDATE_DOCS=1 cargo test -p etcdsim-plan` updates them.
 
 use std::path::Path;
 

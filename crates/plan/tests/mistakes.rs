@@ -1,4 +1,4 @@
-//! What a person is told about a mistake: the place underlined, what was expected, how to mend it.
+//! The messages for mistakes: the underlined position, what was expected, how to fix it.
 
 use etcdsim_plan::{Plan, Scenario, ScenarioErrors};
 use miette::{GraphicalReportHandler, GraphicalTheme};
@@ -16,11 +16,11 @@ fn compare<T>(read: Result<T, ScenarioErrors>, expected: &str) {
     let rendered = render(&errors);
     let lines = |text: &str| text.trim().lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
     if lines(&rendered) != lines(expected) {
-        panic!("what is told has changed; it is now\n{rendered}");
+        panic!("the message has changed; it is now\n{rendered}");
     }
 }
 
-/// A scenario with mistakes, and what is told about it.
+/// Compares the messages for a scenario with mistakes.
 #[track_caller]
 fn check(text: &str, expected: &str) {
     compare(Scenario::parse("bad.toml", text), expected);
@@ -269,7 +269,7 @@ members = { any = [] }
 "#
         .trim_start(),
         r#"
-  × bad.toml: a choice lists what there is to choose
+  × bad.toml: a choice needs a list of values
    ╭─[bad.toml:3:11]
  2 │ [cluster]
  3 │ members = { any = [] }
@@ -291,7 +291,7 @@ sync = { floor = "1ms", to = "5ms" }
 "#
         .trim_start(),
         r#"
-  × bad.toml: `sync` is no distribution
+  × bad.toml: `sync` is not a distribution
    ╭─[bad.toml:3:8]
  2 │ [disk]
  3 │ sync = { floor = "1ms", to = "5ms" }
@@ -371,7 +371,7 @@ at = "5s"
    ·               ╰── does not exist
  8 │ at = "5s"
    ╰────
-  help: the cluster has 5 members, numbered from 1; `[cluster]` says how many with `members`
+  help: the cluster has 5 members, numbered from 1; `members` in `[cluster]` sets how many
 "#,
     );
 }
@@ -399,7 +399,7 @@ at = "5s"
    ·                 ╰── does not exist
  8 │ at = "5s"
    ╰────
-  help: the cluster may have only 3 members, numbered from 1; `[cluster]` says how many with `members`
+  help: the cluster may have only 3 members, numbered from 1; `members` in `[cluster]` sets how many
 "#,
     );
 }
@@ -451,7 +451,7 @@ when = "member 4 applied 100"
    ·        ───────────┬──────────
    ·                   ╰── does not exist
    ╰────
-  help: the cluster has 3 members, numbered from 1; `[cluster]` says how many with `members`
+  help: the cluster has 3 members, numbered from 1; `members` in `[cluster]` sets how many
 "#,
     );
 }
@@ -653,12 +653,12 @@ every = "5s"
  4 │ target = "leader"
  5 │ at = "2s"
    ·      ──┬─
-   ·        ╰── it is said here
+   ·        ╰── it is set here
  6 │ every = "5s"
    ·         ──┬─
    ·           ╰── and here
    ╰────
-  help: `at` strikes once, `every` and `about-every` over and over
+  help: `at` strikes once, `every` and `about-every` repeatedly
 "#,
     );
 }
@@ -676,14 +676,14 @@ after = "1s"
 "#
         .trim_start(),
         r#"
-  × bad.toml: `after` means nothing here
+  × bad.toml: `after` has no effect here
    ╭─[bad.toml:6:9]
  5 │ at = "2s"
  6 │ after = "1s"
    ·         ──┬─
    ·           ╰── needs `when`
    ╰────
-  help: add `when`, or take it out
+  help: add `when`, or remove it
 "#,
     );
 }
@@ -711,7 +711,7 @@ chaos = "30s"
    ·        ╰── never strikes
  6 │
    ╰────
-  help: the chaos phase ends at 30s; `[run]` says so with `chaos`
+  help: the chaos phase ends at 30s, set by `chaos` in `[run]`
 "#,
     );
 }
@@ -734,9 +734,9 @@ for = "3s"
  5 │ at = "4s"
  6 │ for = "3s"
    ·       ──┬─
-   ·         ╰── means nothing here
+   ·         ╰── has no effect here
    ╰────
-  help: take it out
+  help: remove it
 "#,
     );
 }
@@ -763,7 +763,7 @@ at = "4s"
    ·              ╰── clients
  7 │ at = "4s"
    ╰────
-  help: only `link`, `cut` and `clog` are about clients
+  help: only `link`, `cut` and `clog` can target clients
 "#,
     );
 }
@@ -993,7 +993,7 @@ at = "8s"
 "#
         .trim_start(),
         r#"
-  × bad.toml: two faults `pause` are over member 2 at once
+  × bad.toml: two faults `pause` hold member 2 at the same time
     ╭─[bad.toml:5:6]
   4 │ target = "member 2"
   5 │ at = "5s"
@@ -1065,12 +1065,12 @@ for = "3s"
 "#
         .trim_start(),
         r#"
-  × bad.toml: `pause` of member 2 comes again before it is over
+  × bad.toml: `pause` of member 2 strikes again before it is over
    ╭─[bad.toml:5:9]
  4 │ target = "member 2"
  5 │ every = "1s..2s"
    ·         ────┬───
-   ·             ╰── comes again within this time
+   ·             ╰── strikes again within this time
  6 │ for = "3s"
    ·       ──┬─
    ·         ╰── lasts at least this long
@@ -1113,14 +1113,14 @@ rate = "unthrottled"
 "#
         .trim_start(),
         r#"
-  × bad.toml: an unthrottled workload has no end
+  × bad.toml: an unthrottled workload never ends
    ╭─[bad.toml:3:8]
  2 │ [workload]
  3 │ rate = "unthrottled"
    ·        ──────┬──────
    ·              ╰── as fast as answers come
    ╰────
-  help: say how many `operations` each client asks at most
+  help: set `operations`, the maximum for each client
 "#,
     );
 }
@@ -1138,7 +1138,7 @@ chaos = "10m"
 "#
         .trim_start(),
         r#"
-  × bad.toml: the clients would ask up to 60000005 operations
+  × bad.toml: the clients would send up to 60000005 operations
    ╭─[bad.toml:3:8]
  2 │ [workload]
  3 │ rate = "100000/s"
@@ -1187,7 +1187,7 @@ core = 2
 "#
         .trim_start(),
         r#"
-  × bad.toml: a core of 2 is no quorum
+  × bad.toml: a core of 2 is not a quorum
    ╭─[bad.toml:6:8]
  5 │ [run]
  6 │ core = 2
@@ -1283,7 +1283,7 @@ id = 4
    ·      ┬
    ·      ╰── not in a scenario
    ╰────
-  help: take it out; `name` gives a fault draws of its own
+  help: remove it; `name` gives a fault draws of its own
 "#,
     );
 }
@@ -1306,7 +1306,7 @@ backend-interval = "1s..2s"
    ·                    ────┬───
    ·                        ╰── not decided
    ╰────
-  help: a plan says one value; a range or a choice belongs to a scenario, which has no `seed`
+  help: a plan has one value; a range or a choice belongs to a scenario, which has no `seed`
 "#,
     );
 }
@@ -1330,7 +1330,7 @@ clients = 3
    ·      ╰── left to the seed
  4 │ clients = 3
    ╰────
-  help: list what each client asks under `[[client]]`; `etcdsim plan` does so
+  help: list what each client does under `[[client]]`; `etcdsim plan` does so
 "#,
     );
 }
@@ -1368,13 +1368,13 @@ title = "t"
 "#
         .trim_start(),
         r#"
-  × bad.toml: this is a scenario, where a plan was asked for
+  × bad.toml: this is a scenario, but a plan was expected
    ╭─[bad.toml:1:1]
  1 │ title = "t"
    · ▲
    · ╰── it has no `seed`
    ╰────
-  help: make a plan of it with a seed: `etcdsim plan`
+  help: turn it into a plan with a seed: `etcdsim plan`
 "#,
     );
 }

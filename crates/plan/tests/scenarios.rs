@@ -1,5 +1,5 @@
-//! The scenario files of this repository: they are well formed, their plans are sound, and every
-//! plan survives being written and read back.
+//! The scenario files of this repository: they are well formed, their plans are sound, and every plan
+//! survives being written and read back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -81,7 +81,7 @@ fn load(name: &str) -> Scenario {
     }
 }
 
-/// Plans of a scenario. The steady bench has a quarter of a million operations: few seeds will do.
+/// Plans of a scenario. The steady bench has a quarter of a million operations: few seeds are enough.
 fn plans(name: &'static str, seeds: u64) -> impl Iterator<Item = Plan> {
     let scenario = load(name);
     (0..if name == "bench/steady" { 1 } else { seeds }).map(move |seed| scenario.expand(seed))
@@ -107,7 +107,7 @@ fn every_file_is_named_and_says_what_it_is_after() {
         assert!(!scenario.title.is_empty() && scenario.title.len() <= 80, "{name}: {:?}", scenario.title);
         assert!(
             scenario.about.len() > 100,
-            "{name} says too little of what it is after: {:?}",
+            "{name} says too little about what it tests: {:?}",
             scenario.about
         );
     }
@@ -169,7 +169,7 @@ fn a_seed_always_gives_the_same_plan_and_another_seed_another() {
     assert_ne!(scenario.expand(7).to_toml(), scenario.expand(8).to_toml());
 }
 
-/// Rule R2: what is taken away leaves the rest as it was.
+/// Rule R2: removing something leaves the rest as it was.
 #[test]
 fn a_fault_less_leaves_the_others_as_they_were() {
     let text = std::fs::read_to_string(folder().join("seven-members.toml")).unwrap();
@@ -231,7 +231,7 @@ fn the_swarm_picks_each_family_sometimes_and_none_always() {
     assert!(faults[SEEDS as usize - 1] >= 100, "{faults:?}");
 }
 
-/// All damage for good lies within one minority, so that a refusal never costs the quorum.
+/// All permanent damage stays within one minority, so that a refusal never costs the quorum.
 #[test]
 fn damage_of_the_swarm_stays_within_a_minority() {
     let scenario = load("swarm");

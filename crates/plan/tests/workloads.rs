@@ -1,4 +1,4 @@
-//! The workloads: each expands to a plan that holds together, and the same one each time.
+//! The workloads: each expands to a consistent plan, and to the same one each time.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ fn names() -> Vec<String> {
     names
 }
 
-/// The words of an enum, wherever the schema has it.
+/// The words of an enum, wherever it is in the schema.
 fn collect(value: &serde_json::Value, words: &mut Vec<String>) {
     match value {
         serde_json::Value::Object(fields) => {

@@ -1,7 +1,7 @@
-//! The event trace: what happened, when, to whom.
+//! The event trace: what happened, when, and to which member.
 //!
-//! A *fact* is told by whoever knows it: the member tells what its log and state machine did, the
-//! world tells what reached the disk, the wire and the process table. The invariants I1 to I10 of
+//! Each *fact* is reported by the part that knows it: the member reports what its log and state machine did,
+//! the world reports what reached the disk, the wire and the process table. The invariants I1 to I10 of
 //! `verify` are written against these facts and nothing else.
 //!
 //! What is not here: message payloads and values. A fact carries digests of them.
@@ -9,12 +9,12 @@
 use crate::hash::TraceHash;
 use crate::{Failpoint, MemberId, Nanos, Probe};
 
-/// A fact with its moment.
+/// A fact with its time and its member.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     /// When, on the simulator's true clock.
     pub time: Nanos,
-    /// Whose fact it is; 0 where it belongs to no member (a client, the world).
+    /// The member of the fact; 0 where it belongs to no member (a client, the world).
     pub member: MemberId,
     /// What happened.
     pub fact: Fact,
@@ -22,7 +22,7 @@ pub struct Event {
 
 /// Watches a run as it goes. The world calls it for every event, in order.
 pub trait Observer {
-    /// One more event.
+    /// The next event.
     fn event(&mut self, event: &Event);
 }
 
@@ -51,22 +51,22 @@ pub enum Stop {
     Graceful,
     /// Killed (kill -9). What it wrote to files stays in the page cache.
     Crash,
-    /// Lost power, with its disk: what was not synced may be gone.
+    /// Lost power, with its disk: what was not synced may be lost.
     PowerLoss,
-    /// Ended itself because it could not go on safely (a disk error, say). Carries its last words.
+    /// Ended itself because it could not continue safely (a disk error, say). Carries the reason.
     Fatal(String),
-    /// Panicked. Carries the panic's message and place.
+    /// Panicked. Carries the panic's message and location.
     Panic(String),
-    /// Refused to start, and why.
+    /// Refused to start. Carries the reason.
     Refused(String),
-    /// Learnt that it is no longer a member of the cluster, for good.
+    /// Learned that it is no longer a member of the cluster, for good.
     Removed,
 }
 
-/// What of a fault outlasts it: what its end does not undo.
+/// What remains of a fault after it ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FaultEffect {
-    /// It takes back, for good, what a member's disk has confirmed.
+    /// It destroys, for good, data that a member's disk has confirmed.
     pub damages: bool,
     /// A member on a new machine joins the cluster.
     pub adds_member: bool,
@@ -75,9 +75,9 @@ pub struct FaultEffect {
 }
 
 impl FaultEffect {
-    /// Nothing: when the fault is over, all is as it was before.
+    /// Nothing: when the fault is over, everything is as before.
     pub const NONE: FaultEffect = FaultEffect { damages: false, adds_member: false, removes_member: false };
-    /// What the disk has confirmed is taken back.
+    /// Data that the disk has confirmed is destroyed.
     pub const DAMAGE: FaultEffect = FaultEffect { damages: true, ..FaultEffect::NONE };
     /// A member joins.
     pub const ADDS_MEMBER: FaultEffect = FaultEffect { adds_member: true, ..FaultEffect::NONE };
@@ -94,7 +94,7 @@ pub enum Phase {
     Chaos = 1,
     /// Faults end.
     Heal = 2,
-    /// What must come about after healing is waited for.
+    /// The run waits for what must come about after healing.
     Settle = 3,
     /// The run is over.
     End = 4,
@@ -119,11 +119,11 @@ pub struct LogEntry {
     pub index: u64,
     /// The term of the leader that made it.
     pub term: u64,
-    /// Digest of kind and payload.
+    /// Digest of type and payload.
     pub digest: u64,
 }
 
-/// Raft's messages, as the trace names them.
+/// Raft's messages, under their names in the trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the names are raft's own")]
 pub enum MessageKind {
@@ -145,18 +145,19 @@ pub enum MessageKind {
     ClientRequest,
     /// A member's answer to a client.
     ClientResponse,
-    /// A client's message on a stream of watchers.
+    /// A client's message on a watch stream.
     WatchRequest,
-    /// A member's message on a stream of watchers.
+    /// A member's message on a watch stream.
     WatchResponse,
-    /// A call of one member to another beside raft: a lease renewed at the leader, a hash compared.
+    /// A call of one member to another that is not a raft message: a lease renewed at the leader, a hash
+    /// compared.
     PeerCall,
-    /// Its answer.
+    /// The answer to such a call.
     PeerAnswer,
     Other,
 }
 
-/// What the invariants need to know of a message. Fields a kind does not use are 0.
+/// What the invariants need to know of a message. Fields that a kind does not use are 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessageHead {
     /// Which message.
@@ -170,7 +171,7 @@ pub struct MessageHead {
     pub log_term: u64,
     /// The commit index it carries.
     pub commit: u64,
-    /// Whether it says no.
+    /// Whether it is a rejection.
     pub reject: bool,
     /// How many entries it carries.
     pub entries: u32,
@@ -185,7 +186,7 @@ pub enum DropReason {
     CutAtSend,
     /// The link was cut when it should have arrived.
     CutAtArrival,
-    /// Damaged, and thrown away by the transport's checksum or the decoder.
+    /// Damaged, and dropped by the transport's checksum or the decoder.
     Corrupt,
     /// A message rule of the plan dropped it.
     Rule,
@@ -198,27 +199,27 @@ pub enum DropReason {
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fact {
-    // ---- process life; told by the world --------------------------------------------------------
+    // ---- processes; reported by the world -------------------------------------------------------
     /// The process begins; what it recovers follows in [`Fact::Recovered`].
     Started {
-        /// Counts the starts of this member, from 1.
+        /// The number of starts of this member, from 1.
         incarnation: u32,
     },
     /// The process is gone.
     Stopped(Stop),
-    /// The process stops running; its clocks go on.
+    /// The process is paused; its clocks go on.
     Paused,
-    /// The process runs again.
+    /// The process is resumed.
     Resumed,
     /// A fault of the plan begins (`begins`) or ends; `what` and `kind` are its kind, `fault` its number.
     Fault {
         /// Number of the fault in the plan.
         fault: u32,
-        /// Its kind, by the name it has in a scenario.
+        /// Its kind, by its name in a scenario.
         what: &'static str,
-        /// Its kind's number, which the trace hash takes.
+        /// The number of its kind, for the trace hash.
         kind: u64,
-        /// What of it outlasts it, for those who judge.
+        /// What remains of it after it ends, for the judges.
         effect: FaultEffect,
         /// Whether it begins or ends.
         begins: bool,
@@ -226,38 +227,38 @@ pub enum Fact {
     /// A new phase of the run.
     Phase(Phase),
 
-    // ---- raft and the state machine; told by the member -----------------------------------------
-    /// What a process found on its disk. Replaces all that was known of this member's log.
+    // ---- raft and the state machine; reported by the member -------------------------------------
+    /// What a process found on its disk. Replaces everything known of this member's log.
     Recovered {
         /// Term of its hard state.
         term: u64,
-        /// Whom it voted for in that term; 0 for nobody.
+        /// The vote in that term; 0 for none.
         vote: u64,
         /// Commit index of its hard state.
         commit: u64,
-        /// Index and term just before its first entry: of its last snapshot, or 0, 0.
+        /// Index and term just before its first entry: those of its last snapshot, or 0, 0.
         before: (u64, u64),
-        /// All entries after that.
+        /// All entries after that position.
         entries: Vec<LogEntry>,
         /// The consistent index of its backend: everything up to it is in the store.
         consistent_index: u64,
         /// The store's revision.
         revision: u64,
-        /// The hash of everything that is replicated: the store, the membership, users and roles.
+        /// The hash of all replicated state: the store, the membership, users and roles.
         state_hash: u64,
     },
     /// Term, vote or role changed in memory.
     State {
         /// Current term.
         term: u64,
-        /// Vote in this term; 0 for nobody.
+        /// Vote in this term; 0 for none.
         vote: u64,
         /// Role.
         role: Role,
         /// Known leader; 0 for none.
         leader: u64,
     },
-    /// Entries were appended to the log in memory. What stood at and after the first is replaced.
+    /// Entries were appended to the log in memory. They replace everything at and after the first one.
     Appended(Vec<LogEntry>),
     /// The log in memory now begins after this position; earlier entries are in a snapshot.
     LogCompacted {
@@ -274,26 +275,26 @@ pub enum Fact {
         term: u64,
         /// The store's revision after it.
         revision: u64,
-        /// The hash of everything that is replicated after it.
+        /// The hash of all replicated state after it.
         state_hash: u64,
     },
-    /// A write of raft state was handed to the disk as job `job`. When the world says
-    /// [`Fact::JobDone`] with `synced`, all of this is durable.
+    /// A write of raft state was handed to the disk as job `job`. When the world reports [`Fact::JobDone`]
+    /// with `synced`, all of this is durable.
     Saving {
         /// The disk job's number.
         job: u64,
-        /// Term of the hard state in it (the current one where the job carries none).
+        /// Term of the hard state in it (the current one if the job carries none).
         term: u64,
         /// Vote of that hard state.
         vote: u64,
         /// Commit of that hard state.
         commit: u64,
-        /// Last index of the log once the job is done.
+        /// Last index of the log once the job has ended.
         last_index: u64,
     },
     /// The commit index moved.
     Committed {
-        /// To here.
+        /// The new commit index.
         index: u64,
         /// The term of the entry there.
         term: u64,
@@ -306,16 +307,17 @@ pub enum Fact {
         term: u64,
         /// Its digest, as in [`LogEntry`].
         digest: u64,
-        /// The raft request id it carries; 0 for the empty entry of a new leader and for configuration changes.
+        /// The raft request id it carries; 0 for the empty entry of a new leader and for configuration
+        /// changes.
         request: u64,
         /// The store's revision after it.
         revision: u64,
-        /// The hash of everything that is replicated after it.
+        /// The hash of all replicated state after it.
         state_hash: u64,
         /// Whether it made a revision.
         mutated: bool,
-        /// False where the consistent index said that the store already holds it, so that only the
-        /// bookkeeping moved (replay after a restart).
+        /// False if the consistent index showed that the store already holds it, so that only the bookkeeping
+        /// moved (replay after a restart).
         executed: bool,
     },
     /// The backend was committed and is durable with this consistent index.
@@ -343,16 +345,16 @@ pub enum Fact {
         request: u64,
     },
 
-    /// A member proposes something that no client asked for: the end of a lease, an automatic
+    /// A member proposes something that no client asked for: the revocation of a lease, an automatic
     /// compaction, a step of the lock or election service.
     ProposedInternal {
         /// The raft request id chosen for it.
         request: u64,
-        /// What it asks.
+        /// The proposed request.
         what: Box<api::Request>,
     },
-    /// The configuration that is in force on this member from now on: after its start, a change that
-    /// it applied, or a snapshot it installed.
+    /// The configuration in force on this member from now on: after its start, a change that it applied, or a
+    /// snapshot that it installed.
     Configuration {
         /// Index of the entry (or snapshot) that made it.
         index: u64,
@@ -363,65 +365,64 @@ pub enum Fact {
         /// Learners, sorted.
         learners: Vec<u64>,
     },
-    /// The member began to look after leases as their leader, or ceased to.
+    /// The member became the lessor, or stopped being it.
     Lessor {
-        /// Whether it does now.
+        /// Whether it is the lessor now.
         primary: bool,
     },
-    /// The member ran into a crash or pause point that was armed, or passed one that conditions and
-    /// probes wait for.
+    /// The member hit an armed crash or pause point, or passed one that conditions and probes wait for.
     Failpoint {
-        /// Which.
+        /// The failpoint.
         point: Failpoint,
     },
     /// The member reached a probe.
     Probe {
-        /// Which.
+        /// The probe.
         probe: Probe,
     },
 
-    // ---- disk; told by the world ------------------------------------------------------------------
+    // ---- disk; reported by the world --------------------------------------------------------------
     /// A disk job ended.
     JobDone {
         /// Its number.
         job: u64,
-        /// Whether everything in it, and all before it, is durable now.
+        /// Whether everything in it, and in all jobs before it, is durable now.
         synced: bool,
         /// Whether it failed.
         failed: bool,
     },
 
-    // ---- network; told by the world ---------------------------------------------------------------
-    /// A message left. The event's member is the sender; 0 for a client.
+    // ---- network; reported by the world -----------------------------------------------------------
+    /// A message was sent. The event's member is the sender; 0 for a client.
     Sent {
         /// The receiver; 0 for a client.
         to: MemberId,
-        /// What it says.
+        /// The message.
         head: MessageHead,
     },
-    /// A message arrived. The event's member is the receiver.
+    /// A message was delivered. The event's member is the receiver.
     Delivered {
         /// The sender.
         from: MemberId,
-        /// What it says.
+        /// The message.
         head: MessageHead,
     },
     /// A message was lost. The event's member is the sender.
     Dropped {
         /// The receiver it did not reach.
         to: MemberId,
-        /// What it was.
+        /// The message.
         kind: MessageKind,
-        /// Why.
+        /// The reason.
         why: DropReason,
     },
 
-    // ---- clients; told by the world ---------------------------------------------------------------
+    // ---- clients; reported by the world -----------------------------------------------------------
     /// A client sends operation `operation` of the history.
     Called {
         /// Number in the history.
         operation: u64,
-        /// Which client.
+        /// The client.
         client: u32,
         /// Digest of the request.
         digest: u64,
@@ -435,16 +436,16 @@ pub enum Fact {
         /// Digest of the answer.
         digest: u64,
     },
-    /// A client opened stream `stream` of watchers.
+    /// A client opened watch stream `stream`.
     WatchOpened {
         /// Number among the streams of the history.
         stream: u64,
-        /// Which client.
+        /// The client.
         client: u32,
         /// The member at the other end.
         to: MemberId,
     },
-    /// A response of a stream reached its client.
+    /// A response of a stream was delivered to its client.
     WatchReceived {
         /// Number among the streams of the history.
         stream: u64,
@@ -452,10 +453,10 @@ pub enum Fact {
         revision: u64,
         /// How many events it carries.
         events: u32,
-        /// Digest of all of it.
+        /// Digest of the whole response.
         digest: u64,
     },
-    /// A stream is over for its client.
+    /// A stream ended for its client.
     WatchEnded {
         /// Number among the streams of the history.
         stream: u64,
@@ -479,7 +480,7 @@ impl Event {
                 Stop::Graceful => put(2, &[0]),
                 Stop::Crash => put(2, &[1]),
                 Stop::PowerLoss => put(2, &[2]),
-                // Texts are for people, not for the hash: a better sentence is no other run.
+                // Texts are for people, not for the hash: a better sentence does not change the run.
                 Stop::Fatal(_) => put(2, &[3]),
                 Stop::Panic(_) => put(2, &[4]),
                 Stop::Refused(_) => put(2, &[5]),

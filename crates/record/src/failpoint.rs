@@ -1,5 +1,5 @@
-//! The names of the points at which a member can be made to crash or to pause: those of etcd's own
-//! failpoints (`gofail` comments in etcd's sources; `tests/robustness/failpoint`).
+//! The named points at which a member can crash or pause: those of etcd's own failpoints (`gofail` comments
+//! in etcd's sources; `tests/robustness/failpoint`).
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,7 +16,7 @@ macro_rules! points {
             /// Every point.
             pub const ALL: &[Failpoint] = &[$(Failpoint::$variant),+];
 
-            /// The names of all, in the same order.
+            /// The names of all points, in the same order.
             pub const NAMES: &[&str] = &[$($name),+];
 
             /// etcd's name for it.
@@ -29,12 +29,12 @@ macro_rules! points {
                 match self { $(Failpoint::$variant => concat!("at-", $name),)+ }
             }
 
-            /// The number by which the trace hash knows it; never used twice, never changed.
+            /// Its number in the trace hash; never reused, never changed.
             pub const fn number(self) -> u64 {
                 match self { $(Failpoint::$variant => $number,)+ }
             }
 
-            /// Where it lies.
+            /// Where it is in the code.
             pub const fn about(self) -> &'static str {
                 match self { $(Failpoint::$variant => $about,)+ }
             }
@@ -50,7 +50,7 @@ points! {
     5 RaftAfterSaveSnap = "raftAfterSaveSnap", "After that file was handed to the disk, before the log knows of it.";
     6 RaftBeforeApplySnap = "raftBeforeApplySnap", "Before a durable snapshot replaces the log in memory and the store.";
     7 RaftAfterApplySnap = "raftAfterApplySnap", "After a snapshot replaced the store.";
-    8 RaftAfterWalRelease = "raftAfterWALRelease", "After segments of the log that nobody needs were released.";
+    8 RaftAfterWalRelease = "raftAfterWALRelease", "After log segments that are no longer needed were released.";
     9 RaftBeforeFollowerSend = "raftBeforeFollowerSend", "Before a follower sends what waited for its disk.";
     10 RaftBeforeAdvance = "raftBeforeAdvance", "After a ready was handled, before raft knows.";
     11 BeforeApplyOneEntryNormal = "beforeApplyOneEntryNormal", "Before a request is applied.";
@@ -68,11 +68,11 @@ points! {
     23 DefragBeforeCopy = "defragBeforeCopy", "Before a defragmentation copies the backend.";
     24 DefragBeforeRename = "defragBeforeRename", "After the copy, before it takes the backend's place.";
     25 CompactBeforeCommitScheduledCompact = "compactBeforeCommitScheduledCompact", "Before a compaction is marked as scheduled.";
-    26 CompactAfterCommitScheduledCompact = "compactAfterCommitScheduledCompact", "After it was.";
+    26 CompactAfterCommitScheduledCompact = "compactAfterCommitScheduledCompact", "After it was marked.";
     27 CompactBeforeCommitBatch = "compactBeforeCommitBatch", "Before a batch of a compaction's scrub.";
     28 CompactAfterCommitBatch = "compactAfterCommitBatch", "After it.";
     29 CompactBeforeSetFinishedCompact = "compactBeforeSetFinishedCompact", "Before a compaction is marked as finished.";
-    30 CompactAfterSetFinishedCompact = "compactAfterSetFinishedCompact", "After it was.";
+    30 CompactAfterSetFinishedCompact = "compactAfterSetFinishedCompact", "After it was marked.";
     31 WalBeforeSync = "walBeforeSync", "Before a write of the log goes to the disk with its sync.";
     32 WalAfterSync = "walAfterSync", "After the sync.";
     33 BeforeSendWatchResponse = "beforeSendWatchResponse", "Before responses on watch streams are handed to the transport.";

@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_128_with_seed;
 pub struct TraceHash(u128);
 
 impl TraceHash {
-    /// Takes one event, already turned into words, into the hash.
+    /// Absorbs one event, already turned into words.
     #[inline]
     pub fn absorb(&mut self, words: &[u64]) {
         let mut bytes = [0_u8; 8 * 16];
@@ -50,7 +50,7 @@ impl<'de> Deserialize<'de> for TraceHash {
     }
 }
 
-/// A 64-bit digest of bytes, for facts that stand for a payload.
+/// A 64-bit digest of bytes, for facts that represent a payload.
 #[inline]
 pub fn digest(bytes: &[u8]) -> u64 {
     xxhash_rust::xxh3::xxh3_64(bytes)

@@ -1,8 +1,8 @@
-//! What a run leaves behind: the history the clients saw, the facts of the event trace, the rolling
+//! What a run leaves behind: the history that the clients saw, the facts of the event trace, the rolling
 //! trace hash, the counts.
 //!
-//! Everything here is a plain value that can be written to a file and read back. The judge
-//! (`verify`) needs nothing else, so it can judge records that came from elsewhere.
+//! Everything here is a plain value that can be written to a file and read back. The judges (`verify`) need
+//! nothing else, so they can judge records that come from elsewhere.
 //!
 //! Architecture invariant: this crate knows nothing of members, worlds or oracles.
 
@@ -23,5 +23,5 @@ pub use run::{Applied, MemberEnd, Record, Stats};
 /// Virtual time in nanoseconds since the start of the run, on the simulator's true clock.
 pub type Nanos = u64;
 
-/// A member's number in the plan, from 1. Also its raft id in the simulator. 0 is nobody.
+/// A member's number in the plan, from 1. Also its raft id in the simulator. 0 is no member.
 pub type MemberId = u32;

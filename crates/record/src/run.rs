@@ -1,4 +1,4 @@
-//! One run's record: the history, the evidence, how the members ended, the counts, the hash.
+//! One run's record: the history, the evidence, the final state of the members, the counts, the hash.
 
 use std::collections::BTreeMap;
 
@@ -7,28 +7,28 @@ use serde::{Deserialize, Serialize};
 use crate::probe::Counts;
 use crate::{Event, History, MemberId, Nanos, Probe, Stop, TraceHash};
 
-/// What a run leaves for the judge.
+/// What a run leaves for the judges.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
     /// What the clients saw.
     pub history: History,
-    /// What the cluster applied, in the order of the log: the evidence for outcomes no client knows.
-    /// The first member to apply an index is the witness; I4 and I8 compare the others with it.
+    /// What the cluster applied, in log order: the evidence for outcomes that no client knows. The first
+    /// member to apply an index is the witness; I4 and I8 compare the others with it.
     pub applied: Vec<Applied>,
-    /// How each member ended.
+    /// The state of each member at the end.
     pub members: Vec<MemberEnd>,
-    /// Whether, and when, each thing that the settle phase waits for came about; empty when all did.
-    /// Each line is a sentence.
+    /// What the settle phase waits for and whether, and when, it came about; empty if everything did. Each
+    /// line is a sentence.
     pub unsettled: Vec<String>,
     /// Panics and refusals that the plan does not expect, as (time, member, what).
     pub surprises: Vec<(Nanos, MemberId, Stop)>,
-    /// When the phase of faults was over and all was made well again.
+    /// When the chaos phase was over and the cluster was healed.
     pub healed: Nanos,
     /// The counts.
     pub stats: Stats,
     /// The rolling hash over every event.
     pub trace_hash: TraceHash,
-    /// Every event, where the run was asked to keep them.
+    /// Every event, if the run was asked to keep them.
     pub events: Vec<Event>,
 }
 
@@ -37,11 +37,11 @@ pub struct Record {
 pub struct Applied {
     /// Its index in the log.
     pub index: u64,
-    /// The operation of the history it carries out; `None` for entries no client asked for.
+    /// The operation of the history that it carries out; `None` for entries that no client asked for.
     pub operation: Option<u64>,
-    /// For an entry that a member asked for itself: what it asked. The end of a lease (`LeaseRevoke`),
-    /// an automatic compaction (`Compact`), what the lock and election services do for a client.
-    /// `operation` is then `None`.
+    /// For an entry that a member proposed itself: the request. The revocation of a lease (`LeaseRevoke`), an
+    /// automatic compaction (`Compact`), what the lock and election services do for a client. `operation` is
+    /// then `None`.
     pub internal: Option<Box<api::Request>>,
     /// The store's revision after it.
     pub revision: u64,
@@ -54,7 +54,7 @@ pub struct Applied {
 /// A member at the end of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemberEnd {
-    /// Which.
+    /// Its member id.
     pub member: MemberId,
     /// Whether its process runs.
     pub running: bool,
@@ -64,7 +64,7 @@ pub struct MemberEnd {
     pub applied: u64,
     /// The store's revision.
     pub revision: u64,
-    /// The hash of everything that is replicated, as in `Fact::Applied`.
+    /// The hash of all replicated state, as in `Fact::Applied`.
     pub state_hash: u64,
 }
 
@@ -73,9 +73,9 @@ pub struct MemberEnd {
 pub struct Stats {
     /// Virtual time that passed.
     pub virtual_ns: Nanos,
-    /// Events that were taken off the heap.
+    /// Events taken off the heap.
     pub events: u64,
-    /// Messages that were sent.
+    /// Messages sent.
     pub messages: u64,
     /// Client operations called.
     pub operations: u64,
@@ -85,8 +85,8 @@ pub struct Stats {
     pub elections: u64,
     /// Disk operations performed.
     pub disk_operations: u64,
-    /// Injected faults, by kind. Counted each time one takes effect: a lost message, a torn sector,
-    /// a partition that begins.
+    /// Injected faults, by kind. Counted each time one takes effect: a lost message, a torn sector, a
+    /// partition that begins.
     pub faults: BTreeMap<String, u64>,
     /// How often this run reached each probe. `docs/coverage.md` lists them.
     pub probes: Counts,
@@ -103,13 +103,13 @@ impl Stats {
         }
     }
 
-    /// Counts something that a client's program did and that is a probe, too.
+    /// Counts something that a client's program did and that is also a probe.
     pub fn reached(&mut self, probe: Probe) {
         self.did(probe.name());
         self.probes[probe] += 1;
     }
 
-    /// Adds what another run did.
+    /// Adds the counts of another run.
     pub fn add(&mut self, other: &Stats) {
         let Stats { virtual_ns, events, messages, operations, answered, elections, disk_operations, .. } =
             other;

@@ -1,18 +1,18 @@
 //! The settings of a cluster: one row for each, in `table`.
 //!
-//! From a row follow the field of [`Settings`], which a plan and a member share; the field of a
-//! scenario's `[cluster]` with its range, its errors and its text in a plan; the schema; and the table in
+//! A row defines the field of [`Settings`], which a plan and a member share; the field of a scenario's
+//! `[cluster]` with its range, its errors and its text in a plan; the schema; and the table in
 //! `docs/scenarios.md`. To add a setting, add its row and use `config.settings.NAME` in the member. To let
 //! the swarm vary it, add a line to `plan/src/swarm.toml`.
 //!
-//! * `table`: the rows, and the enums of settings whose values are words. `row`: what a row says.
-//! * `derived`: what several settings say together, and where 0 means "off".
+//! * `table`: the rows, and the enums of settings whose values are words. `row`: the contents of a row.
+//! * `derived`: values that follow from several settings, and settings where 0 means "off".
 //!
-//! Not here: how many members there are (`plan::Cluster`), who a member is and what it starts from
+//! Not here: how many members there are (`plan::Cluster`), a member's identity and initial state
 //! (`member::Config`), how amounts are written (`plan`).
 //!
-//! Architecture invariant: it depends on no other crate. A value is a number to whoever goes through the
-//! rows: a duration in nanoseconds, a size in bytes, a switch as 0 or 1, a word as its place in the list.
+//! Architecture invariant: it depends on no other crate. Generic code over the rows sees a value as a number:
+//! a duration in nanoseconds, a size in bytes, a switch as 0 or 1, a word as its index in the list.
 
 mod derived;
 mod row;

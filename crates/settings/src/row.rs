@@ -1,4 +1,4 @@
-//! What a row of the table says.
+//! The contents of a row of the table.
 
 use crate::Settings;
 
@@ -14,14 +14,14 @@ pub struct Row {
     pub name: &'static str,
     /// Its field in [`Settings`].
     pub field: &'static str,
-    /// What it means, in a sentence or two.
+    /// What it means, in one or two sentences.
     pub about: &'static str,
-    /// What its values are.
+    /// The form of its values.
     pub form: Form,
-    /// Whether a scenario may set it; otherwise it has its default in every run.
+    /// Whether a scenario may set it; otherwise every run uses its default.
     pub in_scenarios: bool,
-    /// Where etcd has its default from: a flag or a file; `None` where etcd has no such setting. The
-    /// default itself is in [`Settings::etcd`].
+    /// The source of etcd's default: a flag or a file; `None` if etcd has no such setting. The default itself
+    /// is in [`Settings::etcd`].
     pub etcd: Option<&'static str>,
     pub(crate) get: fn(&Settings) -> u64,
     pub(crate) set: fn(&mut Settings, u64),
@@ -33,27 +33,27 @@ impl Row {
         (self.get)(settings)
     }
 
-    /// Sets it. A number too large for the field becomes the largest there is.
+    /// Sets it. A number too large for the field becomes the largest possible one.
     ///
     /// # Panics
-    /// If the values are words and there are not so many.
+    /// If the values are words and there are fewer of them.
     pub fn set(&self, settings: &mut Settings, value: u64) {
         (self.set)(settings, value);
     }
 }
 
-/// What a setting's values are.
+/// The form of a setting's values.
 #[derive(Clone, Copy, Debug)]
 pub enum Form {
     /// An amount.
     Number {
-        /// What it counts.
+        /// The unit.
         unit: Unit,
-        /// The least it can be.
+        /// The minimum.
         low: u64,
-        /// The most it can be.
+        /// The maximum.
         high: u64,
-        /// A word for 0, where 0 means something of its own: "off", "unlimited".
+        /// A word for 0, if 0 has a meaning of its own: "off", "unlimited".
         zero: Option<&'static str>,
     },
     /// True or false.
@@ -62,10 +62,10 @@ pub enum Form {
     Word(&'static [&'static str]),
 }
 
-/// What a number counts.
+/// The unit of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// Things.
+    /// A count.
     Count,
     /// Nanoseconds.
     Time,
@@ -86,7 +86,7 @@ pub(crate) const fn size(low: u64, high: u64) -> Form {
 }
 
 impl Form {
-    /// The same amount, where 0 is allowed and written as this word.
+    /// The same amount, but 0 is allowed and written as this word.
     pub(crate) const fn or_zero(self, word: &'static str) -> Form {
         match self {
             Form::Number { unit, high, .. } => Form::Number { unit, low: 0, high, zero: Some(word) },
@@ -94,7 +94,7 @@ impl Form {
         }
     }
 
-    /// The least and the largest value.
+    /// The smallest and the largest value.
     pub const fn bounds(self) -> (u64, u64) {
         match self {
             Form::Number { low, high, .. } => (low, high),

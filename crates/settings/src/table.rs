@@ -1,7 +1,7 @@
-//! The table. A row reads: its doc sentence; `scenario` where a scenario may set it, `fixed` where every
-//! run has the default; name, field, type, the default of a scenario, range; etcd's own default and where
-//! it comes from. A row without `etcd` is a setting that etcd does not have. A setting whose values are
-//! words has its enum above the table.
+//! The table. A row has: its doc sentence; `scenario` if a scenario may set it, `fixed` if every run uses the
+//! default; name, field, type, the default of a scenario, range; etcd's own default and its source. A row
+//! without `etcd` is a setting that etcd does not have. A setting whose values are words has its enum above
+//! the table.
 //!
 //! Files of etcd are those of 3.5 under `server/`. Plans are written in the order of the rows.
 
@@ -26,7 +26,7 @@ macro_rules! table {
             )+
         }
 
-        /// What a scenario leaves out.
+        /// The defaults of a scenario.
         impl Default for Settings {
             fn default() -> Settings {
                 Settings { $($field: $default),+ }
@@ -34,7 +34,7 @@ macro_rules! table {
         }
 
         impl Settings {
-            /// etcd's own defaults; where etcd has no such setting, those of a scenario.
+            /// etcd's own defaults; for settings that etcd does not have, those of a scenario.
             pub fn etcd() -> Settings {
                 Settings { $($field: first!($($etcd,)? $default)),+ }
             }
@@ -70,12 +70,13 @@ macro_rules! in_scenarios {
 }
 
 words! {
-    /// How a member that is added gets its id.
+    /// How an added member gets its id.
     Ids {
-        /// The number in its first peer URL: `http://m4:2380` is member 4. The simulator's way, where a
-        /// machine is one member and never another one.
+        /// The number in its first peer URL: `http://m4:2380` is member 4. This is the simulator's way, where
+        /// a machine is always the same member.
         Numbered = "numbered",
-        /// etcd's: the first eight bytes of a SHA-1 over the sorted peer URLs and the wall clock's second.
+        /// etcd's way: the first eight bytes of a SHA-1 over the sorted peer URLs and the wall clock's
+        /// second.
         Hashed = "hashed",
     }
 }
@@ -87,10 +88,10 @@ table! {
     /// Ticks without a leader before an election; each member draws from once to twice that.
     scenario "election-ticks" election_ticks: u32 = 10, count(3, 100),
         etcd 10, "`--election-timeout` of 1 s";
-    /// Whether a member asks whether it could win before it campaigns.
+    /// Whether a member runs a pre-vote before it campaigns.
     scenario "pre-vote" pre_vote: bool = true, Form::Switch,
         etcd true, "`--pre-vote`, since 3.5";
-    /// Whether a leader steps down without a quorum's answers.
+    /// Whether a leader without answers from a quorum steps down.
     scenario "check-quorum" check_quorum: bool = true, Form::Switch,
         etcd true, "`etcdserver/raft.go`";
     /// Entries applied between two snapshots of the log.
@@ -99,25 +100,25 @@ table! {
     /// Entries kept in the log behind a snapshot for slow followers.
     scenario "catch-up-entries" catch_up_entries: u64 = 5_000, count(1, 1_000_000_000),
         etcd 5_000, "`etcdserver/server.go`, `DefaultSnapshotCatchUpEntries`";
-    /// Length at which a segment of the write-ahead log is closed.
+    /// Size at which a segment of the write-ahead log is closed.
     scenario "wal-segment-bytes" wal_segment_bytes: u64 = 64_000_000, size(1 << 10, 1 << 30),
         etcd 64_000_000, "`wal/wal.go`, `SegmentSizeBytes`";
-    /// Longest time between two commits of the backend.
+    /// Maximum time between two commits of the backend.
     scenario "backend-interval" backend_interval: u64 = 100 * MS, time(MS, HOUR),
         etcd 100 * MS, "`--backend-batch-interval`";
-    /// Most applied operations between two commits of the backend.
+    /// Maximum number of applied operations between two commits of the backend.
     scenario "backend-limit" backend_limit: u64 = 10_000, count(1, 1_000_000_000),
         etcd 10_000, "`--backend-batch-limit`";
     /// How long a request may take inside the server.
     scenario "request-timeout" request_timeout: u64 = 7 * SECOND, time(MS, HOUR),
         etcd 7 * SECOND, "5 s and two election timeouts: `config/config.go`, `ReqTimeout`";
-    /// Time after which a read index is asked for again, with a fresh context.
+    /// Time after which a read index is requested again, with a fresh context.
     scenario "read-index-retry" read_index_retry: u64 = 500 * MS, time(MS, HOUR),
         etcd 500 * MS, "`etcdserver/v3_server.go`, `readIndexRetryTime`";
-    /// Most bytes of entries in one append message.
+    /// Maximum bytes of entries in one append message.
     scenario "max-size-per-message" max_size_per_message: u64 = 1 << 20, size(1, 1 << 30),
         etcd 1 << 20, "`etcdserver/raft.go`, `maxSizePerMsg`";
-    /// Most append messages in flight to one follower.
+    /// Maximum number of append messages in flight to one follower.
     scenario "max-inflight-messages" max_inflight_messages: u32 = 512, count(1, 100_000),
         etcd 512, "`etcdserver/raft.go`, `maxInflightMsgs`";
     /// Most bytes of entries that are proposed but not committed: raft's guard against proposals without
@@ -132,49 +133,48 @@ table! {
     /// Most entries committed but not applied before requests are refused.
     fixed "max-apply-gap" max_apply_gap: u64 = 5_000, count(1, 1_000_000_000),
         etcd 5_000, "`etcdserver/v3_server.go`, `maxGapBetweenApplyAndCommitIndex`";
-    /// Revisions a compaction scrubs in one go.
+    /// Revisions that a compaction scrubs per batch.
     scenario "compaction-batch" compaction_batch: u32 = 1_000, count(1, 1_000_000),
         etcd 1_000, "`--experimental-compaction-batch-limit`";
-    /// Pause between two such goes.
+    /// Pause between two such batches.
     scenario "compaction-pause" compaction_pause: u64 = 10 * MS, time(0, 60 * SECOND),
         etcd 10 * MS, "`--experimental-compaction-sleep-interval`";
-    /// Time after which a member that ended by itself is started again, as by a supervisor.
+    /// Time after which a supervisor restarts a member that ended by itself.
     scenario "restart-delay" restart_delay: u64 = SECOND, time(MS, HOUR);
-    /// Bytes the backend may have before the alarm NOSPACE.
+    /// Size of the backend, in bytes, that raises the alarm NOSPACE.
     scenario "quota" quota: u64 = 2 << 30, size(0, 1 << 50).or_zero("unlimited"),
         etcd 2 << 30, "`--quota-backend-bytes`";
-    /// The leader compacts by itself, every five minutes, so that this many revisions are kept.
+    /// The leader compacts automatically, every five minutes, and keeps this many revisions.
     scenario "auto-compaction-revisions" auto_compaction_revisions: u64 = 0,
         count(0, 1_000_000_000).or_zero("off"),
         etcd 0, "`--auto-compaction-retention`";
-    /// The leader compacts by itself what is older than this.
+    /// The leader automatically compacts revisions older than this.
     scenario "auto-compaction-period" auto_compaction_period: u64 = 0, time(0, 24 * HOUR).or_zero("off"),
         etcd 0, "`--auto-compaction-retention`";
     /// Time between the leader's comparisons of all members' hashes.
     scenario "corrupt-check-interval" corrupt_check_interval: u64 = 0, time(0, 24 * HOUR).or_zero("off"),
         etcd 0, "`--experimental-corrupt-check-time`";
-    /// Time between checkpoints of what is left of leases longer than this.
+    /// Time between checkpoints of the remaining time of leases longer than this.
     scenario "lease-checkpoint-interval" lease_checkpoint_interval: u64 = 0,
         time(0, 24 * HOUR).or_zero("off"),
         etcd 0, "`--experimental-enable-lease-checkpoint`; 5 min where it is on";
-    /// Time between the scans for leases that ran out.
+    /// Time between two scans for expired leases.
     fixed "lease-scan-interval" lease_scan_interval: u64 = 500 * MS, time(MS, HOUR),
         etcd 500 * MS, "`lease/lessor.go`, `runLoop`";
-    /// Whether changes of the membership that would endanger the quorum are refused.
+    /// Whether membership changes that would endanger the quorum are refused.
     scenario "strict-reconfig" strict_reconfig: bool = true, Form::Switch,
         etcd true, "`--strict-reconfig-check`";
     /// Most learners at a time.
     fixed "max-learners" max_learners: u32 = 1, count(0, 9),
         etcd 1, "`--max-learners`, since 3.6; a constant before";
-    /// How a member that is added gets its id. etcd hashes its URLs and the time.
+    /// How an added member gets its id. etcd hashes its URLs and the time.
     fixed "ids" ids: Ids = Ids::Numbered, Form::Word(Ids::WORDS);
-    /// Responses of a watch stream on their way to its client at a time.
+    /// Maximum number of responses of a watch stream in flight to its client.
     scenario "watch-window" watch_window: u32 = 16, count(1, 100_000);
-    /// Responses of a watch stream that are kept ready beside those; a watcher that finds no room must
-    /// wait its turn.
+    /// Further responses that a watch stream buffers; a watcher that finds no space must wait its turn.
     scenario "watch-buffer" watch_buffer: u32 = 128, count(1, 100_000),
         etcd 128, "`mvcc/watchable_store.go`, `chanBufLen`";
-    /// Time between two passes over watchers that lag behind.
+    /// Time between two passes over watchers that lag.
     scenario "watch-sync-interval" watch_sync_interval: u64 = 100 * MS, time(MS, HOUR),
         etcd 100 * MS, "`mvcc/watchable_store.go`, `syncWatchersLoop`";
     /// Watchers handled in one such pass.
@@ -189,10 +189,10 @@ table! {
     /// Time between the progress notifications of an idle watcher that asked for them.
     scenario "watch-progress-interval" watch_progress_interval: u64 = 600 * SECOND, time(MS, 24 * HOUR),
         etcd 600 * SECOND, "`etcdserver/api/v3rpc/watch.go`, with up to a tenth more";
-    /// Watch responses that may be split are split at this size.
+    /// Size at which watch responses that may be split are split.
     scenario "watch-fragment-bytes" watch_fragment_bytes: u64 = 2 << 20, size(64, 1 << 30),
         etcd 2 << 20, "the largest request and 512 KiB: `etcdserver/api/v3rpc/grpc.go`, `grpcOverheadBytes`";
-    /// How long a token is good without being used.
+    /// How long an unused token stays valid.
     scenario "auth-token-ttl" auth_token_ttl: u64 = 300 * SECOND, time(MS, 24 * HOUR),
         etcd 300 * SECOND, "`--auth-token-ttl`";
 }

@@ -20,7 +20,7 @@ fn key(number: usize) -> Bytes {
     Bytes::from(format!("key-{}", number % 20))
 }
 
-/// What a client asks: half reads, the rest puts and guarded puts.
+/// A client's request: half reads, the rest puts and guarded puts.
 fn request(number: usize) -> Request {
     match number % 10 {
         0..5 => Request::Range(RangeRequest { key: key(number * 7), ..RangeRequest::default() }),
@@ -33,7 +33,7 @@ fn request(number: usize) -> Request {
     }
 }
 
-/// One client after another, as a correct etcd would answer them.
+/// One client after another, answered as by a correct etcd.
 fn history() -> HistoryFile {
     let mut model = Model::default();
     let operations = (0..OPERATIONS).map(|number| {

@@ -1,12 +1,12 @@
-//! The engines against each other: on every history that is judged, no other engine may refuse what `k1` accepts.
+//! Compares the engines: on every history that is judged, no other engine may reject what `k1` accepts.
 //!
-//! 1. The crate `revision` takes `k1`'s explanation of the revisions that nobody was acknowledged for, and has to come
-//!    to an order with a replay of its own, which its validator confirms ([`crate::by_revision`]).
+//! 1. The crate `revision` takes `k1`'s explanation of the revisions that no answer acknowledges, and has to find an
+//!    order with a replay of its own, which its validator confirms ([`crate::by_revision`]).
 //! 2. The crate `linear` judges each key's values as a register ([`crate::general::values`]), which knows neither
 //!    revisions nor evidence.
 //!
-//! Neither shares code with `k1` but the list of definite errors and the places of answers. The other direction says
-//! nothing, since both check less than `k1` does; it is tested on small histories with the whole model
+//! Neither shares code with `k1`, except the list of definite errors and the places of answers. The other direction
+//! proves nothing, since both check less than `k1` does; it is tested on small histories with the whole model
 //! (`tests/cross_check.rs`).
 //!
 //! A disagreement is a bug of ours, in whichever engine, and ends the run as one.
@@ -21,7 +21,7 @@ use crate::k1::{Known, calls_services};
 use crate::model::FIRST_REVISION;
 use crate::{Context, Expectations, Oracle, Sheet};
 
-/// More than any run's keys need whose values are unique, and little beside the run itself.
+/// More than the keys of any run need if their values are unique, and little compared with the run itself.
 const STEPS_MAX: u64 = 200_000;
 const BYTES_MAX: usize = 64 << 20;
 
@@ -32,11 +32,11 @@ struct Agreement {
     confirmed: usize,
     /// Parts of operations that were ordered by their values, key by key.
     parts: usize,
-    /// Keys that were judged so; 0 where the budget ended.
+    /// Keys that were judged this way; 0 if the budget ran out.
     keys: usize,
 }
 
-/// Judges a record by the other engines, where nothing is found so far.
+/// Judges a record by the other engines, if nothing is found so far.
 pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     if !sheet.is_clean() {
         return;
@@ -50,7 +50,7 @@ pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
 /// Judges a history that `k1` found nothing wrong with by the other engines.
 ///
 /// # Panics
-/// If one of them refuses it: then one of the three is wrong.
+/// If one of them rejects it: then one of the three is wrong.
 fn check(record: &Record, expectations: &Expectations, known: Option<&Known>) -> Agreement {
     let history = &record.history;
     let mut agreement = Agreement::default();

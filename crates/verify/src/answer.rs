@@ -1,8 +1,8 @@
 //! Comparing an answer with the model's, field by field.
 //!
-//! Not compared: cluster, member and term of a header; the time that is left of a lease and the time it is granted
-//! for, which depends on the server's settings; the order of what has no order ([`Ties`], a lease's keys, alarms,
-//! permissions); the headers of the service Auth, whose revision may be read after the fact; tokens.
+//! Not compared: cluster, member and term of a header; the remaining time of a lease and the time it is granted for,
+//! which depends on the server's settings; the order of what has no order ([`Ties`], a lease's keys, alarms,
+//! permissions); the headers of the Auth service, whose revision may be read after the fact; tokens.
 
 use api::Response;
 use api::etcdserverpb::response_op::Response as Op;
@@ -14,16 +14,16 @@ use api::mvccpb::KeyValue;
 use crate::describe;
 use crate::model::Ties;
 
-/// Stands for a revision, version or lease of a pair that whoever recorded the history did not keep: it is not compared.
-/// etcd never answers with it.
+/// Stands for a revision, version or lease of a pair that the recorder did not keep: it is not compared. etcd never
+/// answers with it.
 pub const NOT_RECORDED: i64 = i64::MIN;
 
-/// The first difference, in words; `None` where the model allows the answer.
+/// The first difference, as text; `None` if the model allows the answer.
 #[inline]
 pub fn difference(expected: &Response, observed: &Response, ties: &Ties) -> Option<String> {
     let mut range = 0;
     match (expected, observed) {
-        // The revision in a Compact's header is read after the fact, and only a lower bound of the newest.
+        // The revision in a Compact's header is read after the fact: it is only a lower bound of the newest.
         (Response::Compact(_), Response::Compact(_)) => None,
         (Response::Put(expected), Response::Put(observed)) => put("", expected, observed),
         (Response::Range(expected), Response::Range(observed)) => {
@@ -47,7 +47,7 @@ pub fn difference(expected: &Response, observed: &Response, ties: &Ties) -> Opti
             };
             header("", expected.header, observed.header)
                 .or_else(|| number("", "ID", expected.id, observed.id))
-                .or_else(|| different("", "whether it lives", &(expected.ttl >= 0), &(observed.ttl >= 0)))
+                .or_else(|| different("", "whether it exists", &(expected.ttl >= 0), &(observed.ttl >= 0)))
                 .or_else(|| different("", "keys", &sorted(&expected.keys), &sorted(&observed.keys)))
         }
         (Response::LeaseLeases(expected), Response::LeaseLeases(observed)) => {
@@ -69,7 +69,7 @@ pub fn difference(expected: &Response, observed: &Response, ties: &Ties) -> Opti
     }
 }
 
-/// The first difference in an answer of the service Auth.
+/// The first difference in an answer of the Auth service.
 fn auth(expected: &Response, observed: &Response) -> Option<String> {
     match (expected, observed) {
         (Response::AuthStatus(expected), Response::AuthStatus(observed)) => {
@@ -93,14 +93,14 @@ fn auth(expected: &Response, observed: &Response) -> Option<String> {
     }
 }
 
-/// For what has no order of its own.
+/// A sorted copy, for what has no order of its own.
 fn sorted<T: Clone + std::fmt::Debug>(things: &[T]) -> Vec<T> {
     let mut things = things.to_vec();
     things.sort_by_key(|thing| format!("{thing:?}"));
     things
 }
 
-/// The revision in a header; 0 where there is none.
+/// The revision in a header; 0 if there is no header.
 #[inline]
 pub fn revision(header: Option<&ResponseHeader>) -> i64 {
     header.map_or(0, |header| header.revision)

@@ -1,12 +1,12 @@
-//! C1: a client's copy of a part of the store is that part at its revision.
+//! C1: a client's copy of a part of the store equals that part at the copy's revision.
 //!
-//! Such a client lists its keys and keeps the list up to date by a watch, as an API server of Kubernetes does. By each
-//! view that it gives of its copy: the copy has exactly the keys that the store had at that revision, each at its
-//! modification revision; and one client's views of one part never go back, since also the list that begins a copy anew
-//! is linearizable.
+//! Such a client lists its keys and keeps the list up to date by a watch, as an API server of Kubernetes does. In
+//! each view that it gives of its copy, the copy has exactly the keys that the store had at that revision, each at
+//! its modification revision. One client's views of one part never go back, since the list that begins a new copy is
+//! linearizable too.
 //!
-//! Not checked: values (a modification revision stands for one); how old a view is; views of a revision at which it is
-//! not known what the store held; views of different parts, or of different clients, against each other.
+//! Not checked: values (a modification revision stands for one); how old a view is; views of a revision at which the
+//! store's content is not known; views of different parts, or of different clients, against each other.
 
 use std::collections::BTreeMap;
 
@@ -67,7 +67,7 @@ fn check(history: &History, truth: &Truth, sheet: &mut Sheet) {
     }
 }
 
-/// Both in the order of keys, side by side.
+/// Compares both in key order.
 fn compare(history: &History, truth: &Truth, view: &CacheView) -> Option<Violation> {
     if let Some(newest) = truth.newest()
         && view.revision > newest

@@ -1,4 +1,4 @@
-//! What judges go by: the record, what is known beside it, and what follows from the two.
+//! What judges use: the record, what is known besides it, and what follows from the two.
 
 use std::cell::OnceCell;
 
@@ -9,12 +9,12 @@ use crate::k1::{self, Known, Premises, Replayed};
 use crate::leases::{Lessors, Terms};
 use crate::truth::Truth;
 
-/// A record with what is known beside it. What several oracles need of it is worked out once, when the first asks.
+/// A record with what is known besides it. What several oracles need is computed once, for the first that asks.
 #[derive(Debug)]
 pub struct Context<'a> {
     /// What is judged.
     pub record: &'a Record,
-    /// What must hold beyond the oracles, and what is known beside the record.
+    /// What must hold beyond the oracles, and what is known besides the record.
     pub expectations: &'a Expectations,
     starts: Vec<(MemberId, Nanos)>,
     replayed: OnceCell<Replayed>,
@@ -33,22 +33,22 @@ impl<'a> Context<'a> {
         &self.record.history
     }
 
-    /// What the members applied, in the order of the log; empty where nobody looked.
+    /// What the members applied, in the order of the log; empty if that was not recorded.
     pub fn applied(&self) -> &'a [Applied] {
         &self.record.applied
     }
 
-    /// When each process started, in any order; empty where it is not known.
+    /// When each process started, in any order; empty if not known.
     pub fn starts(&self) -> &[(MemberId, Nanos)] {
         &self.starts
     }
 
-    /// Whether the history has everybody who wrote.
+    /// Whether the history has every client that wrote.
     pub fn is_closed(&self) -> bool {
         !self.expectations.open_world
     }
 
-    /// What K1's replay of the history came to.
+    /// The result of K1's replay of the history.
     ///
     /// # Panics
     /// If the operations of the history are not in the order of their calls.
@@ -64,7 +64,7 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// What was in the store at each revision, as far as K1's replay could tell.
+    /// What was in the store at each revision, as far as K1's replay shows.
     pub fn known(&self) -> Option<&Known> {
         self.replayed().known.as_ref()
     }

@@ -1,14 +1,14 @@
 //! Which errors mean that nothing happened.
 //!
 //! An explicit list; every other error leaves the outcome open, and the operation may still take effect at any later
-//! time. [`OPEN`] has the others, so that each of etcd's errors was thought of.
+//! time. [`OPEN`] lists the others, so that each of etcd's errors has been considered.
 
 use api::Error;
 use record::{Nanos, Operation, Outcome};
 
-/// Refused before it was proposed or as it was applied, in either case without any effect.
+/// Refused before it was proposed or when it was applied, in either case without any effect.
 pub const DEFINITE: &[Error] = &[
-    // By the form of the request.
+    // Because of the form of the request.
     Error::EmptyKey,
     Error::ValueProvided,
     Error::LeaseProvided,
@@ -23,7 +23,7 @@ pub const DEFINITE: &[Error] = &[
     Error::PermissionNotGiven,
     Error::WrongDowngradeVersionFormat,
     Error::MissingLeaderKey,
-    // By the load, or by what the member or the cluster is; before it was proposed.
+    // Because of load, or of what the member or the cluster is; before it was proposed.
     Error::TooManyRequests,
     Error::NotCapable,
     Error::NotSupportedForLearner,
@@ -33,9 +33,9 @@ pub const DEFINITE: &[Error] = &[
     Error::BadLeaderTransferee,
     Error::Unhealthy,
     Error::NotEnoughStartedMembers,
-    // By an alarm, as it was applied.
+    // Because of an alarm, when it was applied.
     Error::Corrupt,
-    // By the state, which the error tells something of.
+    // Because of the state, about which the error says something.
     Error::KeyNotFound,
     Error::Compacted,
     Error::FutureRev,
@@ -64,7 +64,7 @@ pub const DEFINITE: &[Error] = &[
     Error::ClusterVersionUnavailable,
     Error::DowngradeInProcess,
     Error::NoInflightDowngrade,
-    // By who asks.
+    // Because of the caller.
     Error::AuthFailed,
     Error::PermissionDenied,
     Error::UserEmpty,
@@ -72,17 +72,17 @@ pub const DEFINITE: &[Error] = &[
     Error::AuthOldRevision,
 ];
 
-/// What was asked for may have happened, or may yet happen.
+/// The request may have taken effect, or may still do so.
 pub const OPEN: &[Error] = &[
-    // Carried out and *then* refused, where no alarm was on yet (`server/etcdserver/apply/quota.go`).
+    // Executed and *then* refused, while no alarm was on yet (`server/etcdserver/apply/quota.go`).
     Error::NoSpace,
-    // The leader went, the member stopped, or raft took nothing; a proposal may be on its way all the same.
+    // The leader went away, the member stopped, or raft accepted nothing; a proposal may be on its way all the same.
     Error::NoLeader,
     Error::LeaderChanged,
     Error::Stopped,
     Error::ProposalDropped,
     Error::RaftStopped,
-    // Too late.
+    // Timeouts and cancellations.
     Error::Timeout,
     Error::TimeoutDueToLeaderFail,
     Error::TimeoutDueToConnectionLost,
@@ -113,7 +113,7 @@ pub fn over_at(operation: &Operation) -> Option<Nanos> {
     }
 }
 
-/// Whether the sequential model can tell when this error is right.
+/// Whether the sequential model can judge this error.
 pub fn is_modelled(error: Error) -> bool {
     matches!(
         error,
@@ -132,7 +132,7 @@ pub fn is_modelled(error: Error) -> bool {
     )
 }
 
-/// Whether the model can tell when this error is right, where it knows users and their rights.
+/// Whether the model can judge this error if it knows users and their rights.
 pub fn is_of_auth(error: Error) -> bool {
     matches!(
         error,
@@ -154,7 +154,7 @@ pub fn is_of_auth(error: Error) -> bool {
     )
 }
 
-/// Whether both say the same. For a user who is gone etcd may say that it is gone or that it has no right.
+/// Whether both mean the same. For a deleted user, etcd may say that it does not exist or that it has no right.
 pub fn is_same(one: Error, other: Error) -> bool {
     let said = |error| if error == Error::UserNotFound { Error::PermissionDenied } else { error };
     one == other || said(one) == said(other)

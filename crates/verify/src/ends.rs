@@ -1,12 +1,12 @@
-//! V1, V2 and the end of I8: what a record says of how its run ended.
+//! V1, V2 and the end of I8: how the run of a record ended.
 //!
-//! V1: after healing there is a leader, every operation ends, members agree, and enough was answered that the run was
-//! a run (what more, `world/src/settle.rs` says). V2: no process panicked, refused to start or ended by itself where the
-//! plan does not expect it, and no write was refused because space ran out where space is not bounded. I8: members that
-//! applied equally much have equal state.
+//! V1: after healing there is a leader, every operation ends, members agree, and enough was answered for the run to
+//! count (`world/src/settle.rs` has the rest). V2: no process panicked, refused to start or ended by itself unless
+//! the plan expects it, and no write was refused because space ran out if space is not bounded. I8: members that
+//! applied up to the same index have equal state.
 //!
-//! Not checked: how long anything took within the bound of the settle phase; memory (the runner bounds that);
-//! members whose applied index differs at the end, which I8 compares as the run goes.
+//! Not checked: how long anything took within the bound of the settle phase; memory (the runner bounds that); members
+//! whose applied index differs at the end, which I8 compares as the run goes.
 
 use api::{Error, Request};
 use record::{MemberEnd, Operation, Outcome, Record, Stop};
@@ -61,7 +61,7 @@ fn surprises(record: &Record, sheet: &mut Sheet) {
     }
 }
 
-/// Checks, for V2, that no write is refused because space ran out where there is enough.
+/// Checks, for V2, that no write is refused because space ran out if there is enough.
 fn space(record: &Record, quota: bool, sheet: &mut Sheet) {
     let refused =
         |operation: &&Operation| matches!(operation.outcome, Outcome::Error { error: Error::NoSpace, .. });
@@ -73,7 +73,7 @@ fn space(record: &Record, quota: bool, sheet: &mut Sheet) {
         let violation = Violation::new(Oracle::V2, time, title)
             .of_severity(Severity::Wrong)
             .say(format!("It was refused: {}.", describe::operation(operation)))
-            .say("No member's space is bounded, and nobody raised an alarm.");
+            .say("No member's space is bounded, and no client raised an alarm.");
         sheet.add(violation);
     }
 }

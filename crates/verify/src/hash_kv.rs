@@ -1,11 +1,12 @@
-//! HashKV: at one revision, compacted equally far, all members have one hash; as the run goes and at its end. A part
-//! of I8, as clients can see it. The errors are K3's.
+//! HashKV: all members have the same hash at one revision if they compacted up to the same one, during the run and at
+//! its end. The part of I8 that clients can see. The errors are K3's.
 //!
-//! An answer is of the revision that it names (`hash_revision`), or that was asked for, or that its header names where
-//! neither does.
+//! An answer is about the revision that it names (`hash_revision`), or else that was asked for, or else that its
+//! header names.
 //!
 //! Not checked: that the hash is that of the keys (there is nothing to compute it from); answers of members that had
-//! compacted differently far; without the times of restarts, whether a revision was the future for a member.
+//! compacted up to different revisions; without the times of restarts, whether a revision was in the future for a
+//! member.
 
 use std::collections::BTreeMap;
 
@@ -24,10 +25,10 @@ pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
         refused(history, context.applied(), context.starts(), sheet);
     }
     sheet.checked(Oracle::I8, "hashes of keys that clients saw", hashes);
-    sheet.checked(Oracle::I8, "of these held against another", compared);
+    sheet.checked(Oracle::I8, "of these compared with another", compared);
 }
 
-/// Says how many hashes there are, and how many of them were held against another.
+/// Returns how many hashes there are, and how many of them were compared with another.
 fn equal(history: &History, sheet: &mut Sheet) -> (usize, usize) {
     let (mut hashes, mut compared) = (0, 0);
     let mut first: BTreeMap<(i64, i64), (u32, usize)> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Histories as JSON lines: those of this simulator, and those that were recorded elsewhere.
+//! Histories as JSON lines: those of this simulator, and those recorded elsewhere.
 //!
 //! Line 1 names the set-up and the format. Every other line is one of
 //!
@@ -9,12 +9,12 @@
 //! - a stream of watchers, `{"stream", "client", "member", "opened"}`, and what passed on it, in order:
 //!   `{"stream", "at", "sent" | "received" | "ended"}`;
 //! - a view of a client's copy of a part of the store, `{"cache": {"client", "at", "keys", "revision", "pairs"}}`;
-//! - a fault, `{"fault", "member", "at"}`; of these only `"restart"`, a start of the member's process, is used;
+//! - a fault, `{"fault", "member", "at"}`; only `"restart"`, a start of the member's process, is used;
 //! - evidence, `{"applied": {"index", "operation", "internal", "revision", "mutated", "time"}}`: an entry that the
-//!   cluster applied, in the order of the log; the operation is its number in the order of calls, or null; internal is
-//!   what a member asked for itself.
+//!   cluster applied, in the order of the log; the operation is its number in the order of calls, or null; internal
+//!   is what a member proposed itself.
 //!
-//! Files of the first format, which had no name and only operations, faults and evidence, are read too.
+//! Files of the first format, which had no name and held only operations, faults and evidence, are read too.
 //!
 //! The order of operations in the file does not matter; they are sorted by their calls.
 
@@ -34,22 +34,22 @@ use serde_json::json;
 
 use crate::Expectations;
 
-/// The fault that means that a member's process was started.
+/// The fault that stands for a start of a member's process.
 const RESTART: &str = "restart";
-/// The names of the formats that are read; the last is what is written.
+/// The formats that are read; the last one is written.
 const FORMATS: [&str; 2] = ["etcdsim-history-1", "etcdsim-history-2"];
 
-/// What line 1 says. All of it is for people.
+/// What line 1 says, for people to read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Setup {
-    /// What was asked: "etcd", "etcdsim".
+    /// The server that was recorded: "etcd", "etcdsim".
     pub server: String,
     /// Its version.
     pub version: String,
     /// How many members it had.
     pub members: u32,
-    /// How many clients asked.
+    /// How many clients it had.
     pub clients: u32,
     /// The seed of the run.
     pub seed: u64,
@@ -62,17 +62,17 @@ pub struct HistoryFile {
     pub setup: Setup,
     /// The operations, in the order of their calls.
     pub history: History,
-    /// What the cluster applied; empty where nobody looked.
+    /// What the cluster applied; empty if that was not recorded.
     pub applied: Vec<Applied>,
     /// Starts of members' processes after the first one.
     pub starts: Vec<(MemberId, Nanos)>,
 }
 
-/// A line that is not as it should be.
+/// An error in a line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{line}:{column}: {what}")]
 pub struct FileError {
-    /// The file, as it was named.
+    /// The file's name, as it was given.
     pub file: String,
     /// The line, from 1.
     pub line: usize,
@@ -96,7 +96,7 @@ struct Format<'a> {
 }
 
 #[derive(Deserialize)]
-struct Probe {
+struct Shape {
     rpc: Option<IgnoredAny>,
     stream: Option<IgnoredAny>,
     cache: Option<IgnoredAny>,
@@ -104,8 +104,8 @@ struct Probe {
     applied: Option<IgnoredAny>,
 }
 
-impl Probe {
-    /// Whether it is any of the lines that stand below the set-up.
+impl Shape {
+    /// Whether it is a line that belongs below the set-up.
     fn is_something_else(&self) -> bool {
         let fields = [&self.rpc, &self.stream, &self.cache, &self.fault, &self.applied];
         fields.into_iter().any(Option::is_some)
@@ -175,22 +175,22 @@ impl HistoryFile {
     /// Reads the text of a file named `file`.
     ///
     /// # Errors
-    /// The first line that is not as it should be.
+    /// The first line that is wrong.
     pub fn read(file: &str, text: &str) -> Result<HistoryFile, FileError> {
         HistoryFile::read_from(file, text.as_bytes())
     }
 
-    /// Reads a file named `file` bit by bit: the text is never held as a whole.
+    /// Reads a file named `file` piece by piece: the text is never held as a whole.
     ///
     /// # Errors
-    /// As [`HistoryFile::read`], or that it cannot be read on.
+    /// As [`HistoryFile::read`], or that reading failed.
     pub fn read_from(file: &str, from: impl io::Read) -> Result<HistoryFile, FileError> {
         let mut lines = Lines::new(from);
         let mut reader = Reader { file, first: true, ..Reader::default() };
         loop {
-            let line = lines.next_line().map_err(|cause| {
-                error(file, reader.lines, 1, format!("the file cannot be read on: {cause}"))
-            })?;
+            let line = lines
+                .next_line()
+                .map_err(|cause| error(file, reader.lines, 1, format!("reading the file failed: {cause}")))?;
             let Some(line) = line else { break };
             reader.lines = line.number;
             if !line.is_blank() {
@@ -199,7 +199,7 @@ impl HistoryFile {
                         file,
                         line.number - 1,
                         cause.valid_up_to() + 1,
-                        "expected UTF-8; save the file as that",
+                        "expected UTF-8; save the file in that encoding",
                     )
                 })?;
                 reader.line(line.number - 1, text)?;
@@ -246,7 +246,7 @@ impl HistoryFile {
     }
 }
 
-/// A file on its way in.
+/// A file being read.
 #[derive(Default)]
 struct Reader<'a> {
     file: &'a str,
@@ -270,19 +270,19 @@ impl Reader<'_> {
             return Ok(());
         }
         let (file, found) = (self.file, &mut self.found);
-        let probe: Probe = parse(file, number, line)?;
-        if probe.rpc.is_some() {
+        let shape: Shape = parse(file, number, line)?;
+        if shape.rpc.is_some() {
             found.history.operations.push(operation(file, number, line)?);
-        } else if probe.stream.is_some() {
+        } else if shape.stream.is_some() {
             self.streams.take(file, number, line)?;
-        } else if probe.cache.is_some() {
+        } else if shape.cache.is_some() {
             found.history.caches.push(views::read(file, number, line)?);
-        } else if probe.fault.is_some() {
+        } else if shape.fault.is_some() {
             let FaultLine { fault, member, at } = parse(file, number, line)?;
             if fault == RESTART {
                 found.starts.push((member, at));
             }
-        } else if probe.applied.is_some() {
+        } else if shape.applied.is_some() {
             found.applied.push(parse::<AppliedLine>(file, number, line)?.applied.into());
             self.entries.push((number, column_of(line, "operation")));
         } else {
@@ -295,16 +295,15 @@ impl Reader<'_> {
     fn set_up(&mut self, number: usize, line: &str) -> Result<(), FileError> {
         self.found.setup = parse(self.file, number, line)?;
         let Format { format } = parse(self.file, number, line)?;
-        if format.is_none() && parse::<Probe>(self.file, number, line)?.is_something_else() {
+        if format.is_none() && parse::<Shape>(self.file, number, line)?.is_something_else() {
             let what = format!(
-                "this is not the set-up, which stands in line 1; put {{\"format\": {:?}}} above it",
+                "this is not the set-up, which belongs in line 1; put {{\"format\": {:?}}} above it",
                 FORMATS[1]
             );
             return Err(error(self.file, number, 1, what));
         }
         if let Some(format) = format.filter(|format| !FORMATS.contains(&&**format)) {
-            let what =
-                format!("this is no format that is known here, {format:?}; expected one of {FORMATS:?}");
+            let what = format!("unknown format {format:?}; expected one of {FORMATS:?}");
             return Err(error(self.file, number, column_of(line, "format"), what));
         }
         Ok(())
@@ -339,7 +338,7 @@ fn error(file: &str, number: usize, column: usize, what: impl Into<String>) -> F
 fn parse<'a, T: Deserialize<'a>>(file: &str, number: usize, line: &'a str) -> Result<T, FileError> {
     serde_json::from_str(line).map_err(|cause| {
         let text = cause.to_string();
-        // serde ends with a place in the line it was given; ours is in the file.
+        // serde ends with a position in the line it was given; ours is in the file.
         let what = text.split_once(" at line 1 column").map_or(&text[..], |(what, _)| what);
         error(file, number, cause.column().max(1), what)
     })
@@ -380,7 +379,7 @@ fn operation(file: &str, number: usize, line: &str) -> Result<Operation, FileErr
     Ok(Operation { client: head.client, member: head.member, user, request, call: head.call, outcome })
 }
 
-/// An operation as it is written. The call's name comes before its request: a reader then knows what it reads.
+/// An operation as it is written. The call's name comes before its request, so that a reader knows what it reads.
 #[derive(Serialize)]
 struct OperationOut<'a> {
     client: u32,

@@ -1,4 +1,4 @@
-//! All judges over one record.
+//! Runs all judges over one record.
 
 use record::{MemberId, Nanos, Record, WatchStream};
 
@@ -6,34 +6,36 @@ use crate::model::FIRST_REVISION;
 use crate::table::{Kind, TABLE};
 use crate::{Context, Sheet, Verdict};
 
-/// What must hold beyond the oracles, and what is known beside the record.
+/// What must hold beyond the oracles, and what is known besides the record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expectations {
     /// Least number of operations that must have been answered.
     pub answered: u64,
     /// The revision of the store when the history began.
     pub start_revision: i64,
-    /// What was watched beside the streams of the history. It is taken for evidence, and not judged itself.
+    /// Watches besides the streams of the history. They are evidence and are not judged themselves.
     pub watched: Vec<WatchStream>,
-    /// Whether orders that were found are also walked through by a validator, which takes about as long as all other
-    /// judging together.
+    /// Whether a validator also checks the orders that were found, which takes about as long as all other judging
+    /// together.
     pub validate: bool,
-    /// Whether others than the clients of the history wrote too. Then a revision that nothing explains proves nothing.
+    /// Whether others besides the clients of the history wrote too. Then a revision that nothing explains proves
+    /// nothing.
     pub open_world: bool,
-    /// When each process was started, the first start included, in any order. Needed only where the record keeps no
-    /// events; empty where it is not known, and then K2 does not hold reads against earlier ones of their member.
+    /// When each process was started, the first start included, in any order. Needed only if the record keeps no
+    /// events; if it is empty, K2 does not compare reads with earlier ones of their member.
     pub starts: Vec<(MemberId, Nanos)>,
     /// Rates of the slowest and the fastest clock of any member, in millionths of true time; the slowest is not 0.
     pub clock_rates: (u32, u32),
-    /// How long after its time a lease may stay in a cluster that is well.
+    /// How long a lease may outlive its time in a healthy cluster.
     pub lease_bound: Nanos,
     /// What a new leader adds to the time of every lease: an election timeout.
     pub lease_extension: Nanos,
-    /// How often the time that leases have left is agreed on and kept over changes of leader; `None` where it is not.
+    /// How often the remaining time of leases is checkpointed and kept across changes of leader; `None` if it is not.
     pub lease_checkpoint: Option<Nanos>,
-    /// When somebody looked after the leases ([`Lessors::spans`](crate::leases::Lessors::spans)). Needed only where the record keeps no events.
+    /// When a member was the lessor ([`Lessors::spans`](crate::leases::Lessors::spans)). Needed only if the record
+    /// keeps no events.
     pub lessors: Vec<(Nanos, Nanos)>,
-    /// Whether any member can run out of space. If not, no request may be refused because there is none.
+    /// Whether any member can run out of space. If not, no request may be refused for lack of space.
     pub quota: bool,
 }
 
@@ -58,15 +60,15 @@ impl Default for Expectations {
 
 /// Judges a record by every oracle of the table that needs nothing but the record.
 ///
-/// Those that watch the run as it goes are in [`Monitors`](crate::Monitors), and D1 needs two runs; whoever runs a plan
-/// adds what they say.
+/// Those that watch the run as it goes are in [`Monitors`](crate::Monitors), and D1 needs two runs; the code that
+/// runs a plan adds what they report.
 pub fn judge(record: &Record, expectations: &Expectations) -> Verdict {
     let mut sheet = Sheet::default();
     judge_all(&Context::new(record, expectations), &mut sheet);
     sheet.into_verdict()
 }
 
-/// The same, into a sheet that others write into too. What stands there already makes no difference to these judges.
+/// The same, into a sheet that others write into too. What it already holds makes no difference to these judges.
 pub fn judge_all(context: &Context<'_>, sheet: &mut Sheet) {
     let mut own = Sheet::default();
     for part in TABLE {

@@ -1,13 +1,13 @@
 //! K2: a serializable read returns a state of the past, never going back on one member.
 //!
-//! That what it returns is the state at its revision is part of K1's replay; here is what time says of it. What it
-//! has shown was committed, so no linearizable operation called later may be of an older state; and a member's
-//! store only moves forward while its process lives, so neither may a later serializable read of the same member.
-//! What a watcher received was committed too, and is held against everyone in the same way.
+//! K1's replay checks that it returns the state at its revision; this file compares it with real time. What a read
+//! showed was committed, so no linearizable operation called later may be of an older state; and a member's store
+//! only moves forward while its process runs, so neither may a later serializable read of the same member. What a
+//! watcher received was committed too, and is compared with every operation in the same way.
 //!
-//! Not checked: how old the state may be (as old as it likes); a read that a restart of its member falls into; going
-//! back over a restart, which is allowed (a member comes back with what is durable); without the times of the
-//! restarts, going back on one member at all.
+//! Not checked: how old the state may be (any age); a read during which its member restarts; going back across a
+//! restart, which is allowed (a member comes back with what is durable); without the times of the restarts, going
+//! back on one member at all.
 
 use api::Request;
 use record::{History, MemberId, Nanos, Operation};
@@ -16,7 +16,7 @@ use crate::describe;
 use crate::k1::place::{Place, Position, is_local, place};
 use crate::{Context, Oracle, Sheet, Violation};
 
-/// Whether the oracle judges answers to this.
+/// Whether the oracle judges answers to this request.
 pub fn is_judged(request: &Request) -> bool {
     is_local(request)
 }
@@ -33,10 +33,10 @@ pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
         }
     }
     sheet.checked(Oracle::K2, "serializable answers", reads);
-    sheet.checked(Oracle::K2, "held against earlier answers of their member", compared);
+    sheet.checked(Oracle::K2, "compared with earlier answers of their member", compared);
 }
 
-/// Says how many serializable answers there are.
+/// Returns how many serializable answers there are.
 fn against_everyone(history: &History, sheet: &mut Sheet) -> usize {
     let mut shown: Vec<(Nanos, Position, usize)> = Vec::new();
     for (number, operation) in history.operations.iter().enumerate() {
@@ -89,7 +89,7 @@ fn against_watchers(history: &History, sheet: &mut Sheet) {
     }
 }
 
-/// Says how many answers were held against an earlier one of their member.
+/// Returns how many answers were compared with an earlier one of their member.
 fn against_the_member(history: &History, starts: &[(MemberId, Nanos)], sheet: &mut Sheet) -> usize {
     let mut compared = 0;
     for (later, earlier) in newest_before(history, starts) {
@@ -105,7 +105,7 @@ fn against_the_member(history: &History, starts: &[(MemberId, Nanos)], sheet: &m
     compared
 }
 
-/// How far an answer shows its member's store to have been, while the answer was made.
+/// Up to where an answer shows its member's store to have been when the answer was made.
 pub(crate) fn shown(operation: &Operation) -> Option<Position> {
     match place(operation) {
         Place::At(position) | Place::Shows(position) => Some(Position::during(position.revision())),
@@ -125,7 +125,7 @@ pub(crate) fn newest_before(history: &History, starts: &[(MemberId, Nanos)]) -> 
             of_processes.push(((operation.member, process), number));
         }
     }
-    // Of one process, still in the order of calls.
+    // By process, still in the order of calls.
     of_processes.sort_by_key(|(process, _)| *process);
     let mut found = Vec::new();
     for of_process in of_processes.chunk_by(|a, b| a.0 == b.0) {
@@ -155,7 +155,7 @@ pub(crate) fn newest_before(history: &History, starts: &[(MemberId, Nanos)]) -> 
     found
 }
 
-/// Which process of the member, counted over all starts, surely gave an answer between `call` and `at`.
+/// Which process of the member, counted over all starts, certainly gave an answer between `call` and `at`.
 fn process(starts: &[(MemberId, Nanos)], member: MemberId, call: Nanos, at: Nanos) -> Option<usize> {
     let at_call = starts.partition_point(|start| *start <= (member, call));
     let at_return = starts.partition_point(|start| *start <= (member, at));

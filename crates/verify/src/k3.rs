@@ -1,13 +1,12 @@
 //! K3: a read at a revision returns that revision; a compacted or future revision gives the exact error.
 //!
-//! What a read at a revision returns is compared in K1's replay; whether a linearizable one could still be answered,
-//! or had to be refused, is found in K1's graph of errors and compactions (`k1/loose.rs`), together with the answers
-//! of Compact. Both name K3 as the oracle. Here are the errors of serializable reads, which a member gives by its own
-//! state.
+//! K1's replay compares what a read at a revision returns; K1's graph of errors and compactions (`k1/loose.rs`) finds
+//! whether a linearizable one could still be answered or had to be refused, and checks the answers of Compact. Both
+//! report under K3. This file has the errors of serializable reads, which a member gives by its own state.
 //!
 //! Not checked: a serializable read at a revision that its member should have compacted by then (it may lag); which
-//! branch of a refused serializable transaction was to run (its reads at a revision count in both); without the times of
-//! restarts, whether a revision was the future for a member.
+//! branch of a refused serializable transaction would have run (its reads at a revision count in both); without the
+//! times of restarts, whether a revision was in the future for a member.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +24,7 @@ pub fn reads_the_past(request: &Request) -> bool {
     matches!(request, Request::Range(range) if range.revision > 0)
 }
 
-/// Judges a record by K3. What K1's replay and graph find of it stands in K1's report.
+/// Judges a record by K3. What K1's replay and graph find is in K1's report.
 pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     let (history, applied, starts) = (context.history(), context.applied(), context.starts());
     let closed = context.is_closed();
@@ -53,13 +52,13 @@ pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     sheet.checked(Oracle::K3, "reads at a revision", reads);
 }
 
-/// A serializable read with an error that the model can tell something of.
+/// A serializable read with an error that the model can judge.
 fn is_refused(operation: &Operation) -> bool {
     is_local(&operation.request)
         && matches!(operation.outcome, Outcome::Error { error, .. } if definite::is_modelled(error))
 }
 
-/// The compactions that were not refused: when they were called, and to which revision. One that a member asked for
+/// The compactions that were not refused: when they were called, and to which revision. One that a member proposed
 /// itself counts from when the first member carried it out.
 pub(crate) fn compactions(history: &History, applied: &[Applied]) -> Vec<(Nanos, i64)> {
     let refused = |operation: &Operation| matches!(operation.outcome, Outcome::Error { error, .. } if definite::is_definite(error));
@@ -74,8 +73,8 @@ pub(crate) fn compactions(history: &History, applied: &[Applied]) -> Vec<(Nanos,
     history.operations.iter().filter_map(compaction).chain(applied.iter().filter_map(own)).collect()
 }
 
-/// What speaks against the error of a serializable read; `compactions` are all there can have been, if that is known,
-/// `known` has for each the newest earlier answer of its process.
+/// The evidence against the error of a serializable read. `compactions` are all there can have been, if that is
+/// known; `known` has the newest earlier answer of the same process, for each.
 fn against(
     history: &History,
     number: usize,
@@ -89,7 +88,7 @@ fn against(
         (Err(expected), ..) => Some(format!("etcd answers such a request with \"{expected}\".")),
         (Ok(()), Error::Compacted, Some((oldest, _))) => {
             let explains = |(call, to): &(Nanos, i64)| call <= at && *to > oldest;
-            // Below -1 is compacted from the beginning.
+            // Revisions below -1 count as compacted from the beginning.
             let asked_for = oldest < -1 || compactions.is_none_or(|all| all.iter().any(explains));
             (!asked_for)
                 .then(|| format!("No compaction beyond revision {oldest} had been asked for by then."))
@@ -105,7 +104,7 @@ fn against(
     }
 }
 
-/// The oldest and the newest revision that it asks for. Unlike a read of its own, a transaction takes negative ones
+/// The oldest and the newest revision that it asks for. Unlike a Range on its own, a transaction takes negative ones
 /// seriously.
 fn revisions(request: &Request) -> Option<(i64, i64)> {
     let asked: Vec<i64> = match request {

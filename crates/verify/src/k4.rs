@@ -152,7 +152,7 @@ impl<'a> Changes<'a> {
         }
     }
 
-    /// The newest change of a key, by whatever, if it is newer than `than`. The ranges are sorted, newest first.
+    /// The newest change of a key, of any kind, if it is newer than `than`. The ranges are sorted, newest first.
     fn newest(&self, key: &[u8], than: i64) -> Option<Change<'a>> {
         let single = self.keys.get(key).filter(|change| change.revision > than);
         let than = single.map_or((than, u32::MAX), Change::when);
@@ -176,7 +176,7 @@ fn covers(request: &DeleteRangeRequest, key: &[u8]) -> bool {
     }
 }
 
-/// Says how many acknowledged writes were looked for.
+/// Returns how many acknowledged writes were looked for.
 fn lost(
     history: &History,
     applied: &[Applied],
@@ -235,9 +235,9 @@ fn lost(
 
 /// Deletes that no answer acknowledges.
 struct Unseen<'a> {
-    /// With the revision they made, or without where it is not known whether they made any.
+    /// Each with the revision it made, or `None` if it is not known whether it made any.
     deletes: Vec<(Option<i64>, &'a Request)>,
-    /// Revisions that the cluster made of its own accord, by what is not known.
+    /// Revisions that the cluster made on its own, with unknown content.
     own: Vec<i64>,
 }
 
@@ -246,7 +246,7 @@ impl<'a> Unseen<'a> {
         let mut unseen = Unseen { deletes: Vec::new(), own: Vec::new() };
         for entry in applied.iter().filter(|entry| entry.mutated) {
             match entry.operation.and_then(|number| history.operations.get(number as usize)) {
-                // The answer of a revoke does not say which keys went with the lease.
+                // The answer of a revoke does not say which keys were attached to the lease.
                 Some(operation)
                     if operation.response().is_none()
                         || matches!(operation.request, Request::LeaseRevoke(_)) =>
@@ -279,7 +279,7 @@ impl<'a> Unseen<'a> {
 }
 
 fn deletes(request: &Request, key: &[u8]) -> bool {
-    // A revocation deletes whatever hung on the lease.
+    // A revocation deletes whatever was attached to the lease.
     matches!(request, Request::LeaseRevoke(_))
         || request.parts().any(|part| matches!(part, Part::DeleteRange(delete) if covers(delete, key)))
 }

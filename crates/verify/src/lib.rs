@@ -1,26 +1,27 @@
 //! The judge: every oracle, the sequential model of etcd, the linearizability engines.
 //!
-//! [`judge`] takes what a run left behind and says what of it does not hold, and by what one can tell. It needs the
-//! clients' history; where the record also has what the cluster applied, it uses that as evidence of outcomes that no
-//! client knows. So it also judges histories that were recorded elsewhere ([`history_file`]).
+//! [`judge`] takes what a run left behind and reports what does not hold, with the evidence. It needs the clients'
+//! history; if the record also has what the cluster applied, it uses that as evidence of outcomes that no client
+//! knows. So it also judges histories that were recorded elsewhere ([`history_file`]).
 //!
-//! * [`table`]: the table of the oracles. An oracle is a [`Monitor`], which watches a run as it goes, or a [`Judge`], which
-//!   looks at the record; both write into a [`Sheet`], of which a [`Verdict`] comes.
+//! * [`table`]: the table of the oracles. An oracle is a [`Monitor`], which watches a run as it goes, or a [`Judge`],
+//!   which looks at the record; both write into a [`Sheet`], which becomes a [`Verdict`].
 //! * [`model`]: what one etcd would answer.
-//! * [`k1`] to [`k4`]: the oracles over the history; `k1` is the revision engine. [`general`] is the other
-//!   engine, which needs nothing but the history. The two are held against each other on every history that is judged,
-//!   and on many small ones with the whole model (`tests/cross_check.rs`).
+//! * [`k1`] to [`k4`]: the oracles over the history; `k1` is the revision engine. [`general`] is the other engine,
+//!   which needs nothing but the history. The two are compared on every history that is judged, and on many small
+//!   ones with the whole model (`tests/cross_check.rs`).
 //! * [`watch`], `caches`: W1 to W12 and C1, against the [`truth`] that `k1` replayed.
 //! * [`leases`], `locks`, `membership`, `hash_kv`: L1 to L3, M1, M2, and what clients see of I8.
 //! * [`invariants`]: I1 to I10, which watch a run as it goes. `ends`: V1, V2 and the end of I8.
-//! * [`describe`]: operations, events and times in words.
+//! * [`describe`]: operations, events and times as text.
 //!
 //! Not here: D1, which needs two runs.
 //!
 //! Architecture invariant: knows `api`, `record` and the engines `linear` and `revision`, and nothing else of this
-//! workspace; above all not the member. The model and the member's store are written apart, so that they do not share their mistakes.
+//! workspace; above all not the member. The model and the member's store are written separately, so that they do not
+//! share mistakes.
 //!
-//! Architecture invariant: deterministic, no input or output but the reading and writing of a history file's text.
+//! Architecture invariant: deterministic, no input or output except reading and writing the text of a history file.
 
 mod agreement;
 pub mod answer;

@@ -1,14 +1,14 @@
 //! M1: locks and elections exclude each other by their fencing tokens.
 //!
-//! A lock is a key in a queue, a prefix; it is held by the key with the lowest create revision there, and that revision
-//! is the token. What the services Lock and Election answer must be so in the store: whoever an answer says holds it is
-//! first in the queue, and so is whoever an answer says leads. And a write that is guarded by a token, a
+//! A lock is a key in a queue, which is a prefix. The key with the lowest create revision there holds it, and that
+//! revision is the token. What the Lock and Election services answer must hold in the store: whoever is said to hold
+//! the lock is first in the queue, and so is whoever is said to lead. And a write that is guarded by a token, a
 //! transaction that compares the create revision of a key of the queue, succeeds only for the first. Queues are those
-//! of the services, and those of clients that keep them by the same recipe: a range over a prefix for its oldest key,
-//! or for the youngest older than one's own.
+//! of the services, and those of clients that follow the same recipe: a range over a prefix for its oldest key, or
+//! for the youngest key older than their own.
 //!
-//! Without tokens nothing excludes anything: a lease ends while its holder is slow. How often two held a lock at once
-//! by the clock is counted, and is no violation: it is a demonstration.
+//! Without tokens nothing excludes anything: a lease ends while its holder is slow. How often two clients held a lock
+//! at once by the clock is counted, as a demonstration, and is no violation.
 //!
 //! Needs the store over the history, as K1 knows it. Not checked: writes without a guard; that a queue moves on (V1,
 //! L2); fairness beyond the order of the queue; without evidence, errors of the services.
@@ -30,16 +30,16 @@ use crate::k1::Known;
 use crate::k1::place::{Place, place};
 use crate::{Context, Oracle, Sheet, Violation, answer, describe};
 
-/// How often the oracle looked.
+/// What the oracle checked, and how often.
 #[derive(Default)]
 struct Counts {
-    /// Answers of the services that were held against the store.
+    /// Answers of the services that were compared with the store.
     answers: usize,
     /// Writes guarded by a token.
     guarded: usize,
-    /// Times that a lock was held, from an answer to the call that gave it back.
+    /// Times that a lock was held, from the answer that gave it to the call that released it.
     held: usize,
-    /// Of these the ones that began while another held the same lock, by the clock.
+    /// How many of these began while another client held the same lock, by the clock.
     beside: usize,
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     sheet.checked(Oracle::M1, "answers of the lock and election services", counts.answers);
     sheet.checked(Oracle::M1, "writes guarded by a token", counts.guarded);
     sheet.checked(Oracle::M1, "times that a lock was held, by the clock", counts.held);
-    sheet.checked(Oracle::M1, "of these beside another (shown, not judged)", counts.beside);
+    sheet.checked(Oracle::M1, "of these while another held it (shown, not judged)", counts.beside);
 }
 
 fn check(history: &History, applied: &[Applied], known: &Known, sheet: &mut Sheet) -> Counts {
@@ -73,7 +73,7 @@ fn check(history: &History, applied: &[Applied], known: &Known, sheet: &mut Shee
         if let Some((title, reason)) = wrong {
             let time = operation.returned().unwrap_or(operation.call);
             let violation = Violation::new(Oracle::M1, time, title)
-                .say(format!("So it was: {}.", describe::operation(operation)))
+                .say(format!("The operation: {}.", describe::operation(operation)))
                 .say(reason)
                 .shown_by([number]);
             sheet.add(violation);
@@ -86,7 +86,7 @@ fn check(history: &History, applied: &[Applied], known: &Known, sheet: &mut Shee
 /// A prefix: first key and end, as in a range request.
 type Queue = (Bytes, Bytes);
 
-/// What is wrong: in a few words, and in a sentence.
+/// The title of a violation, and its reason.
 type Wrong = Option<(&'static str, String)>;
 
 fn queue_of(name: &[u8]) -> Queue {
@@ -95,7 +95,7 @@ fn queue_of(name: &[u8]) -> Queue {
     (prefix, end)
 }
 
-/// All queues that somebody stands in or asks for.
+/// All queues that a client is in or asks for.
 fn queues(history: &History) -> BTreeSet<Queue> {
     let mut queues = BTreeSet::new();
     for operation in &history.operations {
@@ -147,7 +147,7 @@ impl Queues<'_> {
         (1..=self.known.until).contains(&at)
     }
 
-    /// The newest revision by the evidence at the call, and the newest at the return.
+    /// The newest revision at the call and at the return, by the evidence.
     fn window(&self, operation: &Operation, at: Nanos) -> Option<(i64, i64)> {
         let revision = |entries: usize| Some(self.applied[entries.checked_sub(1)?].revision as i64);
         let until = revision(self.applied.partition_point(|entry| entry.time <= at))?;
@@ -155,7 +155,7 @@ impl Queues<'_> {
         self.is_known(until).then_some((from, until))
     }
 
-    /// The guard of a transaction that succeeded and wrote something outside of the queue: key and token.
+    /// The guard of a successful transaction that wrote something outside the queue: key and token.
     fn guard<'t>(&self, operation: &Operation, txn: &'t TxnRequest) -> Option<(&'t Bytes, i64)> {
         let Response::Txn(response) = operation.response()? else { return None };
         if !response.succeeded || !self.is_known(answer::revision(response.header.as_ref()) - 1) {
@@ -177,7 +177,7 @@ impl Queues<'_> {
         })
     }
 
-    /// Whoever writes by a token was first in the queue then.
+    /// A client that writes by a token was first in the queue at that revision.
     fn guarded(&self, operation: &Operation, key: &Bytes, token: i64) -> Wrong {
         let revision = answer::revision(operation.response().and_then(|response| response.header()));
         let made = matches!(place(operation), Place::At(position) if position.makes_revision());
@@ -198,7 +198,8 @@ impl Queues<'_> {
         }
     }
 
-    /// What an answer or error of the services says, against the store; `None` where it says nothing that is known.
+    /// What an answer or error of the services claims, compared with the store; `None` if it claims nothing that is
+    /// known.
     fn service(&self, operation: &Operation) -> Option<Wrong> {
         let response = match &operation.outcome {
             Outcome::Answer { response, .. } => response,
@@ -225,7 +226,7 @@ impl Queues<'_> {
             }
             (Request::Unlock(request), Response::Unlock(_)) => {
                 let still = get(&request.key);
-                still.map(|kv| ("a lock was given back and is still there", describe::key_value(&kv)))
+                still.map(|kv| ("a lock was released and is still there", describe::key_value(&kv)))
             }
             (Request::Campaign(request), Response::Campaign(response)) => {
                 let leader = response.leader.clone().unwrap_or_default();
@@ -251,7 +252,7 @@ impl Queues<'_> {
                 (!right).then(|| {
                     let there = kv.as_ref().map_or("nothing".to_string(), describe::key_value);
                     (
-                        "a leader's word was acknowledged and not written",
+                        "a leader's proclamation was acknowledged and not written",
                         format!("At revision {at} its key is {there}."),
                     )
                 })
@@ -266,7 +267,7 @@ impl Queues<'_> {
         Some(wrong)
     }
 
-    /// The revision in the answer may be that of the entry into the queue; the leader was first then or at some
+    /// The revision in the answer may be that at which it joined the queue; the leader was first then or at some
     /// revision from there up to the answer.
     fn campaign(&self, operation: &Operation, queue: &Queue, leader: &LeaderKey, entered: i64) -> Wrong {
         let returned = operation.returned().unwrap_or(operation.call);
@@ -282,13 +283,13 @@ impl Queues<'_> {
         if leads(entered) || moments.any(leads) {
             return None;
         }
-        // etcd's campaign does not look whether its own key is still there once those before it are gone
-        // (`concurrency/election.go`): one whose lease ended while it waited hears that it leads. The token
-        // it is given opens nothing any more.
-        let lives = |at: i64| {
+        // etcd's campaign does not check that its own key still exists once those before it are gone
+        // (`concurrency/election.go`): a candidate whose lease ended while it waited is answered that it leads. Its
+        // token is of no use any more.
+        let exists = |at: i64| {
             self.known.model.get(&leader.key, at).is_some_and(|kv| kv.create_revision == leader.rev)
         };
-        if lives(leader.rev) && !lives(until) {
+        if exists(leader.rev) && !exists(until) {
             return None;
         }
         let reason = format!(
@@ -307,7 +308,7 @@ impl Queues<'_> {
                 let queue = queue_of(&request.name);
                 let reason = format!("From revision {from} to {until} there was one all along.");
                 (!somewhen(&|at| self.first(&queue, at).is_none()))
-                    .then_some(("nobody is said to lead where somebody did", reason))
+                    .then_some(("no leader is named where there was a leader", reason))
             }
             (Request::Proclaim(request), Error::ElectionNotLeader) => {
                 let leader = request.leader.clone().unwrap_or_default();
@@ -315,7 +316,7 @@ impl Queues<'_> {
                     self.known.model.get(&leader.key, at).is_none_or(|kv| kv.create_revision != leader.rev)
                 };
                 let reason = format!("From revision {from} to {until} its key was there all along.");
-                (!somewhen(&gone)).then_some(("a leader was refused as none", reason))
+                (!somewhen(&gone)).then_some(("a leader was refused as if it did not lead", reason))
             }
             _ => return None,
         };
@@ -323,8 +324,8 @@ impl Queues<'_> {
     }
 }
 
-/// How often locks were held, from the answer that gave it to the call that gave it back, and how often that began
-/// while another held the same.
+/// How often locks were held, from the answer that gave one to the call that released it, and how often that began
+/// while another client held the same lock.
 fn by_the_clock(history: &History) -> (usize, usize) {
     let mut back: BTreeMap<&Bytes, Vec<Nanos>> = BTreeMap::new();
     for operation in &history.operations {

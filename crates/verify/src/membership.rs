@@ -1,25 +1,25 @@
-//! M2: what the service Cluster says of the members is so.
+//! M2: what the Cluster service says about the members is true.
 //!
-//! Every answer of it lists the members. The answer to a change lists them as they are right after it, a linearizable
-//! list as they are at some moment between its call and its return, any other list as they once were. Held against
-//! each other and against the changes, in real time:
+//! Each of its answers lists the members. The answer to a change lists them as they are right after it, a
+//! linearizable list as they are at some moment between its call and its return, any other list as they once were.
+//! They are compared with each other and with the changes, in real time:
 //!
 //! * an answer shows the change that it acknowledges;
-//! * a fresh answer shows every member that an answer had shown before, unless somebody asked for its removal, and no member
-//!   whose removal was known before: identities are not used again;
-//! * whoever was a learner is one until somebody asks for its promotion (etcd issue 21737), and nobody who votes
-//!   becomes a learner again (etcd issue 20797);
-//! * peer URLs are those of an update, or of the addition, that no other one replaced for certain;
+//! * a fresh answer shows every member that an answer had shown before, unless a client asked for its removal, and no
+//!   member whose removal was known before: member ids are not used again;
+//! * a learner stays one until a client asks for its promotion (etcd issue 21737), and no voter becomes a learner
+//!   again (etcd issue 20797);
+//! * peer URLs are those of an update, or of the addition, that no other update certainly replaced;
 //! * of two removals or promotions of one member only one is acknowledged, and no change of a member that is gone;
 //! * an update of a member that was there all along does not fail with "member not found".
 //!
 //! An operation without an answer may take effect at any time after its call, or never.
 //!
-//! Not checked: "can only promote a learner", which may answer a promotion that was handed to the leader twice; names
-//! and client URLs, which members publish themselves; errors because members are not healthy or not started, or a
-//! learner is not far enough; "not found" for a promotion, which a leader says that has not applied the addition yet,
-//! and for a removal, where a joint change of the simulator goes by a member's own account; members that nobody was
-//! seen to add, since a joint change stands in the history as its removal; that lists which are not linearizable go
+//! Not checked: "can only promote a learner", which may answer a promotion that was forwarded to the leader twice;
+//! names and client URLs, which members publish themselves; errors because members are not healthy or not started, or
+//! a learner lags too far; "not found" for a promotion, which a leader says that has not applied the addition yet,
+//! and for a removal, where a joint change of the simulator relies on a member's own view; members that no operation
+//! is seen to add, since a joint change is in the history as its removal; that lists which are not linearizable go
 //! forward; what raft makes of it (I10) and what members hold (I8).
 
 use std::collections::BTreeMap;
@@ -38,12 +38,12 @@ pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     let acknowledged = answers.changes.iter().filter(|change| change.acknowledged.is_some()).count();
     sheet.checked(Oracle::M2, "answers that list the members", answers.views.len());
     sheet.checked(Oracle::M2, "changes of the members that were acknowledged", acknowledged);
-    // The first of each kind about each member.
+    // Only the first of each kind about each member.
     let mut found = BTreeMap::new();
     let mut add = |id: u64, at: Nanos, wrong: Wrong| {
         let number = wrong.shown_by[0];
         let violation = Violation::new(Oracle::M2, at, wrong.title)
-            .say(format!("So it was: {}.", describe::operation(&history.operations[number])))
+            .say(format!("The operation: {}.", describe::operation(&history.operations[number])))
             .say(wrong.reason)
             .shown_by(wrong.shown_by);
         found.entry((wrong.title, id)).or_insert(violation);
@@ -64,7 +64,7 @@ pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     sheet.add_all(found.into_values());
 }
 
-/// What is wrong: in a few words, in a sentence, and by which operations.
+/// The title of a violation, its reason, and the operations that show it.
 struct Wrong {
     title: &'static str,
     reason: String,
@@ -86,31 +86,31 @@ struct Change<'a> {
     urls: Vec<&'a str>,
     number: usize,
     call: Nanos,
-    /// When its answer came.
+    /// When its answer arrived.
     acknowledged: Option<Nanos>,
 }
 
-/// The members as an answer has them.
+/// The members, as an answer lists them.
 struct View<'a> {
     number: usize,
     call: Nanos,
     at: Nanos,
-    /// Whether they were so at some moment between call and return.
+    /// Whether this was true at some moment between call and return.
     fresh: bool,
     members: BTreeMap<u64, &'a Member>,
 }
 
-/// A moment by which something was so, and the operation that says it.
+/// For each member id, a time by which something was true, and the operation that shows it.
 type Since = BTreeMap<u64, (Nanos, usize)>;
 
-/// All that was said.
+/// What all operations say about the members.
 #[derive(Default)]
 struct Answers<'a> {
     changes: Vec<Change<'a>>,
     views: Vec<View<'a>>,
-    /// The first return of an answer with this member in it.
+    /// The first return of an answer that lists this member.
     present: Since,
-    /// The same, as one that votes.
+    /// The same, as a voter.
     votes: Since,
     /// The same, as a learner.
     learns: Since,
@@ -162,7 +162,7 @@ impl<'a> Answers<'a> {
             && !shows(view, own)
         {
             let reason = format!("Its own list of the members has {}.", listed(view, own.id));
-            let title = "a change of the members is acknowledged and not shown";
+            let title = "a change of the members is acknowledged but not shown";
             add(own.id, Wrong { title, reason, shown_by: vec![view.number] });
             return;
         }
@@ -171,7 +171,7 @@ impl<'a> Answers<'a> {
         for (id, (at, by)) in &self.present {
             let there = view.members.contains_key(id);
             if before(&self.present, *id).is_some() && !there && !self.may_have(Kind::Remove, *id, view.at) {
-                let title = "a member is gone that nobody removed";
+                let title = "a member is gone though nobody removed it";
                 let reason = format!("Member {id} was there by {}.", describe::time(*at));
                 add(*id, Wrong { title, reason, shown_by: vec![view.number, *by] });
             }
@@ -194,7 +194,7 @@ impl<'a> Answers<'a> {
             if let Some((_, by)) = learnt
                 && !self.may_have(Kind::Promote, *id, view.at)
             {
-                let title = "a learner votes that nobody promoted";
+                let title = "a learner votes though nobody promoted it";
                 let reason = format!("Member {id} is a learner by {}.", by_number(*by));
                 add(*id, Wrong { title, reason, shown_by: vec![view.number, *by] });
             }
@@ -224,7 +224,7 @@ impl<'a> Answers<'a> {
             .map(|update| update.urls.clone())
             .collect();
         let added = self.of_kind(Kind::Add, id).next();
-        // Whoever is there from the beginning was added before all updates.
+        // A member that was there from the beginning was added before all updates.
         if !replaced(added.map_or(Some(0), |added| added.acknowledged)) {
             allowed.push(added?.urls.clone());
         }
@@ -251,7 +251,7 @@ impl<'a> Answers<'a> {
         Some((at, Wrong { title, reason, shown_by: vec![change.number, by] }))
     }
 
-    /// An error that the membership does not bear out.
+    /// An error that the membership contradicts.
     fn refused(&self, number: usize, operation: &Operation) -> Option<(u64, Nanos, Wrong)> {
         let Outcome::Error { at, error } = operation.outcome else { return None };
         let (id, by, title, reason) = match (&operation.request, error) {
@@ -263,7 +263,7 @@ impl<'a> Answers<'a> {
                 }
                 let reason =
                     format!("Member {id} was there by {}, and nobody removed it.", describe::time(*there));
-                (id, *by, "a member is said not to be there that is", reason)
+                (id, *by, "an existing member is said not to exist", reason)
             }
             _ => return None,
         };
@@ -275,14 +275,14 @@ impl<'a> Answers<'a> {
 fn change(number: usize, operation: &Operation) -> Option<Change<'_>> {
     let acknowledged = match &operation.outcome {
         Outcome::Answer { at, .. } => Some(*at),
-        // A promotion is handed on to the leader, more than once if need be: the first time may have done it.
+        // A promotion is forwarded to the leader, more than once if need be: the first time may have done it.
         Outcome::Error { error: Error::MemberNotLearner, .. } => None,
         Outcome::Error { error, .. } if is_definite(*error) => return None,
         _ => None,
     };
     let (kind, id, new): (_, _, &[String]) = match &operation.request {
         Request::MemberAdd(request) => {
-            // Without an answer nobody knows the identity of the new one.
+            // Without an answer, the new member's id is not known.
             let Some(Response::MemberAdd(response)) = operation.response() else { return None };
             (Kind::Add, response.member.as_ref()?.id, &request.peer_urls)
         }
@@ -294,7 +294,7 @@ fn change(number: usize, operation: &Operation) -> Option<Change<'_>> {
     Some(Change { kind, id, urls: urls(new), number, call: operation.call, acknowledged })
 }
 
-/// What an answer says of the members.
+/// What an answer says about the members.
 fn view(number: usize, operation: &Operation) -> Option<View<'_>> {
     let at = operation.returned()?;
     let (members, fresh) = match (operation.response()?, &operation.request) {
@@ -331,7 +331,7 @@ fn by_number(number: usize) -> String {
     format!("operation #{number}")
 }
 
-/// As a member keeps them: trimmed and in order.
+/// As a member stores them: trimmed and in order.
 fn urls(urls: &[String]) -> Vec<&str> {
     let mut urls: Vec<&str> = urls.iter().map(|url| url.trim()).collect();
     urls.sort_unstable();

@@ -1,9 +1,9 @@
-//! What an oracle is: an id, and one of two ways to come to what it says.
+//! What an oracle is: an id, and one of two ways to reach a verdict.
 //!
 //! * A [`Monitor`] watches the events of a run as it goes.
 //! * A [`Judge`] looks at the record when the run is over.
 //!
-//! Both write into a [`Sheet`]. The project's own oracles stand in one table (`table.rs`); others bring an id of their
+//! Both write into a [`Sheet`]. The project's own oracles are in one table (`table.rs`); others bring an id of their
 //! own ([`Oracle::own`]) and write into the same sheet:
 //!
 //! ```
@@ -38,10 +38,10 @@ use serde::{Serialize, Serializer};
 
 use crate::{Context, Sheet};
 
-/// Watches the events of a run, in order, and writes down what they break.
+/// Watches the events of a run, in order, and reports what they break.
 ///
-/// It is on the path of every event: most should cost it a match and a return. It must be deterministic: no clock, no
-/// randomness, no iteration over hashed collections.
+/// It sees every event: most should cost it a match and a return. It must be deterministic: no clock, no randomness,
+/// no iteration over hashed collections.
 pub trait Monitor {
     /// One more event.
     fn event(&mut self, event: &Event, sheet: &mut Sheet);
@@ -52,7 +52,7 @@ pub trait Monitor {
     }
 }
 
-/// Looks at the record of a run that is over, or at a history from elsewhere, and writes down what does not hold.
+/// Looks at the record of a run that is over, or at a history from elsewhere, and reports what does not hold.
 ///
 /// A function or a closure of this form is a judge.
 pub trait Judge {
@@ -66,10 +66,10 @@ impl<F: Fn(&Context<'_>, &mut Sheet)> Judge for F {
     }
 }
 
-/// Which oracle: its id, what it holds the system to, and how severe its violations are unless they say otherwise.
+/// An oracle: its id, what it requires of the system, and how severe its violations are unless they say otherwise.
 ///
-/// The project's own are constants ([`Oracle::K1`] and so on); they come in the order of the table, before all others,
-/// which come in the order of their ids.
+/// The project's own are constants ([`Oracle::K1`] and so on), in the order of the table; they come before all
+/// others, which are in the order of their ids.
 #[derive(Clone, Copy)]
 pub struct Oracle {
     /// Its row in the table; [`ELSEWHERE`] for those that are not in it.
@@ -91,10 +91,10 @@ impl Oracle {
         Oracle { row, id, holds, severity }
     }
 
-    /// An oracle that is not in the table. `holds` says in a few words what it holds the system to.
+    /// An oracle that is not in the table. `holds` says in a few words what it requires of the system.
     ///
     /// # Panics
-    /// If an oracle of the table has this id. In a constant that is an error of the compiler.
+    /// If an oracle of the table has this id. In a constant, that is a compile error.
     pub const fn own(id: &'static str, holds: &'static str, severity: Severity) -> Oracle {
         let mut row = 0;
         while row < Oracle::ALL.len() {
@@ -109,7 +109,7 @@ impl Oracle {
         self.id
     }
 
-    /// What it holds the system to, in a few words.
+    /// What it requires of the system, in a few words.
     pub const fn holds(self) -> &'static str {
         self.holds
     }
@@ -179,7 +179,7 @@ impl Serialize for Oracle {
     }
 }
 
-/// How bad a violation is for somebody who uses the cluster; the worst first.
+/// How bad a violation is for a user of the cluster; the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {

@@ -1,12 +1,12 @@
-//! The table of the oracles: a row each, and all that is true of an oracle stands in it.
+//! The table of the oracles: one row each, with everything there is to say about an oracle.
 //!
-//! The table says which judges there are and in which order they speak, which monitors watch a run, and what
-//! `docs/oracles.md` says of each oracle (`tests/docs.rs` makes its tables from this one). A new oracle is a row here
-//! and a file of its own; `tests/oracles/examples.rs` then asks for a record in which it fires and for one in which it
-//! holds.
+//! The table determines which judges there are and in which order they run, which monitors watch a run, and what
+//! `docs/oracles.md` says about each oracle (`tests/docs.rs` makes its tables from this one). A new oracle is a row
+//! here and a file of its own; `tests/oracles/examples.rs` then requires a record in which it fires and one in which
+//! it holds.
 //!
-//! Rows that one check writes stand together under it. The order of the rows is the order of the oracles ([`Oracle`]'s
-//! `Ord`): it decides which of two violations comes first that are equally severe and showed at the same moment.
+//! Rows that one check writes are together under it. The order of the rows is the order of the oracles ([`Oracle`]'s
+//! `Ord`): of two violations that are equally severe and showed at the same moment, it decides which comes first.
 
 use record::{Event, Record};
 
@@ -17,14 +17,14 @@ use crate::{
     membership, watch,
 };
 
-/// How the oracles of a part of the table come to what they say: they judge the record or watch events.
+/// How the oracles of a part of the table are evaluated: they judge the record or watch events.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
     /// This judge of the record writes them.
     Record(fn(&Context<'_>, &mut Sheet)),
     /// A monitor writes them, one of [`Monitors`].
     Events,
-    /// They compare two runs, so no single run has them: whoever runs both says what they found.
+    /// They compare two runs, so no single run has them: the code that runs both reports them.
     Runs,
 }
 
@@ -43,25 +43,25 @@ pub enum Chapter {
     Invariants,
 }
 
-/// A part of the table: one judge or all monitors, and the oracles that stand under it.
+/// A part of the table: one judge or all monitors, and their oracles.
 #[derive(Clone, Copy, Debug)]
 pub struct Part {
-    /// How they come to what they say.
+    /// How they are evaluated.
     pub kind: Kind,
     /// Its rows. A judge without rows of its own adds to other oracles.
     pub rows: &'static [Row],
 }
 
-/// What the documentation says of an oracle.
+/// What the documentation says about an oracle.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
     /// Which oracle.
     pub oracle: Oracle,
     /// Where the documentation has it.
     pub chapter: Chapter,
-    /// What exactly it demands; Markdown.
+    /// What exactly it requires; Markdown.
     pub exactly: &'static str,
-    /// What it does not check; Markdown. Empty where nothing is left out.
+    /// What it does not check; Markdown. Empty if nothing is left out.
     pub not_checked: &'static str,
 }
 
@@ -109,7 +109,7 @@ macro_rules! monitors {
         }
 
         impl Monitors {
-            /// For a cluster that never has others than the members 1 to `members`; those that join later count too.
+            /// For a cluster of at most the members 1 to `members`, including those that join later.
             pub fn new(members: u32) -> Monitors {
                 Monitors { $($name: <$monitor>::new(members),)+ }
             }
@@ -136,19 +136,20 @@ monitors! {
 oracles! {
     Clients, Kind::Record(k1::judge) => {
         K1, Wrong: "the key-value history is strictly serializable, revisions and errors included",
-            exactly: "The history is strictly serializable against the sequential model of etcd (keys, transactions, \
-                compaction, leases, users with their rights, alarms): every acknowledged write has the one revision \
-                that its answer names, in real time, and every field of every answer is what the model answers at that \
-                revision. Operations without an answer stay open to the end; what the members applied says which of \
-                them took effect, and where. What a member asked for itself is replayed with the rest: an entry that \
-                made a revision must explain it. Users could do what they did, and were refused only what they had no \
-                right to.",
-            not_checked: "What time does to a lease (L1 to L3). The order of lease operations among each other. \
-                Operations whose outcome nobody knows and nobody applied. Order among reads of one revision (they \
-                commute). The header of a `Compact`. Errors of size, load and quota, beyond that they have no effect. \
-                Rights to a lease that depend on its keys, but for revocations and puts; the age and the revision of \
-                tokens; requests for which etcd's versions want different rights. Without evidence: anything about \
-                leases, users and alarms, and revisions after a call of the lock or election service.";
+            exactly: "The history is strictly serializable against the sequential model of etcd (keys, \
+                transactions, compaction, leases, users with their rights, alarms): every acknowledged write \
+                has the one revision that its answer names, in real time, and every field of every answer is \
+                what the model answers at that revision. Operations without an answer stay open to the end; \
+                what the members applied says which of them took effect, and where. What a member proposed \
+                itself is replayed with the rest: an entry that made a revision must explain it. Users could \
+                do what they did, and were refused only what they had no right to.",
+            not_checked: "What time does to a lease (L1 to L3). The order of lease operations among each \
+                other. Operations whose outcome is unknown and that no member applied. Order among reads of \
+                one revision (they commute). The header of a `Compact`. Errors of size, load and quota, except \
+                that they have no effect. Rights to a lease that depend on its keys, except for revocations \
+                and puts; the age and the revision of tokens; requests for which etcd's versions require \
+                different rights. Without evidence: anything about leases, users and alarms, and revisions \
+                after a call of the lock or election service.";
     }
     Clients, Kind::Record(k2::judge) => {
         K2, Wrong: "serializable reads return a state of the past, never going back on one member",
@@ -169,11 +170,11 @@ oracles! {
         K4, Lost: "no acknowledged write is lost, no operation takes effect twice",
             exactly: "No acknowledged write is lost: when all is quiet, each key still holds its newest acknowledged \
                 write or something newer. No operation takes effect twice.",
-            not_checked: "Writes that were overwritten before the end (K1 sees those missing); puts with a lease; keys \
-                that a lease or a delete without an answer may have taken. Without evidence, whether anything took \
-                effect twice.";
+            not_checked: "Writes that were overwritten before the end (K1 sees those missing); puts with a \
+                lease; keys that a lease or a delete without an answer may have removed. Without evidence, \
+                whether anything took effect twice.";
     }
-    // The other engines, where nothing is found so far: they add to K1 what they looked at.
+    // The other engines, if nothing is found so far: they add to K1 what they checked.
     Clients, Kind::Record(agreement::judge) => {}
     Watchers, Kind::Record(watch::judge) => {
         W1, Wrong: "watchers receive only the keys and kinds they asked for",
@@ -186,72 +187,72 @@ oracles! {
         W3, Wrong: "no watcher receives a change twice",
             exactly: "No change comes twice.",
             not_checked: "What a client asks for again on another stream.";
-        W4, Wrong: "all changes of one revision come to a watcher together",
+        W4, Wrong: "all changes of one revision reach a watcher together",
             exactly: "All changes of one revision come in one response, or in its fragments, one right after another, \
                 if the watcher asked for fragments.",
             not_checked: "How large a response must be to be split.";
-        W5, Wrong: "after a progress response nothing comes of its revision or before",
-            exactly: "After a progress response of revision R nothing of R or before comes; progress does not go back, \
-                nor behind an event, nor below the watcher's first revision less one; headers name revisions that were \
-                made, and none below their events'.",
-            not_checked: "That progress is reported, and in time. The header of a response with events promises \
-                nothing: catching up, etcd sends 1000 revisions at once under the newest.";
+        W5, Wrong: "after a progress response no event of its revision or before comes",
+            exactly: "After a progress response of revision R no event of R or before comes; progress does not \
+                go back, nor behind an event, nor below the watcher's first revision less one; headers name \
+                revisions that were made, and none below their events'.",
+            not_checked: "That progress is reported, and in time. The header of a response with events \
+                promises nothing: when it catches up, etcd sends 1000 revisions at once under the newest.";
         W6, Wrong: "a watcher from a revision receives everything from there on, and nothing before",
             exactly: "A watcher from a revision receives everything from there on and nothing before.",
-            not_checked: "Negative revisions, if they are taken.";
+            not_checked: "Negative revisions, if they are accepted.";
         W7, Wrong: "watchers receive every change, and each as it was",
-            exactly: "Between two events none is missing; each is of a change that happened, and that somebody had \
-                asked for by then, with its value, version and lease.",
+            exactly: "Between two events none is missing; each is of a change that happened, and that a client \
+                had requested by then, with its value, version and lease.",
             not_checked: "";
-        W8, Wrong: "an event has the pair as it was before, where that was asked for",
-            exactly: "With `prev_kv` an event has the pair as it was one revision before; none if it creates the key, \
-                or if nobody asked.",
-            not_checked: "Whether that was really compacted, where it is missing and can have been.";
+        W8, Wrong: "an event has the pair as it was before, if that was asked for",
+            exactly: "With `prev_kv` an event has the pair as it was one revision before; none if it creates \
+                the key, or if it was not asked for.",
+            not_checked: "If it is missing and can have been compacted, whether it was.";
         W9, Wrong: "an event says of the first put of a key, and of no other, that it creates the key",
             exactly: "The create revision is that of the first put since the last delete.",
             not_checked: "";
         W10, Wrong: "a watcher from now on misses nothing after its creation",
             exactly: "A watcher from now on misses nothing after the revision that the answer to its creation names.",
             not_checked: "";
-        W11, Stuck: "what a watcher is owed arrives after healing",
+        W11, Stuck: "every change that a watcher must receive arrives after healing",
             exactly: "A stream that is open at the end, to a member that is alive and in the healed part, has brought \
                 every change up to that member's revision, or the news that it is compacted; creations on it are \
                 answered. Changes of the last 2 s are excused.",
             not_checked: "Histories from elsewhere.";
         W12, Wrong: "watchers are created and cancelled in order, and for the right reasons",
-            exactly: "Creations are answered in order with the ids that follow from what was sent, refused for etcd's \
-                reasons only; nothing is for a watcher that does not exist; a cancellation was asked for, or names a \
-                revision that was compacted to and that the watcher needed; who needs compacted revisions is cancelled \
-                and not passed over.",
-            not_checked: "That a cancellation is answered; who may watch what, beyond that nobody is refused while \
-                authentication cannot be on.";
+            exactly: "Creations are answered in order with the ids that follow from what was sent, refused for \
+                etcd's reasons only; no response is for a watcher that does not exist; a cancellation was \
+                asked for, or names a revision that was compacted to and that the watcher needed; a watcher \
+                that needs compacted revisions is cancelled and does not skip them.",
+            not_checked: "That a cancellation is answered; who may watch what, except that no user is refused \
+                while authentication cannot be on.";
     }
     Watchers, Kind::Record(caches::judge) => {
-        C1, Wrong: "a client's copy of a part of the store is that part at its revision",
+        C1, Wrong: "a client's copy of a part of the store equals that part at its revision",
             exactly: "A client's copy of a part of the store (listed once, kept by a watch) has exactly the keys and \
                 modification revisions of its revision, and never goes back.",
             not_checked: "Values; how old a copy is.";
     }
     Services, Kind::Record(leases::judge) => {
         L1, Lost: "no lease ends before its time by the fastest clock",
-            exactly: "No lease ends of its own accord before its time is over by the fastest clock of the plan, \
-                counted from its grant or from the call of the last keep-alive that was confirmed.",
+            exactly: "No lease expires before its time is over by the fastest clock of the plan, counted from \
+                its grant or from the call of the last keep-alive that was confirmed.",
             not_checked: "";
         L2, Stuck: "no lease stays after its time by the slowest clock and the bound",
-            exactly: "After healing no lease stays longer than its time by the slowest clock, counted from the last \
-                moment at which it may have been renewed or a new leader began to look after leases, plus what a new \
-                leader adds (an election timeout) and a bound of 10 s.",
-            not_checked: "Lateness before healing; leases that the lock and election services made for themselves; \
-                leases whose id nobody learned.";
-        L3, Wrong: "what is said of a lease is so",
-            exactly: "A keep-alive is confirmed only while the lease exists, with the time it was granted for; it has \
-                no time left only where the lease did not exist all along or its time can have been over. A \
-                time-to-live is of a lease that exists, with its granted time, its keys, and no more time left than \
-                that and what a new leader adds; its moment may lie in the past until all is well, because a leader \
-                does not make sure that it leads for this one. A list has the leases that the member had at the \
-                revision of its answer.",
-            not_checked: "That the time left is right to the second; that a lease is said not to exist where it does, \
-                by a leader that may be deposed; the order of lists.";
+            exactly: "After healing no lease stays longer than its time by the slowest clock, counted from the \
+                last moment at which it may have been renewed or a new leader became the lessor, plus what a \
+                new leader adds (an election timeout) and a bound of 10 s.",
+            not_checked: "Late expiry before healing; leases that the lock and election services made for \
+                themselves; leases whose id no answer names.";
+        L3, Wrong: "what answers say about leases is true",
+            exactly: "A keep-alive is confirmed only while the lease exists, with the time it was granted for; \
+                it has no time left only if the lease did not exist all along or its time can have been over. \
+                A time-to-live is of a lease that exists, with its granted time, its keys, and no more time \
+                left than that and what a new leader adds; its moment may lie in the past until the cluster is \
+                healed, because a leader does not make sure that it leads for this one. A list has the leases \
+                that the member had at the revision of its answer.",
+            not_checked: "That the time left is right to the second; that a lease is said not to exist \
+                although it does, by a leader that may be deposed; the order of lists.";
     }
     Services, Kind::Record(locks::judge) => {
         M1, Wrong: "whoever holds a lock or leads an election is first in its queue",
@@ -264,24 +265,26 @@ oracles! {
                 workload `lock-set`. That a queue moves on (V1, L2). Without evidence, errors of the services.";
     }
     Services, Kind::Record(membership::judge) => {
-        M2, Wrong: "what is said of the members is so",
-            exactly: "What the service Cluster says of the members is so, in real time: an answer shows the change \
-                that it acknowledges; a linearizable list shows every member that an answer had shown before its call \
-                and that nobody removed, none that was gone, and the peer URLs that were set last; a learner votes \
-                only once somebody asked for its promotion, and never learns again; of two removals or promotions of \
-                one member one is acknowledged; an update of a member that is there does not fail with \"member not \
-                found\", the promotion of a learner not with \"can only promote a learner\".",
-            not_checked: "Names and client URLs; errors because members are not healthy, not started or not far \
-                enough; \"not found\" for promotions and removals; members that nobody was seen to add (a joint change \
-                stands in the history as its removal); that lists which are not linearizable go forward.";
+        M2, Wrong: "what answers say about the members is true",
+            exactly: "What the Cluster service says about the members is true, in real time: an answer shows \
+                the change that it acknowledges; a linearizable list shows every member that an answer had \
+                shown before its call and that was not removed, none that was gone, and the peer URLs that \
+                were set last; a learner votes only once its promotion was requested, and never becomes a \
+                learner again; of two removals or promotions of one member one is acknowledged; an update of a \
+                member that is there does not fail with \"member not found\", the promotion of a learner not \
+                with \"can only promote a learner\".",
+            not_checked: "Names and client URLs; errors because members are not healthy, not started or lag \
+                too far; \"not found\" for promotions and removals; members that no operation is seen to add \
+                (a joint change is in the history as its removal); that lists which are not linearizable go \
+                forward.";
     }
     // Hashes of the keys, as clients see them: they add to I8, and their errors to K3.
     Services, Kind::Record(hash_kv::judge) => {}
     Invariants, Kind::Events => {
         I1, Inside: "at most one leader a term",
             exactly: "Election safety: at most one leader a term.",
-            not_checked: "Whether votes were counted right (I3 sees what comes of it). Whoever is the only voter is \
-                excused, as long as nobody heard of it (I6): see findings, about raft.";
+            not_checked: "Whether votes were counted right (I3 sees what comes of it). The only voter is \
+                excused, as long as no other member heard of it (I6): see findings, about raft.";
         I2, Inside: "log matching",
             exactly: "Log matching: the same index and term mean the same entry and the same log before it.",
             not_checked: "Entries below the last 100,000.";
@@ -294,10 +297,10 @@ oracles! {
             not_checked: "What the entries do to the store (I8).";
         I5, Inside: "a committed entry is durable on a quorum",
             exactly: "A committed entry is durable, at the moment it is first committed, on a quorum of the \
-                configuration in force: what the member that commits goes by, or its leader; in a joint configuration \
-                on a quorum of each half.",
-            not_checked: "That the leader knew of the quorum; whether the configuration was the right one (I10). Where \
-                no configuration was reported, all members vote.";
+                configuration in force: the one that the committing member uses, or its leader; in a joint \
+                configuration on a quorum of each half.",
+            not_checked: "That the leader knew of the quorum; whether the configuration was the right one \
+                (I10). If no configuration was reported, all members vote.";
         I6, Inside: "durable before promised",
             exactly: "Durable before promised: votes and append answers leave only when what they promise is on disk, \
                 and what only a leader sends when its own vote is.",
@@ -326,17 +329,19 @@ oracles! {
     }
     Ends, Kind::Record(ends::judge) => {
         V1, Stuck: "liveness after healing",
-            exactly: "After healing, within the bound of the scenario: enough voters run, no configuration is joint, a \
-                leader all agree on, every operation ended, no lease of up to 20 s is left that nobody renews, a \
-                linearizable read of everything answered, every open watch stream has shown everything it owes and \
-                every copy that had to be listed anew has been, equal applied indexes and states. Two excuses: for \
-                members that a leader outside of the healed core does not hear (argued in `world/src/settle.rs`), and \
-                for clients that cannot reach their member.",
+            exactly: "After healing, within the bound of the scenario: enough voters run, no configuration is \
+                joint, a leader that all agree on, every operation ended, no lease of up to 20 s is left that \
+                no client renews, a linearizable read of everything answered, every open watch stream has \
+                shown everything that it must and every copy that had to be listed again has been, equal \
+                applied indexes and states. Two excuses: for members that a leader outside of the healed core \
+                does not hear (the reasons are in `world/src/settle.rs`), and for clients that cannot reach \
+                their member.",
             not_checked: "How long it took within the bound. Leases of more than 20 s.";
         V2, Stuck: "no panic and no unexpected end",
-            exactly: "No panic, no end by its own hand without a disk error, no refusal to start without damage. No \
-                request is refused because space ran out where no member's space is bounded and nobody raised an alarm.",
-            not_checked: "When space runs out where it is bounded.";
+            exactly: "No panic, no process that ends itself without a disk error, no refusal to start without \
+                damage. No request is refused because space ran out if no member's space is bounded and no \
+                client raised an alarm.",
+            not_checked: "If space is bounded, when it runs out.";
     }
     Ends, Kind::Runs => {
         D1, Inside: "same plan, same trace hash",

@@ -1,13 +1,13 @@
-//! What really was in the store: every change at its revision, and when what was compacted.
+//! What really was in the store: every change at its revision, and what was compacted when.
 //!
-//! Built from K1's replay ([`Known`]), so it holds what the answers and the evidence say happened, and never what a
-//! watcher says. Up to [`Truth::until`] all is known; beyond it nothing is, unless the history is complete: then nothing
-//! happened beyond it.
+//! Built from K1's replay ([`Known`]), so it holds what the answers and the evidence say happened, never what a
+//! watcher says. Up to [`Truth::until`] everything is known; beyond it nothing is, unless the history is complete:
+//! then nothing happened beyond it.
 //!
-//! Not here: which member had applied what at which moment. A time in here is that of the first member; others may be
+//! Not here: which member had applied what at which moment. Times are those of the first member; others may be
 //! arbitrarily late.
 //!
-//! Invariant: `events` is in the order in which the changes were made, so that a number of an event can be compared.
+//! Invariant: `events` is in the order in which the changes were made, so that event numbers can be compared.
 
 use std::collections::BTreeMap;
 
@@ -25,14 +25,14 @@ use crate::model::FIRST_REVISION;
 pub struct Event {
     /// Whether it deleted the key.
     pub deleted: bool,
-    /// The pair after it; of a deletion only the key and the revision.
+    /// The pair after the change; of a deletion only the key and the revision.
     pub kv: KeyValue,
-    /// The number of the event that made the pair as it was one revision before; `None` where the key was not there.
+    /// The number of the event that made the pair as it was one revision before; `None` if the key did not exist.
     previous: Option<u32>,
 }
 
 impl Event {
-    /// Whether it brought the key to life.
+    /// Whether it created the key.
     pub fn is_create(&self) -> bool {
         !self.deleted && self.kv.create_revision == self.kv.mod_revision
     }
@@ -43,25 +43,25 @@ impl Event {
 pub struct Compaction {
     /// Revisions below this one can no longer be read.
     pub revision: i64,
-    /// No member had carried it out before.
+    /// No member had carried it out before this time.
     pub earliest: Nanos,
-    /// The first member had carried it out by then; `None` where it may never have happened.
+    /// The first member had carried it out by this time; `None` if it may never have happened.
     pub latest: Option<Nanos>,
-    /// The newest revision when it was carried out, where that is known.
+    /// The newest revision when it was carried out, if known.
     pub after: Option<i64>,
 }
 
-/// The keys from a first one to an end, as a request says it.
+/// A range of keys, as a request gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keys<'a> {
-    /// The first.
+    /// The first key.
     pub key: &'a [u8],
-    /// Empty for the one key, one zero byte for no end.
+    /// Empty for that one key, one zero byte for no end.
     pub end: &'a [u8],
 }
 
 impl Keys<'_> {
-    /// Whether the key is one of them.
+    /// Whether the key is in the range.
     pub fn contain(&self, key: &[u8]) -> bool {
         match self.end {
             [] => key == self.key,
@@ -70,13 +70,13 @@ impl Keys<'_> {
         }
     }
 
-    /// Whether an end is given that leaves no key.
+    /// Whether the end leaves no key.
     pub fn are_none(&self) -> bool {
         !matches!(self.end, [] | [0]) && self.end <= self.key
     }
 }
 
-/// All of it.
+/// The store over a whole history.
 #[derive(Debug)]
 pub struct Truth {
     events: Vec<Event>,
@@ -85,7 +85,7 @@ pub struct Truth {
     start: i64,
     until: i64,
     complete: bool,
-    /// Whether no other compactions can have happened than those in the list.
+    /// Whether no compactions can have happened besides those in the list.
     sure_of_compactions: bool,
     /// In the order of `earliest`.
     compactions: Vec<Compaction>,
@@ -95,8 +95,8 @@ pub struct Truth {
 }
 
 impl Truth {
-    /// From what K1 found; `start` is the revision at which the history began, `closed` says whether it has everybody
-    /// who wrote or compacted.
+    /// From what K1 found; `start` is the revision at which the history began, `closed` is whether it has every
+    /// client that wrote or compacted.
     pub fn new(
         history: &History,
         applied: Option<&[Applied]>,
@@ -135,17 +135,17 @@ impl Truth {
         self.events.push(Event { deleted, kv, previous });
     }
 
-    /// The last revision of which all is known.
+    /// The last revision up to which everything is known.
     pub fn until(&self) -> i64 {
         self.until
     }
 
-    /// The newest revision there is, where that is known.
+    /// The newest revision, if known.
     pub fn newest(&self) -> Option<i64> {
         self.complete.then_some(self.until)
     }
 
-    /// Whether it is known what a revision did. Of one that was never made it is: nothing.
+    /// Whether it is known what a revision did. A revision that was never made is known to have done nothing.
     pub fn knows(&self, revision: i64) -> bool {
         (revision > self.start || revision <= FIRST_REVISION) && (revision <= self.until || self.complete)
     }
@@ -157,7 +157,7 @@ impl Truth {
         &self.events[from..from + count]
     }
 
-    /// The event of a number.
+    /// The event with this number.
     pub fn event(&self, number: u32) -> &Event {
         &self.events[number as usize]
     }
@@ -167,8 +167,8 @@ impl Truth {
         event.previous.map(|number| &self.events[number as usize].kv)
     }
 
-    /// The numbers of the events of one revision on one key, of one kind. Seldom more than one: a transaction can
-    /// delete, put and delete again.
+    /// The numbers of one revision's events of one kind on one key. Seldom more than one: a transaction can delete,
+    /// put and delete again.
     pub fn find(&self, key: &[u8], revision: i64, deleted: bool) -> impl Iterator<Item = u32> + Clone {
         let of_key = self.keys.get(key).map_or(&[][..], Vec::as_slice);
         let from = of_key.partition_point(|number| self.event(*number).kv.mod_revision < revision);
@@ -190,7 +190,7 @@ impl Truth {
         found
     }
 
-    /// The pairs of some keys at a revision, in the order of keys.
+    /// The pairs of some keys at a revision, in key order.
     pub fn pairs(&self, keys: Keys<'_>, at: i64) -> impl Iterator<Item = &KeyValue> {
         self.range(keys).filter_map(move |(_, of_key)| {
             let after = of_key.partition_point(|number| self.event(*number).kv.mod_revision <= at);
@@ -209,8 +209,8 @@ impl Truth {
         self.keys.range::<[u8], _>((Included(keys.key), end))
     }
 
-    /// Whether a change can have been compacted away by a moment though its revision can still be watched from: the same
-    /// revision changed its key once more, and was compacted to, of which only the last change is kept.
+    /// Whether a change can have been compacted away by a moment though its revision can still be watched: the same
+    /// revision changed its key again and was compacted to, which keeps only the last change.
     pub fn may_be_dropped(&self, number: u32, at: Nanos) -> bool {
         let event = self.event(number);
         let revision = event.kv.mod_revision;
@@ -221,7 +221,7 @@ impl Truth {
                 || self.compactions_by(at).any(|compaction| compaction.revision == revision))
     }
 
-    /// The operation that made a revision, where a client's did.
+    /// The client operation that made a revision, if one did.
     pub fn maker(&self, revision: i64) -> Option<usize> {
         let at = self.makers.binary_search_by_key(&revision, |(revision, _)| *revision).ok()?;
         Some(self.makers[at].1 as usize)
@@ -265,7 +265,7 @@ fn compactions(history: &History, applied: Option<&[Applied]>) -> Vec<Compaction
 
 fn by_evidence(history: &History, applied: &[Applied]) -> Vec<Compaction> {
     let mut found = Vec::new();
-    // Before the first one even 0 can be compacted to.
+    // Before the first compaction, even 0 can be compacted to.
     let mut compacted = -1;
     for entry in applied {
         let asked = entry.operation.and_then(|number| history.operations.get(number as usize));
@@ -306,7 +306,7 @@ mod tests {
         PutRequest { key: key.into(), value: value.into(), ..PutRequest::default() }
     }
 
-    /// The requests, of which the cluster applied each; nobody got an answer.
+    /// The requests, all applied by the cluster and none answered.
     fn truth(requests: Vec<Request>) -> Truth {
         let outcome = Outcome::Unknown { gave_up: 9 };
         let operation = |request| Operation {
@@ -352,7 +352,7 @@ mod tests {
             [(&b"z"[..], false), (&b"c"[..], true), (&b"z"[..], true), (&b"c"[..], false)],
             "put z, delete c and z, put c again"
         );
-        // One revision before, c was there; what the transaction itself had made was not.
+        // One revision before, c existed; what the transaction itself had made did not.
         let before: Vec<Option<i64>> =
             events.iter().map(|event| Some(truth.before(event)?.mod_revision)).collect();
         assert_eq!(before, [None, Some(2), None, Some(2)]);
@@ -367,7 +367,7 @@ mod tests {
     #[test]
     fn a_compaction_counts_from_when_it_was_carried_out() {
         let compact = |revision| api::etcdserverpb::CompactionRequest { revision, physical: false }.into();
-        // The last one is not above the first.
+        // The last compaction is not above the first.
         let truth = truth(vec![put("a", "1").into(), put("a", "2").into(), compact(3), compact(2)]);
         assert_eq!(truth.compactions().len(), 1);
         assert!(truth.may_be_compacted(2, 30) && !truth.may_be_compacted(2, 29));

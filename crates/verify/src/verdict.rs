@@ -1,4 +1,4 @@
-//! What the oracles say: the sheet that all of them write into, and the verdict that comes of it.
+//! What the oracles report: the sheet that all of them write into, and the verdict made from it.
 
 use record::Nanos;
 use serde::Serialize;
@@ -8,15 +8,15 @@ use crate::{Oracle, Severity};
 /// One thing that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Violation {
-    /// Which oracle says so.
+    /// The oracle that reports it.
     pub oracle: Oracle,
-    /// How bad it is.
+    /// How severe it is.
     pub severity: Severity,
     /// When it showed.
     pub time: Nanos,
-    /// It in a few words, without a full stop: "an acknowledged write is lost".
+    /// A few words without a full stop: "an acknowledged write is lost".
     pub title: String,
-    /// Two or three sentences: what was promised, what happened, how one can tell.
+    /// Two or three sentences: what was promised, what happened, what shows it.
     pub sentences: Vec<String>,
     /// The operations of the history that prove it, by their number.
     pub operations: Vec<usize>,
@@ -25,7 +25,7 @@ pub struct Violation {
 }
 
 impl Violation {
-    /// A violation still without its proof, as severe as its oracle's usually are.
+    /// A violation without its proof yet, as severe as its oracle's usually are.
     pub fn new(oracle: Oracle, time: Nanos, title: impl Into<String>) -> Violation {
         Violation {
             oracle,
@@ -38,7 +38,7 @@ impl Violation {
         }
     }
 
-    /// Gives it another severity than its oracle's violations usually have.
+    /// Sets a severity other than its oracle's usual one.
     #[must_use]
     pub fn of_severity(mut self, severity: Severity) -> Violation {
         self.severity = severity;
@@ -70,24 +70,24 @@ impl Violation {
         self
     }
 
-    /// What sorts violations: what a client lost first, then what came first.
+    /// The order of violations: what a client lost first, then what came first.
     pub fn rank(&self) -> (Severity, Nanos, Oracle) {
         (self.severity, self.time, self.oracle)
     }
 }
 
-/// What was looked at, so that "nothing found" is not taken for "nothing checked".
+/// What was checked, so that "nothing found" is not mistaken for "nothing checked".
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// The oracle that looked.
+    /// The oracle that checked.
     pub oracle: Oracle,
-    /// At what: "linearizable answers".
+    /// What was checked: "linearizable answers".
     pub what: &'static str,
-    /// At how many.
+    /// How many there were.
     pub count: u64,
 }
 
-/// What all oracles write into, in the order in which they come to it.
+/// What all oracles write into, in the order in which they run.
 #[derive(Debug, Default)]
 pub struct Sheet {
     violations: Vec<Violation>,
@@ -96,44 +96,45 @@ pub struct Sheet {
 }
 
 impl Sheet {
-    /// Something does not hold.
+    /// Reports a violation.
     pub fn add(&mut self, violation: Violation) {
         self.violations.push(violation);
     }
 
-    /// Some things do not hold.
+    /// Reports violations.
     pub fn add_all(&mut self, violations: impl IntoIterator<Item = Violation>) {
         self.violations.extend(violations);
     }
 
-    /// Something could not be decided, and what is missing to decide it; a sentence.
+    /// Reports what could not be decided and what is missing to decide it; a sentence.
     pub fn leave_open(&mut self, sentence: impl Into<String>) {
         self.undecided.push(sentence.into());
     }
 
-    /// An oracle looked at `count` things; `what` says what they are.
+    /// Reports that an oracle checked `count` things; `what` names them.
     pub fn checked(&mut self, oracle: Oracle, what: &'static str, count: usize) {
         self.checks.push(Check { oracle, what, count: count as u64 });
     }
 
-    /// Whether nothing is wrong so far, and nothing was left open.
+    /// Whether no violation was reported so far, and nothing was left open.
     pub fn is_clean(&self) -> bool {
         self.violations.is_empty() && self.undecided.is_empty()
     }
 
-    /// What does not hold so far.
+    /// The violations reported so far.
     pub fn violations(&self) -> &[Violation] {
         &self.violations
     }
 
-    /// Adds what stands in another sheet.
+    /// Adds the contents of another sheet.
     pub fn append(&mut self, other: Sheet) {
         self.violations.extend(other.violations);
         self.undecided.extend(other.undecided);
         self.checks.extend(other.checks);
     }
 
-    /// All that was said, the worst first. Of violations that rank the same the one that was written first comes first.
+    /// Everything reported, the worst violation first. Of violations with the same rank, the one written first comes
+    /// first.
     pub fn into_verdict(self) -> Verdict {
         let Sheet { mut violations, undecided, checks } = self;
         violations.sort_by_key(Violation::rank);
@@ -144,11 +145,11 @@ impl Sheet {
 /// The judgement on a record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Verdict {
-    /// What does not hold, the worst first.
+    /// The violations, the worst first.
     pub violations: Vec<Violation>,
     /// What could not be decided, and what is missing to decide it; a sentence each.
     pub undecided: Vec<String>,
-    /// What was looked at.
+    /// What was checked.
     pub checks: Vec<Check>,
 }
 
@@ -158,7 +159,7 @@ impl Verdict {
         self.violations.is_empty() && self.undecided.is_empty()
     }
 
-    /// How many things an oracle looked at.
+    /// How many things an oracle checked.
     pub fn count(&self, oracle: Oracle) -> u64 {
         self.checks.iter().filter(|check| check.oracle == oracle).map(|check| check.count).sum()
     }

@@ -1,6 +1,6 @@
 //! The sequential model against the recorded answers of a real etcd (`tests/data/conformance/README.md`).
 //!
-//! `ETCDSIM_CONFORMANCE_DIR` names another folder of such files; every `*.jsonl` in it is taken.
+//! `ETCDSIM_CONFORMANCE_DIR` names another folder of such files; every `*.jsonl` in it is used.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -26,16 +26,15 @@ struct WireError {
     message: String,
 }
 
-/// Where the model is meant to say something else than the etcd that was recorded, and why. A row that no line
-/// needs is an error too.
+/// Where the model intentionally differs from the recorded etcd, and why. A row that no line needs is an error too.
 struct Divergence {
     id: &'static str,
     reason: &'static str,
     applies: fn(&Request, &Result<Response, WireError>) -> bool,
 }
 
-/// None: on the recorded files the model says what etcd 3.4.23 says. What it was built to say otherwise (an
-/// out-of-enum sort option is refused, as since 3.6; 3.4 crashes) cannot be recorded.
+/// None: on the recorded files the model answers as etcd 3.4.23. Its intended difference (an out-of-enum sort option
+/// is refused, as since 3.6; 3.4 crashes) cannot be recorded.
 const DIVERGENCES: &[Divergence] = &[];
 
 #[test]
@@ -102,7 +101,7 @@ fn replay(file: &Path, exercised: &mut BTreeSet<&'static str>, failures: &mut Ve
     checked
 }
 
-/// Whole answers, but for what differs between servers, the time a lease has left, and ties.
+/// Compares whole answers, except for what differs between servers, the time a lease has left, and ties.
 fn compare(
     ours: Result<Response, Error>,
     recorded: &Result<Response, WireError>,

@@ -1,5 +1,5 @@
-//! The revision engine against the plain search, on random small histories of a server that is correct, and on the
-//! same with something made wrong.
+//! The revision engine against the plain search, on random small histories of a correct server, and on the same
+//! histories with one thing made wrong.
 
 use crate::support::{self, Random, Shape};
 use api::Request;
@@ -34,8 +34,9 @@ fn holds(replayed: &Replayed) -> bool {
     replayed.violations.is_empty()
 }
 
-/// Whether there is evidence by which the engine accepts the history: all the ways in which the operations without an
-/// answer could have made the missing revisions, and some more after them, and could have been compactions in effect.
+/// Whether there is evidence by which the engine accepts the history: tries all ways in which the unanswered
+/// operations could have made the missing revisions, and some more after them, and could have been effective
+/// compactions.
 fn holds_by_some_evidence(history: &History) -> bool {
     let (mut writes, mut compactions) = (Vec::new(), Vec::new());
     for (number, operation) in history.operations.iter().enumerate() {
@@ -127,7 +128,7 @@ fn show(history: &History, applied: &[Applied], replayed: &Replayed) -> String {
     format!("{}\n{applied:#?}\n{:#?}\n{:#?}", lines.join("\n"), replayed.violations, replayed.undecided)
 }
 
-/// `ETCDSIM_ROUNDS` asks for more.
+/// `ETCDSIM_ROUNDS` sets another number.
 fn rounds() -> u64 {
     let asked = std::env::var("ETCDSIM_ROUNDS").ok();
     asked.map_or(20_000, |asked| {
@@ -193,12 +194,12 @@ fn both_engines_agree() {
         );
         *(if expected { &mut good } else { &mut bad }) += 1;
 
-        // Without evidence it may be undecided, but it may not lie.
+        // Without evidence it may be undecided, but it may not be wrong.
         let replayed = check(&history, None);
         if !replayed.undecided.is_empty() {
             continue;
         }
-        // What it lets pass then: compactions and errors that something without an answer may explain.
+        // What it accepts then: compactions and errors that an unanswered operation may explain.
         let some = |what: fn(&Operation) -> bool| history.operations.iter().any(what);
         let open = some(|one| matches!(one.outcome, Outcome::Unknown { .. }) || is_indefinite(one));
         let lenient = some(|one| matches!(one.request, Request::Compact(_)) || is_refused(one));

@@ -1,5 +1,5 @@
-//! The tables of `docs/oracles.md` are those of the table of oracles. `UPDATE_DOCS=1 cargo test -p etcdsim-verify docs`
-//! makes them so.
+//! The tables of `docs/oracles.md` are those of the table of oracles. `UPDATE_DOCS=1 cargo test -p etcdsim-verify
+//! docs` updates them.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -9,7 +9,7 @@ use etcdsim_verify::table::{Chapter, TABLE};
 const BEGINS: &str = "<!-- made: ";
 const ENDS: &str = "<!-- end -->";
 
-/// The page with what stands between `<!-- made: NAME -->` and `<!-- end -->` made anew.
+/// The page, with what is between `<!-- made: NAME -->` and `<!-- end -->` made again.
 fn document(page: &str) -> String {
     let mut made = String::new();
     let mut rest = page;

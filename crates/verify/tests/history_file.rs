@@ -1,4 +1,4 @@
-//! Histories as files: what is written is read back, what is malformed is shown where it is.
+//! Histories as files: what is written is read back, and errors point at what is malformed.
 
 use crate::support::{self, Random, Shape};
 use api::etcdserverpb::watch_request::RequestUnion;
@@ -123,10 +123,7 @@ fn a_malformed_stream_is_shown_where_it_is() {
         (sent.to_string(), "run.jsonl:2:2: this stream was not opened"),
         (format!("{opened}\n{opened}"), "run.jsonl:3:2: this stream was opened before"),
         (format!("{opened}\n{}", sent.replace("6", "4")), "run.jsonl:3:"),
-        (
-            format!("{opened}\n{}", sent.replace("\"at\": 6", "\"at\": 4")),
-            "run.jsonl:3:15: this comes before",
-        ),
+        (format!("{opened}\n{}", sent.replace("\"at\": 6", "\"at\": 4")), "run.jsonl:3:15: this is earlier"),
         (format!("{opened}\n{}", sent.replace("create_request", "creat_request")), "run.jsonl:3:"),
         (format!("{opened}\n{}", r#"{"stream": 4, "at": 6}"#), "run.jsonl:3:2: expected one of \"opened\""),
         (
@@ -147,7 +144,7 @@ fn a_malformed_stream_is_shown_where_it_is() {
     assert_eq!(read.history.watches[0].ended, Some((6, StreamEnd::Broken)), "the transport's own words");
     let error =
         HistoryFile::read("run.jsonl", r#"{"format": "etcdsim-history-9"}"#).expect_err("a later one");
-    assert!(error.to_string().starts_with("run.jsonl:1:2: this is no format that is known here"), "{error}");
+    assert!(error.to_string().starts_with("run.jsonl:1:2: unknown format"), "{error}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Random watchers: those that receive the truth are believed, and one thing wrong in what they receive is found.
+//! Random watchers: those that receive the truth are accepted, and one wrong thing in what they receive is found.
 
 use std::collections::BTreeSet;
 
@@ -72,7 +72,7 @@ struct Watching {
     id: i64,
     request: WatchCreateRequest,
     next: i64,
-    /// The revision after the last event; what a compaction is held against.
+    /// The revision after the last event; a compaction is compared with it.
     needs: i64,
     gone: bool,
 }
@@ -183,7 +183,7 @@ fn deliver(
     }
 }
 
-/// Tells a watcher of up to so many revisions.
+/// Sends a watcher up to so many revisions.
 fn flush(
     random: &mut Random,
     stream: &mut WatchStream,
@@ -237,7 +237,7 @@ fn copies(random: &mut Random, record: &Record, end: Nanos) -> Vec<CacheView> {
     views
 }
 
-/// A record in which everybody receives the truth.
+/// A record in which all watchers receive the truth.
 fn truthful(random: &mut Random) -> Record {
     let shape = Shape { operations: 60, clients: 4, keys: 3, leases: true, ..Shape::default() };
     let (history, applied) = support::history(random, &shape);
@@ -253,7 +253,7 @@ fn truthful(random: &mut Random) -> Record {
     record
 }
 
-/// What the oracles of watchers and copies say; the others have their own tests.
+/// The verdict of the oracles of watchers and copies; the others have their own tests.
 fn verdict(record: &Record) -> Verdict {
     let mut verdict = judge(record, &Expectations::default());
     verdict.violations.retain(|one| one.oracle.id().starts_with(['W', 'C']));
@@ -299,7 +299,7 @@ fn the_truth_is_believed() {
     }
 }
 
-/// Where an event is: stream, response, place.
+/// The position of an event: stream, response, index.
 type Place = (usize, usize, usize);
 
 fn places(history: &History) -> Vec<Place> {
@@ -312,7 +312,7 @@ fn places(history: &History) -> Vec<Place> {
     places
 }
 
-/// Makes one thing wrong, and says which oracles may say so; `None` if there was nothing to make wrong.
+/// Makes one thing wrong, and returns which oracles may report it; `None` if there was nothing to make wrong.
 fn spoil(random: &mut Random, history: &mut History) -> Option<Vec<Oracle>> {
     let places = places(history);
     if places.is_empty() {
@@ -385,7 +385,7 @@ fn spoil(random: &mut Random, history: &mut History) -> Option<Vec<Oracle>> {
             Some(vec![Oracle::W5])
         }
         7 => {
-            // A word for this watcher that is ahead of it.
+            // Progress for this watcher that is ahead of it.
             let ahead = revision(&received.events[event]);
             let now = stream.received[at].0;
             let fragment = at > 0 && stream.received[at - 1].1.fragment;

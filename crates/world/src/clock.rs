@@ -1,21 +1,21 @@
 //! The clocks of one process: a monotonic clock (rate, freeze) and a wall clock (rate, offset, steps,
 //! strobe, sine).
 //!
-//! The monotonic clock is piecewise linear in true time: a process that reads it twice sees it stand
-//! or go forward, never back. The wall clock is the monotonic one plus an offset that faults move.
+//! The monotonic clock is piecewise linear in true time: a process that reads it twice sees it stand still or
+//! go forward, never back. The wall clock is the monotonic one plus an offset that faults move.
 //! All arithmetic is in integers.
 //!
 //! What is not modelled: a read that takes time, and granularity coarser than a nanosecond.
 
 use record::Nanos;
 
-/// True time, in parts of a million.
+/// True time, in parts per million.
 pub(crate) const EXACT: u32 = 1_000_000;
 
 /// Wall clocks begin here: 2022-01-01T00:00:00Z, in nanoseconds since 1970.
 const EPOCH: i64 = 1_640_995_200_000_000_000;
 
-/// How a wall clock swings about its offset.
+/// How a wall clock swings around its offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Swing {
     Strobe { by: u64, period: Nanos },
@@ -34,7 +34,7 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// A clock with this rate in parts of a million of true time, at 0.
+    /// A clock that runs at this rate, in parts per million of true time, and starts at 0.
     pub(crate) fn new(rate: u32) -> Clock {
         Clock { anchor: (0, 0), rate, usual_rate: rate, offset: 0, swing: None }
     }
@@ -90,7 +90,7 @@ impl Clock {
         self.rate = rate;
     }
 
-    /// Back to the rate it began with.
+    /// Back to the rate it started with.
     pub(crate) fn reset_rate(&mut self, now: Nanos) {
         self.set_rate(now, self.usual_rate);
     }

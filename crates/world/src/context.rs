@@ -1,5 +1,5 @@
-//! Where and when the code that runs now runs: for the log, which shows virtual time and the
-//! member's name in every line.
+//! Where and when the current code runs: for the log, which shows virtual time and the member's name in every
+//! line.
 
 use std::cell::Cell;
 
@@ -25,7 +25,7 @@ pub(crate) fn enter(now: Nanos, member: MemberId, wall: i64) {
     WALL.set(wall);
 }
 
-/// The world itself runs.
+/// The world itself runs from now on.
 pub(crate) fn leave(now: Nanos) {
     CONTEXT.set((now, 0));
 }

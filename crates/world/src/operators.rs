@@ -1,12 +1,11 @@
-//! The operators: people and their tools who change the membership, move leadership, compact and
-//! defragment.
+//! The operators: people and their tools, who change the membership, move leadership, compact and defragment.
 //!
-//! A task is a row of requests, one after another. An operator asks one member after another until one
-//! serves it, as `etcdctl` with several endpoints does, and asks again where the answer is only "not now".
-//! What it asks and learns is part of the history, like any client's.
+//! A task is a list of requests, one after another. An operator asks one member after another until one
+//! serves it, as `etcdctl` with several endpoints does, and asks again if the answer is only "not now". Its
+//! requests and answers are part of the history, like any client's.
 //!
-//! A machine that was added is switched on as soon as some member knows of it, as by a tool that looks at
-//! the member list. Operators stop when the chaos phase is over; what they began is left as it is.
+//! A machine that was added is switched on as soon as some member knows of it, as by a tool that reads the
+//! member list. Operators stop when the chaos phase is over; what they began stays as it is.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -35,36 +34,36 @@ const ATTEMPTS: u32 = 30;
 /// One thing an operator does.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    /// Asks this of anybody.
+    /// A request to any member.
     Ask(Request),
-    /// Asks this of one member.
+    /// A request to one member.
     AskMember(usize, Request),
-    /// Asks this of whoever leads.
+    /// A request to the leader.
     AskLeader(Request),
-    /// Changes the membership in several ways at once.
+    /// Several changes of the membership at once.
     Reconfigure(Vec<Request>),
-    /// Learns the newest revision, and compacts below it.
+    /// Reads the newest revision, and compacts below it.
     Compact { keep: u64, physical: bool, revision: Option<i64> },
 }
 
 struct Task {
-    /// Not yet done, in order.
+    /// Steps still to do, in order.
     steps: VecDeque<Step>,
     attempts: u32,
     /// The operation under way.
     current: Option<u64>,
-    /// Whom it asks next, by index.
+    /// The member it asks next, by index.
     endpoint: usize,
 }
 
 /// All operators of a run.
 pub(crate) struct Operators {
     tasks: Vec<Task>,
-    /// The members that faults will add, by index; by fault.
+    /// The members that faults will add, by index; keyed by fault.
     joiners: BTreeMap<usize, usize>,
-    /// Whom somebody was asked to remove, by index; whether it was done or not.
+    /// Members that an operator was asked to remove, by index; whether or not it was done.
     leaving: BTreeSet<usize>,
-    /// As whom they ask, where auth is on.
+    /// The user they log in as, if auth is on.
     login: Option<Login>,
 }
 
@@ -77,18 +76,18 @@ impl Operators {
     }
 }
 
-/// Where other members reach a member.
+/// The URL at which other members reach a member.
 pub(crate) fn peer_url(member: usize) -> String {
     format!("http://m{}:2380", member + 1)
 }
 
 impl World<'_> {
-    /// The number under which operators ask.
+    /// The client number of the operators.
     pub(crate) fn operator(&self) -> usize {
         self.clients.len() + 1
     }
 
-    /// An operator gets something to do.
+    /// An operator gets a task.
     pub(crate) fn begin_task(&mut self, steps: Vec<Step>, draw: Draw) {
         let endpoint = draw.then(20).below(self.processes.len() as u64) as usize;
         let task = Task { steps: steps.into(), attempts: 0, current: None, endpoint };
@@ -99,7 +98,7 @@ impl World<'_> {
     /// The member (by index) that a fault adds.
     ///
     /// # Panics
-    /// If it adds none.
+    /// If the fault adds none.
     pub(crate) fn joiner_of(&self, fault: usize) -> usize {
         let joiner = self.operators.joiners.get(&fault);
         *joiner.unwrap_or_else(|| {
@@ -113,7 +112,7 @@ impl World<'_> {
         (0..self.processes.len()).filter(is_member).collect()
     }
 
-    /// An operator goes on with its task.
+    /// An operator continues its task.
     pub(crate) fn operate(&mut self, at: usize) {
         if self.nemesis.over || self.operators.tasks[at].current.is_some() {
             return;
@@ -170,12 +169,12 @@ impl World<'_> {
         });
     }
 
-    /// Whether an operator may take a member away.
+    /// Whether an operator may remove a member.
     ///
-    /// Those who stay may not know yet that the change is committed, and come back after a loss of power with the
-    /// configuration before it. If they need the vote of the one who has left, they wait for ever: raft has no way out
-    /// of that (`docs/findings.md`). So a quorum of the configuration at hand must be left, of members that have it
-    /// on their disks, are not lost, and are not about to leave.
+    /// The remaining members may not know yet that the change is committed, and may come back after a power
+    /// loss with the configuration before it. If they need the vote of the member that has left, they wait
+    /// for ever: raft has no way out of that (`docs/findings.md`). So a quorum of the current configuration
+    /// must be left, of members that have it on their disks, are not lost, and are not about to leave.
     fn may_be_removed(&self, member: usize) -> Removal {
         let (index, voters, _) = &self.progress.configuration;
         let quorum = voters.len() / 2 + 1;
@@ -190,9 +189,9 @@ impl World<'_> {
         if self.progress.joint || ready.count() < quorum { Removal::Later } else { Removal::Now }
     }
 
-    /// A change that no call of etcd's asks for goes straight to the member.
+    /// A change that etcd has no call for goes straight to the member.
     fn ask_to_reconfigure(&mut self, at: usize, member: usize, changes: Vec<Request>) {
-        // In the history it stands as its last part: the removal.
+        // The history records only its last part, the removal.
         let operation = self.note_call(member, None, changes[changes.len() - 1].clone());
         self.operators.tasks[at].current = Some(operation);
         self.feed_connections(member);
@@ -214,7 +213,7 @@ impl World<'_> {
         operation
     }
 
-    /// An operator has an answer, or gives up waiting for it.
+    /// An operator has an answer, or stops waiting for one.
     pub(crate) fn operator_answered(&mut self, operation: u64, outcome: Outcome) {
         let Some(at) = self.operators.tasks.iter().position(|task| task.current == Some(operation)) else {
             return;
@@ -225,7 +224,7 @@ impl World<'_> {
         let task = &mut self.operators.tasks[at];
         task.current = None;
         let about_login = self.operators.login.as_mut().is_some_and(|login| login.heard(&outcome));
-        let mut learnt = about_login;
+        let mut learned = about_login;
         let task = &mut self.operators.tasks[at];
         let done = match &outcome {
             _ if about_login => false,
@@ -235,7 +234,7 @@ impl World<'_> {
                         Response::Range(range) => range.header.as_ref().map(|header| header.revision),
                         _ => None,
                     };
-                    learnt = true;
+                    learned = true;
                     false
                 }
                 _ => true,
@@ -248,8 +247,8 @@ impl World<'_> {
             task.attempts = 0;
         }
         self.history.operations[operation as usize].outcome = outcome;
-        // What went well is followed by the next step at once.
-        let pause = if done || learnt { 0 } else { PAUSE };
+        // After a success the next step follows at once.
+        let pause = if done || learned { 0 } else { PAUSE };
         self.queue.push(self.now() + pause, Happening::Operate { task: at });
     }
 
@@ -271,7 +270,7 @@ impl World<'_> {
         }
     }
 
-    /// Gives a member what its transport knows: for how long it has been connected to each other one.
+    /// Gives a member what its transport knows: how long it has been connected to each other member.
     pub(crate) fn feed_connections(&mut self, member: usize) {
         let now = self.now();
         let connected = (0..self.processes.len()).filter(|other| *other != member).filter_map(|other| {
@@ -285,7 +284,7 @@ impl World<'_> {
     }
 }
 
-/// Whether a member may be taken away.
+/// Whether a member may be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Removal {
     Now,
@@ -295,7 +294,7 @@ enum Removal {
     Never,
 }
 
-/// Whom a step takes away, by index.
+/// The members that a step removes, by index.
 fn removed_by(step: &Step) -> Option<usize> {
     let removed = |request: &Request| match request {
         Request::MemberRemove(MemberRemoveRequest { id }) => Some(*id as usize - 1),
@@ -308,7 +307,7 @@ fn removed_by(step: &Step) -> Option<usize> {
     }
 }
 
-/// Whether an error says that there is nothing left to do.
+/// Whether an error means that there is nothing left to do.
 fn is_done(error: Error) -> bool {
     matches!(
         error,

@@ -1,4 +1,4 @@
-//! Panics of a member: caught, told with their text and place, and not printed.
+//! Panics of a member: caught and returned with their text and location, but not printed.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -11,7 +11,7 @@ thread_local! {
     static PLACE: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// Runs `work` with panics kept quiet: whoever catches them tells of them.
+/// Runs `work` with panics silenced: the caller that catches them reports them.
 pub(crate) fn watched<T>(work: impl FnOnce() -> T) -> T {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -31,7 +31,7 @@ pub(crate) fn watched<T>(work: impl FnOnce() -> T) -> T {
     match result {
         Ok(result) => result,
         Err(payload) => {
-            // Not a member's panic: a bug of the world itself. It must not stay quiet.
+            // Not a member's panic: a bug of the world itself. It must not stay silent.
             eprintln!("the simulator panicked: {}", text(&*payload));
             panic::resume_unwind(payload)
         }

@@ -1,8 +1,7 @@
-//! The life of one member's process: start, graceful stop, crash, power loss, pause and resume, slow
-//! CPU, death by its own hand.
+//! One member's process: start, graceful stop, crash, power loss, pause and resume, slow CPU, ending itself.
 //!
-//! Invariants: a process that is down has no member; an incarnation that ended never takes effect
-//! again (rule R5); a process that starts hears nothing until its recovery has reached the disk.
+//! Invariants: a process that is down has no member; an incarnation that ended never takes effect again (rule
+//! R5); a process that starts receives nothing until its recovery has reached the disk.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,21 +19,21 @@ use crate::disk::SimDisk;
 pub(crate) enum State {
     /// Not running.
     Down,
-    /// Recovers; deaf until that has reached the disk.
+    /// Recovering; it receives nothing until that has reached the disk.
     Starting,
     Running,
-    /// Stopped by a signal; what comes meanwhile waits.
+    /// Stopped by a signal; inputs wait meanwhile.
     Paused,
 }
 
-/// Where a machine's member stands in the cluster's life.
+/// How far a machine's member has come in the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// It has not been added yet.
     Absent,
     /// It is, or is about to become, a member.
     Member,
-    /// It was removed, and knows.
+    /// It was removed, and knows it.
     Removed,
 }
 
@@ -43,18 +42,18 @@ pub(crate) enum Stage {
 pub(crate) struct Hold {
     /// Its index in the plan.
     pub(crate) fault: u32,
-    /// Whether it only pauses the process; else the process is down.
+    /// Whether it only pauses the process; otherwise the process is down.
     pub(crate) pauses: bool,
 }
 
 /// One member's process and machine.
 pub(crate) struct Process {
     pub(crate) stage: Stage,
-    /// When it was started last.
+    /// When it was last started.
     pub(crate) started: Nanos,
-    /// A failpoint that is armed: the fault, and what happens there.
+    /// An armed failpoint: the fault, and what happens there.
     pub(crate) point: Option<(u32, PointAction)>,
-    /// A pause in the middle of a step: what came after it happens when the pause is over.
+    /// A pause in the middle of a step: the effects after that point happen when the pause is over.
     pub(crate) stalled: Option<Box<Effects>>,
     pub(crate) id: MemberId,
     pub(crate) incarnation: u32,
@@ -63,25 +62,24 @@ pub(crate) struct Process {
     pub(crate) config: Config,
     pub(crate) clock: Clock,
     pub(crate) disk: SimDisk,
-    /// It waits for the end of a section of the disk. More than one event may stand in the queue for one
-    /// end, where a fault that slowed or stalled the disk is over; the second of them must not end the
-    /// section that follows.
+    /// It waits for the end of a section of the disk. After a fault that slowed or stalled the disk, the
+    /// queue may hold more than one event for the same end; the second one must not end the next section.
     pub(crate) section: bool,
-    /// What came while it could not run.
+    /// Inputs that came while it could not run.
     pub(crate) inbox: VecDeque<Input>,
-    /// When it was woken last, and how many times in a row at that time.
+    /// When it was last woken, and how many times in a row at that time.
     pub(crate) woken: (Nanos, u32),
     /// True time for which its wake-up is set; `Nanos::MAX` for none.
     pub(crate) wake: Nanos,
-    /// Time a step takes; 0 for none.
+    /// Duration of a step; 0 for none.
     pub(crate) step_takes: Nanos,
-    /// It computes until then.
+    /// It is busy until then.
     pub(crate) busy_until: Nanos,
-    /// It recovered completely at least once: an empty disk from now on is a lost disk.
+    /// It has recovered completely at least once: from now on an empty disk is a lost disk.
     pub(crate) bootstrapped: bool,
     /// It refused to start for good: its disk is damaged or gone.
     pub(crate) gone: bool,
-    /// Times it panicked; after a few it is left alone.
+    /// How often it panicked; after a few panics it stays down.
     pub(crate) panics: u32,
     /// Faults that keep it down or paused.
     pub(crate) held_by: Vec<Hold>,
@@ -89,9 +87,9 @@ pub(crate) struct Process {
     pub(crate) stopping: Option<u32>,
     /// A crash at this disk operation (from 1) of its next start, and whether power goes with it.
     pub(crate) crash_in_recovery: Option<(u64, bool)>,
-    /// Whether the armed crash at a disk operation takes the power with it.
+    /// Whether the armed crash at a disk operation is a power loss.
     pub(crate) armed_power: bool,
-    /// Made with the first step and reused by the others; gone while the world looks after them.
+    /// Created by the first step and reused by later ones; gone while the world carries them out.
     pub(crate) effects: Option<Box<Effects>>,
 }
 
@@ -130,14 +128,14 @@ impl Process {
         matches!(self.state, State::Running | State::Paused)
     }
 
-    /// Whether a fault holds it that pauses it.
+    /// Whether a fault that pauses it holds it.
     pub(crate) fn is_held_paused(&self) -> bool {
         self.held_by.iter().any(|hold| hold.pauses)
     }
 
-    /// Forgets all that was in memory.
+    /// Forgets everything in memory.
     pub(crate) fn drop_memory(&mut self) {
-        // The member's destructor cannot reach the disk: its handle belongs to a dead incarnation by now.
+        // The member's destructor cannot reach the disk: its handle already belongs to a dead incarnation.
         self.member = None;
         self.inbox.clear();
         self.state = State::Down;
@@ -148,7 +146,7 @@ impl Process {
         self.effects = None;
     }
 
-    /// Recovers from the disk as a new incarnation. Only the member's part; the world does the rest.
+    /// Recovers from the disk as a new incarnation. This is only the member's part; the world does the rest.
     pub(crate) fn recover(&mut self, now: Nanos) -> Result<(), member::StartError> {
         self.incarnation += 1;
         self.started = now;

@@ -1,4 +1,4 @@
-//! The pump: empties the heap, and moves the clock of the runtime along.
+//! The pump: empties the heap, and advances the runtime's clock.
 
 use plan::Plan;
 use record::{Nanos, Observer, Record};
@@ -6,7 +6,7 @@ use record::{Nanos, Observer, Record};
 use crate::world::World;
 use crate::{Options, panics, runtime};
 
-/// The clock is moved in steps of at least this: a step costs more than most events.
+/// The clock advances in steps of at least this: a step costs more than most events.
 const CLOCK_STEP: Nanos = 1_000_000;
 
 pub(crate) fn run(plan: &Plan, observer: &mut dyn Observer, options: Options) -> Record {

@@ -1,6 +1,6 @@
 //! The one heap (rule R1): everything that will happen, ordered by (virtual time, sequence number).
 //!
-//! Invariant: time never goes back. What is put in for the past happens now.
+//! Invariant: time never goes back. An event scheduled for the past happens now.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -28,13 +28,13 @@ impl<T> PartialOrd for Entry<T> {
 }
 
 impl<T> Ord for Entry<T> {
-    /// The earliest is the greatest, as `BinaryHeap` gives out the greatest first.
+    /// The earliest event is the greatest, because `BinaryHeap` pops the greatest first.
     fn cmp(&self, other: &Self) -> Ordering {
         (other.time, other.sequence).cmp(&(self.time, self.sequence))
     }
 }
 
-/// What will happen, by time.
+/// Events to come, by time.
 pub(crate) struct Queue<T> {
     heap: BinaryHeap<Entry<T>>,
     now: Nanos,
@@ -46,20 +46,20 @@ impl<T> Queue<T> {
         Queue { heap: BinaryHeap::with_capacity(1024), now: 0, sequence: 0 }
     }
 
-    /// The time of the event that was given out last.
+    /// The time of the last popped event.
     #[inline]
     pub(crate) fn now(&self) -> Nanos {
         self.now
     }
 
-    /// Events of the same time happen in the order in which they were put in.
+    /// Events of the same time happen in the order in which they were pushed.
     #[inline]
     pub(crate) fn push(&mut self, time: Nanos, what: T) {
         self.sequence += 1;
         self.heap.push(Entry { time: time.max(self.now), sequence: self.sequence, what });
     }
 
-    /// The next event; time moves to it.
+    /// The next event; time advances to it.
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<T> {
         let entry = self.heap.pop()?;

@@ -1,4 +1,4 @@
-//! Takes every event down: into the trace hash, to the observer, into the record.
+//! Takes every event into the trace hash, to the observer and into the record.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +9,9 @@ pub(crate) struct Recorder<'a> {
     observer: &'a mut dyn Observer,
     keep_events: bool,
     pub(crate) record: Record,
-    /// Raft request ids that are under way, and the operation each carries out.
+    /// Raft request ids under way, and the operation that each carries out.
     proposed: BTreeMap<u64, u64>,
-    /// The same for what members asked for themselves.
+    /// The same for proposals that members made themselves.
     internal: BTreeMap<u64, Box<api::Request>>,
 }
 

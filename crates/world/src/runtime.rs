@@ -1,12 +1,12 @@
-//! madsim's runtime around a run, where it is built in (`--cfg madsim`, rule R6).
+//! madsim's runtime around a run, in builds that have it (`--cfg madsim`, rule R6).
 //!
 //! madsim intercepts the process's clocks and its randomness while its runtime is entered, so that whatever a
-//! library reads of them is a function of the seed. Nothing of a run needs that: it guards against what might
-//! leak in (rule R3). Without the flag a run is bare, and gives the same trace hash; `.ci/run` shows it.
+//! library reads of them is a function of the seed. A run needs none of that: it guards against what might
+//! leak in (rule R3). Without the flag a run is bare, and gives the same trace hash; `.ci/run` checks this.
 
 use record::Nanos;
 
-/// Whether runs of this build are guarded: whether it was built with `--cfg madsim`.
+/// Whether runs of this build are guarded, that is, whether it was built with `--cfg madsim`.
 pub const GUARDED: bool = cfg!(madsim);
 
 pub(crate) use inner::{Clock, entered};
@@ -26,9 +26,9 @@ mod inner {
         }
     }
 
-    /// Does the work as the one task of a runtime. Other tasks would run when it lets go of the thread; nothing
+    /// Does the work as the only task of a runtime. Other tasks would run when it yields the thread; no part
     /// of the cluster runs there, so madsim's own draws (the order of ready tasks, 50 to 100 ns after every
-    /// poll) never reach it (rule R2).
+    /// poll) never affect it (rule R2).
     pub(crate) fn entered<T>(seed: u64, work: impl FnOnce(&Clock) -> T) -> T {
         let runtime = madsim::runtime::Runtime::with_seed_and_config(seed, madsim::Config::default());
         runtime.block_on(async { work(&Clock(madsim::time::TimeHandle::current())) })

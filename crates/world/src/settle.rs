@@ -1,19 +1,19 @@
 //! Heal and settle: faults stop, and within a bound the cluster must be whole again.
 //!
-//! Sometimes only a core (a quorum and what it needs) is healed and the rest stays broken for good:
-//! that catches a cluster which a half-dead outsider can stop.
+//! Sometimes only a core (a quorum and what it needs) is healed and the rest stays broken for good: this
+//! catches a cluster that a half-dead outsider can stop.
 //!
-//! What must come about within the bound: every operation under way ends; no configuration is joint;
-//! the members of the core agree on a leader; leases of up to 20 s that nobody renews end; a
-//! linearizable read of everything is answered (it also shows the judge what is left of each write);
-//! watches that reach the core have shown everything; the members of the core have applied the same
-//! index and hold the same state.
+//! Within the bound: every operation under way ends; no configuration is joint; the members of the core agree
+//! on a leader; leases of up to 20 s that are no longer renewed end; a linearizable read of everything is
+//! answered (it also shows the judge what is left of each write); watches that reach the core have received
+//! everything; the members of the core have applied the same index and hold the same state.
 //!
-//! One excuse: an outsider may go on to lead, with a quorum that hears it. Raft promises nothing to a
-//! follower that such a leader does not hear, or that does not hear it (Raft's paper, section 5.4: what
-//! a leader can commit depends on a majority only, and a follower that hears heartbeats does not stand
-//! against it). So agreement and catching up are not asked of a member of the core whose link to a
-//! leader outside of the core is cut, or loses more than it lets through. The cluster as a whole must serve all the same.
+//! One exception: an outsider may keep leading, with a quorum that hears it. Raft promises nothing to a
+//! follower that such a leader does not hear, or that does not hear it (Raft's paper, section 5.4: what a
+//! leader can commit depends only on a majority, and a follower that receives heartbeats does not campaign
+//! against it). So agreement and catching up are not required of a member of the core whose link to a leader
+//! outside the core is cut, or loses more than it delivers. The cluster as a whole must serve clients all the
+//! same.
 
 use api::Request;
 use api::etcdserverpb::RangeRequest;
@@ -26,16 +26,16 @@ use crate::process::{Process, Stage, State};
 use crate::world::{Happening, MILLISECOND, SECOND, World};
 
 const CORE: Domain = Domain::new("world core");
-/// How often the world looks whether all is well.
+/// How often the world checks whether the cluster has settled.
 const CHECK_INTERVAL: Nanos = 50 * MILLISECOND;
-/// Leases of up to this many seconds are waited for.
+/// The settle phase waits for leases of up to this many seconds.
 const LEASES_WAITED_FOR: i64 = 20;
 
-/// Where the settle phase stands.
+/// The state of the settle phase.
 pub(crate) struct Settle {
     begun: Option<Nanos>,
     core: Vec<bool>,
-    /// Whether everybody who can be is healed, and not a core only.
+    /// Whether everything that can be is healed, and not only a core.
     whole: bool,
     /// The quiet read under way.
     current: Option<u64>,
@@ -66,7 +66,7 @@ impl Settle {
         self.current
     }
 
-    /// The member the quiet read goes to; each attempt asks the next one of the core.
+    /// The member the quiet read goes to; each attempt asks the next member of the core.
     pub(crate) fn endpoint(&self) -> u32 {
         let core: Vec<usize> = (0..self.core.len()).filter(|member| self.core[*member]).collect();
         core[self.attempts % core.len()] as u32 + 1
@@ -122,18 +122,18 @@ impl World<'_> {
         self.queue.push(self.now() + CHECK_INTERVAL, Happening::SettleCheck);
     }
 
-    /// Who is healed: all that can be, or as many of them as the plan says, by keyed draws. Those whose
-    /// disks are damaged come last, and nothing is expected of them.
+    /// Which members are healed: all that can be, or as many of them as the plan says, chosen by keyed draws.
+    /// Members with damaged disks come last, and nothing is expected of them.
     fn choose_healed(&self) -> Vec<bool> {
         let mut able: Vec<usize> =
             (self.members().into_iter()).filter(|member| !self.processes[*member].gone).collect();
-        // A core of a cluster that is about to change its members might not be one when it has.
+        // A core of a cluster that is about to change its members might no longer be one afterwards.
         let changing = self.progress.joint || !self.progress.configuration.2.is_empty();
         if let Some(wanted) = self.plan.phases.core.filter(|_| !changing) {
             let voters = &self.progress.configuration.1;
             let quorum = voters.len() / 2 + 1;
             Keyed::new(self.plan.seed, CORE).draw(0, 0).shuffle(&mut able);
-            // Voters first, and those whose disks are whole before the others.
+            // Voters first, and members with sound disks before the others.
             able.sort_by_key(|member| (self.nemesis.is_damaged(*member), !voters.contains(member)));
             able.truncate((wanted as usize).max(quorum));
         }
@@ -148,7 +148,7 @@ impl World<'_> {
             let process = &self.processes[member];
             let able = !process.gone && process.stage == Stage::Member;
             self.settle.core[member] &= able;
-            // One whose addition took effect only now.
+            // A member whose addition took effect only now.
             if self.settle.whole && able && process.config.join {
                 self.settle.core[member] = !self.nemesis.is_damaged(member);
             }
@@ -164,7 +164,7 @@ impl World<'_> {
         }
     }
 
-    /// What is not as it should be, each in a sentence. Asks the quiet read when its time has come.
+    /// What has not settled yet, each as a sentence. Starts the quiet read when its time has come.
     fn missing(&mut self) -> Vec<String> {
         let mut missing = Vec::new();
         for (at, client) in self.clients.iter().enumerate() {
@@ -199,7 +199,7 @@ impl World<'_> {
         let mut core = core;
         core.retain(|member| outsider.is_none_or(|leader| !self.network.severed(*member, leader)));
         if core.is_empty() {
-            missing.push("Whoever leads is cut from every member of the core.".to_string());
+            missing.push("The leader is cut off from every member of the core.".to_string());
             return missing;
         }
         let status = |member: &usize| self.processes[*member].member.as_ref().expect("it runs").status();
@@ -211,7 +211,7 @@ impl World<'_> {
                 "The members do not agree on a leader: they follow {leaders:?} (0 is nobody)."
             ));
         }
-        // Leases that nobody renews any more must end; only the leader knows when.
+        // Leases that are no longer renewed must end; only the leader knows when.
         let lessor =
             |member: &&usize| self.processes[**member].member.as_ref().is_some_and(|it| it.is_lessor());
         if let Some(leader) = core.iter().find(lessor) {
@@ -252,7 +252,7 @@ impl World<'_> {
         missing
     }
 
-    /// Reads everything, as a client that comes when all is quiet.
+    /// Reads everything, like a client that comes when all is quiet.
     fn quiet_read(&mut self) {
         let everything = Bytes::from_static(b"\0");
         let request =

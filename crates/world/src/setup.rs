@@ -1,4 +1,4 @@
-//! From the plan's words to the members' configuration.
+//! Turns the plan's settings into the members' configuration.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use member::config::Peer;
 use member::{Config, Flaw};
 use plan::Plan;
 
-/// One configuration a member.
+/// One configuration for each member.
 ///
 /// # Panics
-/// If the plan names a flaw that does not exist: whoever made the plan checks that.
+/// If the plan names a flaw that does not exist: the code that makes the plan checks that.
 pub(crate) fn configs(plan: &Plan) -> Vec<Config> {
     let cluster = &plan.cluster;
     let peers: Arc<[Peer]> = (1..=cluster.members).map(peer).collect();
@@ -30,7 +30,7 @@ pub(crate) fn configs(plan: &Plan) -> Vec<Config> {
         .collect()
 }
 
-/// A member as others know it.
+/// A member as other members know it.
 pub(crate) fn peer(id: u32) -> Peer {
     let peer_urls = [crate::operators::peer_url(id as usize - 1)].into();
     Peer { id: u64::from(id), name: format!("m{id}").into(), peer_urls }

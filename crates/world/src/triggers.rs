@@ -6,20 +6,21 @@ use record::{Fact, MemberId, Role};
 /// What the conditions look at, kept up to date from the facts.
 #[derive(Default)]
 pub(crate) struct Progress {
-    /// Role and term of each member, by number; down members follow nobody.
+    /// Role and term of each member, by index; members that are down are followers.
     roles: Vec<(Role, u64)>,
     applied: Vec<u64>,
-    /// How far each member's store is durable: it comes back with no older configuration than that one's.
+    /// The index up to which each member's store is durable: it never comes back with an older configuration
+    /// than that of this index.
     pub(crate) durable: Vec<u64>,
     snapshots: Vec<u32>,
     elections: u32,
     pub(crate) operations: u64,
-    /// The newest configuration that any member applied: its index, its voters (of both halves of a
-    /// joint one) and its learners, by place.
+    /// The newest configuration that any member applied: its index, its voters (of both halves of a joint
+    /// one) and its learners, by index.
     pub(crate) configuration: (u64, Vec<usize>, Vec<usize>),
     /// Whether it is a joint one.
     pub(crate) joint: bool,
-    /// Something a condition might wait for changed since it was last looked at.
+    /// Something that a condition might wait for has changed since the last check.
     pub(crate) changed: bool,
 }
 
@@ -50,12 +51,12 @@ impl Progress {
                 self.changed = true;
             }
             Fact::Configuration { index, voters, outgoing, learners } if *index >= self.configuration.0 => {
-                let places = |ids: &[u64]| ids.iter().map(|id| *id as usize - 1).collect::<Vec<_>>();
-                let mut all = places(voters);
-                all.extend(places(outgoing));
+                let indices = |ids: &[u64]| ids.iter().map(|id| *id as usize - 1).collect::<Vec<_>>();
+                let mut all = indices(voters);
+                all.extend(indices(outgoing));
                 all.sort_unstable();
                 all.dedup();
-                self.configuration = (*index, all, places(learners));
+                self.configuration = (*index, all, indices(learners));
                 self.joint = !outgoing.is_empty();
                 self.changed = true;
             }
@@ -75,7 +76,7 @@ impl Progress {
         }
     }
 
-    /// Who leads: the leader of the highest term, by place.
+    /// The leader of the highest term, by index.
     pub(crate) fn leader(&self) -> Option<usize> {
         let leaders = self.roles.iter().enumerate().filter(|(_, (role, _))| *role == Role::Leader);
         leaders.max_by_key(|(_, (_, term))| *term).map(|(at, _)| at)

@@ -1,7 +1,7 @@
-//! The world of one run: the heap of events and all that it moves.
+//! The world of one run: the heap of events and everything that it drives.
 //!
-//! Members are stepped inline from the heap (rule R1). What they want done comes back as effects,
-//! which become events again: messages under way, disk jobs, wake-ups.
+//! Members are stepped inline from the heap (rule R1). What they want done comes back as effects, which
+//! become events again: messages under way, disk jobs, wake-ups.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -29,7 +29,7 @@ use crate::triggers::Progress;
 
 pub(crate) const MILLISECOND: Nanos = 1_000_000;
 pub(crate) const SECOND: Nanos = 1_000_000_000;
-/// A member is never woken that often at one time.
+/// A member is never woken more often than this at one time.
 const MOST_WAKES: u32 = 10_000;
 const DISK: Domain = Domain::new("world disk");
 
@@ -40,9 +40,9 @@ pub(crate) enum Happening {
     Arrive(Box<Packet>),
     /// A member asked to be woken.
     Wake { member: usize, incarnation: u32 },
-    /// A disk job is over.
+    /// A disk job ends.
     JobDone { member: usize, incarnation: u32, job: u64 },
-    /// A synchronous section is over.
+    /// A synchronous section ends.
     SectionDone { member: usize, incarnation: u32 },
     /// A slow process is ready for its next input.
     Unbusy { member: usize, incarnation: u32 },
@@ -52,29 +52,29 @@ pub(crate) enum Happening {
     StopOverdue { member: usize, incarnation: u32 },
     /// A pause in the middle of a step is over.
     StallOver { member: usize, incarnation: u32 },
-    /// A process that was struck at a failpoint may start again.
+    /// A process that a failpoint stopped may start again.
     PointOver { member: usize, fault: u32 },
     /// A machine that was added to the cluster is switched on.
     Join { member: usize },
-    /// An operator goes on with a task.
+    /// An operator continues a task.
     Operate { task: usize },
     /// An operator has waited long enough for an answer.
     OperatorTimeout { operation: u64 },
     /// A crash armed at a disk operation.
     ArmedCrash { member: usize, incarnation: u32 },
-    /// A snapshot's sender learns what became of it.
+    /// A snapshot's sender learns whether it arrived.
     SnapshotStatus { member: usize, incarnation: u32, to: u64, arrived: bool },
     /// A client may call its next operation.
     ClientTurn { client: usize },
-    /// A client's patience is over.
+    /// A client stops waiting.
     ClientTimeout { client: usize, operation: u64 },
-    /// What was sent on a stream of watchers (by its client or by its member) is not acknowledged.
+    /// What a client or a member sent on a watch stream is not acknowledged.
     StreamDue { stream: u64, up: bool },
-    /// A slow client is done with a response of a stream.
+    /// A slow client has finished a response of a stream.
     StreamTake { stream: u64 },
-    /// A client looks whether a stream still lives.
+    /// A client checks whether a stream is still alive.
     StreamKeepalive { stream: u64 },
-    /// A client opens a stream again, by its own number.
+    /// A client opens a stream again, given by the client's own number.
     StreamResume { client: usize, number: u32 },
     /// A fault begins.
     FaultBegins { fault: usize },
@@ -84,18 +84,18 @@ pub(crate) enum Happening {
     Flap { fault: usize },
     /// The chaos phase is over.
     Heal,
-    /// Look whether the cluster has settled.
+    /// Checks whether the cluster has settled.
     SettleCheck,
 }
 
-/// All of one run.
+/// One run as a whole.
 pub(crate) struct World<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) queue: Queue<Happening>,
     pub(crate) recorder: Recorder<'a>,
     pub(crate) processes: Vec<Process>,
     pub(crate) clients: Vec<Client>,
-    /// What clients have in common.
+    /// What clients share.
     pub(crate) programs: Programs,
     pub(crate) network: Network,
     pub(crate) nemesis: Nemesis,
@@ -128,7 +128,7 @@ impl<'a> World<'a> {
             })
             .collect();
         let clients = crate::clients::clients(plan);
-        // The one before it reads everything when all is quiet; the very last stands for all operators.
+        // The client before it makes the quiet read; the very last one represents all operators.
         let network = Network::new(plan.seed, members, clients.len() + 2, plan.network.clone());
         World {
             plan,
@@ -149,7 +149,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Puts the first events in: members start, clients call, faults are due.
+    /// Schedules the first events: members start, clients call, faults are due.
     pub(crate) fn begin(&mut self) {
         self.note(0, Fact::Phase(Phase::Chaos));
         for member in 0..self.plan.cluster.members as usize {
@@ -246,7 +246,7 @@ impl<'a> World<'a> {
         !self.done
     }
 
-    /// Takes note of a fact of member `member` (by place; the world's own facts go through `note`).
+    /// Takes note of a fact of member `member` (an index; the world's own facts go through `note`).
     pub(crate) fn note_of(&mut self, member: usize, fact: Fact) {
         let id = member as u32 + 1;
         self.progress.note(id, &fact);
@@ -257,7 +257,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Takes note of a fact that belongs to no member, or of one that conditions never wait for.
+    /// Takes note of a fact that belongs to no member, or that conditions never wait for.
     #[inline]
     pub(crate) fn note(&mut self, member: u32, fact: Fact) {
         self.recorder.note(self.queue.now(), member, fact);
@@ -276,7 +276,7 @@ impl<'a> World<'a> {
         if self.processes[member].gone || self.processes[member].stage != Stage::Member {
             return;
         }
-        debug_assert_eq!(self.processes[member].state, State::Down, "a process is started that runs already");
+        debug_assert_eq!(self.processes[member].state, State::Down, "a process that already runs is started");
         let incarnation = self.processes[member].incarnation + 1;
         self.note_of(member, Fact::Started { incarnation });
         let process = &mut self.processes[member];
@@ -301,7 +301,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// A start that failed: for good where the disk is damaged, else a supervisor tries again.
+    /// A start that failed: for good if the disk is damaged, otherwise a supervisor tries again.
     fn refused(&mut self, member: usize, error: StartError) {
         if let StartError::Removed = error {
             return self.removed(member);
@@ -333,19 +333,19 @@ impl<'a> World<'a> {
         self.supervise(member);
     }
 
-    /// A member has learnt that it does not belong to the cluster any more.
+    /// A member has learned that it no longer belongs to the cluster.
     fn removed(&mut self, member: usize) {
         self.processes[member].stage = Stage::Removed;
         self.end_process(member, Stop::Removed);
     }
 
-    /// A process ran into a crash at a failpoint.
+    /// A process crashed at a failpoint.
     fn struck(&mut self, member: usize) {
         let now = self.now();
         let process = &mut self.processes[member];
         process.config.failpoint = None;
         let Some((fault, does)) = process.point.take() else {
-            panic!("member {} was struck at a failpoint that nobody armed", member + 1);
+            panic!("member {} stopped at a failpoint that was not armed", member + 1);
         };
         let stop = if does == PointAction::PowerLoss { Stop::PowerLoss } else { Stop::Crash };
         process.held_by.push(Hold { fault, pauses: false });
@@ -383,7 +383,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// The end of a process, however it came.
+    /// A process ended, for whatever reason.
     pub(crate) fn end_process(&mut self, member: usize, stop: Stop) {
         let now = self.now();
         let power = stop == Stop::PowerLoss;
@@ -402,7 +402,7 @@ impl<'a> World<'a> {
         self.reset_streams(member, power);
     }
 
-    /// The machine lives, the process does not: its clients' connections break.
+    /// The machine is alive, the process is not: its clients' connections break.
     fn reset_connections(&mut self, member: usize) {
         let id = member as u32 + 1;
         let broken: Vec<(usize, u64)> = (self.clients.iter().enumerate())
@@ -421,14 +421,14 @@ impl<'a> World<'a> {
 
     // ---- feeding members ------------------------------------------------------------------------
 
-    /// Gives an input to a member, now or when it can take it.
+    /// Gives an input to a member, now or as soon as the member can take it.
     pub(crate) fn feed(&mut self, member: usize, input: Input) {
         let now = self.now();
         let process = &mut self.processes[member];
         match process.state {
             State::Down => {}
             State::Starting => {
-                // Deaf but to the disk.
+                // It receives nothing but the disk's answers.
                 if matches!(input, Input::JobDone { .. }) {
                     process.inbox.push_back(input);
                 }
@@ -441,7 +441,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Lets a member catch up with what came while it could not run.
+    /// Feeds a member the inputs that came while it could not run.
     pub(crate) fn drain_inbox(&mut self, member: usize) {
         while self.processes[member].state == State::Running
             && self.now() >= self.processes[member].busy_until
@@ -452,13 +452,13 @@ impl<'a> World<'a> {
     }
 
     fn wake(&mut self, member: usize) {
-        // One of several that were set, for a time that no longer counts.
+        // One of several wake-ups; its time no longer counts.
         if self.processes[member].wake != self.now() {
             return;
         }
         self.processes[member].wake = Nanos::MAX;
         self.look_for_insomnia(member);
-        // A paused process is woken when it goes on.
+        // A paused process is woken when it resumes.
         if self.processes[member].state == State::Running {
             self.feed(member, Input::Wake);
         }
@@ -481,7 +481,7 @@ impl<'a> World<'a> {
         );
     }
 
-    /// One step of a member, with all that follows from it.
+    /// One step of a member, with everything that follows from it.
     fn step_member(&mut self, member: usize, input: Input) {
         let now = self.queue.now();
         let process = &mut self.processes[member];
@@ -540,7 +540,7 @@ impl<'a> World<'a> {
                 body: Body::Raft(message),
             });
         }
-        // Rare: most steps need not look at each.
+        // Rare: most steps need not check each effect.
         if !effects.peers.is_empty() || !effects.watch.is_empty() || !effects.watch_ended.is_empty() {
             self.take_rare_effects(member, &mut effects);
         }
@@ -585,7 +585,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Messages beside raft's and what goes to watchers.
+    /// Messages that are not raft's, and messages to watchers.
     fn take_rare_effects(&mut self, member: usize, effects: &mut Effects) {
         let incarnation = self.processes[member].incarnation;
         for (to, message) in effects.peers.drain(..) {
@@ -613,7 +613,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Puts aside what a step did after it stood still at a failpoint.
+    /// Keeps the effects of a step that come after its pause at a failpoint.
     fn stall(&mut self, member: usize, stall: Stall, effects: &mut Effects) {
         let [messages, peers, replies, watch, jobs] = stall.before;
         let later = Effects {
@@ -644,7 +644,7 @@ impl<'a> World<'a> {
         }
         let Some(state_machine) = &process.member else { return };
         let Some(at) = process.clock.true_time_of(state_machine.wake_at()) else { return };
-        // What has come while it stood still is due at once.
+        // Inputs that came while it was paused are due at once.
         let at = at.max(self.queue.now());
         if at < process.wake {
             process.wake = at;
@@ -661,7 +661,7 @@ impl<'a> World<'a> {
         }
         let now = self.now();
         let Some(outcome) = self.processes[member].disk.complete(now, job) else {
-            return; // put off by a stall; it was scheduled anew
+            return; // delayed by a stall; it was scheduled again
         };
         self.note_of(member, Fact::JobDone { job, synced: outcome.synced, failed: outcome.result.is_err() });
         self.feed(member, Input::JobDone { job, result: outcome.result });
@@ -672,7 +672,7 @@ impl<'a> World<'a> {
         let process = &mut self.processes[member];
         assert!(
             !process.section,
-            "member {} uses its disk in one step, and in another before it was told that the first is durable: a \
+            "member {} uses its disk in one step, and in another before it learned that the first is durable: a \
              step of its own reads or writes without looking whether a section is under way",
             member + 1
         );
@@ -687,7 +687,7 @@ impl<'a> World<'a> {
         if !self.is_current(member, incarnation) {
             return;
         }
-        // A section that a stall has put off, or that goes on faster, is scheduled anew; the old time is void.
+        // A section that a stall delays, or that now ends sooner, is scheduled again; the old time is void.
         let process = &mut self.processes[member];
         if !process.section || !process.disk.section_over(now) {
             return;
@@ -754,14 +754,14 @@ impl<'a> World<'a> {
         }
     }
 
-    /// The sender of a snapshot learns of its fate a little later, as from an HTTP answer.
+    /// The sender of a snapshot learns its outcome a little later, as from an HTTP answer.
     fn report_snapshot(&mut self, sender: usize, incarnation: u32, to: u32, arrived: bool) {
         let at = self.now() + if arrived { 5 * MILLISECOND } else { SECOND };
         let to = u64::from(to);
         self.queue.push(at, Happening::SnapshotStatus { member: sender, incarnation, to, arrived });
     }
 
-    /// A process's number in facts: the member, or 0 for a client.
+    /// A process's number in facts: the member id, or 0 for a client.
     fn name(&self, process: usize) -> u32 {
         if process < self.processes.len() { process as u32 + 1 } else { 0 }
     }
@@ -807,7 +807,7 @@ impl<'a> World<'a> {
                 self.feed(packet.to, Input::Peer { from: packet.from as u64 + 1, message });
             }
             Body::Request(operation, request, token) => {
-                // Clients speak over a stream: its transport throws copies away.
+                // Clients talk over a stream: its transport drops duplicates.
                 let heard = &mut self.heard[operation as usize];
                 if !std::mem::replace(heard, true) {
                     if changes_members(&request) {
@@ -817,7 +817,7 @@ impl<'a> World<'a> {
                 }
             }
             Body::Cancel(operation) => {
-                // On the stream of the request, which it cannot overtake.
+                // On the request's stream, which it cannot overtake.
                 if std::mem::replace(&mut self.heard[operation as usize], true) {
                     self.feed(packet.to, Input::Canceled { operation });
                 }
@@ -838,7 +838,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Nobody listens at a machine that runs: the client learns it at once.
+    /// No process listens, but the machine runs: the client learns it at once.
     fn refuse_connection(&mut self, packet: &Packet, operation: u64) {
         self.send(Packet {
             from: packet.to,
@@ -855,7 +855,7 @@ impl<'a> World<'a> {
         self.history.operations[operation as usize].client as usize
     }
 
-    /// Enters an operation that is called now into the history; its number.
+    /// Enters an operation that is called now into the history; returns its number.
     pub(crate) fn next_operation(&mut self, operation: Operation) -> u64 {
         let number = self.history.operations.len() as u64;
         let digest = crate::digests::request(&operation.request);
@@ -901,7 +901,7 @@ pub(crate) fn client_head(kind: MessageKind) -> MessageHead {
     MessageHead { kind, term: 0, index: 0, log_term: 0, commit: 0, reject: false, entries: 0 }
 }
 
-/// Whether a member looks at its connections before it does anything about a request.
+/// Whether a member checks its connections before it does anything about a request.
 fn changes_members(request: &api::Request) -> bool {
     use api::Request::{MemberAdd, MemberPromote, MemberRemove, MemberUpdate};
     matches!(request, MemberAdd(_) | MemberRemove(_) | MemberPromote(_) | MemberUpdate(_))

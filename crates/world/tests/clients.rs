@@ -1,4 +1,4 @@
-//! Clients that do more than ask: watchers that go on elsewhere, copies, locks, users.
+//! Clients that do more than send requests: watchers that continue elsewhere, copies, locks, users.
 
 use etcdsim_world as world;
 use plan::Scenario;
@@ -31,7 +31,7 @@ fn revisions(history: &History, client: u32) -> Vec<i64> {
         .collect()
 }
 
-/// The revisions that the cluster made, whether their clients know it or not.
+/// The revisions that the cluster made, whether or not their clients know it.
 fn written(record: &Record) -> Vec<i64> {
     record.applied.iter().filter(|entry| entry.mutated).map(|entry| entry.revision as i64).collect()
 }
@@ -119,7 +119,7 @@ fn a_copy_is_what_the_store_was_at_its_revision() {
         let now: Vec<_> = (quiet.kvs.iter().filter(|kv| inside(&kv.key)))
             .map(|kv| (kv.key.clone(), kv.mod_revision))
             .collect();
-        // A copy that nothing was told to since its revision is compared with the end.
+        // A copy without events since its revision is compared with the end.
         if now.iter().all(|(_, revision)| *revision <= view.revision) && view.at > record.healed {
             assert_eq!(view.pairs, now, "{view:?}");
             compared += 1;
@@ -165,13 +165,13 @@ chaos = '4s'
     let put = of(0).last().unwrap();
     assert_eq!(put.user.as_deref(), Some("root"));
     assert!(put.response().is_some(), "{put:?}");
-    // It was told that it had to log in, did so, and asked again.
+    // It learned that it had to log in, did so, and repeated the request.
     assert_eq!(record.stats.work["logins"], 2);
     let stranger = of(1).last().unwrap();
     assert!(matches!(stranger.outcome, Outcome::Error { error: api::Error::UserEmpty, .. }), "{stranger:?}");
 }
 
-/// The known-unsafe demonstration: a lock with a time-out, and no fence, guards nothing.
+/// The known-unsafe demonstration: a lock with a time-out and without a fence guards nothing.
 #[test]
 fn a_lock_without_a_fence_loses_additions_at_times() {
     let file = std::fs::read_to_string(

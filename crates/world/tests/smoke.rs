@@ -1,4 +1,4 @@
-//! A whole run, small: five members, a few clients, nothing goes wrong.
+//! A small but complete run: five members, a few clients, nothing goes wrong.
 
 use api::etcdserverpb::{PutRequest, RangeRequest};
 use etcdsim_world as world;

@@ -1,4 +1,4 @@
-//! What is wrong with a request whatever the store holds: etcd's `api/v3rpc/key.go`.
+//! Checks of a request that do not depend on the store: etcd's `api/v3rpc/key.go`.
 
 use std::collections::BTreeSet;
 
@@ -7,12 +7,12 @@ use api::etcdserverpb::request_op::Request as Op;
 use api::etcdserverpb::{DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest};
 use api::{Error, Request};
 
-/// Refuses what etcd refuses before it proposes or reads anything. `max_txn_ops` bounds the operations
-/// of a transaction, and of those nested in it together.
+/// Refuses what etcd refuses before it proposes or reads anything. `max_txn_ops` limits the operations of a
+/// transaction together with those nested in it.
 ///
 /// # Errors
 /// `EmptyKey`, `ValueProvided`, `LeaseProvided`, `InvalidSortOption`, `TooManyOps`, `KeyNotFound` (an
-/// operation that is none), `DuplicateKey`; with several at fault, the one that etcd comes upon first.
+/// operation without content), `DuplicateKey`; if several apply, the one that etcd finds first.
 pub fn check_request(request: &Request, max_txn_ops: u32) -> Result<(), Error> {
     match request {
         Request::Range(request) => check_range(request),
@@ -56,7 +56,7 @@ fn check_delete_range(request: &DeleteRangeRequest) -> Result<(), Error> {
     if request.key.is_empty() { Err(Error::EmptyKey) } else { Ok(()) }
 }
 
-/// `allowed` is what the transactions around this one left over.
+/// `allowed` is what the enclosing transactions have left.
 fn check_txn(txn: &TxnRequest, allowed: usize) -> Result<(), Error> {
     let count = txn.compare.len().max(txn.success.len()).max(txn.failure.len());
     let Some(left) = allowed.checked_sub(count) else { return Err(Error::TooManyOps) };
@@ -76,7 +76,7 @@ fn check_op(op: &RequestOp, left: usize) -> Result<(), Error> {
     }
 }
 
-/// What the operations of one branch may write.
+/// The keys that the operations of one branch may write.
 #[derive(Default)]
 struct Written<'a> {
     puts: BTreeSet<&'a [u8]>,
@@ -84,10 +84,10 @@ struct Written<'a> {
 }
 
 impl Written<'_> {
-    /// Whether a deletion takes `key`.
+    /// Whether a deletion includes `key`.
     ///
-    /// A deletion up to the last key (an end of one zero byte) is taken by its letter, as an empty
-    /// range, because etcd does so: such a transaction may put a key that it also deletes.
+    /// A deletion up to the last key (an end of one zero byte) is taken literally, as an empty range, because
+    /// etcd does so: such a transaction may put a key that it also deletes.
     fn deletes(&self, key: &[u8]) -> bool {
         self.deletions.iter().any(|deletion| match deletion.range_end.is_empty() {
             true => deletion.key == key,
@@ -96,11 +96,11 @@ impl Written<'_> {
     }
 }
 
-/// What `ops` may write, if no key is among that twice.
+/// The keys that `ops` may write, provided no key occurs twice.
 ///
-/// Two branches of one nested transaction may put the same key, as only one of them runs. Deletions
-/// may overlap, the second then finds less. The order is etcd's and shows: a put in a nested
-/// transaction is held against the deletions nested before it, not against those behind it.
+/// Two branches of one nested transaction may put the same key, as only one of them runs. Deletions may
+/// overlap; the second then finds less. The order is etcd's and is observable: a put in a nested transaction
+/// is checked against the nested deletions before it, not against those after it.
 fn written(ops: &[RequestOp]) -> Result<Written<'_>, Error> {
     let mut all = Written::default();
     let requests = || ops.iter().filter_map(|op| op.request.as_ref());
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn operations_are_counted_along_the_nesting_not_in_all() {
+    fn operations_are_counted_along_the_nesting_not_in_total() {
         let two = || nested(vec![put("a"), put("b")], vec![put("a"), put("b")]);
         assert_eq!(check(vec![two()], 3), Ok(()));
         assert_eq!(check(vec![two()], 2), Err(TooManyOps));
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn every_operation_is_looked_at_before_keys_are_compared() {
+    fn every_operation_is_checked_before_keys_are_compared() {
         assert_eq!(check(vec![put("a"), put("a"), put("")], 128), Err(EmptyKey));
         assert_eq!(check(vec![put("a"), put("a"), RequestOp { request: None }], 128), Err(KeyNotFound));
         let mut both = txn(vec![put("a"), put("a")], Vec::new());
@@ -200,7 +200,7 @@ mod tests {
             vec![put("c"), delete("a", "c")],
             vec![nested(vec![put("a")], vec![put("a")])],
             vec![nested(vec![put("a")], vec![delete("a", "")])],
-            // Twice in truth; etcd does not notice.
+            // This puts a key twice, but etcd does not notice.
             vec![nested(vec![put("a")], vec![]), nested(vec![delete("a", "")], vec![])],
             vec![delete("a", "\0"), put("b")],
         ];

@@ -1,4 +1,4 @@
-//! Transactions: which way, whether at all, and then all of it under one revision.
+//! Transactions: choose the branches, check everything, then run it all under one revision.
 
 use std::cmp::Ordering;
 use std::slice;
@@ -15,19 +15,19 @@ use api::mvccpb::KeyValue;
 use super::{delete_range, header, put, range};
 use crate::mvcc::{KeyRange, Store, Write};
 
-/// Whether a transaction can be answered without the log: both branches are ranges only. One with
-/// another nested in it cannot, whatever that does; an empty one can.
+/// Whether a transaction can be answered without the log: both branches contain only ranges. One with a
+/// nested transaction cannot, whatever that does; an empty one can.
 pub fn is_read_only(txn: &TxnRequest) -> bool {
     ranges(txn).all(|range| range.is_some())
 }
 
-/// Whether a transaction asks for local state only: all of it is ranges, and serializable ones. An
-/// empty one does.
+/// Whether a transaction needs only local state: it contains only serializable ranges. An empty one
+/// qualifies.
 pub fn is_serializable(txn: &TxnRequest) -> bool {
     ranges(txn).all(|range| range.is_some_and(|range| range.serializable))
 }
 
-/// The operations of both branches, `None` for each that is no range.
+/// The operations of both branches, `None` for each that is not a range.
 fn ranges(txn: &TxnRequest) -> impl Iterator<Item = Option<&RangeRequest>> {
     txn.success.iter().chain(&txn.failure).map(|op| match &op.request {
         Some(Op::RequestRange(range)) => Some(range),
@@ -35,7 +35,7 @@ fn ranges(txn: &TxnRequest) -> impl Iterator<Item = Option<&RangeRequest>> {
     })
 }
 
-/// The outcomes of the compares of every transaction that will run, each before those nested in it.
+/// The results of the compares of every transaction that will run, each before those nested in it.
 type Path<'a> = slice::Iter<'a, bool>;
 
 pub(super) fn txn(store: &mut Store, txn: &TxnRequest) -> Result<TxnResponse, Error> {
@@ -49,7 +49,7 @@ pub(super) fn txn(store: &mut Store, txn: &TxnRequest) -> Result<TxnResponse, Er
     Ok(response)
 }
 
-/// What members that nobody asked keep of a transaction in etcd (`removeNeedlessRangeReqs`).
+/// What etcd's members keep of a transaction if no client of theirs sent it (`removeNeedlessRangeReqs`).
 pub(super) fn without_ranges(txn: &TxnRequest) -> TxnRequest {
     let mut txn = txn.clone();
     for ops in [&mut txn.success, &mut txn.failure] {
@@ -58,7 +58,7 @@ pub(super) fn without_ranges(txn: &TxnRequest) -> TxnRequest {
     txn
 }
 
-/// Decides the way through `txn` and all that is nested in it, before anything is done.
+/// Chooses the branches of `txn` and of everything nested in it, before anything is done.
 fn decide(store: &Store, txn: &TxnRequest, path: &mut Vec<bool>) {
     let succeeded = txn.compare.iter().all(|compare| holds(store, compare));
     path.push(succeeded);
@@ -79,7 +79,7 @@ fn next_branch<'a>(txn: &'a TxnRequest, path: &mut Path<'_>) -> (bool, &'a [Requ
     (succeeded, branch(txn, succeeded))
 }
 
-/// Shows `f` every operation that will run, in order.
+/// Calls `f` with every operation that will run, in order.
 fn check<'a, F>(txn: &'a TxnRequest, path: &mut Path<'_>, f: &mut F) -> Result<(), Error>
 where
     F: FnMut(&'a Op) -> Result<(), Error>,
@@ -90,7 +90,7 @@ where
     })
 }
 
-/// Whether the puts of a transaction can be done.
+/// Checks whether the puts of a transaction can be done.
 struct PutCheck<'a> {
     store: &'a Store,
     deleted: Vec<KeyRange<'a>>,
@@ -108,8 +108,8 @@ impl<'a> PutCheck<'a> {
         }
     }
 
-    /// etcd looks at the state before the transaction only. Where the transaction itself deletes the
-    /// key first, its members all stop with "unexpected error during txn", for good; here it is an error.
+    /// etcd checks only the state before the transaction. If the transaction itself deletes the key first,
+    /// all its members stop for good with "unexpected error during txn"; here it is an error.
     fn check_put(&self, put: &PutRequest) -> Result<(), Error> {
         let deleted = || self.deleted.iter().any(|keys| keys.contains(&put.key));
         if (put.ignore_value || put.ignore_lease) && (self.store.get(&put.key).is_none() || deleted()) {
@@ -122,9 +122,9 @@ impl<'a> PutCheck<'a> {
     }
 }
 
-/// Whether a range of a transaction can be read: measured by the state before the transaction.
+/// Whether a range in a transaction can be read, judged by the state before the transaction.
 ///
-/// Unlike a range by itself, one with a negative revision is too old once there was a compaction.
+/// Unlike a range on its own, one with a negative revision counts as compacted once there was a compaction.
 fn check_range(store: &Store, op: &Op) -> Result<(), Error> {
     match op {
         Op::RequestRange(range) if range.revision > store.revision() => Err(Error::FutureRev),
@@ -135,7 +135,7 @@ fn check_range(store: &Store, op: &Op) -> Result<(), Error> {
     }
 }
 
-/// Does what was decided. The headers of nested transactions stay empty, as in etcd.
+/// Runs the chosen branches. The headers of nested transactions stay empty, as in etcd.
 fn run(write: &mut Write<'_>, txn: &TxnRequest, path: &mut Path<'_>) -> TxnResponse {
     let (succeeded, ops) = next_branch(txn, path);
     let mut answer = |op: &Op| match op {
@@ -150,8 +150,8 @@ fn run(write: &mut Write<'_>, txn: &TxnRequest, path: &mut Path<'_>) -> TxnRespo
     TxnResponse { header: Some(ResponseHeader::default()), succeeded, responses: responses.collect() }
 }
 
-/// Whether the condition holds for all keys it speaks of. A key that is not there counts as one with
-/// nothing but zeros, save that no condition on its value holds.
+/// Whether the compare holds for all its keys. A missing key counts as a pair of zeros, except that no
+/// compare on its value holds.
 fn holds(store: &Store, compare: &Compare) -> bool {
     let keys = KeyRange::new(&compare.key, &compare.range_end);
     let mut live = store.live(keys, store.revision()).map(|at| store.row(at)).peekable();
@@ -161,7 +161,7 @@ fn holds(store: &Store, compare: &Compare) -> bool {
     }
 }
 
-/// A number that is no target compares as equal, one that is no result holds always: etcd checks neither.
+/// An unknown target compares as equal, and an unknown result always holds: etcd checks neither.
 fn holds_for(compare: &Compare, row: &KeyValue) -> bool {
     let given = given(compare);
     let order = match CompareTarget::try_from(compare.target) {
@@ -181,7 +181,7 @@ fn holds_for(compare: &Compare, row: &KeyValue) -> bool {
     }
 }
 
-/// What a pair is compared with: zeros, but for the one thing that is given, which need not be the target.
+/// The pair to compare with: zeros, except for the one field that is given, which need not be the target.
 fn given(compare: &Compare) -> KeyValue {
     let mut given = KeyValue::default();
     match &compare.target_union {
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_no_enum_has_are_taken_as_etcd_takes_them() {
+    fn unknown_enum_numbers_are_handled_as_in_etcd() {
         let mut store = Store::new();
         store.write().put(&"a".into(), "v".into(), 0);
         let holds = |target, result| {

@@ -1,28 +1,28 @@
-//! Who may ask for what. etcd looks twice, and so do we:
+//! Which user may make which request. etcd checks twice, and so do we:
 //!
-//! - [`AuthStore::admit`], by the member that is asked, before it does anything (`v3rpc`, `v3_server.go`):
-//!   what only an administrator may ask, what needs a user but no more, and what is answered without the
-//!   log.
-//! - [`AuthStore::permit`], by every member when it applies a request, and by the one that answers a read
-//!   once it may (`apply/auth.go`, `doSerialize`): permissions by keys, and who changes users and roles.
-//!   Users and roles may have changed since the request was made, so that its revision is looked at, too.
+//! - [`AuthStore::admit`], on the member that receives the request, before anything is done (`v3rpc`,
+//!   `v3_server.go`): requests that need an administrator, requests that need any user, and requests answered
+//!   without the log.
+//! - [`AuthStore::permit`], on every member when it applies a request, and on the one that answers a read
+//!   when it does so (`apply/auth.go`, `doSerialize`): permissions on keys, and changes of users and roles.
+//!   Users and roles may have changed since the request was made, so the auth revision is checked too.
 //!
 //! | | `admit` | `permit` |
 //! |---|---|---|
 //! | range, put, delete, txn | | keys |
 //! | changes of users and roles, their lists | | root |
-//! | `UserGet`, `RoleGet` | | root, or one's own |
+//! | `UserGet`, `RoleGet` | | root, or the user's own |
 //! | `AuthStatus`, `Authenticate` | | |
-//! | `LeaseGrant`, `MemberList`, `Status`, `Alarm` (get) | a user | |
-//! | `LeaseRevoke` | a user | WRITE on the lease's keys, or root |
-//! | `LeaseTimeToLive` | a user; with keys: READ on them, or root | |
+//! | `LeaseGrant`, `MemberList`, `Status`, `Alarm` (get) | any user | |
+//! | `LeaseRevoke` | any user | WRITE on the lease's keys, or root |
+//! | `LeaseTimeToLive` | any user; with keys: READ on them, or root | |
 //! | `LeaseLeases` | READ on the keys of all leases, or root | |
 //! | `LeaseKeepAlive` | WRITE on the lease's keys, or root | |
 //! | `Compact`, `Alarm` (others), `Defragment`, `Hash`, `HashKV`, `MoveLeader`, `Downgrade`, members | root | |
 //! | locks and elections | | what their own requests need |
 //!
-//! This is how late 3.6 has it; 3.4 let more through (`MemberList`, `Alarm`, `MoveLeader`, `Compact`,
-//! nested transactions, the lease and `prev_kv` of a put in a transaction).
+//! This follows late 3.6; 3.4 checked less (`MemberList`, `Alarm`, `MoveLeader`, `Compact`, nested
+//! transactions, the lease and `prev_kv` of a put in a transaction).
 
 use api::etcdserverpb::alarm_request::AlarmAction;
 use api::etcdserverpb::request_op::Request as Op;
@@ -34,23 +34,23 @@ use record::Probe;
 use super::AuthStore;
 use super::permissions::Need;
 
-/// On whose behalf a request is made, and when that was found out.
+/// The user who makes a request, and the auth revision at which that was determined.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuthInfo {
-    /// The user; empty for nobody.
+    /// The user; empty if there is none.
     pub user: String,
-    /// The revision of users and roles at that time; 0 for nobody.
+    /// The auth revision at that time; 0 without a user.
     pub revision: u64,
 }
 
-/// The keys of a lease, none for one that does not exist; for 0, the keys of all leases.
+/// The keys of a lease (none if it does not exist); for 0, the keys of all leases.
 pub type LeaseKeys<'a> = &'a dyn Fn(i64) -> Vec<Bytes>;
 
 impl AuthStore {
-    /// Looks at a request before anything is done about it. See the table at the head of the file.
+    /// Checks a request before anything is done about it. See the table at the top of the file.
     ///
     /// # Errors
-    /// `UserEmpty` without a user where one is needed; `UserNotFound` for one that is gone;
+    /// `UserEmpty` without a user where one is needed; `UserNotFound` if the user is gone;
     /// `PermissionDenied`; `AuthOldRevision`.
     pub fn admit(&self, who: Option<&AuthInfo>, request: &Request, keys: LeaseKeys<'_>) -> Result<(), Error> {
         if !self.is_enabled() {
@@ -69,19 +69,19 @@ impl AuthStore {
             | Request::MemberAdd(_)
             | Request::MemberRemove(_)
             | Request::MemberUpdate(_)
-            | Request::MemberPromote(_) => self.told(self.is_admin(user)),
-            Request::Alarm(alarm) if alarm.action != get => self.told(self.is_admin(user)),
+            | Request::MemberPromote(_) => self.noted(self.is_admin(user)),
+            Request::Alarm(alarm) if alarm.action != get => self.noted(self.is_admin(user)),
             Request::LeaseTimeToLive(request) if request.keys => {
                 who.ok_or(Error::UserEmpty)?;
-                self.told(self.all_keys(user, Need::Read, &keys(request.id)))
+                self.noted(self.all_keys(user, Need::Read, &keys(request.id)))
             }
             Request::LeaseKeepAlive(request) => {
                 who.ok_or(Error::UserEmpty)?;
-                self.told(self.all_keys(user, Need::Write, &keys(request.id)))
+                self.noted(self.all_keys(user, Need::Write, &keys(request.id)))
             }
             Request::LeaseLeases(_) => {
                 who.ok_or(Error::UserEmpty)?;
-                self.told(self.all_keys(user, Need::Read, &keys(0)))
+                self.noted(self.all_keys(user, Need::Read, &keys(0)))
             }
             Request::LeaseGrant(_)
             | Request::LeaseRevoke(_)
@@ -93,8 +93,8 @@ impl AuthStore {
         }
     }
 
-    /// Looks at a request when it is applied, or when a read is answered. See the table at the head of
-    /// the file. Nobody is [`AuthInfo::default`].
+    /// Checks a request when it is applied, or when a read is answered. See the table at the top of the file.
+    /// No user is [`AuthInfo::default`].
     ///
     /// # Errors
     /// `UserEmpty`, `UserNotFound`, `PermissionDenied`, `AuthOldRevision`.
@@ -114,27 +114,27 @@ impl AuthStore {
             request if self.covers(request) => self.is_admin(who),
             _ => Ok(()),
         };
-        self.told(result)
+        self.noted(result)
     }
 
-    /// Looks at a range that is to be watched. An empty key is the first one, nobody is
+    /// Checks a range that a client wants to watch. An empty key is the first key; no user is
     /// [`AuthInfo::default`].
     ///
     /// # Errors
     /// As [`AuthStore::permit`]; etcd cancels the watcher with the error's text.
     pub fn permit_range(&self, who: &AuthInfo, key: &[u8], range_end: &[u8]) -> Result<(), Error> {
         let key = if key.is_empty() { &[0][..] } else { key };
-        if self.is_enabled() { self.told(self.keys(who, Need::Read, key, range_end)) } else { Ok(()) }
+        if self.is_enabled() { self.noted(self.keys(who, Need::Read, key, range_end)) } else { Ok(()) }
     }
 
-    /// Whether users and roles are still as they were at a revision; to be asked once a read was done on
-    /// behalf of a user (`doSerialize`). 0 is nobody's and always is.
+    /// Whether users and roles are unchanged since a revision; call this after a read was done for a user
+    /// (`doSerialize`). Always true for 0, which stands for no user.
     pub fn is_current(&self, revision: u64) -> bool {
         revision == 0 || revision == self.revision()
     }
 
-    /// Notes what is worth it.
-    fn told(&self, result: Result<(), Error>) -> Result<(), Error> {
+    /// Counts denials as probes.
+    fn noted(&self, result: Result<(), Error>) -> Result<(), Error> {
         match result {
             Err(Error::PermissionDenied) => self.probes.reached(Probe::PermissionDenied),
             Err(Error::AuthOldRevision) => self.probes.reached(Probe::AuthOldRevision),
@@ -145,7 +145,7 @@ impl AuthStore {
 
     fn put(&self, who: &AuthInfo, request: &PutRequest, keys: LeaseKeys<'_>) -> Result<(), Error> {
         self.keys(who, Need::Write, &request.key, &[])?;
-        // Whoever may attach a key to a lease may make the lease's other keys go with it.
+        // A user who may attach a key to a lease can cause the lease's other keys to be deleted with it.
         self.all_keys(who, Need::Write, &lease_keys(request.lease, keys))?;
         if request.prev_kv { self.keys(who, Need::Read, &request.key, &[]) } else { Ok(()) }
     }
@@ -185,7 +185,7 @@ impl AuthStore {
         Err(Error::PermissionDenied)
     }
 
-    /// Each of `keys`, or root.
+    /// Permission on each of `keys`, or root.
     fn all_keys(&self, who: &AuthInfo, need: Need, keys: &[Bytes]) -> Result<(), Error> {
         if self.is_admin(who).is_ok() {
             return Ok(());
@@ -193,7 +193,7 @@ impl AuthStore {
         keys.iter().try_for_each(|key| self.keys(who, need, key, &[]))
     }
 
-    /// `IsAdminPermitted`: the revision is not looked at.
+    /// `IsAdminPermitted`: does not check the revision.
     fn is_admin(&self, who: &AuthInfo) -> Result<(), Error> {
         if who.user.is_empty() {
             return Err(Error::UserEmpty);
@@ -207,7 +207,7 @@ impl AuthStore {
     }
 }
 
-/// The keys of the lease of a put, if it has one.
+/// The keys of the lease that a put attaches to, if any.
 fn lease_keys(lease: i64, keys: LeaseKeys<'_>) -> Vec<Bytes> {
     if lease == 0 { Vec::new() } else { keys(lease) }
 }

@@ -1,27 +1,27 @@
-//! Users, roles, what they may do, and the tokens by which they are known: etcd's `server/auth`.
+//! Users, roles, their permissions, and login tokens: etcd's `server/auth`.
 //!
 //! | file | job |
 //! |---|---|
-//! | `users`, `roles` | what requests do to them |
+//! | `users`, `roles` | the requests that change and list them |
 //! | `permissions` | the ranges of keys a user may read and write, merged |
-//! | `access` | who may ask for what, and when that is looked at |
-//! | `tokens` | simple tokens and their time |
+//! | `access` | which user may make which request, and when that is checked |
+//! | `tokens` | simple tokens and their expiry |
 //! | [`password`] | how passwords are hashed |
 //! | `row` | the saved form |
 //!
-//! A replicated state machine of its own beside the key-value store. Every request about users and roles
-//! goes through the log in etcd, the reading ones and `AuthStatus` too (`v3_server.go`): so does every
-//! request that [`AuthStore::covers`]. `Authenticate` goes there as an `InternalAuthenticateRequest`.
+//! A replicated state machine next to the key-value store. In etcd every request about users and roles goes
+//! through the log, including reads and `AuthStatus` (`v3_server.go`): so does every request that
+//! [`AuthStore::covers`]. `Authenticate` goes there as an `InternalAuthenticateRequest`.
 //!
-//! Two parts are not replicated: tokens, which every member assigns when it applies a login but lets run
-//! out by its own clock, and which a restart forgets; and the cache of permissions, which follows from
-//! users and roles.
+//! Two parts are not replicated: tokens, which every member assigns when it applies a login but expires by
+//! its own clock, and which a restart forgets; and the cache of permissions, which follows from users and
+//! roles.
 //!
-//! Not here: TLS common names as users, JSON web tokens, the store's revision (users and roles have one
-//! of their own).
+//! Not here: TLS common names as users, JSON web tokens, the store's revision (users and roles have their
+//! own).
 //!
-//! Invariants: the revision grows by one with every change of users and roles and when users are told
-//! apart no longer; where they are told apart there is a user `root` with the role `root`.
+//! Invariants: the revision grows by one with every change of users and roles and when authentication is
+//! disabled; while authentication is enabled there is a user `root` with the role `root`.
 
 mod access;
 pub mod password;
@@ -56,41 +56,41 @@ use tokens::Tokens;
 pub use access::AuthInfo;
 pub use tokens::token_index;
 
-/// The user who must exist, and the role that may do everything.
+/// The user that must exist, and the role that may do everything.
 const ROOT: &str = "root";
 
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct User {
-    /// Hashed; empty matches nothing.
+    /// Hashed; an empty one matches no password.
     password: Bytes,
-    /// Known by other means than a password.
+    /// Authenticated by other means than a password.
     no_password: bool,
     roles: BTreeSet<String>,
 }
 
-/// What is replicated.
+/// The replicated part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct State {
     enabled: bool,
     revision: u64,
     users: BTreeMap<String, User>,
-    /// The permissions of each, ordered by key.
+    /// The permissions of each role, ordered by key.
     roles: BTreeMap<String, Vec<Permission>>,
 }
 
-/// Users and roles, and what follows from them. Two are equal if what is replicated of them is.
+/// Users and roles, and what follows from them. Two are equal if their replicated parts are.
 #[derive(Clone, Debug)]
 pub struct AuthStore {
     flaws: Flaws,
     hashing: Arc<dyn PasswordHash>,
     state: State,
-    /// Of what is replicated.
+    /// Hash of the replicated part.
     hash: u64,
-    /// What each user may do with which keys.
+    /// Each user's permissions on keys.
     cache: BTreeMap<String, Permissions>,
     tokens: Tokens,
-    /// The revision this value began with.
+    /// The revision this store was loaded with.
     loaded_revision: u64,
     probes: Probes,
 }
@@ -125,19 +125,19 @@ impl AuthStore {
         store
     }
 
-    /// Hashes passwords in another way. All members must do it alike.
+    /// Uses another password hash. All members must use the same.
     pub fn with_hashing(mut self, hashing: Arc<dyn PasswordHash>) -> AuthStore {
         self.hashing = hashing;
         self
     }
 
-    /// Brings what is derived up to date.
+    /// Updates what is derived.
     fn changed(&mut self) {
         self.cache = self.state.permissions();
         self.hash = xxh3_64(&row::encode(&self.state, self.state.revision));
     }
 
-    /// Whether a request is about users and roles: it goes through the log and is carried out by
+    /// Whether a request is about users and roles: such a request goes through the log and is carried out by
     /// [`AuthStore::apply`].
     pub fn covers(&self, request: &Request) -> bool {
         use Request::*;
@@ -162,8 +162,8 @@ impl AuthStore {
         )
     }
 
-    /// What is to go into the log for a request: one that brings a password carries its hash instead.
-    /// `random` is the salt, a fresh one each time. All other requests stay as they are.
+    /// The request as it goes into the log: a password is replaced by its hash. `random` is the salt, fresh
+    /// for each call. Other requests stay as they are.
     pub fn seal(&self, mut request: Request, random: u64) -> Request {
         match &mut request {
             Request::UserAdd(add) => {
@@ -182,14 +182,14 @@ impl AuthStore {
         request
     }
 
-    /// Carries out a committed request that [`AuthStore::covers`], for a user who may ask for it
-    /// ([`AuthStore::permit`]). The header is the server's to fill in. An error changes nothing.
+    /// Carries out a committed request that [`AuthStore::covers`], for a user who is permitted to make it
+    /// ([`AuthStore::permit`]). The server fills in the header. An error changes nothing.
     ///
     /// # Errors
     /// As etcd's `server/auth/store.go`.
     ///
     /// # Panics
-    /// If the request is another one, or brings a password that was not hashed.
+    /// If the request is not covered, or carries an unhashed password.
     pub fn apply(&mut self, request: &Request) -> Result<Response, Error> {
         let state = &mut self.state;
         match request {
@@ -203,7 +203,7 @@ impl AuthStore {
             }
             Request::AuthEnable(_) => {
                 state.enable()?;
-                // No new revision: nobody's permissions change.
+                // No new revision: no user's permissions change.
                 self.changed();
                 self.probes.reached(Probe::AuthEnabled);
                 return Ok(AuthEnableResponse::default().into());
@@ -242,7 +242,7 @@ impl AuthStore {
             Request::RoleRevokePermission(request) => {
                 (state.role_revoke_permission(request)?, AuthRoleRevokePermissionResponse::default().into())
             }
-            other => panic!("{} is not about users and roles: who sent it here?", other.rpc_name()),
+            other => panic!("{} is not about users and roles: was it routed wrongly?", other.rpc_name()),
         };
         if changes {
             self.state.revision += 1;
@@ -253,13 +253,13 @@ impl AuthStore {
 
     // ---- logins -----------------------------------------------------------------------------------
 
-    /// Whether a password is right, and the revision at which it was looked at. To be asked after a
-    /// linearizable read was confirmed. If that revision has passed by the time the login is applied,
-    /// etcd begins anew (`v3_server.go`, `Authenticate`).
+    /// Whether a password is right, and the revision at which it was checked. Call this after a linearizable
+    /// read was confirmed. If the revision has changed by the time the login is applied, etcd starts again
+    /// (`v3_server.go`, `Authenticate`).
     ///
     /// # Errors
-    /// `AuthNotEnabled`; `AuthFailed`, also for a user without a password, to whom etcd answers with an
-    /// internal text in no map of its errors.
+    /// `AuthNotEnabled`; `AuthFailed`, also for a user without a password, for which etcd returns an internal
+    /// text that is in none of its error maps.
     pub fn check_password(&self, name: &str, password: &str) -> Result<u64, Error> {
         if !self.state.enabled {
             return Err(Error::AuthNotEnabled);
@@ -272,13 +272,13 @@ impl AuthStore {
         }
     }
 
-    /// The random part of a new token, from sixty-four random bits.
+    /// The random part of a new token, from 64 random bits.
     pub fn fresh_token(&self, random: u64) -> String {
         tokens::random_part(random)
     }
 
-    /// Carries out a committed login: this member knows the token from now on. `index` is the entry's,
-    /// `now` this member's clock.
+    /// Carries out a committed login: from now on this member knows the token. `index` is the entry's, `now`
+    /// this member's clock.
     ///
     /// # Errors
     /// `AuthNotEnabled`, `AuthFailed`.
@@ -302,8 +302,8 @@ impl AuthStore {
         }
     }
 
-    /// Who sends `token`; `None` without a token, and while users are not told apart. Using a token
-    /// lets it live on. `now` is this member's clock.
+    /// The user of `token`; `None` without a token, and while authentication is disabled. Using a token
+    /// extends it. `now` is this member's clock.
     ///
     /// # Errors
     /// `InvalidAuthToken`. A token whose [`token_index`] this member has not applied yet may still become
@@ -325,24 +325,24 @@ impl AuthStore {
 
     // ---- saving -----------------------------------------------------------------------------------
 
-    /// Whether users are told apart.
+    /// Whether authentication is enabled.
     pub fn is_enabled(&self) -> bool {
         self.state.enabled
     }
 
-    /// The revision of users and roles.
+    /// The auth revision: that of users and roles.
     pub fn revision(&self) -> u64 {
         self.state.revision
     }
 
-    /// A digest of what is replicated: equal on all members that have applied the same.
+    /// A digest of the replicated part: equal on all members that have applied the same entries.
     pub fn hash(&self) -> u64 {
         self.hash
     }
 
     /// The saved form.
     pub fn encode(&self) -> Bytes {
-        // M-11651: what a restart finds is the revision of the start before.
+        // M-11651: a restart finds the revision of the previous start.
         let lost = self.flaws.has(Flaw::AuthRevisionNotSaved);
         row::encode(&self.state, if lost { self.loaded_revision } else { self.state.revision }).into()
     }
@@ -350,17 +350,17 @@ impl AuthStore {
     /// Reads the saved form.
     ///
     /// # Errors
-    /// What about the bytes no [`AuthStore::encode`] can have written.
+    /// What is wrong with the bytes, if no [`AuthStore::encode`] can have written them.
     pub fn decode(bytes: Bytes, config: &Config) -> Result<AuthStore, String> {
         Ok(AuthStore::of(row::decode(bytes)?, config))
     }
 
-    /// Takes over what a snapshot from the leader brought. Tokens stay good, except those of users who are
-    /// gone or have another password now; those made meanwhile are not known here.
+    /// Takes over the state in a snapshot from the leader. Tokens stay valid, except those of users who were
+    /// removed or whose password changed; tokens made meanwhile are unknown here.
     pub fn replace(&mut self, snapshot: AuthStore) {
         let before = std::mem::replace(&mut self.state, snapshot.state);
         (self.hash, self.loaded_revision) = (snapshot.hash, snapshot.loaded_revision);
-        // M-14571: permissions are still those of before.
+        // M-14571: the permissions from before the snapshot stay in force.
         if !self.flaws.has(Flaw::AuthCacheNotRefreshed) {
             self.cache = snapshot.cache;
         }
@@ -372,7 +372,7 @@ impl AuthStore {
         }
     }
 
-    /// The probes reached since this was asked last.
+    /// The probes reached since the last call.
     pub fn take_probes(&mut self) -> BTreeSet<Probe> {
         self.probes.take()
     }

@@ -1,4 +1,4 @@
-//! How passwords are hashed, which is done by the member that proposes, never when a request is applied.
+//! Password hashing, done by the member that proposes, never when a request is applied.
 
 use std::fmt;
 
@@ -6,15 +6,15 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// A way to hash passwords.
 pub trait PasswordHash: fmt::Debug + Send + Sync {
-    /// What is to be stored for `password`. `random` is fresh with every call.
+    /// What to store for `password`. `random` is fresh for each call.
     fn hash(&self, password: &str, random: u64) -> String;
 
-    /// Whether `stored` was made of `password`.
+    /// Whether `stored` is a hash of `password`.
     fn matches(&self, password: &str, stored: &[u8]) -> bool;
 }
 
-/// The simulator's: a salted XXH3 in hexadecimal. Quick and the same on every machine, and therefore
-/// **no protection whatever**: a server that anybody depends on needs another one.
+/// The simulator's: a salted XXH3 in hexadecimal. Fast and the same on every machine, and therefore **no
+/// protection at all**: a production server needs another one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Simulated;
 

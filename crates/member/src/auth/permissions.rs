@@ -1,4 +1,4 @@
-//! The ranges of keys that a user may read and write: those of all its roles together, merged
+//! The key ranges that a user may read and write: those of all its roles, merged
 //! (`server/auth/range_perm_cache.go`).
 
 use std::collections::BTreeMap;
@@ -9,34 +9,34 @@ use bytes::Bytes;
 
 use super::{State, User};
 
-/// What is asked for.
+/// The kind of access needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Need {
     Read,
     Write,
 }
 
-/// Keys from the first, included, to the second, excluded; without a second, all from the first on.
+/// Keys from the first, inclusive, to the second, exclusive; without a second, all from the first on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Interval {
     start: Bytes,
     end: Option<Bytes>,
 }
 
-/// What one user may do. Intervals are sorted and do not touch.
+/// One user's permissions. Intervals are sorted and do not touch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Permissions {
     read: Vec<Interval>,
     write: Vec<Interval>,
 }
 
-/// Whether a role may be given these keys: one, a range that is not empty, or all from `key` on.
+/// Whether a role may be granted these keys: a single key, a range that is not empty, or all from `key` on.
 pub(super) fn is_valid_range(key: &[u8], range_end: &[u8]) -> bool {
     !key.is_empty() && (range_end.is_empty() || range_end == [0] || key < range_end)
 }
 
 impl State {
-    /// What every user may do.
+    /// Each user's permissions.
     pub(super) fn permissions(&self) -> BTreeMap<String, Permissions> {
         let of = |user: &User| {
             let roles = user.roles.iter().filter_map(|role| self.roles.get(role)).flatten();
@@ -58,13 +58,13 @@ impl Permissions {
                     read.push(interval());
                     write.push(interval());
                 }
-                Err(_) => {} // etcd stores it, and it permits nothing
+                Err(_) => {} // etcd stores it, but it permits nothing
             }
         }
         Permissions { read: merged(read), write: merged(write) }
     }
 
-    /// Whether all keys of a range, in a request's form, are the user's.
+    /// Whether the user has access to all keys of a range, in the form of a request.
     pub(super) fn allow(&self, need: Need, key: &[u8], range_end: &[u8]) -> bool {
         let mut intervals = match need {
             Need::Read => self.read.iter(),
@@ -88,8 +88,9 @@ impl Interval {
         self.start <= key && self.end.as_ref().is_none_or(|end| key < end)
     }
 
-    /// A range that ends where it begins, or before, holds no key; it is covered where it begins, as by etcd's interval
-    /// tree (`pkg/adt`; it does not find all that end before they begin, which depends on the tree's shape).
+    /// A range whose end is not after its start contains no key; it counts as covered if its start is, as in
+    /// etcd's interval tree (`pkg/adt`; that misses some ranges whose end is before their start, depending on
+    /// the tree's shape).
     fn covers(&self, key: &[u8], range_end: &[u8]) -> bool {
         match range_end {
             [] => self.contains(key),
@@ -103,14 +104,14 @@ impl Interval {
     }
 }
 
-/// The same keys in as few intervals as there can be.
+/// The same keys in as few intervals as possible.
 fn merged(mut intervals: Vec<Interval>) -> Vec<Interval> {
     intervals.sort_unstable_by(|a, b| a.start.cmp(&b.start));
     let mut merged: Vec<Interval> = Vec::new();
     for next in intervals {
         match merged.last_mut() {
             Some(last) if last.end.as_ref().is_none_or(|end| next.start <= end) => {
-                // Without an end it has all keys already.
+                // An interval without an end already has all keys.
                 if let Some(end) = &last.end
                     && next.end.as_ref().is_none_or(|later| later > end)
                 {

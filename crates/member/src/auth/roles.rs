@@ -1,4 +1,4 @@
-//! What requests do to roles, in the order in which etcd finds fault with them (`server/auth/store.go`).
+//! The requests that change and list roles; errors come in etcd's order (`server/auth/store.go`).
 
 use api::Error;
 use api::authpb::Permission;
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::permissions::is_valid_range;
 use super::{ROOT, State};
 
-/// Each change says whether it made one: then there is a new revision.
+/// Each method returns whether it changed anything; if so, there is a new revision.
 impl State {
     pub(super) fn role_add(&mut self, request: &AuthRoleAddRequest) -> Result<bool, Error> {
         if request.name.is_empty() {
@@ -45,7 +45,7 @@ impl State {
             return Err(Error::InvalidAuthManagement);
         }
         let permissions = self.roles.get_mut(&request.name).ok_or(Error::RoleNotFound)?;
-        // Only the first with this key is taken for the same: behind it, a range may stand twice.
+        // Only the first with this key is checked for equality: after it, a range may occur twice.
         let first = permissions.partition_point(|other| other.key < permission.key);
         match permissions.get_mut(first) {
             Some(same) if same.key == permission.key && same.range_end == permission.range_end => {

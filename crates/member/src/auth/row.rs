@@ -1,5 +1,5 @@
-//! The saved form of users and roles: one protobuf message, its lists sorted, so that equal states have
-//! equal bytes. Users and roles are etcd's own messages.
+//! The saved form of users and roles: one protobuf message with sorted lists, so that equal states have equal
+//! bytes. Users and roles are etcd's own messages.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ struct Row {
     roles: Vec<authpb::Role>,
 }
 
-/// What is saved, with `revision` for the state's own.
+/// Encodes the state, with `revision` in place of its own.
 pub(super) fn encode(state: &State, revision: u64) -> Vec<u8> {
     let user = |(name, user): (&String, &User)| authpb::User {
         name: Bytes::copy_from_slice(name.as_bytes()),
@@ -47,9 +47,9 @@ pub(super) fn encode(state: &State, revision: u64) -> Vec<u8> {
     row.encode_to_vec()
 }
 
-/// Reads what [`encode`] wrote.
+/// Decodes what [`encode`] wrote.
 pub(super) fn decode(bytes: Bytes) -> Result<State, String> {
-    let row = Row::decode(bytes).map_err(|error| format!("no users and roles: {error}"))?;
+    let row = Row::decode(bytes).map_err(|error| format!("not a list of users and roles: {error}"))?;
     if row.version != VERSION {
         return Err(format!("users and roles in version {}, not {VERSION}", row.version));
     }
@@ -62,12 +62,12 @@ pub(super) fn decode(bytes: Bytes) -> Result<State, String> {
             roles: user.roles.into_iter().collect(),
         };
         if users.insert(name(user.name)?, kept).is_some() {
-            return Err("a user twice".to_string());
+            return Err("a user occurs twice".to_string());
         }
     }
     for role in row.roles {
         if roles.insert(name(role.name)?, role.key_permission).is_some() {
-            return Err("a role twice".to_string());
+            return Err("a role occurs twice".to_string());
         }
     }
     Ok(State { enabled: row.enabled, revision: row.revision, users, roles })

@@ -1,4 +1,4 @@
-//! The rules of users, roles, permissions and tokens, one test each.
+//! The rules for users, roles, permissions and tokens, one test each.
 
 use api::Error::*;
 use api::authpb::UserAddOptions;
@@ -81,7 +81,7 @@ fn disable() -> Request {
     AuthDisableRequest {}.into()
 }
 
-/// As the proposer and then every member treat it.
+/// Handles a request as the proposer and then every member does.
 fn ask(store: &mut AuthStore, request: Request) -> Result<Response, Error> {
     let request = store.seal(request, 17);
     assert!(store.covers(&request), "{request:?}");
@@ -96,7 +96,8 @@ fn after(mut store: AuthStore, requests: impl IntoIterator<Item = Request>) -> A
     store
 }
 
-/// `root`, and `u` who may read and write `a` up to `c`, read `r`, and write `w`; told apart.
+/// Authentication enabled, with `root` and with `u`, who may read and write `a` up to `c`, read `r`, and
+/// write `w`.
 fn two_users(config: &Config) -> AuthStore {
     let users = [user_add("root"), grant("root", "root"), user_add("u"), role_add("some")];
     let permissions = [
@@ -113,8 +114,8 @@ fn info(store: &AuthStore, user: &str) -> AuthInfo {
     AuthInfo { user: user.into(), revision: store.revision() }
 }
 
-/// Lease 1 has keys that `u` may write, 2 one that it may only read, 3 one that is none of its business;
-/// 4 is empty.
+/// Lease 1 has keys that `u` may write, 2 one that it may only read, 3 one that it has no access to; 4 is
+/// empty.
 fn keys(lease: i64) -> Vec<Bytes> {
     let keys = match lease {
         0 => &["a", "b", "w", "r", "x"][..],
@@ -127,7 +128,7 @@ fn keys(lease: i64) -> Vec<Bytes> {
 }
 
 #[test]
-fn what_etcd_finds_fault_with() {
+fn invalid_requests_fail_as_in_etcd() {
     let table = [
         (user_add(""), UserEmpty),
         (user_add("u"), UserAlreadyExists),
@@ -160,7 +161,7 @@ fn what_etcd_finds_fault_with() {
 }
 
 #[test]
-fn users_are_told_apart_only_with_a_root() {
+fn authentication_needs_a_root() {
     let mut store = AuthStore::new(&config());
     assert_eq!(ask(&mut store, enable()), Err(RootUserNotExist));
     ask(&mut store, user_add("root")).unwrap();
@@ -169,7 +170,7 @@ fn users_are_told_apart_only_with_a_root() {
     let revision = store.revision();
     ask(&mut store, enable()).unwrap();
     ask(&mut store, enable()).unwrap();
-    assert!(store.is_enabled() && store.revision() == revision, "that alone is no new revision");
+    assert!(store.is_enabled() && store.revision() == revision, "that alone makes no new revision");
     assert!(store.take_probes().contains(&Probe::AuthEnabled));
 
     ask(&mut store, disable()).unwrap();
@@ -199,7 +200,7 @@ fn each_change_is_one_revision_and_another_hash() {
         disable(),
     ];
     let mut store = two_users(&config());
-    assert_eq!(store.revision(), 9, "1 at first and eight changes");
+    assert_eq!(store.revision(), 9, "1 at the start plus eight changes");
     for change in changes {
         let (revision, hash) = (store.revision(), store.hash());
         ask(&mut store, change.clone()).unwrap();
@@ -214,7 +215,7 @@ fn each_change_is_one_revision_and_another_hash() {
 }
 
 #[test]
-fn what_questions_are_answered_with() {
+fn answers_to_reads() {
     let more = [role_add("a"), role_add("root"), grant("u", "root"), grant("u", "a")];
     let mut store = after(two_users(&config()), more);
     let Ok(Response::UserGet(user)) = ask(&mut store, user_get("u")) else { panic!() };
@@ -242,12 +243,12 @@ fn permissions_of_a_role_are_ordered_by_key_and_replaced_by_range() {
     assert_eq!(perms(&two), [permission(write, "a", "b"), permission(read, "b", "")]);
     let twice = [allow("r", read, "a", "b"), allow("r", read, "a", "c"), allow("r", write, "a", "c")];
     let stored = [permission(read, "a", "b"), permission(read, "a", "c"), permission(write, "a", "c")];
-    assert_eq!(perms(&twice), stored, "only the first of a key is replaced");
+    assert_eq!(perms(&twice), stored, "only the first with a key is replaced");
     assert_eq!(perms(&[&twice[..], &[disallow("r", "a", "c")]].concat()), stored[..1]);
 }
 
 #[test]
-fn a_role_that_goes_is_taken_from_everybody() {
+fn a_deleted_role_is_revoked_from_all_users() {
     let mut store = after(two_users(&config()), [role_delete("some")]);
     let Ok(Response::UserGet(user)) = ask(&mut store, user_get("u")) else { panic!() };
     assert!(user.roles.is_empty());
@@ -282,7 +283,7 @@ fn range_op(key: &'static str) -> RequestOp {
     op(Op::RequestRange(RangeRequest { key: key.into(), ..Default::default() }))
 }
 
-/// What `u` may do when it is applied, and may not.
+/// Requests, with whether `u` may make them when they are applied.
 fn by_keys() -> Vec<(Request, bool)> {
     let nested = |inner: TxnRequest| Request::Txn(success(op(Op::RequestTxn(inner))));
     let failure = |op: RequestOp| Request::Txn(TxnRequest { failure: vec![op], ..Default::default() });
@@ -371,7 +372,7 @@ fn what_is_permitted_when_it_is_applied() {
 fn what_is_let_in() {
     let alarm = |action: AlarmAction| AlarmRequest { action: action as i32, ..Default::default() }.into();
     let ttl = |id, keys| LeaseTimeToLiveRequest { id, keys }.into();
-    // A request, and the answers to nobody and to `u`.
+    // The answers without a user and to `u`, for three kinds of request.
     let (free, needs_user, needs_root) =
         ((Ok(()), Ok(())), (Err(UserEmpty), Ok(())), (Err(UserEmpty), Err(PermissionDenied)));
     let table: [(Request, _); 29] = [
@@ -441,7 +442,7 @@ fn which_ranges_may_be_watched() {
 }
 
 #[test]
-fn a_request_of_before_a_change_is_refused_after_it() {
+fn a_request_from_before_a_change_is_refused_after_it() {
     let mut store = two_users(&config());
     let (root, u) = (info(&store, "root"), info(&store, "u"));
     ask(&mut store, user_add("v")).unwrap();
@@ -450,7 +451,7 @@ fn a_request_of_before_a_change_is_refused_after_it() {
         assert_eq!(store.permit(&root, request, &keys), Err(AuthOldRevision), "{request:?}");
     }
     assert!(store.take_probes().contains(&Probe::AuthOldRevision));
-    // An administrator's requests and leases without keys are not held to it.
+    // An administrator's requests and leases without keys are not checked.
     assert_eq!(store.permit(&root, &user_add("w"), &keys), Ok(()));
     assert_eq!(store.permit(&u, &LeaseRevokeRequest { id: 4 }.into(), &keys), Ok(()));
     assert!(!store.is_current(u.revision) && store.is_current(u.revision + 1) && store.is_current(0));
@@ -468,7 +469,7 @@ fn login(store: &mut AuthStore, name: &str, password: &str, index: u64, now: u64
 fn logins() {
     let mut store = AuthStore::new(&config());
     assert_eq!(login(&mut store, "u", "u's", 1, 0), Err(AuthNotEnabled));
-    assert_eq!(store.who(Some(b"x.1"), 0), Ok(None), "nobody looks at tokens");
+    assert_eq!(store.who(Some(b"x.1"), 0), Ok(None), "tokens are not checked");
     store = two_users(&config());
     for (name, password) in [("u", "wrong"), ("u", ""), ("nobody", "")] {
         assert_eq!(login(&mut store, name, password, 1, 0), Err(AuthFailed), "{name} {password:?}");
@@ -509,7 +510,7 @@ fn passwords_go_into_the_log_hashed() {
     assert_eq!(store.check_password("u", "u's"), Err(AuthFailed));
     assert_eq!(store.check_password("u", "new"), Ok(store.revision()));
     store = after(store, [change_password("u", "")]);
-    assert_eq!(store.check_password("u", ""), Err(AuthFailed), "no password is none that matches");
+    assert_eq!(store.check_password("u", ""), Err(AuthFailed), "no password matches an empty one");
 }
 
 #[test]
@@ -535,7 +536,7 @@ fn what_ends_a_token() {
     let mut store = two_users(&config);
     let token = login(&mut store, "u", "u's", 5, 0).unwrap();
     assert!(store.who(Some(token.as_bytes()), 10 * SECOND).is_ok());
-    assert!(store.who(Some(token.as_bytes()), 20 * SECOND).is_ok(), "it lived on by its use");
+    assert!(store.who(Some(token.as_bytes()), 20 * SECOND).is_ok(), "its use extended it");
     assert!(store.take_probes().is_disjoint(&[Probe::AuthTokenExpired].into()));
     assert_eq!(store.who(Some(token.as_bytes()), 31 * SECOND), Err(InvalidAuthToken));
     assert!(store.take_probes().contains(&Probe::AuthTokenExpired));
@@ -565,13 +566,13 @@ fn a_snapshot_brings_users_roles_and_permissions() {
     assert_eq!((&behind, behind.hash()), (&ahead, ahead.hash()));
     assert_eq!(behind.permit(&info(&behind, "u"), &range("x", ""), &keys), Ok(()));
     assert!(behind.who(Some(of_root.as_bytes()), 0).is_ok());
-    assert_eq!(behind.who(Some(of_u.as_bytes()), 0), Err(InvalidAuthToken), "its password is another one");
+    assert_eq!(behind.who(Some(of_u.as_bytes()), 0), Err(InvalidAuthToken), "its password has changed");
     assert_eq!(behind.take_probes(), [Probe::AuthChangedBySnapshot].into());
 
     let disabled = after(ahead, [disable()]);
     behind.replace(AuthStore::decode(disabled.encode(), &config()).unwrap());
     behind = after(behind, [enable()]);
-    assert_eq!(behind.who(Some(of_root.as_bytes()), 0), Err(InvalidAuthToken), "all ended in between");
+    assert_eq!(behind.who(Some(of_root.as_bytes()), 0), Err(InvalidAuthToken), "all tokens ended in between");
 }
 
 #[test]

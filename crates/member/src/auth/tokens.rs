@@ -1,8 +1,8 @@
-//! Simple tokens (`server/auth/simple_token.go`): random letters, a dot, and the index of the log entry
-//! that made the token.
+//! Simple tokens (`server/auth/simple_token.go`): random letters, a dot, and the index of the log entry that
+//! created the token.
 //!
-//! Every member knows all of them, but lets them run out by its own clock and its own use: they are no
-//! part of what is replicated.
+//! Every member knows all tokens, but expires them by its own clock and its own use: they are not replicated
+//! state.
 
 use std::collections::BTreeMap;
 
@@ -13,16 +13,16 @@ const LETTERS: &[u8; 52] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY
 /// Length of the random part, in letters (`defaultSimpleTokenLength`).
 const LENGTH: u64 = 16;
 
-/// Tokens that ran out are looked for once in this time, in nanoseconds (`simpleTokenTTLResolution`).
+/// Interval of the check for expired tokens, in nanoseconds (`simpleTokenTTLResolution`).
 const RESOLUTION: u64 = 1_000_000_000;
 
-/// How long a token lives where the settings say 0, in nanoseconds (`simpleTokenTTLDefault`).
+/// Lifetime of a token if the setting is 0, in nanoseconds (`simpleTokenTTLDefault`).
 const TTL_DEFAULT: u64 = 300_000_000_000;
 
 #[derive(Clone, Debug)]
 struct Token {
     user: String,
-    /// When it runs out, on the member's clock.
+    /// When it expires, on the member's clock.
     ends: u64,
 }
 
@@ -38,10 +38,10 @@ pub(super) fn random_part(random: u64) -> String {
     (0..LENGTH).map(|nth| char::from(*Draw(random).then(nth).pick(LETTERS))).collect()
 }
 
-/// Index of the log entry that made a token; `None` for what is no token.
+/// Index of the log entry that created the token; `None` if this is not a token.
 pub fn token_index(token: &[u8]) -> Option<u64> {
     let (_, index) = str::from_utf8(token).ok()?.split_once('.')?;
-    // Not parse alone, which takes a sign.
+    // `parse` alone would accept a sign.
     index.bytes().all(|byte| byte.is_ascii_digit()).then(|| index.parse().ok()).flatten()
 }
 
@@ -55,15 +55,15 @@ impl Tokens {
         self.all.insert(token.to_string(), token_of_user);
     }
 
-    /// The user of a token, which lives on from `now`.
+    /// The user of a token, which is extended from `now`.
     pub(super) fn renew(&mut self, token: &[u8], now: u64) -> Option<String> {
         let token = self.all.get_mut(str::from_utf8(token).ok()?)?;
         token.ends = now.saturating_add(self.ttl);
         Some(token.user.clone())
     }
 
-    /// Takes away what had run out at the last full second of the member's clock: until then a token
-    /// is good, and may be renewed. Whether any had.
+    /// Removes the tokens that had expired at the last full second of the member's clock: until then a token
+    /// is valid and may be renewed. Returns whether there were any.
     pub(super) fn sweep(&mut self, now: u64) -> bool {
         let looked = now / RESOLUTION * RESOLUTION;
         let before = self.all.len();
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_lives_by_use_and_goes_at_a_full_second() {
+    fn use_extends_a_token_and_it_expires_at_a_full_second() {
         const MS: u64 = 1_000_000;
         let mut tokens = Tokens::new(10_000 * MS);
         tokens.assign("t.1", "u", 500 * MS);
@@ -116,7 +116,7 @@ mod tests {
         };
         let user = || Some("u".to_string());
         assert_eq!(at(10_400), (false, user()));
-        assert_eq!(at(20_999), (false, user()), "over since 20.4 s, but nobody has looked");
+        assert_eq!(at(20_999), (false, user()), "expired at 20.4 s, but not yet checked");
         assert_eq!(at(31_000), (true, None));
     }
 

@@ -1,4 +1,4 @@
-//! What requests do to users, in the order in which etcd finds fault with them (`server/auth/store.go`).
+//! The requests that change and list users; errors come in etcd's order (`server/auth/store.go`).
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use api::etcdserverpb::{
 
 use super::{ROOT, State, User};
 
-/// Each change says whether it made one: then there is a new revision.
+/// Each method returns whether it changed anything; if so, there is a new revision.
 impl State {
     pub(super) fn enable(&mut self) -> Result<(), Error> {
         if !self.enabled {
@@ -25,7 +25,7 @@ impl State {
 
     pub(super) fn user_add(&mut self, request: &AuthUserAddRequest) -> Result<bool, Error> {
         let AuthUserAddRequest { name, password, options, hashed_password } = request;
-        assert!(password.is_empty(), "user {name:?} comes with a plain password: the proposer hashes it");
+        assert!(password.is_empty(), "user {name:?} comes with a plain password: the proposer must hash it");
         if name.is_empty() {
             return Err(Error::UserEmpty);
         }
@@ -52,7 +52,7 @@ impl State {
         request: &AuthUserChangePasswordRequest,
     ) -> Result<bool, Error> {
         let AuthUserChangePasswordRequest { name, password, hashed_password } = request;
-        assert!(password.is_empty(), "user {name:?} gets a plain password: the proposer hashes it");
+        assert!(password.is_empty(), "user {name:?} gets a plain password: the proposer must hash it");
         let user = self.users.get_mut(name).ok_or(Error::UserNotFound)?;
         if !user.no_password {
             user.password = hashed_password.clone().into();
@@ -62,7 +62,7 @@ impl State {
 
     pub(super) fn user_grant_role(&mut self, request: &AuthUserGrantRoleRequest) -> Result<bool, Error> {
         let user = self.users.get_mut(&request.user).ok_or(Error::UserNotFound)?;
-        // The role `root` need not exist to be had.
+        // The role `root` can be granted even if it does not exist.
         if request.role != ROOT && !self.roles.contains_key(&request.role) {
             return Err(Error::RoleNotFound);
         }

@@ -18,12 +18,12 @@ pub(super) struct File(Arc<Mutex<State>>);
 struct State {
     disk: Arc<dyn Disk>,
     path: Path,
-    /// Writes since the last sync, by offset, none of which overlap. redb writes in the order of its
-    /// hash tables, which is another one on another processor; the disk is to see them sorted.
+    /// Writes since the last sync, by offset, without overlaps. redb writes in the order of its hash tables,
+    /// which differs between processors; the disk must see the writes sorted.
     pending: BTreeMap<u64, Bytes>,
-    /// The first error. redb tells of later ones only that there was one.
+    /// The first error. redb reports later ones only as having happened.
     error: Option<DiskError>,
-    /// Nothing is read or written any more.
+    /// Whether reads and writes are refused.
     stopped: bool,
 }
 
@@ -45,13 +45,13 @@ impl File {
         (state.disk.clone(), state.path.clone())
     }
 
-    /// The disk it is on, and its name.
-    pub(super) fn place(&self) -> (Arc<dyn Disk>, Path) {
+    /// The file's disk and its name.
+    pub(super) fn location(&self) -> (Arc<dyn Disk>, Path) {
         let state = self.state();
         (state.disk.clone(), state.path.clone())
     }
 
-    /// Gives the file another name, durably. It stays open, as files do.
+    /// Renames the file durably. It stays open.
     pub(super) fn rename(&self, to: Path) -> Result<(), DiskError> {
         let mut state = self.state();
         let from = std::mem::replace(&mut state.path, to.clone());
@@ -59,7 +59,7 @@ impl File {
         state.disk.perform(&DiskOp::SyncDir { path: DIR.into() })
     }
 
-    /// What redb's error means: the disk's own error where there was one, damage otherwise.
+    /// What redb's error means: the disk's own error if there was one, otherwise damage.
     pub(super) fn result<T>(
         &self,
         doing: &'static str,
@@ -69,7 +69,7 @@ impl File {
             let of_the_disk = self.state().error.clone();
             match of_the_disk {
                 Some(DiskError { kind: DiskErrorKind::PastEnd, .. }) => {
-                    self.damaged(doing, "it is shorter than its content says".into())
+                    self.damaged(doing, "it is shorter than its content requires".into())
                 }
                 Some(error) => BackendError::Disk { doing, error },
                 None => self.damaged(doing, error.to_string()),
@@ -105,7 +105,7 @@ impl State {
         Ok(())
     }
 
-    /// Writes what is pending if some of it lies in this range.
+    /// Writes what is pending if some of it overlaps this range.
     fn make_way(&mut self, offset: u64, length: usize) -> Result<(), DiskError> {
         let end = offset + length as u64;
         match self.pending.range(..end).next_back() {
@@ -143,7 +143,7 @@ impl StorageBackend for File {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.run(|state| {
-            // The same page again is the rule, and needs no write of its own.
+            // Writing the same page again is the common case and needs no separate write.
             if state.pending.get(&offset).is_none_or(|old| old.len() != data.len()) {
                 state.make_way(offset, data.len())?;
             }

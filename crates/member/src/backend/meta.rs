@@ -1,4 +1,4 @@
-//! What a commit says about its rows.
+//! The metadata that each commit writes with its rows.
 //!
 //! The row, version 2: version (1), consistent index (8), term (8), scheduled compaction (8), finished
 //! compaction (8), number of rows (8), their sum (8), bytes of the file in use (8) and in all (8), length
@@ -11,23 +11,23 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 const VERSION: u8 = 2;
 const FIXED: usize = 69;
-/// What a row costs in the file beside its key and value: a guess at what bbolt's pages add.
+/// What a row costs in the file besides its key and value: an estimate of what bbolt's pages add.
 const ROW_OVERHEAD: u64 = 32;
 
-/// How far the rows of a commit go. etcd keeps the same in its buckets `meta` and `cluster`.
+/// The state that the rows of a commit represent. etcd keeps the same in its buckets `meta` and `cluster`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Meta {
-    /// Every entry up to this one is in the rows, and no later one.
+    /// The rows include every entry up to this one, and no later one.
     pub consistent_index: u64,
     /// Term of that entry.
     pub term: u64,
     /// The configuration after that entry, as raft's protobuf.
     pub conf_state: Bytes,
-    /// Everything replicated beside the rows: membership, alarms, users and roles. The owner's own form.
+    /// All other replicated state: membership, alarms, users and roles. In the owner's own format.
     pub state: Bytes,
-    /// Revision of the last compaction that was asked for; 0 for none.
+    /// Revision of the last requested compaction; 0 if there was none.
     pub scheduled_compact: i64,
-    /// Revision of the last compaction whose scrub was finished; 0 for none.
+    /// Revision of the last compaction with a finished scrub; 0 if there was none.
     pub finished_compact: i64,
 }
 
@@ -71,13 +71,13 @@ impl Meta {
     }
 }
 
-/// The size of the database in bytes, as bbolt would have it: what rows leave behind is used again but
-/// never given back, until a defragmentation.
+/// The size of the database in bytes, as in bbolt: the space of removed rows is reused but not returned until
+/// a defragmentation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Size {
-    /// What the rows take.
+    /// Bytes used by rows.
     pub in_use: u64,
-    /// What the file takes.
+    /// Bytes of the file.
     pub total: u64,
 }
 
@@ -96,8 +96,8 @@ fn row_bytes(key: &[u8], value: &[u8]) -> u64 {
     (key.len() + value.len()) as u64 + ROW_OVERHEAD
 }
 
-/// A checksum of a set of rows: it does not depend on their order, so that a commit can bring it up to
-/// date by the rows it touches.
+/// A checksum of a set of rows. It does not depend on their order, so a commit can update it from the rows it
+/// changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sum {
     rows: u64,

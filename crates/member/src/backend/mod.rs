@@ -1,33 +1,32 @@
-//! The backend: the store's rows on disk, in one redb database, together with how far they go.
+//! The backend: the store's rows on disk, in one redb database, together with the state they represent.
 //!
-//! It is etcd's bbolt (`server/storage/backend`): committed in batches, apart from the log, and brought
-//! up to date after a restart by replaying the log from the consistent index.
+//! It stands for etcd's bbolt (`server/storage/backend`): committed in batches, independently of the log, and
+//! brought up to date after a restart by replaying the log from the consistent index.
 //!
 //! # How it is used
 //!
-//! - One transaction a commit, with rows and [`Meta`] together: the consistent index never speaks for
-//!   other rows than those beside it (etcd issue 13766).
+//! - One transaction per commit, with rows and [`Meta`] together: the consistent index always matches the
+//!   rows stored with it (etcd issue 13766).
 //! - redb commits in two phases, as bbolt does: pages and the new root, sync, the byte that makes it the
-//!   root, sync. It costs one more sync than redb's default and buys that a root is never taken for the
-//!   half of an unfinished commit: with one phase, a page that rots in the newest commit makes redb go
-//!   back to the commit before without a word.
-//! - Every start checks every page and every row. The file is never closed, therefore: a process that
-//!   ends well finds no more trust than one that was killed. Dropping a [`Backend`] does nothing to the
-//!   disk.
-//! - The cache is large enough to keep every page, so that no page is read again after it was checked:
-//!   redb hands out what is on a page that rots under it, or panics over it.
+//!   root, sync. This costs one more sync than redb's default and ensures that a root is never mistaken for
+//!   part of an unfinished commit: with one phase, a page that rots in the newest commit makes redb silently
+//!   go back to the commit before.
+//! - Every start checks every page and every row. So the file is never closed: a process that exits cleanly
+//!   gets no more trust than one that was killed. Dropping a [`Backend`] does nothing to the disk.
+//! - The cache is large enough to hold every page, so that no page is read again after it was checked: if a
+//!   page rots later, redb returns its content or panics.
 //!
 //! # Layout
 //!
-//! Table `rows`: key to value, bytes as the caller has them. Table `meta`: one row, see `meta.rs`; it
-//! holds a sum over all rows besides, which is checked at every start against the rows.
+//! Table `rows`: key to value, bytes as the caller passes them. Table `meta`: one row, see `meta.rs`; it also
+//! holds a sum over all rows, which every start checks against the rows.
 //!
-//! # What it cannot tell
+//! # What it cannot detect
 //!
-//! redb protects the byte that says which of two roots is the newer one by nothing. A lost write or a
-//! flip of it leaves the commit before, whole and in order; never an older one. The log covers that as
-//! long as it reaches back to that commit's consistent index: the member must look whether it does,
-//! and refuse to start where it does not.
+//! redb does not protect the byte that says which of two roots is the newer one. A lost write or a bit flip
+//! there yields the previous commit, complete and consistent; never an older one. The log makes up for that
+//! as long as it reaches back to that commit's consistent index: the member must check whether it does, and
+//! refuse to start if not.
 
 mod file;
 mod meta;
@@ -48,26 +47,26 @@ pub const DIR: &str = "db";
 
 const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
 const META: TableDefinition<'_, (), &[u8]> = TableDefinition::new("meta");
-/// More than any simulated store needs; redb takes what its pages take, up to this.
+/// More than any simulated store needs; redb uses what its pages need, up to this.
 const CACHE_BYTES: usize = 1 << 30;
 
-/// Why the backend cannot go on. It is of no use afterwards.
+/// Why the backend cannot continue. It is unusable afterwards.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BackendError {
     /// The disk failed.
     #[error("the backend's disk failed while it {doing}: {error}")]
     Disk {
-        /// What the backend did.
+        /// What the backend was doing.
         doing: &'static str,
         /// How the disk failed.
         error: DiskError,
     },
-    /// What was durable is not there as it was written.
-    #[error("{path} is damaged, seen while the backend {doing}: {what}")]
+    /// Durable content is not as it was written.
+    #[error("{path} is damaged, found while the backend {doing}: {what}")]
     Damaged {
         /// The file.
         path: Path,
-        /// What the backend did.
+        /// What the backend was doing.
         doing: &'static str,
         /// What is wrong.
         what: String,
@@ -77,14 +76,14 @@ pub enum BackendError {
 /// A key and its value.
 pub type Row = (Bytes, Bytes);
 
-/// What one commit writes. A key stands once in it.
+/// What one commit writes. Each key occurs once.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
     /// Rows to insert or replace.
     pub puts: &'a [Row],
-    /// Keys to remove; those that are not there do no harm.
+    /// Keys to remove; missing ones are ignored.
     pub deletes: &'a [Bytes],
-    /// How far the rows go, from this commit on.
+    /// The state that the rows represent after this commit.
     pub meta: &'a Meta,
 }
 
@@ -93,18 +92,18 @@ pub struct Batch<'a> {
 pub struct Loaded {
     /// Every row, by key.
     pub rows: Vec<Row>,
-    /// How far they go.
+    /// The state they represent.
     pub meta: Meta,
-    /// There was no file; it has been made.
+    /// Whether the file did not exist and was created.
     pub created: bool,
 }
 
-/// In which order a flawed commit makes its two halves durable.
+/// The order in which a flawed commit makes its two halves durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Split {
-    /// Rows first: after a crash between, entries are applied twice (R19).
+    /// Rows first: after a crash in between, entries are applied twice (R19).
     RowsFirst,
-    /// Consistent index first: after a crash between, entries are skipped (M-13766).
+    /// Consistent index first: after a crash in between, entries are skipped (M-13766).
     IndexFirst,
 }
 
@@ -119,7 +118,7 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// Opens `db/{name}`, and makes it where it is missing.
+    /// Opens `db/{name}`, or creates it if it does not exist.
     ///
     /// # Errors
     /// The disk's; a file that is not as it was written.
@@ -137,9 +136,9 @@ impl Backend {
             let backend = Backend::create(disk, path, &[], &Meta::default())?;
             return Ok((backend, Loaded { created: true, ..Loaded::default() }));
         }
-        // A process that was killed may have left its name in the cache only.
+        // A process that was killed may have left the file's name only in the cache.
         disk.perform(&DiskOp::SyncDir { path: DIR.into() }).map_err(failed)?;
-        // redb would make a new database of an empty file.
+        // redb would turn an empty file into a new database.
         if disk.len(&path).map_err(failed)? == 0 {
             return Err(BackendError::Damaged { path, doing, what: "it is empty".into() });
         }
@@ -147,11 +146,10 @@ impl Backend {
         let database = file.result("opened its database", database(&file))?;
         let loaded = file.result("read its rows", load(&database))?;
         let sum = Sum::of(&loaded.0);
-        let (meta, wanted, size) = Meta::decode(&loaded.1).ok_or_else(|| {
-            file.damaged("read its rows", "the row that says how far they go is not readable".into())
-        })?;
+        let (meta, wanted, size) = Meta::decode(&loaded.1)
+            .ok_or_else(|| file.damaged("read its rows", "the metadata row is not readable".into()))?;
         if sum != wanted {
-            let what = format!("its rows add up to {sum}, the last commit said {wanted}");
+            let what = format!("its rows add up to {sum}, but the last commit recorded {wanted}");
             return Err(file.damaged("checked its rows", what));
         }
         let backend = Backend { database, file, meta: meta.clone(), sum, size };
@@ -161,7 +159,7 @@ impl Backend {
     /// Commits a batch. It is durable when this returns.
     ///
     /// # Errors
-    /// The disk's. The commit may then be there or not after a restart, but never in part.
+    /// The disk's. After a restart the commit may or may not be there, but never in part.
     pub fn commit(&mut self, batch: Batch<'_>) -> Result<(), BackendError> {
         let (mut sum, mut size) = (self.sum, self.size);
         self.file.result("committed", write(&self.database, batch, &mut sum, &mut size))?;
@@ -170,7 +168,7 @@ impl Backend {
         Ok(())
     }
 
-    /// The commit of flaws R19 and M-13766: rows and consistent index in a transaction each.
+    /// The commit of flaws R19 and M-13766: rows and consistent index in separate transactions.
     ///
     /// # Errors
     /// As [`Backend::commit`].
@@ -191,7 +189,7 @@ impl Backend {
         }
     }
 
-    /// The first half of a flawed commit: rows without the consistent index that belongs to them (M-14685).
+    /// The first half of a flawed commit: rows without their consistent index (M-14685).
     ///
     /// # Errors
     /// As [`Backend::commit`].
@@ -200,18 +198,18 @@ impl Backend {
         self.commit(Batch { meta: &Meta { consistent_index, term, ..batch.meta.clone() }, ..batch })
     }
 
-    /// The first half of a defragmentation: copies what is committed into a new file beside this one,
-    /// durably. Nothing may be committed until the copy has taken this one's place.
+    /// The first half of a defragmentation: copies what is committed into a new file next to this one,
+    /// durably. Nothing may be committed until the copy has replaced this one.
     ///
     /// # Errors
     /// The disk's.
     pub fn copy(&mut self) -> Result<Backend, BackendError> {
         let (rows, _) = self.file.result("read its rows", load(&self.database))?;
-        let (disk, path) = self.file.place();
+        let (disk, path) = self.file.location();
         Backend::create_at(disk, copy_of(&path), &rows, &self.meta)
     }
 
-    /// The second half: the copy takes this one's place. A crash leaves the one or the other.
+    /// The second half: the copy replaces this one. A crash leaves one or the other.
     ///
     /// # Errors
     /// The disk's.
@@ -219,18 +217,18 @@ impl Backend {
         let (_, path) = self.file.stop();
         copy.file
             .rename(path)
-            .map_err(|error| BackendError::Disk { doing: "put its copy in its place", error })?;
+            .map_err(|error| BackendError::Disk { doing: "replaced its file by the copy", error })?;
         *self = copy;
         Ok(())
     }
 
-    /// How large the database is, as of the last commit.
+    /// The size of the database as of the last commit.
     pub fn size(&self) -> Size {
         self.size
     }
 
-    /// Replaces everything by the rows of a received snapshot: writes them to a new file, syncs it,
-    /// renames it over the old one and syncs the directory. A crash leaves the one or the other.
+    /// Replaces everything with the rows of a received snapshot: writes them to a new file, syncs it, renames
+    /// it over the old one and syncs the directory. A crash leaves one or the other.
     ///
     /// # Errors
     /// The disk's.
@@ -240,7 +238,7 @@ impl Backend {
         Ok(())
     }
 
-    /// What was committed last.
+    /// The metadata of the last commit.
     pub fn meta(&self) -> &Meta {
         &self.meta
     }
@@ -287,14 +285,14 @@ fn temporary(path: &Path) -> Path {
     format!("{path}.tmp").into()
 }
 
-/// Where a defragmentation puts its copy.
+/// Path of a defragmentation's copy.
 fn copy_of(path: &Path) -> Path {
     format!("{path}.defrag").into()
 }
 
 fn database(file: &File) -> Result<Database, redb::Error> {
     let mut builder = Database::builder();
-    // Without it redb follows the root of a two-phase commit before it has checked a page, and panics.
+    // Without it, redb follows the root of a two-phase commit before it has checked a page, and panics.
     builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
     Ok(builder.create_with_backend(file.clone())?)
 }

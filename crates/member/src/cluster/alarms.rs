@@ -1,8 +1,8 @@
-//! Alarms: which are on, how they are raised and disarmed, what they refuse, and what requests cost
-//! against the quota that raises one of them (`v3alarm/alarms.go`, `apply/capped.go`, `apply/corrupt.go`,
+//! Alarms: which are active, how they are raised and disarmed, what they refuse, and the cost of requests
+//! against the quota behind one of them (`v3alarm/alarms.go`, `apply/capped.go`, `apply/corrupt.go`,
 //! `storage/quota.go`).
 //!
-//! Not here: who notices that space runs out or that members disagree.
+//! Not here: detecting that space runs out or that members disagree.
 
 use std::collections::BTreeSet;
 
@@ -14,16 +14,16 @@ use record::Probe;
 
 use super::Cluster;
 
-/// What the metadata of a key count for, in bytes (`quota.go`, `kvOverhead`).
+/// The cost of a key's metadata, in bytes (`quota.go`, `kvOverhead`).
 const KEY_OVERHEAD: u64 = 256;
 
-/// What a lease counts for, in bytes (`quota.go`, `leaseOverhead`).
+/// The cost of a lease, in bytes (`quota.go`, `leaseOverhead`).
 const LEASE_OVERHEAD: u64 = 64;
 
-/// The alarms that are on.
+/// The active alarms.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Alarms(
-    /// Type and member. The type is a number because etcd stores any that a client names.
+    /// Type and member id. The type is a number because etcd stores any that a client sends.
     BTreeSet<(i32, u64)>,
 );
 
@@ -38,11 +38,11 @@ impl Alarms {
 }
 
 impl Cluster {
-    /// Carries out a request about alarms. The header is the server's to fill in.
+    /// Carries out an alarm request. The server fills in the header.
     ///
-    /// Raising one answers with it, whether it was on or not; disarming one that was not on answers with
-    /// none. A question goes by type alone (NONE is all): etcd does not look at its member. An action
-    /// that is none does nothing.
+    /// Raising an alarm returns it, whether or not it was already active; disarming an inactive one returns
+    /// none. A get filters by type alone (NONE means all): etcd ignores its member id. An unknown action does
+    /// nothing.
     pub fn alarm(&mut self, request: &AlarmRequest) -> AlarmResponse {
         let none = AlarmType::None as i32;
         let named = AlarmMember { member_id: request.member_id, alarm: request.alarm };
@@ -67,20 +67,20 @@ impl Cluster {
         AlarmResponse { header: None, alarms }
     }
 
-    /// All alarms that are on, by type, then by member.
+    /// All active alarms, by type, then by member id.
     pub fn alarms(&self) -> impl Iterator<Item = AlarmMember> {
         self.alarms.iter()
     }
 
-    /// Whether any member has this alarm on.
+    /// Whether this alarm is active for any member.
     pub fn is_on(&self, alarm: AlarmType) -> bool {
         self.alarms.iter().any(|on| on.alarm == alarm as i32)
     }
 
     /// Why the alarms refuse a committed request, if they do.
     ///
-    /// To be asked when an entry is applied, before permissions are looked at. Reads do not pass here:
-    /// they are answered from the store even while CORRUPT is on (`v3_server.go`).
+    /// Call this when an entry is applied, before permissions are checked. Reads are not checked here: the
+    /// store answers them even while CORRUPT is active (`v3_server.go`).
     pub fn refuses(&self, request: &Request) -> Option<Error> {
         if self.is_on(AlarmType::Corrupt) && touches_store(request) {
             return Some(Error::Corrupt);
@@ -89,7 +89,7 @@ impl Cluster {
     }
 }
 
-/// What etcd's `applierV3Corrupt` stands in the way of.
+/// The requests that etcd's `applierV3Corrupt` blocks.
 fn touches_store(request: &Request) -> bool {
     use Request::*;
     matches!(
@@ -98,9 +98,9 @@ fn touches_store(request: &Request) -> bool {
     )
 }
 
-/// What a request costs against the quota, in bytes: 0 for one that is let through in any case.
+/// The cost of a request against the quota, in bytes; 0 if it is always allowed.
 ///
-/// Puts in nested transactions cost nothing, as in etcd, which looks at the outermost operations only.
+/// Puts in nested transactions cost nothing, as in etcd, which counts only the outermost operations.
 pub fn cost(request: &Request) -> u64 {
     match request {
         Request::Put(put) => cost_of_put(put),

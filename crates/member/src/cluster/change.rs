@@ -1,6 +1,6 @@
-//! A change of the membership: its form in a log entry, and what it does.
+//! A membership change: its form in a log entry, and its effect.
 //!
-//! What may be proposed at all is `check`'s; what is decided here is decided by every member alike when
+//! `check` decides what may be proposed; what is decided here is decided the same way by every member when
 //! the change is applied, from the membership alone.
 
 use std::slice;
@@ -13,24 +13,24 @@ use prost::Message as _;
 use super::{Members, Rules};
 use crate::flaw::Flaw;
 
-/// A change of the membership.
+/// A membership change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// A new member, a learner or a voter as it says.
+    /// Adds a member, as a learner or a voter.
     Add(Member),
-    /// This one leaves for ever.
+    /// Removes a member for good.
     Remove(u64),
-    /// The peer URLs of this one.
+    /// Replaces a member's peer URLs.
     Update(u64, Vec<String>),
-    /// This learner votes from now on.
+    /// Makes a learner a voter.
     Promote(u64),
-    /// All of these at once or none, in this order. An extra of ours: etcd's API has single changes.
+    /// All of these at once or none, in this order. Our own extension: etcd's API has only single changes.
     Joint(Vec<Change>),
 }
 
 const VERSION: u32 = 1;
 
-/// Several single changes; `joint` tells one from a joint one of length one.
+/// Several single changes; `joint` distinguishes one from a joint change of length one.
 #[derive(Clone, PartialEq, prost::Message)]
 struct Context {
     #[prost(uint32, tag = "1")]
@@ -54,7 +54,7 @@ enum Kind {
     Add(Member),
     #[prost(uint64, tag = "2")]
     Remove(u64),
-    /// Id and peer URLs count.
+    /// Only the id and the peer URLs matter.
     #[prost(message, tag = "3")]
     Update(Member),
     #[prost(uint64, tag = "4")]
@@ -62,7 +62,7 @@ enum Kind {
 }
 
 impl Change {
-    /// The single changes it is made of, in order.
+    /// The single changes in it, in order.
     pub fn steps(&self) -> &[Change] {
         match self {
             Change::Joint(steps) => steps,
@@ -70,10 +70,10 @@ impl Change {
         }
     }
 
-    /// The form in the context of a log entry.
+    /// Encodes the change for the context of a log entry.
     ///
     /// # Panics
-    /// If a joint change holds another one.
+    /// If a joint change contains another one.
     pub fn encode(&self) -> Vec<u8> {
         let kind = |step: &Change| match step {
             Change::Add(member) => Kind::Add(member.clone()),
@@ -82,34 +82,34 @@ impl Change {
                 Kind::Update(Member { id: *id, peer_urls: urls.clone(), ..Member::default() })
             }
             Change::Promote(id) => Kind::Promote(*id),
-            Change::Joint(_) => panic!("a joint change within {self:?}: whoever made it can flatten it"),
+            Change::Joint(_) => panic!("a joint change within {self:?}: the caller must flatten it"),
         };
         let joint = matches!(self, Change::Joint(_));
         let steps = self.steps().iter().map(|step| Step { kind: Some(kind(step)) }).collect();
         Context { version: VERSION, joint, steps }.encode_to_vec()
     }
 
-    /// Reads that form.
+    /// Decodes that form.
     ///
     /// # Errors
-    /// What about the bytes no [`Change::encode`] can have written.
+    /// What is wrong with the bytes, if no [`Change::encode`] can have written them.
     pub fn decode(bytes: impl Buf) -> Result<Change, String> {
-        let context = Context::decode(bytes).map_err(|error| format!("no change of members: {error}"))?;
+        let context = Context::decode(bytes).map_err(|error| format!("not a membership change: {error}"))?;
         if context.version != VERSION {
-            return Err(format!("a change of members in version {}, not {VERSION}", context.version));
+            return Err(format!("a membership change in version {}, not {VERSION}", context.version));
         }
         let change = |step: Step| match step.kind {
             Some(Kind::Add(member)) => Ok(Change::Add(member)),
             Some(Kind::Remove(id)) => Ok(Change::Remove(id)),
             Some(Kind::Update(member)) => Ok(Change::Update(member.id, member.peer_urls)),
             Some(Kind::Promote(id)) => Ok(Change::Promote(id)),
-            None => Err("a change of members of no kind".to_string()),
+            None => Err("a membership change without a kind".to_string()),
         };
         let mut steps: Vec<Change> = context.steps.into_iter().map(change).collect::<Result<_, _>>()?;
         match (context.joint, steps.len()) {
             (true, _) => Ok(Change::Joint(steps)),
             (false, 1) => Ok(steps.remove(0)),
-            (false, length) => Err(format!("a single change of members made of {length}")),
+            (false, length) => Err(format!("a single membership change with {length} steps")),
         }
     }
 }
@@ -152,8 +152,8 @@ impl Members {
                 self.urls_are_free(urls, *id)?;
                 let member = self.now.get_mut(id).ok_or(Error::MemberNotFound)?;
                 member.peer_urls.clone_from(urls);
-                // M-21737: the change replaces everything raft has to know of a member by what it
-                // carries, and it says nothing of learners.
+                // M-21737: the change replaces everything that raft knows about the member with what it
+                // carries, and it does not say whether the member is a learner.
                 if rules.flaws.has(Flaw::MemberUpdatePromotesLearner) {
                     member.is_learner = false;
                 }
@@ -166,12 +166,12 @@ impl Members {
                 }
                 member.is_learner = false;
             }
-            Change::Joint(_) => panic!("a joint change within a joint change: decode lets none through"),
+            Change::Joint(_) => panic!("a joint change within a joint change: `decode` rejects those"),
         }
         Ok(())
     }
 
-    /// Those who vote, by id.
+    /// The voters, by id.
     pub(super) fn voters(&self) -> impl Iterator<Item = &Member> {
         self.now.values().filter(|member| !member.is_learner)
     }
@@ -180,7 +180,7 @@ impl Members {
         if self.removed.contains(&id) { Err(Error::MemberNotFound) } else { Ok(()) }
     }
 
-    /// No member but `id` itself has one of `urls`.
+    /// Checks that no member other than `id` has one of `urls`.
     fn urls_are_free(&self, urls: &[String], id: u64) -> Result<(), Error> {
         let mut others = self.now.values().filter(|member| member.id != id);
         match others.any(|member| member.peer_urls.iter().any(|url| urls.contains(url))) {

@@ -1,9 +1,9 @@
-//! What a server refuses before it proposes a change of the membership: etcd's `mayAddMember`,
-//! `mayRemoveMember`, `mayPromoteMember` and `isLearnerReady` (`server/etcdserver/server.go`), in their
-//! order, with the rule for additions that 3.5.30 and late 3.6 have.
+//! What a server refuses before it proposes a membership change: etcd's `mayAddMember`, `mayRemoveMember`,
+//! `mayPromoteMember` and `isLearnerReady` (`server/etcdserver/server.go`), in their order, with the rule for
+//! additions of 3.5.30 and late 3.6.
 //!
-//! These are the views of one server at one moment. What holds for all is decided when the change is
-//! applied (`change`): that an id or URL is taken, that there are too many learners.
+//! These checks use one server's view at one moment. What must hold for all members is decided when the
+//! change is applied (`change`): an id or URL that is in use, too many learners.
 
 use std::collections::BTreeMap;
 
@@ -16,26 +16,26 @@ use record::Probe;
 use super::change::Change;
 use super::{Cluster, Members, identity};
 
-/// How long a connection must have stood to count, in nanoseconds (`server.go`, `HealthInterval`).
+/// How long a connection must have been up to count, in nanoseconds (`server.go`, `HealthInterval`).
 pub const HEALTH_INTERVAL: u64 = 5_000_000_000;
 
-/// What a server knows of its connections. Times are nanoseconds of its own clock.
+/// What a server knows about its connections. Times are nanoseconds of its own clock.
 #[derive(Clone, Debug, Default)]
 pub struct Health {
-    /// The server itself.
+    /// The member id of the server itself.
     pub own: u64,
-    /// Now.
+    /// The current time.
     pub now: u64,
-    /// Since when it has been connected to each other member; absent for one it is not connected to.
+    /// Since when each other member has been connected; absent if it is not.
     pub connected: BTreeMap<u64, u64>,
 }
 
-/// What a leader knows of logs, as indexes up to which they are known to agree with its own.
+/// What a leader knows about logs, as match indexes.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
-    /// The leader's own, as far as it is durable.
+    /// The leader's own durable index.
     pub leader: u64,
-    /// That of the member in question; `None` where raft knows no such member.
+    /// The match index of the member in question; `None` if raft does not know it.
     pub member: Option<u64>,
 }
 
@@ -50,18 +50,18 @@ impl Health {
     }
 }
 
-/// Fewest of `members` that are more than half.
+/// The smallest majority of `members`.
 fn quorum(members: usize) -> usize {
     members / 2 + 1
 }
 
-/// A member is started once its name is known.
+/// A member counts as started once its name is known.
 fn is_started(member: &&Member) -> bool {
     !member.name.is_empty()
 }
 
 impl Members {
-    /// How many vote and how many of those are started, without `id`.
+    /// How many members vote and how many of those are started, without `id`.
     fn voting(&self, without: Option<u64>) -> (usize, usize) {
         let voters = || self.voters().filter(|member| Some(member.id) != without);
         (voters().count(), voters().filter(is_started).count())
@@ -69,11 +69,12 @@ impl Members {
 }
 
 impl Cluster {
-    /// What to propose to add a member. `second` is the wall clock's, since 1970: part of a hashed id.
+    /// The change to propose to add a member. `second` is the wall clock in seconds since 1970: part of a
+    /// hashed id.
     ///
     /// # Errors
-    /// `MemberBadUrls`; `NotEnoughStartedMembers` where, with one voter more, fewer than a quorum were
-    /// started; `Unhealthy` where this server is connected to fewer than a quorum of that.
+    /// `MemberBadUrls`; `NotEnoughStartedMembers` if, with one more voter, fewer than a quorum would be
+    /// started; `Unhealthy` if this server is connected to fewer than a quorum of that.
     pub fn check_add(
         &self,
         request: &MemberAddRequest,
@@ -85,7 +86,7 @@ impl Cluster {
         let is_learner = request.is_learner;
         if self.rules.strict_reconfig {
             let (voters, started) = self.members.voting(None);
-            // A single started member may be extended: so a cluster is restored from one survivor.
+            // A single started member may be extended: that is how a cluster is restored from one survivor.
             let grows_from_one = voters == 1 && started == 1;
             if !is_learner && !grows_from_one && started < quorum(voters + 1) {
                 return Err(Error::NotEnoughStartedMembers);
@@ -99,11 +100,11 @@ impl Cluster {
         Ok(Change::Add(Member { id, peer_urls, is_learner, ..Member::default() }))
     }
 
-    /// What to propose to remove a member.
+    /// The change to propose to remove a member.
     ///
     /// # Errors
-    /// `NotEnoughStartedMembers` where fewer than a quorum of those who remain were started; `Unhealthy`
-    /// where the member is up and too few of the others are connected to this server.
+    /// `NotEnoughStartedMembers` if fewer than a quorum of the remaining members would be started;
+    /// `Unhealthy` if the member is up and too few of the others are connected to this server.
     pub fn check_remove(&self, request: &MemberRemoveRequest, health: &Health) -> Result<Change, Error> {
         let id = request.id;
         let is_learner = self.member(id).is_some_and(|member| member.is_learner);
@@ -112,7 +113,7 @@ impl Cluster {
             if started < quorum(others) {
                 return Err(Error::NotEnoughStartedMembers);
             }
-            // One that is down is no part of the active quorum.
+            // A member that is down does not belong to the active quorum.
             let is_down = id != health.own && !health.connected.contains_key(&id);
             let voters = self.members.voters().count();
             let active = health.active(self.members.voters());
@@ -124,19 +125,19 @@ impl Cluster {
         Ok(Change::Remove(id))
     }
 
-    /// What to propose to give a member other peer URLs.
+    /// The change to propose to replace a member's peer URLs.
     ///
     /// # Errors
-    /// `MemberBadUrls`. etcd proposes them as they are, and every member that applies the change panics
+    /// `MemberBadUrls`. etcd proposes bad URLs unchecked, and every member that applies the change panics
     /// (`rafthttp/transport.go`, `UpdatePeer`).
     pub fn check_update(&self, request: &MemberUpdateRequest) -> Result<Change, Error> {
         Ok(Change::Update(request.id, identity::peer_urls(&request.peer_urls)?))
     }
 
-    /// What to propose to make a learner vote. `progress` is `None` on a server that does not lead.
+    /// The change to propose to promote a learner. `progress` is `None` on a server that does not lead.
     ///
     /// # Errors
-    /// `NotLeader` (the server asks the leader then); `MemberNotFound` for one that raft does not know;
+    /// `NotLeader` (the server then asks the leader); `MemberNotFound` if raft does not know the member;
     /// `LearnerNotReady` below nine tenths of the leader's log; `NotEnoughStartedMembers`.
     pub fn check_promote(
         &self,
@@ -144,7 +145,7 @@ impl Cluster {
         progress: Option<Progress>,
     ) -> Result<Change, Error> {
         let Progress { leader, member } = progress.ok_or(Error::NotLeader)?;
-        // etcd 3.4.23 took a learner that raft does not know for one that is ready.
+        // etcd 3.4.23 treated a learner that raft does not know as ready.
         let learner = member.ok_or(Error::MemberNotFound)?;
         if u128::from(learner) * 10 < u128::from(leader) * 9 {
             self.probes.reached(Probe::PromotionRefusedNotReady);

@@ -1,4 +1,4 @@
-//! Peer URLs, and the ids of members that come of them (`membership/member.go`, `pkg/types/urls.go`).
+//! Peer URLs, and the member ids derived from them (`membership/member.go`, `pkg/types/urls.go`).
 
 use api::Error;
 
@@ -8,8 +8,8 @@ use sha1::{Digest as _, Sha1};
 /// The peer URLs of a request in the form that etcd stores: trimmed and sorted.
 ///
 /// # Errors
-/// `MemberBadUrls` for none at all, for a scheme other than `http`, `https`, `unix` and `unixs`, and for
-/// an address that is not `host:port` without a path.
+/// `MemberBadUrls` if there are none, for a scheme other than `http`, `https`, `unix` and `unixs`, and for an
+/// address that is not `host:port` or has a path.
 pub(super) fn peer_urls(urls: &[String]) -> Result<Vec<String>, Error> {
     let mut urls: Vec<String> = urls.iter().map(|url| url.trim().to_string()).collect();
     if urls.is_empty() || !urls.iter().all(|url| is_peer_url(url)) {
@@ -27,7 +27,7 @@ fn is_peer_url(url: &str) -> bool {
     }
 }
 
-/// Whether it is a host, a colon and a port; a host with colons of its own stands in brackets.
+/// Whether it is a host, a colon and a port; a host that contains colons must be in brackets.
 fn is_address(address: &str) -> bool {
     let Some((host, port)) = address.rsplit_once(':') else { return false };
     let host_is_whole = match host.strip_prefix('[') {
@@ -38,14 +38,14 @@ fn is_address(address: &str) -> bool {
     host_is_whole && plain && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The id of a member that is to be added with `urls`.
+/// The id of a new member with `urls`.
 ///
 /// # Errors
-/// `MemberBadUrls` where ids are numbers in URLs and the first one has none, or 0.
+/// `MemberBadUrls` if ids come from numbers in URLs and the first one has no number, or 0.
 pub(super) fn id_of_new(ids: Ids, urls: &[String], second: u64) -> Result<u64, Error> {
     match ids {
         Ids::Numbered => urls.first().and_then(|url| number_in(url)).ok_or(Error::MemberBadUrls),
-        // No token: the cluster's goes only into the ids of its first members.
+        // Without the cluster token: it is only part of the ids of the cluster's first members.
         Ids::Hashed => Ok(member_id(urls, "", Some(second))),
     }
 }
@@ -58,8 +58,8 @@ fn number_in(url: &str) -> Option<u64> {
     digits.parse().ok().filter(|id| *id != 0)
 }
 
-/// etcd's id of a member: the first eight bytes, big endian, of a SHA-1 over its sorted peer URLs, the
-/// cluster's token and, for one that is added later, the wall clock's second since 1970 in decimal.
+/// etcd's member id: the first eight bytes, big endian, of a SHA-1 over the sorted peer URLs, the cluster
+/// token and, for a member added later, the wall clock in seconds since 1970, in decimal.
 pub fn member_id(peer_urls: &[String], token: &str, second: Option<u64>) -> u64 {
     let mut urls: Vec<&str> = peer_urls.iter().map(|url| url.trim()).collect();
     urls.sort_unstable();
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn hashed_ids_are_those_of_etcd() {
-        // Seen at an etcd 3.4.23.
+        // From a real etcd 3.4.23.
         let urls = strings(&["http://127.0.0.1:23801"]);
         assert_eq!(member_id(&urls, "etcd-cluster", None), 0xbdae_9bbc_11dd_390d);
         let added = |second| id_of_new(Ids::Hashed, &urls, second);

@@ -1,22 +1,21 @@
-//! The membership: who belongs to the cluster, who did once, which alarms are on, and the version all
-//! members speak.
+//! The membership: current and removed members, active alarms, and the cluster version.
 //!
 //! | file | job |
 //! |---|---|
-//! | `change` | a change of the membership, as a log entry carries it, and what it does |
-//! | `check` | what a server refuses before it proposes one |
+//! | `change` | a membership change: its form in a log entry, and its effect |
+//! | `check` | what a server refuses before it proposes a change |
 //! | `identity` | peer URLs and the ids of members |
 //! | `alarms` | NOSPACE and CORRUPT: raising, disarming, what they refuse, and what requests cost |
 //! | `row` | the saved form |
 //!
-//! It is a replicated state machine of its own beside the key-value store: every member applies the
-//! same changes at the same indexes, and so all agree on [`Cluster::hash`].
+//! It is a replicated state machine next to the key-value store: every member applies the same changes at the
+//! same indexes, so all agree on [`Cluster::hash`].
 //!
-//! Not here: raft's configuration (the host turns [`Change`] into one), connections, the process
-//! that a removed member ends, and permissions (`auth`).
+//! Not here: raft's configuration (the host converts a [`Change`] to one), connections, ending the process of
+//! a removed member, and permissions (`auth`).
 //!
-//! Invariants: an id that was removed never comes back; no two members share a peer URL; a member votes
-//! or is a learner; somebody votes, once anybody does.
+//! Invariants: a removed id never comes back; no two members share a peer URL; a member is either a voter or
+//! a learner; once there is a voter, there always is one.
 
 mod alarms;
 mod change;
@@ -42,12 +41,12 @@ pub use alarms::cost;
 pub use check::{HEALTH_INTERVAL, Health, Progress};
 pub use identity::member_id;
 
-/// What a member's settings say about the membership.
+/// The settings that concern the membership.
 #[derive(Clone, Copy, Debug)]
 struct Rules {
     ids: Ids,
     strict_reconfig: bool,
-    /// Looked at when a change is applied: it must be the same on all members.
+    /// Used when a change is applied, so it must be the same on all members.
     max_learners: u32,
     flaws: Flaws,
 }
@@ -59,24 +58,24 @@ impl From<&Config> for Rules {
     }
 }
 
-/// The membership of a cluster. Two are equal if they hold the same, whatever the settings.
+/// The membership of a cluster. Two are equal if their content is, whatever the settings.
 #[derive(Clone, Debug)]
 pub struct Cluster {
     rules: Rules,
     members: Members,
     alarms: Alarms,
-    /// Empty until the leader has set one.
+    /// Empty until the leader has set it.
     version: String,
-    /// Of all the above but the rules.
+    /// Hash of all the above except the rules.
     hash: u64,
-    /// Learners that were promoted since this value was made or decoded.
+    /// Learners promoted since this value was created or decoded.
     promoted: BTreeSet<u64>,
-    /// Peer URLs of members that were removed since then.
+    /// Peer URLs of members removed since then.
     retired_urls: BTreeSet<String>,
     probes: Probes,
 }
 
-/// Those who are members and those who were.
+/// Current and removed members.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Members {
     now: BTreeMap<u64, Member>,
@@ -92,9 +91,8 @@ impl PartialEq for Cluster {
 impl Eq for Cluster {}
 
 impl Cluster {
-    /// The cluster's first configuration: all vote and are known by name, as etcd's bootstrap entries
-    /// carry the names (`server/etcdserver/bootstrap.go`). A member that joins begins with that of the
-    /// others.
+    /// The cluster's first configuration: all members vote and have names, since etcd's bootstrap entries
+    /// carry the names (`server/etcdserver/bootstrap.go`). A joining member starts with that of the others.
     pub fn bootstrap(peers: &[Peer], config: &Config) -> Cluster {
         let member = |peer: &Peer| Member {
             id: peer.id,
@@ -121,35 +119,34 @@ impl Cluster {
         cluster
     }
 
-    /// Brings what is derived up to date.
+    /// Updates what is derived.
     fn changed(&mut self) {
         self.hash = xxh3_64(&self.row());
     }
 
-    /// Carries out a change that was committed, if it is still valid, and gives all members after it.
-    /// `index` is the entry's, for the log of the process.
+    /// Carries out a committed change, if it is still valid, and returns all members after it. `index` is the
+    /// entry's, for the process's log output.
     ///
     /// # Errors
-    /// Those of etcd's `ValidateConfigurationChange`: `MemberNotFound` (unknown, or removed before),
-    /// `MemberExists`, `PeerUrlExists`, `TooManyLearners`, `MemberNotLearner`; and
-    /// `NotEnoughStartedMembers` where nobody would be left to vote, which ends an etcd process. Nothing
-    /// has changed then.
+    /// Those of etcd's `ValidateConfigurationChange`: `MemberNotFound` (unknown or removed), `MemberExists`,
+    /// `PeerUrlExists`, `TooManyLearners`, `MemberNotLearner`; and `NotEnoughStartedMembers` if no voter
+    /// would be left, which ends an etcd process. An error changes nothing.
     pub fn apply_change(&mut self, index: u64, change: &Change) -> Result<Vec<Member>, Error> {
         match self.members.after(change, &self.rules) {
             Ok(members) => {
-                tracing::debug!(index, ?change, "the membership changed");
+                tracing::debug!(index, ?change, "membership changed");
                 self.adopt(change, members);
                 Ok(self.list())
             }
             Err(error) => {
-                tracing::debug!(index, ?change, %error, "a change of the membership is no longer valid");
+                tracing::debug!(index, ?change, %error, "a membership change is no longer valid");
                 self.probes.reached(Probe::ChangeRefusedAtApply);
                 Err(error)
             }
         }
     }
 
-    /// Takes over the outcome of a change.
+    /// Adopts the result of a change.
     fn adopt(&mut self, change: &Change, members: Members) {
         if matches!(change, Change::Joint(_)) {
             self.probes.reached(Probe::JointChangeApplied);
@@ -180,8 +177,8 @@ impl Cluster {
         self.changed();
     }
 
-    /// Stores what a member published about itself. Whether `id` is a member: one that was removed in
-    /// the meantime is passed over, as in etcd.
+    /// Stores what a member published about itself. Returns whether `id` is a member: one removed in the
+    /// meantime is skipped, as in etcd.
     pub fn apply_attributes(&mut self, id: u64, name: &str, client_urls: &[String]) -> bool {
         let Some(member) = self.members.now.get_mut(&id) else { return false };
         member.name = name.to_string();
@@ -190,19 +187,19 @@ impl Cluster {
         true
     }
 
-    /// Sets the version all members speak, such as "3.6.0".
+    /// Sets the cluster version, such as "3.6.0".
     pub fn set_version(&mut self, version: &str) {
         self.version = version.to_string();
         self.changed();
     }
 
-    /// The version all members speak; empty until it was decided.
+    /// The cluster version; empty until it was decided.
     pub fn version(&self) -> &str {
         &self.version
     }
 
-    /// All members as the response to a list has them, ordered by id. The name is empty until a member
-    /// that was added published it, the client URLs until any did.
+    /// All members as in the response to a list request, ordered by id. An added member's name is empty until
+    /// it published it; client URLs are empty for every member until then.
     pub fn list(&self) -> Vec<Member> {
         self.members.now.values().cloned().collect()
     }
@@ -212,27 +209,27 @@ impl Cluster {
         self.members.now.keys().copied()
     }
 
-    /// One member.
+    /// A member by id.
     pub fn member(&self, id: u64) -> Option<&Member> {
         self.members.now.get(&id)
     }
 
-    /// Whether `id` was a member once and is not any more.
+    /// Whether `id` was once a member and no longer is.
     pub fn is_removed(&self, id: u64) -> bool {
         self.members.removed.contains(&id)
     }
 
-    /// Ids of those who vote, sorted.
+    /// Ids of the voters, sorted.
     pub fn voters(&self) -> Vec<u64> {
         self.members.voters().map(|member| member.id).collect()
     }
 
-    /// Ids of those who do not, sorted.
+    /// Ids of the learners, sorted.
     pub fn learners(&self) -> Vec<u64> {
         self.members.now.values().filter(|member| member.is_learner).map(|member| member.id).collect()
     }
 
-    /// A digest of everything but the settings: equal on all members that have applied the same.
+    /// A digest of everything except the settings: equal on all members that have applied the same entries.
     pub fn hash(&self) -> u64 {
         self.hash
     }
@@ -245,7 +242,7 @@ impl Cluster {
     /// Reads the saved form.
     ///
     /// # Errors
-    /// What about the bytes no [`Cluster::encode`] can have written.
+    /// What is wrong with the bytes, if no [`Cluster::encode`] can have written them.
     pub fn decode(bytes: Bytes, config: &Config) -> Result<Cluster, String> {
         row::decode(bytes, config.into())
     }
@@ -255,7 +252,7 @@ impl Cluster {
         row::encode_members(self, self.members.now.values().cloned().collect())
     }
 
-    /// The probes reached since this was asked last.
+    /// The probes reached since the last call.
     pub fn take_probes(&mut self) -> BTreeSet<Probe> {
         self.probes.take()
     }

@@ -1,5 +1,5 @@
-//! The saved form of the membership: one protobuf message, its lists sorted, so that equal memberships
-//! have equal bytes.
+//! The saved form of the membership: one protobuf message with sorted lists, so that equal memberships have
+//! equal bytes.
 
 use std::collections::BTreeMap;
 
@@ -27,18 +27,18 @@ struct Row {
     cluster_version: String,
 }
 
-/// What is saved of a cluster.
+/// Encodes a cluster.
 pub(super) fn encode(cluster: &Cluster) -> Bytes {
     let mut members = cluster.list();
-    // M-20797: a promotion is carried out but not saved, so that a restart or a snapshot makes a learner
-    // of the voter again.
+    // M-20797: a promotion is carried out but not saved, so that a restart or a snapshot turns the voter back
+    // into a learner.
     if cluster.rules.flaws.has(Flaw::PromotionNotPersisted) {
         members.iter_mut().for_each(|member| member.is_learner |= cluster.promoted.contains(&member.id));
     }
     encode_members(cluster, members).into()
 }
 
-/// The form of a cluster that has `members`.
+/// Encodes a cluster with these `members`.
 pub(super) fn encode_members(cluster: &Cluster, members: Vec<Member>) -> Vec<u8> {
     let row = Row {
         version: VERSION,
@@ -50,9 +50,9 @@ pub(super) fn encode_members(cluster: &Cluster, members: Vec<Member>) -> Vec<u8>
     row.encode_to_vec()
 }
 
-/// Reads what [`encode`] wrote.
+/// Decodes what [`encode`] wrote.
 pub(super) fn decode(bytes: Bytes, rules: Rules) -> Result<Cluster, String> {
-    let row = Row::decode(bytes).map_err(|error| format!("no membership: {error}"))?;
+    let row = Row::decode(bytes).map_err(|error| format!("not a membership: {error}"))?;
     if row.version != VERSION {
         return Err(format!("a membership in version {}, not {VERSION}", row.version));
     }
@@ -60,12 +60,14 @@ pub(super) fn decode(bytes: Bytes, rules: Rules) -> Result<Cluster, String> {
     for member in row.members {
         let id = member.id;
         if id == 0 || row.removed.contains(&id) || now.insert(id, member).is_some() {
-            return Err(format!("a membership in which {id} is a member twice, or removed, or no id"));
+            return Err(format!(
+                "a membership in which {id} is a member twice, was removed, or is not an id"
+            ));
         }
     }
     let mut alarms = Alarms::default();
     if !row.alarms.iter().all(|alarm| alarms.insert(alarm)) {
-        return Err("a membership with an alarm that is on twice".to_string());
+        return Err("a membership in which an alarm is active twice".to_string());
     }
     let members = Members { now, removed: row.removed.into_iter().collect() };
     Ok(Cluster::of(members, alarms, row.cluster_version, rules))

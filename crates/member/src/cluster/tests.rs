@@ -1,4 +1,4 @@
-//! The rules of the membership, one test each.
+//! The rules for the membership, one test each.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::flaw::Flaw;
 
 const SECOND: u64 = 1_000_000_000;
 
-/// Of the entries that carry changes; no change depends on it.
+/// Index of the entries that carry changes; no change depends on it.
 const INDEX: u64 = 7;
 
 fn config() -> Config {
@@ -46,7 +46,7 @@ fn new_member(id: u64, is_learner: bool) -> Change {
     Change::Add(Member { id, peer_urls: vec![url(id)], is_learner, ..Member::default() })
 }
 
-/// Member 1, a minute after its start, connected to these since then.
+/// Member 1, a minute after its start, connected since then to these members.
 fn health(connected: &[u64]) -> Health {
     Health { own: 1, now: 60 * SECOND, connected: connected.iter().map(|id| (*id, 0)).collect() }
 }
@@ -64,8 +64,8 @@ fn after(mut cluster: Cluster, changes: &[Change]) -> Cluster {
 }
 
 #[test]
-fn an_addition_is_proposed_only_where_a_quorum_of_the_larger_cluster_is_started_and_connected() {
-    // Started members, members in all, connected ones, learner; and the answer.
+fn an_addition_is_proposed_only_if_a_quorum_of_the_larger_cluster_is_started_and_connected() {
+    // Number of started members, of all members, connected members, learner; and the answer.
     type Row = (u64, u64, &'static [u64], bool, Result<(), Error>);
     let table: &[Row] = &[
         (1, 1, &[], false, Ok(())),
@@ -101,7 +101,7 @@ fn a_connection_counts_after_five_seconds() {
 }
 
 #[test]
-fn without_strictness_only_urls_are_looked_at() {
+fn without_strictness_only_urls_are_checked() {
     let mut lax = config();
     lax.settings.strict_reconfig = false;
     let cluster = cluster(3, lax);
@@ -119,7 +119,7 @@ fn a_removal_leaves_a_quorum_that_is_started_and_connected() {
     let table: &[Row] = &[
         (3, 3, &[2, 3], 3, Ok(())),
         (3, 3, &[2, 3], 1, Ok(())),
-        // The one that goes is down: it takes nothing away.
+        // The removed member is down: the quorum does not lose an active member.
         (3, 3, &[2], 3, Ok(())),
         (3, 3, &[2], 2, Err(Unhealthy)),
         (3, 3, &[2], 1, Err(Unhealthy)),
@@ -128,7 +128,7 @@ fn a_removal_leaves_a_quorum_that_is_started_and_connected() {
         (1, 1, &[], 1, Err(NotEnoughStartedMembers)),
         (1, 2, &[2], 1, Err(NotEnoughStartedMembers)),
         (1, 2, &[], 2, Ok(())),
-        // Unknown: found out when it is applied.
+        // Unknown: detected when it is applied.
         (3, 3, &[2, 3], 8, Ok(())),
     ];
     for &(started, size, connected, id, answer) in table {
@@ -142,7 +142,7 @@ fn a_removal_leaves_a_quorum_that_is_started_and_connected() {
 }
 
 #[test]
-fn a_learner_is_promoted_by_a_leader_that_knows_it_to_be_in_step() {
+fn a_learner_is_promoted_by_a_leader_that_knows_it_has_caught_up() {
     let cluster = after(cluster(3, config()), &[new_member(4, true)]);
     let request = MemberPromoteRequest { id: 4 };
     let progress = |member| Some(Progress { leader: 1_000, member });
@@ -153,7 +153,7 @@ fn a_learner_is_promoted_by_a_leader_that_knows_it_to_be_in_step() {
     assert_eq!(check(progress(Some(899))), Err(LearnerNotReady));
     assert_eq!(check(progress(Some(900))), Ok(Change::Promote(4)));
 
-    // With the learner, two started voters of three are a quorum of the four to be; one is not.
+    // With the learner, two started voters of three are a quorum of the future four; one is not.
     for (started, answer) in [(2, Ok(Change::Promote(4))), (1, Err(NotEnoughStartedMembers))] {
         let others = (started + 1..=3).map(|id| new_member(id, false));
         let changes: Vec<_> = others.chain([new_member(4, true)]).collect();
@@ -163,7 +163,7 @@ fn a_learner_is_promoted_by_a_leader_that_knows_it_to_be_in_step() {
 }
 
 #[test]
-fn changes_are_looked_at_again_when_they_are_applied() {
+fn changes_are_checked_again_when_they_are_applied() {
     let urls = |id| vec![url(id)];
     let taken = Change::Add(Member { id: 6, peer_urls: urls(1), ..Member::default() });
     let table = [
@@ -193,7 +193,7 @@ fn changes_are_looked_at_again_when_they_are_applied() {
         let mut cluster = start();
         cluster.take_probes();
         assert_eq!(cluster.apply_change(INDEX, &change), Err(error), "{change:?}");
-        assert_eq!(cluster, start(), "{change:?} left something behind");
+        assert_eq!(cluster, start(), "{change:?} had an effect");
         assert_eq!(cluster.hash(), start().hash());
         assert_eq!(cluster.take_probes(), [Probe::ChangeRefusedAtApply].into());
     }
@@ -220,7 +220,7 @@ fn what_changes_do() {
 
     cluster.apply_change(INDEX, &Change::Remove(4)).unwrap();
     assert!(cluster.is_removed(4) && cluster.member(4).is_none());
-    assert!(!cluster.apply_attributes(4, "m4", &[]), "a late publication of one that is gone");
+    assert!(!cluster.apply_attributes(4, "m4", &[]), "a late publication by a removed member");
 
     let again = Change::Add(Member { id: 7, peer_urls: vec![url(40)], ..Member::default() });
     cluster.apply_change(INDEX, &again).unwrap();
@@ -284,8 +284,8 @@ fn alarms_as_etcd_answers() {
     assert_eq!(ask(Activate, 2, AlarmType::Nospace), [(2, 1)]);
     assert_eq!(ask(Activate, 1, AlarmType::Corrupt), [(1, 2)]);
     assert_eq!(ask(Get, 0, AlarmType::None), [(2, 1), (1, 2)]);
-    assert_eq!(ask(Get, 3, AlarmType::Corrupt), [(1, 2)], "the member of a question is not looked at");
-    assert_eq!(ask(Deactivate, 0, AlarmType::Nospace), [], "that of a disarming is");
+    assert_eq!(ask(Get, 3, AlarmType::Corrupt), [(1, 2)], "a get ignores the member id");
+    assert_eq!(ask(Deactivate, 0, AlarmType::Nospace), [], "disarming does not");
     assert_eq!(ask(Deactivate, 2, AlarmType::Nospace), [(2, 1)]);
     assert!(!cluster.is_on(AlarmType::Nospace) && cluster.is_on(AlarmType::Corrupt));
     assert_eq!(cluster.take_probes(), [Probe::AlarmDisarmed, Probe::AlarmRaised].into());
@@ -322,7 +322,7 @@ fn what_requests_cost() {
 
 #[test]
 fn what_alarms_refuse() {
-    // A request, and whether NOSPACE and CORRUPT stand in its way.
+    // A request, and whether NOSPACE and CORRUPT block it.
     let table: [(Request, bool, bool); 11] = [
         (put("a", "").into(), true, true),
         (txn(vec![], vec![op(put("a", ""))]).into(), true, true),
@@ -377,8 +377,11 @@ fn damaged_rows_are_refused() {
     assert!(Cluster::decode(good.clone(), &config()).is_ok());
     assert!(Cluster::decode(Bytes::new(), &config()).is_err());
     assert!(Cluster::decode(good.slice(..good.len() - 1), &config()).is_err());
-    assert!(Cluster::decode([&good[..], &good[..]].concat().into(), &config()).is_err(), "members twice");
-    // A member without an id; one that was removed; an alarm that is on twice.
+    assert!(
+        Cluster::decode([&good[..], &good[..]].concat().into(), &config()).is_err(),
+        "members occur twice"
+    );
+    // A member without an id; one that was removed; an alarm that is active twice.
     for bad in [
         &b"\x08\x01\x12\x00"[..],
         b"\x08\x01\x12\x02\x08\x05\x1a\x01\x05",

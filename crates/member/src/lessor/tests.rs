@@ -66,11 +66,11 @@ impl Leader {
         self.lessor.checkpoints(&self.store, now, now as i64)
     }
 
-    /// When lease `id` is found to have run out, by someone who looks only when told to.
+    /// When lease `id` is found to have expired, checking only when `wake_at` says so.
     fn end_of(&mut self, id: i64) -> u64 {
         loop {
             let now = self.lessor.wake_at();
-            assert_ne!(now, u64::MAX, "lease {id} never runs out");
+            assert_ne!(now, u64::MAX, "lease {id} never expires");
             if self.due(now).contains(&id) {
                 return now;
             }
@@ -110,7 +110,7 @@ fn a_renewed_lease_lives_its_whole_time_from_then_on() {
 }
 
 #[test]
-fn a_lease_that_ran_out_is_not_renewed_even_before_it_is_revoked() {
+fn an_expired_lease_is_not_renewed_even_before_it_is_revoked() {
     let mut leader = Leader::new(&config());
     leader.grant(7, 2, 0);
     assert_eq!(leader.renew(7, 2 * SECOND), Renewed::Expiring);
@@ -120,7 +120,7 @@ fn a_lease_that_ran_out_is_not_renewed_even_before_it_is_revoked() {
 }
 
 #[test]
-fn followers_know_no_time() {
+fn followers_keep_no_time() {
     let mut leader = Leader::new(&config());
     leader.grant(7, 2, 0);
     leader.lessor.demote();
@@ -133,7 +133,7 @@ fn followers_know_no_time() {
 }
 
 #[test]
-fn a_new_leader_gives_every_lease_its_time_anew_and_an_election_timeout() {
+fn a_new_leader_gives_every_lease_its_full_time_and_an_election_timeout() {
     let mut leader = Leader::new(&config());
     leader.grant(7, 10, 0);
     leader.store.grant(8, 300).unwrap();
@@ -160,7 +160,7 @@ fn a_new_leader_may_forget_the_checkpoint() {
 
 /// Flaw M-12291.
 #[test]
-fn time_is_not_the_wall_clocks() {
+fn leases_do_not_use_the_wall_clock() {
     let ended = |config: &Config, wall: i64| {
         let mut leader = Leader::new(config);
         leader.grant(7, 60, 0);
@@ -170,7 +170,7 @@ fn time_is_not_the_wall_clocks() {
     assert!(!ended(&config(), set_forward));
     assert!(ended(&flawed(Flaw::LeaseWallClock), set_forward));
     assert!(!ended(&flawed(Flaw::LeaseWallClock), set_back));
-    // Nobody knows when such a lease runs out, so every scan is one.
+    // It is unknown when such a lease expires, so every scan checks.
     let mut leader = Leader::new(&flawed(Flaw::LeaseWallClock));
     leader.grant(7, 60, 0);
     assert_eq!(leader.lessor.wake_at(), SCAN);
@@ -212,7 +212,7 @@ fn one_scan_takes_five_hundred_leases() {
 }
 
 #[test]
-fn sixteen_revocations_are_on_their_way_at_most() {
+fn at_most_sixteen_revocations_are_in_flight() {
     let mut leader = Leader::new(&config());
     (1..=20).for_each(|id| leader.grant(id, 2, 0));
     let now = leader.lessor.wake_at();
@@ -226,13 +226,13 @@ fn sixteen_revocations_are_on_their_way_at_most() {
     assert!(leader.reached(Probe::LeaseRevocationsWaitForOthers));
     leader.revoke(3);
     assert_eq!((leader.next(now), leader.next(now)), (Some(17), None));
-    // The others are lost, and make room in time.
+    // The others count as lost after a while and make room.
     let later = now + config().settings.request_timeout;
     let proposed: Vec<i64> = std::iter::from_fn(|| leader.next(later)).collect();
     assert_eq!(proposed, [18, 19, 20]);
 }
 
-/// Confirmation takes time, in which leadership may be lost and come back.
+/// Confirmation takes time, during which leadership may be lost and regained.
 #[test]
 fn a_lease_that_a_new_term_extended_is_not_revoked() {
     let mut leader = Leader::new(&config());
@@ -244,7 +244,7 @@ fn a_lease_that_a_new_term_extended_is_not_revoked() {
 }
 
 #[test]
-fn what_is_left_of_long_leases_is_noted() {
+fn the_time_left_of_long_leases_is_saved() {
     let mut leader = Leader::new(&checkpointing(60));
     leader.grant(7, 150, 0);
     leader.grant(8, 60, 0);
@@ -254,7 +254,7 @@ fn what_is_left_of_long_leases_is_noted() {
     leader.store.checkpoint(7, 90);
     assert_eq!(leader.checkpoints(119 * SECOND), []);
     assert_eq!(leader.checkpoints(120 * SECOND), [(7, 30)]);
-    // No more than the interval is left of it.
+    // It has no more than the interval left.
     leader.store.checkpoint(7, 30);
     assert_eq!(leader.checkpoints(149 * SECOND), []);
     assert_eq!(Leader::new(&config()).checkpoints(60 * SECOND), []);
@@ -265,7 +265,7 @@ fn a_checkpoint_is_undone_before_its_lease_is_renewed() {
     let mut leader = Leader::new(&checkpointing(60));
     leader.grant(7, 150, 0);
     assert_eq!(leader.checkpoints(60 * SECOND), [(7, 90)]);
-    // On its way it counts already.
+    // A checkpoint in the log already counts.
     assert_eq!(leader.renew(7, 60 * SECOND), Renewed::Checkpointed);
     leader.store.checkpoint(7, 90);
     leader.lessor.noted(7);
@@ -288,9 +288,9 @@ fn a_thousand_leases_are_in_one_checkpoint() {
     assert_eq!(leader.checkpoints(60 * SECOND + SCAN), [(1_001, 40)]);
 }
 
-/// A new leader's extension is no time that a lease was granted for.
+/// A checkpoint does not include a new leader's extension.
 #[test]
-fn no_more_than_the_ttl_is_ever_noted() {
+fn a_checkpoint_never_exceeds_the_ttl() {
     let mut leader = Leader::new(&checkpoints_every(SCAN));
     leader.store.grant(7, 10).unwrap();
     leader.lessor.promote(&leader.store, 0, 0);

@@ -1,4 +1,4 @@
-//! What of the store goes to the backend, and the way back after a restart.
+//! What the store writes to the backend, and how it is restored after a restart.
 
 use std::collections::BTreeSet;
 use std::mem;
@@ -14,16 +14,15 @@ use super::revision::Revision;
 use super::{Damaged, Store, lease, row};
 use crate::flaw::{Flaw, Flaws};
 
-/// What must be written to the backend, in one transaction, to bring it up to the store. No key
-/// occurs twice.
+/// What one transaction must write to bring the backend up to the store. No key occurs twice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Whether everything that the backend holds of the store goes first: the store came from a snapshot.
+    /// Whether all of the store's rows in the backend must go first: the store came from a snapshot.
     pub replaces: bool,
-    /// Rows of the history: a key of [`Revision::row_key`] with an encoded `mvccpb.KeyValue`, or with
-    /// nothing where the row is to be removed. Rows to be removed may never have been written.
+    /// Rows of the history: a key of [`Revision::row_key`] with an encoded `mvccpb.KeyValue`, or with `None`
+    /// to remove the row. A row to be removed may never have been written.
     pub rows: Vec<(Bytes, Option<Bytes>)>,
-    /// The same for leases. Keys and values are the store's own business.
+    /// The same for leases. The format of keys and values is internal to the store.
     pub leases: Vec<(Bytes, Option<Bytes>)>,
     /// How far compaction has come, if that changed.
     pub compaction: Option<Compaction>,
@@ -36,14 +35,14 @@ impl Changes {
     }
 }
 
-/// What the backend held at a restart: all that [`Changes`] made of it.
+/// What the backend held at a restart: the result of all earlier [`Changes`].
 #[derive(Clone, Debug, Default)]
 pub struct Saved<R, L> {
     /// All rows of the history, ordered by key.
     pub rows: R,
     /// All leases.
     pub leases: L,
-    /// How far compaction had come; the default where that was never written.
+    /// How far compaction had come; the default if that was never written.
     pub compaction: Compaction,
 }
 
@@ -51,11 +50,11 @@ pub struct Saved<R, L> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Unsaved {
     pub(super) replaces: bool,
-    /// Rows made. Some may be scrubbed by now.
+    /// New rows. Some may be scrubbed by now.
     pub(super) rows: Vec<Revision>,
-    /// Keys of rows scrubbed.
+    /// Keys of scrubbed rows.
     pub(super) removed: Vec<Bytes>,
-    /// Leases granted or revoked.
+    /// Leases that were granted or revoked.
     pub(super) leases: BTreeSet<i64>,
     pub(super) compaction: bool,
 }
@@ -79,10 +78,10 @@ impl Store {
         }
     }
 
-    /// The store that wrote what the backend holds, with a scrub it had not finished still to do.
+    /// Restores the store from the backend; an unfinished scrub continues.
     ///
     /// # Errors
-    /// `Damaged` where no store wrote this.
+    /// `Damaged` if no store can have written this.
     pub fn from_rows<R, L>(saved: Saved<R, L>) -> Result<Store, Damaged>
     where
         R: IntoIterator<Item = (Bytes, Bytes)>,
@@ -91,7 +90,7 @@ impl Store {
         Store::from_rows_with(saved, Flaws::default())
     }
 
-    /// The same for a store with defects.
+    /// The same for a store with flaws.
     ///
     /// # Errors
     /// As [`Store::from_rows`].
@@ -114,14 +113,14 @@ impl Store {
         let Compaction { scheduled, finished } = saved.compaction;
         if finished > scheduled || finished < -1 {
             return Err(Damaged::new(format!(
-                "compaction {finished} is finished, {scheduled} the last begun"
+                "compaction {finished} is finished, but {scheduled} is the last one scheduled"
             )));
         }
         let mut store = Store { flaws, ..Store::new() };
         for lease in saved.leases {
             let (id, terms) = lease?;
             if store.leases.get(id).is_some() {
-                return Err(Damaged::new(format!("lease {id} is there twice")));
+                return Err(Damaged::new(format!("lease {id} occurs twice")));
             }
             store.leases.insert(id, terms);
         }
@@ -130,8 +129,8 @@ impl Store {
             let (at, row) = row?;
             check(last, at, &row)?;
             last = at;
-            // A tombstone may be a key's first row: an unfinished scrub took the puts before it
-            // (etcd issue 19179).
+            // A key's first row may be a tombstone: an unfinished scrub removed the puts before it (etcd
+            // issue 19179).
             let change = Modification { at, tombstone: row::is_tombstone(&row) };
             let lone = change.tombstone && store.index.get(&row.key).is_none();
             if lone && flaws.has(Flaw::LoneTombstoneNotRestored) {
@@ -140,11 +139,11 @@ impl Store {
             store.index.entry(&row.key).push(change);
             store.insert_row(at, row);
         }
-        // The last revision can be one that a compaction removed every row of (etcd issue 17780).
+        // The last revision may be one whose rows were all removed by a compaction (etcd issue 17780).
         let known = if flaws.has(Flaw::RestoreRevFromIndex) { finished } else { scheduled }; // M-17780
         store.revision = last.main.max(known);
         store.compaction = Compaction { scheduled: finished, finished };
-        // A revision that the flaw forgot is one of the future, to which etcd does not compact.
+        // A revision that the flaw forgot lies in the future, and etcd does not compact to that.
         if scheduled > finished && scheduled <= store.revision {
             store.schedule(scheduled);
         }
@@ -153,13 +152,13 @@ impl Store {
         Ok(store)
     }
 
-    /// Gives every lease its keys, which are not saved: each pair names its lease.
+    /// Attaches keys to their leases. This is not saved: each pair names its lease.
     fn reattach(&mut self) -> Result<(), Damaged> {
         for at in self.index.live(KeyRange::From(b""), self.revision) {
             let row = &self.rows[&at];
             if row.lease != 0 && self.leases.get(row.lease).is_none() {
                 return Err(Damaged::new(format!(
-                    "the row at {at:?} names lease {}, which is not there",
+                    "the row at {at:?} names lease {}, which does not exist",
                     row.lease
                 )));
             }
@@ -168,7 +167,7 @@ impl Store {
         Ok(())
     }
 
-    /// Makes everything in the store unsaved, and the backend void.
+    /// Marks everything in the store as unsaved and the backend's rows as obsolete.
     pub(super) fn unsave(&mut self) {
         self.unsaved = Unsaved {
             replaces: true,
@@ -180,12 +179,12 @@ impl Store {
     }
 }
 
-/// Looks at a row by itself, and at its place behind the one before it.
+/// Checks a row by itself and against its predecessor.
 fn check(last: Revision, at: Revision, row: &KeyValue) -> Result<(), Damaged> {
     let put = (1..=at.main).contains(&row.create_revision) && row.version > 0;
     let tombstone = row::is_tombstone(row) && row.create_revision == 0;
     match last < at && row.mod_revision == at.main && !row.key.is_empty() && (put || tombstone) {
         true => Ok(()),
-        false => Err(Damaged::new(format!("{row:?} cannot be the row at {at:?}, after one at {last:?}"))),
+        false => Err(Damaged::new(format!("{row:?} cannot be the row at {at:?} after a row at {last:?}"))),
     }
 }

@@ -1,11 +1,11 @@
-//! Forgetting history, in two parts.
+//! Compaction of the history, in two parts.
 //!
-//! The logical part belongs to the entry's application: the compact revision moves, reads below it
-//! fail, superseded rows are gone from memory and from the state hash. The physical part, the scrub,
-//! takes them out of the backend in batches, whenever the server finds time. Two markers bracket it,
-//! *scheduled* and *finished*; a restart that finds them unequal begins the scrub anew.
+//! The logical part happens when the entry is applied: the compact revision moves, reads below it fail,
+//! superseded rows leave memory and the state hash. The physical part, the scrub, removes them from the
+//! backend in batches, whenever the server has time. Two markers bracket it, *scheduled* and *finished*; a
+//! restart that finds them different starts the scrub again.
 //!
-//! etcd's scrub counts the rows it looks at, this one those it removes.
+//! etcd's scrub counts the rows it visits, this one those it removes.
 
 use std::collections::BTreeMap;
 
@@ -16,12 +16,12 @@ use super::revision::Revision;
 use super::{Store, row};
 use crate::flaw::Flaw;
 
-/// How far compaction has come. -1 is before the first. Invariant: `finished <= scheduled`.
+/// How far compaction has come. -1 means none yet. Invariant: `finished <= scheduled`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compaction {
-    /// The last compaction applied: the oldest revision that can be read.
+    /// The last applied compaction: the oldest revision that can be read.
     pub scheduled: i64,
-    /// The last compaction whose scrub is done. It is written together with the scrub's last batch.
+    /// The last compaction whose scrub is done. Written together with the scrub's last batch.
     pub finished: i64,
 }
 
@@ -31,11 +31,11 @@ impl Default for Compaction {
     }
 }
 
-/// What one compaction left to remove from the backend.
+/// What one compaction still has to remove from the backend.
 ///
-/// It is removed in the order of the history. While the puts before a tombstone are there the
-/// tombstone must be, or a restart in between would bring the key back to life; for that reason, too,
-/// rows that the backend has not seen yet are kept here for it, not forgotten.
+/// Rows are removed in the order of the history. A tombstone must stay as long as the puts before it, or a
+/// restart in between would bring the key back; for the same reason, rows that the backend has not received
+/// yet are kept here for it.
 #[derive(Clone, Debug)]
 pub(super) struct Scrub {
     revision: i64,
@@ -46,7 +46,7 @@ impl Store {
     /// Forgets what was superseded before `revision`.
     ///
     /// # Errors
-    /// `Compacted` where that was done already, `FutureRev`.
+    /// `Compacted` if that revision was already compacted; `FutureRev`.
     pub fn compact(&mut self, revision: i64) -> Result<(), Error> {
         if revision <= self.compaction.scheduled {
             return Err(Error::Compacted);
@@ -64,17 +64,18 @@ impl Store {
         self.compaction
     }
 
-    /// Whether the scrub of a compaction to `revision` is done here, as one with `physical` waits for.
+    /// Whether the scrub of a compaction to `revision` is done here; a compaction with `physical` waits for
+    /// that.
     pub fn is_scrubbed(&self, revision: i64) -> bool {
         self.compaction.finished >= revision
     }
 
-    /// Removes up to `batch` rows (at least one) from the backend, by way of the next
-    /// [`Store::take_changes`]. Answers whether there is more to do.
+    /// Removes up to `batch` rows (at least one) from the backend, through the next [`Store::take_changes`].
+    /// Returns whether there is more to do.
     pub fn scrub_step(&mut self, batch: u32) -> bool {
         let Some(scrub) = self.scrubs.front_mut() else { return false };
         let batch = batch.max(1) as usize;
-        // M-17780 needs etcd's marker: with a batch of its own where the one before was full.
+        // M-17780 needs etcd's marker, which is written in its own batch if the one before was full.
         let lags = scrub.rows.len() >= batch && self.flaws.has(Flaw::RestoreRevFromIndex);
         let rows = std::iter::from_fn(|| scrub.rows.pop_first()).take(batch);
         self.unsaved.removed.extend(rows.map(|(at, row)| at.row_key(row::is_tombstone(&row))));
@@ -89,8 +90,8 @@ impl Store {
     /// The logical part.
     pub(super) fn schedule(&mut self, revision: i64) {
         self.compaction.scheduled = revision;
-        // M-17780 shows only together with M-18089, and etcd had both then: what it removes last of a
-        // compaction must be the last revision there is.
+        // M-17780 shows only together with M-18089, and etcd had both then: the last row that a compaction
+        // removes must be at the last revision.
         let drops = [Flaw::TombstoneDroppedAtCompactRev, Flaw::RestoreRevFromIndex];
         let tombstones = drops.iter().any(|flaw| self.flaws.has(*flaw)); // M-18089
         let dropped = self.index.compact(revision, tombstones).into_iter();
@@ -98,7 +99,7 @@ impl Store {
         self.scrubs.push_back(Scrub { revision, rows });
     }
 
-    /// The row at `at`, as far as the backend is concerned.
+    /// The row at `at`, as the backend must hold it.
     pub(super) fn row_to_save(&self, at: Revision) -> Option<&KeyValue> {
         self.rows.get(&at).or_else(|| self.scrubs.iter().find_map(|scrub| scrub.rows.get(&at)))
     }
@@ -109,14 +110,14 @@ mod tests {
     use super::super::KeyRange;
     use super::*;
 
-    /// Revisions and versions of all that is left.
+    /// Revisions and versions of all remaining rows.
     fn left(store: &Store) -> Vec<(i64, i64, i64)> {
         store.history(0).map(|(at, row)| (at.main, at.sub, row.version)).collect()
     }
 
-    /// etcd issue 18089: a watch from the compact revision on must learn of the deletion.
+    /// etcd issue 18089: a watch from the compact revision must receive the deletion.
     #[test]
-    fn all_that_changed_at_the_compact_revision_stays_for_one_compaction() {
+    fn changes_at_the_compact_revision_stay_for_one_compaction() {
         let mut store = Store::new();
         store.write().put(&"a".into(), "2".into(), 0);
         store.write().put(&"b".into(), "3".into(), 0);

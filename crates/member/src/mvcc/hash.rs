@@ -1,8 +1,8 @@
-//! The hash over what can be read up to a revision, by which members are compared (`HashKV`).
+//! The hash over what can be read up to a revision, used to compare members (`HashKV`).
 //!
-//! etcd hashes the rows of bbolt that a compaction keeps, tombstones at the compact revision left out,
-//! because members that were compacted by another version have them or not (etcd issue 18089). Ours is
-//! over the same rows in their own form: equality between members of this kind is all it says.
+//! etcd hashes the rows of bbolt that a compaction keeps, except tombstones at the compact revision, because
+//! members compacted by different versions may or may not have them (etcd issue 18089). Ours covers the same
+//! rows in our own format, so it only shows whether our members are equal to each other.
 
 use api::Error;
 use prost::Message as _;

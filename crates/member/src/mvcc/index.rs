@@ -1,4 +1,4 @@
-//! Where each key's changes are.
+//! The revisions at which each key changed.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -15,19 +15,19 @@ pub(super) struct Modification {
     pub(super) tombstone: bool,
 }
 
-/// The changes of one key in the order in which they were made. Never empty.
+/// The changes of one key in order. Never empty.
 ///
-/// etcd splits them into generations, each from a first put to a tombstone (`mvcc/key_index.go`).
-/// Here they are one list: a generation is what lies between two tombstones, and may be a lone
-/// tombstone, all that a compaction left of it (etcd issue 19179).
+/// etcd splits them into generations, each from a first put to a tombstone (`mvcc/key_index.go`). Here they
+/// are one list: a generation is what lies between two tombstones, and may be a single tombstone, if a
+/// compaction removed the rest (etcd issue 19179).
 #[derive(Clone, Debug, Default)]
 pub(super) struct KeyIndex(Vec<Modification>);
 
 impl KeyIndex {
-    /// The put that holds at revision `at`, if the key lives there.
+    /// The put in effect at revision `at`, if the key exists then.
     fn live(&self, at: i64) -> Option<Revision> {
         let last = self.0.last()?;
-        // Nearly all reads are of the present.
+        // Nearly all reads are of the current revision.
         let found = if last.at.main <= at {
             last
         } else {
@@ -36,7 +36,7 @@ impl KeyIndex {
         (!found.tombstone).then_some(found.at)
     }
 
-    /// The put that holds now.
+    /// The put in effect now.
     pub(super) fn current(&self) -> Option<Revision> {
         self.live(i64::MAX)
     }
@@ -47,10 +47,10 @@ impl KeyIndex {
 
     /// Forgets what a compaction at `revision` makes unreadable and adds it to `dropped`.
     ///
-    /// What was changed at `revision` itself all stays, tombstones too: a watch may still begin there
-    /// (etcd issue 18089). Of what is older only a put that still holds at `revision` stays.
+    /// Every change at `revision` itself stays, including tombstones: a watch may still start there (etcd
+    /// issue 18089). Of the older ones, only a put still in effect at `revision` stays.
     ///
-    /// With `tombstones` a tombstone at `revision` goes, too, and all before it (flaw M-18089).
+    /// With `tombstones`, a tombstone at `revision` is dropped too, with everything before it (flaw M-18089).
     fn compact(&mut self, revision: i64, tombstones: bool, dropped: &mut Vec<Revision>) {
         if tombstones {
             let through = self.0.partition_point(|change| change.at.main <= revision);
@@ -66,7 +66,7 @@ impl KeyIndex {
     }
 }
 
-/// All keys that have a change left.
+/// All keys that still have a change.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index {
     keys: BTreeMap<Bytes, KeyIndex>,
@@ -85,7 +85,7 @@ impl Index {
         self.keys.entry(key.clone()).or_default()
     }
 
-    /// The puts that hold at revision `at` for the keys of `range`, in key order.
+    /// The puts in effect at revision `at` for the keys of `range`, in key order.
     pub(super) fn live(&self, range: KeyRange<'_>, at: i64) -> impl Iterator<Item = Revision> {
         let (single, many) = match range {
             KeyRange::Single(key) => (self.keys.get(key), None),
@@ -99,7 +99,7 @@ impl Index {
         single.into_iter().chain(many.into_iter().flatten()).filter_map(move |key| key.live(at))
     }
 
-    /// Forgets what a compaction at `revision` makes unreadable. Answers what that was.
+    /// Forgets and returns what a compaction at `revision` makes unreadable.
     pub(super) fn compact(&mut self, revision: i64, tombstones: bool) -> Vec<Revision> {
         let mut dropped = Vec::new();
         self.keys.retain(|_, key| {

@@ -1,4 +1,4 @@
-//! The keys a request speaks of: what `key` and `range_end` mean together.
+//! The keys of a request: what `key` and `range_end` mean together.
 
 /// A set of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,12 +7,12 @@ pub enum KeyRange<'a> {
     Single(&'a [u8]),
     /// This key and all after it.
     From(&'a [u8]),
-    /// From the first, included, to the second, excluded; empty where they are the wrong way round.
+    /// From the first, inclusive, to the second, exclusive; empty if they are in the wrong order.
     Between(&'a [u8], &'a [u8]),
 }
 
 impl<'a> KeyRange<'a> {
-    /// No end is one key, an end of one zero byte is all keys from `key` on.
+    /// Without an end, the range is one key; with an end of one zero byte, it is all keys from `key` on.
     pub fn new(key: &'a [u8], range_end: &'a [u8]) -> KeyRange<'a> {
         match range_end {
             [] => KeyRange::Single(key),
@@ -21,7 +21,7 @@ impl<'a> KeyRange<'a> {
         }
     }
 
-    /// Whether `key` is one of them.
+    /// Whether the range contains `key`.
     pub fn contains(self, key: &[u8]) -> bool {
         match self {
             KeyRange::Single(only) => only == key,

@@ -1,10 +1,9 @@
-//! The leases of the store: which there are, for how long they were granted, how much of that was left
-//! at the last checkpoint, which keys they hold.
+//! The leases in the store: their TTLs, the time left at the last checkpoint, and the attached keys.
 //!
-//! What is not here: time. When a lease runs out is known to the leader alone and is no part of the
-//! replicated state (`crate::lessor`).
+//! Time is not here: only the leader knows when a lease expires, and that is not part of the replicated state
+//! (`crate::lessor`).
 //!
-//! Invariant: a lease holds exactly the keys whose current pair names it.
+//! Invariant: a lease's keys are exactly those whose current pair names it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,15 +15,15 @@ use super::Damaged;
 /// One lease.
 #[derive(Clone, Debug, Default)]
 pub struct Lease {
-    /// For how long it was granted and is renewed, in seconds.
+    /// The TTL with which it was granted and is renewed, in seconds.
     pub ttl: i64,
-    /// What was left of it at its last checkpoint, in seconds: a new leader goes on from there. 0
-    /// where there was none since it was granted or renewed.
+    /// The time left at its last checkpoint, in seconds: a new leader continues from there. 0 if there was
+    /// none since it was granted or renewed.
     pub remaining: i64,
     keys: BTreeSet<Bytes>,
 }
 
-/// What is saved of a lease: seconds, as [`Lease`] has them.
+/// What is saved of a lease, in seconds as in [`Lease`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms {
     pub(super) ttl: i64,
@@ -36,13 +35,13 @@ impl Lease {
         Terms { ttl: self.ttl, remaining: self.remaining }
     }
 
-    /// The keys it holds, sorted.
+    /// The attached keys, sorted.
     pub fn keys(&self) -> impl ExactSizeIterator<Item = &Bytes> {
         self.keys.iter()
     }
 }
 
-/// All leases by their ids.
+/// All leases by id.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Leases {
     all: BTreeMap<i64, Lease>,
@@ -66,11 +65,11 @@ impl Leases {
     pub(super) fn insert(&mut self, id: i64, terms: Terms) {
         let Terms { ttl, remaining } = terms;
         let before = self.all.insert(id, Lease { ttl, remaining, keys: BTreeSet::new() });
-        assert!(before.is_none(), "lease {id} is granted twice: the caller looks first whether it exists");
+        assert!(before.is_none(), "lease {id} is granted twice: the caller must check whether it exists");
         self.content = self.content.wrapping_add(digest(id, terms));
     }
 
-    /// Notes what is left of a lease; whether there is one.
+    /// Records the time left of a lease; returns whether the lease exists.
     pub(super) fn checkpoint(&mut self, id: i64, remaining: i64) -> bool {
         let Some(lease) = self.all.get_mut(&id) else { return false };
         self.content = self.content.wrapping_sub(digest(id, lease.terms()));
@@ -85,43 +84,45 @@ impl Leases {
         Some(lease)
     }
 
-    /// Moves `key` from one lease to another; 0 is none.
+    /// Moves `key` from one lease to another; 0 means none.
     pub(super) fn attach(&mut self, key: &Bytes, from: i64, to: i64) {
         if from == to {
             return;
         }
-        // None while a revocation deletes the keys of the lease it has taken out.
+        // The lease is already gone while a revocation deletes its keys.
         if let Some(lease) = self.all.get_mut(&from) {
             lease.keys.remove(key);
         }
         if to != 0 {
             let lease = self.all.get_mut(&to);
             let lease = lease.unwrap_or_else(|| {
-                panic!("{key:?} is put with lease {to}, which does not exist: was the request not checked?")
+                panic!(
+                    "{key:?} is put with lease {to}, but that does not exist: was the request not checked?"
+                )
             });
             lease.keys.insert(key.clone());
         }
     }
 }
 
-/// The key of a lease in the backend, in etcd's form (`lease/lessor.go`): the id in big endian.
+/// The key of a lease in the backend, in etcd's format (`lease/lessor.go`): the id in big endian.
 pub(super) fn row_key(id: i64) -> Bytes {
     Bytes::copy_from_slice(&id.to_be_bytes())
 }
 
-/// A lease as the backend has it: its TTL and what remains of it, both in big endian.
+/// The value of a lease in the backend: its TTL and the time left, both in big endian.
 pub(super) fn encode(lease: &Lease) -> Bytes {
     Bytes::from([lease.ttl.to_be_bytes(), lease.remaining.to_be_bytes()].concat())
 }
 
-/// A lease that the backend has.
+/// Decodes a lease from the backend.
 pub(super) fn decode(key: &[u8], value: &[u8]) -> Result<(i64, Terms), Damaged> {
     let number = |bytes: &[u8; 8]| i64::from_be_bytes(*bytes);
     match (key.as_chunks(), value.as_chunks()) {
         (([id], []), ([ttl, remaining], [])) => {
             Ok((number(id), Terms { ttl: number(ttl), remaining: number(remaining) }))
         }
-        _ => Err(Damaged::new(format!("{key:02x?} with {value:02x?} is no lease"))),
+        _ => Err(Damaged::new(format!("{key:02x?} with {value:02x?} is not a lease"))),
     }
 }
 

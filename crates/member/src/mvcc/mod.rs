@@ -1,21 +1,21 @@
 //! The store: every key with its history, as one replicated state machine.
 //!
-//! It models etcd's `mvcc` and the replicated half of its `lease`: revisions, the key index, leases
-//! and what they hold, compaction in two parts, the rows a backend keeps. Everything stays in memory;
-//! the backend is written behind it, from [`Store::take_changes`], and read only at a restart.
+//! It models etcd's `mvcc` and the replicated part of its `lease`: revisions, the key index, leases and their
+//! keys, compaction in two parts, the rows in the backend. Everything is in memory; the backend is written
+//! later, from [`Store::take_changes`], and read only at a restart.
 //!
-//! Not here: what requests mean (`crate::apply`), when anything is written or scrubbed
-//! (`crate::persist`), time (`crate::lessor`; leases have none here, but for the checkpoints of what is
-//! left of them), watchers (`crate::watch`).
+//! Not here: what requests mean (`crate::apply`), when rows are written or scrubbed (`crate::persist`), time
+//! (`crate::lessor`; here leases have no time except the one left at their checkpoints), watchers
+//! (`crate::watch`).
 //!
 //! Invariants:
-//! - The state is a function of the applied entries alone: equal applied index, equal
-//!   [`Store::state_hash`] (oracle I8), whatever was restarted, sent as a snapshot or scrubbed.
-//! - The revision never goes back, and `compact_revision <= revision`.
-//! - `rows` holds exactly what the index names: what was compacted away is gone from both at once.
-//!   Only the backend's copy of it waits for the scrub.
-//! - One main revision may change a key more than once: etcd looks for duplicate keys in a
-//!   transaction, but not behind a deletion up to the last key.
+//! - The state is a function of the applied entries alone: equal applied index, equal [`Store::state_hash`]
+//!   (oracle I8), regardless of restarts, snapshots and scrubs.
+//! - The revision never decreases, and `compact_revision <= revision`.
+//! - `rows` holds exactly what the index refers to: compacted rows leave both at once. Only the backend's
+//!   copy waits for the scrub.
+//! - One main revision may change a key more than once: etcd checks a transaction for duplicate keys, but not
+//!   for puts after a deletion up to the last key.
 
 mod changes;
 mod compaction;
@@ -60,15 +60,15 @@ pub struct Store {
     revision: i64,
     index: index::Index,
     rows: BTreeMap<Revision, KeyValue>,
-    /// Sum of the digests of all rows: the same whatever the order in which they came.
+    /// Sum of the digests of all rows: independent of their order.
     content: u64,
     leases: lease::Leases,
     compaction: Compaction,
-    /// What compactions left to remove from the backend, oldest compaction first.
+    /// Rows that compactions still have to remove from the backend, oldest compaction first.
     scrubs: VecDeque<compaction::Scrub>,
     unsaved: changes::Unsaved,
     flaws: Flaws,
-    /// A row that the history shows twice (flaw M-17247); none in a store without that flaw.
+    /// A row that appears twice in the history (flaw M-17247); `None` without that flaw.
     shown_twice: Option<Revision>,
 }
 
@@ -95,29 +95,29 @@ impl Store {
         }
     }
 
-    /// The defects the store has.
+    /// The store's flaws.
     pub fn flaws(&self) -> Flaws {
         self.flaws
     }
 
-    /// Gives the store defects. Those of a restart must be known to [`Store::from_rows_with`] already.
+    /// Sets the store's flaws. Those that affect a restart must be passed to [`Store::from_rows_with`].
     pub fn set_flaws(&mut self, flaws: Flaws) {
         self.flaws = flaws;
     }
 
-    /// The revision of the last change; 1 where there was none.
+    /// The revision of the last change; 1 if there was none.
     pub fn revision(&self) -> i64 {
         self.revision
     }
 
-    /// The oldest revision that can be read; -1 before the first compaction, so that the first may
-    /// be one to revision 0, as in etcd.
+    /// The oldest revision that can be read; -1 before the first compaction, so that the first may be to
+    /// revision 0, as in etcd.
     pub fn compact_revision(&self) -> i64 {
         self.compaction.scheduled
     }
 
-    /// A hash over everything that is replicated here: the rows that can be read, the leases, the
-    /// revision, the compact revision. Takes no longer for a larger store.
+    /// A hash over all replicated state here: the readable rows, the leases, the revision, the compact
+    /// revision. Its cost does not depend on the store's size.
     pub fn state_hash(&self) -> u64 {
         let words =
             [self.content, self.leases.content(), self.revision as u64, self.compaction.scheduled as u64];
@@ -128,25 +128,26 @@ impl Store {
         xxh3_64(&bytes)
     }
 
-    /// The pair of `key` now.
+    /// The current pair of `key`.
     pub fn get(&self, key: &[u8]) -> Option<&KeyValue> {
         Some(self.row(self.index.get(key)?.current()?))
     }
 
-    /// Where the pairs of `range` are that held at revision `at`, in key order. [`Store::row`] has them.
+    /// The revisions of the pairs of `range` in effect at revision `at`, in key order. [`Store::row`] returns
+    /// the pairs.
     ///
-    /// `at` must lie between the compact revision and the current one.
+    /// `at` must be between the compact revision and the current one.
     pub fn live(&self, range: KeyRange<'_>, at: i64) -> impl Iterator<Item = Revision> {
         self.index.live(range, at)
     }
 
-    /// The pair that was made at `at`, one of [`Store::live`].
+    /// The pair written at `at`, which comes from [`Store::live`].
     pub fn row(&self, at: Revision) -> &KeyValue {
-        self.rows.get(&at).unwrap_or_else(|| panic!("the index names {at:?}, where there is no row"))
+        self.rows.get(&at).unwrap_or_else(|| panic!("the index refers to {at:?}, but there is no such row"))
     }
 
-    /// All changes from revision `from` on, in order; tombstones have version 0. `from` must not be
-    /// below the compact revision: there are gaps there.
+    /// All changes from revision `from` on, in order; tombstones have version 0. `from` must not be below the
+    /// compact revision: there are gaps there.
     pub fn history(&self, from: i64) -> impl Iterator<Item = (Revision, &KeyValue)> {
         let times = |at| 1 + usize::from(Some(at) == self.shown_twice); // M-17247
         let rows = self.rows.range(Revision::first_of(from)..);
@@ -170,7 +171,7 @@ impl Store {
 
     fn remove_row(&mut self, at: Revision) -> KeyValue {
         let row = self.rows.remove(&at);
-        let row = row.unwrap_or_else(|| panic!("the index named {at:?}, where there is no row"));
+        let row = row.unwrap_or_else(|| panic!("the index refers to {at:?}, but there is no such row"));
         self.content = self.content.wrapping_sub(row::digest(at, &row));
         row
     }

@@ -1,30 +1,30 @@
-//! Where a change stands in the history of the store.
+//! The position of a change in the history of the store.
 
 use bytes::Bytes;
 
-/// A place in the history: `main` counts what changed the store as a whole (a put, a deletion, a
+/// A position in the history: `main` counts changes of the store as a whole (a put, a deletion, a
 /// transaction, a revoked lease), `sub` the changes inside one of them, from 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Revision {
     /// What the API calls the revision.
     pub main: i64,
-    /// Not seen by clients, but in the order of a watch's events.
+    /// Not visible to clients, except as the order of a watch's events.
     pub sub: i64,
 }
 
-/// Bytes of a row's key, without the mark of a tombstone.
+/// Bytes of a row's key, without the tombstone mark.
 const LEN: usize = 17;
 const SEPARATOR: u8 = b'_';
 const TOMBSTONE: u8 = b't';
 
 impl Revision {
-    /// The first place at `main`.
+    /// The first position at `main`.
     pub(super) fn first_of(main: i64) -> Revision {
         Revision { main, sub: 0 }
     }
 
-    /// The key of a row of the backend, in etcd's form (`mvcc/revision.go`): both numbers in big
-    /// endian, so that rows are ordered by revision, and `t` behind a tombstone.
+    /// The key of a row in the backend, in etcd's format (`mvcc/revision.go`): both numbers in big endian, so
+    /// that rows are ordered by revision, followed by `t` for a tombstone.
     pub fn row_key(self, tombstone: bool) -> Bytes {
         let mut key = [0_u8; LEN + 1];
         key[..8].copy_from_slice(&self.main.to_be_bytes());
@@ -34,7 +34,7 @@ impl Revision {
         Bytes::copy_from_slice(&key[..LEN + usize::from(tombstone)])
     }
 
-    /// The revision and whether the row is a tombstone; `None` where no row has this key.
+    /// The revision and whether the row is a tombstone; `None` if this is not a row's key.
     pub fn from_row_key(key: &[u8]) -> Option<(Revision, bool)> {
         let (main, rest) = key.split_first_chunk::<8>()?;
         let (separator, rest) = rest.split_first()?;
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn other_keys_are_no_rows() {
+    fn other_keys_are_not_row_keys() {
         let key = Revision { main: 2, sub: 0 }.row_key(true);
         let mut others: Vec<Vec<u8>> = (0..LEN).map(|len| key[..len].to_vec()).collect();
         others.push([&key[..], b"t"].concat());

@@ -1,7 +1,7 @@
-//! One change of one key, as it is kept: the pair after it.
+//! One change of one key, stored as the pair after it.
 //!
-//! A deletion is a pair with nothing but its key and its mod revision, which is also what a watcher
-//! is told of it. A put has a version of at least 1; that is how the two are told apart.
+//! A deletion is a pair with only its key and its mod revision, which is also what a watcher receives. A put
+//! has a version of at least 1; that distinguishes the two.
 
 use api::mvccpb::KeyValue;
 use bytes::Bytes;
@@ -15,32 +15,33 @@ pub(super) fn is_tombstone(row: &KeyValue) -> bool {
     row.version == 0
 }
 
-/// The row as the backend has it.
+/// Encodes a row for the backend.
 pub(super) fn encode(at: Revision, row: &KeyValue) -> (Bytes, Bytes) {
     (at.row_key(is_tombstone(row)), row.encode_to_vec().into())
 }
 
-/// The row that the backend has.
+/// Decodes a row from the backend.
 pub(super) fn decode(key: &[u8], value: Bytes) -> Result<(Revision, KeyValue), Damaged> {
-    let (at, tombstone) =
-        Revision::from_row_key(key).ok_or_else(|| Damaged::new(format!("{key:02x?} is no key of a row")))?;
-    let row = KeyValue::decode(value)
-        .map_err(|error| Damaged::new(format!("the row at {at:?} holds no pair: {error}")))?;
+    let (at, tombstone) = Revision::from_row_key(key)
+        .ok_or_else(|| Damaged::new(format!("{key:02x?} is not the key of a row")))?;
+    let row = KeyValue::decode(value).map_err(|error| {
+        Damaged::new(format!("the row at {at:?} does not hold a key-value pair: {error}"))
+    })?;
     match tombstone == is_tombstone(&row) {
         true => Ok((at, row)),
         false => Err(Damaged::new(format!(
-            "the row at {at:?} is a tombstone by its key or by its value, not by both"
+            "the row at {at:?} is a tombstone according to its key or its value, but not both"
         ))),
     }
 }
 
-/// A digest of everything in the row. Rows are summed up to the hash of the store.
+/// A digest of the whole row. The store's hash is the sum of these.
 pub(super) fn digest(at: Revision, row: &KeyValue) -> u64 {
     let mut numbers = [0_u8; 40];
     let words = [at.main, at.sub, row.create_revision, row.version, row.lease];
     for (place, word) in numbers.chunks_exact_mut(8).zip(words) {
         place.copy_from_slice(&word.to_le_bytes());
     }
-    // Each part seeds the next, which needs no buffer to put them together in.
+    // Each part seeds the next, so no buffer is needed to concatenate them.
     xxh3_64_with_seed(&row.value, xxh3_64_with_seed(&row.key, xxh3_64(&numbers)))
 }

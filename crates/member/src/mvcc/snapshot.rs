@@ -1,10 +1,10 @@
-//! The whole store as bytes, for a follower that the log no longer reaches.
+//! The whole store as bytes, for a follower that needs entries no longer in the log.
 //!
-//! Stores with equal content make equal bytes, whatever is left of their scrubs: what was compacted
-//! away is not in them.
+//! Stores with equal content encode to equal bytes, however far their scrubs have come: compacted rows are
+//! not included.
 //!
-//! The form: a magic with a version, the compact revision, the leases, the rows, a CRC32C of all that.
-//! Numbers are in little endian; lists begin with their length.
+//! The format: a magic number with a version, the compact revision, the leases, the rows, a CRC32C of all
+//! that. Numbers are little-endian; lists start with their length.
 
 use api::mvccpb::KeyValue;
 use bytes::{Buf, BufMut, Bytes, TryGetError};
@@ -19,11 +19,11 @@ use crate::flaw::Flaws;
 
 const MAGIC: &[u8; 8] = b"mvccsnp2";
 const CHECKSUM_LEN: usize = 4;
-/// Room for a row without its key and value: a guess that saves growing.
+/// Space for a row without its key and value: an estimate that avoids reallocations.
 const ROW_LEN: usize = 32;
 
 impl Store {
-    /// The store as bytes.
+    /// Encodes the store.
     pub fn encode_snapshot(&self) -> Bytes {
         let contents = self.rows.values().map(|row| ROW_LEN + row.key.len() + row.value.len());
         let mut out = Vec::with_capacity(64 + 24 * self.leases.iter().len() + contents.sum::<usize>());
@@ -45,16 +45,16 @@ impl Store {
         out.into()
     }
 
-    /// The store that these bytes are. All of it is unsaved: the next [`Store::take_changes`] replaces
-    /// what the backend holds. Keys and values go on using the memory of `bytes`.
+    /// Decodes a store. All of it is unsaved: the next [`Store::take_changes`] replaces what the backend
+    /// holds. Keys and values keep using the memory of `bytes`.
     ///
     /// # Errors
-    /// `Damaged` where these bytes are not what [`Store::encode_snapshot`] made.
+    /// `Damaged` if [`Store::encode_snapshot`] did not produce these bytes.
     pub fn decode_snapshot(bytes: Bytes) -> Result<Store, Damaged> {
         Store::decode_snapshot_with(bytes, Flaws::default())
     }
 
-    /// The same for a store with defects.
+    /// The same for a store with flaws.
     ///
     /// # Errors
     /// As [`Store::decode_snapshot`].
@@ -71,25 +71,24 @@ impl Store {
         let compaction = Compaction { scheduled: compacted, finished: compacted };
         let mut store = Store::restore(Saved { rows, leases: leases.into_iter(), compaction }, flaws)?;
         if !body.is_empty() {
-            return Err(Damaged::new(format!(
-                "{} bytes stand behind the last row of the snapshot",
-                body.len()
-            )));
+            return Err(Damaged::new(format!("{} bytes follow the last row of the snapshot", body.len())));
         }
         store.unsave();
         Ok(store)
     }
 }
 
-/// What stands between the magic and the checksum, if both are right.
+/// What is between the magic number and the checksum, if both are right.
 fn checked(bytes: Bytes) -> Result<Bytes, Damaged> {
     if bytes.len() < MAGIC.len() + CHECKSUM_LEN || !bytes.starts_with(MAGIC) {
-        return Err(Damaged::new(format!("{} bytes are no snapshot", bytes.len())));
+        return Err(Damaged::new(format!("{} bytes are not a snapshot", bytes.len())));
     }
     let end = bytes.len() - CHECKSUM_LEN;
     let (stated, actual) = ((&bytes[end..]).get_u32_le(), crc32c::crc32c(&bytes[..end]));
     if stated != actual {
-        return Err(Damaged::new(format!("the snapshot's checksum is {actual:08x}, it states {stated:08x}")));
+        return Err(Damaged::new(format!(
+            "the snapshot's checksum is {actual:08x}, but it states {stated:08x}"
+        )));
     }
     Ok(bytes.slice(MAGIC.len()..end))
 }
@@ -107,6 +106,6 @@ impl From<TryGetError> for Damaged {
 
 impl From<DecodeError> for Damaged {
     fn from(error: DecodeError) -> Damaged {
-        Damaged::new(format!("a row of a snapshot holds no pair: {error}"))
+        Damaged::new(format!("a row of a snapshot does not hold a key-value pair: {error}"))
     }
 }

@@ -1,4 +1,4 @@
-//! One change of the store: everything under one main revision.
+//! One write transaction of the store: everything under one main revision.
 
 use std::ops::Deref;
 
@@ -12,10 +12,10 @@ use super::key_range::KeyRange;
 use super::lease::Terms;
 use super::revision::Revision;
 
-/// Changes the store. All changes made through one of these share one main revision, which is taken
-/// by the first; one that changes nothing takes none. Reads see what was written so far.
+/// Changes the store. All changes through one `Write` share one main revision, which the first change takes;
+/// a `Write` that changes nothing takes none. Reads see what was written so far.
 ///
-/// There is no way back: whoever writes has checked before that all of it can be done.
+/// There is no rollback: the caller must check beforehand that all of it can be done.
 #[derive(Debug)]
 pub struct Write<'a> {
     store: &'a mut Store,
@@ -31,13 +31,13 @@ impl Deref for Write<'_> {
 }
 
 impl Store {
-    /// Begins a change.
+    /// Starts a write.
     pub fn write(&mut self) -> Write<'_> {
         let next = Revision::first_of(self.revision + 1);
         Write { store: self, next }
     }
 
-    /// Grants lease `id`, which changes no revision. Limits on `ttl` (seconds) are the caller's.
+    /// Grants lease `id`, which makes no revision. The caller enforces limits on `ttl` (seconds).
     ///
     /// # Errors
     /// `LeaseExists`.
@@ -50,9 +50,9 @@ impl Store {
         Ok(())
     }
 
-    /// Notes that `remaining` seconds are left of lease `id`, or with 0 that it was renewed since the
-    /// last note; no revision changes. Does nothing where the lease is gone: it may have been revoked
-    /// while the note was on its way.
+    /// Records that `remaining` seconds are left of lease `id`, or with 0 that it was renewed since the last
+    /// checkpoint; makes no revision. Does nothing if the lease is gone: it may have been revoked while the
+    /// checkpoint was in the log.
     pub fn checkpoint(&mut self, id: i64, remaining: i64) {
         if self.leases.checkpoint(id, remaining) {
             self.unsaved.leases.insert(id);
@@ -83,7 +83,7 @@ impl Write<'_> {
         store.insert_row(at, row);
     }
 
-    /// Deletes keys, in their order. Answers how many there were.
+    /// Deletes keys in key order and returns how many there were.
     pub fn delete(&mut self, range: KeyRange<'_>) -> i64 {
         let doomed: Vec<Revision> = self.store.live(range, self.store.revision).collect();
         for put in &doomed {
@@ -92,7 +92,7 @@ impl Write<'_> {
         doomed.len() as i64
     }
 
-    /// Takes lease `id` away, and with it the keys it holds, in their order.
+    /// Removes lease `id` and its keys, in key order.
     ///
     /// # Errors
     /// `LeaseNotFound`.
@@ -105,19 +105,19 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Ends the life of the key that was put at `put`, its current pair.
+    /// Writes a tombstone for the key whose current pair was put at `put`.
     fn bury(&mut self, put: Revision) {
         let at = self.advance();
         let store = &mut *self.store;
         let KeyValue { key, lease, .. } = &store.rows[&put];
         let (key, lease) = (key.clone(), *lease);
-        let index = store.index.get_mut(&key).expect("the index named the row of this key");
+        let index = store.index.get_mut(&key).expect("the index refers to a row of this key");
         index.push(Modification { at, tombstone: true });
         store.leases.attach(&key, lease, 0);
         store.insert_row(at, KeyValue { key, mod_revision: at.main, ..KeyValue::default() });
     }
 
-    /// The place of the next change.
+    /// The revision of the next change.
     fn advance(&mut self) -> Revision {
         let at = self.next;
         self.next.sub += 1;

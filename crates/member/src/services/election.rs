@@ -2,8 +2,8 @@
 //! `client/v3/concurrency/election.go`).
 //!
 //! An election is a queue like a lock's, whose keys have values. Unlike a lock, and as in etcd, a campaign
-//! does not look whether its own key is still there when those before it are gone: who wins must guard
-//! what it does by the create revision of its key.
+//! does not check whether its own key still exists when those before it are gone: the winner must guard its
+//! actions with the create revision of its key.
 
 use api::etcdserverpb::request_op::Request as Op;
 use api::etcdserverpb::{ResponseHeader, TxnResponse};
@@ -18,7 +18,7 @@ use record::Probe;
 use super::{Call, Turn, mismatch, queue};
 use crate::probes::Probes;
 
-/// Puts a new value, as long as this is the key of whoever proclaims it.
+/// Puts a new value, provided the key still belongs to the caller.
 fn proclaim(own: &LeaderKey, value: &Bytes) -> Request {
     let put = Op::RequestPut(queue::put(&own.key, value, own.lease));
     queue::if_created_at(own.rev, &own.key, [put], [])
@@ -30,28 +30,28 @@ fn resign(own: &LeaderKey) -> Request {
 
 #[derive(Debug)]
 enum Stage {
-    /// For its lease.
+    /// The lease.
     Session,
-    /// For its place in the queue.
+    /// Its key in the queue.
     Enter,
-    /// For its new value, as it stood there before.
+    /// Its new value: its key was already in the queue.
     Proclaim,
-    /// To learn who is before it, and for the end of that one.
+    /// The range for the key before its own, and then that key's deletion.
     Wait,
-    /// For its own key to be deleted, as it failed.
+    /// The deletion of its own key, after a failure.
     Leave(Error),
 }
 
-/// Somebody who wants to lead.
+/// A campaign for leadership.
 #[derive(Debug)]
 pub(super) struct Campaign {
     prefix: Bytes,
     value: Bytes,
-    /// The place in the queue, as far as it is known.
+    /// Its key in the queue, as far as it is known.
     own: LeaderKey,
-    /// Of the answer when it took its place, and of the campaign's.
+    /// Header of the response that put its key into the queue, for the campaign's answer.
     header: Option<ResponseHeader>,
-    /// What it waits for.
+    /// The response it waits for.
     stage: Stage,
 }
 
@@ -80,7 +80,7 @@ impl Campaign {
             self.own.rev = queue::revision(txn.header.as_ref());
             return self.look();
         }
-        // The lease's holder campaigned before.
+        // The lease's holder has already campaigned.
         let before = &queue::found(txn, 0).kvs[0];
         self.own.rev = before.create_revision;
         if before.value == self.value {
@@ -120,7 +120,7 @@ impl Call for Campaign {
                     Turn::End(Ok(CampaignResponse { header: self.header, leader }.into()))
                 }
             },
-            // In etcd, too, who fails to wait goes on standing in the queue, unless the client is gone.
+            // In etcd, too, a campaign whose wait fails stays in the queue, unless the client is gone.
             (Stage::Session | Stage::Enter | Stage::Wait, Err(error)) => Turn::End(Err(error)),
             (Stage::Leave(error), _) => Turn::End(Err(*error)),
             (_, Ok(response)) => mismatch("a step of a campaign", &response),
@@ -139,11 +139,11 @@ impl Call for Campaign {
     }
 }
 
-/// A leader that says something new, or goes.
+/// A leader that proclaims a new value or resigns.
 #[derive(Debug)]
 pub(super) struct Resume {
     own: LeaderKey,
-    /// What it proclaims; `None` if it resigns.
+    /// The value to proclaim; `None` to resign.
     value: Option<Bytes>,
 }
 
@@ -182,7 +182,7 @@ impl Call for Resume {
                 self.own.lease = granted.id;
                 self.ask()
             }
-            // To resign from what is not held, or not any more, is no error.
+            // To resign without holding the key is not an error.
             Ok(Response::Txn(TxnResponse { header, .. })) if self.value.is_none() => {
                 Turn::End(Ok(ResignResponse { header }.into()))
             }
@@ -196,7 +196,7 @@ impl Call for Resume {
     }
 }
 
-/// Who leads?
+/// A request for the current leader.
 #[derive(Debug)]
 pub(super) struct Leader;
 
@@ -210,7 +210,7 @@ impl Call for Leader {
     fn answered(&mut self, result: Result<Response, Error>, _: &Probes) -> Turn {
         let found = match result {
             Ok(Response::Range(found)) => found,
-            Ok(response) => mismatch("a look for the leader", &response),
+            Ok(response) => mismatch("a request for the leader", &response),
             Err(error) => return Turn::End(Err(error)),
         };
         Turn::End(match found.kvs.into_iter().next() {

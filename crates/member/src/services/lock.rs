@@ -1,6 +1,6 @@
 //! `Lock` and `Unlock` (`api/v3lock/lock.go`, `client/v3/concurrency/mutex.go`).
 //!
-//! Each in the queue waits for the end of the key right before its own, so that an end wakes one only.
+//! Each waiter waits for the deletion of the key right before its own, so that a deletion wakes only one.
 
 use api::etcdserverpb::request_op::Request as Op;
 use api::etcdserverpb::{ResponseHeader, TxnResponse};
@@ -15,26 +15,26 @@ use crate::probes::Probes;
 
 #[derive(Debug)]
 enum Stage {
-    /// For its lease.
+    /// The lease.
     Session,
-    /// For its place in the queue.
+    /// Its key in the queue.
     Enter,
-    /// To learn who is before it, and for the end of that one.
+    /// The range for the key before its own, and then that key's deletion.
     Wait,
-    /// To learn whether its own key is still there.
+    /// Whether its own key still exists.
     Check,
-    /// For its own key to be deleted, as it failed.
+    /// The deletion of its own key, after a failure.
     Leave(Error),
 }
 
-/// A lock that is asked for.
+/// A lock that is being acquired.
 #[derive(Debug)]
 pub(super) struct Lock {
     prefix: Bytes,
     key: Bytes,
-    /// When its key was created.
+    /// The create revision of its key.
     revision: i64,
-    /// What it waits for.
+    /// The response it waits for.
     stage: Stage,
     flaws: Flaws,
 }
@@ -59,7 +59,7 @@ impl Lock {
     fn entered(&mut self, txn: &TxnResponse) -> Turn {
         self.revision = match txn.succeeded {
             true => queue::revision(txn.header.as_ref()),
-            // The lease's holder asked before.
+            // The lease's holder has already asked for the lock.
             false => queue::found(txn, 0).kvs[0].create_revision,
         };
         match queue::found(txn, 1).kvs.first() {
@@ -126,7 +126,7 @@ impl Call for Lock {
     }
 }
 
-/// A lock that is given back.
+/// A lock that is being released.
 #[derive(Debug)]
 pub(super) struct Unlock;
 

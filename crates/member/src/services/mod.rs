@@ -1,23 +1,23 @@
-//! etcd's services `Lock` and `Election` (`api/v3lock`, `api/v3election`): recipes of public operations
-//! that the server runs on a client's behalf (`client/v3/concurrency`).
+//! etcd's services `Lock` and `Election` (`api/v3lock`, `api/v3election`): recipes of public operations that
+//! the server runs on a client's behalf (`client/v3/concurrency`).
 //!
-//! A call is a state machine. What it wants comes out as [`Ask`]s, requests and watches like a client's
-//! with numbers of their own; what becomes of them goes in by [`Services::answered`] and
-//! [`Services::watched`]. Each call waits for one thing at a time.
+//! A call is a state machine. Its [`Ask`]s are requests and watches like a client's, with their own operation
+//! and stream numbers; the results come back through [`Services::answered`] and [`Services::watched`]. Each
+//! call waits for one thing at a time.
 //!
 //! | file | job |
 //! |---|---|
-//! | `mod` | who waits for what |
+//! | `mod` | which call waits for what |
 //! | `lock`, `election` | the calls |
 //! | `queue` | the requests they are made of: keys in the order in which they were created |
 //!
-//! A call without a lease gets one of 60 seconds. Nobody keeps it alive: etcd's services let go of the
-//! session at once (`Session.Orphan`), so whoever waits longer than that has lost the place.
+//! A call without a lease gets one of 60 seconds. It is not kept alive: etcd's services give up the session
+//! at once (`Session.Orphan`), so a call that waits longer loses its position in the queue.
 //!
-//! Not here: `Observe`, a stream; time-outs, which are the requests' own; retries, which etcd's services
-//! do not make either.
+//! Not here: `Observe`, a stream; time-outs, which are the requests' own; retries, which etcd's services do
+//! not make either.
 //!
-//! Invariant: a call in `calls` has exactly one number in `waits`, unless it is in the middle of a step.
+//! Invariant: a call in `calls` has exactly one number in `waits`, except in the middle of a step.
 
 mod election;
 mod lock;
@@ -39,7 +39,7 @@ use crate::probes::Probes;
 use election::{Campaign, Leader, Resume};
 use lock::{Lock, Unlock};
 
-/// Marks the numbers of requests and streams that are the services' own.
+/// Marks the numbers of the services' own requests and streams.
 const OWN: u64 = 1 << 63;
 
 /// What the services want done.
@@ -47,32 +47,32 @@ const OWN: u64 = 1 << 63;
 pub(crate) enum Ask {
     /// A request, as if a client had sent it.
     Request {
-        /// The number that [`Services::answered`] is to be told.
+        /// The number to pass to [`Services::answered`].
         inner: u64,
-        /// What is asked.
+        /// The request.
         request: Request,
-        /// The token the client's call came with.
+        /// The token of the client's call.
         token: Option<Bytes>,
     },
     /// A watcher, on a stream of its own.
     Watch {
-        /// The number that [`Services::watched`] is to be told.
+        /// The number to pass to [`Services::watched`].
         stream: u64,
         /// The first and only message on the stream.
         request: WatchRequest,
-        /// The token the client's call came with.
+        /// The token of the client's call.
         token: Option<Bytes>,
     },
-    /// The stream is not needed any more.
+    /// The stream is no longer needed.
     CloseWatch {
         /// The stream.
         stream: u64,
     },
     /// The answer to a client's call.
     Reply {
-        /// The client's number for it.
+        /// The client's operation number.
         operation: u64,
-        /// What became of it.
+        /// The result of the call.
         result: Result<Response, Error>,
     },
 }
@@ -81,7 +81,7 @@ pub(crate) enum Ask {
 #[derive(Debug)]
 enum Turn {
     Ask(Request),
-    /// Waits for the end of `key`, which was there at revision `since`.
+    /// Waits for the deletion of `key`, which existed at revision `since`.
     AwaitEnd {
         key: Bytes,
         since: i64,
@@ -89,17 +89,17 @@ enum Turn {
     End(Result<Response, Error>),
 }
 
-/// One call under way.
+/// One call in progress.
 trait Call: std::fmt::Debug + Send {
-    /// What it asked for was answered.
+    /// The answer to its request.
     fn answered(&mut self, result: Result<Response, Error>, probes: &Probes) -> Turn;
 
-    /// The key whose end it waited for is gone, or cannot be waited for.
+    /// The key whose deletion it waited for is gone, or cannot be waited for.
     fn ended(&mut self, ended: Result<(), Error>) -> Turn {
-        unreachable!("{self:?} waits for no key, but heard of one: {ended:?}")
+        unreachable!("{self:?} does not wait for a key, but one ended: {ended:?}")
     }
 
-    /// Its client is gone: what is to be undone.
+    /// Its client is gone: what must be undone.
     fn abandoned(&self) -> Option<Request> {
         None
     }
@@ -109,16 +109,16 @@ trait Call: std::fmt::Debug + Send {
 struct Running {
     call: Box<dyn Call>,
     token: Option<Bytes>,
-    /// The number of what it waits for, and whether that is a stream.
+    /// The number it waits for, and whether that is a stream.
     awaits: (u64, bool),
 }
 
-/// All calls under way.
+/// All calls in progress.
 #[derive(Debug)]
 pub(crate) struct Services {
-    /// By the clients' numbers.
+    /// By the clients' operation numbers.
     calls: BTreeMap<u64, Running>,
-    /// Whose a number is that something is waited for under.
+    /// From each number that is waited for to its call.
     waits: BTreeMap<u64, u64>,
     next: u64,
     flaws: Flaws,
@@ -126,7 +126,7 @@ pub(crate) struct Services {
 }
 
 impl Services {
-    /// Nobody has called yet.
+    /// Services without calls.
     pub(crate) fn new(config: &Config) -> Services {
         Services {
             calls: BTreeMap::new(),
@@ -137,25 +137,25 @@ impl Services {
         }
     }
 
-    /// Whether the request of this number is one of theirs.
+    /// Whether the services made the request of this number.
     pub(crate) fn owns_request(&self, inner: u64) -> bool {
         inner & OWN != 0
     }
 
-    /// Whether the stream of this number is one of theirs.
+    /// Whether the services opened the stream of this number.
     pub(crate) fn owns_stream(&self, stream: u64) -> bool {
         stream & OWN != 0
     }
 
-    /// The probes reached since this was asked last.
+    /// The probes reached since the last call.
     pub(crate) fn take_probes(&mut self) -> BTreeSet<Probe> {
         self.probes.take()
     }
 
-    /// A client calls.
+    /// A client's call.
     ///
     /// # Panics
-    /// If the request is none of these services'.
+    /// If the request is not a call of these services.
     pub(crate) fn begin(
         &mut self,
         operation: u64,
@@ -173,19 +173,19 @@ impl Services {
             Request::Proclaim(request) => boxed(Resume::proclaim(request)),
             Request::Resign(request) => boxed(Resume::resign(request)),
             Request::Leader(request) => boxed(Leader::begin(request)),
-            other => panic!("{} is no call of these services: who sent it here?", other.rpc_name()),
+            other => panic!("{} is not a call of these services: was it routed wrongly?", other.rpc_name()),
         };
         self.take(operation, Running { call, token, awaits: (0, false) }, turn, out);
     }
 
-    /// A request of theirs was answered.
+    /// One of the services' requests was answered.
     pub(crate) fn answered(&mut self, inner: u64, result: Result<Response, Error>, out: &mut Vec<Ask>) {
         let Some((operation, mut running)) = self.stop_waiting(inner) else { return };
         let turn = running.call.answered(result, &self.probes);
         self.take(operation, running, turn, out);
     }
 
-    /// A response came on a stream of theirs. They have room for any number of them.
+    /// A response arrived on one of the services' streams. They have room for any number of them.
     pub(crate) fn watched(&mut self, stream: u64, response: WatchResponse, out: &mut Vec<Ask>) {
         let gone = response.events.iter().any(|event| event.r#type == EventType::Delete as i32);
         if gone {
@@ -195,13 +195,13 @@ impl Services {
         }
     }
 
-    /// A stream of theirs was ended by the member.
+    /// The member ended one of the services' streams.
     pub(crate) fn watch_ended(&mut self, stream: u64, error: Error, out: &mut Vec<Ask>) {
         self.key_ended(stream, Err(error), out);
     }
 
-    /// The client of a call is gone; nothing of it is answered any more. Where it stood in a queue it is
-    /// taken out. (etcd asks for that without the client's token, which with auth leaves it standing.)
+    /// The client of a call is gone; the call gets no answer any more. Its key is removed from the queue.
+    /// (etcd requests that without the client's token, so with authentication enabled the key stays.)
     pub(crate) fn abandon(&mut self, operation: u64, out: &mut Vec<Ask>) {
         let Some(running) = self.calls.remove(&operation) else { return };
         let (number, is_stream) = running.awaits;
@@ -215,7 +215,7 @@ impl Services {
         }
     }
 
-    /// The member stops: the clients' numbers of the calls that were under way.
+    /// The member stops: returns the operation numbers of the calls that were in progress.
     pub(crate) fn take_all(&mut self) -> Vec<u64> {
         self.waits.clear();
         std::mem::take(&mut self.calls).into_keys().collect()
@@ -232,7 +232,7 @@ impl Services {
     fn stop_waiting(&mut self, number: u64) -> Option<(u64, Running)> {
         let operation = self.waits.remove(&number)?;
         let running = self.calls.remove(&operation);
-        Some((operation, running.expect("a number that is waited for has its call")))
+        Some((operation, running.expect("a number that is waited for has a call")))
     }
 
     /// Does what a call wants next.
@@ -254,7 +254,7 @@ impl Services {
         let before = self.calls.insert(operation, running);
         assert!(
             before.is_none(),
-            "operation {operation} is under way twice: are clients' numbers not unique?"
+            "operation {operation} is in progress twice: are clients' operation numbers not unique?"
         );
     }
 
@@ -272,7 +272,7 @@ fn reason(response: &WatchResponse) -> Error {
     Error::from_text(&response.cancel_reason).unwrap_or(Error::WatchCanceled)
 }
 
-/// An answer of another kind than that of its request.
+/// An answer of the wrong kind for its request.
 fn mismatch(what: &str, response: &Response) -> ! {
     panic!("{what} was answered by {}: were the answers mixed up?", response.rpc_name())
 }

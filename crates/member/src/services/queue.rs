@@ -1,5 +1,5 @@
-//! The requests that locks and elections are made of. Who wants something puts a key with a lease under
-//! a common prefix; whose key was created first has it.
+//! The requests that locks and elections consist of. Each contender puts a key with a lease under a common
+//! prefix; the key that was created first wins.
 
 use api::Request;
 use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
@@ -15,20 +15,20 @@ use bytes::Bytes;
 
 use super::Turn;
 
-/// Seconds that the lease of a session lives (`defaultSessionTTL`).
+/// TTL of a session's lease, in seconds (`defaultSessionTTL`).
 const SESSION_TTL: i64 = 60;
 
-/// Asks for the lease of a session.
+/// Requests the lease of a session.
 pub(super) fn session() -> Turn {
     Turn::Ask(LeaseGrantRequest { id: 0, ttl: SESSION_TTL }.into())
 }
 
-/// What all keys of one queue begin with.
+/// The prefix of all keys in one queue.
 pub(super) fn prefix(name: &[u8]) -> Bytes {
     [name, b"/"].concat().into()
 }
 
-/// The key of whoever holds `lease`: its id as Go writes it in hexadecimal.
+/// The key of the holder of `lease`: the lease id in hexadecimal, as Go formats it.
 pub(super) fn key_of(prefix: &[u8], lease: i64) -> Bytes {
     let sign = if lease < 0 { "-" } else { "" };
     [prefix, format!("{sign}{:x}", lease.unsigned_abs()).as_bytes()].concat().into()
@@ -46,12 +46,12 @@ pub(super) fn delete(key: &Bytes) -> DeleteRangeRequest {
     DeleteRangeRequest { key: key.clone(), ..DeleteRangeRequest::default() }
 }
 
-/// The one that has it.
+/// The first key in the queue.
 pub(super) fn first(prefix: &Bytes) -> RangeRequest {
     sorted(prefix, SortOrder::Ascend)
 }
 
-/// The last one in the queue before the one created at `revision`.
+/// The last key in the queue before the one created at `revision`.
 pub(super) fn last_before(prefix: &Bytes, revision: i64) -> RangeRequest {
     RangeRequest { max_create_revision: revision - 1, ..sorted(prefix, SortOrder::Descend) }
 }
@@ -67,7 +67,7 @@ fn sorted(prefix: &Bytes, order: SortOrder) -> RangeRequest {
     }
 }
 
-/// A transaction on the condition that `key` was created at `revision`; at 0, that it is not there.
+/// A transaction conditional on `key` having been created at `revision`; 0 means that it must not exist.
 pub(super) fn if_created_at<const N: usize, const M: usize>(
     revision: i64,
     key: &Bytes,
@@ -90,11 +90,11 @@ pub(super) fn if_created_at<const N: usize, const M: usize>(
     .into()
 }
 
-/// What the `place`-th operation of a transaction, a range, found.
-pub(super) fn found(txn: &TxnResponse, place: usize) -> &RangeResponse {
-    match txn.responses.get(place).and_then(|op| op.response.as_ref()) {
+/// The result of operation number `index`, a range, of a transaction.
+pub(super) fn found(txn: &TxnResponse, index: usize) -> &RangeResponse {
+    match txn.responses.get(index).and_then(|op| op.response.as_ref()) {
         Some(OpResponse::ResponseRange(range)) => range,
-        other => panic!("operation {place} of a transaction was a range, its answer is {other:?}"),
+        other => panic!("operation {index} of a transaction was a range, but its answer is {other:?}"),
     }
 }
 

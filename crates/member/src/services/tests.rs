@@ -13,14 +13,14 @@ use crate::apply::{apply, check_request};
 use crate::flaw::Flaw;
 use crate::mvcc::{KeyRange, Store};
 
-/// A server that does at once what is asked, and its clients.
+/// A server that answers requests at once, and its clients.
 struct Server {
     store: Store,
     services: Services,
-    /// Streams, their keys, and what they heard of last.
+    /// Streams, their keys, and the last revision sent on each.
     watches: BTreeMap<u64, (Bytes, i64)>,
     answers: Vec<(u64, Result<Response, Error>)>,
-    /// The next request that is asked for in a call ends so.
+    /// The error with which the next request of a call ends.
     fails: Option<Error>,
     next_lease: i64,
 }
@@ -39,7 +39,7 @@ impl Server {
         }
     }
 
-    /// One with leases 1, 2 and 3.
+    /// A server with leases 1, 2 and 3.
     fn with_leases(flaws: &[Flaw]) -> Server {
         let mut server = Server::new(flaws);
         (1..=3).for_each(|id| server.store.grant(id, 60).unwrap());
@@ -58,7 +58,7 @@ impl Server {
         apply(&mut self.store, &request).result
     }
 
-    /// A client calls; its answer, if it need not wait.
+    /// A client calls; returns its answer, if it need not wait.
     fn call(&mut self, operation: u64, request: impl Into<Request>) -> Option<Result<Response, Error>> {
         let mut asks = Vec::new();
         self.services.begin(operation, request.into(), Some("token".into()), &mut asks);
@@ -67,17 +67,17 @@ impl Server {
     }
 
     fn answer_to(&mut self, operation: u64) -> Option<Result<Response, Error>> {
-        let place = self.answers.iter().position(|(of, _)| *of == operation)?;
-        Some(self.answers.remove(place).1)
+        let index = self.answers.iter().position(|(of, _)| *of == operation)?;
+        Some(self.answers.remove(index).1)
     }
 
-    /// Somebody else changes the store.
+    /// Another client changes the store.
     fn change(&mut self, request: impl Into<Request>) {
         self.request(&request.into()).unwrap();
         self.serve(Vec::new());
     }
 
-    /// Does what is asked until nothing is left to do.
+    /// Serves requests until none are left.
     fn serve(&mut self, mut asks: Vec<Ask>) {
         loop {
             while !asks.is_empty() {
@@ -104,7 +104,7 @@ impl Server {
                 assert_eq!(token, Some("token".into()));
                 assert!(self.services.owns_stream(stream) && !self.services.owns_stream(stream - OWN));
                 let Some(RequestUnion::CreateRequest(create)) = request.request_union else {
-                    panic!("{request:?} is no watcher")
+                    panic!("{request:?} does not create a watcher")
                 };
                 self.watches.insert(stream, (create.key, create.start_revision));
                 let created = WatchResponse { created: true, ..WatchResponse::default() };
@@ -160,11 +160,11 @@ fn elected(answer: Option<Result<Response, Error>>) -> (LeaderKey, i64) {
 }
 
 #[test]
-fn a_free_lock_is_had_at_once() {
+fn a_free_lock_is_granted_at_once() {
     let mut server = Server::with_leases(&[]);
     assert_eq!(locked(server.call(1, lock(2))), ("l/2".into(), 2));
     assert_eq!(server.store.get(b"l/2").map(|kv| kv.lease), Some(2));
-    // Whoever has it may ask again.
+    // The holder may ask again.
     assert_eq!(locked(server.call(2, lock(2))), ("l/2".into(), 2));
     let unlock = UnlockRequest { key: "l/2".into() };
     let Some(Ok(Response::Unlock(unlocked))) = server.call(3, unlock) else { panic!("no answer") };
@@ -190,7 +190,7 @@ fn keys_are_named_as_go_writes_numbers() {
 }
 
 #[test]
-fn a_lock_goes_round_in_the_order_in_which_it_was_asked_for() {
+fn a_lock_is_granted_in_the_order_of_requests() {
     let mut server = Server::with_leases(&[]);
     locked(server.call(1, lock(3)));
     assert_eq!(server.call(2, lock(2)), None);
@@ -199,7 +199,7 @@ fn a_lock_goes_round_in_the_order_in_which_it_was_asked_for() {
     // The last one waits for the second, not for the first.
     let awaited: Vec<&[u8]> = server.watches.values().map(|(key, _)| &key[..]).collect();
     assert_eq!(awaited, [b"l/3", b"l/2"]);
-    // A change that is no end wakes nobody.
+    // A change that is not a deletion wakes no waiter.
     server.change(PutRequest { key: "l/3".into(), lease: 3, ..PutRequest::default() });
     assert_eq!(server.answers, []);
 
@@ -213,14 +213,14 @@ fn a_lock_goes_round_in_the_order_in_which_it_was_asked_for() {
 }
 
 #[test]
-fn whoever_in_the_middle_goes_lets_nobody_pass() {
+fn a_waiter_in_the_middle_that_leaves_lets_no_other_pass() {
     let mut server = Server::with_leases(&[]);
     (1..=3).for_each(|id| drop(server.call(id, lock(id as i64))));
     server.answers.clear();
     server.change(LeaseRevokeRequest { id: 2 });
     assert_eq!(server.answer_to(3), None);
     let awaited: Vec<&[u8]> = server.watches.values().map(|(key, _)| &key[..]).collect();
-    assert_eq!(awaited, [b"l/1", b"l/1"], "one whose own key is gone notices at the end only");
+    assert_eq!(awaited, [b"l/1", b"l/1"], "one whose own key is gone notices only at the end");
     server.change(LeaseRevokeRequest { id: 1 });
     assert_eq!(locked(server.answer_to(3)).0, "l/3");
     assert_eq!(server.answer_to(2), Some(Err(Error::SessionExpired)));
@@ -229,7 +229,7 @@ fn whoever_in_the_middle_goes_lets_nobody_pass() {
 
 /// Flaw M-lock-expired.
 #[test]
-fn a_lock_may_be_told_to_be_held_although_its_key_expired() {
+fn a_lock_may_be_reported_as_held_although_its_key_expired() {
     let mut server = Server::with_leases(&[Flaw::LockHeldAfterExpiry]);
     locked(server.call(1, lock(1)));
     assert_eq!(server.call(2, lock(2)), None);
@@ -240,7 +240,7 @@ fn a_lock_may_be_told_to_be_held_although_its_key_expired() {
 }
 
 #[test]
-fn who_cannot_wait_leaves_the_queue() {
+fn a_caller_that_cannot_wait_leaves_the_queue() {
     let mut server = Server::with_leases(&[]);
     locked(server.call(1, lock(1)));
     assert_eq!(server.call(2, lock(2)), None);
@@ -282,7 +282,7 @@ fn errors_on_the_way_to_a_lock() {
     let unlock = UnlockRequest { key: Bytes::new() };
     assert_eq!(server.call(4, unlock), Some(Err(Error::EmptyKey)));
 
-    // Once it stands in the queue it is taken out before the error is told.
+    // Once it is in the queue, its key is deleted before the error is returned.
     locked(server.call(5, lock(1)));
     assert_eq!(server.call(6, lock(2)), None);
     server.fails = Some(Error::LeaderChanged);
@@ -292,7 +292,7 @@ fn errors_on_the_way_to_a_lock() {
 }
 
 #[test]
-fn a_client_that_goes_takes_its_place_in_the_queue_with_it() {
+fn a_client_that_goes_gives_up_its_position_in_the_queue() {
     let mut server = Server::with_leases(&[]);
     locked(server.call(1, lock(1)));
     assert_eq!(server.call(2, lock(2)), None);
@@ -306,13 +306,13 @@ fn a_client_that_goes_takes_its_place_in_the_queue_with_it() {
     server.change(LeaseRevokeRequest { id: 1 });
     assert_eq!(locked(server.answer_to(3)).0, "l/3");
 
-    // The one that has the lock is answered: there is nothing to give up.
+    // The holder has already been answered: there is nothing to give up.
     server.services.abandon(3, &mut Vec::new());
     assert!(server.store.get(b"l/3").is_some());
 }
 
 #[test]
-fn a_member_that_stops_tells_who_waits() {
+fn a_member_that_stops_reports_who_waits() {
     let mut server = Server::with_leases(&[]);
     locked(server.call(1, lock(1)));
     assert_eq!(server.call(2, lock(2)), None);
@@ -324,14 +324,14 @@ fn a_member_that_stops_tells_who_waits() {
 }
 
 #[test]
-fn campaigns_are_won_in_their_order() {
+fn campaigns_are_won_in_order() {
     let mut server = Server::with_leases(&[]);
     let (first, revision) = elected(server.call(1, campaign(1, "a")));
     assert_eq!((first.key.clone(), first.rev, first.lease, revision), ("e/1".into(), 2, 1, 2));
     assert_eq!(server.call(2, campaign(2, "b")), None);
     assert!(server.reached(Probe::CampaignWaited));
     let Some(Ok(Response::Leader(leader))) = server.call(3, LeaderRequest { name: "e".into() }) else {
-        panic!("nobody leads")
+        panic!("there is no leader")
     };
     assert_eq!(leader.kv.unwrap().value, "a");
 
@@ -339,7 +339,7 @@ fn campaigns_are_won_in_their_order() {
     assert!(matches!(server.call(4, resign), Some(Ok(Response::Resign(_)))));
     let (second, revision) = elected(server.answer_to(2));
     assert_eq!((second.key.clone(), second.rev), ("e/2".into(), 3));
-    assert_eq!((&second.name[..], revision), (&b"e"[..], 3), "the header is from when it took its place");
+    assert_eq!((&second.name[..], revision), (&b"e"[..], 3), "the header is from when it entered the queue");
     server.change(LeaseRevokeRequest { id: 2 });
     assert_eq!(server.call(5, LeaderRequest { name: "e".into() }), Some(Err(Error::ElectionNoLeader)));
 }
@@ -355,7 +355,7 @@ fn a_leader_proclaims_while_it_leads() {
 
     let other = LeaderKey { rev: 1, ..leader.clone() };
     assert_eq!(server.call(3, proclaim(&other)), Some(Err(Error::ElectionNotLeader)));
-    // To resign from what one does not hold changes nothing and is no error.
+    // Resigning without holding the key changes nothing and is not an error.
     let resign = ResignRequest { leader: Some(other) };
     assert!(matches!(server.call(4, resign), Some(Ok(Response::Resign(_)))));
     assert!(server.store.get(b"e/1").is_some());
@@ -382,7 +382,7 @@ fn a_campaign_with_a_lease_that_campaigned_before_changes_the_value() {
 }
 
 #[test]
-fn a_campaign_that_cannot_wait_goes_on_standing_in_the_queue() {
+fn a_campaign_that_cannot_wait_stays_in_the_queue() {
     let mut server = Server::with_leases(&[]);
     elected(server.call(1, campaign(1, "a")));
     assert_eq!(server.call(2, campaign(2, "b")), None);
@@ -402,8 +402,8 @@ fn a_campaign_that_cannot_wait_goes_on_standing_in_the_queue() {
     assert_eq!(server.store.write().delete(KeyRange::From(b"e/")), 2);
 }
 
-/// A proclamation within a campaign that ends in an error gives the place up; one that found the place
-/// lost has none to give up.
+/// If a proclamation within a campaign ends in an error, its key is deleted; if its key was already gone,
+/// there is none to delete.
 #[test]
 fn a_campaign_that_cannot_proclaim() {
     let step = |result: Result<Response, Error>| {

@@ -1,11 +1,11 @@
-//! What can be wrong with a log, and how a torn tail is told from damage.
+//! What can be wrong with a log, and how a torn tail differs from damage.
 
 use std::fmt;
 
 use super::frame::{ALIGNMENT, Bad, HEADER, Header};
 use crate::disk::{DiskError, Path};
 
-/// What a power failure takes or leaves as a whole, in bytes.
+/// The unit that a power failure keeps or loses as a whole, in bytes.
 const SECTOR: u64 = 512;
 
 /// A log that cannot be opened.
@@ -17,12 +17,12 @@ pub enum WalError {
     /// The disk failed.
     #[error("the write-ahead log cannot be read or mended: {0}")]
     Disk(#[from] DiskError),
-    /// What was durable is not there as it was written.
+    /// Durable content is not as it was written.
     #[error("{0}")]
     Damaged(Damage),
     /// The log holds no such snapshot marker.
     #[error(
-        "the write-ahead log knows no snapshot at {index} of term {term}: was it removed, or is this another member's?"
+        "the write-ahead log has no snapshot at {index} of term {term}: was it removed, or is this another member's log?"
     )]
     NoMarker {
         /// Its index.
@@ -32,12 +32,12 @@ pub enum WalError {
     },
 }
 
-/// A place that is not as it was written, although it must have been durable.
+/// A position whose content is not as it was written, although it must have been durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
     /// The segment.
     pub path: Path,
-    /// Where in it, in bytes.
+    /// The byte offset in it.
     pub offset: u64,
     /// What is wrong there.
     pub what: String,
@@ -52,7 +52,7 @@ impl fmt::Display for Damage {
     }
 }
 
-/// Why a bad frame must have been good once; `None` if it can be the torn tail of a power failure.
+/// Why a bad frame must once have been good; `None` if it can be the torn tail of a power failure.
 pub(super) fn proof_of_damage(
     content: &[u8],
     segment: u64,
@@ -63,7 +63,7 @@ pub(super) fn proof_of_damage(
         let vouches = Header::parse(content, segment, later as u64).is_some_and(|header| header.durable > at);
         if vouches {
             return Some((
-                format!("{}, and the frame at byte {later} says that it was durable", bad.0),
+                format!("{}, but the frame at byte {later} records that it was durable", bad.0),
                 "bit rot, or a lost or misdirected write",
             ));
         }
@@ -75,12 +75,12 @@ pub(super) fn proof_of_damage(
         return None;
     }
     Some((
-        format!("{}, and no sector of it is missing, as one would be after a power failure", bad.0),
+        format!("{}, but none of its sectors is missing, as one would be after a power failure", bad.0),
         "bit rot, or a misdirected write",
     ))
 }
 
-/// A range of bytes, cut where sectors end.
+/// A byte range, split at sector boundaries.
 fn sectors(range: std::ops::Range<u64>) -> impl Iterator<Item = std::ops::Range<usize>> {
     let mut at = range.start;
     std::iter::from_fn(move || {

@@ -1,20 +1,20 @@
-//! Frames: how a batch of records stands in a segment. The layout is in the module's description.
+//! Frames: how a batch of records is stored in a segment. The module documentation describes the layout.
 
 /// Length of a frame's header.
 pub(super) const HEADER: usize = 24;
-/// What the length of a frame is a multiple of.
+/// A frame's length is a multiple of this.
 pub(super) const ALIGNMENT: usize = 8;
 
 const MAGIC: [u8; 4] = *b"wal1";
 
-/// Where a frame stands, and after what.
+/// The position of a frame, and the checksum before it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
     /// The segment's number.
     pub(super) segment: u64,
     /// The frame's offset in it.
     pub(super) offset: u64,
-    /// Checksum of the frame before; 0 for a segment's first.
+    /// Checksum of the previous frame; 0 for a segment's first.
     pub(super) chain: u32,
 }
 
@@ -28,7 +28,7 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// Reads the header at `offset`; `None` where there is none.
+    /// Reads the header at `offset`; `None` if there is none.
     pub(super) fn parse(content: &[u8], segment: u64, offset: u64) -> Option<Header> {
         let bytes = content.get(offset as usize..)?.first_chunk::<HEADER>()?;
         if bytes[..4] != MAGIC || u32_at(bytes, 20) != header_crc(bytes, segment, offset) {
@@ -47,11 +47,11 @@ impl Header {
     }
 }
 
-/// Finishes a frame: 24 bytes of room for the header, and the payload. Returns its checksum.
+/// Completes a frame: 24 bytes of space for the header, and the payload. Returns its checksum.
 pub(super) fn seal(frame: &mut [u8], place: Place, durable: u64) -> u32 {
     let (header, payload) = frame.split_at_mut(HEADER);
     let length = u32::try_from(payload.len()).unwrap_or_else(|_| {
-        panic!("a batch of {} bytes: raft was to limit what is in one Ready", payload.len());
+        panic!("a batch of {} bytes: raft should have limited the size of a Ready", payload.len());
     });
     whiten(payload, place);
     let payload_crc = crc32c::crc32c_append(place.chain, payload);
@@ -68,7 +68,7 @@ pub(super) fn seal(frame: &mut [u8], place: Place, durable: u64) -> u32 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bad(pub(super) &'static str);
 
-/// Checks the frame at `place` and clears its payload in place. Returns its checksum and the payload.
+/// Checks the frame at `place` and unwhitens its payload in place. Returns its checksum and the payload.
 pub(super) fn open(content: &mut [u8], place: Place) -> Result<(u32, &[u8]), Bad> {
     let header = Header::parse(content, place.segment, place.offset).ok_or(Bad("no frame begins there"))?;
     let start = place.offset as usize + HEADER;
@@ -80,7 +80,8 @@ pub(super) fn open(content: &mut [u8], place: Place) -> Result<(u32, &[u8]), Bad
     Ok((header.payload_crc, payload))
 }
 
-/// Adds (or takes away) a pattern of the payload's place, so that zeros do not stand as zeros.
+/// Applies (or reverts) a pattern that depends on the payload's position, so that zeros are not stored as
+/// zeros.
 fn whiten(payload: &mut [u8], place: Place) {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15; // 2^64 / golden ratio, odd: a bijection of the counter
     let mut counter = (place.segment << 40).wrapping_add(place.offset).wrapping_add(1);

@@ -3,52 +3,51 @@
 //!
 //! # Layout
 //!
-//! Numbers are little-endian. The log is a row of *segments*, files
-//! `wal/{number:016x}-{index:016x}.wal`; `index` is the first entry a segment can hold that the log
-//! still had when the segment began. A segment is a row of *frames*, each written by one operation
-//! and taken or left as a whole:
+//! Numbers are little-endian. The log is a sequence of *segments*, files
+//! `wal/{number:016x}-{index:016x}.wal`; `index` is the first entry the segment can hold that was not yet
+//! dropped from the log when the segment was started. A segment is a sequence of *frames*, each written by
+//! one operation and kept or dropped as a whole:
 //!
 //! | bytes | |
 //! |---|---|
 //! | 0..4 | `wal1`, the format's version |
 //! | 4..8 | length of the payload, a multiple of 8 |
 //! | 8..16 | *durable*: up to here, this segment was known to be durable when the frame was made |
-//! | 16..20 | CRC-32C of the payload as it stands in the file, continued from the frame before |
+//! | 16..20 | CRC-32C of the payload as stored in the file, continued from the previous frame |
 //! | 20..24 | CRC-32C of bytes 0..20, the segment's number and the frame's offset |
 //! | 24.. | the payload: records (see `record.rs`), zeros to a multiple of 8, all whitened |
 //!
-//! A segment's first frame holds what a reader needs who has nothing older: the checksum of the
-//! frame before it, the last index of the log and the hard state. A segment is complete and synced
-//! under a temporary name before it gets its own, and its predecessor is synced before that: as in
-//! etcd (`server/storage/wal/wal.go`, `cut`), so that only the last segment can end in a torn frame.
+//! A segment's first frame holds what a reader needs if it has no older segment: the checksum of the previous
+//! frame, the last index of the log and the hard state. A segment is complete and synced under a temporary
+//! name before it gets its final one, and its predecessor is synced before that: as in etcd
+//! (`server/storage/wal/wal.go`, `cut`), so only the last segment can end in a torn frame.
 //!
-//! # A torn tail is mended, damage is refused
+//! # A torn tail is repaired, damage is refused
 //!
-//! At a power failure any sectors of 512 bytes that were not synced are missing: they are as they
-//! were at the last sync, which for a file that only grows means zeros, or the end of the file. The
-//! first bad frame of the last segment is taken for such a *torn tail*, and the log ends before it, if
-//! 1. no later frame vouches for it with its *durable* field, and
-//! 2. the file ends inside it, or a sector's whole share of it is zero. Frames are aligned to 8 bytes
-//!    and whitened, so that neither a value full of zeros nor a share of a byte or two passes for a
-//!    missing sector: a share that was written is zero once in 2^64.
+//! A power failure can lose any 512-byte sectors that were not synced: they are as they were at the last
+//! sync, which for a file that only grows means zeros, or the end of the file. The first bad frame of the
+//! last segment counts as such a *torn tail*, and the log ends before it, if
+//! 1. no later frame covers it with its *durable* field, and
+//! 2. the file ends inside it, or the part of it in one sector is all zeros. Frames are aligned to 8 bytes
+//!    and whitened, so that neither a value full of zeros nor a part of a byte or two passes for a missing
+//!    sector: a part that was written is zero once in 2^64.
 //!
-//! Everything else is *damage*, and the member refuses to start: a flipped bit, a write that landed
-//! elsewhere (the offset is in the header's checksum), a lost write with a later frame behind it, a
-//! segment that is missing or cut short below another (the chain of checksums), a frame from before a
-//! repair (the same chain).
+//! Everything else is *damage*, and the member refuses to start: a flipped bit, a misdirected write (the
+//! offset is in the header's checksum), a lost write with a later frame after it, a segment that is missing
+//! or cut short before another (the chain of checksums), a frame from before a repair (the same chain).
 //!
-//! What cannot be told from a power failure, and is mended: the loss, by the disk's fault, of synced
-//! sectors of the last segment for which no later frame is left to vouch. As a rule that is the last
-//! frame alone, or the last few: those since the last sync that was reported before another frame was
-//! made. It is also a last segment that was cut short, or is gone, name and all.
+//! One case looks like a power failure and is repaired: the disk loses synced sectors of the last segment
+//! that no later frame covers. Usually that is only the last frame or the last few: those since the last sync
+//! that was reported before another frame was made. It also happens if the last segment was cut short, or is
+//! gone with its name.
 //!
 //! # Invariants
 //!
-//! - A recovered log is what it was after one of the calls that wrote it, at or after the last call
-//!   whose operations were synced (I5, I6, I7).
-//! - What is handed out by recovery is durable: a process that was killed leaves frames that only the
-//!   page cache holds, and an answer may rest on them before the next sync.
-//! - While it runs, the log performs no operation itself; it adds them to a job.
+//! - A recovered log equals the log after one of the calls that wrote it, at or after the last call whose
+//!   operations were synced (I5, I6, I7).
+//! - What recovery returns is durable: a killed process leaves frames that are only in the page cache, and an
+//!   answer may depend on them before the next sync.
+//! - While running, the log performs no operation itself; it adds them to a job.
 
 mod damage;
 mod frame;
@@ -68,7 +67,7 @@ use crate::disk::{DiskOp, Path};
 /// The log's directory.
 pub const DIR: &str = "wal";
 
-/// A snapshot, as the log knows it: a place the log can be replayed from.
+/// A snapshot in the log: a position from which the log can be replayed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Marker {
     /// Index of the last entry the snapshot covers.
@@ -79,7 +78,7 @@ pub struct Marker {
     pub conf_state: ConfState,
 }
 
-/// A place in the log: everything before it is durable once the operations that came with it are done.
+/// A position in the log: everything before it is durable once its operations are done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     segment: u64,
@@ -89,7 +88,7 @@ pub struct Position {
 /// What is written as one frame.
 #[derive(Default)]
 struct Batch<'a> {
-    /// A snapshot, and whether the log was replaced by it.
+    /// A snapshot, and whether it replaced the log.
     marker: Option<(&'a Marker, bool)>,
     hard_state: Option<&'a HardState>,
     entries: &'a [Entry],
@@ -99,7 +98,7 @@ struct Batch<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Segment {
     number: u64,
-    /// One more than the last index of the log when it began.
+    /// One more than the last index of the log when the segment was started.
     index: u64,
     path: Path,
 }
@@ -109,7 +108,7 @@ impl Segment {
         Segment { number, index, path: format!("{DIR}/{number:016x}-{index:016x}.wal").into() }
     }
 
-    /// Reads a name of the directory; `None` for a file that is no segment.
+    /// Parses a name in the directory; `None` if the file is not a segment.
     fn parse(name: &str) -> Option<Segment> {
         let (number, index) = name.strip_suffix(".wal")?.split_once('-')?;
         let segment =
@@ -121,12 +120,11 @@ impl Segment {
 /// The log, open at its end.
 #[derive(Debug)]
 pub struct Wal {
-    /// The segments there are, by number; the last is written to. Never empty.
+    /// The existing segments, by number; the last one is being written. Never empty.
     segments: VecDeque<Segment>,
     /// Length of the last segment.
     length: u64,
-    /// How far the last segment will be durable once the operations handed out are done; never beyond
-    /// `length`.
+    /// How far the last segment will be durable once the issued operations are done; never beyond `length`.
     synced: u64,
     /// How far it is known to be durable; never beyond `synced`.
     durable: u64,
@@ -135,14 +133,14 @@ pub struct Wal {
     /// Last index of the log.
     last_index: u64,
     hard_state: HardState,
-    /// A segment is closed once it is this long.
+    /// The length at which a segment is closed.
     segment_bytes: u64,
-    /// Frames are cut from it; its memory comes back when the disk is done with them.
+    /// Frames are split off from it; their memory is reused when the disk is done with them.
     buffer: BytesMut,
 }
 
 impl Wal {
-    /// Begins a log at `marker`, in an empty directory. Until the operations are done there is no log.
+    /// Starts a log at `marker`, in an empty directory. There is no log until the operations are done.
     ///
     /// `segment_bytes` is the length at which a segment is closed (etcd: 64 000 000).
     pub fn create(
@@ -163,15 +161,15 @@ impl Wal {
             buffer: BytesMut::new(),
         };
         let batch = Batch { marker: Some((marker, true)), hard_state: Some(hard_state), entries: &[] };
-        // Named by the marker's index, not the one after it, so that a search from the marker finds it.
+        // Named by the marker's index, not the next one, so that a search from the marker finds it.
         wal.begin(Segment::new(0, marker.index), Some(&batch), ops);
         let position = wal.position();
         (wal, position)
     }
 
-    /// Saves a hard state and entries. Entries from the first index of `entries` on are replaced.
+    /// Saves a hard state and entries. Existing entries from the first index of `entries` on are replaced.
     ///
-    /// Without `must_sync` they may be lost at a power failure, until something later is synced.
+    /// Without `must_sync`, a power failure may lose them until something later is synced.
     pub fn append(
         &mut self,
         hard_state: Option<&HardState>,
@@ -185,17 +183,17 @@ impl Wal {
         self.position()
     }
 
-    /// Notes that the store or a snapshot file holds everything up to `marker`. The log stays.
+    /// Records that the store or a snapshot file holds everything up to `marker`. The log stays.
     ///
-    /// Whatever the marker stands for must be durable first (etcd issue 10219).
+    /// Whatever the marker stands for must already be durable (etcd issue 10219).
     pub fn mark_snapshot(&mut self, marker: &Marker, ops: &mut Vec<DiskOp>) -> Position {
         assert!(
             marker.index <= self.last_index,
-            "a snapshot at {} of a log that ends at {}: was it a leader's? Those replace the log",
+            "a snapshot at {} of a log that ends at {}: did it come from a leader? Those replace the log",
             marker.index,
             self.last_index
         );
-        // A commit index may still be on its way here; what a snapshot covers was committed.
+        // The commit index may not have been saved yet; what a snapshot covers is committed.
         let mut hard_state = self.hard_state.clone();
         hard_state.commit = hard_state.commit.max(marker.index);
         let hard_state = (hard_state != self.hard_state).then_some(&hard_state);
@@ -203,9 +201,9 @@ impl Wal {
         self.position()
     }
 
-    /// Notes that a leader's snapshot replaced the log, with the hard state and the entries of the same
-    /// Ready. All of it in one frame: a restart between marker and hard state would find a log that
-    /// ends in a term the member has never heard of.
+    /// Records that a leader's snapshot replaced the log, with the hard state and the entries of the same
+    /// Ready. All in one frame: a restart between marker and hard state would find a log that ends in a term
+    /// the member does not know.
     pub fn replace(
         &mut self,
         marker: &Marker,
@@ -215,7 +213,7 @@ impl Wal {
     ) -> Position {
         assert!(
             marker.index <= hard_state.commit && marker.term <= hard_state.term,
-            "a snapshot at {} of term {} beside a hard state that is behind it: {hard_state:?}",
+            "a snapshot at {} of term {} with a hard state that is behind it: {hard_state:?}",
             marker.index,
             marker.term
         );
@@ -224,15 +222,15 @@ impl Wal {
         self.position()
     }
 
-    /// Takes note that the operations that came with `position`, and all before, were done without an
-    /// error. Later frames say so, which is how recovery knows damage from a torn tail.
+    /// Notes that the operations up to `position` were done without an error. Later frames record that, which
+    /// is how recovery distinguishes damage from a torn tail.
     pub fn durable(&mut self, position: Position) {
         if position.segment == self.number() {
             self.durable = self.durable.max(position.offset);
         }
     }
 
-    /// Removes the segments a replay from a marker at `index` does not need.
+    /// Removes the segments that a replay from a marker at `index` does not need.
     ///
     /// The marker and what it stands for must be durable (etcd issue 10219).
     pub fn release(&mut self, index: u64, ops: &mut Vec<DiskOp>) {
@@ -250,7 +248,7 @@ impl Wal {
     }
 
     fn last(&self) -> &Segment {
-        self.segments.back().expect("a log without segments: `create` and recovery make one first")
+        self.segments.back().expect("a log without segments: `create` and recovery make the first one")
     }
 
     fn number(&self) -> u64 {
@@ -269,7 +267,7 @@ impl Wal {
         if let (Some(first), Some(last)) = (batch.entries.first(), batch.entries.last()) {
             assert!(
                 first.index <= self.last_index + 1,
-                "entries from {} on after {}: a gap, so raft and the log disagree about what was saved",
+                "entries from {} on follow entry {}: raft and the log disagree about what was saved",
                 first.index,
                 self.last_index
             );
@@ -290,7 +288,7 @@ impl Wal {
         }
     }
 
-    /// Begins a segment, with its first batch if there is one already.
+    /// Starts a segment, with its first batch if there is one.
     fn begin(&mut self, segment: Segment, batch: Option<&Batch<'_>>, ops: &mut Vec<DiskOp>) {
         (self.length, self.synced, self.durable) = (0, 0, 0);
         let (chain, last_index, hard_state) = (self.chain, self.last_index, self.hard_state.clone());

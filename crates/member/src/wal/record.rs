@@ -1,9 +1,9 @@
-//! Records: what stands in a frame's payload.
+//! Records: the content of a frame's payload.
 //!
-//! | kind | after the kind's byte |
+//! | kind | after the kind byte |
 //! |---|---|
 //! | 0 | nothing; the rest of the payload is padding |
-//! | 1, beginning of a segment | checksum of the frame before (4), last index (8), hard state |
+//! | 1, start of a segment | checksum of the previous frame (4), last index (8), hard state |
 //! | 2, hard state | term (8), vote (8), commit (8) |
 //! | 3, entry | type (1), lengths of context (4) and data (4), term (8), index (8), context, data |
 //! | 4, snapshot | whether it replaces the log (1), index (8), term (8), length (4) and protobuf of the configuration |
@@ -22,7 +22,7 @@ const MARKER: u8 = 4;
 /// The first record of a segment.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Begin {
-    /// Checksum of the last frame of the segment before; 0 for the log's first.
+    /// Checksum of the previous segment's last frame; 0 for the log's first.
     pub(super) chain: u32,
     /// Last index of the log.
     pub(super) last_index: u64,
@@ -47,7 +47,7 @@ pub(super) fn put_segment(buffer: &mut BytesMut, begin: &Begin) {
 }
 
 pub(super) fn put_batch(buffer: &mut BytesMut, batch: &Batch<'_>) {
-    // The marker first: what it replaces is older than the entries beside it.
+    // The marker first: what it replaces is older than the entries in the same batch.
     if let Some((marker, replaces)) = batch.marker {
         put_marker(buffer, marker, replaces);
     }
@@ -67,7 +67,7 @@ fn put_hard_state(buffer: &mut BytesMut, hard_state: &HardState) {
 }
 
 fn put_entry(buffer: &mut BytesMut, entry: &Entry) {
-    // One piece, one check of the buffer's room: this is the hot path.
+    // Written as one piece with one bounds check: this is the hot path.
     let mut head = [0; 26];
     head[0] = ENTRY;
     head[1] = entry.entry_type as u8;
@@ -95,7 +95,7 @@ fn length(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).unwrap_or_else(|_| panic!("{} bytes in one entry", bytes.len()))
 }
 
-/// Reads the records of a payload. `Err` ends it: the payload is not what this file writes.
+/// Reads the records of a payload. `Err` ends it: the payload was not written by this file.
 pub(super) struct Records<'a>(pub(super) &'a [u8]);
 
 impl Iterator for Records<'_> {

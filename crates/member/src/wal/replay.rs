@@ -1,8 +1,8 @@
-//! Recovery: reads a log from its files, judges its end, mends it and opens it.
+//! Recovery: reads a log from its files, checks its end, repairs it and opens it.
 //!
-//! [`Replay::read`] only reads, so that the caller can look at the markers, choose a snapshot and
-//! refuse before anything on the disk is changed. [`Replay::finish`] mends and syncs; a crash in the
-//! middle of it leaves what the next recovery mends.
+//! [`Replay::read`] only reads, so that the caller can inspect the markers, choose a snapshot and refuse
+//! before anything on the disk changes. [`Replay::finish`] repairs and syncs; after a crash in the middle of
+//! it, the next recovery repairs the rest.
 
 use std::collections::VecDeque;
 
@@ -23,15 +23,15 @@ pub struct Replay {
     leftovers: Vec<Path>,
     log: Log,
     markers: Vec<Marker>,
-    /// Where the last segment's good frames end, and the checksum of the last.
+    /// Where the good frames of the last segment end, with the checksum of the last one.
     end: Place,
     torn: Option<Repair>,
 }
 
-/// The live log while it is read.
+/// The current log while it is being read.
 #[derive(Debug, Default)]
 struct Log {
-    /// Contiguous, up to `last_index`; where they begin depends on how old the oldest segment is.
+    /// Contiguous, up to `last_index`; the first index depends on the oldest segment.
     entries: Vec<Entry>,
     last_index: u64,
     hard_state: HardState,
@@ -50,12 +50,12 @@ pub struct Repair {
     pub what: &'static str,
 }
 
-/// A log that is open again.
+/// A log that has been opened again.
 #[derive(Debug)]
 pub struct Recovered {
     /// The log.
     pub wal: Wal,
-    /// The hard state that was saved last.
+    /// The last saved hard state.
     pub hard_state: HardState,
     /// The entries after the marker, contiguous.
     pub entries: Vec<Entry>,
@@ -84,22 +84,21 @@ impl Replay {
         Ok(replay)
     }
 
-    /// The snapshots the log can be replayed from, in the order in which they were marked.
+    /// The snapshots from which the log can be replayed, in the order in which they were marked.
     pub fn markers(&self) -> &[Marker] {
         &self.markers
     }
 
-    /// The hard state that was saved last.
+    /// The last saved hard state.
     pub fn hard_state(&self) -> &HardState {
         &self.log.hard_state
     }
 
-    /// Mends the log and opens it, with the entries after `from`. `segment_bytes` as for
-    /// [`Wal::create`].
+    /// Repairs the log and opens it, with the entries after `from`. `segment_bytes` as for [`Wal::create`].
     ///
     /// # Errors
-    /// `from` is no marker of this log, entries after it or up to the commit index are missing, or
-    /// the disk fails.
+    /// `from` is not a marker of this log, entries after it or up to the commit index are missing, or the
+    /// disk fails.
     pub fn finish(self, disk: &dyn Disk, from: &Marker, segment_bytes: u64) -> Result<Recovered, WalError> {
         self.check(from)?;
         let Replay { segments, leftovers, mut log, end, torn, .. } = self;
@@ -107,7 +106,7 @@ impl Replay {
         if torn.is_some() {
             disk.perform(&DiskOp::Truncate { path: path.clone(), len: end.offset })?;
         }
-        // Also when nothing is torn: a killed process leaves frames that were never synced.
+        // Even if nothing is torn: a killed process leaves frames that were never synced.
         disk.perform(&DiskOp::Sync { path })?;
         for path in leftovers {
             disk.perform(&DiskOp::Remove { path })?;
@@ -153,7 +152,7 @@ impl Replay {
                 Ok((_, _, Err(what))) => {
                     return damaged(
                         place.offset,
-                        (what, "another member's segment, or a segment in between was replaced"),
+                        (what, "it is another member's segment, or a segment in between was replaced"),
                     );
                 }
                 Ok((chain, length, Ok(()))) => {
@@ -163,11 +162,11 @@ impl Replay {
                 Err(bad) => {
                     let proof = match bad.0 {
                         bad if place.offset == 0 => Some((
-                            format!("{bad}, and a segment is named when its beginning is durable"),
+                            format!("{bad}, but a segment gets its name only when its start is durable"),
                             hypothesis,
                         )),
                         bad if !is_last => {
-                            Some((format!("{bad}, and a later segment was begun"), hypothesis))
+                            Some((format!("{bad}, but a later segment was started"), hypothesis))
                         }
                         _ => proof_of_damage(&content, segment.number, place.offset, bad),
                     };
@@ -188,8 +187,8 @@ impl Replay {
         Ok(())
     }
 
-    /// Takes a frame's records in. `first` is there for the first frame of a segment, with the
-    /// checksum at the end of the segment before, if that was read.
+    /// Adds a frame's records. `first` is set for the first frame of a segment, with the checksum at the end
+    /// of the previous segment, if that was read.
     fn log_records(&mut self, payload: &[u8], first: Option<Option<u32>>) -> Result<(), String> {
         let mut beginning = first;
         for record in Records(payload) {
@@ -197,7 +196,7 @@ impl Replay {
                 (Err(()), _) => return Err("a record cannot be decoded".into()),
                 (Ok(Record::Begin(begin)), Some(chain)) => self.log.begin(begin, chain)?,
                 (Ok(Record::Begin(_)), None) | (Ok(_), Some(_)) => {
-                    return Err("the segment's first record stands elsewhere".into());
+                    return Err("the segment's start record is missing or misplaced".into());
                 }
                 (Ok(Record::HardState(hard_state)), None) => self.log.hard_state = hard_state,
                 (Ok(Record::Entry(entry)), None) => self.log.push(entry)?,
@@ -213,8 +212,8 @@ impl Replay {
         Ok(())
     }
 
-    /// What must hold between marker, entries and hard state, or raft would start from a log that
-    /// never was.
+    /// Checks marker, entries and hard state against each other, or raft would start from a log that never
+    /// existed.
     fn check(&self, from: &Marker) -> Result<(), WalError> {
         let Log { entries, last_index, hard_state } = &self.log;
         let damaged = |segment: Option<&Segment>, offset, what, hypothesis| {
@@ -224,12 +223,12 @@ impl Replay {
         if !self.markers.iter().any(|marker| (marker.index, marker.term) == (from.index, from.term)) {
             if self.leftovers.iter().any(|path| path.ends_with(".wal")) {
                 let what =
-                    format!("the segment before it is missing, and the snapshot at {} needs it", from.index);
+                    format!("the segment before it is missing, but the snapshot at {} needs it", from.index);
                 return damaged(
                     self.segments.front(),
                     0,
                     what,
-                    "a file was removed, or its directory lost it",
+                    "a file was removed, or the directory lost its name",
                 );
             }
             return Err(WalError::NoMarker { index: from.index, term: from.term });
@@ -248,7 +247,7 @@ impl Replay {
         let here = entries.iter().find(|entry| entry.index == from.index);
         if let Some(entry) = here.filter(|entry| entry.term != from.term) {
             return missing(format!(
-                "entry {} is of term {}, its snapshot of term {}",
+                "entry {} has term {}, but its snapshot has term {}",
                 from.index, entry.term, from.term
             ));
         }
@@ -279,14 +278,14 @@ impl Log {
         Ok(())
     }
 
-    /// A later entry replaces an earlier one of its index, and all after that.
+    /// A later entry replaces an earlier one with the same index, and everything after that.
     fn push(&mut self, entry: Entry) -> Result<(), String> {
         if entry.index > self.last_index + 1 {
             return Err(format!("entry {} follows entry {}", entry.index, self.last_index));
         }
         let first_index = self.last_index + 1 - self.entries.len() as u64;
-        // Also where the entry is before all that was read: etcd's `ReadAll` skips it without
-        // dropping what it replaces, and entries of a deposed leader come back behind a snapshot.
+        // Also if the entry is before everything read so far: etcd's `ReadAll` skips it without dropping what
+        // it replaces, and entries of a deposed leader reappear after a snapshot.
         self.entries.truncate(entry.index.saturating_sub(first_index) as usize);
         if self.entries.last().is_some_and(|before| before.term > entry.term) {
             return Err(format!("entry {} goes back to term {}", entry.index, entry.term));
@@ -297,7 +296,7 @@ impl Log {
     }
 }
 
-/// The segments of the log, and the files to be cleared away.
+/// The segments of the log, and the files to be removed.
 fn list(disk: &dyn Disk) -> Result<(VecDeque<Segment>, Vec<Path>), WalError> {
     let (mut segments, mut leftovers) = (VecDeque::<Segment>::new(), Vec::new());
     for name in disk.list(DIR)? {
@@ -314,8 +313,8 @@ fn list(disk: &dyn Disk) -> Result<(VecDeque<Segment>, Vec<Path>), WalError> {
                         hypothesis: "a file of another member, or a copy",
                     }));
                 }
-                // A gap is what a release leaves whose removals were not all durable. If segments
-                // below it are needed, their entries will be found missing.
+                // A gap is what a release leaves if not all its removals were durable. If segments below it
+                // are needed, their entries will be found missing.
                 Some(last) if last.number + 1 != segment.number => {
                     leftovers.extend(segments.drain(..).map(|segment| segment.path));
                 }

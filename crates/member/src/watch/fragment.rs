@@ -6,12 +6,12 @@ use api::etcdserverpb::WatchResponse;
 use prost::Message as _;
 use prost::encoding::encoded_len_varint;
 
-/// Bytes that the member adds to a response header after this: two ids and a term, each a number of
-/// up to ten bytes behind a tag of one.
+/// Bytes that the member adds to a response header later: two ids and a term, each a varint of up to ten
+/// bytes with a one-byte tag.
 const HEADER_BYTES: u64 = 33;
 
-/// The response in as few parts as keep each below `limit` bytes, where the events allow that: they
-/// are not split. All parts but the last say that more follows.
+/// Splits the response into as few parts as keep each below `limit` bytes. A single event is never split. All
+/// parts but the last are marked as fragments.
 pub(super) fn split(mut response: WatchResponse, limit: u64) -> VecDeque<WatchResponse> {
     let mut parts = VecDeque::new();
     if response.events.len() > 1 && response.encoded_len() as u64 + HEADER_BYTES >= limit {
@@ -20,7 +20,7 @@ pub(super) fn split(mut response: WatchResponse, limit: u64) -> VecDeque<WatchRe
         let empty = part().encoded_len() as u64 + HEADER_BYTES;
         let (mut current, mut size) = (part(), empty);
         for event in events {
-            // A tag, the length, the event.
+            // The tag, the length, the event.
             let len = event.encoded_len() as u64;
             let added = 1 + encoded_len_varint(len) as u64 + len;
             if !current.events.is_empty() && size + added >= limit {

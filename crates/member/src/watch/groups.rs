@@ -1,4 +1,4 @@
-//! Which watcher is in which group, and the way into a stream's queues.
+//! Which watcher is in which group, and access to a stream's queues.
 
 use std::ops::Bound;
 
@@ -14,17 +14,17 @@ impl Hub {
     pub(super) fn watcher(&self, name: Name) -> &Watcher {
         let stream = self.streams.get(&name.stream);
         let watcher = stream.and_then(|open| open.watchers.get(&name.id));
-        watcher.unwrap_or_else(|| panic!("a group holds {name:?}, which was closed or cancelled"))
+        watcher.unwrap_or_else(|| panic!("a group holds {name:?}, but it was closed or cancelled"))
     }
 
-    /// The same, to be changed.
+    /// The same, mutable.
     pub(super) fn watcher_mut(&mut self, name: Name) -> &mut Watcher {
         let stream = self.streams.get_mut(&name.stream);
         let watcher = stream.and_then(|open| open.watchers.get_mut(&name.id));
-        watcher.unwrap_or_else(|| panic!("a group holds {name:?}, which was closed or cancelled"))
+        watcher.unwrap_or_else(|| panic!("a group holds {name:?}, but it was closed or cancelled"))
     }
 
-    /// Puts a watcher that is in no group into `group`. A victim has its notice already.
+    /// Puts a watcher that is in no group into `group`. A victim already has its notice.
     pub(super) fn join(&mut self, name: Name, group: Group) {
         self.watcher_mut(name).group = group;
         match group {
@@ -66,7 +66,7 @@ impl Hub {
         self.join(name, group);
     }
 
-    /// Makes a watcher wait with a notice for which its channel had no room.
+    /// Makes a watcher a victim with a notice for which its channel had no room.
     pub(super) fn make_victim(&mut self, name: Name, notice: Notice) {
         self.probes.reached(Probe::WatchVictim);
         if self.victims.is_empty() {
@@ -76,16 +76,16 @@ impl Hub {
         self.victims.insert(name, notice);
     }
 
-    /// Puts a notice into the stream's channel, or gives it back if that is full.
+    /// Puts a notice into the stream's channel, or returns it if the channel is full.
     pub(super) fn offer(&mut self, stream: u64, notice: Notice) -> Result<(), Notice> {
         let open = self.streams.get_mut(&stream);
-        let open = open.unwrap_or_else(|| panic!("{notice:?} is for stream {stream}, which is not open"));
+        let open = open.unwrap_or_else(|| panic!("{notice:?} is for stream {stream}, but that is not open"));
         open.outbox.offer(notice, self.limits.buffer)?;
         self.to_drain.insert(stream);
         Ok(())
     }
 
-    /// Puts a response before whatever the stream's channel has.
+    /// Sends a response before anything in the stream's channel.
     pub(super) fn control(&mut self, stream: u64, response: WatchResponse) {
         let open = self.streams.get_mut(&stream).expect("the request opened the stream");
         open.outbox.control(response);

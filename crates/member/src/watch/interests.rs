@@ -1,7 +1,7 @@
-//! Who is interested in a key: an index over the ranges of watchers.
+//! Which watchers want a key: an index over the watchers' ranges.
 //!
-//! Watchers of single keys are found by key. Ranges are few, and those of equal bounds are kept
-//! together, so that all that begin at or before the key are looked at, one after the other.
+//! Watchers of single keys are found by key. Ranges are few, and those with equal bounds are kept together,
+//! so a lookup scans all ranges that start at or before the key.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::Name;
 use crate::mvcc::KeyRange;
 
-/// The keys a watcher watches, as its request has them; see [`KeyRange::new`].
+/// The keys a watcher watches, as in its request; see [`KeyRange::new`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Range {
     pub(super) key: Bytes,
@@ -22,7 +22,7 @@ impl Range {
         KeyRange::new(&self.key, &self.end)
     }
 
-    /// Whether no key is in it, whatever there is in the store.
+    /// Whether no key can be in it.
     pub(super) fn is_empty(&self) -> bool {
         matches!(self.view(), KeyRange::Between(first, end) if first >= end)
     }
@@ -45,27 +45,27 @@ impl Interests {
         self.len
     }
 
-    /// Adds a watcher that is not in it.
+    /// Adds a watcher that is not yet in the index.
     pub(super) fn insert(&mut self, range: Range, name: Name) {
         let new = match range.view() {
             KeyRange::Single(_) => self.keys.entry(range.key).or_default().insert(name),
             KeyRange::From(_) | KeyRange::Between(..) => self.ranges.entry(range).or_default().insert(name),
         };
-        assert!(new, "{name:?} is in this group already: it was not taken out of its last one");
+        assert!(new, "{name:?} is already in this group: was it not removed from its last one?");
         self.len += 1;
     }
 
-    /// Takes out a watcher that is in it.
+    /// Removes a watcher that is in the index.
     pub(super) fn remove(&mut self, range: Range, name: Name) {
         let was_there = match range.view() {
             KeyRange::Single(_) => remove(&mut self.keys, range.key, name),
             KeyRange::From(_) | KeyRange::Between(..) => remove(&mut self.ranges, range, name),
         };
-        assert!(was_there, "{name:?} says it is in this group, and is not");
+        assert!(was_there, "{name:?} should be in this group, but is not");
         self.len -= 1;
     }
 
-    /// Calls `take` with everybody who watches `key`.
+    /// Calls `take` with every watcher of `key`.
     pub(super) fn for_each(&self, key: &Bytes, mut take: impl FnMut(Name)) {
         self.keys.get(key).into_iter().flatten().for_each(|name| take(*name));
         let begun = self.ranges.iter().take_while(|(range, _)| range.key <= *key);
@@ -73,7 +73,7 @@ impl Interests {
         around.flat_map(|(_, names)| names).for_each(|name| take(*name));
     }
 
-    /// Everybody, in order.
+    /// All watchers, in order.
     pub(super) fn names(&self) -> BTreeSet<Name> {
         self.keys.values().chain(self.ranges.values()).flatten().copied().collect()
     }

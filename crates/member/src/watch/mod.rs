@@ -1,37 +1,36 @@
-//! The watch hub: every watcher of this member, and what each is still to be told.
+//! The watch hub: every watcher of this member, and the events each has still to receive.
 //!
-//! It models etcd's `mvcc/watchable_store.go` and the server's side of a stream,
-//! `api/v3rpc/watch.go`. A watcher is in one of three groups. *Synced* ones are told of each change
-//! as it is applied. *Unsynced* ones have history to catch up with and are served by a pass every
-//! `watch_sync_interval`. *Victims* hold one response that found its stream's channel full and try
-//! again every `watch_victim_interval`. A stream's responses wait in its channel (`watch_buffer`)
-//! until the transport has room (`watch_window`); see [`outbox`].
+//! It models etcd's `mvcc/watchable_store.go` and the server side of a stream, `api/v3rpc/watch.go`. A
+//! watcher is in one of three groups. *Synced* watchers are sent each change as it is applied. *Unsynced*
+//! watchers lag behind and are served from the history by a pass every `watch_sync_interval`. *Victims* hold
+//! one response for which their stream's channel had no room, and retry every `watch_victim_interval`. A
+//! stream's responses wait in its channel (`watch_buffer`) until the transport has room (`watch_window`); see
+//! [`outbox`].
 //!
 //! | file | job |
 //! |---|---|
-//! | `request` | what clients say: create, cancel, ask for progress |
+//! | `request` | client requests: create, cancel, ask for progress |
 //! | `watcher`, `interests` | what one watcher wants; who wants a key |
 //! | `groups` | who is in which group |
 //! | `outbox`, `fragment` | a stream's channel and its way to the transport |
 //! | `resync` | passes over unsynced watchers, victims, compaction |
 //! | `progress` | progress, on request and periodic |
 //!
-//! Not here: who may watch what (the caller knows), ids of cluster and member and the term in response
-//! headers, streams that end because there is no leader.
+//! Not here: who may watch what (the caller checks that), the cluster id, member id and term in response
+//! headers, and streams that end because there is no leader.
 //!
-//! Where this differs from etcd: a pass takes its watchers in turn, where Go's maps give them in any
-//! order; control responses go before the channel, where Go's `select` draws; the periodic progress
-//! of each watcher has a timer of its own, not one for its stream; the next pass always comes with the
-//! next interval, where etcd goes on at once if the last one brought some watchers up to date; a
-//! watcher cancelled by compaction does not hold back the progress of its stream, as it does there
-//! until the client cancels it, too.
+//! Where this differs from etcd: a pass takes watchers in order, where Go's maps give them in any order;
+//! control responses go before the channel, where Go's `select` picks at random; each watcher has its own
+//! timer for periodic progress, where etcd has one per stream; the next pass always waits for the next
+//! interval, where etcd continues at once if the last pass caught some watchers up; and a watcher cancelled
+//! by compaction does not hold back progress on its stream, where etcd waits until the client cancels it too.
 //!
 //! Invariants:
 //! - A watcher is in the group it names ([`Group`]), and in no other.
-//! - Synced watchers know everything up to `told`, the revision of the last change.
+//! - Synced watchers have received everything up to `notified`, the revision of the last change.
 //! - An unsynced watcher's next revision is not in the future, unless a snapshot moved it there.
-//! - Each watcher learns of the changes it wants in order, each once, until it is cancelled.
-//! - A stream has at most `watch_window` responses on their way and `watch_buffer` in its channel.
+//! - Each watcher receives the changes it wants in order, each once, until it is cancelled.
+//! - A stream has at most `watch_window` responses in flight and `watch_buffer` in its channel.
 
 mod fragment;
 mod groups;
@@ -60,10 +59,10 @@ use interests::Interests;
 use outbox::{Notice, Outbox};
 use watcher::{Group, Watcher};
 
-/// The watch id of what concerns no watcher in particular (`clientv3.InvalidWatchID`).
+/// The watch id of a response that concerns no single watcher (`clientv3.InvalidWatchID`).
 const NO_WATCHER: i64 = -1;
 
-/// A watcher's name: its stream's number and its own on it.
+/// Identifies a watcher: its stream's number and its watch id on that stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Name {
     stream: u64,
@@ -74,12 +73,12 @@ struct Name {
 #[derive(Debug, Default)]
 struct Stream {
     watchers: BTreeMap<i64, Watcher>,
-    /// The first id that was not given out yet.
+    /// The first id not yet given out.
     next_id: i64,
     outbox: Outbox,
 }
 
-/// Numbers of the configuration; see [`Config`]. Those that must not be 0 are not.
+/// Limits from the configuration; see [`Config`]. None that must be positive is 0.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
     window: usize,
@@ -92,14 +91,14 @@ struct Limits {
     fragment_bytes: u64,
 }
 
-/// How many there are of what; for status and tests.
+/// Number of streams and of watchers per group, for status and tests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Open streams.
     pub streams: usize,
-    /// Watchers up to date, those that wait for a future revision among them.
+    /// Watchers that are up to date, including those that wait for a future revision.
     pub synced: usize,
-    /// Watchers with history to catch up with.
+    /// Watchers that still have to catch up with the history.
     pub unsynced: usize,
     /// Watchers whose next response found the channel full.
     pub victims: usize,
@@ -111,32 +110,32 @@ pub(crate) struct Hub {
     limits: Limits,
     flaws: Flaws,
     jitter: Keyed,
-    /// The member's clock, as it was told last.
+    /// The member's clock, as of the last call.
     now: u64,
     streams: BTreeMap<u64, Stream>,
     synced: Interests,
     unsynced: BTreeSet<Name>,
-    /// Each with what it could not be told.
+    /// Victims, each with the notice it could not send.
     victims: BTreeMap<Name, Notice>,
-    /// When watchers with periodic progress are looked at, soonest first.
+    /// When each watcher with periodic progress is due, soonest first.
     timers: BTreeSet<(u64, Name)>,
-    /// Streams that may have something for the transport, and room there.
+    /// Streams that may have a response to send and room in the transport.
     to_drain: BTreeSet<u64>,
-    /// The revision of the last change; says nothing while nobody is synced.
-    told: i64,
-    /// How many watchers were created.
+    /// The revision of the last change; meaningless while no watcher is synced.
+    notified: i64,
+    /// How many watchers were ever created.
     births: u64,
     /// The last watcher that a pass took.
     cursor: Name,
-    /// When the next pass is, if somebody is unsynced; `None` has the next look set it.
+    /// Time of the next pass over unsynced watchers; `None` until the next call sets it.
     sync_at: Option<u64>,
-    /// When victims are looked at next, if there are some; `None` has the next look set it.
+    /// Time of the next retry of victims; `None` until the next call sets it.
     victims_at: Option<u64>,
     probes: Probes,
 }
 
-/// The next multiple of `interval` after `now`. Loops of etcd run whether or not there is something to
-/// do, so their phase has nothing to do with what happens to a watcher.
+/// The next multiple of `interval` after `now`. etcd's loops run whether or not there is work, so their phase
+/// does not depend on what happens to a watcher.
 fn next_turn(now: u64, interval: u64) -> u64 {
     (now / interval + 1).saturating_mul(interval)
 }
@@ -169,7 +168,7 @@ impl Hub {
             victims: BTreeMap::new(),
             timers: BTreeSet::new(),
             to_drain: BTreeSet::new(),
-            told: 0,
+            notified: 0,
             births: 0,
             cursor: Name::default(),
             sync_at: None,
@@ -180,36 +179,36 @@ impl Hub {
 
     /// The transport has room for one more response of `stream`.
     pub(crate) fn taken(&mut self, stream: u64) {
-        // A stream may have been closed while its responses were on their way.
+        // The stream may have been closed while its responses were in flight.
         if let Some(open) = self.streams.get_mut(&stream) {
             open.outbox.taken(stream);
             self.to_drain.insert(stream);
         }
     }
 
-    /// An entry was applied; if it made a revision, synced watchers are told of it. To be called after
-    /// each entry: a compaction in the next one may take away what this one has to tell.
+    /// An entry was applied. If it made a revision, synced watchers are sent its changes. Call this after
+    /// each entry: a compaction in the next one may remove the changes of this one.
     ///
     /// # Panics
-    /// If revisions were made without a call.
+    /// If revisions were made without a call to this.
     pub(crate) fn changed(&mut self, store: &Store) {
         let revision = store.revision();
-        let before = std::mem::replace(&mut self.told, revision);
+        let before = std::mem::replace(&mut self.notified, revision);
         if before == revision || self.synced.is_empty() {
             return;
         }
         assert_eq!(
             before + 1,
             revision,
-            "synced watchers know revision {before} and the store is at {revision}: an entry was applied, or \
-             a snapshot installed, without the hub being told"
+            "synced watchers are at revision {before} but the store is at {revision}: an entry was applied, or \
+             a snapshot installed, without a call to the hub"
         );
         for (name, events) in self.interested(store, revision) {
-            self.tell(name, revision, events);
+            self.notify(name, revision, events);
         }
     }
 
-    /// Who of the synced watchers is to know of the changes at `revision`, and which of them each wants.
+    /// The synced watchers that want changes at `revision`, each with the events it wants.
     fn interested(&self, store: &Store, revision: i64) -> BTreeMap<Name, Vec<Event>> {
         let mut events: BTreeMap<Name, Vec<Event>> = BTreeMap::new();
         for (_, row) in store.history(revision) {
@@ -224,9 +223,9 @@ impl Hub {
         events
     }
 
-    /// Tells a synced watcher of the changes at `revision`.
-    fn tell(&mut self, name: Name, revision: i64, events: Vec<Event>) {
-        // M-15271: what was told is not noted, and after a snapshot it is told again.
+    /// Sends a synced watcher the changes at `revision`.
+    fn notify(&mut self, name: Name, revision: i64, events: Vec<Event>) {
+        // M-15271: `next` is not updated, so a snapshot makes the watcher receive the changes again.
         let noted = !self.flaws.has(Flaw::SyncedMinRevStale);
         let watcher = self.watcher_mut(name);
         if noted {
@@ -245,10 +244,10 @@ impl Hub {
         }
     }
 
-    /// A snapshot took the store's place. What lies between is not known change by change, so that
-    /// synced watchers have to find it in the history.
+    /// A snapshot replaced the store. The changes in between are not known one by one, so synced watchers
+    /// must find them in the history.
     pub(crate) fn replaced(&mut self, store: &Store) {
-        self.told = store.revision();
+        self.notified = store.revision();
         if !self.victims.is_empty() {
             self.probes.reached(Probe::WatchVictimAtSnapshot);
         }
@@ -265,8 +264,8 @@ impl Hub {
         }
     }
 
-    /// Whatever time has come for: victims, a pass over unsynced watchers, periodic progress. To be
-    /// called in each step, before [`Hub::drain`].
+    /// Does whatever is due: retries of victims, a pass over unsynced watchers, periodic progress. Call this
+    /// in each step, before [`Hub::drain`].
     pub(crate) fn look_after(&mut self, store: &Store, now: u64) {
         self.now = now;
         let (next_try, next_pass) =
@@ -279,14 +278,14 @@ impl Hub {
             self.resync(store);
             self.sync_at = Some(next_pass);
         }
-        // Groups that were empty until now wait for the next turn.
+        // Groups that were empty until now wait for their next turn.
         self.victims_at.get_or_insert(next_try);
         self.sync_at.get_or_insert(next_pass);
         self.periodic_progress(store);
     }
 
-    /// When to look after it next, on the member's clock; `u64::MAX` if nothing waits. It may be over: then
-    /// a step should follow at once.
+    /// When [`Hub::look_after`] is due next, on the member's clock; `u64::MAX` if nothing waits. The time may
+    /// be in the past: then a step should follow at once.
     pub(crate) fn wake_at(&self) -> u64 {
         if !self.to_drain.is_empty() {
             return self.now;
@@ -297,8 +296,8 @@ impl Hub {
         sync.min(victims).min(progress)
     }
 
-    /// Moves what the transport has room for to `out`: the stream and the response. Headers have a
-    /// revision and nothing else; that of 0 in a cancellation by compaction is meant so.
+    /// Moves the responses that the transport has room for to `out`, each with its stream. Headers contain
+    /// only the revision; the 0 in a cancellation by compaction is intended.
     pub(crate) fn drain(&mut self, store: &Store, out: &mut Vec<(u64, WatchResponse)>) {
         while let Some(number) = self.to_drain.pop_first() {
             let Some(stream) = self.streams.get_mut(&number) else { continue };
@@ -309,12 +308,12 @@ impl Hub {
         }
     }
 
-    /// Whether there is no stream, and therefore nothing to look after or to drain.
+    /// Whether there are no streams, so that nothing is due and nothing is to be drained.
     pub(crate) fn is_idle(&self) -> bool {
         self.streams.is_empty()
     }
 
-    /// How many there are of what.
+    /// Number of streams and of watchers per group.
     pub(crate) fn counts(&self) -> Counts {
         Counts {
             streams: self.streams.len(),
@@ -324,7 +323,7 @@ impl Hub {
         }
     }
 
-    /// The names of the states reached since the last call, each once.
+    /// The probes reached since the last call, each once.
     pub(crate) fn take_probes(&mut self) -> BTreeSet<Probe> {
         self.probes.take()
     }

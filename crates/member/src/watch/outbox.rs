@@ -1,11 +1,11 @@
-//! What a stream has for its client, and the order in which it goes.
+//! What a stream sends to its client, and in which order.
 //!
-//! Three queues, as in etcd: fragments of a response that was begun, then control responses
-//! (created, canceled), then the channel, through which all watchers of the stream are told. A
-//! watcher's creation goes before its events for that reason.
+//! Three queues, as in etcd: the remaining fragments of a response, then control responses (created,
+//! canceled), then the channel, which carries the notices of all the stream's watchers. So the client learns
+//! of a watcher's creation before its events.
 //!
-//! What a notice needs of the store beside its events, the pairs before them, is looked up when it is
-//! sent. What a compaction took away meanwhile is not there then.
+//! Previous key-value pairs are read from the store when the notice is sent. A compaction in the meantime may
+//! have removed them.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -19,40 +19,41 @@ use super::{Limits, NO_WATCHER, fragment, header};
 use crate::mvcc::{KeyRange, Store};
 use crate::probes::Probes;
 
-/// What a watcher is told, on its way through the channel.
+/// A watcher's events, progress or cancellation, on its way through the channel.
 #[derive(Debug)]
 pub(super) struct Notice {
-    /// Whom; [`NO_WATCHER`] for all of the stream.
+    /// The watcher; [`NO_WATCHER`] means all of the stream.
     watch_id: i64,
-    /// Its birth.
+    /// The watcher's [`birth`](super::watcher::Watcher::birth).
     birth: u64,
-    /// The revision that the header will have.
+    /// The revision in the response header.
     pub(super) revision: i64,
-    /// None for progress and cancellations.
+    /// Empty for progress and cancellations.
     pub(super) events: Vec<Event>,
-    /// Not 0: a cancellation, because history below this is gone.
+    /// If not 0, this is a cancellation, because history below this revision is gone.
     compact_revision: i64,
-    /// Whether a pass over unsynced watchers made it.
+    /// Whether a pass over unsynced watchers created it.
     pub(super) catch_up: bool,
 }
 
 impl Notice {
-    /// Changes, as they happen.
+    /// Changes as they happen.
     pub(super) fn events(watch_id: i64, birth: u64, revision: i64, events: Vec<Event>) -> Notice {
         Notice { watch_id, birth, revision, events, compact_revision: 0, catch_up: false }
     }
 
-    /// The same, found in the history by a pass.
+    /// The same, but found in the history by a pass.
     pub(super) fn catching_up(self) -> Notice {
         Notice { catch_up: true, ..self }
     }
 
-    /// "You know everything up to here."
+    /// Progress: the watcher has received everything up to here.
     pub(super) fn progress(watch_id: i64, birth: u64, revision: i64) -> Notice {
         Notice::events(watch_id, birth, revision, Vec::new())
     }
 
-    /// "History before this revision is gone, and you with it." etcd leaves the header's revision at 0.
+    /// The watcher is cancelled because history before this revision is gone. etcd leaves the header's
+    /// revision at 0.
     pub(super) fn compacted(watch_id: i64, birth: u64, compact_revision: i64) -> Notice {
         Notice { compact_revision, ..Notice::progress(watch_id, birth, 0) }
     }
@@ -62,10 +63,10 @@ impl Notice {
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     fragments: VecDeque<WatchResponse>,
-    /// Not bounded: a client that creates watchers and reads nothing fills it.
+    /// Unbounded: a client that creates watchers and reads nothing makes it grow.
     control: VecDeque<WatchResponse>,
     channel: VecDeque<Notice>,
-    /// Responses with the transport.
+    /// Responses in flight in the transport.
     on_their_way: usize,
 }
 
@@ -74,7 +75,7 @@ impl Outbox {
         self.channel.len() < buffer
     }
 
-    /// Puts a notice into the channel, or gives it back if that holds `buffer` already.
+    /// Puts a notice into the channel, or returns it if the channel already holds `buffer` notices.
     pub(super) fn offer(&mut self, notice: Notice, buffer: usize) -> Result<(), Notice> {
         if !self.has_room(buffer) {
             return Err(notice);
@@ -83,9 +84,9 @@ impl Outbox {
         Ok(())
     }
 
-    /// Takes back what waits to be told to all watchers of the stream at once: a new one, whose creation
-    /// overtakes it, would take it for its own. etcd tells it all the same (`sendLoop` of `v3rpc/watch.go`
-    /// takes from both queues as it likes).
+    /// Removes progress for all watchers of the stream from the channel: a new watcher, whose creation
+    /// overtakes it, would take it as its own. etcd sends it anyway (`sendLoop` of `v3rpc/watch.go` takes
+    /// from both queues in any order).
     pub(super) fn void_progress(&mut self) {
         self.channel.retain(|notice| notice.watch_id != NO_WATCHER);
     }
@@ -102,7 +103,7 @@ impl Outbox {
     /// The client's side took one response of this stream.
     pub(super) fn taken(&mut self, stream: u64) {
         self.on_their_way = self.on_their_way.checked_sub(1).unwrap_or_else(|| {
-            panic!("a response of stream {stream} was taken and none is on its way: the driver said so twice")
+            panic!("a response of stream {stream} was taken but none is in flight: did the driver report it twice?")
         });
     }
 
@@ -140,7 +141,7 @@ impl Outbox {
             }
             let watcher = watchers.get_mut(&notice.watch_id).filter(|watcher| watcher.birth == notice.birth);
             let Some(watcher) = watcher else {
-                // It was cancelled meanwhile; its id may belong to another by now.
+                // The watcher was cancelled meanwhile; another may have its id by now.
                 probes.reached(Probe::WatchDroppedAfterCancel);
                 continue;
             };
@@ -177,7 +178,7 @@ fn response(notice: Notice, prev_kv: bool, store: &Store, probes: &Probes) -> Wa
     }
 }
 
-/// The pair before a change, which a creation has not, if it can still be read.
+/// The key-value pair before a change, if it can still be read; a creation has none.
 fn before(event: &Event, store: &Store, probes: &Probes) -> Option<KeyValue> {
     let kv = event.kv.as_ref()?;
     if event.r#type() == EventType::Put && kv.create_revision == kv.mod_revision {

@@ -1,9 +1,9 @@
-//! Progress: responses without events that tell a client how far it is up to date.
+//! Progress: responses without events that show a client how far it is up to date.
 //!
-//! Progress at a revision promises that everything up to there was told. It therefore goes through
-//! the channel, behind the events (etcd issue 15220), and only while those it speaks for are synced
-//! and have their first revision behind them (etcd issue 20221). What cannot be promised, or has no
-//! room, is not said at all: the client asks again, the timer comes round again.
+//! Progress at a revision promises that everything up to it was sent. So it goes through the channel, behind
+//! the events (etcd issue 15220), and only while the watchers it covers are synced and past their first
+//! revision (etcd issue 20221). If it cannot be promised or there is no room, nothing is sent: the client
+//! asks again, or the timer fires again.
 
 use api::etcdserverpb::WatchResponse;
 use keyed::Domain;
@@ -15,13 +15,13 @@ use super::{Hub, NO_WATCHER, Name, header};
 use crate::flaw::Flaw;
 use crate::mvcc::Store;
 
-/// What the periods of watchers are drawn from.
+/// Randomness for the watchers' progress periods.
 pub(super) const JITTER: Domain = Domain::new("member/watch/progress");
 
 /// Shortest time between two notifications of a watcher (`minWatchProgressInterval`): 100 ms.
 pub(super) const SHORTEST_INTERVAL: u64 = 100_000_000;
 
-/// Whether, and why not, a watcher can be told that it knows everything.
+/// Whether a watcher can be sent progress, and if not, why.
 enum Standing {
     UpToDate,
     Lags,
@@ -32,7 +32,7 @@ impl Hub {
     fn standing(&self, watcher: &Watcher, current: i64) -> Standing {
         match watcher.group {
             Group::Unsynced | Group::Victim => Standing::Lags,
-            // M-20221a: told of a revision below the first it wants, and a client resumes from there.
+            // M-20221a: progress below the first revision it wants, from which a client then resumes.
             Group::Synced if watcher.start > current && !self.flaws.has(Flaw::ProgressForFutureWatch) => {
                 Standing::BeforeStart
             }
@@ -40,10 +40,10 @@ impl Hub {
         }
     }
 
-    /// The client asks how far all watchers of `stream` are.
+    /// The client asks how far all watchers of `stream` have come.
     pub(super) fn progress_requested(&mut self, store: &Store, stream: u64) {
         let current = store.revision();
-        // M-15220: past the channel, and past whatever is in it.
+        // M-15220: bypasses the channel and whatever is in it.
         if self.flaws.has(Flaw::ProgressViaControlStream) {
             let header = header(current);
             return self
@@ -51,7 +51,7 @@ impl Hub {
         }
         let watchers = &self.streams[&stream].watchers;
         if watchers.is_empty() {
-            return; // As in etcd: there is nobody to speak for.
+            return; // As in etcd: there are no watchers to report on.
         }
         for watcher in watchers.values() {
             match self.standing(watcher, current) {
@@ -63,8 +63,8 @@ impl Hub {
         let _ = self.offer(stream, Notice::progress(NO_WATCHER, 0, current));
     }
 
-    /// Gives a new watcher its timer: the interval and up to a tenth more, so that watchers created
-    /// together are not all told together.
+    /// Sets a new watcher's timer: the interval plus up to a tenth, so that watchers created together are not
+    /// all notified together.
     pub(super) fn watch_progress(&mut self, name: Name) {
         let interval = self.limits.progress_interval;
         let period = interval + self.jitter.draw(name.stream, name.id as u64).below(interval / 10);
@@ -73,14 +73,14 @@ impl Hub {
         self.watcher_mut(name).progress = Some(Progress { due, period, idle: true });
     }
 
-    /// Takes a watcher's timer away, if it has one.
+    /// Removes a watcher's timer, if it has one.
     pub(super) fn stop_progress(&mut self, name: Name) {
         if let Some(progress) = self.watcher_mut(name).progress.take() {
             self.timers.remove(&(progress.due, name));
         }
     }
 
-    /// Tells those whose time has come, and who were sent nothing else meanwhile.
+    /// Sends progress to watchers that are due and have received nothing since their last turn.
     pub(super) fn periodic_progress(&mut self, store: &Store) {
         while let Some(&(due, name)) = self.timers.first().filter(|(due, _)| *due <= self.now) {
             self.timers.pop_first();
@@ -93,9 +93,9 @@ impl Hub {
         let watcher = self.watcher_mut(name);
         let progress = watcher.progress.as_mut();
         let progress =
-            progress.unwrap_or_else(|| panic!("{name:?} has a timer for {due} and wants no progress"));
+            progress.unwrap_or_else(|| panic!("{name:?} has a timer for {due} but wants no progress"));
         let idle = std::mem::replace(&mut progress.idle, true);
-        // After a pause one look stands for all that were missed, as with Go's ticker.
+        // After a pause, one turn stands for all missed ones, as with Go's ticker.
         progress.due = (due + progress.period).max(now + 1);
         let (next, birth) = (progress.due, watcher.birth);
         self.timers.insert((next, name));

@@ -1,4 +1,4 @@
-//! What a client says on a stream, and what it is answered at once.
+//! Requests on a stream, and the immediate answers to them.
 
 use api::Error;
 use api::etcdserverpb::watch_request::RequestUnion;
@@ -10,8 +10,8 @@ use crate::flaw::Flaw;
 use crate::mvcc::Store;
 
 impl Hub {
-    /// A client says something on a stream; the first time that opens it. `permitted` is whether the
-    /// client may read the range that it wants to watch; it matters for creations alone.
+    /// A client's request on a stream; the first one opens the stream. `permitted` says whether the client
+    /// may read the range it wants to watch; only creations use it.
     pub(crate) fn request(
         &mut self,
         store: &Store,
@@ -41,7 +41,7 @@ impl Hub {
             Some(RequestUnion::CancelRequest(cancel)) => {
                 let name = Name { stream, id: cancel.watch_id };
                 if !self.forget(name) {
-                    return; // etcd says nothing about ids it does not know.
+                    return; // etcd does not answer for unknown ids.
                 }
                 let answer = WatchResponse {
                     header: header(store.revision()),
@@ -56,7 +56,7 @@ impl Hub {
         }
     }
 
-    /// The client of `stream` is gone, and with it all its watchers.
+    /// The client of `stream` is gone, and all its watchers with it.
     pub(crate) fn closed(&mut self, stream: u64) {
         let Some(open) = self.streams.get(&stream) else { return };
         for id in open.watchers.keys().copied().collect::<Vec<_>>() {
@@ -66,7 +66,7 @@ impl Hub {
         self.to_drain.remove(&stream);
     }
 
-    /// Makes a watcher. Its id, or why there is none; the checks come in the order of etcd's.
+    /// Creates a watcher and returns its id, or the reason why not; the checks come in etcd's order.
     fn create(
         &mut self,
         store: &Store,
@@ -74,7 +74,7 @@ impl Hub {
         request: WatchCreateRequest,
         permitted: bool,
     ) -> Result<i64, Error> {
-        // M-20693: accepted, where nothing was compacted.
+        // M-20693: accepted if nothing was compacted.
         if request.start_revision < 0 && !self.flaws.has(Flaw::WatchRevMinusOne) {
             return Err(Error::Compacted);
         }
@@ -104,13 +104,14 @@ impl Hub {
             self.watch_progress(name);
         }
         if self.synced.is_empty() {
-            self.told = current;
+            self.notified = current;
         }
         self.join(name, group);
         Ok(id)
     }
 
-    /// Takes a watcher away; whether there was one. What its channel still has for it is dropped there.
+    /// Removes a watcher and returns whether it existed. Its notices in the channel are dropped when they are
+    /// due.
     fn forget(&mut self, name: Name) -> bool {
         if !self.streams.get(&name.stream).is_some_and(|open| open.watchers.contains_key(&name.id)) {
             return false;

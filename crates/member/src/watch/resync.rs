@@ -1,9 +1,9 @@
-//! Watchers that are not up to date: passes over the unsynced ones, and another try for victims.
+//! Watchers that are not up to date: passes over the unsynced ones, and retries for victims.
 //!
-//! A pass takes a number of watchers, cancels those whose history was compacted away, reads the
-//! history once from the oldest revision that the others want, and hands each its part, up to a
-//! number of revisions. Watchers are taken in turn, pass after pass, or those that cannot be helped
-//! (their cancellation finds no room) would keep the others from ever being reached.
+//! A pass takes a number of watchers, cancels those whose history was compacted, reads the history once from
+//! the oldest revision that the others want, and hands each its part, up to a number of revisions. Successive
+//! passes take the watchers in turn; otherwise those that make no progress (their cancellation finds no room)
+//! would keep the others from ever being served.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -18,14 +18,14 @@ use super::{Hub, Name};
 use crate::flaw::Flaw;
 use crate::mvcc::Store;
 
-/// One watcher's part of the history. Changes of one revision are never apart.
+/// One watcher's part of the history. Changes of one revision stay together.
 #[derive(Debug, Default)]
 struct Batch {
     events: Vec<Event>,
-    /// The last revision in it; what the watcher filters counts, too.
+    /// The last revision in it, including changes that the watcher filters.
     last: i64,
     revisions: u32,
-    /// The first revision for the watcher that did not fit.
+    /// The first revision for this watcher that did not fit.
     more: Option<i64>,
 }
 
@@ -47,7 +47,7 @@ impl Batch {
 }
 
 impl Hub {
-    /// One pass.
+    /// One pass over unsynced watchers.
     pub(super) fn resync(&mut self, store: &Store) {
         let whole = self.unsynced.len() < self.limits.sync_batch;
         let mut lagging = Vec::new();
@@ -55,7 +55,7 @@ impl Hub {
             let watcher = self.watcher(name);
             assert!(
                 watcher.next <= store.revision() || watcher.restored,
-                "{name:?} is unsynced, waits for revision {} and the store is at {}: no snapshot moved it, so it \
+                "{name:?} is unsynced and waits for revision {}, but the store is at {}: no snapshot moved it, so it \
                  should have stayed synced",
                 watcher.next,
                 store.revision()
@@ -75,7 +75,7 @@ impl Hub {
         }
     }
 
-    /// The watchers of this pass: those after the last one's, and then from the first.
+    /// The watchers of this pass: those after the last one of the previous pass, then from the first.
     fn choose(&mut self) -> Vec<Name> {
         // M-22264: always from the first.
         if self.flaws.has(Flaw::SyncWatchersStall) {
@@ -92,13 +92,13 @@ impl Hub {
         chosen
     }
 
-    /// Cancels a watcher that wants what was compacted away. Without room it is tried again next time.
-    /// `whole` is whether the pass takes all unsynced watchers.
+    /// Cancels a watcher that wants compacted history. If there is no room, the next pass retries. `whole`
+    /// says whether the pass takes all unsynced watchers.
     fn cancel_compacted(&mut self, name: Name, store: &Store, whole: bool) {
         let notice = Notice::compacted(name.id, self.watcher(name).birth, store.compact_revision());
         if self.offer(name.stream, notice).is_err() {
             self.probes.reached(Probe::WatchCompactionCancelDelayed);
-            // M-17529: taken for a watcher that knows everything.
+            // M-17529: treated as up to date.
             if self.flaws.has(Flaw::CompactedWatcherSkipped) {
                 self.watcher_mut(name).next = store.revision() + 1;
                 self.regroup(name, Group::Synced);
@@ -106,14 +106,14 @@ impl Hub {
             return;
         }
         self.probes.reached(Probe::WatchCancelledByCompaction);
-        // M-21174: etcd takes it out of a copy of the group, if the pass is not over all of it.
+        // M-21174: etcd removes it from a copy of the group if the pass does not take the whole group.
         if whole || !self.flaws.has(Flaw::CompactedWatchersLeak) {
             self.stop_progress(name);
             self.regroup(name, Group::Cancelled);
         }
     }
 
-    /// What the history has for these watchers, from what each waits for on.
+    /// The history for these watchers, starting where each of them stopped.
     fn read_history(&self, store: &Store, lagging: &[Name]) -> BTreeMap<Name, Batch> {
         let mut interests = Interests::default();
         let mut from = i64::MAX;
@@ -122,7 +122,7 @@ impl Hub {
             interests.insert(watcher.range.clone(), *name);
             from = from.min(watcher.next);
         }
-        // M-20693: in the backend's order, where revisions have no sign, a negative one is behind all others.
+        // M-20693: in the backend's order revisions are unsigned, so a negative one comes after all others.
         if from < 0 && self.flaws.has(Flaw::WatchRevMinusOne) {
             from = i64::MAX;
         }
@@ -144,7 +144,7 @@ impl Hub {
 
     /// Hands a watcher its part of the history.
     fn catch_up(&mut self, name: Name, batch: Batch, current: i64) {
-        // M-20221b: a watcher that a snapshot moved here may wait for the future.
+        // M-20221b: a watcher that a snapshot moved here may wait for a future revision.
         let lowers = self.flaws.has(Flaw::RestoreLowersFutureMinRev);
         let watcher = self.watcher_mut(name);
         watcher.next = match batch.more {
@@ -160,7 +160,7 @@ impl Hub {
         if !batch.events.is_empty() {
             let notice = Notice::events(name.id, birth, current, batch.events).catching_up();
             if let Err(mut notice) = self.offer(name.stream, notice) {
-                // By the time it is sent this one may be far behind.
+                // This watcher may be far behind by the time the notice is sent.
                 notice.revision = next - 1;
                 return self.make_victim(name, notice);
             }
@@ -170,8 +170,8 @@ impl Hub {
         }
     }
 
-    /// M-21355: the events of a pass are read into the memory of those of the last one, while
-    /// responses to slow clients still use it.
+    /// M-21355: a pass reads events into the memory of the previous pass, which responses to slow clients
+    /// still use.
     fn overwrite_waiting(&mut self, batches: &BTreeMap<Name, Batch>) {
         let buffer: Vec<Event> = batches.values().flat_map(|batch| &batch.events).cloned().collect();
         let channels = self.streams.values_mut().flat_map(|open| open.outbox.channel_mut());
@@ -180,7 +180,7 @@ impl Hub {
         }
     }
 
-    /// Tries to send what victims wait with. Those who could go on are unsynced or synced again.
+    /// Retries the victims' notices. Watchers whose notice was sent become unsynced or synced again.
     pub(super) fn retry_victims(&mut self, store: &Store) {
         for name in self.victims.keys().copied().collect::<Vec<_>>() {
             if !self.has_room(name.stream) {

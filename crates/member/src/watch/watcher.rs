@@ -1,4 +1,4 @@
-//! What one watcher wants.
+//! One watcher: what it wants and how far it has come.
 
 use api::Error;
 use api::etcdserverpb::WatchCreateRequest;
@@ -9,44 +9,44 @@ use bytes::Bytes;
 
 use super::interests::Range;
 
-/// Where a watcher stands.
+/// A watcher's group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Group {
-    /// Knows everything there is.
+    /// Up to date.
     Synced,
-    /// Has history to catch up with.
+    /// Still has to catch up with the history.
     Unsynced,
     /// Holds a notice for which its channel had no room.
     Victim,
-    /// Cancelled by a compaction. As in etcd its id is taken until the client cancels it, too.
+    /// Cancelled by a compaction. As in etcd, its id stays in use until the client cancels it too.
     Cancelled,
 }
 
-/// A watcher that wants to be told of progress now and then.
+/// Periodic progress of a watcher that asked for it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Progress {
-    /// When it is looked at next.
+    /// When it is due next.
     pub(super) due: u64,
-    /// Time between two looks.
+    /// Time between two turns.
     pub(super) period: u64,
-    /// Whether it was sent no events since the last look.
+    /// Whether it received no events since the last turn.
     pub(super) idle: bool,
 }
 
 /// A watcher.
 #[derive(Debug)]
 pub(super) struct Watcher {
-    /// The how-manieth watcher of the hub it is: tells it from an earlier one of the same name.
+    /// Serial number within the hub; distinguishes the watcher from an earlier one with the same name.
     pub(super) birth: u64,
     pub(super) range: Range,
     pub(super) group: Group,
-    /// The revision it asked to begin at; 0 for what comes after its creation.
+    /// The revision it asked to start at; 0 means after its creation.
     pub(super) start: i64,
-    /// The first revision it was not told of. etcd: `minRev`.
+    /// The next revision it has to receive. etcd: `minRev`.
     pub(super) next: i64,
-    /// Whether a snapshot made it unsynced: then, alone, `next` may be in the future.
+    /// Whether a snapshot made it unsynced: only then may `next` be in the future.
     pub(super) restored: bool,
-    /// Whether it began in the future and still waits for its first event.
+    /// Whether it started in the future and still waits for its first event.
     pub(super) future: bool,
     pub(super) prev_kv: bool,
     pub(super) fragment: bool,
@@ -56,12 +56,12 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    /// The watcher that is asked for while the store is at revision `current`.
+    /// The watcher for a request that arrives while the store is at revision `current`.
     ///
     /// # Errors
     /// `WatchEmptyRange`.
     pub(super) fn new(request: &WatchCreateRequest, birth: u64, current: i64) -> Result<Watcher, Error> {
-        // The smallest key stands for none.
+        // An empty key stands for the smallest one.
         let key = if request.key.is_empty() { Bytes::from_static(b"\0") } else { request.key.clone() };
         let range = Range { key, end: request.range_end.clone() };
         if range.is_empty() {
@@ -90,7 +90,7 @@ impl Watcher {
         if self.next > current { Group::Synced } else { Group::Unsynced }
     }
 
-    /// The event that tells it of a change in its range; none if it filters such changes.
+    /// The event for a change in its range; none if it filters such changes.
     pub(super) fn event(&self, row: &KeyValue) -> Option<Event> {
         // Deletions are rows without a version.
         let (kind, wanted) = match row.version {

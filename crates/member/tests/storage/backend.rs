@@ -1,5 +1,5 @@
-//! The backend: after whatever happened it holds what it held after one of its commits, not before
-//! the last that returned, and its consistent index is that commit's.
+//! The backend: whatever happened, it holds the state after one of its commits, not before the last one that
+//! returned, and its consistent index belongs to that commit.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::end::{End, cases, ends};
 const NAME: &str = "backend.redb";
 const PATH: &str = "db/backend.redb";
 
-/// One commit: so many rows from the `first` key on, of `size` bytes, and so many deletions.
+/// One commit: a number of rows from key number `first` on, of `size` bytes, and a number of deletions.
 #[derive(Clone, Copy, Debug)]
 struct Commit {
     first: u64,
@@ -29,7 +29,7 @@ fn commits(most: usize) -> impl Strategy<Value = Vec<Commit>> {
     let puts = prop_oneof![5 => 0..8_u64, 1 => 50..300_u64];
     let size = prop_oneof![4 => 0..300_usize, 1 => 1_000..30_000_usize];
     let commit = (0..200_u64, puts, size, 0..60_u64).prop_map(|(first, puts, size, deletes)| {
-        // No more than 600 kB at once.
+        // At most 600 kB at once.
         let puts = puts.min(600_000 / (size as u64 + 1));
         Commit { first, puts, size, deletes }
     });
@@ -78,8 +78,8 @@ fn state(loaded: Loaded) -> State {
     (loaded.rows.into_iter().collect(), loaded.meta)
 }
 
-/// Commits until the disk is gone; `states` ends with the last state that can be there. Returns the
-/// number of states that are durable.
+/// Commits until the disk is gone; `states` ends with the last state that can be on disk. Returns the number
+/// of durable states.
 fn run(backend: &mut Backend, commits: &[Commit], states: &mut Vec<State>) -> usize {
     for commit in commits {
         let (puts, deletes, state) = apply(states.last().unwrap(), *commit);
@@ -99,12 +99,12 @@ proptest! {
 
     #[test]
     fn it_holds_what_it_held_after_a_commit(
-        lives in prop::collection::vec((commits(8), 0..160_u64, ends(), prop::option::of((0..25_u64, ends()))), 1..4),
+        incarnations in prop::collection::vec((commits(8), 0..160_u64, ends(), prop::option::of((0..25_u64, ends()))), 1..4),
     ) {
         let mut disk = TestDisk::new();
         let mut states = vec![State::default()];
         let mut durable = 1;
-        for (commits, last, end, interrupted) in lives {
+        for (commits, last, end, interrupted) in incarnations {
             if let Some((last, end)) = interrupted {
                 disk.stop_at(disk.operations() + last);
                 if let Err(error) = open(&disk) {
@@ -121,7 +121,7 @@ proptest! {
             durable = run(&mut backend, &commits, &mut states);
             let operations = disk.operations();
             drop(backend);
-            prop_assert_eq!(disk.operations(), operations, "a process that is gone wrote");
+            prop_assert_eq!(disk.operations(), operations, "a process that is gone has written");
             disk = end.of(&disk);
         }
     }
@@ -166,11 +166,11 @@ proptest! {
             Ok((mut backend, _)) => {
                 durable = run(&mut backend, &commits, &mut states);
                 if durable < states.len() {
-                    // Poisoned: nothing can be committed any more, and it says why.
+                    // Poisoned: nothing can be committed any more, and the error says why.
                     let batch = Batch { puts: &[], deletes: &[], meta: &Meta::default() };
                     let error = backend.commit(batch).unwrap_err();
-                    let told = matches!(&error, BackendError::Disk { error: DiskError { kind: told, .. }, .. } if *told == kind);
-                    prop_assert!(told, "{}", error);
+                    let reported = matches!(&error, BackendError::Disk { error: DiskError { kind: reported, .. }, .. } if *reported == kind);
+                    prop_assert!(reported, "{}", error);
                 }
             }
             Err(error) => prop_assert!(matches!(error, BackendError::Disk { .. }), "{}", error),
@@ -181,8 +181,7 @@ proptest! {
     }
 }
 
-/// A database with a history: rows, replacements, deletions, all durable; and what it held after each
-/// commit.
+/// A database with a history: rows, replacements, deletions, all durable; and its state after each commit.
 fn settled(seed: u64) -> (Arc<TestDisk>, Vec<State>) {
     let disk = TestDisk::new();
     let (mut backend, _) = open(&disk).unwrap();
@@ -254,7 +253,7 @@ fn damage_is_refused_or_harmless() {
         let length = disk.content(PATH).len() as u64;
         let draw = Draw(seed);
         let page = |nth: u64| draw.then(nth).below(length / 4_096) as usize * 4_096;
-        // The first page is where it hurts.
+        // Damage to the first page has the most effect.
         let byte = draw.then(1).below(if seed % 2 == 0 { 400 } else { length }) as usize;
         disk.damage(PATH, |content| match draw.then(2).below(4) {
             0 | 1 => content[byte] ^= 1 << draw.then(3).below(8),
@@ -267,7 +266,7 @@ fn damage_is_refused_or_harmless() {
             Ok((_, loaded)) => {
                 let found = state(loaded);
                 let back = states.iter().rev().position(|state| *state == found);
-                // redb's byte of flags, which nothing protects, can name the root before.
+                // redb's flag byte, which nothing protects, can point to the previous root.
                 let most = usize::from(byte == 9);
                 assert!(back.is_some_and(|back| back <= most), "seed {seed} went unnoticed");
             }
@@ -276,8 +275,8 @@ fn damage_is_refused_or_harmless() {
 }
 
 #[test]
-fn a_flip_in_the_head_of_a_page_is_no_panic() {
-    // Where redb keeps its roots and the shape of its pages: a plain open would follow them unchecked.
+fn a_flip_in_a_page_header_does_not_panic() {
+    // The location of redb's roots and page layout: a plain open would follow them unchecked.
     let disk = TestDisk::new();
     let (mut backend, _) = open(&disk).unwrap();
     let mut states = vec![State::default()];
@@ -304,12 +303,12 @@ fn a_file_cut_short_is_refused() {
         disk.damage(PATH, |content| content.truncate(length));
         let error = open(&disk).unwrap_err();
         assert!(matches!(error, BackendError::Damaged { .. }), "{length}: {error}");
-        // redb makes a new database of an empty file, which would hide what happened.
+        // redb turns an empty file into a new database, which would hide what happened.
         assert!(length > 0 || disk.content(PATH).is_empty());
     }
 }
 
-/// A file on the test's disk as redb sees one.
+/// A file on the test's disk as redb sees it.
 #[derive(Debug)]
 struct Raw(Arc<TestDisk>);
 
@@ -342,7 +341,7 @@ impl redb::StorageBackend for Raw {
 }
 
 #[test]
-fn a_row_that_redb_lost_is_missed() {
+fn a_row_that_redb_lost_is_noticed() {
     let (disk, states) = settled(4);
     let first = states.last().unwrap().0.keys().next().unwrap();
     let database = redb::Database::builder().create_with_backend(Raw(disk.clone())).unwrap();
@@ -399,7 +398,7 @@ fn the_same_commits_make_the_same_file() {
 }
 
 #[test]
-fn a_lost_file_is_made_anew_and_said_so() {
+fn a_lost_file_is_created_again_and_reported() {
     let disk = TestDisk::new();
     let (_, loaded) = open(&disk).unwrap();
     assert_eq!(loaded, Loaded { created: true, ..Loaded::default() });

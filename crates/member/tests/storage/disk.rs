@@ -1,9 +1,9 @@
 //! A disk in memory that can lose power.
 //!
-//! Every operation is taken at once into the cache, and remembered until a sync. At a power failure
-//! any subset of what was not synced is lost: each rename, creation and removal for itself, each change
-//! of length, each 512-byte sector of each write. That is harsher than a disk: of two writes to one
-//! sector the later can stay without the earlier.
+//! Every operation takes effect in the cache at once, and is remembered until a sync. A power failure loses
+//! any subset of what was not synced: each rename, creation and removal separately, each change of length,
+//! each 512-byte sector of each write. That is harsher than a real disk: of two writes to one sector, the
+//! later can survive without the earlier.
 //!
 //! What it does not model: time, capacity.
 
@@ -27,7 +27,7 @@ struct State {
     renames: Vec<NameChange>,
     /// Operations performed so far, reads included.
     operations: u64,
-    /// After so many operations the process is gone.
+    /// After this many operations the process is gone.
     last: Option<u64>,
     /// These operations fail.
     failing: BTreeMap<u64, DiskErrorKind>,
@@ -58,12 +58,12 @@ impl TestDisk {
         Arc::default()
     }
 
-    /// How many operations there were.
+    /// The number of operations so far.
     pub fn operations(&self) -> u64 {
         self.state().operations
     }
 
-    /// From the `nth` operation on, counted over the disk's life, the process is gone.
+    /// From the `nth` operation on, counted since the disk was created, the process is gone.
     pub fn stop_at(&self, nth: u64) {
         self.state().last = Some(nth);
     }
@@ -73,13 +73,13 @@ impl TestDisk {
         self.state().failing.insert(nth, kind);
     }
 
-    /// The process was killed and starts again: the cache is as it was.
+    /// The process was killed and restarts: the cache is as it was.
     pub fn after_kill(&self) -> Arc<TestDisk> {
         let state = State { last: None, failing: BTreeMap::new(), ..self.state().clone() };
         Arc::new(TestDisk(Mutex::new(state)))
     }
 
-    /// Power failed: each change that was not synced is lost with the chance `lost`.
+    /// Power fails: each change that was not synced is lost with probability `lost`.
     pub fn after_power_loss(&self, seed: u64, lost: Ratio) -> Arc<TestDisk> {
         let state = self.state();
         let keyed = Keyed::new(seed, LOSS);
@@ -123,18 +123,18 @@ impl TestDisk {
         })))
     }
 
-    /// The names there are.
+    /// The existing file names.
     pub fn paths(&self) -> Vec<Path> {
         self.state().names.keys().cloned().collect()
     }
 
-    /// What a file holds.
+    /// A file's content.
     pub fn content(&self, path: &str) -> Vec<u8> {
         let state = self.state();
         state.files[state.names[path]].content.clone()
     }
 
-    /// Changes what a file durably holds, behind everybody's back.
+    /// Changes a file's durable content without anyone noticing.
     pub fn damage(&self, path: &str, change: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.state();
         let file = state.names[path];
@@ -144,7 +144,7 @@ impl TestDisk {
         file.changes.clear();
     }
 
-    /// A disk of its own with the same files, all of it durable.
+    /// A separate disk with the same files, all durable.
     pub fn copy(&self) -> Arc<TestDisk> {
         let copy = self.after_kill();
         {
@@ -196,7 +196,7 @@ impl File {
         self.changes.push(change);
     }
 
-    /// A write that fails may have done a part of its work.
+    /// A failed write may have been done in part.
     fn write(&mut self, offset: usize, data: &[u8], begun: Result<(), DiskError>) -> Result<(), DiskError> {
         match &begun {
             Ok(()) => self.change(Change::Write(offset, data.to_vec())),

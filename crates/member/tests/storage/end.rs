@@ -12,12 +12,12 @@ use super::disk::TestDisk;
 pub enum End {
     /// Killed: what it wrote is in the cache.
     Kill,
-    /// Of what was not synced, this percentage is lost.
+    /// This percentage of what was not synced is lost.
     PowerLoss { seed: u64, lost: u32 },
 }
 
 impl End {
-    /// The disk the next process finds.
+    /// The disk that the next process finds.
     pub fn of(self, disk: &TestDisk) -> Arc<TestDisk> {
         match self {
             End::Kill => disk.after_kill(),
@@ -31,7 +31,7 @@ pub fn ends() -> impl Strategy<Value = End> {
     prop_oneof![1 => Just(End::Kill), 4 => (any::<u64>(), lost).prop_map(|(seed, lost)| End::PowerLoss { seed, lost })]
 }
 
-/// So many cases, and no files of past failures: a failure that matters becomes a test of its own.
+/// A number of cases, without files of past failures: a failure that matters becomes its own test.
 pub fn cases(number: u32) -> ProptestConfig {
     ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(number) }
 }

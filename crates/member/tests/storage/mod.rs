@@ -1,4 +1,4 @@
-//! What the member keeps on its disk, against a disk that loses power, rots and fails.
+//! The member's files, on a disk that loses power, rots and fails.
 
 mod backend;
 pub mod disk;

@@ -1,4 +1,4 @@
-//! Snapshot files: one that was marked is whole and found, whatever happens to later ones.
+//! Snapshot files: a marked one is intact and found, whatever happens to later ones.
 
 use etcdsim_member::disk::DiskErrorKind;
 use etcdsim_member::snapshot_file::{KEPT, SnapshotFile, Snapshots};
@@ -24,16 +24,16 @@ proptest! {
 
     #[test]
     fn a_marked_snapshot_is_found(
-        lives in prop::collection::vec((prop::collection::vec(0..3_000_usize, 1..9), 0..60_u64, ends()), 1..5),
+        incarnations in prop::collection::vec((prop::collection::vec(0..3_000_usize, 1..9), 0..60_u64, ends()), 1..5),
     ) {
         let mut disk = TestDisk::new();
         let (mut markers, mut newest, mut nth) = (Vec::new(), None, 0);
-        for (sizes, last, end) in lives {
+        for (sizes, last, end) in incarnations {
             let (mut snapshots, found) = Snapshots::load(&*disk, &markers).unwrap();
             prop_assert_eq!(&found, &newest);
             disk.stop_at(disk.operations() + last);
             for size in sizes {
-                // The same one again, if the last process did not get to its end.
+                // The same one again, if the last process did not finish it.
                 let snapshot = snapshot(nth + 1, size);
                 let mut ops = Vec::new();
                 snapshots.save(&snapshot, &mut ops);
@@ -66,7 +66,7 @@ fn settled() -> (std::sync::Arc<TestDisk>, Vec<SnapshotFile>, Vec<Marker>) {
 }
 
 #[test]
-fn a_broken_file_is_set_aside_and_the_one_before_is_taken() {
+fn a_broken_file_is_set_aside_and_the_previous_one_is_used() {
     let (disk, files, markers) = settled();
     let newest = disk.paths().last().unwrap().clone();
     let length = disk.content(&newest).len();
@@ -75,7 +75,7 @@ fn a_broken_file_is_set_aside_and_the_one_before_is_taken() {
         disk.damage(&newest, change);
         assert_eq!(load(&disk, &markers).as_ref(), Some(&files[1]));
         assert!(disk.paths().iter().any(|path| **path == format!("{newest}.broken")));
-        // And the next start does not stumble over it.
+        // The next start does not fail because of it.
         assert_eq!(load(&disk, &markers).as_ref(), Some(&files[1]));
     };
     for byte in 0..length {

@@ -1,5 +1,5 @@
-//! The write-ahead log: whatever happens, it recovers to what it was after one of its calls, not
-//! before the last that was synced; damage is refused.
+//! The write-ahead log: whatever happens, it recovers to its state after one of its calls, not before the
+//! last synced one; damage is refused.
 
 use std::sync::Arc;
 
@@ -13,16 +13,16 @@ use raft::eraftpb::{ConfState, Entry, HardState};
 use super::disk::TestDisk;
 use super::end::{End, cases, ends};
 
-/// One call of the log, in terms that fit whatever state it is in.
+/// One call of the log, in terms that fit any state.
 #[derive(Clone, Copy, Debug)]
 enum Call {
-    /// `count` entries of `size` bytes, the first of them `back` before the end, where that is not committed.
+    /// `count` entries of `size` bytes, the first of them `back` before the end, unless that is committed.
     Append { back: u64, count: u64, size: usize, commit: bool, sync: bool },
     /// A snapshot of what is committed.
     Mark,
-    /// A leader's snapshot, so far ahead of the commit index.
+    /// A leader's snapshot, that far ahead of the commit index.
     Replace { ahead: u64, count: u64 },
-    /// Whatever the last marker makes superfluous.
+    /// Releases what the last marker makes unnecessary.
     Release,
 }
 
@@ -41,7 +41,7 @@ fn calls(most: usize) -> impl Strategy<Value = Vec<Call>> {
 #[derive(Clone, Debug, PartialEq)]
 struct Model {
     hard_state: HardState,
-    /// The snapshot it would be replayed from.
+    /// The snapshot from which it would be replayed.
     marker: Marker,
     /// The entries after the marker.
     entries: Vec<Entry>,
@@ -90,9 +90,9 @@ struct Run {
     disk: Arc<TestDisk>,
     wal: Wal,
     states: Vec<Model>,
-    /// The last state that is durable.
+    /// The last durable state.
     synced: usize,
-    /// The last state of which something can be in the file.
+    /// The last state that may be partly in the file.
     written: usize,
 }
 
@@ -184,14 +184,14 @@ impl Run {
                     _ => {}
                 }
             }
-            // Reports lag behind at times.
+            // Reports are sometimes late.
             if self.written % 4 != 3 {
                 self.wal.durable(position);
             }
         }
     }
 
-    /// Recovers and goes on from there.
+    /// Recovers and continues from there.
     fn recover(&mut self, disk: Arc<TestDisk>) {
         let recovered = recover(&disk).unwrap_or_else(|error| panic!("{error}"));
         let model = Model {
@@ -219,11 +219,11 @@ fn newest_marker(disk: &TestDisk) -> Marker {
     Replay::read(disk).unwrap().markers().last().unwrap().clone()
 }
 
-/// A life of a process: what it does, when its disk is gone, how that came about; and when its
-/// recovery was interrupted, if it was.
-type Life = (Vec<Call>, u64, End, Option<(u64, End)>);
+/// One incarnation of a process: what it does, when its disk is gone, how it ended; and when its recovery was
+/// interrupted, if it was.
+type Incarnation = (Vec<Call>, u64, End, Option<(u64, End)>);
 
-fn lives() -> impl Strategy<Value = Vec<Life>> {
+fn incarnations() -> impl Strategy<Value = Vec<Incarnation>> {
     prop::collection::vec((calls(25), 0..80_u64, ends(), prop::option::of((0..12_u64, ends()))), 1..5)
 }
 
@@ -231,15 +231,15 @@ proptest! {
     #![proptest_config(cases(1_500))]
 
     #[test]
-    fn it_recovers_to_a_state_it_had(lives in lives()) {
+    fn it_recovers_to_a_state_it_had(incarnations in incarnations()) {
         let mut run = Run::new();
-        for (calls, last, end, interrupted) in lives {
+        for (calls, last, end, interrupted) in incarnations {
             run.disk.stop_at(run.disk.operations() + last);
             run.calls(&calls);
             let mut disk = end.of(&run.disk);
             if let Some((last, end)) = interrupted {
                 disk.stop_at(disk.operations() + last);
-                // Whether it got through or not, nothing may be lost by it.
+                // Whether or not it finished, it must not lose anything.
                 if let Err(error) = recover(&disk) {
                     prop_assert!(matches!(&error, WalError::Disk(error) if error.kind == DiskErrorKind::Dead), "{error}");
                 }
@@ -264,7 +264,7 @@ proptest! {
 }
 
 #[test]
-fn what_recovery_hands_out_is_durable() {
+fn what_recovery_returns_is_durable() {
     let append = Call::Append { back: 0, count: 2, size: 300, commit: true, sync: true };
     let unsynced = Call::Append { back: 0, count: 2, size: 300, commit: true, sync: false };
     let calls = [append, unsynced, Call::Mark].repeat(6);
@@ -311,7 +311,7 @@ fn refused_with_a_place(disk: &TestDisk, whole: &Model, what: &dyn std::fmt::Deb
         Err(WalError::Damaged(_)) => {}
         Err(error) => panic!("{what:?}: {error}"),
         Ok(recovered) => {
-            // Harmless only where nothing is missing.
+            // Harmless only if nothing is missing.
             assert_eq!(recovered.entries, whole.entries, "{what:?} went unnoticed");
             assert_eq!(recovered.hard_state, whole.hard_state, "{what:?} went unnoticed");
         }
@@ -336,8 +336,8 @@ fn no_flipped_bit_goes_unnoticed() {
 }
 
 #[test]
-fn a_few_zeros_in_a_sector_are_no_missing_sector() {
-    // Wherever the last frame ends, in a sector of which it has a few bytes of the value's zeros.
+fn a_few_zeros_in_a_sector_are_not_a_missing_sector() {
+    // Wherever the last frame ends, in a sector that contains a few bytes of the value's zeros.
     for size in 1_001..=1_512 {
         let mut run = settled(8);
         run.calls(&[Call::Append { back: 0, count: 1, size, commit: false, sync: true }]);
@@ -359,7 +359,7 @@ fn no_lost_sector_before_the_last_frame_goes_unnoticed() {
     assert!(disk.content(&last).len() > 1_000);
     for path in paths {
         let length = disk.content(&path).len();
-        // Up to the last frame, which has 24 + 64 bytes and nobody to vouch for it.
+        // Up to the last frame, which has 24 + 64 bytes and no later frame to cover it.
         let end = if path == last { length - 88 } else { length };
         for start in (0..end).step_by(8) {
             for length in [8, 512, 1_024] {
@@ -404,8 +404,8 @@ fn no_misdirected_or_missing_segment_goes_unnoticed() {
 }
 
 #[test]
-fn a_frame_cut_off_at_the_end_of_an_older_segment_is_missed() {
-    // A marker that ends a segment: no gap between entries tells that it is gone.
+fn a_frame_cut_off_at_the_end_of_an_older_segment_is_noticed() {
+    // A marker that ends a segment: no gap between entries shows that it is gone.
     for size in 1_500..2_000 {
         let mut run = Run::new();
         run.calls(&[Call::Append { back: 0, count: 1, size, commit: true, sync: true }]);
@@ -439,7 +439,7 @@ fn damage_before_a_torn_tail_is_still_damage() {
 }
 
 #[test]
-fn a_log_that_is_not_there_is_no_damage() {
+fn a_missing_log_is_not_damage() {
     let disk = TestDisk::new();
     assert_eq!(Replay::read(&*disk).unwrap_err(), WalError::Empty);
     let mut ops = Vec::new();
@@ -459,7 +459,7 @@ fn a_log_that_is_not_there_is_no_damage() {
 }
 
 #[test]
-fn entries_of_a_deposed_leader_do_not_come_back_behind_a_snapshot() {
+fn entries_of_a_deposed_leader_do_not_reappear_after_a_snapshot() {
     // Entries 1 to 9 of term 1; a new leader replaces 4 to 9 by 4 to 6; a snapshot at 6.
     let mut run = Run::new();
     run.calls(&[
@@ -474,7 +474,7 @@ fn entries_of_a_deposed_leader_do_not_come_back_behind_a_snapshot() {
 }
 
 #[test]
-fn a_marker_that_is_not_there_is_named() {
+fn a_missing_marker_is_named() {
     let run = settled(8);
     let error = Replay::read(&*run.disk).unwrap().finish(&*run.disk, &marker(99, 7), SEGMENT).unwrap_err();
     assert_eq!(error, WalError::NoMarker { index: 99, term: 7 });

@@ -1,4 +1,4 @@
-//! What is wrong with a fault: its times, its target, others at the same time.
+//! Checks of one fault: its times, its target, and other faults at the same time.
 
 use std::ops::Range;
 
@@ -20,8 +20,8 @@ impl Checks<'_> {
             let message = format!("`{first}` and `{second}` exclude each other");
             reader.mistakes.push(
                 Mistake::at(fault.place(second), message, "and here")
-                    .other(fault.place(first), "it is said here")
-                    .help("`at` strikes once, `every` and `about-every` over and over"),
+                    .other(fault.place(first), "it is set here")
+                    .help("`at` strikes once, `every` and `about-every` repeatedly"),
             );
         } else if !["at", "every", "about-every", "when"].into_iter().any(|name| fault.frame.has(name)) {
             let help =
@@ -36,8 +36,8 @@ impl Checks<'_> {
         if let (Some(at), Some(when)) = (set("at"), set("when")) {
             reader.mistakes.push(
                 Mistake::at(at.span.clone(), "`at` and `when` exclude each other", "and here")
-                    .other(when.span.clone(), "it is said here")
-                    .help("`from` is the time before which the condition is not looked for"),
+                    .other(when.span.clone(), "it is set here")
+                    .help("`from` is the time before which the condition does not count"),
             );
         }
         let has = |name: &str| fault.frame.has(name);
@@ -51,9 +51,9 @@ impl Checks<'_> {
             if let (Some(field), false) = (set(name), met) {
                 reader.report(
                     field.span.clone(),
-                    format!("`{name}` means nothing here"),
+                    format!("`{name}` has no effect here"),
                     format!("needs {needs}"),
-                    format!("add {needs}, or take it out"),
+                    format!("add {needs}, or remove it"),
                 );
             }
         }
@@ -64,7 +64,7 @@ impl Checks<'_> {
             {
                 let message = format!("the fault `{}` comes after the chaos phase", fault.kind.name);
                 let help = format!(
-                    "the chaos phase ends at {}; `[run]` says so with `chaos`",
+                    "the chaos phase ends at {}, set by `chaos` in `[run]`",
                     Unit::Time.print(self.chaos.1)
                 );
                 reader.report(field.span.clone(), message, "never strikes", help);
@@ -77,7 +77,7 @@ impl Checks<'_> {
         }
         if let (Lasts::Instant, Some(lasts), false) = (fault.kind.lasts, set("for"), reader.plan) {
             let message = format!("the fault `{}` is over at once", fault.kind.name);
-            reader.report(lasts.span.clone(), message, "means nothing here", "take it out");
+            reader.report(lasts.span.clone(), message, "has no effect here", "remove it");
         }
     }
 
@@ -95,8 +95,8 @@ impl Checks<'_> {
                 reader.report(
                     target.span.clone(),
                     format!("the fault `{}` has no target", kind.name),
-                    "means nothing here",
-                    "take it out: it is about all members",
+                    "has no effect here",
+                    "remove it: the fault affects all members",
                 );
             }
             (Whom::Nobody, _) => return,
@@ -128,7 +128,7 @@ impl Checks<'_> {
         }
     }
 
-    /// Why a target is none for such a fault.
+    /// Why such a fault cannot have this target.
     fn nonsense(&self, whom: Whom, who: &Who) -> Option<(&'static str, &'static str)> {
         let clients = matches!(who, Who::AllClients | Who::Target(Target::Clients(_)));
         let named = match who {
@@ -156,7 +156,7 @@ impl Checks<'_> {
                 "a cluster of one has neither followers nor a minority; write `all` or `member 1`",
             )),
             Whom::Members | Whom::One | Whom::Part | Whom::Minority if clients => {
-                Some(("clients", "only `link`, `cut` and `clog` are about clients"))
+                Some(("clients", "only `link`, `cut` and `clog` can target clients"))
             }
             Whom::One if !one => Some((
                 "more than one member",
@@ -174,7 +174,7 @@ impl Checks<'_> {
         }
     }
 
-    /// Faults that cannot be over the same member at the same time. Only what is certain is told:
+    /// Faults that cannot hold the same member at the same time. Only certain conflicts are reported:
     /// explicit members, and times that overlap whatever the seed draws.
     pub(super) fn overlaps(&self, reader: &mut Reader) {
         let faults = &self.scenario.faults;
@@ -182,7 +182,7 @@ impl Checks<'_> {
             self.overlaps_itself(reader, second);
             for first in &faults[..place] {
                 let Some(member) = shared(first, second) else { continue };
-                // In the order of their times, which need not be that of the file.
+                // In the order of their times, which may differ from the order in the file.
                 for (earlier, later) in [(first, second), (second, first)] {
                     if excludes(earlier.kind.alone, later.kind.alone, earlier.kind.name == later.kind.name)
                         && self.surely_within(earlier, later)
@@ -195,7 +195,7 @@ impl Checks<'_> {
         }
     }
 
-    /// A fault that comes again before it is over.
+    /// A fault that strikes again before it is over.
     fn overlaps_itself(&self, reader: &mut Reader, fault: &FaultEntry) {
         if fault.frame.is_unread("for") {
             return;
@@ -209,16 +209,16 @@ impl Checks<'_> {
             && fault.kind.lasts != Lasts::Instant
             && fault.frame.find("when").is_none()
         {
-            let message = format!("`{}` of member {member} comes again before it is over", fault.kind.name);
+            let message = format!("`{}` of member {member} strikes again before it is over", fault.kind.name);
             reader.mistakes.push(
-                Mistake::at(fault.place("every"), message, "comes again within this time")
+                Mistake::at(fault.place("every"), message, "strikes again within this time")
                     .other(fault.place("for"), "lasts at least this long")
                     .help("make the gap longer than the fault"),
             );
         }
     }
 
-    /// Whether `later` strikes while `earlier` is over its target, whatever the seed draws.
+    /// Whether `later` strikes while `earlier` holds its target, whatever the seed draws.
     fn surely_within(&self, earlier: &FaultEntry, later: &FaultEntry) -> bool {
         let (Some(start), Some(strike)) = (earlier.time("at"), later.time("at")) else { return false };
         let end = match earlier.time("for") {
@@ -231,7 +231,7 @@ impl Checks<'_> {
     }
 }
 
-/// Whether a fault of the first sort, being over a member, leaves no room for one of the second.
+/// Whether a fault of the first kind, while it holds a member, excludes one of the second.
 fn excludes(earlier: Alone, later: Alone, same: bool) -> bool {
     match (earlier, later) {
         (Alone::Down, Alone::Down | Alone::Running) => true,
@@ -256,7 +256,7 @@ fn overlap(earlier: &FaultEntry, later: &FaultEntry, member: u32, span: Range<us
         )
     } else {
         (
-            format!("two faults `{second}` are over member {member} at once"),
+            format!("two faults `{second}` hold member {member} at the same time"),
             "let the second come after the first is over, or take another member".to_string(),
         )
     };
@@ -265,7 +265,7 @@ fn overlap(earlier: &FaultEntry, later: &FaultEntry, member: u32, span: Range<us
         .help(help)
 }
 
-/// The members a fault is sure to strike.
+/// The members a fault is certain to strike.
 fn members(fault: &FaultEntry) -> &[u32] {
     match fault.frame.choice("target") {
         Some(Choice::Fixed(Value::Who(Who::Target(Target::Members(members))))) => members,
@@ -273,12 +273,12 @@ fn members(fault: &FaultEntry) -> &[u32] {
     }
 }
 
-/// A member that both are sure to strike.
+/// A member that both are certain to strike.
 fn shared(a: &FaultEntry, b: &FaultEntry) -> Option<u32> {
     members(a).iter().copied().find(|member| members(b).contains(member))
 }
 
-/// What a fault of a plan must not have: it lists each strike by itself.
+/// Fields that a fault of a plan must not have: a plan lists each strike separately.
 pub(super) fn decided(reader: &mut Reader, fault: &FaultEntry) {
     for name in ["every", "about-every", "times", "until", "chance"] {
         if let Some(set) = fault.frame.find(name) {

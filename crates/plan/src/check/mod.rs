@@ -1,7 +1,7 @@
-//! Mistakes that no field shows by itself: what does not fit together.
+//! Mistakes that no single field shows: parts that do not fit together.
 //!
-//! A plan is taken as it is where that does no harm: a shrinker takes members and time away, and what
-//! can no longer strike just does not.
+//! A plan is accepted as it is where that does no harm: a shrinker removes members and time, and faults that
+//! can no longer strike simply do not.
 
 mod faults;
 
@@ -26,7 +26,7 @@ pub(crate) fn check(reader: &mut Reader, scenario: &Scenario, text: &str) {
     for endpoints in scenario.clients.iter().filter_map(|client| client.find("endpoints")) {
         if matches!(&endpoints.choice, Choice::Fixed(Value::Members(members)) if members.is_empty()) {
             let help = "list at least one member, or leave `endpoints` out for all of them";
-            reader.report(endpoints.span.clone(), "a client without endpoints", "nobody to ask", help);
+            reader.report(endpoints.span.clone(), "a client without endpoints", "no member to ask", help);
         }
     }
     for fault in &scenario.faults {
@@ -39,7 +39,7 @@ pub(crate) fn check(reader: &mut Reader, scenario: &Scenario, text: &str) {
                 id.span.clone(),
                 "`id` belongs to a plan",
                 "not in a scenario",
-                "take it out; `name` gives a fault draws of its own",
+                "remove it; `name` gives a fault draws of its own",
             );
         }
     }
@@ -48,7 +48,7 @@ pub(crate) fn check(reader: &mut Reader, scenario: &Scenario, text: &str) {
     }
 }
 
-/// What the checks look things up in: the scenario, with what the swarm may add.
+/// The data for the checks: the scenario, including what the swarm may add.
 struct Checks<'a> {
     scenario: &'a Scenario,
     workload: Option<Section>,
@@ -57,7 +57,7 @@ struct Checks<'a> {
     chaos: (i128, i128),
 }
 
-/// What a field can be. Where it made no sense, `largest`: nothing else is to be a mistake because of it.
+/// The range of a field. If the field itself was bad, `largest`, so that it does not cause further mistakes.
 fn bounds(section: &Section, name: &str, usual: u64, largest: i128) -> (i128, i128) {
     if section.is_unread(name) {
         return (largest, largest);
@@ -108,7 +108,7 @@ impl<'a> Checks<'a> {
                         (least, most) if least == most => format!("the cluster has {}", many(most, "member")),
                         (least, _) => format!("the cluster may have only {}", many(least, "member")),
                     };
-                    let help = format!("{help}, numbered from 1; `[cluster]` says how many with `members`");
+                    let help = format!("{help}, numbered from 1; `members` in `[cluster]` sets how many");
                     reader.report(
                         named.span.clone(),
                         format!("there is no member {number}"),
@@ -141,7 +141,7 @@ impl<'a> Checks<'a> {
                 "a quorum of {} is {quorum}; a smaller core can never have a leader",
                 many(self.members.1, "member")
             );
-            reader.report(core.span.clone(), format!("a core of {least} is no quorum"), "too few", help);
+            reader.report(core.span.clone(), format!("a core of {least} is not a quorum"), "too few", help);
         }
     }
 
@@ -175,16 +175,16 @@ impl<'a> Checks<'a> {
         let each = bounds(workload, "operations", usual.operations, 0);
         let span = |name: &str| workload.find(name).map_or(0..0, |set| set.span.clone());
         if rate.0 == 0 && each.0 == 0 {
-            let help = "say how many `operations` each client asks at most";
+            let help = "set `operations`, the maximum for each client";
             reader.report(
                 span("rate"),
-                "an unthrottled workload has no end",
+                "an unthrottled workload never ends",
                 "as fast as answers come",
                 help,
             );
             return;
         }
-        // Operations an hour, times nanoseconds, over nanoseconds an hour.
+        // Operations per hour, times nanoseconds, divided by nanoseconds per hour.
         let throttled = rate.1 * self.chaos.1 / HOUR + self.clients.1;
         let most = if each.0 == 0 {
             throttled
@@ -194,7 +194,7 @@ impl<'a> Checks<'a> {
             throttled.min(each.1 * self.clients.1)
         };
         if most > MOST_OPERATIONS {
-            let message = format!("the clients would ask up to {most} operations");
+            let message = format!("the clients would send up to {most} operations");
             let place = if each.1 == 0 { "rate" } else { "operations" };
             reader.report(
                 span(place),
@@ -221,7 +221,7 @@ fn many(count: i128, thing: &str) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
-/// About how large what a choice gives is in the mean, never too small by much.
+/// The approximate mean of a choice, never much too small.
 fn mean(choice: &Choice) -> i128 {
     match choice {
         Choice::Fixed(Value::Spread(spread)) => mean_of(spread),

@@ -10,7 +10,7 @@ use crate::sections::CLOCK_RATE;
 family! {
     /// Faults of clocks.
     Clock: ClockFault {
-        "The clock runs at this rate of true time."
+        "The clock runs at this rate, relative to true time."
         Rate { rate: u32 } => {
             number: 21,
             name: "clock-rate",
@@ -37,12 +37,12 @@ family! {
             effect: FaultEffect::NONE,
             source: "Jepsen's bump: powers of two from 4 ms to 262 s, both ways. VOPR's tests: −5 days.",
             fields: of! { Clock:
-                "by" time(-10_000 * HOUR, 10_000 * HOUR) => ClockFault::Step { by } => *by, "How far; below 0 is back. Left out: 1s.";
+                "by" time(-10_000 * HOUR, 10_000 * HOUR) => ClockFault::Step { by } => *by, "How far; negative values go back. Left out: 1s.";
             },
             new: |_| FaultKind::Clock(ClockFault::Step { by: SECOND as i64 }),
         }
 
-        "The wall clock jumps forth and back every `period`."
+        "The wall clock jumps forwards and backwards every `period`."
         Strobe { by: u64, period: Nanos } => {
             number: 23,
             name: "clock-strobe",
@@ -76,7 +76,7 @@ family! {
             new: |_| FaultKind::Clock(ClockFault::Sine { by: SECOND as u64, period: 10 * SECOND as u64 }),
         }
 
-        "The monotonic clock stands still while the process runs on."
+        "The monotonic clock stands still while the process keeps running."
         Freeze => {
             number: 25,
             name: "clock-freeze",

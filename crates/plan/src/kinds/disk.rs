@@ -8,7 +8,7 @@ use crate::field::{Form, Words, number, words};
 use crate::sections::LATENCY;
 use crate::units::Unit;
 
-/// Which files of a member a disk fault is about.
+/// The files of a member that a disk fault affects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Files {
     /// The write-ahead log.
@@ -41,7 +41,7 @@ const FILES: Form = Form::Word(Files::NAMES);
 family! {
     /// Faults of a member's disk.
     Disk: DiskFault {
-        "Operations of the disk take `factor` times as long, plus `extra`."
+        "Disk operations take `factor` times as long, plus `extra`."
         SlowDisk { call: Option<DiskCall>, factor: u32, extra: Spread } => {
             number: 12,
             name: "slow-disk",
@@ -54,12 +54,12 @@ family! {
             fields: of! { Disk:
                 "call" CALL => DiskFault::SlowDisk { call, .. } => *call, "Only these calls. Left out: all.";
                 "factor" TIMES => DiskFault::SlowDisk { factor, .. } => *factor, "How many times as long. Left out: 10.";
-                "extra" LATENCY => DiskFault::SlowDisk { extra, .. } => *extra, "How much longer besides. Left out: nothing.";
+                "extra" LATENCY => DiskFault::SlowDisk { extra, .. } => *extra, "How much longer in addition. Left out: nothing.";
             },
             new: |_| FaultKind::Disk(DiskFault::SlowDisk { call: None, factor: 10, extra: Spread::Constant(0) }),
         }
 
-        "No operation of the disk ends before the fault does."
+        "No disk operation ends before the fault does."
         StalledDisk => {
             number: 13,
             name: "stalled-disk",
@@ -73,7 +73,7 @@ family! {
             new: |_| FaultKind::Disk(DiskFault::StalledDisk),
         }
 
-        "The next `count` such calls fail with EIO. A sync that fails drops what was not written, as Linux does."
+        "The next `count` matching calls fail with EIO. A sync that fails drops what was not written, as Linux does."
         DiskError { call: DiskCall, files: Files, count: u32 } => {
             number: 14,
             name: "disk-error",
@@ -91,7 +91,7 @@ family! {
             new: |_| FaultKind::Disk(DiskFault::DiskError { call: DiskCall::Sync, files: Files::All, count: 1 }),
         }
 
-        "So many bytes are left on the disk; what needs more fails with ENOSPC."
+        "The disk has this much free space left; writes that need more fail with ENOSPC."
         DiskFull { left: u64 } => {
             number: 15,
             name: "disk-full",
@@ -107,7 +107,7 @@ family! {
             new: |_| FaultKind::Disk(DiskFault::DiskFull { left: 0 }),
         }
 
-        "A bit of durable content flips in `count` places and stays so, where a checksum can tell."
+        "A bit of durable content flips for good in `count` places, only where a checksum can detect it."
         BitRot { files: Files, count: u32 } => {
             number: 16,
             name: "bit-rot",
@@ -158,7 +158,7 @@ family! {
             new: |_| FaultKind::Disk(DiskFault::MisdirectedWrite { files: Files::All, count: 1 }),
         }
 
-        "The next `count` reads return fewer bytes than asked for, which is an error to the caller."
+        "The next `count` reads return fewer bytes than requested, which is an error for the caller."
         ShortRead { files: Files, count: u32 } => {
             number: 19,
             name: "short-read",
@@ -197,7 +197,7 @@ impl DiskFault {
         self.kind().name
     }
 
-    /// Whether the process ends with it, and starts again when the fault is over.
+    /// Whether it ends the process, which starts again when the fault is over.
     pub fn ends_process(&self) -> bool {
         self.kind().alone == Alone::Down
     }

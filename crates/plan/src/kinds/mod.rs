@@ -1,13 +1,13 @@
-//! The kinds of fault, a file for each family. What is true of a kind stands in its row, here and
-//! nowhere else: its value in a plan, its number and name, its fields, whom it can strike, how long it
-//! lasts, what of it outlasts it, where its ranges come from. The value, the name, the documentation,
-//! the schema and the swarm's choice of families are made of the row.
+//! The kinds of faults, one file for each family. Everything about a kind is in its row, here and nowhere
+//! else: its value in a plan, its number and name, its fields, its possible targets, its duration, its
+//! lasting effects, the source of its ranges. The value, the name, the documentation, the schema and the
+//! swarm's choice of families are generated from the row.
 //!
-//! To add a kind, add its row. The compiler then asks for what it does: an arm in its family's file in
-//! `world/src/faults/`, or for a disk in `world/src/disk/faults.rs`. A share in the swarm is an entry in
+//! To add a kind, add its row. The compiler then asks for its implementation: an arm in its family's file in
+//! `world/src/faults/`, or for a disk in `world/src/disk/faults.rs`. To add it to the swarm, add an entry to
 //! `swarm.toml`; `UPDATE_DOCS=1 cargo test -p etcdsim-plan` writes the documentation and the schema.
 //!
-//! Not here: what a fault does to a cluster (`world/src/faults/`), how often the swarm draws one
+//! Not here: what a fault does to a cluster (`world/src/faults/`), how often the swarm draws a fault
 //! (`swarm.toml`).
 
 use record::FaultEffect;
@@ -17,23 +17,23 @@ use crate::{Link, Target};
 
 /// One kind of fault.
 pub(crate) struct Kind {
-    /// The number by which the trace hash knows it; never used twice, never changed.
+    /// Its number in the trace hash; never reused, never changed.
     pub number: u64,
     pub name: &'static str,
     pub family: Family,
     pub whom: Whom,
     pub lasts: Lasts,
-    /// Two of these cannot be over one member at a time.
+    /// Two of these cannot hold one member at the same time.
     pub alone: Alone,
-    /// The smallest cluster in which it means anything.
+    /// The smallest cluster in which it makes sense.
     pub members: u32,
-    /// What of it outlasts it.
+    /// What remains of it after it ends.
     pub effect: FaultEffect,
     pub about: &'static str,
-    /// Where the ranges that scenarios and the swarm draw from come from.
+    /// The source of the ranges that scenarios and the swarm draw from.
     pub source: &'static str,
     pub fields: &'static [Field<FaultKind>],
-    /// The fault with its defaults. The link is the one that a `link` fault begins with.
+    /// The fault with its defaults. The link is the starting point of a `link` fault.
     pub new: fn(Link) -> FaultKind,
 }
 
@@ -53,7 +53,7 @@ pub(crate) enum Family {
     Operator,
 }
 
-/// Whom a kind can strike.
+/// The possible targets of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Whom {
     /// Any members.
@@ -77,26 +77,26 @@ pub(crate) enum Lasts {
     Span,
     /// The time until the restart.
     Down,
-    /// The time until the restart, counted from when it struck: it waits for that first.
+    /// The time until the restart, counted from when it strikes: it first waits for that.
     Struck,
     /// Nothing: it is over at once.
     Instant,
 }
 
-/// What cannot be over one member twice at a time.
+/// Which faults cannot hold one member at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Alone {
-    /// It can.
+    /// No restriction.
     No,
-    /// A fault that ends the process: it must run to be ended.
+    /// A fault that ends the process, which must be running.
     Down,
-    /// A fault that needs a running process, and not itself.
+    /// A fault that needs a running process, and cannot overlap itself.
     Running,
-    /// A fault that cannot be over itself.
+    /// A fault that cannot overlap itself.
     Itself,
 }
 
-/// What goes wrong: a fault of one of the families. See `docs/faults.md` for each with its ranges.
+/// What goes wrong: a fault of one of the families. See `docs/faults.md` for each of them with its ranges.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FaultKind {
     /// Links and partitions.
@@ -107,7 +107,7 @@ pub enum FaultKind {
     Clock(ClockFault),
     /// A member's process.
     Process(ProcessFault),
-    /// No fault of a machine, but something an operator does.
+    /// Not a fault of a machine, but a task of an operator.
     Operator(OperatorTask),
 }
 
@@ -116,7 +116,7 @@ pub(crate) fn kinds() -> impl Iterator<Item = &'static Kind> {
     [network::ROWS, disk::ROWS, clocks::ROWS, process::ROWS, operators::ROWS].into_iter().flatten()
 }
 
-/// The kind of that name.
+/// The kind with this name.
 pub(crate) fn kind(name: &str) -> Option<&'static Kind> {
     kinds().find(|kind| kind.name == name)
 }
@@ -138,22 +138,22 @@ impl FaultKind {
         self.kind().name
     }
 
-    /// The number by which the trace hash knows the kind.
+    /// The number of the kind in the trace hash.
     pub fn number(&self) -> u64 {
         self.kind().number
     }
 
-    /// What of the fault outlasts it.
+    /// What remains of the fault after it ends.
     pub fn effect(&self) -> FaultEffect {
         self.kind().effect
     }
 
-    /// Whether its length counts from when it struck: it waits for something after it has begun.
+    /// Whether its duration counts from when it strikes: after it has begun, it waits for something.
     pub fn lasts_from_its_strike(&self) -> bool {
         self.kind().lasts == Lasts::Struck
     }
 
-    /// The other end, where there is one.
+    /// The other end, if there is one.
     pub(crate) fn to(&self) -> Option<&Target> {
         match self {
             FaultKind::Network(fault) => fault.to(),
@@ -183,8 +183,8 @@ macro_rules! of {
     };
 }
 
-/// A family: its faults as values of a plan, and the row of each. A row is what it does, in words; its
-/// value; the columns of [`Kind`].
+/// A family: its faults as values of a plan, and the row of each. A row is a description, its value, and the
+/// columns of [`Kind`].
 macro_rules! family {
     (
         $(#[$meaning:meta])*

@@ -8,33 +8,33 @@ use crate::sections::{BANDWIDTH, LATENCY, QUEUE, link_fields};
 use crate::units::Unit;
 use crate::{Link, Target};
 
-/// A rule on messages between members: the first `count` that match, after `skip` that do.
+/// A rule on messages between members: it acts on the first `count` matches after `skip` matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageRule {
-    /// Raft message kind; `None` is any.
+    /// Raft message kind; `None` for any.
     pub kind: Option<record::MessageKind>,
-    /// Receivers; the fault's target are the senders.
+    /// Receivers; the fault's target is the senders.
     pub to: Target,
     /// Only messages of this term.
     pub term: Option<u64>,
-    /// Only messages whose index lies within.
+    /// Only messages whose index lies in this range.
     pub index: Option<(u64, u64)>,
-    /// How many matches pass untouched first.
+    /// How many matches pass unchanged first.
     pub skip: u32,
-    /// How many matches are acted on; 0 is all.
+    /// How many matches it acts on; 0 for all.
     pub count: u32,
-    /// What is done with them.
+    /// What it does with them.
     pub action: RuleAction,
 }
 
 /// What a rule does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RuleAction {
-    /// Thrown away.
+    /// Dropped.
     Drop,
-    /// Late by this much.
+    /// Delayed by this much.
     Delay(Nanos),
-    /// Sent twice, the second late by this much.
+    /// Sent twice, the second copy delayed by this much.
     Duplicate(Nanos),
     /// Held until the fault ends, then released in order.
     Hold,
@@ -65,7 +65,7 @@ macro_rules! of_link {
     ($($name:literal $form:expr => $field:ident, $about:literal;)+) => {
         of! { Network:
             "to" Form::Who => NetworkFault::Link { to, .. } => *to, "The other end. Left out: `all`.";
-            "both" Form::Switch => NetworkFault::Link { both, .. } => *both, "Whether the links back behave so too. Left out: true.";
+            "both" Form::Switch => NetworkFault::Link { both, .. } => *both, "Whether the links back do the same. Left out: true.";
             $($name $form => NetworkFault::Link { link, .. } => link.$field, $about;)+
         }
     };
@@ -98,7 +98,7 @@ fn rule_mut(kind: &mut FaultKind) -> &mut MessageRule {
 
 static RULE: &[Field<FaultKind>] = &[
     of_rule!("message" Form::Word(MessageKind::NAMES) => kind, "Only raft messages of this kind. Left out: any."),
-    of_rule!("to" Form::Who => to, "The receivers; the target are the senders. Left out: `all`."),
+    of_rule!("to" Form::Who => to, "The receivers; the target is the senders. Left out: `all`."),
     of_rule!("term" INDEX => term, "Only messages of this term. Left out: any."),
     Field {
         key: Key { name: "from-index", form: INDEX, about: "Only messages whose index is at least this." },
@@ -110,13 +110,13 @@ static RULE: &[Field<FaultKind>] = &[
         get: |it, _| rule(it).index.map(|index| index.1).value(),
         set: |it, _, value| rule_mut(it).index.get_or_insert((0, u64::MAX)).1 = u64::of(value),
     },
-    of_rule!("skip" count(0, u32::MAX as i128) => skip, "How many matches pass untouched first."),
-    of_rule!("count" Form::Number { unit: Unit::Count, low: 0, high: u32::MAX as i128, zero: Some("all") } => count, "How many matches are acted on. Left out: all."),
+    of_rule!("skip" count(0, u32::MAX as i128) => skip, "How many matches pass unchanged first."),
+    of_rule!("count" Form::Number { unit: Unit::Count, low: 0, high: u32::MAX as i128, zero: Some("all") } => count, "How many matches the rule acts on. Left out: all."),
     Field {
         key: Key {
             name: "do",
             form: Form::Word(ACTIONS),
-            about: "What happens to a match: it is dropped, comes late, comes twice, or waits until the fault ends. Left out: `drop`.",
+            about: "What happens to a match: it is dropped, delayed, duplicated, or held until the fault ends. Left out: `drop`.",
         },
         get: |it, _| {
             let at = match rule(it).action {
@@ -140,7 +140,7 @@ static RULE: &[Field<FaultKind>] = &[
         key: Key {
             name: "by",
             form: time(0, HOUR),
-            about: "How late, for `delay` and `duplicate`. Left out: 100ms.",
+            about: "The delay, for `delay` and `duplicate`. Left out: 100ms.",
         },
         get: |it, _| match rule(it).action {
             RuleAction::Delay(by) | RuleAction::Duplicate(by) => by.value(),
@@ -157,7 +157,7 @@ static RULE: &[Field<FaultKind>] = &[
 family! {
     /// Faults of the network: links, partitions, rules on messages.
     Network: NetworkFault {
-        "Links from the target to `to` behave as the fields say; what is left out stays as in `[network]`."
+        "Links from the target to `to` behave as the fields say; fields that are left out stay as in `[network]`."
         Link { to: Target, both: bool, link: Link } => {
             number: 1,
             name: "link",
@@ -188,7 +188,7 @@ family! {
             new: |_| FaultKind::Network(NetworkFault::Cut { to: Target::All, both: true }),
         }
 
-        "The target is cut from all other members; clients still reach it."
+        "The target is cut off from all other members; clients still reach it."
         Isolate => {
             number: 3,
             name: "isolate",
@@ -202,7 +202,7 @@ family! {
             new: |_| FaultKind::Network(NetworkFault::Isolate),
         }
 
-        "The target hears nobody, or is heard by nobody."
+        "The target receives nothing, or nothing it sends arrives."
         OneWay { inbound: bool } => {
             number: 4,
             name: "one-way",
@@ -213,7 +213,7 @@ family! {
             effect: FaultEffect::NONE,
             source: "VOPR's asymmetric partitions; the Cloudflare outage of November 2020 (an etcd leader that one member could not reach).",
             fields: of! { Network:
-                "inbound" Form::Switch => NetworkFault::OneWay { inbound } => *inbound, "True: it hears nobody. False: nobody hears it. Left out: true.";
+                "inbound" Form::Switch => NetworkFault::OneWay { inbound } => *inbound, "True: it receives nothing. False: nothing it sends arrives. Left out: true.";
             },
             new: |_| FaultKind::Network(NetworkFault::OneWay { inbound: true }),
         }
@@ -232,7 +232,7 @@ family! {
             new: |_| FaultKind::Network(NetworkFault::Split),
         }
 
-        "Members in a ring: each hears a majority, its nearest neighbours, and no two the same one."
+        "Members in a ring: each hears a majority of nearest neighbours, and no two hear the same one."
         MajoritiesRing => {
             number: 6,
             name: "majorities-ring",
@@ -246,7 +246,7 @@ family! {
             new: |_| FaultKind::Network(NetworkFault::MajoritiesRing),
         }
 
-        "Two halves that only one member, the target, connects."
+        "Two halves, connected only by one member, the target."
         Bridge => {
             number: 7,
             name: "bridge",
@@ -260,7 +260,7 @@ family! {
             new: |_| FaultKind::Network(NetworkFault::Bridge),
         }
 
-        "The target is isolated and joined again, over and over."
+        "The target is isolated and rejoined repeatedly."
         Flapping { down: Nanos, up: Nanos } => {
             number: 8,
             name: "flapping",
@@ -271,13 +271,13 @@ family! {
             effect: FaultEffect::NONE,
             source: "FoundationDB's swizzle-clog, made regular.",
             fields: of! { Network:
-                "down" SPAN => NetworkFault::Flapping { down, .. } => *down, "How long it is isolated each time. Left out: 1s.";
-                "up" SPAN => NetworkFault::Flapping { up, .. } => *up, "How long it is joined each time. Left out: 1s.";
+                "down" SPAN => NetworkFault::Flapping { down, .. } => *down, "How long each isolation lasts. Left out: 1s.";
+                "up" SPAN => NetworkFault::Flapping { up, .. } => *up, "How long it stays joined in between. Left out: 1s.";
             },
             new: |_| FaultKind::Network(NetworkFault::Flapping { down: SECOND as u64, up: SECOND as u64 }),
         }
 
-        "Clients do not reach the target."
+        "Clients cannot reach the target."
         CutClients => {
             number: 9,
             name: "cut-clients",
@@ -286,7 +286,7 @@ family! {
             alone: Alone::Itself,
             members: 1,
             effect: FaultEffect::NONE,
-            source: "None: VOPR never cuts its clients, which hides what a client makes of an unknown outcome.",
+            source: "None: VOPR never cuts its clients, which hides how a client handles an unknown outcome.",
             fields: &[],
             new: |_| FaultKind::Network(NetworkFault::CutClients),
         }
@@ -307,7 +307,7 @@ family! {
             new: |_| FaultKind::Network(NetworkFault::Clog { to: Target::All }),
         }
 
-        "Raft messages from the target that match are dropped, delayed, doubled or held."
+        "Matching raft messages from the target are dropped, delayed, duplicated or held."
         Rule(MessageRule) => {
             number: 11,
             name: "rule",
@@ -332,7 +332,7 @@ family! {
 }
 
 impl NetworkFault {
-    /// The other end, where there is one.
+    /// The other end, if there is one.
     pub(crate) fn to(&self) -> Option<&Target> {
         match self {
             NetworkFault::Link { to, .. } | NetworkFault::Cut { to, .. } | NetworkFault::Clog { to } => {

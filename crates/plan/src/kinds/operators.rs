@@ -6,7 +6,7 @@ use super::{Alone, FaultKind, Lasts, Whom};
 use crate::field::{Form, count};
 
 family! {
-    /// What operators do: people and their tools. No fault of a machine, but it strikes as one.
+    /// What operators do: people and their tools. Not a fault of a machine, but scheduled like one.
     Operator: OperatorTask {
         "An operator adds a member on a new machine and starts it."
         AddMember { learner: bool, promote: bool } => {
@@ -20,7 +20,7 @@ family! {
             source: "etcd's robustness suite (memberAdd); Jepsen's etcd test (nemesis: grow).",
             fields: of! { Operator:
                 "learner" Form::Switch => OperatorTask::AddMember { learner, .. } => *learner, "Whether it joins as a learner. Left out: true.";
-                "promote" Form::Switch => OperatorTask::AddMember { promote, .. } => *promote, "Whether a learner is promoted once it is in step. Left out: true.";
+                "promote" Form::Switch => OperatorTask::AddMember { promote, .. } => *promote, "Whether a learner is promoted once it has caught up. Left out: true.";
             },
             new: |_| FaultKind::Operator(OperatorTask::AddMember { learner: true, promote: true }),
         }
@@ -69,7 +69,7 @@ family! {
             new: |_| FaultKind::Operator(OperatorTask::UpdateMember),
         }
 
-        "An operator asks whoever leads to hand leadership to the target."
+        "An operator asks the leader to transfer leadership to the target."
         MoveLeader => {
             number: 38,
             name: "move-leader",
@@ -83,7 +83,7 @@ family! {
             new: |_| FaultKind::Operator(OperatorTask::MoveLeader),
         }
 
-        "An operator has the target defragment its backend."
+        "An operator makes the target defragment its backend."
         Defragment => {
             number: 39,
             name: "defragment",

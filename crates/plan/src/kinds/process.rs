@@ -1,4 +1,4 @@
-//! Faults in the life of a member's process.
+//! Faults of a member's process.
 
 use record::{Failpoint, FaultEffect, Nanos};
 
@@ -13,7 +13,7 @@ pub enum PointAction {
     Crash,
     /// The machine loses power there.
     PowerLoss,
-    /// The process stands still there for the fault's duration.
+    /// The process pauses there for the fault's duration.
     Pause,
 }
 
@@ -25,7 +25,7 @@ impl Words for Failpoint {
 }
 
 family! {
-    /// Faults in the life of a member's process.
+    /// Faults of a member's process.
     Process: ProcessFault {
         "The process is asked to stop, finishes what it must, and is started again."
         GracefulRestart => {
@@ -99,7 +99,7 @@ family! {
             new: |_| FaultKind::Process(ProcessFault::SlowCpu { step: MS as u64 }),
         }
 
-        "The process crashes at the `nth` operation of its disk from now on."
+        "The process crashes at disk operation number `nth` from now on."
         CrashAtDiskOp { nth: u64, power: bool } => {
             number: 31,
             name: "crash-at-disk-op",
@@ -110,13 +110,13 @@ family! {
             effect: FaultEffect::NONE,
             source: "etcd's gofail points around WAL and backend; SQLite's crash tests.",
             fields: of! { Process:
-                "nth" TIMES => ProcessFault::CrashAtDiskOp { nth, .. } => *nth, "Which operation, from 1. Left out: 1.";
+                "nth" TIMES => ProcessFault::CrashAtDiskOp { nth, .. } => *nth, "The number of the operation, from 1. Left out: 1.";
                 "power" Form::Switch => ProcessFault::CrashAtDiskOp { power, .. } => *power, "Whether it loses power. Left out: false.";
             },
             new: |_| FaultKind::Process(ProcessFault::CrashAtDiskOp { nth: 1, power: false }),
         }
 
-        "The process crashes, and crashes again at the `nth` operation of its disk while it recovers."
+        "The process crashes, and crashes again at disk operation number `nth` during its recovery."
         CrashInRecovery { nth: u64, power: bool } => {
             number: 32,
             name: "crash-in-recovery",
@@ -127,7 +127,7 @@ family! {
             effect: FaultEffect::NONE,
             source: "Ours: recovery is the code that runs least.",
             fields: of! { Process:
-                "nth" TIMES => ProcessFault::CrashInRecovery { nth, .. } => *nth, "Which operation, from 1. Left out: 1.";
+                "nth" TIMES => ProcessFault::CrashInRecovery { nth, .. } => *nth, "The number of the operation, from 1. Left out: 1.";
                 "power" Form::Switch => ProcessFault::CrashInRecovery { power, .. } => *power, "Whether it loses power. Left out: false.";
             },
             new: |_| FaultKind::Process(ProcessFault::CrashInRecovery { nth: 1, power: false }),
@@ -145,7 +145,7 @@ family! {
             source: "etcd's gofail points (tests/robustness/failpoint/gofail.go): panic and sleep at each.",
             fields: of! { Process:
                 "point" Form::Word(Failpoint::NAMES) => ProcessFault::Failpoint { point, .. } => *point, "Where. Left out: raftBeforeSave.";
-                "skip" count(0, 1_000_000) => ProcessFault::Failpoint { skip, .. } => *skip, "How many times the point is passed first. Left out: 0.";
+                "skip" count(0, 1_000_000) => ProcessFault::Failpoint { skip, .. } => *skip, "How many times the process passes the point first. Left out: 0.";
                 "do" Form::Word(PointAction::NAMES) => ProcessFault::Failpoint { does, .. } => *does, "What happens there. Left out: `crash`.";
             },
             new: |_| FaultKind::Process(ProcessFault::Failpoint { point: Failpoint::RaftBeforeSave, skip: 0, does: PointAction::Crash }),

@@ -1,4 +1,4 @@
-//! Acts other than single requests, from text and to text.
+//! Parses and prints acts that are not single requests.
 
 use bytes::Bytes;
 
@@ -10,7 +10,7 @@ use crate::units::Unit;
 use crate::words::{BadWords, bad};
 use crate::{Act, LAST};
 
-/// The first words of acts that are no single request.
+/// The first words of acts that are not single requests.
 pub(super) const VERBS: &[&str] = &[
     "watch",
     "follow",
@@ -82,7 +82,7 @@ impl Cursor<'_> {
         })
     }
 
-    /// The next option, one of `names`; those that end in `=` have a value behind them. `None` at the end.
+    /// The next option, one of `names`; those that end in `=` are followed by a value. `None` at the end.
     fn flag(&mut self, names: &[&'static str]) -> Result<Option<&'static str>, BadWords> {
         if !self.more() {
             return Ok(None);
@@ -105,14 +105,14 @@ impl Cursor<'_> {
     fn number<T: TryFrom<u64>>(&mut self) -> Result<T, BadWords> {
         let word = self.word();
         let number = word.parse::<u64>().ok().and_then(|number| T::try_from(number).ok());
-        number.ok_or_else(|| bad(format!("{word:?} is not such a number"), "write a whole number from 0 on"))
+        number.ok_or_else(|| bad(format!("{word:?} is not a whole number"), "write a whole number from 0 on"))
     }
 
     fn duration(&mut self) -> Result<u64, BadWords> {
         let word = self.word();
         let time = Unit::Time.parse(word).map_err(|amount| bad(amount.message, amount.help))?;
         u64::try_from(time)
-            .map_err(|_| bad(format!("{word:?} is no length of time"), "write a duration such as `500ms`"))
+            .map_err(|_| bad(format!("{word:?} is not a duration"), "write a duration such as `500ms`"))
     }
 
     fn part(&mut self) -> Result<Keys, BadWords> {
@@ -129,7 +129,10 @@ impl Cursor<'_> {
         if keys.end.is_empty() {
             return Ok(Which::Key(keys.key));
         }
-        Err(bad("which of these keys is not said", "write `/registry/pods/*#3` for the third of their copy"))
+        Err(bad(
+            "it is not clear which of these keys is meant",
+            "write `/registry/pods/*#3` for the third of their copy",
+        ))
     }
 
     fn watch(&mut self) -> Result<Watch, BadWords> {
@@ -171,7 +174,7 @@ impl Cursor<'_> {
             (_, Some(offset)) if offset.starts_with(['+', '-']) => Start::Seen(integer(offset)?),
             _ => Start::At(word.parse().map_err(|_| {
                 bad(
-                    format!("{word:?} is no revision to begin with"),
+                    format!("{word:?} is not a revision to start from"),
                     "write `now`, a revision, `seen+1`, `seen-5` or `last`",
                 )
             })?),
@@ -257,7 +260,7 @@ impl Cursor<'_> {
     }
 }
 
-/// Writes an act so that it is read back the same.
+/// Writes an act so that reading it gives the same act.
 pub(super) fn print(act: &Act) -> String {
     match act {
         Act::Request(request) => print_request(request),
@@ -303,7 +306,7 @@ fn keys(keys: &Keys) -> String {
     print_keys(&keys.key, &keys.end)
 }
 
-/// An option that is left out where it is 0.
+/// An option that is left out if it is 0.
 fn number(name: &str, number: i128) -> String {
     if number == 0 { String::new() } else { format!(" {name}={number}") }
 }

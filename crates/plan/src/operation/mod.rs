@@ -17,7 +17,7 @@
 //!           | campaign KEY VALUE lease=N ttl=N | proclaim KEY VALUE | resign KEY
 //!           | fenced KEY KEY VALUE                                  (the lock or election; what to put)
 //!           | renew | compactor KEY | rest TIME
-//!           | literal RPC JSON                 (as `call`, but no number stands for another one)
+//!           | literal RPC JSON                 (as `call`, but all numbers are literal)
 //! request   = put KEY VALUE {prev | ignore-value | ignore-lease | lease=N}
 //!           | get KEYS {@REVISION | serializable | limit=N | keys-only | count-only
 //!                       | by=FIELD | ascend=FIELD | descend=FIELD
@@ -35,8 +35,8 @@
 //! ```
 //!
 //! A key or text is bare (letters, digits, `_ - / :`) or in double quotes, with `\"`, `\\` and `\x0a`.
-//! `FIELD` is key, version, create, mod or value. What the text cannot say exactly, `call` says. As a
-//! lease or a revision `seen` is [`crate::LAST`].
+//! `FIELD` is key, version, create, mod or value. Whatever this text cannot express exactly, `call` can. As a
+//! lease or a revision, `seen` is [`crate::LAST`].
 
 mod acts;
 mod parse;
@@ -54,12 +54,12 @@ use crate::words::BadWords;
 pub(crate) use parse::parse;
 pub(crate) use print::print;
 
-/// Why a text is no operation of a client.
+/// Why a text is not an operation of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperationError(BadWords);
 
 impl OperationError {
-    /// How to mend it.
+    /// How to fix it.
     pub fn help(&self) -> &str {
         &self.0.help
     }
@@ -73,7 +73,7 @@ impl fmt::Display for OperationError {
 
 impl std::error::Error for OperationError {}
 
-/// Reads a line as scenarios have it, such as `1.25s put k3 v`. `docs/scenarios.md` has the grammar.
+/// Reads a line of a scenario, such as `1.25s put k3 v`. `docs/scenarios.md` has the grammar.
 impl FromStr for PlannedOperation {
     type Err = OperationError;
 
@@ -82,17 +82,17 @@ impl FromStr for PlannedOperation {
     }
 }
 
-/// Writes the line that reads back as the same operation.
+/// Writes a line that reads back as the same operation.
 impl fmt::Display for PlannedOperation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&print(self))
     }
 }
 
-/// Largest value that `TEXT*N` makes: a little above the largest request etcd takes (1.5 MiB).
+/// Largest value that `TEXT*N` makes: slightly above the largest request etcd accepts (1.5 MiB).
 pub(crate) const LARGEST_VALUE: usize = 2 << 20;
 
-/// Txns within txns; etcd's own limit is the stack.
+/// Maximum depth of nested txns; etcd's own limit is the stack.
 const DEEPEST: u32 = 16;
 
 const VERBS: &[&str] = &[

@@ -1,4 +1,4 @@
-//! From a line to an operation.
+//! Parses a line into an operation.
 
 use api::Request;
 use api::etcdserverpb::compare::{CompareTarget, TargetUnion};
@@ -28,7 +28,7 @@ pub(crate) fn parse(text: &str) -> Result<PlannedOperation, BadWords> {
     Ok(PlannedOperation { at, act })
 }
 
-/// Reads a request that is not preceded by a time.
+/// Reads a request without a time.
 pub(super) fn request(text: &str) -> Result<Request, BadWords> {
     let mut cursor = Cursor { rest: text, depth: 0 };
     let request = cursor.request()?;
@@ -36,7 +36,7 @@ pub(super) fn request(text: &str) -> Result<Request, BadWords> {
     Ok(request)
 }
 
-/// What is left of a line.
+/// The rest of a line.
 pub(super) struct Cursor<'a> {
     pub(super) rest: &'a str,
     depth: u32,
@@ -308,7 +308,7 @@ impl<'a> Cursor<'a> {
         Ok(Compare { result: *result as i32, target: target as i32, key, range_end, target_union })
     }
 
-    /// One of `names`, and what follows it if it ends in `=`.
+    /// One of `names`, and the text after it if it ends in `=`.
     fn option(&mut self, names: &[&'static str]) -> Result<(&'static str, &'a str), BadWords> {
         let word = self.word();
         let (name, value) = match word.find('=') {
@@ -403,7 +403,7 @@ impl<'a> Cursor<'a> {
                     }
                     _ => {
                         return Err(bad(
-                            "a backslash stands before nothing it can",
+                            "a backslash comes before an invalid character",
                             "write \\\", \\\\ or \\x0a",
                         ));
                     }

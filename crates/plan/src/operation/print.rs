@@ -1,4 +1,4 @@
-//! From an operation to a line.
+//! Prints an operation as a line.
 
 use api::Request;
 use api::etcdserverpb::compare::TargetUnion;
@@ -37,7 +37,7 @@ pub(super) fn print_request(request: &Request) -> String {
     };
     match request_of(&short) {
         Ok(read) if read == *request => short,
-        // Only the gateway's form has room for what no one should send, such as an unknown enum value.
+        // Only the gateway's form can express what should never be sent, such as an unknown enum value.
         _ => format!("call {} {}", request.rpc_name(), request.to_json()),
     }
 }

@@ -1,5 +1,5 @@
-//! Jepsen's `append`: txns that read lists and append to them (`jepsen-io/etcd`, `append.clj`): three
-//! keys, up to four operations. What is appended to is read first, and the txn is guarded by that.
+//! Jepsen's `append`: txns that read lists and append to them (`jepsen-io/etcd`, `append.clj`): three keys,
+//! up to four operations. The lists to append to are read first, and the txn is guarded by the result.
 
 use super::{Lane, Setup};
 use crate::Act;

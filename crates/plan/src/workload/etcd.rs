@@ -1,12 +1,12 @@
-//! The traffic of etcd's own robustness tests (`tests/robustness/traffic/etcd.go` and `traffic.go`):
-//! ten keys, no value written twice, weights as there.
+//! The traffic of etcd's own robustness tests (`tests/robustness/traffic/etcd.go` and `traffic.go`): ten
+//! keys, no value written twice, weights as there.
 //!
-//! Beside the clients there are clients that watch all keys, one a member and pinned to it, from up to a
-//! hundred revisions before or after the present one; and one that compacts. Both act less often than
-//! there, as their clients ask a hundred times less than etcd's.
+//! In addition there are clients that watch all keys, one per member and pinned to it, starting up to a
+//! hundred revisions before or after the current one; and one that compacts. Both act less often than there,
+//! because these clients send a hundred times fewer requests than etcd's.
 //!
-//! Not taken over: a list before the next write where one failed, and few non-unique writes at a time.
-//! They keep the checker there fast; ours needs neither.
+//! Not included: a list before the next write after a failed one, and the limit on concurrent non-unique
+//! writes. They keep the checker there fast; ours needs neither.
 
 use api::Request;
 use api::etcdserverpb::{
@@ -95,7 +95,8 @@ fn key(draw: Draw) -> String {
 
 fn writer(setup: &Setup<'_>, client: u32, weights: &[u64]) -> Lane {
     let mut lane = Lane::new(client);
-    // Whether the client has a lease by the plan; whether it has one in the run, its answers say.
+    // Whether the client has a lease according to the plan; whether it has one in the run depends on its
+    // answers.
     let mut leased = false;
     for turn in setup.turns(client, setup.workload.clients) {
         let (at, draw) = (turn.at, turn.draw);
@@ -174,7 +175,7 @@ fn put_op(lane: &Lane, key: String, nth: usize) -> RequestOp {
     op_put(lane::put(key, value.into()))
 }
 
-/// Watches `keys` over and over from a revision near the present one, which it learns from a get.
+/// Watches `keys` repeatedly from a revision near the current one, which it learns from a get.
 pub(super) fn watcher(setup: &Setup<'_>, number: u32, nth: u32, keys: Keys, known: &'static str) -> Lane {
     let mut lane = Lane::pinned(number, nth, setup.members);
     for turn in setup.every(number, 2 * SECOND) {
@@ -198,7 +199,7 @@ pub(super) fn watcher(setup: &Setup<'_>, number: u32, nth: u32, keys: Keys, know
     lane
 }
 
-/// Compacts to somewhat below the present revision (`RunCompactLoop`).
+/// Compacts to slightly below the current revision (`RunCompactLoop`).
 fn compactor(setup: &Setup<'_>, number: u32) -> Lane {
     let mut lane = Lane::new(number);
     for turn in setup.every(number, SECOND) {

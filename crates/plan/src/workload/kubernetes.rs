@@ -1,9 +1,9 @@
-//! The Kubernetes traffic of etcd's robustness tests (`tests/robustness/traffic/kubernetes.go`): about
-//! ten pods, listed page by page and watched for a second by one half of each client, created, updated
-//! and deleted by the other half from the copy the first one keeps.
+//! The Kubernetes traffic of etcd's robustness tests (`tests/robustness/traffic/kubernetes.go`): about ten
+//! pods; one half of each client lists them page by page and watches them for a second; the other half
+//! creates, updates and deletes them from the copy that the first half keeps.
 //!
-//! Each client is two lanes with one memory. Beside them watch clients as in `etcd`, and a compactor as
-//! Kubernetes has it.
+//! Each client is two lanes with one memory. There are also watch clients as in `etcd`, and a Kubernetes
+//! compactor.
 
 use api::etcdserverpb::RangeRequest;
 use bytes::Bytes;
@@ -20,11 +20,11 @@ pub(super) const ABOUT_CREATE_DELETE: &str =
     "The same, but pods come and go. `KubernetesCreateDelete`: create 60, delete 40.";
 
 const PREFIX: &str = "/registry/pods/";
-/// What the current revision is read from.
+/// The key that the current revision is read from.
 const ROOT: &str = "/registry/pods";
 /// `averageKeyCount`.
 const ABOUT_KEYS: u32 = 10;
-/// Names of pods. Fewer than there are creations, so that some come again.
+/// Names of pods. Fewer than there are creations, so that some names are reused.
 const NAMES: u64 = 30;
 const SECOND: Nanos = 1_000_000_000;
 
@@ -71,7 +71,7 @@ fn reader(setup: &Setup<'_>, number: u32) -> Lane {
                 lane.ask(at, page);
             }
             _ => {
-                // The watch before it ends with its time (`WatchTimeout`), which is a second there too.
+                // The previous watch ends with its time-out (`WatchTimeout`), which is a second there too.
                 lane.act(at, Act::Close { stream: 0 });
                 let follow = Follow { keys: keys.clone(), page: ABOUT_KEYS / 2, name: 0, stream: 0 };
                 lane.act(at, Act::Follow(follow));

@@ -1,16 +1,16 @@
-//! A Kubernetes cluster as etcd sees it: API servers with a watched copy of each resource, and all
-//! that goes through them. Calls, keys and periods are those of `apiserver/pkg/storage/etcd3` and the
-//! components' defaults; periods are divided by `speed`.
+//! A Kubernetes cluster as etcd sees it: API servers with a watched copy of each resource, and all requests
+//! through them. Calls, keys and periods are those of `apiserver/pkg/storage/etcd3` and the components'
+//! defaults; periods are divided by `speed`.
 //!
 //! Each API server is six clients with one memory:
 //! * the *reflector* lists each resource page by page and keeps a copy of it by one shared watch stream,
-//!   probes the current revision, counts, lists for clients that ask for pages;
+//!   probes the current revision, counts, and lists for clients that request pages;
 //! * *users* and controllers create, update and remove objects by compare-and-swap from the copy, and try
-//!   again with what a failed txn shows;
-//! * *pods*: their number is held, and their status changes often;
+//!   again with the revision from a failed txn;
+//! * *pods*: their number stays constant, and their status changes often;
 //! * *nodes* renew their lease objects and, less often, their status;
-//! * *events* come in storms, with a lease that many of them share; so does the server's own entry under
-//!   masterleases, with a new lease each time. Nothing is kept alive and nothing revoked: Kubernetes does neither;
+//! * *events* come in storms, with a lease that many of them share; the server's own entry under masterleases
+//!   gets a new lease each time. Nothing is kept alive and nothing revoked: Kubernetes does neither;
 //! * the *compactor* races those of the other servers for `compact_rev_key`.
 
 use api::etcdserverpb::RangeRequest;
@@ -23,9 +23,9 @@ use super::{Lane, Setup};
 use crate::Act;
 use crate::act::{Follow, Keys, Verb, Which, Write};
 
-pub(super) const ABOUT: &str = "A Kubernetes cluster: API servers with watched copies of each resource, controllers, nodes that send heartbeats, storms of events with shared leases, masterleases, racing compactors. The calls are those of `apiserver/pkg/storage/etcd3`. Ours. `rate` is what users and controllers ask.";
+pub(super) const ABOUT: &str = "A Kubernetes cluster: API servers with watched copies of each resource, controllers, nodes that send heartbeats, storms of events with shared leases, masterleases, racing compactors. The calls are those of `apiserver/pkg/storage/etcd3`. Ours. `rate` is the rate of users and controllers.";
 
-/// Resources that API servers keep copies of. Events have none.
+/// Resources that API servers keep copies of. Events have no copy.
 const FOLLOWED: &[&str] = &[
     "/registry/pods/",
     "/registry/replicasets/",
@@ -35,18 +35,18 @@ const FOLLOWED: &[&str] = &[
     "/registry/minions/",
     "/registry/leases/",
 ];
-/// What users create and change, and how many there are about.
+/// What users create and change, and roughly how many of each there are.
 const USED: &[(&str, u32)] = &[
     ("/registry/deployments/", 6),
     ("/registry/replicasets/", 8),
     ("/registry/configmaps/", 10),
     ("/registry/services/endpoints/", 5),
 ];
-/// Pairs a page; API servers ask for 500, of thousands.
+/// Pairs per page; API servers request 500, of thousands.
 const PAGE: u32 = 7;
 /// Pods for each node.
 const PODS: u32 = 4;
-/// Times a write is tried with what the failed txn shows. API servers do not give up.
+/// How often a write is tried with the revision from the failed txn. API servers do not give up.
 const TRIES: u32 = 5;
 const SECOND: Nanos = 1_000_000_000;
 
@@ -63,12 +63,12 @@ pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
     lanes
 }
 
-/// A period of a real cluster in this one.
+/// The length here of a period of a real cluster.
 fn scaled(setup: &Setup<'_>, seconds: u64) -> Nanos {
     seconds * SECOND / u64::from(setup.workload.speed)
 }
 
-/// A name in a namespace, of a few, so that names come again.
+/// A name in one of a few namespaces, so that names are reused.
 fn name(prefix: &str, draw: Draw, names: u64) -> Bytes {
     let space = ["default", "kube-system"][draw.below(2) as usize];
     format!("{prefix}{space}/{}", draw.then(1).below(names)).into()
@@ -84,13 +84,13 @@ fn reflector(setup: &Setup<'_>, server: u32) -> Lane {
         let (at, draw) = (turn.at, turn.draw);
         let resource = *draw.then(1).pick(FOLLOWED);
         match draw.weighted(&[30, 20, 10, 10, 30]) {
-            // A consistent read from the copy: the current revision, then how far the watch is.
+            // A consistent read from the copy: the current revision, then the watch's progress.
             0 => {
                 let root = Bytes::copy_from_slice(resource.trim_end_matches('/').as_bytes());
                 lane.ask(at, RangeRequest { limit: 1, ..get(root) });
                 lane.act(at, Act::Progress { stream: 0 });
             }
-            // A client that asks for pages at the present revision goes past the copy.
+            // A client that requests pages at the current revision bypasses the copy.
             1 => {
                 lane.act(at, Act::List { keys: Keys::prefix(format!("{resource}default/")), page: PAGE / 2 })
             }
@@ -102,7 +102,7 @@ fn reflector(setup: &Setup<'_>, server: u32) -> Lane {
     lane
 }
 
-/// A write to some object of a resource of which there are `about` many.
+/// A write to some object of a resource of which there are about `about`.
 fn write(lane: &Lane, setup: &Setup<'_>, draw: Draw, verb: Verb, (resource, about): (&str, u32)) -> Act {
     Act::Write(Write {
         verb,
@@ -163,7 +163,7 @@ fn nodes(setup: &Setup<'_>, server: u32, mut lane: Lane) -> Lane {
 /// every 10 s with a lease of 15 s of its own.
 fn events(setup: &Setup<'_>, server: u32, mut lane: Lane) -> Lane {
     let (minute, speed) = (scaled(setup, 60), i64::from(setup.workload.speed));
-    // An hour and a minute of a real cluster, and shorter still, so that a run sees some end.
+    // An hour and a minute of a real cluster, shortened further so that some leases end during a run.
     let event_ttl = (3_660 / speed / 20).max(5);
     let master_ttl = (15 / speed).max(2);
     let (mut lease, mut until) = (0, 0);
@@ -177,7 +177,7 @@ fn events(setup: &Setup<'_>, server: u32, mut lane: Lane) -> Lane {
             (lease, until) = (lane.lease(), turn.at + minute);
             lane.ask(turn.at, grant(lease, event_ttl));
         }
-        // Mostly a few, now and then a storm.
+        // Usually a few, sometimes a storm.
         let storm = turn.draw.then(1).below(8) == 0;
         for _ in 0..turn.draw.then(2).within(0, if storm { 20 } else { 3 }) {
             let key = format!("/registry/events/default/e-{server}-{}", lane.operations.len());
@@ -189,7 +189,7 @@ fn events(setup: &Setup<'_>, server: u32, mut lane: Lane) -> Lane {
     lane
 }
 
-/// Every 5 min (`--etcd-compaction-interval`), and ten times as often here, so that a run sees some.
+/// Every 5 min (`--etcd-compaction-interval`), but ten times as often here, so that a run has some.
 fn compactor(setup: &Setup<'_>, _: u32, mut lane: Lane) -> Lane {
     for turn in setup.every(lane.number, scaled(setup, 30)) {
         lane.act(turn.at, Act::Compactor { key: Bytes::from_static(b"compact_rev_key") });

@@ -1,4 +1,4 @@
-//! One client of a workload and all it does, and what workloads are made with.
+//! One client of a workload with all its operations, and the data that workloads are made from.
 
 use api::Request;
 use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
@@ -15,10 +15,10 @@ use crate::choice::Dice;
 use crate::field::HOUR;
 use crate::{Act, PlannedOperation, SEEN};
 
-/// Most acts of one lane; nothing but a very long run with a very fast clock gets there.
+/// Most acts of one lane; only a very long run with a very fast clock reaches it.
 const MOST_ACTS: usize = 1_000_000;
 
-/// What a workload is made of.
+/// The data that a workload is made from.
 pub(crate) struct Setup<'a> {
     pub workload: &'a Workload,
     pub mix: &'a Mix,
@@ -28,16 +28,16 @@ pub(crate) struct Setup<'a> {
     pub dice: Dice,
 }
 
-/// One client and all it does.
+/// One client and all its operations.
 pub(crate) struct Lane {
     /// Its number among the clients.
     pub number: u32,
     pub operations: Vec<PlannedOperation>,
     /// The client whose memory it uses.
     pub part_of: Option<u32>,
-    /// The one member it talks to, where the workload says so.
+    /// The one member it talks to, if the workload sets one.
     pub pinned: Option<u32>,
-    /// Who it logs in as, `name:password`, where the workload says so.
+    /// The user it logs in as, `name:password`, if the workload sets one.
     pub user: Option<String>,
 }
 
@@ -52,7 +52,7 @@ pub struct Turn {
     pub draw: Draw,
 }
 
-/// Whole microseconds are printed shorter, and nothing depends on the rest. `None` after the end.
+/// Whole microseconds print shorter, and nothing depends on the rest. `None` after the end.
 fn in_time(at: Nanos, horizon: Nanos) -> Option<Nanos> {
     (at < horizon).then_some(at / 1_000 * 1_000)
 }
@@ -61,7 +61,7 @@ fn draw(dice: Dice, client: u32, nth: u64) -> Draw {
     dice.nth(u64::from(client)).nth(nth).field("what")
 }
 
-/// Turns of a client of about one a period, each at a place of its own in it.
+/// Turns of a client, about one per period, each at a drawn time within it.
 pub(crate) fn turns(
     dice: Dice,
     horizon: Nanos,
@@ -78,7 +78,7 @@ pub(crate) fn turns(
 }
 
 impl Setup<'_> {
-    /// When turn `nth` of client `client` of `clients` that share the rate is; `None` after the last one.
+    /// The time of turn `nth` of client `client` of `clients` that share the rate; `None` after the last one.
     fn at(&self, client: u32, clients: u32, nth: u64) -> Option<Nanos> {
         let workload = self.workload;
         if workload.operations != 0 && nth >= workload.operations {
@@ -87,14 +87,14 @@ impl Setup<'_> {
         if workload.rate() == 0 {
             return (workload.operations != 0).then_some(0);
         }
-        // One turn in each interval, at a place of its own in it.
+        // One turn in each interval, at a drawn time within it.
         let interval = u128::from(clients) * HOUR as u128 / u128::from(workload.rate());
         let interval = u64::try_from(interval).unwrap_or(u64::MAX).max(1);
         let place = self.dice.nth(u64::from(client)).nth(nth).field("at").below(interval);
         in_time(nth.checked_mul(interval)?.checked_add(place)?, self.horizon)
     }
 
-    /// The turns of a client at its share of the rate, which `clients` clients have.
+    /// The turns of a client at its share of the rate, which `clients` clients share.
     pub fn turns(&self, client: u32, clients: u32) -> impl Iterator<Item = Turn> {
         let turn = move |nth| {
             let at = self.at(client, clients, nth)?;
@@ -103,7 +103,7 @@ impl Setup<'_> {
         (0..).map_while(turn)
     }
 
-    /// Turns of about one a period, each at a place of its own in it.
+    /// About one turn per period, each at a drawn time within it.
     pub fn every(&self, client: u32, period: Nanos) -> impl Iterator<Item = Turn> + use<> {
         turns(self.dice, self.horizon, client, period)
     }
@@ -123,7 +123,7 @@ impl Lane {
         Lane { part_of: Some(other), ..Lane::new(number) }
     }
 
-    /// Talks only to the `nth` of the members, counted round and round.
+    /// Talks only to member number `nth`, wrapping around.
     pub fn pinned(number: u32, nth: u32, members: u32) -> Lane {
         Lane { pinned: Some(nth % members + 1), ..Lane::new(number) }
     }
@@ -136,19 +136,19 @@ impl Lane {
         self.act(at, Act::Request(request.into()));
     }
 
-    /// The value of the next act: its name, filled up to a length.
+    /// The value of the next act: its name, padded to a length.
     pub fn value(&self, setup: &Setup<'_>, draw: Draw) -> Bytes {
         let length = setup.workload.value_bytes.sample(draw.then(100)) as usize;
         filled(format!("c{}o{}", self.number, self.operations.len()), length)
     }
 
-    /// The id of a lease that the next act grants: no other act of the plan has it.
+    /// The id of a lease that the next act grants: no other act of the plan uses it.
     pub fn lease(&self) -> i64 {
         (i64::from(self.number) + 1) * 1_000_000_000 + self.operations.len() as i64
     }
 }
 
-/// A text, filled up with dots.
+/// A text, padded with dots.
 pub(super) fn filled(text: String, length: usize) -> Bytes {
     let mut bytes = text.into_bytes();
     bytes.resize(bytes.len().max(length), b'.');
@@ -205,13 +205,13 @@ pub(super) fn compare(key: &Bytes, result: CompareResult, with: TargetUnion) -> 
     }
 }
 
-/// Puts if the key is as the client last saw it, else does `or`.
+/// Puts if the key is as the client last saw it, otherwise does `or`.
 pub(super) fn put_if_seen(put: PutRequest, or: Vec<RequestOp>) -> TxnRequest {
     let unchanged = compare(&put.key, CompareResult::Equal, TargetUnion::ModRevision(SEEN));
     TxnRequest { compare: vec![unchanged], success: vec![op_put(put)], failure: or }
 }
 
-/// Puts if the key does not exist, as Kubernetes creates: nothing else.
+/// Puts if the key does not exist, as Kubernetes creates: otherwise nothing.
 pub(super) fn create(put: PutRequest) -> TxnRequest {
     let absent = compare(&put.key, CompareResult::Equal, TargetUnion::ModRevision(0));
     TxnRequest { compare: vec![absent], success: vec![op_put(put)], failure: Vec::new() }

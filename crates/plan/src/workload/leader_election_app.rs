@@ -1,5 +1,5 @@
-//! Services that elect a leader by the server's election service, and write only while they lead:
-//! every write compares the create revision of the leader's key. Ours; the pattern is that of etcd's
+//! Services that elect a leader with the server's election service, and write only while they lead: every
+//! write compares the create revision of the leader's key. Our own; the pattern is that of etcd's
 //! `client/v3/concurrency` examples and of controllers that run in several copies.
 //!
 //! Each service is two lanes with one memory: one leads, one renews. One more client watches the
@@ -15,7 +15,7 @@ use super::{Lane, Setup};
 use crate::Act;
 use crate::act::{Keys, Session, Start, Watch};
 
-pub(super) const ABOUT: &str = "Services that campaign, proclaim and resign by the server's election service, and write values fenced by the create revision of the leader's key; one more client watches. Ours.";
+pub(super) const ABOUT: &str = "Services that campaign, proclaim and resign with the server's election service, and write values fenced by the create revision of the leader's key; one more client watches. Ours.";
 
 const ELECTION: Bytes = Bytes::from_static(b"app/leader");
 const DATA: Bytes = Bytes::from_static(b"app/data");
@@ -42,7 +42,7 @@ fn service(setup: &Setup<'_>, client: u32) -> Lane {
                 lease = lane.lease();
                 Act::Campaign(Session { name: ELECTION, lease, ttl: TTL }, value)
             }
-            // Once more, with the lease it has: who leads already gets a new value.
+            // Campaigns again with the lease it has: a service that already leads gets a new value.
             4 => Act::Request(CampaignRequest { name: ELECTION, lease, value }.into()),
             1 => Act::Fenced { name: ELECTION, key: DATA, value },
             2 => Act::Proclaim { name: ELECTION, value },

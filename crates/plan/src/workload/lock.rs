@@ -1,8 +1,8 @@
-//! Jepsen's `lock`: one lock of the server's lock service, taken and given back at random, with a lease
-//! of two seconds that is kept alive beside (`jepsen-io/etcd`, `lock.clj`). Without a fence it excludes
-//! nobody once a lease ends unseen.
+//! Jepsen's `lock`: one lock of the server's lock service, taken and released at random, with a lease of two
+//! seconds that another lane keeps alive (`jepsen-io/etcd`, `lock.clj`). Without a fence it excludes no one
+//! once a lease ends unseen.
 //!
-//! Each client is two lanes with one memory: one takes and gives back, one renews.
+//! Each client is two lanes with one memory: one takes and releases, one renews.
 
 use bytes::Bytes;
 use record::Nanos;
@@ -11,7 +11,7 @@ use super::{Lane, Setup};
 use crate::Act;
 use crate::act::Session;
 
-pub(super) const ABOUT: &str = "One lock of the server's lock service, taken and given back at random, with a lease of two seconds that is kept alive. Jepsen's etcd tests, `lock`.";
+pub(super) const ABOUT: &str = "One lock of the server's lock service, taken and released at random, with a lease of two seconds that is kept alive. Jepsen's etcd tests, `lock`.";
 
 const LOCK: Bytes = Bytes::from_static(b"foo");
 /// `lease-ttl`, in seconds.
@@ -26,7 +26,7 @@ pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
     lanes
 }
 
-/// One lane for each of those that are there, to renew its leases.
+/// One lane for each existing lane, to renew its leases.
 pub(super) fn renewers(setup: &Setup<'_>, lanes: &mut Vec<Lane>, period: Nanos) {
     for client in 0..lanes.len() as u32 {
         let number = lanes.len() as u32;

@@ -1,6 +1,6 @@
-//! Jepsen's lock around a set in etcd: read, think, write back, each under the lock, and the write
-//! compares the create revision of the lock's key (`jepsen-io/etcd`, `lock.clj`, `etcd-set-workload`,
-//! which compares its version with 0). With that fence nothing is lost.
+//! Jepsen's lock around a set in etcd: read, think, write back, each under the lock, and the write compares
+//! the create revision of the lock's key (`jepsen-io/etcd`, `lock.clj`, `etcd-set-workload`, which compares
+//! its version with 0). With that fence nothing is lost.
 
 use super::lock::{RENEW, renewers};
 use super::lock_set::{Kind, adder};

@@ -1,6 +1,6 @@
 //! Jepsen's lock around a set that is not in etcd: read, think, write back, each under the lock
-//! (`jepsen-io/etcd`, `lock.clj`, `set-workload`). Nothing fences the write: whoever thinks longer than
-//! its lease lives loses what others added meanwhile. That is a property of every lock service with
+//! (`jepsen-io/etcd`, `lock.clj`, `set-workload`). Nothing fences the write: a client that thinks longer than
+//! its lease lasts loses what others added meanwhile. That is a property of every lock service with
 //! time-outs, and what this workload shows: `lost-adds` in the counts of a run.
 
 use bytes::Bytes;
@@ -11,9 +11,9 @@ use super::{Lane, Setup};
 use crate::Act;
 use crate::act::Add;
 
-pub(super) const ABOUT: &str = "A set outside of etcd, changed under the lock without a fence: the known-unsafe demonstration; the run counts `lost-adds`. Jepsen's etcd tests, `lock-set`.";
+pub(super) const ABOUT: &str = "A set outside etcd, changed under the lock without a fence: the known-unsafe demonstration; the run counts `lost-adds`. Jepsen's etcd tests, `lock-set`.";
 
-/// Most time of a read-modify-write, in nanoseconds; Jepsen has 2 s.
+/// Maximum time of a read-modify-write, in nanoseconds; Jepsen uses 2 s.
 const HOLD: u64 = 1_000_000_000;
 
 pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
@@ -30,7 +30,7 @@ pub(super) enum Kind {
     Fenced,
 }
 
-/// A client that adds to the set under the lock; every other turn of a fenced one reads it.
+/// A client that adds to the set under the lock; a fenced one reads it every other turn.
 pub(super) fn adder(setup: &Setup<'_>, client: u32, kind: Kind) -> Lane {
     let mut lane = Lane::new(client);
     for turn in setup.turns(client, setup.workload.clients) {

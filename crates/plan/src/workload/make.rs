@@ -25,11 +25,11 @@ pub(super) struct Maker<'a> {
     pub draw: Draw,
 }
 
-/// A revision no run reaches.
+/// A revision that no run reaches.
 const FAR_FUTURE: i64 = 1_000_000_000_000;
 
 impl Maker<'_> {
-    /// A further decision of this operation.
+    /// Another decision of this operation.
     fn roll(&self, what: u64) -> Draw {
         self.draw.then(what)
     }
@@ -46,7 +46,7 @@ impl Maker<'_> {
         self.key_of(self.key_number(what))
     }
 
-    /// The value of the `put`-th put of this operation.
+    /// The value of put number `put` of this operation.
     fn value(&self, put: u64) -> Bytes {
         let mut value = format!("c{}o{}", self.client, self.nth);
         if put > 0 {
@@ -84,7 +84,7 @@ impl Maker<'_> {
         RangeRequest { revision: self.past(2), ..self.get_request() }.into()
     }
 
-    /// A revision of the past: seldom far, so that it is seldom compacted.
+    /// A revision of the past: seldom far back, so that it is seldom compacted.
     fn past(&self, what: u64) -> i64 {
         -(self.roll(what).log_within(1, 50) as i64)
     }
@@ -114,7 +114,8 @@ impl Maker<'_> {
                 range.limit = 1 + self.roll(5).below(self.workload.keys.into()) as i64;
                 range.sort_order = SortOrder::Descend as i32;
             }
-            // Without a limit: among equals the order is not specified, so neither is which are left out.
+            // Without a limit: the order among equals is not specified, so neither is which of them are left
+            // out.
             2 => {
                 range.sort_order = *self.roll(5).pick(&[SortOrder::Ascend, SortOrder::Descend]) as i32;
                 range.sort_target = self.roll(6).within(1, SortTarget::Value as u64) as i32;
@@ -124,7 +125,7 @@ impl Maker<'_> {
         range
     }
 
-    /// Some keys: all of them, those from one on, or a few neighbours.
+    /// Some keys: all of them, those from a key on, or a few neighbours.
     fn keys(&self, what: u64) -> (Bytes, Bytes) {
         let prefix = &self.workload.key_prefix;
         match self.roll(what).then(1).below(4) {
@@ -182,8 +183,8 @@ impl Maker<'_> {
     }
 
     pub fn txn_nested(&self) -> Request {
-        // Inner and outer write different keys: two puts of one key in a txn are refused. Where there is
-        // only one key, the outer one only reads.
+        // Inner and outer write different keys: two puts of one key in a txn are refused. If there is only
+        // one key, the outer txn only reads.
         let first = self.key_number(1);
         let inner = TxnRequest {
             compare: vec![self.some_compare(200)],
@@ -241,7 +242,7 @@ impl Maker<'_> {
             _ => TargetUnion::Value(format!("c{number}").into()),
         };
         let mut compare = compare(&self.key(what + 3), result, target);
-        // A range compare holds if it holds for every key. "Last seen" is of one key only.
+        // A range compare holds if it holds for every key. "Last seen" applies to only one key.
         if compare.target != CompareTarget::Mod as i32 && self.roll(what + 4).happens(Ratio::percent(10)) {
             (compare.key, compare.range_end) = self.keys(what + 5);
         }
@@ -274,7 +275,7 @@ impl Maker<'_> {
                 TxnRequest { success: vec![op_put(put), op_delete(delete)], ..TxnRequest::default() }.into()
             }
             _ => {
-                // One above etcd's limit of 128.
+                // One more than etcd's limit of 128.
                 let get = op_get(self.get_request());
                 TxnRequest { success: vec![get; 129], ..TxnRequest::default() }.into()
             }
@@ -283,7 +284,7 @@ impl Maker<'_> {
 
     pub fn grant(&self) -> Request {
         let ttl = self.roll(1).within(1, 10) as i64;
-        // An id of its own, so that no two plans' acts share one; now and then the server picks.
+        // An id of its own, so that no two acts of a plan share one; sometimes the server chooses.
         let own = (i64::from(self.client) + 1) * 1_000_000_000 + self.nth as i64;
         let id = if self.roll(2).happens(Ratio::percent(20)) { 0 } else { own };
         LeaseGrantRequest { ttl, id }.into()

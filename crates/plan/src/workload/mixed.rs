@@ -1,4 +1,4 @@
-//! The workload `mixed`: every kind of request, by weights.
+//! The workload `mixed`: every kind of request, by weight.
 
 use super::make::Maker;
 use super::{Lane, Setup};
@@ -6,7 +6,7 @@ use crate::Act;
 use crate::field::{Field, count, fields};
 
 pub(super) const ABOUT: &str =
-    "Every kind of request at the weights of `[workload.mix]`, leases and watchers too. Ours.";
+    "Every kind of request with the weights of `[workload.mix]`, leases and watchers too. Ours.";
 
 /// Each client draws each of its acts from the mix.
 pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
@@ -25,10 +25,10 @@ pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
         .collect()
 }
 
-/// The weights of the mix, one field a kind of act.
+/// The weights of the mix, one field per kind of act.
 macro_rules! mix {
     ($($name:literal $field:ident = $usual:literal, $make:ident, $about:literal;)+) => {
-        /// How often each kind of operation is asked, as weights.
+        /// How often each kind of operation is sent, as weights.
         #[derive(Clone, Debug, Default)]
         pub(crate) struct Mix {
             $(pub $field: u32,)+
@@ -41,7 +41,7 @@ macro_rules! mix {
         static MAKERS: &[fn(&Maker<'_>) -> Act] = &[$(|maker| maker.$make().into()),+];
 
         impl Mix {
-            /// What clients ask where a scenario does not say.
+            /// The default mix.
             pub fn usual() -> Mix {
                 Mix { $($field: $usual,)+ }
             }
@@ -60,25 +60,25 @@ mix! {
     "get-serializable" get_serializable = 5, get_serializable, "Get a key from the member's own state, without a quorum.";
     "get-at" get_at = 4, get_at, "Get a key at a revision of the past.";
     "list" list = 5, list, "Range over keys, with all options a range has.";
-    "list-serializable" list_serializable = 2, list_serializable, "The same without a quorum.";
+    "list-serializable" list_serializable = 2, list_serializable, "Range over keys without a quorum.";
     "delete" delete = 4, delete, "Delete a key, sometimes with its previous value.";
     "delete-range" delete_range = 1, delete_range, "Delete some neighbouring keys.";
-    "cas" cas = 6, cas, "Put a key if its mod revision is what the client last saw, else get it: as Kubernetes updates.";
-    "create" create = 3, create, "Put a key if it does not exist, else get it: as Kubernetes creates.";
-    "txn" txn = 4, txn, "A txn of one to three operations a branch, with up to two compares.";
+    "cas" cas = 6, cas, "Put a key if its mod revision is what the client last saw, otherwise get it: as Kubernetes updates.";
+    "create" create = 3, create, "Put a key if it does not exist, otherwise get it: as Kubernetes creates.";
+    "txn" txn = 4, txn, "A txn of one to three operations per branch, with up to two compares.";
     "txn-read" txn_read = 1, txn_read, "A txn that only reads.";
     "txn-nested" txn_nested = 1, txn_nested, "A txn within a txn.";
-    "compact" compact = 1, compact, "Compact to a little below the newest revision the client has seen.";
+    "compact" compact = 1, compact, "Compact to slightly below the newest revision the client has seen.";
     "invalid" invalid = 1, invalid, "A request that must end in one of etcd's own errors.";
-    "grant" grant = 2, grant, "Grant a lease of a few seconds, now and then with an id the server picks.";
-    "put-leased" put_leased = 3, put_leased, "Put a key with the lease the client was granted last.";
-    "keep-alive" keep_alive = 3, keep_alive, "Renew the lease the client was granted last.";
-    "revoke" revoke = 1, revoke, "Revoke the lease the client was granted last.";
-    "time-to-live" time_to_live = 1, time_to_live, "Ask how long the lease has that the client was granted last, and for which keys.";
+    "grant" grant = 2, grant, "Grant a lease of a few seconds, sometimes with an id that the server chooses.";
+    "put-leased" put_leased = 3, put_leased, "Put a key with the client's newest lease.";
+    "keep-alive" keep_alive = 3, keep_alive, "Renew the client's newest lease.";
+    "revoke" revoke = 1, revoke, "Revoke the client's newest lease.";
+    "time-to-live" time_to_live = 1, time_to_live, "Ask for the remaining time of the client's newest lease, and for its keys.";
     "leases" leases = 1, leases, "List all leases.";
-    "hash-kv" hash_kv = 0, hash_kv, "Ask a member for the hash of everything up to a little below the newest revision the client has seen.";
+    "hash-kv" hash_kv = 0, hash_kv, "Ask a member for the hash of everything up to slightly below the newest revision the client has seen.";
     "watch" watch = 2, watch, "Open a watcher, with all options a watcher has.";
     "watch-cancel" watch_cancel = 1, watch_cancel, "Cancel a watcher.";
-    "watch-progress" watch_progress = 1, watch_progress, "Ask a stream of watchers how far it is.";
-    "watch-close" watch_close = 1, watch_close, "Close a stream of watchers.";
+    "watch-progress" watch_progress = 1, watch_progress, "Request progress on a watch stream.";
+    "watch-close" watch_close = 1, watch_close, "Close a watch stream.";
 }

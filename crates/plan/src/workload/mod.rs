@@ -1,14 +1,14 @@
-//! What the clients of a scenario ask: one file for each workload, chosen by `name`.
+//! What the clients of a scenario do: one file for each workload, chosen by `name`.
 //!
-//! To add a workload, write its file, and name it here twice: as a module and as a row of the table.
+//! To add a workload, write its file and name it here twice: as a module and as a row of the table.
 //!
-//! Every act is drawn by itself, from its client's number and its own (rule R2). Every value
-//! that is written names the act that writes it (`c2o17`; further puts of one txn `c2o17-1`,
-//! …), so that a value seen anywhere leads back to the one act it can come from.
+//! Every act is drawn separately, keyed by its client's number and its own (rule R2). Every value that is
+//! written names the act that writes it (`c2o17`; further puts of one txn `c2o17-1`, …), so that a value seen
+//! anywhere leads back to the one act it can come from.
 //!
-//! A workload is a list of *lanes*: clients with all they do. Lanes beyond `clients` are those a
-//! workload needs beside: watchers, compactors, whoever renews leases. Mixes and weights are those
-//! of the systems a workload is from; its row names the source.
+//! A workload is a list of *lanes*: clients with all their operations. Lanes beyond `clients` are the others
+//! that a workload needs: watchers, compactors, lanes that renew leases. Mixes and weights are those of the
+//! systems a workload is taken from; its row names the source.
 
 mod append;
 mod etcd;
@@ -38,12 +38,12 @@ pub use lane::Turn;
 pub(crate) use lane::{Lane, Setup, turns};
 pub(crate) use mixed::{MIX, Mix};
 
-/// The `[workload]` of a scenario, decided. What is drawn for each client says so.
+/// The decided `[workload]` of a scenario. Fields that are drawn for each client say so.
 #[derive(Clone, Debug)]
 pub(crate) struct Workload {
     pub name: Name,
     pub clients: u32,
-    /// Acts an hour, of all clients together; 0: as fast as answers come.
+    /// Acts per hour, of all clients together; 0: each act follows the last answer at once.
     pub rate: u64,
     pub traffic: Option<Traffic>,
     pub operations: u64,
@@ -64,7 +64,7 @@ pub(crate) struct Workload {
     pub speed: u32,
 }
 
-/// Which members a client knows.
+/// The members a client knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Endpoints {
     All,
@@ -79,25 +79,25 @@ pub(crate) const MOST_CLIENTS: i128 = 1_000;
 
 pub(crate) static WORKLOAD: &[Field<Workload>] = &fields! {
     "name" Form::Word(Name::NAMES) => name, "Which workload.";
-    "clients" count(0, MOST_CLIENTS) => clients, "How many clients. Client `n` begins with member `n` modulo the number of members, plus 1.";
-    "rate" Form::Number { unit: Unit::Rate, low: 0, high: 3_600_000_000, zero: Some("unthrottled") } => rate, "Operations of all clients together; each client asks at its share of it, but never before its last answer. `\"unthrottled\"`: the next operation follows the answer at once.";
-    "traffic" Form::Word(Traffic::NAMES) => traffic, "The rate in a word: 10, 50, 200 or 1000 operations a second. It replaces `rate`.";
-    "operations" Form::Number { unit: Unit::Count, low: 0, high: 10_000_000, zero: Some("unlimited") } => operations, "Most operations of one client; an unthrottled workload needs it.";
-    "keys" count(1, 1_000_000) => keys, "How many keys; of `mixed` and `register`, the others have their own. Few are hot keys, and make conflicts.";
-    "key-prefix" Form::Text => key_prefix, "What every key of `mixed` and `register` begins with; its number follows.";
+    "clients" count(0, MOST_CLIENTS) => clients, "How many clients. Client `n` starts with member `n` modulo the number of members, plus 1.";
+    "rate" Form::Number { unit: Unit::Rate, low: 0, high: 3_600_000_000, zero: Some("unthrottled") } => rate, "Operations of all clients together; each client sends its share, but never before its last answer. `\"unthrottled\"`: the next operation follows the answer at once.";
+    "traffic" Form::Word(Traffic::NAMES) => traffic, "The rate as a word: 10, 50, 200 or 1000 operations per second. It replaces `rate`.";
+    "operations" Form::Number { unit: Unit::Count, low: 0, high: 10_000_000, zero: Some("unlimited") } => operations, "Maximum number of operations of one client; an unthrottled workload needs it.";
+    "keys" count(1, 1_000_000) => keys, "How many keys; for `mixed` and `register`, the other workloads have their own. Few keys are hot and cause conflicts.";
+    "key-prefix" Form::Text => key_prefix, "The prefix of every key of `mixed` and `register`; the key's number follows.";
     "value-bytes" Form::Spread { unit: Unit::Size, high: 2 << 20 } => value_bytes, "Length of a value, drawn for each; never shorter than the name of its operation.";
     "endpoints" Form::Word(Endpoints::NAMES) => endpoints, "Which members a client knows: all, one, or some of them. Drawn for each client.";
-    "failover" FAILOVER => failover, "When a client turns to its next endpoint. Drawn for each client.";
+    "failover" FAILOVER => failover, "When a client switches to its next endpoint. Drawn for each client.";
     "timeout" time(MS, HOUR) => timeout, "How long a client waits for an answer, by its own clock. Drawn for each client.";
     "clock" CLOCK_RATE => clock, "How fast a client's clock runs. Drawn for each client. Left out: as in `[clocks]`.";
-    "user" Form::Text => user, "Who a client logs in as, `name:password`. Drawn for each client. Left out: nobody logs in.";
-    "watchers" count(0, 100) => watchers, "Clients that only watch, of the workloads that have such. Left out: one a member.";
-    "watch-processing" LATENCY => watch_processing, "How long a client takes over one response of a watch stream. Drawn for each client.";
+    "user" Form::Text => user, "The user a client logs in as, `name:password`. Drawn for each client. Left out: clients do not log in.";
+    "watchers" count(0, 100) => watchers, "Clients that only watch, in the workloads that have them. Left out: one per member.";
+    "watch-processing" LATENCY => watch_processing, "How long a client takes to process one response of a watch stream. Drawn for each client.";
     "keepalive" time(MS, HOUR) => keepalive, "A watch stream on which nothing came for this long is tested with a ping. Drawn for each client.";
-    "keepalive-timeout" time(MS, HOUR) => keepalive_timeout, "Without an answer to the ping for this long, the stream is broken. Drawn for each client.";
+    "keepalive-timeout" time(MS, HOUR) => keepalive_timeout, "Without an answer to the ping for this long, the stream counts as broken. Drawn for each client.";
     "api-servers" count(1, 9) => api_servers, "API servers of `kubernetes-cluster`.";
     "nodes" count(1, 100) => nodes, "Nodes of `kubernetes-cluster`.";
-    "speed" count(1, 100) => speed, "How many times faster than in a real one the clocks of `kubernetes-cluster` are: heartbeats, compactions, leases.";
+    "speed" count(1, 100) => speed, "How many times faster than a real cluster `kubernetes-cluster` is: heartbeats, compactions, leases.";
 };
 
 impl Default for Workload {
@@ -127,7 +127,7 @@ impl Default for Workload {
     }
 }
 
-/// What makes the clients of a workload.
+/// The function that makes the clients of a workload.
 type Make = fn(&Setup<'_>) -> Vec<Lane>;
 
 /// A row of the table of workloads.
@@ -152,7 +152,7 @@ macro_rules! workloads {
     };
 }
 
-// The word in a scenario, the name here; what makes the clients; what it is and where it is from.
+// The word in a scenario, the name here; what makes the clients; its description and source.
 workloads! {
     "mixed" Mixed, mixed::lanes, mixed::ABOUT;
     "etcd-put" EtcdPut, etcd::put, etcd::PUT;
@@ -173,7 +173,7 @@ workloads! {
     "users" Users, users::lanes, users::ABOUT;
 }
 
-/// How much is asked, in words.
+/// The rate, as a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Traffic {
     VeryLow,
@@ -185,9 +185,9 @@ pub(crate) enum Traffic {
 words!(Traffic: "very-low" = Traffic::VeryLow, "low" = Traffic::Low, "medium" = Traffic::Medium, "high" = Traffic::High);
 
 impl Traffic {
-    /// Acts an hour. `medium` and `high` are the most queries a second of etcd's `LowTraffic` (200) and
-    /// `HighTrafficProfile` (1000; `tests/robustness/traffic/traffic.go`); the others are for runs of
-    /// which many are wanted.
+    /// Acts per hour. `medium` and `high` are the maximum queries per second of etcd's `LowTraffic` (200) and
+    /// `HighTrafficProfile` (1000; `tests/robustness/traffic/traffic.go`); the others are for large numbers
+    /// of runs.
     pub const fn rate(self) -> u64 {
         3_600
             * match self {
@@ -200,12 +200,12 @@ impl Traffic {
 }
 
 impl Workload {
-    /// Acts an hour of all clients together; 0: as fast as answers come.
+    /// Acts per hour of all clients together; 0: each act follows the last answer at once.
     pub fn rate(&self) -> u64 {
         self.traffic.map_or(self.rate, Traffic::rate)
     }
 
-    /// All clients with all they do.
+    /// All clients with all their operations.
     pub fn lanes(&self, setup: &Setup<'_>) -> Vec<Lane> {
         (WORKLOADS[self.name as usize].make)(setup)
     }

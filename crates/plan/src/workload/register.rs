@@ -1,6 +1,6 @@
-//! Jepsen's `register`: reads, writes and compare-and-sets of single keys, half of the clients only
-//! read (`jepsen-io/etcd`, `register.clj`). Jepsen writes values 0 to 4; here every value is new and a
-//! compare-and-set is about the mod revision, so that a value says which act wrote it.
+//! Jepsen's `register`: reads, writes and compare-and-sets of single keys; half of the clients only read
+//! (`jepsen-io/etcd`, `register.clj`). Jepsen writes values 0 to 4; here every value is new and a
+//! compare-and-set compares the mod revision, so that a value identifies the act that wrote it.
 
 use super::lane::{get, op_get, put, put_if_seen};
 use super::{Lane, Setup};

@@ -1,5 +1,5 @@
-//! Jepsen's `set`: a set in one key, added to by compare-and-swap until it succeeds, read by the other
-//! half of the clients (`jepsen-io/etcd`, `set.clj`).
+//! Jepsen's `set`: a set in one key; half of the clients add to it by compare-and-swap until they succeed,
+//! the other half read it (`jepsen-io/etcd`, `set.clj`).
 
 use bytes::Bytes;
 

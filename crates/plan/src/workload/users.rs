@@ -1,7 +1,7 @@
-//! Users: the clients of `mixed`, each logged in as somebody, and an administrator who makes users and roles, switches
-//! auth on, and goes on to change what they may do. After etcd's `tests/e2e/ctl_v3_auth_test.go`.
+//! Users: the clients of `mixed`, each logged in as a user, and an administrator who creates users and roles,
+//! switches auth on, and keeps changing their permissions. After etcd's `tests/e2e/ctl_v3_auth_test.go`.
 //!
-//! The administrator is `root`, whose password never changes: whoever reads everything in the end needs it.
+//! The administrator is `root`, whose password never changes: the final read of everything needs it.
 
 use api::Request;
 use api::authpb::{Permission, permission};
@@ -17,11 +17,11 @@ use record::Nanos;
 
 use super::{Lane, Setup, mixed};
 
-pub(super) const ABOUT: &str = "The clients of `mixed` as users with rights of their own, and an administrator who switches auth on and off and changes passwords, roles and permissions. Ours, after etcd's `tests/e2e/ctl_v3_auth_test.go`.";
+pub(super) const ABOUT: &str = "The clients of `mixed` as users with different permissions, and an administrator who switches auth on and off and changes passwords, roles and permissions. Ours, after etcd's `tests/e2e/ctl_v3_auth_test.go`.";
 
 const SECOND: Nanos = 1_000_000_000;
 
-/// Who clients log in as. Nobody has no token, and is refused while auth is on.
+/// The users that clients log in as. A client without a user has no token, and is refused while auth is on.
 const LOGINS: [Option<&str>; 7] = [
     Some("alice:a"),
     Some("alice:a"),
@@ -57,7 +57,7 @@ fn administrator(setup: &Setup<'_>, number: u32) -> Lane {
     lane
 }
 
-/// Users and roles to begin with: alice may do everything, bob something with half of the keys.
+/// The initial users and roles: alice may do everything, bob may use half of the keys.
 fn first(setup: &Setup<'_>) -> Vec<Request> {
     vec![
         add_user("root", "root"),
@@ -82,7 +82,7 @@ fn first(setup: &Setup<'_>) -> Vec<Request> {
     ]
 }
 
-/// What the administrator does next. What is taken away is given back at once or by a later change.
+/// The administrator's next act. What is revoked is granted again at once or by a later change.
 fn change(setup: &Setup<'_>, draw: Draw) -> Vec<Request> {
     let kinds = [permission::Type::Read, permission::Type::Write, permission::Type::Readwrite];
     let nth = draw.then(1).below(u64::from(setup.workload.keys) + 1);
@@ -92,7 +92,7 @@ fn change(setup: &Setup<'_>, draw: Draw) -> Vec<Request> {
             let (key, range_end) = keys(setup, nth);
             vec![AuthRoleRevokePermissionRequest { role: "some".into(), key, range_end }.into()]
         }
-        // Whoever logs in meanwhile with the old one is refused.
+        // A client that logs in meanwhile with the old one is refused.
         3 => vec![set_password("bob", "x")],
         4 | 5 => vec![set_password("bob", "b")],
         6 => vec![
@@ -114,7 +114,7 @@ fn change(setup: &Setup<'_>, draw: Draw) -> Vec<Request> {
     }
 }
 
-/// The keys from the `nth` on, to the middle of them.
+/// The keys from key `nth` to the middle of them.
 fn keys(setup: &Setup<'_>, nth: u64) -> (Bytes, Bytes) {
     let key = |number: u64| Bytes::from(format!("{}{number}", setup.workload.key_prefix));
     (key(nth), key(nth + u64::from(setup.workload.keys).div_ceil(2)))

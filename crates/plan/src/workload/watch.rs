@@ -1,6 +1,6 @@
-//! Jepsen's `watch`: one half of the clients write one key, the other half watch it for up to five
-//! seconds at a time, each time from the revision after the last one they saw; at the end everybody
-//! watches until all have seen everything (`jepsen-io/etcd`, `watch.clj`).
+//! Jepsen's `watch`: one half of the clients write one key, the other half watch it for up to five seconds at
+//! a time, each time from the revision after the last one they saw; at the end they watch until all have seen
+//! everything (`jepsen-io/etcd`, `watch.clj`).
 
 use keyed::Draw;
 use record::Nanos;
@@ -10,7 +10,7 @@ use super::{Lane, Setup};
 use crate::Act;
 use crate::act::{Keys, Start, Watch};
 
-pub(super) const ABOUT: &str = "One key: half of the clients write it, half watch it for up to five seconds at a time, each time from the revision after the last one they saw, and to the end. Jepsen's etcd tests, `watch`.";
+pub(super) const ABOUT: &str = "One key: half of the clients write it, half watch it for up to five seconds at a time, each time from the revision after the last one they saw, until they have seen everything. Jepsen's etcd tests, `watch`.";
 
 const KEY: &str = "w";
 const SECOND: Nanos = 1_000_000_000;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::Probe;
 use crate::Failpoint;
 
-/// Slots for the rows and, after them, for the failpoints.
+/// Slots for the rows, followed by slots for the failpoints.
 const SLOTS: usize = ROWS + highest_failpoint() + 1;
 const ROWS: usize = highest_row();
 
@@ -18,7 +18,7 @@ const ROWS: usize = highest_row();
 pub struct Counts([u64; SLOTS]);
 
 impl Counts {
-    /// The probes that were reached, in the order of [`Probe::all`], and how often.
+    /// The probes that were reached, in the order of [`Probe::all`], with their counts.
     pub fn iter(&self) -> impl Iterator<Item = (Probe, u64)> {
         Probe::all().map(|probe| (probe, self[probe])).filter(|(_, times)| *times > 0)
     }

@@ -1,7 +1,8 @@
-//! Probes: states that a search should reach, because bugs live there. A run counts how often it is in each.
+//! Probes: states that a search should reach, because bugs live there. A run counts how often it reaches
+//! each.
 //!
-//! `rows` is the registry: everything that is known of a probe stands in its row there. The place that reaches it
-//! names it, as a [`Probe`]. Every failpoint is a probe, too, and needs no row here ([`Probe::At`]).
+//! `rows` is the registry: everything known about a probe is in its row. The code that reaches it names it,
+//! as a [`Probe`]. Every failpoint is also a probe, and needs no row here ([`Probe::At`]).
 //!
 //! Not here: how often is enough. One run that reached a state shows that it can be reached.
 
@@ -23,12 +24,12 @@ impl Probe {
         Probe::ROWS.iter().copied().chain(Failpoint::ALL.iter().map(|point| Probe::At(*point)))
     }
 
-    /// The probe of this name.
+    /// The probe with this name.
     pub fn named(name: &str) -> Option<Probe> {
         Probe::all().find(|probe| probe.name() == name)
     }
 
-    /// Whether a long run of the swarm must reach it: so it is, unless its row says why not.
+    /// Whether a long run of the swarm must reach it: yes, unless its row says why not.
     pub fn required(self) -> bool {
         self.unless().is_none()
     }

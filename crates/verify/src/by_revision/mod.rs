@@ -1,12 +1,13 @@
-//! A history of etcd as the crate `revision` takes it: keys and values as numbers, operations on one key in one word,
-//! all others as transactions.
+//! A history of etcd in the form that the crate `revision` takes: keys and values as numbers, operations on one key
+//! in one word, all others as transactions.
 //!
-//! What every revision did is handed over as evidence, by `k1`'s replay; so the engine has to confirm `k1`'s explanation
-//! with a replay of its own, and its validator the order that comes of it. Neither shares anything with [`crate::model`].
+//! What every revision did is passed on as evidence from `k1`'s replay; so the engine has to confirm `k1`'s
+//! explanation with a replay of its own, and its validator the resulting order. Neither shares anything with
+//! [`crate::model`].
 //!
-//! Left out: requests that were refused, compactions, leases but for what their ends remove (made by nobody, to this
-//! engine), users, and what of answers the engine cannot express: the lease of a pair, headers of parts of transactions,
-//! the order of pairs.
+//! Left out: requests that were refused, compactions, leases except for what their ends remove (no operation makes
+//! that, for this engine), users, and those parts of answers that the engine cannot express: the lease of a pair,
+//! headers of parts of transactions, the order of pairs.
 
 mod numbers;
 mod requests;
@@ -29,16 +30,16 @@ pub struct ByRevision {
     pub history: revision::History,
     /// What each revision did.
     pub evidence: Evidence,
-    /// The number of each operation in the history of the record.
+    /// The number of each operation in the record's history.
     pub numbers: Vec<u32>,
 }
 
-/// Why a history cannot be handed over.
+/// Why a history cannot be converted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Beyond {
     /// A transaction compares leases.
     Leases,
-    /// A revision, a version or a number of keys is beyond 32 bits, or the engine takes no such operation.
+    /// A revision, a version or a number of keys is beyond 32 bits, or the engine has no such operation.
     Numbers(String),
 }
 
@@ -49,7 +50,7 @@ impl From<Invalid> for Beyond {
 }
 
 impl ByRevision {
-    /// Hands a history over, with what is known of its revisions.
+    /// Converts a history, with what is known of its revisions.
     ///
     /// # Errors
     /// If that is not possible.
@@ -86,10 +87,10 @@ impl ByRevision {
         revision::check(&self.history, &self.evidence)
     }
 
-    /// Whether a verdict's witness stands, by what has no part in the verdict.
+    /// Whether a verdict's witness is valid, as judged by code that has no part in the verdict.
     ///
     /// # Errors
-    /// Why not: then the engine is wrong, or its validator.
+    /// Why it is not: then the engine is wrong, or its validator.
     pub fn validate(&self, verdict: &Verdict) -> Result<(), String> {
         let checked = match verdict {
             Verdict::Linearizable(witness) => validate::order(&self.history, &self.evidence, witness),
@@ -100,13 +101,13 @@ impl ByRevision {
     }
 }
 
-/// Where an operation stands.
+/// The position of an operation.
 enum At {
     Revision(Position),
     Unknown,
 }
 
-/// Where an operation stands that the engine knows.
+/// The position of an operation that the engine knows.
 fn stands(operation: &Operation) -> Option<At> {
     let known = matches!(
         operation.request,
@@ -119,7 +120,7 @@ fn stands(operation: &Operation) -> Option<At> {
     }
 }
 
-/// What each revision did, and which of them no operation made that the engine knows.
+/// What each revision did, and which of them no operation known to the engine made.
 fn evidence(
     history: &History,
     start_revision: i64,
@@ -135,7 +136,7 @@ fn evidence(
             Change::put(revision, key, numbers.value(&kv.value)?)
         });
     }
-    // Of a key that one revision changed twice the last change counts.
+    // If one revision changed a key twice, the last change counts.
     changes.reverse();
     changes.sort_by_key(|change| (change.revision, change.key));
     changes.dedup_by_key(|change| (change.revision, change.key));
@@ -149,7 +150,7 @@ fn evidence(
     Ok(Evidence::from(changes).made_by_store(nobody))
 }
 
-/// Whether an answer is one of those to the request.
+/// Whether an answer is of the right kind for the request.
 fn fits(request: &Request, response: &Response) -> bool {
     request.rpc_name() == response.rpc_name()
 }

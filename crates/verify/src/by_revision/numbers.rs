@@ -15,9 +15,9 @@ use crate::k1::Known;
 /// The numbers.
 #[derive(Debug)]
 pub(super) struct Numbers<'a> {
-    /// Sorted; a key's number is its place.
+    /// Sorted; a key's number is its index.
     keys: Vec<&'a [u8]>,
-    /// The same of values, from 1 on.
+    /// The same for values, from 1 on.
     values: Vec<&'a [u8]>,
 }
 

@@ -1,4 +1,4 @@
-//! Requests and answers, handed over.
+//! Converts requests and answers.
 
 use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
 use api::etcdserverpb::range_request::{SortOrder, SortTarget};
@@ -18,16 +18,16 @@ use crate::model;
 pub(super) enum Taken {
     /// On one key.
     Point(Operation),
-    /// On several, or one with an answer that takes more than a word.
+    /// On several keys, or one whose answer takes more than a word.
     Wide(Box<Wide>),
 }
 
-/// A number that fits.
+/// The number, if it fits.
 pub(super) fn number(number: i64) -> Result<u32, Beyond> {
     u32::try_from(number).map_err(|_| Beyond::Numbers(format!("{number} is beyond 32 bits")))
 }
 
-/// Hands a request over with its answer; `None` where its outcome is unknown.
+/// Converts a request with its answer; `None` if its outcome is unknown.
 pub(super) fn take(request: &Request, reply: Option<&Reply>, numbers: &Numbers<'_>) -> Result<Taken, Beyond> {
     if reply.is_some_and(|reply| !fits(request, reply)) {
         return Err(Beyond::Numbers("an answer to another request".to_string()));
@@ -74,7 +74,7 @@ pub(super) fn take(request: &Request, reply: Option<&Reply>, numbers: &Numbers<'
     Ok(Taken::Wide(Box::new(wide)))
 }
 
-/// What nearly all requests are: on one key, with nothing special about them.
+/// The form of nearly all requests: on one key, with nothing special about them.
 fn point(
     request: &Request,
     reply: Option<&Reply>,
@@ -118,7 +118,7 @@ fn point(
     })
 }
 
-/// What an answer shows of a key; nothing if whoever recorded it left something out.
+/// What an answer shows of a key; nothing if the recorder left something out.
 fn seen(pair: &KeyValue, numbers: &Numbers<'_>) -> Result<Option<Seen>, Beyond> {
     if pair.create_revision == NOT_RECORDED || pair.version == NOT_RECORDED {
         return Ok(None);
@@ -147,7 +147,7 @@ fn range(range: &RangeRequest, numbers: &Numbers<'_>) -> Result<Range, Beyond> {
     })
 }
 
-/// Whether a range shows the first pairs in the order of keys, all of them that its limit lets through.
+/// Whether a range shows the first pairs in key order, all that its limit allows.
 fn is_plain(range: &RangeRequest) -> bool {
     let filters = [
         range.min_mod_revision,
@@ -221,7 +221,7 @@ fn step(op: &RequestOp, numbers: &Numbers<'_>) -> Option<Result<Step, Beyond>> {
 
 fn compare(compare: &Compare, numbers: &Numbers<'_>) -> Result<revision::Compare, Beyond> {
     let at = |at: i64| number(at);
-    // What is compared with is 0 where it is left out (etcd's getters of a union).
+    // An operand that is left out is 0 (etcd's getters of a union).
     let target = match (CompareTarget::try_from(compare.target), &compare.target_union) {
         (Ok(CompareTarget::Value), Some(TargetUnion::Value(value))) => Target::Value(numbers.value(value)?),
         (Ok(CompareTarget::Version), Some(TargetUnion::Version(version))) => Target::Version(at(*version)?),

@@ -1,4 +1,4 @@
-//! An event of the trace on one line: when, who, what. Everybody who shows events shows them so.
+//! An event of the trace on one line: when, who, what. All code that shows events uses this form.
 
 use record::fact::{DropReason, MessageHead, Stop};
 use record::{Event, Fact, LogEntry, MemberId, MessageKind, Nanos, Role};
@@ -8,17 +8,17 @@ pub fn event(event: &Event) -> String {
     format!("{:>13}  {:<3}  {}", moment(event.time), actor(event.member), fact(&event.fact))
 }
 
-/// A moment in seconds, to the nanosecond: events that are close to each other differ in nothing else.
+/// A moment in seconds, to the nanosecond: close events may differ in nothing else.
 pub fn moment(at: Nanos) -> String {
     format!("{}.{:09}", at / 1_000_000_000, at % 1_000_000_000)
 }
 
-/// Whose fact it is: `m2`; for 0 a dash, as it is no member's.
+/// The member that reported the fact: `m2`; a dash for 0, which is no member.
 pub fn actor(member: MemberId) -> String {
     if member == 0 { "-".to_string() } else { format!("m{member}") }
 }
 
-/// What happened, in words that follow the name of whose fact it is.
+/// What happened, as text that follows the name of the member.
 pub fn fact(fact: &Fact) -> String {
     match fact {
         Fact::Started { incarnation } => format!("starts, incarnation {incarnation}"),
@@ -103,8 +103,8 @@ pub fn fact(fact: &Fact) -> String {
             }
             text
         }
-        Fact::Lessor { primary: true } => "looks after the leases".to_string(),
-        Fact::Lessor { primary: false } => "no longer looks after the leases".to_string(),
+        Fact::Lessor { primary: true } => "is the lessor".to_string(),
+        Fact::Lessor { primary: false } => "is no longer the lessor".to_string(),
         Fact::Failpoint { point } => format!("reaches failpoint {point}"),
         Fact::Probe { probe } => format!("reaches probe {probe}"),
         Fact::WatchOpened { stream, client, to } => {

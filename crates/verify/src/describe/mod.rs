@@ -37,7 +37,7 @@ pub fn operation(operation: &Operation) -> String {
     )
 }
 
-/// Whose operation and what it was, to begin a sentence with.
+/// The client and its request, to begin a sentence with.
 pub fn who(operation: &Operation) -> String {
     format!("Client {}'s `{}`", operation.client, request(&operation.request))
 }
@@ -48,7 +48,7 @@ pub fn time(at: Nanos) -> String {
     format!("{}.{:03} s", millis / 1000, millis % 1000)
 }
 
-/// A key: as it is where it is plain, else in quotes with escapes.
+/// A key: unquoted if it is plain, otherwise in quotes with escapes.
 pub fn key(key: &[u8]) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/_-.:".contains(byte);
     if !key.is_empty() && key.len() <= BYTES_SHOWN && key.iter().all(plain) {
@@ -58,7 +58,7 @@ pub fn key(key: &[u8]) -> String {
     }
 }
 
-/// A value, in quotes, with escapes, and cut where it is long.
+/// A value, in quotes, with escapes, and cut if it is long.
 pub fn value(value: &[u8]) -> String {
     match value.get(..BYTES_SHOWN) {
         Some(start) if value.len() > BYTES_SHOWN => {
@@ -95,7 +95,7 @@ pub fn key_value(kv: &KeyValue) -> String {
     text
 }
 
-/// A request, without who asked.
+/// A request, without its client.
 pub fn request(request: &Request) -> String {
     match request {
         Request::Range(request) => range(request),

@@ -1,4 +1,4 @@
-//! Watch streams in words.
+//! Watch streams as text.
 
 use api::etcdserverpb::watch_create_request::FilterType;
 use api::etcdserverpb::{WatchCreateRequest, WatchResponse};

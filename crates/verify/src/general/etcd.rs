@@ -14,15 +14,15 @@ use crate::k1::place::{Place, Position, is_write, place};
 use crate::k1::replay::granted;
 use crate::model::{FIRST_REVISION, Model, Ties};
 
-/// What a key takes in the store of a state, its list of one version included.
+/// What a key takes in the store of a state, including its list of one version.
 const BYTES_PER_KEY: usize = 160;
 
-/// A history as `linear` takes it.
+/// A history, as `linear` needs it.
 #[derive(Debug)]
 pub struct Asked {
     /// What is judged.
     pub history: linear::History<Request, Result<Response, Error>>,
-    /// The numbers its operations have in the history of the record.
+    /// The numbers of its operations in the record's history.
     pub numbers: Vec<u32>,
     /// The model that judges it.
     pub model: Etcd,
@@ -33,7 +33,7 @@ pub struct Asked {
 pub struct Etcd {
     /// The revision of the empty store at the beginning.
     start_revision: i64,
-    /// Whether old versions of keys are needed: something is read at a revision, or compacted.
+    /// Whether old versions of keys are needed: a request reads at a revision, or compacts.
     past: bool,
 }
 
@@ -41,7 +41,8 @@ pub struct Etcd {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State(Model);
 
-/// By what can be read now. States that differ only in the past, or in leases without keys, equality tells apart.
+/// Hashes what can be read now. Only equality distinguishes states that differ only in the past, or in leases without
+/// keys.
 impl Hash for State {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         self.0.revision().hash(hasher);
@@ -50,8 +51,8 @@ impl Hash for State {
 }
 
 impl Asked {
-    /// What the history asks and was answered. Left out is what says nothing of the order: serializable reads, reads
-    /// without an answer, and calls and errors that the model does not know.
+    /// What the history asked and was answered. Left out is what says nothing about the order: serializable reads,
+    /// reads without an answer, and calls and errors that the model does not know.
     pub fn new(history: &History, start_revision: i64) -> Asked {
         let mut past = false;
         let (mut asked, mut numbers) = (linear::History::new(), Vec::new());
@@ -82,7 +83,7 @@ impl Asked {
     pub fn beyond(history: &History) -> Option<&'static str> {
         let asks = |what: fn(&Request) -> bool| history.operations.iter().any(|one| what(&one.request));
         if asks(|request| matches!(request, Request::LeaseGrant(_))) {
-            return Some("leases end of their own accord, which no client sees");
+            return Some("leases expire, which no client sees");
         }
         if asks(|request| crate::model::auth::changes_auth(request) || matches!(request, Request::Alarm(_))) {
             return Some("users, rights and alarms are checked by the revision engine alone");
@@ -117,8 +118,8 @@ impl Default for Etcd {
     }
 }
 
-/// Whether the revision of an answer rules out that it was given in this state, which is found out sooner than by
-/// carrying out the request.
+/// Whether the revision of an answer rules out this state, which is cheaper to find out than by executing the
+/// request.
 fn is_elsewhere(model: &Model, request: &Request, response: &Response) -> bool {
     let position = match request {
         Request::Put(_) => Position::making(answer::revision(response.header())),
@@ -165,7 +166,7 @@ impl linear::Model for Etcd {
         }
     }
 
-    /// Values are shared with the history; what a key takes is its place in the store.
+    /// Values are shared with the history; a key takes only its place in the store.
     fn owned_bytes(&self, State(model): &State) -> usize {
         model.newest().count() * BYTES_PER_KEY
     }

@@ -1,12 +1,12 @@
 //! Each key on its own, as a register of values: what must hold of a history whatever its revisions say.
 //!
-//! Every operation is taken apart into what it saw and what it left of each key, and each part may then take effect at
-//! a moment of its own. That allows more orders than etcd does, never fewer, so a key without an order is a violation.
-//! Operations that the store carries out for itself are allowed for: whatever hangs on a lease may vanish at any time
-//! after it was put, and keys of the lock and election services are left out.
+//! Every operation is split into what it saw and what it left of each key, and each part may then take effect at a
+//! moment of its own. That allows more orders than etcd does, never fewer, so a key without an order is a violation.
+//! Operations that the store executes itself are allowed for: a key that is attached to a lease may vanish at any
+//! time after it was put, and keys of the lock and election services are left out.
 //!
-//! What is dropped: revisions, versions, leases, counts, answers of ranges about keys that they do not show where they
-//! have a limit or a filter, comparisons that do not tell the value.
+//! Left out: revisions, versions, leases, counts, what ranges with a limit or a filter say about keys that they do
+//! not show, comparisons that do not show the value.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -29,17 +29,17 @@ use crate::definite::over_at;
 use crate::describe;
 use crate::k1::place::{Place, place};
 
-/// What a key holds; `None` where it does not exist.
+/// What a key holds; `None` if it does not exist.
 pub type Content = Option<Bytes>;
 
-/// A history taken apart by keys.
+/// A history, split by keys.
 #[derive(Debug)]
 pub struct ByKey {
     /// The parts, in the order of the operations.
     pub history: linear::History<OfKey<u32, Input<Content>>, Output<Content>>,
-    /// The operation that each part is of, by its number in the history of the record.
+    /// The operation that each part belongs to, by its number in the record's history.
     pub numbers: Vec<u32>,
-    /// The keys, in order; parts have their numbers.
+    /// The keys, in order; parts name them by index.
     pub keys: Vec<Bytes>,
 }
 
@@ -51,8 +51,8 @@ struct Share {
 }
 
 impl ByKey {
-    /// Takes a history apart. The store must be empty at its beginning. `applied` is what members asked for
-    /// themselves, if that is known; without it the history must have no calls of the lock and election services.
+    /// Splits a history. The store must be empty at its start. `applied` is what members proposed themselves, if that
+    /// is known; without it the history must have no calls of the lock and election services.
     pub fn new(history: &History, applied: &[Applied]) -> ByKey {
         let keys = keys(history, applied);
         let mut taking = Taking {
@@ -87,13 +87,13 @@ impl ByKey {
         numbers.into_iter().map(|number| number as usize).collect()
     }
 
-    /// The key of a part, in words.
+    /// The key of a part, as text.
     pub fn key_of(&self, part: u32) -> String {
         describe::key(&self.keys[self.history.operation(part).input.key as usize])
     }
 }
 
-/// Numbers the keys that clients name or were shown, without those that members write for themselves.
+/// Numbers the keys that clients name or received, without those that members write for themselves.
 fn keys(history: &History, applied: &[Applied]) -> BTreeMap<Bytes, u32> {
     let mut names = BTreeSet::new();
     for operation in &history.operations {
@@ -117,7 +117,7 @@ fn key_of(part: Part<'_>) -> &Bytes {
 
 struct Taking<'a> {
     keys: &'a BTreeMap<Bytes, u32>,
-    /// Of the operation at hand.
+    /// Of the current operation.
     shares: BTreeMap<u32, Share>,
     history: linear::History<OfKey<u32, Input<Content>>, Output<Content>>,
     numbers: Vec<u32>,
@@ -144,7 +144,7 @@ impl<'a> Taking<'a> {
         let end = match &range_end[..] {
             [] => Bound::Included(key),
             [0] => Bound::Unbounded,
-            // Empty, in a way that a map takes.
+            // Empty, in a form that a map accepts.
             _ if range_end <= key => Bound::Excluded(key),
             _ => Bound::Excluded(range_end),
         };
@@ -202,7 +202,7 @@ impl<'a> Taking<'a> {
             request.min_create_revision,
             request.max_create_revision,
         ];
-        // A bound below 0 is one, too: the highest revision that may be shown can be one that no pair has.
+        // A bound below 0 is a bound too: the highest revision that may be shown can be one that no pair has.
         if request.limit > 0 || filters.iter().any(|filter| *filter != 0) {
             return;
         }
@@ -237,13 +237,14 @@ impl<'a> Taking<'a> {
         }
     }
 
-    /// A comparison that held tells what the key held, where it compares with a value or with nothing.
+    /// A comparison that held shows what the key held, if it compares with a value or with nothing.
     fn compares(&mut self, compares: &[Compare], succeeded: bool) {
         let equal = |compare: &&Compare| {
             compare.result == CompareResult::Equal as i32 && compare.range_end.is_empty()
         };
         for compare in compares.iter().filter(equal).filter(|_| succeeded) {
-            // Of another target the union says nothing: a lease or a value is compared with none, whatever it holds.
+            // With another target the union says nothing: a lease or a value is compared with none, whatever it
+            // holds.
             match (CompareTarget::try_from(compare.target), &compare.target_union) {
                 (Ok(CompareTarget::Value), Some(TargetUnion::Value(value))) => {
                     self.saw(&compare.key, Some(value.clone()));
@@ -258,7 +259,7 @@ impl<'a> Taking<'a> {
         }
     }
 
-    /// The parts of an answered operation go into the history.
+    /// Adds the parts of an answered operation to the history.
     fn put_down(&mut self, number: u32, operation: &record::Operation, at: u64) {
         for (key, share) in std::mem::take(&mut self.shares) {
             let (input, output) = match (share.saw, share.left) {
@@ -271,7 +272,7 @@ impl<'a> Taking<'a> {
         }
     }
 
-    /// Everything that an operation without an answer may have left anywhere.
+    /// Adds everything that an operation without an answer may have left anywhere.
     fn unknown(&mut self, number: u32, operation: &record::Operation) {
         for part in operation.request.parts() {
             match part {
@@ -297,7 +298,7 @@ impl<'a> Taking<'a> {
         }
     }
 
-    /// What was put with a lease may vanish with it.
+    /// A key that was put with a lease may vanish with it.
     fn ends_of_leases(&mut self, number: u32, operation: &record::Operation) {
         for part in operation.request.parts() {
             if let Part::Put(put) = part

@@ -1,8 +1,8 @@
-//! The lines that nearly all of a history is made of, in one pass: operations on the store that were answered, or not.
+//! The lines that make up nearly all of a history, in one pass: operations on the store, answered or not.
 //!
-//! Accepts what the derived readers accept, in the spelling that recorders write, and gives the same; what it does not
-//! know it leaves to them, and so everything that is wrong, for which they have the words
-//! (`tests/history_file.rs` holds the two against each other).
+//! Accepts what the derived readers accept, in the spelling that recorders write, and returns the same. What it does
+//! not know it leaves to them, including everything that is wrong: they have the error messages
+//! (`tests/history_file.rs` compares the two).
 
 use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
 use api::etcdserverpb::request_op::Request as AskedOp;
@@ -14,7 +14,7 @@ use bytes::Bytes;
 use histories::scan::{Cursor, Kind};
 use record::{Operation, Outcome};
 
-/// Most levels of transactions in each other; deeper ones are left to the other reader.
+/// Most levels of nested transactions; deeper ones are left to the other reader.
 const NESTED_MAX: u32 = 8;
 
 /// The operation on a line, if this reader knows its form.
@@ -76,7 +76,7 @@ pub(super) fn operation(line: &str) -> Option<Operation> {
     Some(Operation { client: client?, member: member?, user, request: request?, call, outcome })
 }
 
-/// The calls that are known here.
+/// The calls that this reader knows.
 #[derive(Clone, Copy)]
 enum Rpc {
     Range,
@@ -97,8 +97,8 @@ impl Rpc {
     }
 }
 
-/// Reads an object. `field` reads the value of the field of that name and gives the field's own bit; `null` is as good
-/// as no field, and none may come twice.
+/// Reads an object. `field` reads the value of the field with that name and returns the field's own bit; `null`
+/// counts as no field, and no field may come twice.
 fn fields<'a>(
     cursor: &mut Cursor<'a>,
     mut field: impl FnMut(&mut Cursor<'a>, &'a str) -> Option<u32>,
@@ -250,7 +250,7 @@ fn request_op(cursor: &mut Cursor<'_>, deeper: u32) -> Option<RequestOp> {
     Some(RequestOp { request })
 }
 
-/// What is compared with has a name of its own for each kind.
+/// The value to compare with has a name of its own for each kind.
 fn compare(cursor: &mut Cursor<'_>) -> Option<Compare> {
     let mut compare = Compare::default();
     fields(cursor, |cursor, name| {
@@ -345,7 +345,7 @@ fn response_op(cursor: &mut Cursor<'_>, deeper: u32) -> Option<ResponseOp> {
 mod tests {
     use super::*;
 
-    /// What the other reader makes of a line.
+    /// What the other reader returns for a line.
     fn derived(line: &str) -> Option<Operation> {
         crate::history_file::operation("a history", 0, line).ok()
     }
@@ -368,12 +368,12 @@ mod tests {
     #[test]
     fn leaves_to_the_derived_reader_what_it_does_not_know() {
         for line in [
-            // Known to the other: another spelling, an error, another call, the call's name after its request.
+            // Known to the other reader: another spelling, an error, another call, the call's name after its request.
             r#"{"client": 1, "member": 2, "rpc": "Range", "request": {"key": "azM=", "rangeEnd": "AA=="}, "call": 5, "return": null}"#,
             r#"{"client": 1, "member": 2, "rpc": "Put", "request": {}, "call": 5, "return": 9, "error": {"message": "etcdserver: key is not provided", "code": 3}}"#,
             r#"{"client": 1, "member": 2, "rpc": "Compact", "request": {"revision": "3"}, "call": 5, "return": null}"#,
             r#"{"client": 1, "member": 2, "request": {"key": "YQ=="}, "rpc": "Put", "call": 5, "return": null}"#,
-            // Wrong: a field twice, none that is known, a return before the call, what is no base64.
+            // Wrong: a field twice, an unknown field, a return before the call, invalid base64.
             r#"{"client": 1, "client": 1, "member": 2, "rpc": "Put", "request": {}, "call": 5, "return": null}"#,
             r#"{"client": 1, "member": 2, "rpc": "Put", "request": {"kee": "YQ=="}, "call": 5, "return": null}"#,
             r#"{"client": 1, "member": 2, "rpc": "Put", "request": {}, "call": 5, "return": 4, "response": {}}"#,

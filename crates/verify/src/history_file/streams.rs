@@ -30,7 +30,7 @@ struct Opening {
 }
 
 #[derive(Deserialize)]
-struct Probe {
+struct Shape {
     stream: u64,
     opened: Option<IgnoredAny>,
 }
@@ -49,16 +49,16 @@ struct Message<'a> {
     error: Option<ErrorLine<'a>>,
 }
 
-/// The streams of a file on its way in.
+/// The streams of a file being read.
 #[derive(Default)]
 pub(super) struct Streams(BTreeMap<u64, WatchStream>);
 
 impl Streams {
     /// Takes a line that has a `"stream"`.
     pub(super) fn take(&mut self, file: &str, number: usize, line: &str) -> Result<(), FileError> {
-        let probe: Probe = parse(file, number, line)?;
+        let shape: Shape = parse(file, number, line)?;
         let wrong = |field: &str, what: &str| Err(error(file, number, column_of(line, field), what));
-        if probe.opened.is_some() {
+        if shape.opened.is_some() {
             let Opening { stream, client, member, opened } = parse(file, number, line)?;
             let (sent, received) = (Vec::new(), Vec::new());
             let new = WatchStream { client, member, opened, sent, received, ended: None };
@@ -69,7 +69,7 @@ impl Streams {
                 }
             };
         }
-        let Some(stream) = self.0.get_mut(&probe.stream) else {
+        let Some(stream) = self.0.get_mut(&shape.stream) else {
             return wrong(
                 "stream",
                 "this stream was not opened; expected a line with \"opened\" before this",
@@ -85,7 +85,7 @@ impl Streams {
         if at < last.unwrap_or(stream.opened) || stream.ended.is_some() {
             return wrong(
                 "at",
-                "this comes before what stands above it; expected the lines of a stream in order",
+                "this is earlier than the lines above it; expected the lines of a stream in order",
             );
         }
         match (sent, received, ended.as_deref()) {
@@ -94,7 +94,7 @@ impl Streams {
             (None, None, Some(CLOSED)) => stream.ended = Some((at, StreamEnd::Closed)),
             (None, None, Some(BROKEN)) => stream.ended = Some((at, StreamEnd::Broken)),
             (None, None, Some(REFUSED)) => {
-                // A text that is none of etcd's is the transport's.
+                // A text that is none of etcd's comes from the transport.
                 let reason = reason.and_then(|reason| Error::from_text(&reason.message));
                 stream.ended = Some((at, reason.map_or(StreamEnd::Broken, StreamEnd::Refused)));
             }
@@ -106,7 +106,7 @@ impl Streams {
         Ok(())
     }
 
-    /// All of them.
+    /// All streams.
     pub(super) fn finish(self) -> Vec<WatchStream> {
         self.0.into_values().collect()
     }

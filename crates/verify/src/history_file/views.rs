@@ -22,11 +22,11 @@ struct View {
     at: Nanos,
     keys: Keys,
     revision: i64,
-    /// With key and modification revision only.
+    /// Only with key and modification revision.
     pairs: Vec<KeyValue>,
 }
 
-/// The message that has a key and an end and little else; it knows how their bytes are written.
+/// A message that has a key and an end and little else; it knows how their bytes are written.
 type Keys = api::etcdserverpb::DeleteRangeRequest;
 
 /// Reads a line that has a `"cache"`.

@@ -1,28 +1,28 @@
-//! Which entries were committed, by the first member to know of each.
+//! Which entries were committed, as reported by the first member to know of each.
 
 use std::collections::BTreeMap;
 
 use record::{Event, Fact, MemberId, Nanos};
 
-/// Terms remembered. A leader elected in a term that is older than all of these is not judged.
+/// Terms remembered. A leader elected in a term older than all of these is not judged.
 const TERMS: usize = 256;
 
 /// The commit index moved further than ever before.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Commit {
-    /// To here.
+    /// The new commit index.
     pub index: u64,
     /// The term of the entry there.
     pub term: u64,
     /// The term in which the committing member was.
     pub during: u64,
-    /// Who.
+    /// The member that committed it.
     pub member: MemberId,
-    /// When.
+    /// When that was reported.
     pub time: Nanos,
 }
 
-/// First commits.
+/// The first commits of entries.
 #[derive(Debug, Default)]
 pub(super) struct Commits {
     /// The furthest.

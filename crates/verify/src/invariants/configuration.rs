@@ -1,4 +1,4 @@
-//! The configuration that a member goes by: who votes, who only learns.
+//! The configuration that a member uses: who votes, who only learns.
 
 use record::Role;
 
@@ -7,7 +7,7 @@ use super::member::Member;
 /// A configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Configuration {
-    /// Index of the entry or snapshot that made it.
+    /// Index of the entry or snapshot it comes from.
     pub index: u64,
     /// Sorted; in a joint configuration the incoming half.
     pub voters: Vec<u64>,
@@ -18,7 +18,7 @@ pub(super) struct Configuration {
 }
 
 impl Configuration {
-    /// Whether two halves have to agree.
+    /// Whether both halves have to agree.
     pub fn is_joint(&self) -> bool {
         !self.outgoing.is_empty()
     }
@@ -28,17 +28,17 @@ impl Configuration {
         self.voters.contains(&id) || self.outgoing.contains(&id)
     }
 
-    /// Whether nobody else votes.
+    /// Whether the member is the only voter.
     pub fn is_only_voter(&self, id: u64) -> bool {
         self.voters == [id] && self.outgoing.is_empty()
     }
 
-    /// Whether there is nobody but this one.
+    /// Whether the member is the only one in it.
     pub fn is_only(&self, id: u64) -> bool {
         self.is_only_voter(id) && self.learners.is_empty()
     }
 
-    /// Whether the members are the same, whatever made it.
+    /// Whether the members are the same, wherever the two come from.
     pub fn equals(&self, other: &Configuration) -> bool {
         (&self.voters, &self.outgoing, &self.learners) == (&other.voters, &other.outgoing, &other.learners)
     }
@@ -56,8 +56,8 @@ impl Configuration {
     }
 }
 
-/// The halves that each need a quorum to commit what `member` commits: those of the configuration that it goes by, or
-/// its leader where it does not lead; all members where none was reported.
+/// The halves that each need a quorum to commit what `member` commits: those of the configuration that it uses, or
+/// that its leader uses if it does not lead itself; all members if none was reported.
 pub(super) fn halves<'a>(member: &Member, members: &'a [Member]) -> Vec<Vec<&'a Member>> {
     let of = |id: u64| members.get((id as usize).wrapping_sub(1));
     let leads = member.state.role == Role::Leader;

@@ -1,17 +1,16 @@
 //! How much of a member's raft state is on its disk, as far as the facts prove it.
 //!
-//! A [`Fact::Saving`] hands state to the disk, a synced [`Fact::JobDone`] makes it durable. Two
-//! views are kept, because a process that was killed leaves unsynced writes in the page cache, and
-//! its successor reads them back without knowing:
+//! A [`Fact::Saving`] hands state to the disk, a synced [`Fact::JobDone`] makes it durable. Two views are kept,
+//! because a process that was killed leaves unsynced writes in the page cache, and the next incarnation reads them
+//! back without knowing:
 //!
-//! * *now*: what the member may take for durable. All it recovers counts. I5 and I6 judge by this one.
-//! * *certain*: what a power loss must leave. A recovery adds to it only after a power loss; else a
-//!   synced job does, or the member's own word: what it promised to a peer it must have. I7 judges
-//!   by this one, so a member that promises what it only read back from the cache is caught when
-//!   the promise is broken.
+//! * *now*: what the member may assume to be durable. All it recovers counts. I5 and I6 judge by this one.
+//! * *certain*: what a power loss must leave. A recovery adds to it only after a power loss; otherwise a synced job
+//!   does, or the member's own messages: what it promised to a peer it must have. I7 judges by this one, so a member
+//!   that promises what it only read back from the cache is caught when the promise is broken.
 //!
-//! Not modelled: files. Content that a job wrote unsynced and that survives nevertheless is known
-//! only from what the next life recovers.
+//! Not modelled: files. Content that a job wrote unsynced and that survives nevertheless is known only from what the
+//! next incarnation recovers.
 
 use std::collections::VecDeque;
 
@@ -38,13 +37,13 @@ pub(super) struct OnDisk {
 pub(super) struct Job {
     number: u64,
     time: Nanos,
-    /// First index that is not in the job before; `last + 1` where it adds none.
+    /// First index that is not in the job before; `last + 1` if it adds none.
     first: u64,
     /// Last index of the log in it.
     last: u64,
     /// What it will make durable; `matched` falls behind `last` when the log in memory is cut.
     held: OnDisk,
-    /// How it ended, where it has.
+    /// How it ended, if it did.
     ended: Option<Ended>,
 }
 
@@ -59,18 +58,18 @@ enum Ended {
 pub(super) enum Proof {
     /// This job was synced.
     Synced {
-        /// When.
+        /// When that was.
         time: Nanos,
         /// Its number.
         job: u64,
     },
-    /// The member said so itself.
+    /// The member promised it.
     Promised {
-        /// When.
+        /// When that was.
         time: Nanos,
-        /// To whom.
+        /// The peer it was promised to.
         to: MemberId,
-        /// In this message.
+        /// The message that promised it.
         head: MessageHead,
     },
     /// It read it back after a power loss, which leaves nothing but the medium.
@@ -80,7 +79,7 @@ pub(super) enum Proof {
 /// A member's disk.
 #[derive(Debug)]
 pub(super) struct Disk {
-    /// What the member may take for durable.
+    /// What the member may assume to be durable.
     pub now: OnDisk,
     /// Last index of the log on the disk, whether or not the log in memory still agrees.
     pub last: u64,
@@ -89,9 +88,9 @@ pub(super) struct Disk {
     pub passed: u64,
     /// What a power loss must leave.
     pub certain: OnDisk,
-    /// Why, for the log.
+    /// Why the log is certain.
     pub log_proof: Proof,
-    /// Why, for the hard state.
+    /// Why the hard state is certain.
     pub state_proof: Proof,
     pending: VecDeque<Job>,
 }
@@ -140,7 +139,7 @@ impl Disk {
     /// A job ended.
     pub fn done(&mut self, time: Nanos, number: u64, synced: bool, failed: bool) {
         if synced {
-            // It covers the jobs before it, whatever kind of job it is itself.
+            // It covers the jobs before it, of whatever kind it is itself.
             let mut passed = 0;
             while let Some(job) = self.pending.front().copied().filter(|job| job.number <= number) {
                 self.pending.pop_front();
@@ -149,7 +148,7 @@ impl Disk {
                 self.sync(job, Proof::Synced { time, job: number });
             }
         } else if let Some(at) = self.pending.iter().rposition(|job| job.number == number) {
-            // What a job writes takes the place of what those before it wrote.
+            // What a job writes replaces what those before it wrote.
             self.pending.drain(..at);
             self.pending[0].ended = Some(if failed { Ended::Failed } else { Ended::Unsynced });
         }
@@ -162,7 +161,7 @@ impl Disk {
         (self.log_proof, self.state_proof) = (proof, proof);
     }
 
-    /// The process has begun anew and found this. `only_medium` says whether the page cache was gone.
+    /// The process restarted and recovered this. `only_medium` is whether the page cache was lost.
     pub fn recovered(&mut self, found: OnDisk, only_medium: bool) {
         self.pending.clear();
         self.now = found;
@@ -200,7 +199,7 @@ impl Disk {
         }
     }
 
-    /// Where the entry at `index` is, in words, if it is not durable.
+    /// Where the entry at `index` is, as text, if it is not durable.
     pub fn whereabouts(&self, index: u64) -> String {
         match self.job_with(index) {
             Some(job) => {
@@ -211,7 +210,7 @@ impl Disk {
         }
     }
 
-    /// Where a term and vote are, in words, if they are not durable.
+    /// Where a term and vote are, as text, if they are not durable.
     pub fn state_whereabouts(&self, term: u64, vote: u64) -> String {
         match self.job_with_vote(term, vote) {
             Some(job) => format!("job {}, which holds it, {}", job.number, job.status()),
@@ -260,7 +259,7 @@ impl Job {
 }
 
 impl Proof {
-    /// The event behind it, where it can be written again.
+    /// The event behind it, if it can be written again.
     pub fn event(&self, member: MemberId) -> Option<Event> {
         let (time, fact) = match *self {
             Proof::Synced { time, job } => (time, Fact::JobDone { job, synced: true, failed: false }),
@@ -270,7 +269,7 @@ impl Proof {
         Some(Event { time, member, fact })
     }
 
-    /// In words that continue "Member 2 had it: …".
+    /// As text that continues "Member 2 had it: …".
     pub fn words(&self) -> String {
         match self {
             Proof::Synced { job, .. } => format!("job {job} was synced"),

@@ -6,16 +6,16 @@
 //! of several voters in one simple step shows here (flaw R12), as does a snapshot that names the members of another
 //! index (flaw R13).
 //!
-//! Steps one after another are not enough: two of them may lie between the configurations of two members, where a
-//! leader begins the second before the first is in force. So a leader puts a change into its log only after it has
-//! applied all earlier ones (section 4.1 and etcd-raft's `pendingConfIndex`; flaw R11).
+//! Single steps are not enough: two of them may lie between the configurations of two members, if a leader begins the
+//! second before the first is in force. So a leader puts a change into its log only after it has applied all earlier
+//! ones (section 4.1 and etcd-raft's `pendingConfIndex`; flaw R11).
 //!
-//! Whoever applies a change first reports it, so every configuration is known before anybody can have a later one; and
-//! neither a snapshot nor a restart makes one.
+//! The first member to apply a change reports it, so every configuration is known before any member can have a later
+//! one; and neither a snapshot nor a restart makes one.
 //!
 //! Not checked: learners beyond being the same everywhere; whether a change was allowed, and who asked for it (M2);
-//! configurations older than the last 256; a snapshot of the very next index; that no change is begun before one that
-//! changed nothing is in force.
+//! configurations older than the last 256; a snapshot of the very next index; that no change is begun before an
+//! earlier one that changed nothing is in force.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ const REMEMBERED: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Configurations {
     by_index: BTreeMap<u64, (Configuration, Event)>,
-    /// By term and first index of the entries that a leader made, the index of the configuration that it went by.
+    /// By term and first index of the entries that a leader made, the index of the configuration it used.
     made: BTreeMap<(u64, u64), u64>,
     /// Term and configuration of the entry that a leader made last.
     last_made: (u64, u64),
@@ -40,14 +40,14 @@ pub(super) struct Configurations {
 /// Where a configuration comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
-    /// An entry of this term; `None` where it is not known.
+    /// An entry of this term; `None` if it is not known.
     Entry(Option<u64>),
     /// What a restart found.
     Restart,
 }
 
 impl Configurations {
-    /// A member goes by this one from now on. Says whether nobody did before.
+    /// A member uses this configuration from now on. Returns whether it is the first to do so.
     pub fn reported(
         &mut self,
         event: &Event,
@@ -96,7 +96,7 @@ impl Configurations {
         }
     }
 
-    /// A leader that goes by the configuration of index `gone_by` made this entry.
+    /// A leader that uses the configuration of index `gone_by` made this entry.
     #[inline]
     pub fn made(&mut self, entry: &LogEntry, gone_by: u64) {
         if self.last_made == (entry.term, gone_by) {
@@ -109,13 +109,13 @@ impl Configurations {
         }
     }
 
-    /// The index of the configuration that the leader went by who made an entry.
+    /// The index of the configuration used by the leader that made an entry.
     fn gone_by(&self, term: Option<u64>, index: u64) -> Option<u64> {
         let term = term?;
         self.made.range((term, 0)..=(term, index)).next_back().map(|(_, gone_by)| *gone_by)
     }
 
-    /// The newest.
+    /// The newest configuration.
     pub fn newest(&self) -> Option<&Configuration> {
         self.by_index.last_key_value().map(|(_, (newest, _))| newest)
     }
@@ -143,7 +143,7 @@ fn is_step(before: &Configuration, now: &Configuration) -> bool {
 
 fn differ(event: &Event, now: &Configuration, before: &Configuration, witness: &Event) -> Breach {
     Breach::new(format!("Two configurations after entry {}", now.index))
-        .say(format!("Member {} goes by {} from entry {} on.", event.member, now.words(), now.index))
+        .say(format!("Member {} uses {} from entry {} on.", event.member, now.words(), now.index))
         .say(format!(
             "There it should be {}, as member {} had it from entry {} on.",
             before.words(),
@@ -155,17 +155,17 @@ fn differ(event: &Event, now: &Configuration, before: &Configuration, witness: &
 
 fn jump(event: &Event, now: &Configuration, before: &Configuration, witness: &Event) -> Breach {
     Breach::new("A change of the configuration skips a step")
-        .say(format!("Member {} goes by {} from entry {} on.", event.member, now.words(), now.index))
+        .say(format!("Member {} uses {} from entry {} on.", event.member, now.words(), now.index))
         .say(format!("Before, from entry {} on, it was {}.", before.index, before.words()))
         .say("Quorums of the two need not have a voter in common.")
         .prove([witness.clone()])
 }
 
 fn too_soon(event: &Event, now: &Configuration, before: &Configuration, witness: &Event) -> Breach {
-    Breach::new("A change of the configuration is begun before the last one is in force")
-        .say(format!("Member {} goes by {} from entry {} on.", event.member, now.words(), now.index))
+    Breach::new("A change of the configuration was begun before the last one was in force")
+        .say(format!("Member {} uses {} from entry {} on.", event.member, now.words(), now.index))
         .say(format!(
-            "The leader that made this entry did not yet go by {}, from entry {} on.",
+            "The leader that made this entry did not yet use {}, from entry {} on.",
             before.words(),
             before.index
         ))
@@ -209,7 +209,7 @@ mod tests {
         run.configure(1, 4, &[1, 4, 5], &[], &[]);
         let violation = run.broke(
             Oracle::I10,
-            "Member 1 goes by voters 1, 4, 5 from entry 4 on. Before, from entry 0 on, it was voters 1, 2, 3. \
+            "Member 1 uses voters 1, 4, 5 from entry 4 on. Before, from entry 0 on, it was voters 1, 2, 3. \
              Quorums of the two need not have a voter in common.",
         );
         assert_eq!(violation.events.len(), 2);
@@ -236,8 +236,8 @@ mod tests {
         run.configure(1, 4, &[1, 2, 5], &[], &[]);
         run.broke(
             Oracle::I10,
-            "Member 1 goes by voters 1, 2, 5 from entry 4 on. \
-             The leader that made this entry did not yet go by voters 1, 2, 3, 5, from entry 3 on. \
+            "Member 1 uses voters 1, 2, 5 from entry 4 on. \
+             The leader that made this entry did not yet use voters 1, 2, 3, 5, from entry 3 on. \
              A quorum of some member's configuration and one of another's need not have a voter in common.",
         );
     }
@@ -246,7 +246,8 @@ mod tests {
     fn a_restart_makes_no_configuration() {
         let mut run = run();
         run.stop(3, Stop::Crash);
-        // A store of entry 4 that nobody has: that is I7's, what it says of the members is I10's.
+        // A store of entry 4 that no other member has is a violation of I7; what it says about the members is one of
+        // I10.
         run.start(3, 4);
         run.configure(3, 4, &[1, 2, 3, 4], &[], &[]);
         assert!(run.sheet.violations().iter().any(|violation| violation.oracle == Oracle::I10));
@@ -261,7 +262,7 @@ mod tests {
         run.snapshot(3, 12, 1, &[1, 2, 3]);
         run.broke(
             Oracle::I10,
-            "Member 3 goes by voters 1, 2, 3 from entry 12 on. \
+            "Member 3 uses voters 1, 2, 3 from entry 12 on. \
              There it should be voters 1, 2, 3, 4, as member 1 had it from entry 4 on.",
         );
     }
@@ -273,7 +274,7 @@ mod tests {
         run.configure(3, 4, &[1, 2, 3], &[], &[]);
         run.broke(
             Oracle::I10,
-            "Member 3 goes by voters 1, 2, 3 from entry 4 on. \
+            "Member 3 uses voters 1, 2, 3 from entry 4 on. \
              There it should be voters 1, 2, 3, 4, as member 1 had it from entry 4 on.",
         );
     }

@@ -1,14 +1,13 @@
 //! I1, election safety: at most one leader a term (Raft paper, section 5.2 and figure 3).
 //!
-//! A member that leads a term, dies, and leads the same term again in another life breaks it too: it
-//! may give the same index and term to two entries. That is what becomes of a vote for oneself that
-//! was not durable (flaw R1).
+//! A member that leads a term, crashes, and leads the same term again after its restart breaks it too: it may give
+//! the same index and term to two entries. That is what becomes of a vote for itself that was not durable (flaw R1).
 //!
-//! The only voter is excused from that: raft counts its own vote before it is durable, which is as good as durable while
-//! nobody else hears of it, and I6 sees to that. What it has not on disk when it dies never was.
+//! The only voter is excused from that: raft counts its own vote before it is durable, which is as good as durable
+//! while no other member sees it, and I6 checks that. What it did not have on disk when it crashed never was.
 //!
-//! Not checked: that the leader was elected by a quorum of votes, that votes went to candidates
-//! whose log was new enough (I3 sees what comes of it), and terms older than the last 1,024.
+//! Not checked: that the leader was elected by a quorum of votes, that votes went to candidates whose log was new
+//! enough (I3 sees what comes of it), and terms older than the last 1,024.
 
 use std::collections::BTreeMap;
 
@@ -34,12 +33,12 @@ struct Leader {
 }
 
 impl ElectionSafety {
-    /// The only voter began anew and knows of no term after `term`.
+    /// The only voter restarted and knows of no term after `term`.
     pub fn forget_after(&mut self, term: u64) {
         self.leaders.retain(|led, _| *led <= term);
     }
 
-    /// `member` says that it leads `term`.
+    /// `member` reports that it leads `term`.
     pub fn leads(&mut self, event: &Event, term: u64, member: &Member, breaches: &mut Breaches) {
         let Some(first) = self.leaders.get(&term) else {
             let leader = Leader { member: member.id, incarnation: member.incarnation, event: event.clone() };
@@ -114,7 +113,7 @@ mod tests {
         run.lose_state(1, 4, 1, 0);
         run.start(1, 0);
         run.leads(1, 5);
-        run.tell(1, Fact::Appended(vec![LogEntry { index: 1, term: 5, digest: 7 }]));
+        run.report(1, Fact::Appended(vec![LogEntry { index: 1, term: 5, digest: 7 }]));
         run.holds();
     }
 

@@ -1,14 +1,14 @@
 //! I2, log matching: if two logs have an entry with the same index and term, they have the same
 //! content there and are the same in everything before (Raft paper, section 5.3 and figure 3).
 //!
-//! Checked by induction, one entry at a time: the first log to have an entry at (index, term) fixes
-//! its digest and the term of the entry before; every other log must say the same, and so must every
-//! later life of the same member, through what it recovers.
+//! Checked by induction, one entry at a time: the first log to have an entry at (index, term) fixes its digest and
+//! the term of the entry before; every other log must have the same, and so must every later incarnation of the same
+//! member, through what it recovers.
 //!
-//! In a cluster of one, what a life had only in memory when it died never was (see I1).
+//! In a cluster of one, what an incarnation had only in memory when it crashed never was (see I1).
 //!
-//! Not checked: entries below the window that is remembered; that a leader never overwrites its own
-//! log (leader append-only), unless it does so within one term.
+//! Not checked: entries below the window that is remembered; that a leader never overwrites its own log (leader
+//! append-only), unless it does so within one term.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use super::window::Window;
 use super::{Breach, Breaches};
 use crate::Oracle;
 
-/// The first sight of every (index, term).
+/// The first log to show each (index, term).
 #[derive(Debug)]
 pub(super) struct LogMatching {
     /// The first term seen at each index.
@@ -32,7 +32,7 @@ pub(super) struct LogMatching {
 struct Seen {
     term: u64,
     digest: u64,
-    /// Term of the entry before it; `None` where it is under a snapshot and unknown.
+    /// Term of the entry before it; `None` if it is under a snapshot and unknown.
     previous: Option<u64>,
     member: MemberId,
     time: Nanos,
@@ -75,14 +75,14 @@ impl LogMatching {
         }
     }
 
-    /// The only member there is began anew with a log up to `last`.
+    /// The only member there is restarted with a log up to `last`.
     pub fn forget_after(&mut self, last: u64) {
         self.first.forget_above(last);
         self.others.retain(|(index, _), _| *index <= last);
     }
 
-    /// The only voter began anew with a log up to `last` and without having seen a term after `term`: what it made in
-    /// those nobody heard of.
+    /// The only voter restarted with a log up to `last` and without having seen a term after `term`: no other member
+    /// knows what it made in those.
     pub fn forget_terms_after(&mut self, term: u64, last: u64) {
         let is_later = |index: &u64| self.first.get(*index).is_some_and(|seen| seen.term > term);
         if let Some(index) = self.first.indexes_after(last).find(is_later) {
@@ -91,7 +91,7 @@ impl LogMatching {
         self.others.retain(|(_, of), _| *of <= term);
     }
 
-    /// Nobody can speak of entries below `floor` any more.
+    /// No member can report entries below `floor` any more.
     pub fn forget_below(&mut self, floor: u64) {
         self.first.forget_below(floor);
         self.others = self.others.split_off(&(self.first.base(), 0));
@@ -175,7 +175,7 @@ mod tests {
         run.append(1, &[(1, 1), (2, 1)]);
         run.append(2, &[(1, 1)]);
         run.holds();
-        run.tell(2, Fact::Appended(vec![LogEntry { digest: 7, ..entry(2, 1) }]));
+        run.report(2, Fact::Appended(vec![LogEntry { digest: 7, ..entry(2, 1) }]));
         let violation = run.broke(
             Oracle::I2,
             "The log of member 2 has an entry with index 2 and term 1 whose content is not that of the entry member 1 had there. \
@@ -218,7 +218,7 @@ mod tests {
         let mut run = Script::new(3);
         run.append(1, &[(1, 1)]);
         run.stop(1, Stop::Crash);
-        run.tell(1, Fact::Started { incarnation: 2 });
+        run.report(1, Fact::Started { incarnation: 2 });
         let found = Fact::Recovered {
             term: 1,
             vote: 0,
@@ -229,7 +229,7 @@ mod tests {
             revision: 1,
             state_hash: 0,
         };
-        run.tell(1, found);
+        run.report(1, found);
         run.broke(
             Oracle::I2,
             "The log of member 1 has an entry with index 1 and term 1 whose content is not that of the entry it had there. \
@@ -242,15 +242,15 @@ mod tests {
         let mut run = Script::new(3);
         for member in 1..=2 {
             run.append(member, &[(1, 1), (2, 1), (3, 1)]);
-            run.tell(member, Fact::LogCompacted { index: 3, term: 1 });
+            run.report(member, Fact::LogCompacted { index: 3, term: 1 });
         }
         run.append(3, &[(1, 1)]);
-        run.tell(3, Fact::Appended(vec![LogEntry { digest: 7, ..entry(2, 1) }]));
+        run.report(3, Fact::Appended(vec![LogEntry { digest: 7, ..entry(2, 1) }]));
         assert_eq!(run.sheet.violations().len(), 1);
 
         let mut run = Script::new(1);
         run.append(1, &[(1, 1), (2, 1), (3, 1)]);
-        run.tell(1, Fact::LogCompacted { index: 2, term: 1 });
+        run.report(1, Fact::LogCompacted { index: 2, term: 1 });
         assert_eq!(run.invariants.logs.first.base(), 2);
     }
 

@@ -1,15 +1,14 @@
-//! I4, state machine safety: if a member has applied an entry at an index, no member ever applies
-//! another one there (Raft paper, section 5.4.3 and figure 3), and each applies every entry once and
-//! in order.
+//! I4, state machine safety: if a member has applied an entry at an index, no member ever applies another one there
+//! (Raft paper, section 5.4.3 and figure 3), and each applies every entry once and in order.
 //!
-//! "Once" is meant of the store, and across restarts: a life executes exactly what follows the
-//! consistent index that it recovered. It may pass the entries up to there again, not executed, for
-//! its bookkeeping; it may neither execute one of them (etcd issues 13514, 14685; flaw R19) nor leave
-//! out the next (etcd issue 13766; flaw M-13766). What was executed after the last durable consistent
-//! index was lost with the crash and is executed anew: that is not twice.
+//! "Once" refers to the store, and holds across restarts: an incarnation executes exactly what follows the consistent
+//! index that it recovered. For its bookkeeping it may pass the entries up to there again without executing them; it
+//! may neither execute one of them (etcd issues 13514, 14685; flaw R19) nor leave out the next (etcd issue 13766;
+//! flaw M-13766). What was executed after the last durable consistent index was lost with the crash and is executed
+//! again: that is not twice.
 //!
-//! Not checked: that an operation of a client is in the log only once (K4), what the entries do to
-//! the store (I8), and entries below the window that is remembered.
+//! Not checked: that an operation of a client is in the log only once (K4), what the entries do to the store (I8),
+//! and entries below the window that is remembered.
 
 use record::{Event, Fact, MemberId, Nanos};
 
@@ -18,7 +17,7 @@ use super::window::Window;
 use super::{Breach, Breaches, words};
 use crate::Oracle;
 
-/// The first to execute each index.
+/// The first execution of each index.
 #[derive(Debug)]
 pub(super) struct StateMachineSafety {
     witnesses: Window<Witness>,
@@ -50,13 +49,13 @@ impl StateMachineSafety {
         StateMachineSafety { witnesses: Window::new() }
     }
 
-    /// The first to execute `index`.
+    /// The first execution of `index`.
     #[inline]
     pub fn witness(&self, index: u64) -> Option<&Witness> {
         self.witnesses.get(index)
     }
 
-    /// Nobody can speak of entries below `floor` any more.
+    /// No member can report entries below `floor` any more.
     pub fn forget_below(&mut self, floor: u64) {
         self.witnesses.forget_below(floor);
     }
@@ -195,7 +194,7 @@ mod tests {
     fn another_entry_at_an_index() {
         let mut run = applied_by_one();
         run.apply(2, 1, 1);
-        run.tell(2, applied(LogEntry { digest: 7, ..entry(2, 1) }, (2, 1_002), true));
+        run.report(2, applied(LogEntry { digest: 7, ..entry(2, 1) }, (2, 1_002), true));
         let violation = run.broke(
             Oracle::I4,
             "Member 2 applied an entry at index 2 where member 1 had applied another one: both of term 1, with different contents.",
@@ -207,11 +206,11 @@ mod tests {
     fn what_one_store_can_still_execute_is_not_forgotten() {
         let mut run = applied_by_one();
         run.install(2, 3, 1);
-        (1..=2).for_each(|member| run.tell(member, Fact::BackendDurable { consistent_index: 3 }));
-        run.tell(3, applied(LogEntry { digest: 7, ..entry(1, 1) }, (1, 1_001), true));
+        (1..=2).for_each(|member| run.report(member, Fact::BackendDurable { consistent_index: 3 }));
+        run.report(3, applied(LogEntry { digest: 7, ..entry(1, 1) }, (1, 1_001), true));
         assert_eq!(run.sheet.violations().len(), 1);
         run.install(3, 3, 1);
-        run.tell(3, Fact::BackendDurable { consistent_index: 3 });
+        run.report(3, Fact::BackendDurable { consistent_index: 3 });
         assert!(run.invariants.machine.witness(2).is_none() && run.invariants.machine.witness(3).is_some());
     }
 

@@ -5,17 +5,17 @@
 //! counts itself only once that write is durable (etcd raft issue 14413, flaw R3; for a single member
 //! etcd issue 14370).
 //!
-//! In force is what the member that commits goes by, or its leader where it does not lead; in a joint configuration
-//! each half needs a quorum of its own (section 4.3). Where no configuration was reported, all members vote.
+//! In force is the configuration that the committing member uses, or that its leader uses if it does not lead itself;
+//! in a joint configuration each half needs a quorum of its own (section 4.3). If no configuration was reported, all
+//! members vote.
 //!
-//! One comparison is enough, at the furthest index: whoever has it durable has everything before.
-//! A member that is down counts with what its disk held. One whose disk the plan damaged counts as
-//! holding the entry: its acknowledgement was honest when it gave it.
+//! One comparison is enough, at the furthest index: a member that has it durable has everything before. A member that
+//! is down counts with what its disk held. One whose disk the plan damaged counts as holding the entry: its
+//! acknowledgement was honest when it gave it.
 //!
-//! Not checked: that the leader *knew* of the quorum; the rule that only entries of the current term
-//! are committed by counting (section 5.4.2; I3 sees what comes of breaking it); whether the configuration was the
-//! right one (I10). A recovered log counts as durable even where a killed process
-//! left it in the page cache only (see `disk.rs`).
+//! Not checked: that the leader *knew* of the quorum; the rule that only entries of the current term are committed by
+//! counting (section 5.4.2; I3 sees what comes of breaking it); whether the configuration was the right one (I10). A
+//! recovered log counts as durable even if a killed process left it in the page cache only (see `disk.rs`).
 
 use record::probe::Counts;
 use record::{Event, Probe};
@@ -116,7 +116,7 @@ mod tests {
         run.leads(1, 1);
         run.append(1, &[(1, 1)]);
         let job = run.save(1);
-        run.tell(1, Fact::JobDone { job, synced: false, failed: false });
+        run.report(1, Fact::JobDone { job, synced: false, failed: false });
         run.commit(1, 1, 1);
         run.broke(
             Oracle::I5,

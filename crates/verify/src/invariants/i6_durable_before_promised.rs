@@ -2,23 +2,22 @@
 //! term, vote and log are "updated on stable storage before responding to RPCs"; the rule for the
 //! order of a Ready in etcd's `raft/doc.go`).
 //!
-//! * An append response that does not reject, for index `i` in term `t`: the log up to `i` and the
-//!   term are durable (flaw R2). If the sender has moved on to a later term meanwhile and cut its log
-//!   there, its disk must still reach to `i`, or have reached it within the last sync. The acknowledgement is then
-//!   as good as one that left before the cut and was late on its way.
+//! * An append response that does not reject, for index `i` in term `t`: the log up to `i` and the term are durable
+//!   (flaw R2). If the sender has moved on to a later term meanwhile and cut its log there, its disk must still reach
+//!   to `i`, or have reached it within the last sync. The acknowledgement is then as good as one that left before the
+//!   cut and was late on its way.
 //! * A vote: term and vote are durable (flaw R1).
-//! * A request for votes: the candidate's vote for itself is durable; it counts that vote.
-//!
-//! * What only a leader sends (entries, heartbeats, snapshots, an order to campaign): its vote for itself is durable, or
-//!   it might lead the same term again after a crash, with other entries. Its entries need not be: I5 counts them.
+//! * A request for votes: the candidate's vote for itself is durable, since it counts that vote.
+//! * What only a leader sends (entries, heartbeats, snapshots, an order to campaign): its vote for itself is durable,
+//!   or it might lead the same term again after a crash, with other entries. Its entries need not be: I5 counts them.
 //!
 //! A later term on the disk is as good as the vote: it can never be given again.
 //!
-//! Pre-votes promise nothing (thesis, section 9.6), nor do rejections and heartbeat responses.
-//! A leader that counts its own log is I5's business.
+//! Pre-votes promise nothing (thesis, section 9.6), nor do rejections and heartbeat responses. I5 checks a leader
+//! that counts its own log.
 //!
-//! Not checked: that the term is durable before *any* answer shows it; what a member promises of a
-//! log that it recovered but whose writes nobody synced (`disk.rs`: I7 catches it when it is lost).
+//! Not checked: that the term is durable before *any* answer shows it; what a member promises of a log that it
+//! recovered but whose writes were never synced (`disk.rs`: I7 catches it when it is lost).
 
 use record::fact::MessageHead;
 use record::{Event, MemberId, MessageKind};
@@ -27,7 +26,7 @@ use super::member::Member;
 use super::{Breach, Breaches, words};
 use crate::Oracle;
 
-/// `member` sends a message to `to`. Only what [`promises`] may be handed in.
+/// `member` sends a message to `to`. Pass in only what [`promises`].
 pub(super) fn sent(
     event: &Event,
     to: MemberId,
@@ -60,7 +59,7 @@ pub(super) fn leads(head: &MessageHead) -> bool {
     matches!(head.kind, Append | Heartbeat | Snapshot | TimeoutNow)
 }
 
-/// `member`, who leads, sends a message to `to`. Only what [`leads`] may be handed in.
+/// `member`, who leads, sends a message to `to`. Pass in only what [`leads`].
 #[inline]
 pub(super) fn led(event: &Event, to: MemberId, head: &MessageHead, member: &Member, breaches: &mut Breaches) {
     let (term, own) = (head.term, u64::from(member.id));
@@ -209,7 +208,7 @@ mod tests {
         let mut run = follower();
         run.append(3, &[(56, 2)]);
         let job = run.save(3);
-        run.tell(3, Fact::JobDone { job, synced: false, failed: true });
+        run.report(3, Fact::JobDone { job, synced: false, failed: true });
         run.send(3, 1, ACK, 2, 56);
         run.broke(
             Oracle::I6,
@@ -302,7 +301,7 @@ mod tests {
         run.send(3, 1, MessageKind::RequestPreVoteResponse, 9, 0);
         let head =
             MessageHead { kind: ACK, term: 9, index: 99, log_term: 0, commit: 0, reject: true, entries: 0 };
-        run.tell(3, Fact::Sent { to: 1, head });
+        run.report(3, Fact::Sent { to: 1, head });
         run.sync(3, job);
         run.send(3, 1, ACK, 2, 56);
         run.votes(3, 3, 2);
@@ -318,7 +317,7 @@ mod tests {
         let mut run = follower();
         run.append(3, &[(56, 2)]);
         let job = run.save(3);
-        run.tell(3, Fact::JobDone { job, synced: false, failed: false });
+        run.report(3, Fact::JobDone { job, synced: false, failed: false });
         run.sync(3, job + 1);
         run.send(3, 1, ACK, 2, 56);
         run.holds();
@@ -343,7 +342,7 @@ mod tests {
         let job = run.save(3);
         run.state(3, 3, 0, Role::Follower);
         run.append(3, &[(55, 3)]);
-        run.tell(3, Fact::Saving { job, term: 3, vote: 0, commit: 0, last_index: 55 });
+        run.report(3, Fact::Saving { job, term: 3, vote: 0, commit: 0, last_index: 55 });
         run.sync(3, job);
         run.send(3, 1, ACK, 2, 56);
         run.holds();
@@ -363,18 +362,21 @@ mod tests {
             let mut now = 0..5;
             let mut step = |run: &mut Script| {
                 if now.next() == Some(installed) {
-                    run.tell(3, Fact::SnapshotInstalled { index: 90, term: 2, revision: 90, state_hash: 0 });
+                    run.report(
+                        3,
+                        Fact::SnapshotInstalled { index: 90, term: 2, revision: 90, state_hash: 0 },
+                    );
                 }
             };
             step(&mut run);
-            run.tell(3, Fact::Saving { job: 3, term: 2, vote: 1, commit: 90, last_index: 90 });
+            run.report(3, Fact::Saving { job: 3, term: 2, vote: 1, commit: 90, last_index: 90 });
             step(&mut run);
             run.sync(3, 3);
             step(&mut run);
             run.send(3, 1, ACK, 2, 90);
             run.append(3, &[(91, 2)]);
             step(&mut run);
-            run.tell(3, Fact::Saving { job: 4, term: 2, vote: 1, commit: 90, last_index: 91 });
+            run.report(3, Fact::Saving { job: 4, term: 2, vote: 1, commit: 90, last_index: 91 });
             run.sync(3, 4);
             step(&mut run);
             run.send(3, 1, ACK, 2, 90);
@@ -388,7 +390,7 @@ mod tests {
         let mut run = follower();
         run.install(3, 90, 2);
         let write = Fact::Saving { job: 3, term: 2, vote: 1, commit: 90, last_index: 90 };
-        run.tell(3, write);
+        run.report(3, write);
         run.send(3, 1, ACK, 2, 90);
         run.broke(
             Oracle::I6,

@@ -1,6 +1,6 @@
 //! I7: term, vote, commit, applied and consistent index never go back, nor ahead of what is durable.
 //!
-//! Within one life of a process:
+//! Within one incarnation:
 //!
 //! * the term does not fall; the vote of a term, once given, neither changes nor vanishes (Raft paper,
 //!   figure 2 and section 5.2);
@@ -11,24 +11,23 @@
 //!   what was applied (13766), and not ahead of the durable log: otherwise a power loss leaves a store
 //!   that knows entries which the log has lost, and which another leader may replace.
 //!
-//! Over a restart, what was certain to be durable is still there (`disk.rs` says what is certain):
+//! Across a restart, what was certain to be durable is still there (`disk.rs` says what is certain):
 //!
-//! * the log, entry by entry, as far as no snapshot stands for it; term and vote; the commit index;
-//!   the consistent index;
-//! * the vote of a term is the one that left with a message in an earlier life, durable or not;
-//! * log, snapshot and store fit together: the snapshot's index <= consistent index <= last index of
-//!   the log, or entries are in neither (20426, 10219, 22340), and commit <= last index (13066; raft
-//!   refuses to start otherwise).
+//! * the log, entry by entry, as far as no snapshot stands for it; term and vote; the commit index; the consistent
+//!   index;
+//! * the vote of a term is the one that left with a message in an earlier incarnation, durable or not;
+//! * log, snapshot and store fit together: the snapshot's index <= consistent index <= last index of the log, or
+//!   entries are in neither (20426, 10219, 22340), and commit <= last index (13066; raft refuses to start otherwise).
 //!
-//! Not demanded: consistent index <= durable commit index. etcd syncs a change of the commit index
-//! only together with something else, so its store can come back ahead of it (etcd issue 22028: 1049
-//! against 1047). That harms nothing while the log holds those entries: that the store has an entry
-//! proves that it was committed, so a member may resume at the larger of the two.
+//! Not required: consistent index <= durable commit index. etcd syncs a change of the commit index only together with
+//! something else, so its store can come back ahead of it (etcd issue 22028: 1049 against 1047). That does no harm
+//! while the log holds those entries: that the store has an entry proves that it was committed, so a member may
+//! resume at the larger of the two.
 //!
-//! A member is excused from what must be there after a restart once the plan has damaged what its disk
-//! had confirmed (bit rot, lost or misdirected writes, a lost disk), for the rest of the run.
+//! Once the plan has damaged what a member's disk had confirmed (bit rot, lost or misdirected writes, a lost disk),
+//! the member is excused from what must be there after a restart, for the rest of the run.
 //!
-//! Not checked: that the log is compacted only as far as the store is durable, before a crash shows it.
+//! Not checked: before a crash shows it, that the log is compacted only as far as the store is durable.
 
 use record::Event;
 
@@ -151,7 +150,7 @@ pub(super) fn backend(event: &Event, index: u64, member: &Member, breaches: &mut
     }
 }
 
-/// A process began and found this.
+/// A process started and recovered this.
 pub(super) fn recovered(
     event: &Event,
     log: &TermLog,
@@ -292,7 +291,7 @@ mod tests {
         (2..=3).for_each(|other| run.write(other, &[(1, 2), (2, 2), (3, 2), (4, 2)]));
         run.commit(1, 3, 2);
         (1..=3).for_each(|index| run.apply(1, index, 2));
-        run.tell(1, Fact::BackendDurable { consistent_index: 2 });
+        run.report(1, Fact::BackendDurable { consistent_index: 2 });
         run.holds();
         run
     }
@@ -374,7 +373,7 @@ mod tests {
     #[test]
     fn the_consistent_index_goes_back() {
         let mut run = member();
-        run.tell(1, Fact::BackendDurable { consistent_index: 1 });
+        run.report(1, Fact::BackendDurable { consistent_index: 1 });
         run.broke(
             Oracle::I7,
             "The store of member 1 was durable with consistent index 2, and is now with 1.",
@@ -384,7 +383,7 @@ mod tests {
     #[test]
     fn the_consistent_index_is_ahead_of_what_was_applied() {
         let mut run = member();
-        run.tell(1, Fact::BackendDurable { consistent_index: 4 });
+        run.report(1, Fact::BackendDurable { consistent_index: 4 });
         run.broke(
             Oracle::I7,
             "The store of member 1 is durable with consistent index 4, but 1 has applied only what comes up to 3: a restart would skip the rest.",
@@ -399,7 +398,7 @@ mod tests {
         (2..=3).for_each(|other| run.write(other, &[(5, 2)]));
         run.commit(1, 5, 2);
         (4..=5).for_each(|index| run.apply(1, index, 2));
-        run.tell(1, Fact::BackendDurable { consistent_index: 5 });
+        run.report(1, Fact::BackendDurable { consistent_index: 5 });
         run.broke(
             Oracle::I7,
             "The store of member 1 is durable with consistent index 5, but of its log only what comes up to 4 is on disk: \
@@ -455,7 +454,7 @@ mod tests {
         run.append(1, &[(5, 2)]);
         run.save(1);
         run.stop(1, Stop::PowerLoss);
-        run.tell(1, Fact::Started { incarnation: 2 });
+        run.report(1, Fact::Started { incarnation: 2 });
         run.stop(1, Stop::Refused("the disk failed".to_string()));
         run.start(1, 2);
         run.stop(1, Stop::PowerLoss);
@@ -497,10 +496,10 @@ mod tests {
     fn log_and_store_do_not_fit() {
         let mut run = member();
         run.stop(1, Stop::Crash);
-        run.tell(1, Fact::Started { incarnation: 2 });
+        run.report(1, Fact::Started { incarnation: 2 });
         let (term, vote, entries, revision, state_hash) = (2, 2, Vec::new(), 3, 1_003);
         let (before, consistent_index, commit) = ((4, 2), 3, 4);
-        run.tell(
+        run.report(
             1,
             Fact::Recovered { term, vote, commit, before, entries, consistent_index, revision, state_hash },
         );
@@ -539,9 +538,9 @@ mod tests {
         run.start(1, 3);
         run.install(1, 9, 3);
         let write = Fact::Saving { job: 4, term: 3, vote: 0, commit: 9, last_index: 9 };
-        run.tell(1, write);
+        run.report(1, write);
         run.sync(1, 4);
-        run.tell(1, Fact::BackendDurable { consistent_index: 9 });
+        run.report(1, Fact::BackendDurable { consistent_index: 9 });
         run.holds();
         assert_eq!(run.invariants.probes()[Probe::RestartsWithShorterLog], 1);
     }
@@ -579,7 +578,7 @@ mod tests {
         run.lose_after(1, 0);
         run.lose_state(1, 0, 0, 0);
         run.start(1, 0);
-        run.tell(1, Fact::BackendDurable { consistent_index: 0 });
+        run.report(1, Fact::BackendDurable { consistent_index: 0 });
         run.votes(1, 2, 3);
         run.holds();
         assert_eq!(run.invariants.probes()[Probe::DisksDamaged], 1);

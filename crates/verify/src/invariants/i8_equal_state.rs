@@ -5,9 +5,9 @@
 //! of that index, a store found at a restart (its consistent index names the index: etcd issues
 //! 13766 and 14685 show here, before anything is applied), and a store that came with a snapshot.
 //!
-//! Which of two stores is the wrong one, and what in it, is not known here: there is one hash of all.
+//! Which of two stores is the wrong one, and what in it, is not known here: there is one hash of everything.
 //!
-//! Not checked: the time that leases have left, and tokens, which are no part of the state; entries passed but not
+//! Not checked: the time that leases have left, and tokens, which are not part of the state; entries passed but not
 //! executed in a replay, when the store is ahead of the index; indexes below the window.
 
 use record::probe::Counts;
@@ -18,7 +18,7 @@ use super::member::Member;
 use super::{Breach, Breaches};
 use crate::Oracle;
 
-/// How it came about.
+/// Where a store comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
     Applied,
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn another_revision_after_the_same_entry() {
         let mut run = applied_by_one();
-        run.tell(2, applied(entry(1, 1), (7, 1_001), true));
+        run.report(2, applied(entry(1, 1), (7, 1_001), true));
         let violation = run.broke(
             Oracle::I8,
             "Member 2 applied entry 1. Its store is at revision 7; when member 1 applied entry 1, the revision was 1.",
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn another_content_after_the_same_entry() {
         let mut run = applied_by_one();
-        run.tell(2, applied(entry(1, 1), (1, 7), true));
+        run.report(2, applied(entry(1, 1), (1, 7), true));
         run.broke(
             Oracle::I8,
             "Member 2 applied entry 1. Its store is at revision 1, as it was when member 1 applied entry 1, \
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn a_snapshot_of_something_else() {
         let mut run = applied_by_one();
-        run.tell(2, Fact::SnapshotInstalled { index: 2, term: 1, revision: 3, state_hash: 1_002 });
+        run.report(2, Fact::SnapshotInstalled { index: 2, term: 1, revision: 3, state_hash: 1_002 });
         run.broke(
             Oracle::I8,
             "Member 2 installed a snapshot of everything up to entry 2. \

@@ -4,7 +4,7 @@
 //! * A context is never asked twice, by anyone: raft keys its pending reads by the context, so a
 //!   heartbeat response from before a deposition would confirm a later read (etcd issue 20418, raft
 //!   pull request 397; flaw M-20418b).
-//! * A confirmation belongs to a question of the same member and the same life, and comes once.
+//! * A confirmation belongs to a question of the same member and the same incarnation, and comes once.
 //! * The confirmed index is not below the highest index that any member knew to be committed when
 //!   the question was asked.
 //!
@@ -27,8 +27,7 @@ const QUESTIONS: usize = 16_384;
 pub(super) struct ReadIndex {
     asked: BTreeMap<u64, Question>,
     order: VecDeque<u64>,
-    /// Whether a question was forgotten that nobody had answered: then an answer to an unknown one
-    /// proves nothing.
+    /// Whether an unanswered question was forgotten: then an answer to an unknown one proves nothing.
     forgot_open: bool,
 }
 
@@ -37,7 +36,7 @@ struct Question {
     time: Nanos,
     member: MemberId,
     incarnation: u32,
-    /// The furthest commit by then.
+    /// The furthest commit at that time.
     committed: Option<Commit>,
     /// When it was answered, and with which index.
     answer: Option<(Nanos, u64)>,
@@ -97,7 +96,7 @@ impl ReadIndex {
         let first = *question;
         question.answer = Some((event.time, index));
         let title = if (first.member, first.incarnation) != (id, member.incarnation) {
-            "A read index was confirmed to one who did not ask"
+            "A read index was confirmed to a member that did not ask"
         } else if first.answer.is_some() {
             "A read index was confirmed twice"
         } else if first.committed.is_some_and(|commit| index < commit.index) {
@@ -155,11 +154,11 @@ mod tests {
     use super::*;
 
     fn ask(run: &mut Script, member: MemberId, context: u64) {
-        run.tell(member, Fact::ReadIndexAsked { context });
+        run.report(member, Fact::ReadIndexAsked { context });
     }
 
     fn confirm(run: &mut Script, member: MemberId, context: u64, index: u64) {
-        run.tell(member, Fact::ReadIndexConfirmed { context, index });
+        run.report(member, Fact::ReadIndexConfirmed { context, index });
     }
 
     #[test]

@@ -1,10 +1,9 @@
-//! A member's log as the facts tell it: the term of every entry.
+//! A member's log, from the facts: the term of every entry.
 //!
 //! Digests are not kept here. An index and a term name an entry, and I2 (log matching) watches that
 //! they name only one; so a log is a few runs of equal terms, however long it is.
 
-/// The term of an entry whose term no fact reported: the last one under a snapshot that is still being
-/// installed.
+/// The term of an entry whose term no fact reported: the last one under a snapshot that is still being installed.
 pub(super) const UNKNOWN: u64 = u64::MAX;
 
 /// The terms of a log's entries.
@@ -14,7 +13,7 @@ pub(super) struct TermLog {
     before: (u64, u64),
     /// First index and term of each run, ascending; neighbours differ in their term.
     runs: Vec<(u64, u64)>,
-    /// Last index; that of `before` where there is no entry.
+    /// Last index; that of `before` if there is no entry.
     last: u64,
 }
 
@@ -35,7 +34,7 @@ impl TermLog {
         self.last
     }
 
-    /// The term of the entry at `index`; `None` where the log does not reach or the term is unknown.
+    /// The term of the entry at `index`; `None` if the log does not reach it or the term is unknown.
     #[inline]
     pub fn term_at(&self, index: u64) -> Option<u64> {
         if index > self.last || index < self.before.0 {
@@ -47,8 +46,8 @@ impl TermLog {
         self.runs.iter().rev().find(|run| run.0 <= index).map(|run| run.1)
     }
 
-    /// Puts an entry at `index`. What stood at and after it goes. An entry beyond the end begins a
-    /// new log: a snapshot must have filled the gap.
+    /// Puts an entry at `index`, and drops what was at and after it. An entry beyond the end begins a new log: a
+    /// snapshot must have filled the gap.
     #[inline]
     pub fn put(&mut self, index: u64, term: u64) {
         if index != self.last + 1 {

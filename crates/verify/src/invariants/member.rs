@@ -1,4 +1,4 @@
-//! What the facts say of one member so far: the ground on which the invariants judge the next fact.
+//! What the facts say about one member so far: the invariants judge the next fact by it.
 //!
 //! Nothing is checked here. Every method is called after the invariants have seen the fact.
 
@@ -17,20 +17,20 @@ pub(super) struct Member {
     pub id: MemberId,
     /// Counts its starts, from 1.
     pub incarnation: u32,
-    /// The event that began it.
+    /// The event that started it.
     pub started: Event,
-    /// How the process before ended.
+    /// How the incarnation before it ended.
     pub stopped: Option<Event>,
-    /// The first fault that took back what its disk had confirmed. From then on nothing that was
-    /// durable is expected of the member.
+    /// The first fault that took back what its disk had confirmed. From then on nothing durable is expected of the
+    /// member.
     pub damage: Option<Event>,
     /// Whether the page cache was lost since it last recovered.
     pub power_lost: bool,
     /// Term, vote and role as last reported.
     pub state: RaftState,
-    /// The last vote that left, its own included: when, to whom, in what, for whom.
+    /// The last vote that left, including one for itself: when, to whom, in which message, for whom.
     pub voted: Option<(Nanos, MemberId, MessageHead, u64)>,
-    /// What it goes by; `None` while nothing was reported.
+    /// The configuration it uses; `None` while none was reported.
     pub configuration: Option<Configuration>,
     /// The log in memory.
     pub log: TermLog,
@@ -38,17 +38,17 @@ pub(super) struct Member {
     changed: u64,
     /// Commit index in memory.
     pub commit: u64,
-    /// When it was reported, and the term of the entry there; `None` while it is what was recovered.
+    /// When it was reported, and the term of the entry there; `None` if it was recovered.
     pub commit_reported: Option<(Nanos, u64)>,
     /// The disk.
     pub disk: Disk,
-    /// The store holds everything up to here.
+    /// The store holds everything up to this index.
     pub applied: u64,
-    /// The store held everything up to here when this life began or a snapshot was installed.
+    /// The store held everything up to this index when the incarnation began or a snapshot was installed.
     pub basis: u64,
-    /// The snapshot that was installed last in this life.
+    /// The snapshot that this incarnation installed last.
     pub installed: Option<Event>,
-    /// The index to apply next; `None` while nothing was applied in this life.
+    /// The index to apply next; `None` while this incarnation has applied nothing.
     pub next: Option<u64>,
     /// What it applied last, after `basis`.
     pub last_applied: Option<Witness>,
@@ -61,7 +61,7 @@ pub(super) struct Member {
 pub(super) struct RaftState {
     /// When they were reported.
     pub time: Nanos,
-    /// Whether a `State` reported them; else they are what was recovered.
+    /// Whether a `State` reported them; otherwise they were recovered.
     pub reported: bool,
     pub term: u64,
     pub vote: u64,
@@ -103,7 +103,7 @@ impl Member {
         }
     }
 
-    /// A process began; `Recovered` follows.
+    /// A process started; `Recovered` follows.
     pub fn start(&mut self, event: &Event, incarnation: u32) {
         self.incarnation = incarnation;
         self.started = event.clone();
@@ -140,8 +140,8 @@ impl Member {
         self.changed = u64::MAX;
     }
 
-    /// A snapshot up to `index` replaced log and store. The log may be beyond it already, where its
-    /// entries were reported before the store was ready.
+    /// A snapshot up to `index` replaced log and store. The log may already reach beyond it, if its entries were
+    /// reported before the store was ready.
     pub fn install(&mut self, event: &Event, index: u64, term: u64) {
         let goes_on =
             self.log.last() > index && (self.log.before() == index || self.log.term_at(index) == Some(term));
@@ -157,7 +157,7 @@ impl Member {
         (self.installed, self.last_applied) = (Some(event.clone()), None);
     }
 
-    /// Since when the store has what comes up to `basis`, for a sentence.
+    /// Since when the store has everything up to `basis`, for a sentence.
     pub fn since(&self) -> String {
         match (&self.installed, self.incarnation) {
             (Some(_), _) => "with the snapshot it installed".to_string(),
@@ -172,13 +172,13 @@ impl Member {
         basis.chain(self.last_applied.map(|last| last.event())).collect()
     }
 
-    /// The event that last reported the commit index in this life.
+    /// The event of this incarnation that last reported the commit index.
     pub fn commit_event(&self) -> Option<Event> {
         let (time, term) = self.commit_reported?;
         Some(Event { time, member: self.id, fact: Fact::Committed { index: self.commit, term } })
     }
 
-    /// The events that part this life from the one before.
+    /// The events between this incarnation and the one before.
     pub fn restart(&self) -> Vec<Event> {
         self.stopped.iter().cloned().chain([self.started.clone()]).collect()
     }
@@ -189,7 +189,7 @@ impl Member {
         self.disk.now.matched >= index && self.log.term_at(index).is_none_or(|here| here == term)
     }
 
-    /// The event that last reported term, vote and role in this life.
+    /// The event of this incarnation that last reported term, vote and role.
     pub fn state_event(&self) -> Option<Event> {
         let RaftState { time, reported, term, vote, role, leader } = self.state;
         reported.then_some(Event { time, member: self.id, fact: Fact::State { term, vote, role, leader } })

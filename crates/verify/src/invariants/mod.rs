@@ -1,21 +1,19 @@
 //! The invariants I1 to I10, checked as a run goes, at the event that breaks them.
 //!
-//! [`Invariants`] watches the facts of a run. It knows nothing else: what it knows of a member, its
-//! log and its disk it has from the facts before. `event` below is the table of which invariant looks
-//! at which fact. Every invariant is one file, whose head says what it demands, where that comes from,
-//! and what it does *not* check.
+//! [`Invariants`] watches the facts of a run and knows nothing else: what it knows of a member, its log and its disk
+//! comes from the facts before. `event` below is the table of which invariant looks at which fact. Every invariant is
+//! one file, whose header says what it requires, where that comes from, and what it does *not* check.
 //!
-//! What the first violation of an invariant on a member is, is kept; later ones of the same are not.
-//! After a violation the monitors go on with what the facts say, so what follows from the first
-//! mistake is often reported too, under its own number.
+//! Only the first violation of an invariant by a member is kept. After a violation the monitors continue with what
+//! the facts say, so what follows from the first mistake is often reported too, under its own number.
 //!
-//! They sit on the path of every event of a run, so most events cost a match and a return, and what
-//! is remembered is bounded: by a window of indexes, by terms, and by the number of members.
+//! They see every event of a run, so most events cost a match and a return, and what is remembered is bounded: by a
+//! window of indexes, by terms, and by the number of members.
 //!
-//! What the order of facts within a step must be: log facts before the `Saving` that holds them,
-//! `Committed` before `Applied`, `Applied` and `SnapshotInstalled` before the `BackendDurable` that
-//! holds them, all of a step's facts before the messages it sends, `JobDone` before what follows from
-//! it. A snapshot's `Saving` and `SnapshotInstalled` may come in either order.
+//! The required order of facts within a step: log facts before the `Saving` that holds them, `Committed` before
+//! `Applied`, `Applied` and `SnapshotInstalled` before the `BackendDurable` that holds them, all of a step's facts
+//! before the messages it sends, `JobDone` before what follows from it. A snapshot's `Saving` and `SnapshotInstalled`
+//! may come in either order.
 //!
 //! Members may join late, with an empty log, and may be removed. Until a configuration is reported, all are voters.
 
@@ -64,7 +62,7 @@ use probes::{ClusterProbes, ProcessProbes};
 /// Watches a run for I1 to I10.
 #[derive(Debug)]
 pub struct Invariants {
-    /// By number, less one.
+    /// Indexed by member id - 1.
     members: Vec<Member>,
     commits: Commits,
     configurations: Configurations,
@@ -79,7 +77,7 @@ pub struct Invariants {
 }
 
 impl Invariants {
-    /// For a cluster that never has others than the members 1 to `members`; those that join later count too.
+    /// For a cluster of at most the members 1 to `members`, including those that join later.
     pub fn new(members: u32) -> Invariants {
         Invariants {
             members: (1..=members).map(Member::new).collect(),
@@ -96,7 +94,7 @@ impl Invariants {
         }
     }
 
-    /// How often the run reached the probes that facts alone show. A check that is never near its edge proves
+    /// How often the run reached the probes that facts alone show. A check that never gets near its edge proves
     /// little.
     pub fn probes(&self) -> &Counts {
         &self.probes
@@ -233,9 +231,10 @@ impl Invariants {
         member.power_lost |= *stop == Stop::PowerLoss;
     }
 
-    /// Drops what no member can speak of any more.
+    /// Drops what no member can report any more.
     fn forget(&mut self) {
-        // Who has not joined yet, or is removed, will speak of nothing old: it gets a snapshot or comes no more.
+        // A member that has not joined yet or is removed reports nothing old: it gets a snapshot, or never comes
+        // back.
         let removed = |member: &&Member| {
             matches!(&member.stopped, Some(Event { fact: Fact::Stopped(Stop::Removed), .. }))
         };
@@ -283,7 +282,7 @@ impl Invariants {
 
         let hard_state = OnDisk { matched: log.last(), ..found.hard_state };
         if member.stopped.is_none() && hard_state.commit > self.commits.index() {
-            // What a cluster begins with: nobody committed it.
+            // The cluster's initial state: no member committed it.
             let (index, time) = (hard_state.commit, event.time);
             let term = log.term_at(index).unwrap_or_default();
             self.commits.advance(Commit { index, term, during: 0, member: member.id, time });
@@ -378,7 +377,7 @@ impl Invariants {
                 self.configured(event, Configuration { index: *index, voters, outgoing, learners });
             }
             Fact::Stopped(stop) => self.stopped(event, stop),
-            // A fault that names nobody strikes nobody's disk.
+            // A fault without a member strikes no member's disk.
             Fact::Fault { effect, begins: true, .. } if event.member != 0 => self.fault(event, *effect),
             Fact::Fault { .. } => {}
             Fact::Recovered {
@@ -400,13 +399,13 @@ impl Invariants {
     }
 }
 
-/// Where a member of the cluster is in [`Invariants::members`].
+/// The index of a member in [`Invariants::members`].
 #[inline]
 fn place(event: &Event) -> usize {
     (event.member as usize).wrapping_sub(1)
 }
 
-/// What the last event broke, and who broke what before.
+/// What the last event broke, and which members broke what before.
 #[derive(Debug, Default)]
 struct Breaches {
     violations: Vec<Violation>,
@@ -414,7 +413,7 @@ struct Breaches {
 }
 
 impl Breaches {
-    /// Takes note, unless it is known that this member breaks the invariant.
+    /// Records it, unless this member is known to break the invariant.
     #[cold]
     fn add(&mut self, oracle: Oracle, event: &Event, breach: impl FnOnce() -> Breach) {
         if self.known.contains(&(oracle, event.member)) {
@@ -430,7 +429,7 @@ impl Breaches {
     }
 }
 
-/// What there is to say about a violation, but for the event that breaks the invariant.
+/// A violation, except for the event that breaks the invariant.
 struct Breach {
     title: String,
     sentences: Vec<String>,
@@ -442,13 +441,13 @@ impl Breach {
         Breach { title: title.into(), sentences: Vec::new(), evidence: Vec::new() }
     }
 
-    /// One more sentence.
+    /// Adds a sentence.
     fn say(mut self, sentence: impl Into<String>) -> Breach {
         self.sentences.push(sentence.into());
         self
     }
 
-    /// Events that prove it. An append stands for the one entry it is about.
+    /// Adds events that prove it. An append stands for the one entry it is about.
     fn prove(mut self, events: impl IntoIterator<Item = Event>) -> Breach {
         self.evidence.extend(events);
         self

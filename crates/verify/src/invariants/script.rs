@@ -41,14 +41,14 @@ impl Script {
         script
     }
 
-    /// Members that are yet to start.
+    /// Members that have not started yet.
     pub fn without_members(members: u32) -> Script {
         let (invariants, sheet) = (Invariants::new(members), Sheet::default());
         let last = Event { time: 0, member: 0, fact: Fact::Phase(record::fact::Phase::Chaos) };
         Script { invariants, sheet, members: vec![Known::default(); members as usize], last }
     }
 
-    /// The member's log begins after this index and term, as all others' do.
+    /// The member's log begins after this index and term, as all the others' do.
     pub fn begin_after(&mut self, member: MemberId, before: (u64, u64)) {
         let known = self.known(member);
         (known.before, known.term, known.commit) = (before, before.1, before.0);
@@ -59,17 +59,17 @@ impl Script {
     }
 
     /// Any fact.
-    pub fn tell(&mut self, member: MemberId, fact: Fact) {
+    pub fn report(&mut self, member: MemberId, fact: Fact) {
         self.last = Event { time: self.last.time + 1, member, fact };
         self.invariants.event(&self.last, &mut self.sheet);
     }
 
-    /// A fault with this effect strikes a member; 0 is nobody.
+    /// A fault with this effect strikes a member; 0 is no member.
     pub fn fault(&mut self, member: MemberId, effect: FaultEffect) {
-        self.tell(member, Fact::Fault { fault: 0, what: "a fault", kind: 0, effect, begins: true });
+        self.report(member, Fact::Fault { fault: 0, what: "a fault", kind: 0, effect, begins: true });
     }
 
-    /// A life begins with all that the log holds and the store as after `applied`.
+    /// A process starts with everything that the log holds and the store as after `applied`.
     pub fn start(&mut self, member: MemberId, applied: u64) {
         self.start_with_store(member, applied, (applied, 1_000 + applied));
     }
@@ -79,24 +79,24 @@ impl Script {
         known.incarnation += 1;
         let incarnation = known.incarnation;
         let Known { log, before, term, vote, commit, .. } = known.clone();
-        self.tell(member, Fact::Started { incarnation });
+        self.report(member, Fact::Started { incarnation });
         let (entries, consistent_index) = (log, applied);
         let found =
             Fact::Recovered { term, vote, commit, before, entries, consistent_index, revision, state_hash };
-        self.tell(member, found);
+        self.report(member, found);
     }
 
-    /// A life ends.
+    /// A process ends.
     pub fn stop(&mut self, member: MemberId, stop: Stop) {
-        self.tell(member, Fact::Stopped(stop));
+        self.report(member, Fact::Stopped(stop));
     }
 
-    /// What comes after `last` is not on the disk any more.
+    /// What comes after `last` is no longer on the disk.
     pub fn lose_after(&mut self, member: MemberId, last: u64) {
         self.known(member).log.retain(|entry| entry.index <= last);
     }
 
-    /// The disk has another entry, as (index, term), in the place of the one that was there.
+    /// The disk has another entry, as (index, term), in place of the one that was there.
     pub fn replace(&mut self, member: MemberId, (index, term): (u64, u64)) {
         let there = self.known(member).log.iter_mut().find(|there| there.index == index);
         *there.expect("an entry to replace") = entry(index, term);
@@ -111,7 +111,7 @@ impl Script {
     pub fn state(&mut self, member: MemberId, term: u64, vote: u64, role: Role) {
         let known = self.known(member);
         (known.term, known.vote) = (term, vote);
-        self.tell(member, Fact::State { term, vote, role, leader: 0 });
+        self.report(member, Fact::State { term, vote, role, leader: 0 });
     }
 
     /// Term and vote change and are durable at once.
@@ -133,21 +133,21 @@ impl Script {
         let known = self.known(member);
         known.log.retain(|old| old.index < entries[0].index);
         known.log.extend(&entries);
-        self.tell(member, Fact::Appended(entries));
+        self.report(member, Fact::Appended(entries));
     }
 
-    /// All that is in memory is handed to the disk; says as which job.
+    /// Everything in memory is handed to the disk; returns the number of the job.
     pub fn save(&mut self, member: MemberId) -> u64 {
         let known = self.known(member);
         known.jobs += 1;
         let last_index = known.log.last().map_or(known.before.0, |entry| entry.index);
         let Known { jobs: job, term, vote, commit, .. } = *known;
-        self.tell(member, Fact::Saving { job, term, vote, commit, last_index });
+        self.report(member, Fact::Saving { job, term, vote, commit, last_index });
         job
     }
 
     pub fn sync(&mut self, member: MemberId, job: u64) {
-        self.tell(member, Fact::JobDone { job, synced: true, failed: false });
+        self.report(member, Fact::JobDone { job, synced: true, failed: false });
     }
 
     /// Entries enter the log and are durable at once.
@@ -160,10 +160,10 @@ impl Script {
     /// A message that promises something.
     pub fn send(&mut self, member: MemberId, to: MemberId, kind: MessageKind, term: u64, index: u64) {
         let head = MessageHead { kind, term, index, log_term: 0, commit: 0, reject: false, entries: 0 };
-        self.tell(member, Fact::Sent { to, head });
+        self.report(member, Fact::Sent { to, head });
     }
 
-    /// The member goes by this configuration from `index` on.
+    /// The member uses this configuration from `index` on.
     pub fn configure(
         &mut self,
         member: MemberId,
@@ -173,22 +173,22 @@ impl Script {
         learners: &[u64],
     ) {
         let (voters, outgoing, learners) = (voters.to_vec(), outgoing.to_vec(), learners.to_vec());
-        self.tell(member, Fact::Configuration { index, voters, outgoing, learners });
+        self.report(member, Fact::Configuration { index, voters, outgoing, learners });
     }
 
     pub fn commit(&mut self, member: MemberId, index: u64, term: u64) {
         self.known(member).commit = index;
-        self.tell(member, Fact::Committed { index, term });
+        self.report(member, Fact::Committed { index, term });
     }
 
-    /// Applies an entry; the store is then as everyone's after that index.
+    /// Applies an entry; the store is then the same as everyone's after that index.
     pub fn apply(&mut self, member: MemberId, index: u64, term: u64) {
-        self.tell(member, applied(entry(index, term), (index, 1_000 + index), true));
+        self.report(member, applied(entry(index, term), (index, 1_000 + index), true));
     }
 
     /// Passes an entry without executing it.
     pub fn replay(&mut self, member: MemberId, index: u64, term: u64) {
-        self.tell(member, applied(entry(index, term), (index, 1_000 + index), false));
+        self.report(member, applied(entry(index, term), (index, 1_000 + index), false));
     }
 
     /// A snapshot of everything up to `index` replaces log and store.
@@ -197,10 +197,10 @@ impl Script {
         known.log.clear();
         known.before = (index, term);
         let (revision, state_hash) = (index, 1_000 + index);
-        self.tell(member, Fact::SnapshotInstalled { index, term, revision, state_hash });
+        self.report(member, Fact::SnapshotInstalled { index, term, revision, state_hash });
     }
 
-    /// The same, with the configuration that the snapshot namesat the same moment.
+    /// The same, with the configuration that the snapshot names at the same moment.
     pub fn snapshot(&mut self, member: MemberId, index: u64, term: u64, voters: &[u64]) {
         self.configure(member, index, voters, &[], &[]);
         self.last.time -= 1;

@@ -1,8 +1,8 @@
 //! Tests only: a naive twin of I2, I5 and of I6 for logs.
 //!
 //! It keeps whole copies of every log, disk and job and compares them entry by entry, where the
-//! monitors keep an index. Random runs, in which members lead, copy each other's logs, write them,
-//! lose power, and now and then do what they must not, have to break first at the same event.
+//! monitors keep an index. In random runs members lead, copy each other's logs, write them, lose power, and now and
+//! then do what they must not; both have to report the same event first.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -36,12 +36,12 @@ enum Op {
     /// The oldest write of a member ends, synced.
     Done(usize),
     PowerLoss(usize),
-    /// A member commits its log, but for the last `back` entries.
+    /// A member commits its log, except for the last `back` entries.
     Commit {
         member: usize,
         back: usize,
     },
-    /// A member acknowledges its log, but for the last `back` entries.
+    /// A member acknowledges its log, except for the last `back` entries.
     Acknowledge {
         member: usize,
         back: usize,
@@ -63,7 +63,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// The twin: says what an event breaks.
+/// The twin: returns what an event breaks.
 #[derive(Default)]
 struct Naive {
     logs: [Vec<Copy>; MEMBERS],

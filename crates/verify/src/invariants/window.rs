@@ -1,8 +1,8 @@
 //! One value an index, for the newest indexes of a log only.
 //!
-//! A soak of many virtual hours applies millions of entries. What lies below every member's reach is
-//! forgotten; and because a member that is dead for good would hold that back for ever, so is what
-//! lies more than [`WINDOW`] indexes behind the newest one, whoever may still need it.
+//! A soak of many virtual hours applies millions of entries. What no member can report any more is forgotten; and
+//! because a member that is down for good would hold that back for ever, so is what lies more than [`WINDOW`] indexes
+//! behind the newest one, even if a member may still need it.
 
 use std::collections::VecDeque;
 
@@ -18,7 +18,7 @@ pub(super) struct Window<T> {
 }
 
 impl<T> Window<T> {
-    /// Nothing yet.
+    /// An empty window.
     pub fn new() -> Window<T> {
         Window { base: 1, slots: VecDeque::new() }
     }
@@ -29,7 +29,7 @@ impl<T> Window<T> {
         self.slots.get(usize::try_from(index.checked_sub(self.base)?).ok()?)?.as_ref()
     }
 
-    /// Same, to change it.
+    /// The same, to change it.
     #[inline]
     pub fn get_mut(&mut self, index: u64) -> Option<&mut T> {
         self.slots.get_mut(usize::try_from(index.checked_sub(self.base)?).ok()?)?.as_mut()
@@ -54,7 +54,7 @@ impl<T> Window<T> {
         }
     }
 
-    /// Makes `index` the next slot, over indexes nobody reported.
+    /// Makes `index` the next slot, skipping indexes that were never reported.
     #[cold]
     fn jump(&mut self, index: u64) {
         if index - self.base >= 2 * WINDOW as u64 {

@@ -1,8 +1,8 @@
-//! Without evidence: which of the writes without an answer made the revisions that nobody was acknowledged for.
+//! Without evidence: which of the unanswered writes made the revisions that no answer acknowledges.
 //!
-//! A search in the order of revisions, that goes back where an answer does not fit. What watchers were shown of a
-//! revision leaves mostly one choice. The search is exact where it ends; where nobody watched and many writes without
-//! an answer touch keys that are seldom read, its budget ends it, and nothing is decided.
+//! A backtracking search in the order of revisions. What watchers received of a revision usually leaves one choice.
+//! The search is exact if it ends; if nobody watched, and many unanswered writes touch keys that are seldom read, it
+//! runs out of budget and nothing is decided.
 
 use std::collections::BTreeMap;
 
@@ -20,34 +20,34 @@ use crate::answer;
 
 /// Steps of replay that the search may take: a few seconds.
 const BUDGET: u64 = 10_000_000;
-/// Steps that a trial counts for: the model is taken back, key by key.
+/// Steps that one trial counts for: it rewinds the model key by key.
 const TRIAL: u64 = 20;
 
 /// How the search ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Filled {
-    /// With every revision explained by these steps.
+    /// Every revision is explained by these steps.
     All(Vec<Step>),
-    /// There is no way. These steps explain as much as can be explained.
+    /// There is no explanation. These steps explain as much as possible.
     Impossible(Vec<Step>),
-    /// Without a result.
+    /// The budget ran out.
     OutOfBudget,
 }
 
-/// A revision that somebody must have made, and the search's choice for it.
+/// A revision that some operation must have made, and the search's choice for it.
 struct Gap {
     revision: i64,
-    /// Where in the steps it was met.
+    /// The step at which it was found missing.
     at: usize,
-    /// The next of the open operations to try.
+    /// The next open operation to try.
     next: usize,
     chosen: Option<usize>,
 }
 
 /// Explains the revisions that no step makes by operations whose outcome is open.
 ///
-/// What watchers were shown is believed first. Where that leads nowhere it is left out: whether the watch or the store
-/// is wrong is then for the oracles of each to say.
+/// What watchers received is believed first. If that leads nowhere it is ignored: the oracles of watches and of the
+/// store then say which of them is wrong.
 pub fn fill(history: &History, shown: &[WatchStream], steps: &[Step], open: &[Window], start: i64) -> Filled {
     let shown = Shown::of(history.watches.iter().chain(shown));
     let believed = search(history, steps, open, start, &shown);
@@ -58,7 +58,7 @@ pub fn fill(history: &History, shown: &[WatchStream], steps: &[Step], open: &[Wi
 }
 
 fn search(history: &History, steps: &[Step], open: &[Window], start: i64, shown: &Shown) -> Filled {
-    // A compaction makes no revision, and the model of the replay is not to be compacted.
+    // A compaction makes no revision, and the replay's model must not be compacted.
     let compacts = |window: &&Window| {
         matches!(history.operations[window.operation as usize].request, Request::Compact(_))
     };
@@ -93,7 +93,7 @@ fn search(history: &History, steps: &[Step], open: &[Window], start: i64, shown:
         if let Some(revision) = missing {
             gaps.push(Gap { revision, at, next: 0, chosen: None });
         }
-        // The next choice for the last gap that has one.
+        // The next choice for the last gap that still has one.
         at = loop {
             let Some(gap) = gaps.last_mut() else { return Filled::Impossible(best.1) };
             if let Some(chosen) = gap.chosen.take() {
@@ -133,7 +133,7 @@ fn step(revision: i64, window: &Window) -> Step {
     Step { position: Position::making(revision), rank: 0, operation: window.operation }
 }
 
-/// What was seen of the revisions that nobody was acknowledged for.
+/// What was seen of the revisions that no answer acknowledges.
 struct Facts(Vec<KeyValue>);
 
 impl Facts {
@@ -148,7 +148,7 @@ impl Facts {
             }
         };
         for operation in &history.operations {
-            // A read that hides values may stand in a transaction: there only what has one is taken.
+            // A read without values may be part of a transaction: there, only pairs with a value count.
             let hides = match &operation.request {
                 Request::Range(range) => range.keys_only,
                 Request::Txn(_) => true,
@@ -162,7 +162,7 @@ impl Facts {
         Facts(seen)
     }
 
-    /// Whether the model, which has just made this revision, shows what was seen of it.
+    /// Whether the model, which has just made this revision, agrees with what was seen of it.
     fn hold(&self, replay: &Replay<'_>, revision: i64) -> bool {
         let first = self.0.partition_point(|kv| kv.mod_revision < revision);
         let of_revision = self.0[first..].iter().take_while(|kv| kv.mod_revision == revision);
@@ -172,7 +172,7 @@ impl Facts {
     }
 }
 
-/// What watchers were shown, by revision and key: the value that was put, or that the key was deleted.
+/// What watchers received, by revision and key: the value that was put, or that the key was deleted.
 #[derive(Default)]
 struct Shown(BTreeMap<i64, BTreeMap<Bytes, Option<Bytes>>>);
 
@@ -188,7 +188,7 @@ impl Shown {
         Shown(shown)
     }
 
-    /// Whether a request can have made a revision, as far as one sees without carrying it out.
+    /// Whether a request can have made a revision, as far as can be seen without executing it.
     fn allow(&self, request: &Request, revision: i64) -> bool {
         let Some(changes) = self.0.get(&revision) else { return true };
         match request {
@@ -200,7 +200,7 @@ impl Shown {
         }
     }
 
-    /// Whether the model, which has just made this revision, did what was shown of it.
+    /// Whether the model, which has just made this revision, did what watchers received of it.
     fn hold(&self, replay: &Replay<'_>, revision: i64) -> bool {
         let Some(changes) = self.0.get(&revision) else { return true };
         changes.iter().all(|(key, value)| {

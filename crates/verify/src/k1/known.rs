@@ -1,8 +1,8 @@
-//! What was in the store at each revision, as far as the placed operations tell: what the oracles of watchers and
-//! caches are held against.
+//! What was in the store at each revision, as far as the placed operations show. The oracles of watchers and caches
+//! compare with it.
 //!
-//! Not here: guesses. What only a search found, what two writes claim, what follows a wrong answer to a write, all that
-//! comes after it is not known, however likely it is.
+//! It has no guesses: what only a search found, what two writes claim, what follows a wrong answer to a write, and
+//! everything after that is not known, however likely it is.
 
 use record::History;
 
@@ -16,25 +16,25 @@ use crate::model::Model;
 pub struct Known {
     /// Every version of every key and every change; nothing in it is compacted.
     pub model: Model,
-    /// All is known up to this revision, and nothing after it.
+    /// Everything is known up to this revision, and nothing after it.
     pub until: i64,
     /// Whether no revision was made after `until`.
     pub complete: bool,
-    /// Which operation made which revision, in order, where a client's operation did.
+    /// Which client operation made which revision, in order.
     pub makers: Vec<(i64, u32)>,
 }
 
 impl Known {
     /// What a replay of all steps ended with. `until` is the last revision up to which every step was right;
-    /// `finished`, whether nothing can have happened beside the steps.
+    /// `finished` is whether nothing can have happened besides the steps.
     pub(super) fn of_replay(order: &Order, model: Model, until: i64, finished: bool) -> Known {
         let until = until.min(model.revision()).min(order.disputed - 1).min(first_guess(order) - 1);
         let complete = finished && until == model.revision();
         Known { makers: makers(&order.steps), model, until, complete }
     }
 
-    /// What the answers alone tell: up to the first revision that nobody was acknowledged for, or the first answer
-    /// that does not fit.
+    /// What the answers alone show: up to the first revision that no answer acknowledges, or the first answer that
+    /// does not fit.
     pub(super) fn of_answers(history: &History, order: &Order, start: i64) -> Known {
         let mut replay = Replay::new(history, start);
         let mut until = i64::MAX;
@@ -50,7 +50,7 @@ impl Known {
     }
 }
 
-/// The first revision whose maker was only guessed.
+/// The first revision whose maker is only a guess.
 fn first_guess(order: &Order) -> i64 {
     let guess = |step: &&Step| {
         step.position.makes_revision()

@@ -1,11 +1,12 @@
-//! What no revision places: errors that tell something of the state, and compactions.
+//! Operations that no revision places: compactions, and errors that say something about the state.
 //!
-//! The store has a second register, the compacted revision, which only grows, and which no answer carries. So all
-//! operations that tell something of it, and all others without a place, are nodes of a graph: an edge leads from
-//! what returned before a call to what was called then, from each compaction to the next higher one, from a read at
-//! a revision to the first compaction beyond it and to whoever was refused it, from that compaction to whatever was
-//! refused because of it. Along the edges every node gets the earliest place it can have. A cycle, or a node pushed
-//! beyond what real time allows it, is a violation; without either the order of the graph is a linearization.
+//! The store has a second register, the compacted revision, which only grows and appears in no answer. So all
+//! operations that say something about it, and all others without a place, are nodes of a graph. Its edges lead from
+//! what returned before a call to what was called then; from each compaction to the next higher one; from a read at a
+//! revision to the first compaction beyond it and to whatever was refused that revision; and from that compaction to
+//! whatever was refused because of it. Along the edges every node gets the earliest place it can have. A cycle, or a
+//! node pushed beyond what real time allows, is a violation; without either, the order of the graph is a
+//! linearization.
 
 use api::etcdserverpb::request_op::Request as Op;
 use api::etcdserverpb::response_op::Response as OpResponse;
@@ -20,14 +21,14 @@ use crate::definite::{is_modelled, over_at};
 use crate::model::{self, Model};
 use crate::{Oracle, Violation, describe};
 
-/// What a node says of the state.
+/// What a node says about the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Says {
     /// The compacted revision is at most this.
     NotCompacted(i64),
     /// The compacted revision is more than this.
     Compacted(i64),
-    /// It moves the compacted revision here.
+    /// It moves the compacted revision to this one.
     Compacts(i64),
     /// The newest revision is less than this.
     Future(i64),
@@ -36,12 +37,12 @@ enum Says {
 }
 
 struct Node {
-    /// [`NOBODY`] for a compaction that a member asked for itself.
+    /// [`NOBODY`] for a compaction that a member proposed itself.
     operation: u32,
     says: Says,
     floor: Bound,
     ceiling: Bound,
-    /// When it was called; nothing that returned before knows of it.
+    /// When it was called; nothing that returned before can know of it.
     call: Nanos,
     /// When it was surely over.
     over: Option<Nanos>,
@@ -50,16 +51,16 @@ struct Node {
 /// What may have happened that is not in the order.
 #[derive(Clone, Copy, Debug)]
 pub struct Unseen {
-    /// What is open: without evidence it may have taken effect.
+    /// Open operations may, because there is no evidence.
     pub open: bool,
-    /// Others may have made revisions.
+    /// Other clients may have made revisions.
     pub wrote: bool,
-    /// Others may have compacted.
+    /// Other clients may have compacted.
     pub compacted: bool,
 }
 
-/// Checks all operations without a place of their own, and returns how many there are. `model` is never compacted
-/// and has every revision.
+/// Checks all operations without a place of their own, and returns how many there are. `model` is never compacted and
+/// has every revision.
 pub fn check(
     history: &History,
     order: &Order,
@@ -83,7 +84,7 @@ struct Graph<'a> {
     compactions: Vec<(i64, usize)>,
     /// Compactions that may have taken effect: to which revision, and since when.
     possible: Vec<(i64, Nanos)>,
-    /// Whether others may have compacted, too, of whom nothing is known.
+    /// Whether others may have compacted too, of whom the history knows nothing.
     others: bool,
 }
 
@@ -126,7 +127,7 @@ impl<'a> Graph<'a> {
                 over: None,
             });
         }
-        // Reads at a revision have a place, but matter for the compactions; without any they need not be looked at.
+        // Reads at a revision have a place, but matter to compactions; without any, they need not be checked.
         let compacted = |node: &Node| matches!(node.says, Says::Compacted(_) | Says::Compacts(_));
         if graph.nodes.iter().any(compacted) {
             graph.take_reads_of_the_past(order);
@@ -168,7 +169,7 @@ impl<'a> Graph<'a> {
     fn take_unplaced(&mut self, window: &Window, violations: &mut Vec<Violation>) {
         let operation = &self.history.operations[window.operation as usize];
         let says = match (&operation.request, &operation.outcome) {
-            // What is below 0 is compacted from the beginning.
+            // Revisions below 0 count as compacted from the beginning.
             (Request::Compact(request), Outcome::Answer { .. }) if request.revision < 0 => {
                 violations.push(compacted_to_nothing(self.history, window.operation));
                 return;
@@ -187,7 +188,7 @@ impl<'a> Graph<'a> {
                 (Request::Range(request), Error::FutureRev, _) if request.revision > 0 => {
                     Says::Future(request.revision)
                 }
-                // Compacting to where it is compacted already is refused too.
+                // Compacting to the revision that is compacted already is refused too.
                 (Request::Compact(request), Error::Compacted, _) => {
                     Says::Compacted(request.revision.saturating_sub(1))
                 }
@@ -201,7 +202,7 @@ impl<'a> Graph<'a> {
                 },
                 (Request::Put(_), Error::KeyNotFound, _)
                 | (Request::Txn(_), Error::KeyNotFound | Error::FutureRev, _) => Says::Refused(*error),
-                // Without evidence of their order nothing is said about leases.
+                // Without evidence the order of lease operations is not known, so nothing is said about leases.
                 (Request::Put(_) | Request::Txn(_), Error::LeaseNotFound, _)
                 | (Request::LeaseGrant(_), Error::LeaseExists, _)
                 | (Request::LeaseRevoke(_), Error::LeaseNotFound, _) => return,
@@ -259,7 +260,7 @@ impl<'a> Graph<'a> {
     /// Edges between nodes, and from a node into the chain of calls.
     fn edges(&self, violations: &mut Vec<Violation>) -> Vec<Vec<usize>> {
         let count = self.nodes.len();
-        // A node's number is its place in the order of calls; its call itself is `count` further on.
+        // A node's number is its index in the order of calls; its call itself is `count` further on.
         let mut edges: Vec<Vec<usize>> = vec![Vec::new(); 2 * count];
         for (at, node) in self.nodes.iter().enumerate() {
             edges[count + at].push(at);
@@ -291,9 +292,9 @@ impl<'a> Graph<'a> {
         edges
     }
 
-    /// Whoever was refused a revision comes after all who still got that revision or one before it, even where it is not
-    /// known what compacted it. For each revision that was refused a node is added that all these go to; it goes to the
-    /// refusals, and to the node of the next higher revision.
+    /// An operation that was refused a revision comes after all that still got that revision or an earlier one, even
+    /// if it is not known what compacted it. Each refused revision gets an extra node: all these lead to it, and it
+    /// leads to the refusals and to the node of the next higher revision.
     fn refusals(&self, edges: &mut Vec<Vec<usize>>) {
         let mut refused: Vec<(i64, usize)> = Vec::new();
         for (at, node) in self.nodes.iter().enumerate() {
@@ -372,12 +373,12 @@ impl<'a> Graph<'a> {
         let node = &self.nodes[at];
         if let Says::Refused(error) = node.says {
             let operation = &self.history.operations[node.operation as usize];
-            // After the last known revision anything still open may have happened.
+            // After the last known revision, any open operation may have happened.
             let last = Position::during(model.revision());
             let unknown = more && node.ceiling.position > last;
             let until = node.ceiling.position.min(last).revision();
-            // What is refused where nothing was changed was refused right after the last change, too. Not every
-            // revision is tried: an answer can name one that is far beyond all others.
+            // An operation that is refused while nothing changes was also refused right after the last change. Not
+            // every revision is tried: an answer can name one that is far beyond all others.
             let from = earliest.position.revision();
             let mut turns = std::iter::once(from).chain(model.changed_after(from));
             let fits = |revision: &i64| {
@@ -402,7 +403,7 @@ impl<'a> Graph<'a> {
     }
 }
 
-/// The lowest revision that a transaction may read at. Unlike a read of its own it takes negative ones seriously.
+/// The lowest revision that a transaction may read at. Unlike a Range on its own, it takes negative ones seriously.
 fn oldest_read(txn: &TxnRequest) -> Option<i64> {
     let revision = |part: Part<'_>| match part {
         Part::Range(range) if range.revision != 0 => Some(range.revision),
@@ -411,7 +412,7 @@ fn oldest_read(txn: &TxnRequest) -> Option<i64> {
     txn.parts().filter_map(revision).min()
 }
 
-/// The lowest revision that a transaction did read at; negative ones are held against the compaction, too.
+/// The lowest revision that a transaction did read at; negative ones are compared with the compaction too.
 fn oldest_read_done(txn: &TxnRequest, response: &TxnResponse) -> Option<i64> {
     let branch = if response.succeeded { &txn.success } else { &txn.failure };
     let of_op = |(op, response): (&RequestOp, &ResponseOp)| match (&op.request, &response.response) {
@@ -433,7 +434,7 @@ fn oracle(history: &History, operation: u32) -> Oracle {
 
 fn answered(history: &History, operation: u32) -> String {
     let Some(operation) = history.operations.get(operation as usize) else {
-        return "A member compacted of its own accord.".to_string();
+        return "A member compacted on its own.".to_string();
     };
     let who = describe::who(operation);
     match &operation.outcome {
@@ -460,9 +461,8 @@ fn wrong_error(
         ))
         .say(match expected {
             Some(expected) => format!("etcd answers such a request with \"{expected}\"."),
-            None => {
-                "At no moment between its call and its answer was there a reason for that error.".to_string()
-            }
+            None => "There was no reason for that error at any moment between its call and its answer."
+                .to_string(),
         })
         .shown_by([operation as usize])
 }
@@ -493,7 +493,7 @@ fn compacted_to_nothing(history: &History, operation: u32) -> Violation {
         .shown_by([operation as usize])
 }
 
-/// `own` is when a member last compacted of its own accord.
+/// `own` is when a member last compacted on its own.
 fn cycle(history: &History, stuck: &[u32], own: Option<Nanos>) -> Violation {
     let returned = |number: &u32| history.operations.get(*number as usize).and_then(|one| one.returned());
     let time = stuck.iter().filter_map(returned).max().unwrap_or(0);
@@ -501,8 +501,7 @@ fn cycle(history: &History, stuck: &[u32], own: Option<Nanos>) -> Violation {
         Violation::new(Oracle::K3, time, "compactions and reads of the past contradict each other");
     let mut sorted = stuck.to_vec();
     if let Some(own) = own {
-        violation =
-            violation.say(format!("A member compacted of its own accord at {}.", describe::time(own)));
+        violation = violation.say(format!("A member compacted on its own at {}.", describe::time(own)));
     }
     sorted.retain(|number| *number != NOBODY);
     sorted.sort_by_key(returned);
@@ -527,7 +526,7 @@ fn no_place(history: &History, node: &Node, earliest: &Bound) -> Violation {
     let oracle = operation.map_or(Oracle::K3, |_| oracle(history, node.operation));
     let mut violation = Violation::new(oracle, time, title).say(match (operation, node.says) {
         (None, Says::Compacts(revision)) => format!(
-            "A member compacted to revision {revision} of its own accord, when the newest was {}.",
+            "A member compacted to revision {revision} on its own, when the newest was {}.",
             node.ceiling.position.revision()
         ),
         _ => answered(history, node.operation),

@@ -1,28 +1,28 @@
 //! K1: the key-value history is strictly serializable against the sequential model of etcd.
 //!
-//! The revision engine. Every answer of etcd carries the revision it took place at, and every write that changes
-//! anything makes exactly one; so the answers themselves say in which order everything happened, and nothing has to
-//! be searched (`docs/checker.md`):
+//! The revision engine. Every answer of etcd carries the revision at which it took place, and every write that
+//! changes anything makes exactly one; so the answers themselves give the order of everything, and nothing has to be
+//! searched (`docs/checker.md`):
 //!
-//! 1. `place`, `order`: each operation's place by its answer; no revision is made twice. A write without an answer
-//!    stands where the cluster applied it, by the evidence of the record.
+//! 1. `place`, `order`: each operation's place by its answer; no revision is made twice. A write without an answer is
+//!    placed where the cluster applied it, by the record's evidence.
 //! 2. `realtime`: what had returned before a call comes before it.
-//! 3. `gaps`: every revision is made by somebody. Without evidence, a search over the writes without an answer.
-//! 4. `replay`: in that order each answer, whole, is what the model says.
+//! 3. `gaps`: some operation made every revision. Without evidence, a search over the unanswered writes.
+//! 4. `replay`: in that order, each whole answer is the model's.
 //! 5. `loose`: errors and compactions, which carry no revision, fit in somewhere between call and answer.
-//! 6. `rights`: users may do what they did, and may not do what they were refused.
+//! 6. `rights`: users had the right to do what they did, and not to do what they were refused.
 //!
-//! What a member asks for itself (the end of a lease, a compaction, the steps of the lock and election services) is
-//! in the evidence too, and is replayed with the rest: an entry that made a revision must explain it, one that made
+//! What a member proposes itself (the end of a lease, a compaction, the steps of the lock and election services) is
+//! in the evidence too and is replayed with the rest: an entry that made a revision must explain it, one that made
 //! none must make none in the model.
 //!
-//! The same replay serves K2 and K3: a mismatch of a serializable read is theirs, as is one of a read at a revision.
+//! The same replay serves K2 and K3: a mismatch of a serializable read is K2's, one of a read at a revision is K3's.
 //!
 //! Not checked: what a lease's time does (L1 to L3); the order of lease operations among each other, and anything at
-//! all about leases, users and alarms without evidence; the header of a Compact (etcd reads it after the fact); errors
-//! that the model does not know (size, load, quota) beyond that they have no effect; calls that [`Model::covers`](crate::model::Model::covers)
-//! does not know; cluster id, member id and term of headers. Evidence is believed where no answer contradicts it: that all
-//! members applied the same is I4 and I8.
+//! all about leases, users and alarms without evidence; the header of a Compact (etcd reads it after the fact);
+//! errors that the model does not know (size, load, quota), except that they have no effect; calls that
+//! [`Model::covers`](crate::model::Model::covers) does not know; cluster id, member id and term of headers. Evidence
+//! is believed where no answer contradicts it: that all members applied the same is for I4 and I8.
 
 mod gaps;
 mod known;
@@ -48,16 +48,16 @@ use replay::Replay;
 /// More wrong answers than this are only counted: one lost write can make every later answer wrong.
 const MISMATCHES_SHOWN: usize = 5;
 
-/// What the engine may take for granted.
+/// What the engine may assume.
 #[derive(Clone, Copy, Debug)]
 pub struct Premises<'a> {
-    /// What the cluster applied, in the order of its log; `None` where nobody looked.
+    /// What the cluster applied, in the order of its log; `None` if that was not recorded.
     pub applied: Option<&'a [Applied]>,
-    /// What was watched beside the streams of the history: evidence, where there is no other, and not judged itself.
+    /// Watches besides the streams of the history: evidence where there is no other, and not judged themselves.
     pub watched: &'a [WatchStream],
     /// The revision of the store when the history began.
     pub start_revision: i64,
-    /// Whether the history has everybody who wrote. If not, a revision that nothing explains is no violation.
+    /// Whether the history has every client that wrote. If not, a revision that nothing explains is no violation.
     pub closed: bool,
 }
 
@@ -67,22 +67,22 @@ impl Default for Premises<'_> {
     }
 }
 
-/// What the engine came to.
+/// What the engine found.
 #[derive(Debug, Default)]
 pub struct Replayed {
-    /// What does not hold; of K1, K2 and K3.
+    /// Violations of K1, K2 and K3.
     pub violations: Vec<Violation>,
     /// What could not be decided, and why; a sentence each.
     pub undecided: Vec<String>,
     /// How many operations have a place in the order of revisions.
     pub placed: usize,
-    /// How many of these have no answer, and are known to have taken effect all the same.
+    /// How many of these have no answer but are known to have taken effect.
     pub resolved: usize,
     /// How many errors and compactions were fitted in.
     pub loose: usize,
-    /// How many answers and errors were held against the rights of who asked, beside those in the replay.
+    /// How many answers and errors were checked against the caller's rights, besides those in the replay.
     pub rights: usize,
-    /// How many entries that members asked for themselves were replayed.
+    /// How many entries that members proposed themselves were replayed.
     pub own: usize,
     /// How many revisions were made.
     pub revisions: usize,
@@ -90,15 +90,15 @@ pub struct Replayed {
     pub known: Option<Known>,
 }
 
-/// Judges a record by K1, and by what of K2 and K3 its replay shows.
+/// Judges a record by K1, and by what its replay shows of K2 and K3.
 pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     let replayed = context.replayed();
     sheet.checked(Oracle::K1, "operations placed by revision and compared", replayed.placed);
     sheet.checked(Oracle::K1, "of these without an answer", replayed.resolved);
     sheet.checked(Oracle::K1, "errors and compactions fitted in", replayed.loose);
     sheet.checked(Oracle::K1, "revisions", replayed.revisions);
-    sheet.checked(Oracle::K1, "entries that members asked for themselves", replayed.own);
-    sheet.checked(Oracle::K1, "answers held against the rights of who asked", replayed.rights);
+    sheet.checked(Oracle::K1, "entries that members proposed themselves", replayed.own);
+    sheet.checked(Oracle::K1, "answers checked against the caller's rights", replayed.rights);
     sheet.add_all(replayed.violations.iter().cloned());
     replayed.undecided.iter().for_each(|sentence| sheet.leave_open(sentence));
 }
@@ -111,7 +111,7 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Replayed {
     let calls = history.operations.iter().map(|operation| operation.call);
     assert!(calls.is_sorted(), "a history is in the order of its calls; the reader of a file sorts it");
     let mut replayed = Replayed::default();
-    // What the services wrote only evidence tells: they are writers that the history does not have.
+    // Only evidence shows what the services wrote: they are writers that the history does not have.
     let services = premises.applied.is_none() && calls_services(history);
     let others_compact = !premises.closed;
     let premises = &Premises { closed: premises.closed && !services, ..*premises };
@@ -132,10 +132,9 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Replayed {
     let until = replay_all(&mut replay, history, &order.steps, premises, &mut replayed);
     let finished = premises.closed && (premises.applied.is_some() || open.is_empty());
     if replay.lost_track {
-        replayed.undecided.push(
-            "A lease ended of its own accord while several had keys; which one it was is not in the evidence."
-                .to_string(),
-        );
+        replayed
+            .undecided
+            .push("A lease expired while several had keys; the evidence does not say which one.".to_string());
         replayed.violations.clear();
         replayed.known = Some(Known::of_replay(&order, replay.model, until, finished));
         return replayed;
@@ -156,7 +155,7 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Replayed {
         replayed.loose = loose::check(history, &order, &somewhere, &open, unseen, model, &mut wrong);
         if guessed && !wrong.is_empty() {
             replayed.undecided.push(format!(
-                "{} errors or compactions do not fit the first explanation found for the revisions that nobody was acknowledged for; without evidence another one may exist.",
+                "{} errors or compactions do not fit the first explanation found for the revisions that no answer acknowledges; without evidence another one may exist.",
                 wrong.len()
             ));
         } else {
@@ -167,8 +166,8 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Replayed {
     replayed
 }
 
-/// Explains revisions without evidence. Says whether there is a point in going on. `services` is whether members write keys
-/// that no request names.
+/// Explains revisions without evidence, and returns whether going on makes sense. `services` is whether members write
+/// keys that no request names.
 fn fill_gaps(
     history: &History,
     premises: &Premises<'_>,
@@ -219,7 +218,7 @@ fn fill_gaps(
     if let Some(why) = hopeless {
         let count = open.len();
         replayed.undecided.push(format!(
-            "The {count} writes without an answer were not found to explain the revisions that nobody was acknowledged for: {why}."
+            "The {count} writes without an answer were not found to explain the revisions that no answer acknowledges: {why}."
         ));
     }
     hopeless.is_none()

@@ -1,4 +1,4 @@
-//! All that is placed, in the order of revisions: by the answers first, by the evidence where there is no answer.
+//! Everything that has a place, in the order of revisions: by its answer or, without one, by the evidence.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,43 +13,43 @@ use crate::describe;
 use crate::model::{Model, auth};
 use crate::{Oracle, Violation};
 
-/// Stands for "no operation" where one is numbered.
+/// Stands for "no operation" where an operation number is expected.
 pub const NOBODY: u32 = u32::MAX;
 
-/// One thing that is placed.
+/// One thing that has a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Step {
-    /// Where.
+    /// Its position in the order.
     pub position: Position,
-    /// Orders what is beside the store, and what depends on it, between two revisions, as they were applied: the
-    /// place in the evidence, counted from 1. 0 where that is of no consequence.
+    /// Between two revisions, the order in which operations on leases, users and alarms, and those that depend on
+    /// them, were applied: the index in the evidence, counted from 1. 0 where it does not matter.
     pub rank: u32,
-    /// Which operation; [`NOBODY`] for what the cluster did of its own accord, of which only the entry with this
-    /// rank, if any, knows what it was.
+    /// Which operation; [`NOBODY`] for what the cluster did on its own. Only the entry with this rank, if there is
+    /// one, says what that was.
     pub operation: u32,
 }
 
 /// A compaction without an answer that is known to have taken effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compaction {
-    /// Which operation; [`NOBODY`] where a member asked for it itself.
+    /// Which operation; [`NOBODY`] if a member proposed it itself.
     pub operation: u32,
-    /// To which revision.
+    /// The revision it compacts to.
     pub revision: i64,
     /// Where it was applied.
     pub position: Position,
-    /// When the first member applied it: nobody can have known of it before.
+    /// When the first member applied it: no client can have known of it before.
     pub time: Nanos,
 }
 
-/// What the operations and the evidence say of the order.
+/// What the operations and the evidence say about the order.
 #[derive(Debug, Default)]
 pub struct Order {
     /// The place of every operation, by its number.
     pub places: Vec<Place>,
-    /// What is placed, in order; no revision is made twice.
+    /// Everything that has a place, in order; no revision is made twice.
     pub steps: Vec<Step>,
-    /// Compactions that only the evidence knows of.
+    /// Compactions that only the evidence shows.
     pub compactions: Vec<Compaction>,
     /// Whether any operation is [`Place::Somewhere`].
     pub loose: bool,
@@ -77,8 +77,8 @@ impl Order {
             order.rights = knows_rights(history, applied);
             order.take_evidence(history, applied, start, violations);
         }
-        // What changed nothing stands among what is beside the store as it was applied: an alarm that is taken
-        // back between two transactions of one revision is on for the first and off for the second.
+        // What changed nothing is ordered among the operations on leases, users and alarms as it was applied: an
+        // alarm that is disarmed between two transactions of one revision is on for the first and off for the second.
         for step in order.steps.iter_mut().filter(|step| step.rank == 0 && !step.position.makes_revision()) {
             if let Some((position, rank)) =
                 order.idle.get(&step.operation).filter(|idle| idle.0 == step.position)
@@ -215,7 +215,7 @@ impl Order {
                 self.steps.push(step);
                 let there_too =
                     |other: &Applied| other.operation == entry.operation && made_by(other) == position;
-                // Where it was applied in both places K4 has more to say.
+                // If it was applied in both places, K4 has more to say.
                 if !applied.iter().any(there_too) {
                     violations.push(applied_elsewhere(operation, entry));
                 }
@@ -233,7 +233,7 @@ impl Order {
         }
     }
 
-    /// Lease operations with an answer and no evidence stand where their answer says.
+    /// Lease operations with an answer but no evidence are placed by their answer.
     fn place_other_leases(&mut self, history: &History, placed: &BTreeSet<usize>) {
         for (number, operation) in history.operations.iter().enumerate() {
             let lease = matches!(operation.request, Request::LeaseGrant(_) | Request::LeaseRevoke(_));
@@ -246,7 +246,7 @@ impl Order {
         }
     }
 
-    /// A revision is made once. Of two that claim it the one with an answer stays.
+    /// A revision is made once. If two writes claim it, the one with an answer stays.
     fn refuse_twins(&mut self, history: &History, violations: &mut Vec<Violation>) {
         let answered = |step: &Step| {
             let operation = history.operations.get(step.operation as usize);
@@ -267,7 +267,7 @@ impl Order {
     }
 }
 
-/// Whether the evidence has every change of users and rights that was acknowledged, and there is any.
+/// Whether users or rights were changed, and the evidence has every change that was acknowledged.
 fn knows_rights(history: &History, applied: &[Applied]) -> bool {
     let applied: BTreeSet<u64> = applied.iter().filter_map(|entry| entry.operation).collect();
     let mut changes = (0..)
@@ -278,7 +278,7 @@ fn knows_rights(history: &History, applied: &[Applied]) -> bool {
         && changes.all(|(number, operation)| operation.response().is_none() || applied.contains(&number))
 }
 
-/// Whether the model is to say what became of the entry: not of one refused for a reason that it does not know.
+/// Whether the model must predict the entry's result: not if it was refused for a reason the model does not know.
 fn was_carried_out(operation: &Operation) -> bool {
     match operation.outcome {
         Outcome::Error { error, .. } => !is_definite(error) || is_modelled(error) || is_of_auth(error),
@@ -286,7 +286,7 @@ fn was_carried_out(operation: &Operation) -> bool {
     }
 }
 
-/// Whether it was refused because of who asked.
+/// Whether it was refused because of the caller.
 fn is_about_rights(operation: &Operation) -> bool {
     matches!(operation.outcome, Outcome::Error { error: Error::UserEmpty | Error::PermissionDenied, .. })
 }
@@ -296,7 +296,7 @@ fn made_by(entry: &Applied) -> Position {
     if entry.mutated { Position::making(revision) } else { Position::during(revision) }
 }
 
-/// Whether the model needs to know the leases of that moment to say whether the error is right.
+/// Whether the model needs the leases of that moment to judge the error.
 fn is_about_leases(operation: &Operation) -> bool {
     match (&operation.request, &operation.outcome) {
         (Request::Put(_) | Request::Txn(_), Outcome::Error { error: Error::LeaseNotFound, .. }) => true,

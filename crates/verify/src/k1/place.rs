@@ -1,4 +1,4 @@
-//! Where in the order of revisions an operation says it took place.
+//! Where in the order of revisions an operation took place, by its answer.
 
 use api::etcdserverpb::TxnResponse;
 use api::etcdserverpb::response_op::Response as OpResponse;
@@ -50,7 +50,7 @@ impl Position {
     }
 }
 
-/// What an operation says of its place.
+/// What an operation says about its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// Exactly there.
@@ -65,7 +65,7 @@ pub enum Place {
     Silent,
 }
 
-/// What the operation says of its own place, by its answer alone.
+/// The operation's place, by its answer alone.
 pub fn place(operation: &Operation) -> Place {
     let request = &operation.request;
     match &operation.outcome {
@@ -116,14 +116,14 @@ pub fn is_write(request: &Request) -> bool {
     }
 }
 
-/// Whether it goes through the log and changes something that is not the store: leases, users, alarms. Such operations
-/// stand in the order in which they were applied, and nowhere else.
+/// Whether it goes through the log and changes something outside the store: leases, users, alarms. Such operations
+/// are placed only by the order in which they were applied.
 pub fn is_beside_the_store(request: &Request) -> bool {
     matches!(request, Request::LeaseGrant(_) | Request::LeaseRevoke(_) | Request::Alarm(_))
         || model::auth::changes_auth(request)
 }
 
-/// Whether the answer says that a revision was made. A revoke's answer does not tell: it counts as no.
+/// Whether the answer says that a revision was made. A revoke's answer does not say: it counts as no.
 fn mutates(response: &Response) -> bool {
     match response {
         Response::Put(_) => true,

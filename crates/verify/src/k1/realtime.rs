@@ -1,4 +1,4 @@
-//! The order of revisions against the order of time: what had returned before a call comes before it.
+//! The order of revisions against real time: what had returned before a call comes before it.
 //!
 //! Times are closed intervals: an operation comes before another only if it returned at an earlier time than the
 //! other was called.
@@ -16,22 +16,23 @@ use crate::{answer, describe};
 pub struct Bound {
     /// The bound.
     pub position: Position,
-    /// What sets it; [`NOBODY`] where nothing does.
+    /// What sets it; [`NOBODY`] if nothing does.
     pub by: u32,
 }
 
-/// What time says of an operation that is not placed.
+/// What real time says about an operation that has no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// Which.
+    /// Which operation.
     pub operation: u32,
-    /// Not before this, which had returned when it was called.
+    /// It comes no earlier than this, which had returned when it was called.
     pub floor: Bound,
-    /// Not after this, which was called when it had returned.
+    /// It comes no later than this, which was called when it had returned.
     pub ceiling: Bound,
 }
 
-/// Checks all that is placed, and returns the windows of what is not: those that must lie somewhere, those that may.
+/// Checks everything that has a place, and returns the windows of the rest: those that must lie somewhere, those that
+/// may.
 pub fn sweep(
     history: &History,
     order: &Order,
@@ -69,7 +70,7 @@ pub fn sweep(
             Place::At(position) if position < floor.position => {
                 violations.push(out_of_order(history, number, floor.by as usize));
             }
-            // Where it has an answer K2 says so.
+            // If it has an answer, K2 reports it.
             Place::At(position) if position < highest.position && operation.response().is_none() => {
                 violations.push(out_of_order(history, number, highest.by as usize));
             }
@@ -85,7 +86,7 @@ pub fn sweep(
     (somewhere, open)
 }
 
-/// What serializable reads showed, and when: it may be old, but was there, so that nothing called later comes before it.
+/// What serializable reads showed, and when: it may be old but existed, so nothing called later comes before it.
 fn shown(history: &History, order: &Order) -> Vec<(Nanos, Position, u32)> {
     let mut shown = Vec::new();
     for (number, operation) in history.operations.iter().enumerate() {
@@ -97,7 +98,8 @@ fn shown(history: &History, order: &Order) -> Vec<(Nanos, Position, u32)> {
     shown
 }
 
-/// What is beside the store stands, between two revisions, in the order in which it was applied; that must be its order in time.
+/// Between two revisions, operations outside the store come in the order in which they were applied; that must be
+/// their order in time.
 fn check_leases(history: &History, order: &Order, violations: &mut Vec<Violation>) {
     let ranked = || order.steps.iter().filter(|step| step.rank > 0 && step.operation != NOBODY);
     let mut returns: Vec<(Nanos, u32, u32)> = ranked()
@@ -122,7 +124,7 @@ fn check_leases(history: &History, order: &Order, violations: &mut Vec<Violation
     }
 }
 
-/// From the last call back: the earliest place of what was called after each return.
+/// Backwards from the last call: the earliest place of what was called after each return.
 fn lower_ceilings(history: &History, order: &Order, windows: &mut [Window]) {
     let mut by_return: Vec<(Nanos, usize)> = windows
         .iter()

@@ -1,7 +1,7 @@
-//! The placed operations, one after another, on the model: every answer must be the model's, field by field.
+//! Replays the placed operations on the model, one after another: every answer must be the model's, field by field.
 //!
-//! The model is never compacted here, so that reads at old revisions can be compared whenever they come; whether a
-//! compaction had taken the revision away by then is `loose`'s question.
+//! The model is never compacted here, so that reads at old revisions can always be compared; whether a compaction had
+//! removed the revision by then is for `loose`.
 
 use std::borrow::Cow;
 
@@ -16,22 +16,22 @@ use crate::model::{Model, Ties, auth};
 use crate::{Oracle, Violation};
 use crate::{answer, definite, describe, k2, k3};
 
-/// The replay on its way.
+/// A replay in progress.
 pub struct Replay<'a> {
     history: &'a History,
-    /// What the cluster applied; the rank of a step is a place in it, counted from 1.
+    /// What the cluster applied; the rank of a step is an index into it, counted from 1.
     applied: &'a [Applied],
-    /// Whether users are held to their rights.
+    /// Whether users' rights are checked.
     rights: bool,
     /// The state after the last step.
     pub model: Model,
     ties: Ties,
-    /// Whether a revision was made by something that is not known, so that nothing after it can be judged.
+    /// Whether something unknown made a revision, so that nothing after it can be judged.
     pub lost_track: bool,
 }
 
 impl<'a> Replay<'a> {
-    /// At the start.
+    /// A replay at the start of the history.
     pub fn new(history: &'a History, start: i64) -> Replay<'a> {
         let mut model = Model::starting_at(start);
         model.keep_changes();
@@ -39,7 +39,7 @@ impl<'a> Replay<'a> {
         Replay { history, applied: &[], rights: false, model, ties, lost_track }
     }
 
-    /// With the evidence by which the steps were ordered, and whether it tells users and their rights.
+    /// Adds the evidence by which the steps were ordered, and whether it shows users and their rights.
     pub fn by_evidence(mut self, applied: &'a [Applied], rights: bool) -> Replay<'a> {
         (self.applied, self.rights) = (applied, rights);
         self
@@ -52,7 +52,7 @@ impl<'a> Replay<'a> {
         (self.model.revision() < before).then(|| self.model.revision() + 1)
     }
 
-    /// Takes one step, and says how its answer differs from the model's.
+    /// Takes one step, and returns how its answer differs from the model's.
     pub fn take(&mut self, step: &Step) -> Result<(), Mismatch> {
         let revision = step.position.revision();
         let outcome = if step.operation == NOBODY {
@@ -67,7 +67,7 @@ impl<'a> Replay<'a> {
             let operation = &self.history.operations[step.operation as usize];
             self.compare(operation, step)
         };
-        // After a step that does not fit, the order of revisions is right again all the same.
+        // A step that does not fit must not shift the revisions after it.
         if self.model.revision() > revision {
             self.model.rewind(revision);
         } else if self.model.revision() < revision {
@@ -80,7 +80,7 @@ impl<'a> Replay<'a> {
         self.applied.get((step.rank as usize).checked_sub(1)?)
     }
 
-    /// What a member asked for itself changes the store if and only if it changes the model's.
+    /// An entry that a member proposed itself changes the store if and only if it changes the model's.
     fn take_own(&mut self, request: &Request, step: &Step) -> Result<(), Mismatch> {
         let before = self.model.revision();
         let result = self.model.apply(request);
@@ -114,7 +114,7 @@ impl<'a> Replay<'a> {
                 let fits = self.model.revision() == step.position.revision();
                 (!fits).then(|| "it could not have made that revision".to_string())
             }
-            // What else has an error and a place is about leases, rights or alarms.
+            // Any other error with a place is about leases, rights or alarms.
             (Outcome::Error { error, .. }, result) if definite::is_definite(*error) => Some(match result {
                 Ok(_) => "there was no reason for that error".to_string(),
                 Err(expected) => format!("it should be the error \"{expected}\""),
@@ -127,8 +127,8 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Does what the operation asks for. The rights of who asks were asked at the entry of whatever goes through the
-    /// log; the rest is for `rights`.
+    /// Executes the operation. If it goes through the log, the caller's rights are checked at its entry; the rest is
+    /// for `rights`.
     #[inline]
     fn carry_out(
         &mut self,
@@ -136,7 +136,7 @@ impl<'a> Replay<'a> {
         request: &Request,
         step: &Step,
     ) -> Result<Response, Error> {
-        // A member that had not heard yet that authentication is on took it as nobody's (`rights`).
+        // A member that did not know yet that authentication is on took it as anonymous (`rights`).
         if self.model.auth().is_enabled()
             && matches!(operation.outcome, Outcome::Error { error, .. } if taken_as_nobodys(operation, error))
         {
@@ -153,7 +153,7 @@ impl<'a> Replay<'a> {
         };
         let refused = match operation.outcome {
             Outcome::Error { error: error @ (Error::UserEmpty | Error::PermissionDenied), .. } => Some(error),
-            // It may have been refused for its token, and no answer says so.
+            // It may have been refused for its token, which no answer shows.
             Outcome::Unknown { .. } if !keys.is_empty() && !step.position.makes_revision() => {
                 Some(Error::AuthOldRevision)
             }
@@ -170,7 +170,7 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// A lease ends of its own accord. Which one is only known where a single one has keys.
+    /// A lease expires. Which one is only known if a single one has keys.
     fn expire(&mut self) {
         let mut with_keys = self.model.leases_with_keys();
         match (with_keys.next(), with_keys.next()) {
@@ -196,8 +196,8 @@ pub(crate) fn granted(operation: &Operation) -> Cow<'_, Request> {
     }
 }
 
-/// The id of a lease that the server chose and that is in no answer: by the entry, where it has the request as it
-/// was proposed, else one that no lease has.
+/// The id of a lease that the server chose and no answer names: from the entry, if it has the request as it was
+/// proposed, else one that no lease has.
 fn chosen_id(entry: &Applied) -> i64 {
     match entry.internal.as_deref() {
         Some(Request::LeaseGrant(grant)) if grant.id != 0 => grant.id,
@@ -205,19 +205,19 @@ fn chosen_id(entry: &Applied) -> i64 {
     }
 }
 
-/// An answer that is not the model's.
+/// An answer that differs from the model's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mismatch {
-    /// Whose; [`NOBODY`] for an entry that a member asked for itself.
+    /// The operation; [`NOBODY`] for an entry that a member proposed itself.
     pub operation: u32,
-    /// The place of the entry in the evidence, counted from 1; 0 where that is of no consequence.
+    /// The index of the entry in the evidence, counted from 1; 0 where it does not matter.
     pub rank: u32,
-    /// In what.
+    /// How it differs.
     pub difference: String,
 }
 
 impl Mismatch {
-    /// As a violation of the oracle whose kind of operation it is.
+    /// As a violation of the oracle that this kind of operation belongs to.
     pub fn violation(
         &self,
         history: &History,
@@ -267,17 +267,17 @@ impl Mismatch {
     fn of_own(&self, entry: &Applied) -> Violation {
         let what = entry.internal.as_deref().map_or_else(String::new, describe::request);
         let made = if entry.mutated { "made" } else { "was applied at" };
-        let title = "what a member did of its own accord does not fit";
+        let title = "a member's own proposal does not fit";
         Violation::new(Oracle::K1, entry.time, title)
             .say(format!(
-                "Entry {}, `{what}`, which a member asked for itself, {made} revision {}.",
+                "Entry {}, `{what}`, which a member proposed itself, {made} revision {}.",
                 entry.index, entry.revision
             ))
             .say(format!("By all that was applied before: {}.", self.difference))
     }
 }
 
-/// Who wrote the one key that is asked for, last as seen by this operation.
+/// The last write, as seen by this operation, of the one key that it asks for.
 fn last_writer(history: &History, steps: &[Step], model: &Model, operation: &Operation) -> Option<usize> {
     let revision = operation.response().map_or(0, |response| answer::revision(response.header()));
     let (key, at) = match &operation.request {

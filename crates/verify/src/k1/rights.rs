@@ -1,15 +1,15 @@
-//! Who may do what: the answers and errors that depend on users and their rights, and are not in the replay.
+//! Users and rights: the answers and errors that depend on them and are not in the replay.
 //!
 //! Changes of users and rights carry no revision; the evidence has them in the order of the log. They depend on
-//! nothing else, so the auth store of every entry is known beforehand. What goes through the log and changes something
-//! is held against its own entry, in the replay. Here are reads, password checks, and what was refused before it got
-//! an entry: some auth store of the time between call and answer must fit; for what a member answers by itself,
-//! some store of the past.
+//! nothing else, so the auth store of every entry can be computed beforehand. What goes through the log and changes
+//! something is compared with its own entry, in the replay. This file has reads, password checks, and requests that
+//! were refused before they got an entry: some auth store of the time between call and answer must fit; for what a
+//! member answers by itself, some store of the past.
 //!
-//! Not checked: rights to a lease that depend on its keys, but for revokes and puts in the log; how old a token is,
-//! and what revision it carries; requests for which etcd's versions want different rights
-//! ([`versions_differ`](crate::model::auth::versions_differ)). Without the evidence for every acknowledged change of
-//! users and rights: anything.
+//! Not checked: rights to a lease that depend on its keys, except for revokes and puts in the log; how old a token
+//! is, and what revision it carries; requests for which etcd's versions require different rights
+//! ([`versions_differ`](crate::model::auth::versions_differ)). Unless the evidence has every acknowledged change of
+//! users and rights, nothing is checked.
 
 use api::{Error, Part, Request};
 use record::{Applied, History, Nanos, Operation, Outcome};
@@ -26,16 +26,16 @@ struct Timeline<'a> {
     history: &'a History,
     /// Each with the rank of the entry that made it.
     stores: Vec<(u32, Auth)>,
-    /// When the first member applied each entry; by rank, less one.
+    /// When the first member applied each entry; indexed by rank - 1.
     times: Vec<Nanos>,
     /// Which entry made each revision: revision and rank, in order.
     makers: Vec<(i64, u32)>,
-    /// The entry of each operation, where it has one.
+    /// The entry of each operation that has one.
     entries: Vec<Option<u32>>,
 }
 
-/// Checks a history, and returns how many operations it looked at. `closed` is whether nobody else changed users, and
-/// there were none at first.
+/// Checks a history, and returns how many operations were checked. `closed` is whether no client outside the history
+/// changed users, and there were none at first.
 pub fn check(
     history: &History,
     applied: Option<&[Applied]>,
@@ -57,7 +57,7 @@ pub fn check(
             violations.extend(verdict.err().map(|reason| wrong(operation, number, reason)));
         }
     }
-    // Where nobody ever had to be anybody, nothing was looked at.
+    // Without any change of users or rights, the check is empty.
     if changes { count } else { 0 }
 }
 
@@ -98,7 +98,7 @@ impl<'a> Timeline<'a> {
         after.checked_sub(1).map_or(0, |last| self.makers[last].1)
     }
 
-    /// For each operation the last entry that is known to have been applied when it was called.
+    /// For each operation, the last entry that is known to have been applied when it was called.
     fn floors(&self) -> Vec<u32> {
         let mut returns: Vec<(Nanos, u32)> = Vec::new();
         for (number, operation) in self.history.operations.iter().enumerate() {
@@ -144,7 +144,7 @@ impl<'a> Timeline<'a> {
         self.stores[first..last].iter().map(|(_, store)| store)
     }
 
-    /// Whether what became of the operation fits; `None` where that is not for this oracle to say.
+    /// Whether the operation's outcome fits; `None` if that is not for this oracle to say.
     fn judge(&self, number: usize, operation: &Operation, floor: u32) -> Option<Result<(), String>> {
         let request = &operation.request;
         let logged = is_write(request) || is_beside_the_store(request);
@@ -184,11 +184,11 @@ impl<'a> Timeline<'a> {
         if stores.any(fits) {
             return Some(Ok(()));
         }
-        let reason = "By the users and rights of that time it should have been answered otherwise.";
+        let reason = "By the users and rights of that time, the answer should have been another.";
         Some(Err(reason.to_string()))
     }
 
-    /// What this store refuses the operation for.
+    /// The error with which this store refuses the operation, if it does.
     fn refused(&self, store: &Auth, operation: &Operation) -> Option<Error> {
         let request = &operation.request;
         let refused = store.permits(operation.user.as_deref(), request, &|_| Vec::new()).err();
@@ -196,7 +196,7 @@ impl<'a> Timeline<'a> {
         refused.or_else(|| if about { store.clone().apply(request, 0).err() } else { None })
     }
 
-    /// An error that blames the token needs one, and one that calls it old needs a change.
+    /// An error that blames the token requires one, and one that calls it old requires a change.
     fn judge_token(&self, operation: &Operation) -> Option<Result<(), String>> {
         let Outcome::Error { at, error } = operation.outcome else { return None };
         if !auth::any_time(error) && !taken_as_nobodys(operation, error) {
@@ -211,14 +211,14 @@ impl<'a> Timeline<'a> {
     }
 }
 
-/// Whether it was refused because it names no user though it does: a member that had not heard yet that authentication is
-/// on takes the request as nobody's, and finds the change in the log before it.
+/// Whether it was refused for naming no user although it does: a member that does not know yet that authentication is
+/// on takes the request as anonymous, and finds the change in the log before it.
 pub(super) fn taken_as_nobodys(operation: &Operation, error: Error) -> bool {
     error == Error::UserEmpty && operation.user.is_some()
 }
 
-/// Whether the member that takes it looks at the rights by itself, by its own users of that moment, however old:
-/// everything but what is looked at where it is carried out, the requests of the KV and auth API.
+/// Whether the member that takes it checks the rights itself, by its own users of that moment, however old:
+/// everything except requests of the KV and auth APIs, which are checked where they are executed.
 fn asks_at_the_door(request: &Request) -> bool {
     let at_its_place =
         matches!(request, Request::Range(_) | Request::Put(_) | Request::DeleteRange(_) | Request::Txn(_));
@@ -233,11 +233,11 @@ pub(super) fn names_lease(request: &Request) -> bool {
 fn wrong(operation: &Operation, number: usize, reason: String) -> Violation {
     let time = operation.returned().unwrap_or(operation.call);
     let title = match operation.outcome {
-        Outcome::Answer { .. } => "an answer against the rights of who asked",
-        _ => "an error against the rights of who asked",
+        Outcome::Answer { .. } => "an answer that contradicts the caller's rights",
+        _ => "an error that contradicts the caller's rights",
     };
     let who =
-        operation.user.as_deref().map_or("Nobody in particular".to_string(), |user| format!("User {user:?}"));
+        operation.user.as_deref().map_or("An anonymous client".to_string(), |user| format!("User {user:?}"));
     Violation::new(Oracle::K1, time, title)
         .say(format!("{who} asked: {}.", describe::operation(operation)))
         .say(reason)

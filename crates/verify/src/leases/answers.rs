@@ -1,14 +1,14 @@
-//! L3: what answers say of leases.
+//! L3: what answers say about leases.
 //!
-//! * A keep-alive is confirmed only while the lease exists, with the time it was granted for; it has no time left
-//!   only where the lease did not exist all along, or its time can have been over. The leader makes sure that it
-//!   leads, so this holds at some moment between call and answer.
+//! * A keep-alive is confirmed only while the lease exists, with the time it was granted for. It has no time left
+//!   only if the lease did not exist all along, or its time can have been over. The leader makes sure that it leads,
+//!   so this holds at some moment between call and answer.
 //! * A time-to-live is of a lease that exists, with the time it was granted for, no more time left than that and what
-//!   a new leader adds, and the keys that hung on it. A leader does not make sure that it leads for this one, so the
-//!   moment may lie in the past; once all is well and the bound has passed, it may not.
+//!   a new leader adds, and the keys that were attached to it. A leader does not make sure that it leads for this
+//!   one, so the moment may lie in the past; once the cluster is healed and the bound has passed, it may not.
 //! * A list has the leases that the member had at the revision of the answer.
 //!
-//! Not checked: that a lease is said not to exist where it does, by a leader that may be deposed; how much time is
+//! Not checked: that a lease is said not to exist although it does, by a leader that may be deposed; how much time is
 //! left; the order of lists.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +23,7 @@ use super::{Terms, earliest_end};
 use crate::k1::Known;
 use crate::{Oracle, Violation, answer, describe};
 
-/// Checks L3, and says at how many answers it looked.
+/// Checks L3, and returns how many answers were checked.
 pub fn check(
     history: &History,
     applied: &[Applied],
@@ -57,7 +57,7 @@ pub fn check(
     count
 }
 
-/// What is wrong: in a few words, and in a sentence.
+/// The title of a violation, and its reason.
 type Wrong = Option<(&'static str, String)>;
 
 struct Leases<'a> {
@@ -114,16 +114,13 @@ impl Leases<'_> {
         }
         let from = if calm { operation.call } else { 0 };
         let Some(life) = lives.iter().rfind(|life| life.overlaps(from, at)) else {
-            return Some((
-                "time is left of a lease that does not exist",
-                self.absence(answer.id, lives, from),
-            ));
+            return Some(("a lease that does not exist has time left", self.absence(answer.id, lives, from)));
         };
         let most = life.ttl.saturating_add(self.terms.extension.div_ceil(1_000_000_000) as i64);
         let fits = |life: &Life| life.overlaps(from, at) && life.ttl == answer.granted_ttl;
         if !lives.iter().any(fits) || answer.ttl > most {
             return Some((
-                "the time of a lease is answered wrongly",
+                "an answer has the wrong time of a lease",
                 format!(
                     "{} The answer says {} of {} s.",
                     granted(answer.id, life),
@@ -135,8 +132,8 @@ impl Leases<'_> {
         let asked = matches!(&operation.request, Request::LeaseTimeToLive(asked) if asked.keys);
         self.never_hung(answer, asked, from, at).then_some(())?;
         Some((
-            "keys are said to hang on a lease that never hung there together",
-            format!("{} At no revision of that time were these its keys.", granted(answer.id, life)),
+            "an answer lists keys of a lease that never had them together",
+            format!("{} These were its keys at no revision of that time.", granted(answer.id, life)),
         ))
     }
 
@@ -164,7 +161,7 @@ impl Leases<'_> {
         let last = self.applied.iter().take_while(|entry| of_revision(entry)).count() as u32;
         let making = |entry: &&Applied| entry.mutated && entry.revision as i64 <= revision;
         let first = self.applied.iter().rposition(|entry| making(&entry)).map_or(0, |at| at as u32 + 1);
-        // Whatever came or went in between may or may not be in it.
+        // What was granted or ended in between may or may not be in the list.
         let (mut always, mut sometimes) = (BTreeSet::new(), BTreeSet::new());
         for (id, life) in self.lives.iter() {
             let ended = life.end.map_or(u32::MAX, |end| end.rank);
@@ -184,11 +181,11 @@ impl Leases<'_> {
         let strange = seen.iter().find(|id| !sometimes.contains(*id) && self.lives.nameless == 0)?;
         Some((
             "a lease is listed that does not exist",
-            format!("At no moment at which revision {revision} was the newest did lease {strange} exist."),
+            format!("Lease {strange} existed at no moment at which revision {revision} was the newest."),
         ))
     }
 
-    /// The life that spans all this time, if its own time cannot have been over before the end.
+    /// The lifetime that spans all this time, if the lease's time cannot have been over before the end.
     fn certainly_there<'l>(&self, lives: &'l [Life], from: Nanos, until: Nanos) -> Option<&'l Life> {
         let life = lives.iter().find(|life| life.covers(from, until))?;
         (earliest_end(life, until, self.terms).0 > until).then_some(life)
@@ -209,9 +206,9 @@ fn granted(id: i64, life: &Life) -> String {
     format!("Lease {id} was granted for {} s at {}.", life.ttl, describe::time(life.granted))
 }
 
-/// Which keys hung on which lease when.
+/// Which keys were attached to which lease, and when.
 struct Keys {
-    /// For each lease: the revision, the key, and whether it came or went.
+    /// For each lease: the revision, the key, and whether it was attached or detached.
     changes: BTreeMap<i64, Vec<(i64, Bytes, bool)>>,
     until: i64,
 }
@@ -241,7 +238,7 @@ impl Keys {
         let mut at = 0;
         for change in self.changes.get(&id).map_or(&[][..], |changes| &changes[..]) {
             let (revision, key, comes) = change;
-            // All of one revision come and go together.
+            // All changes of one revision come together.
             if *revision > at {
                 if *revision > first && keys == *seen {
                     return true;

@@ -1,18 +1,18 @@
-//! When somebody looked after the leases, by the facts of a run.
+//! When a member was the lessor, by the facts of a run.
 
 use record::{Event, Fact, MemberId, Nanos, Observer};
 
-/// The times in which a member looked after the leases as their leader. Watches a run.
+/// The times in which a member, as leader, was the lessor. Watches a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lessors {
     ended: Vec<(Nanos, Nanos)>,
-    /// Whose time it is, since when.
+    /// The lessor, and since when.
     now: Option<(MemberId, Nanos)>,
 }
 
 impl Lessors {
-    /// Begin and end of each time, in order. One ends where its member says so, stops, is paused, or where the next
-    /// one begins; the last may be open, and then ends with time itself.
+    /// Start and end of each time, in order. A time ends when its member says so, stops or is paused, or when the
+    /// next one starts; the last may be open, and then ends with time itself.
     pub fn spans(&self) -> Vec<(Nanos, Nanos)> {
         let open = self.now.map(|(_, since)| (since, Nanos::MAX));
         self.ended.iter().copied().chain(open).collect()

@@ -1,6 +1,6 @@
-//! The life of every lease by the evidence: what granted it, what renewed it, what ended it.
+//! The lifetime of every lease, by the evidence: what granted, renewed and ended it.
 //!
-//! A time here is that of the first member to apply the entry: nobody can have acted on it before.
+//! Times are those of the first member to apply the entry: no member can have acted on it before.
 
 use std::collections::BTreeMap;
 
@@ -16,44 +16,44 @@ use crate::model::{MAX_LEASE_TTL, MIN_LEASE_TTL};
 pub struct Life {
     /// Seconds, as granted.
     pub ttl: i64,
-    /// The place of the grant in the evidence, counted from 1.
+    /// The index of the grant in the evidence, counted from 1.
     pub rank: u32,
     /// When it was granted.
     pub granted: Nanos,
-    /// Whether a member asked for it itself, for a service, and may renew it where no client sees it.
+    /// Whether a member proposed it itself, for a service, and may renew it where no client sees it.
     pub own: bool,
-    /// Whether the grant may have been refused because space ran out, which no answer says.
+    /// Whether the grant may have been refused for lack of space, which no answer says.
     pub doubtful: bool,
-    /// What ended it.
+    /// Its end, if it ended.
     pub end: Option<End>,
     /// Keep-alives that were answered with time left: call, return and number.
     pub renewals: Vec<(Nanos, Nanos, usize)>,
-    /// The last moment at which a keep-alive without an answer can have renewed it, as far as clients know.
+    /// The last moment at which an unanswered keep-alive can have renewed it, as far as clients know.
     pub maybe_renewed: Nanos,
 }
 
-/// The end of a life.
+/// The end of a lifetime.
 #[derive(Clone, Copy, Debug)]
 pub struct End {
-    /// Its place in the evidence, counted from 1.
+    /// Its index in the evidence, counted from 1.
     pub rank: u32,
-    /// When.
+    /// When the first member applied it.
     pub time: Nanos,
-    /// Whether the cluster ended it of its own accord, because its time was over.
+    /// Whether the cluster ended it because its time was over.
     pub expired: bool,
 }
 
-/// All lives.
+/// The lifetimes of all leases.
 #[derive(Debug, Default)]
 pub struct Lives {
     by_id: BTreeMap<i64, Vec<Life>>,
-    /// Grants whose id is neither in an answer nor in the evidence.
+    /// Grants whose id is in neither an answer nor the evidence.
     pub nameless: usize,
 }
 
 impl Lives {
-    /// By the evidence, and by the answers to keep-alives. A keep-alive without an answer is allowed
-    /// to renew until `slack` after its client gave up.
+    /// From the evidence and the answers to keep-alives. An unanswered keep-alive may still renew until `slack` after
+    /// its client gave up.
     pub fn new(history: &History, applied: &[Applied], slack: Nanos) -> Lives {
         let mut lives = Lives::default();
         let scarce = space_is_scarce(history, applied);
@@ -145,12 +145,12 @@ impl Lives {
         }
     }
 
-    /// The lives of a lease, in order.
+    /// The lifetimes of a lease, in order.
     pub fn of(&self, id: i64) -> &[Life] {
         self.by_id.get(&id).map_or(&[], |lives| &lives[..])
     }
 
-    /// All lives, by id.
+    /// All lifetimes, by id.
     pub fn iter(&self) -> impl Iterator<Item = (i64, &Life)> {
         self.by_id.iter().flat_map(|(id, lives)| lives.iter().map(move |life| (*id, life)))
     }
@@ -162,13 +162,13 @@ impl Life {
         self.granted <= until && self.end.is_none_or(|end| end.time >= from)
     }
 
-    /// Whether it existed all this time, beyond doubt.
+    /// Whether it certainly existed all this time.
     pub fn covers(&self, from: Nanos, until: Nanos) -> bool {
         !self.doubtful && self.granted < from && self.end.is_none_or(|end| end.time > until)
     }
 }
 
-/// An error after which nothing happened.
+/// Whether an error says that nothing happened.
 fn was_refused(operation: &Operation) -> bool {
     matches!(operation.outcome, Outcome::Error { error, .. } if is_definite(error))
 }

@@ -1,17 +1,17 @@
 //! L1 to L3: leases over time.
 //!
-//! * L1: none ends of its own accord before its time is over by the fastest clock, counted from its grant or from the
-//!   *call* of the last keep-alive that was confirmed before: the renewal lay somewhere between call and answer.
-//! * L2: none stays, after healing, longer than its time by the slowest clock, counted from the last moment at which
-//!   it may have been renewed or a new leader began to look after leases (it gives each its whole time anew, or what
-//!   the last checkpoint left of it), and what a new leader adds, and the bound.
-//! * L3 (`answers`): what keep-alives, time-to-live and lists say is so.
+//! * L1: no lease expires before its time is over by the fastest clock, counted from its grant or from the *call* of
+//!   the last keep-alive that was confirmed before: the renewal was somewhere between call and answer.
+//! * L2: after healing, no lease stays longer than its time by the slowest clock, plus what a new leader adds and the
+//!   bound. Its time counts from the last moment at which it may have been renewed or a new leader became the lessor
+//!   (which gives each lease its whole time again, or what the last checkpoint left of it).
+//! * L3 (`answers`): what keep-alives, time-to-live and lists say is true.
 //!
-//! That the keys of a lease go with it in one revision, and that nothing else makes one go, is K1's replay.
+//! That the keys of a lease go with it in one revision, and that nothing else removes one, is for K1's replay.
 //!
-//! Needs the evidence. Not checked: that the time a lease has left is right to the second; leases whose id no
-//! answer names; lateness of leases that the lock and election services made for themselves; lateness before healing;
-//! without the times of lessors, what a change of leader adds. What L3 leaves out, its own header says.
+//! Needs the evidence. Not checked: that the time a lease has left is right to the second; leases whose id no answer
+//! names; late expiry of leases that the lock and election services made for themselves; late expiry before healing;
+//! without the times of lessors, what a change of leader adds. The header of L3 says what it leaves out.
 
 mod answers;
 mod lessors;
@@ -29,27 +29,27 @@ const SHOWN: usize = 5;
 const SECOND: u128 = 1_000_000_000;
 const MILLION: u128 = 1_000_000;
 
-/// What is known of a run's clocks and members, beside its record.
+/// What is known of a run's clocks and members, besides its record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terms {
     /// Rates of the slowest and the fastest clock of any member, in millionths of true time. The slowest is not 0.
     pub clock_rates: (u32, u32),
-    /// How long after its time a lease may stay in a cluster that is well: until a scan finds it, and its end is
-    /// proposed and applied.
+    /// How long a lease may outlive its time in a healthy cluster: until a scan finds it, and its end is proposed and
+    /// applied.
     pub bound: Nanos,
     /// What a new leader adds to the time of every lease: an election timeout.
     pub extension: Nanos,
-    /// How often the time that is left is agreed on, where it is; a new leader then goes on from there.
+    /// How often the remaining time is checkpointed, if it is; a new leader then goes on from there.
     pub checkpoint: Option<Nanos>,
-    /// When somebody looked after the leases ([`Lessors::spans`]); empty where it is not known.
+    /// When a member was the lessor ([`Lessors::spans`]); empty if that is not known.
     pub lessors: Vec<(Nanos, Nanos)>,
-    /// When all was made well again; 0 where it never was, and then nothing is said of lateness.
+    /// When the cluster was healed; 0 if it never was, and then late expiry is not judged.
     pub healed: Nanos,
     /// The end of the run.
     pub end: Nanos,
 }
 
-/// Judges a record by L1 to L3, where there is evidence.
+/// Judges a record by L1 to L3, if there is evidence.
 pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     if !context.applied().is_empty() {
         check(context.history(), context.applied(), context.known(), &context.terms(), sheet);
@@ -77,18 +77,18 @@ fn check(history: &History, applied: &[Applied], known: Option<&Known>, terms: &
     let answers = answers::check(history, applied, &lives, known, terms, &mut violations);
     crowd(&mut violations);
     sheet.checked(Oracle::L1, "leases whose time was over", expired);
-    sheet.checked(Oracle::L2, "leases held against the latest moment of their end", timed);
+    sheet.checked(Oracle::L2, "leases compared with the latest moment of their end", timed);
     sheet.checked(Oracle::L3, "answers about leases", answers);
     sheet.add_all(violations);
 }
 
-/// How long a lease lives by a clock of this rate; the whole nanoseconds of it.
+/// How long a lease lasts by a clock of this rate, in whole nanoseconds.
 fn by_clock(ttl: i64, rate: u32) -> Nanos {
     let nanos = ttl.max(0) as u128 * SECOND * MILLION / u128::from(rate.max(1));
     Nanos::try_from(nanos).unwrap_or(Nanos::MAX)
 }
 
-/// The earliest moment at which the time of the lease can be over, where that is asked at `at`.
+/// The earliest moment at which the time of the lease can be over, as seen at `at`.
 fn earliest_end(life: &Life, at: Nanos, terms: &Terms) -> (Nanos, Option<usize>) {
     let confirmed = life.renewals.iter().filter(|(_, returned, _)| *returned <= at);
     let last = confirmed.max_by_key(|(call, ..)| *call).filter(|(call, ..)| *call > life.granted);
@@ -96,7 +96,7 @@ fn earliest_end(life: &Life, at: Nanos, terms: &Terms) -> (Nanos, Option<usize>)
     (since.saturating_add(by_clock(life.ttl, terms.clock_rates.1)), last.map(|(.., number)| *number))
 }
 
-/// The latest moment at which the lease has to be gone; `None` where that is not known.
+/// The latest moment by which the lease must be gone; `None` if that is not known.
 fn latest_end(life: &Life, terms: &Terms) -> Option<Nanos> {
     let ended = life.end.map_or(terms.end, |end| end.time);
     let asked = life.end.is_some_and(|end| !end.expired);
@@ -111,7 +111,7 @@ fn latest_end(life: &Life, terms: &Terms) -> Option<Nanos> {
         (None, _) => (last, whole),
         (Some(((from, _), _)), None) => ((*from).max(last), whole),
         (Some(((from, _), earlier)), Some(checkpoint)) => {
-            // What of the time was agreed to be over when the last leader began.
+            // The part of the time that was checkpointed as over when the last leader began.
             let slack = checkpoint.saturating_add(terms.bound);
             let counted =
                 |(from, to): &&(Nanos, Nanos)| to.saturating_sub((*from).max(last)).saturating_sub(slack);
@@ -129,7 +129,7 @@ fn too_early(id: i64, life: &Life, end: End, terms: &Terms) -> Option<Violation>
         return None;
     }
     let since = match renewal {
-        Some(_) => "a keep-alive of it that was confirmed was called",
+        Some(_) => "a confirmed keep-alive of it was called",
         None => "it was granted",
     };
     let from = due - by_clock(life.ttl, terms.clock_rates.1);
@@ -162,7 +162,7 @@ fn too_late(id: i64, life: &Life, due: Nanos, terms: &Terms) -> Violation {
             describe::time(life.granted)
         ))
         .say(format!(
-            "All was well from {} on; it had to be gone by {}.",
+            "The cluster was healed at {}; it had to be gone by {}.",
             describe::time(terms.healed),
             describe::time(due)
         ))

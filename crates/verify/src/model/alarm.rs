@@ -1,7 +1,7 @@
 //! Alarms: which are on, and what they refuse.
 //!
 //! Not modelled: quotas. Who raises NOSPACE, and when, is not known here; a member that is out of space can refuse a
-//! request, or carry it out and refuse it then, before any alarm is on.
+//! request, or execute it and then refuse it, before any alarm is on.
 
 use std::collections::BTreeSet;
 
@@ -19,8 +19,8 @@ pub struct Alarms {
 }
 
 impl Alarms {
-    /// Carries out a request. An alarm that is on may be raised again. 0 names all members when alarms are taken
-    /// back: so it is documented; etcd itself then takes back only what member 0 raised.
+    /// Executes a request. An alarm that is on may be raised again. When alarms are disarmed, 0 names all members: so
+    /// it is documented; etcd itself then disarms only what member 0 raised.
     pub fn apply(&mut self, request: &AlarmRequest) -> AlarmResponse {
         let none = AlarmType::None as i32;
         let alarms = match AlarmAction::try_from(request.action) {
@@ -48,7 +48,7 @@ impl Alarms {
     }
 
     /// What the alarms refuse. NOSPACE refuses what takes space, CORRUPT every write; what CORRUPT does to reads
-    /// differs between their ways through etcd.
+    /// depends on their path through etcd.
     pub fn check(&self, request: &Request) -> Result<(), Error> {
         if self.on.is_empty() {
             return Ok(());

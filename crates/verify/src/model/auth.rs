@@ -1,10 +1,10 @@
 //! Users, roles and what they may do.
 //!
-//! A machine of its own: what becomes of it depends on who asks for what, not on the store; only the rights to a
-//! lease depend on the keys that hang on it, which the caller tells.
+//! A machine of its own: its answers depend on who asks for what, not on the store; only the rights to a lease depend
+//! on the keys attached to it, which the caller passes in.
 //!
-//! Not modelled: tokens, their age and their revision ([`any_time`] has the errors that come of it); users known by
-//! their certificate; passwords that arrive hashed already.
+//! Not modelled: tokens, their age and their revision ([`any_time`] has the errors that these cause); users
+//! identified by their certificate; passwords that arrive already hashed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,16 +17,16 @@ use bytes::Bytes;
 
 use super::header;
 
-/// The user without whom auth cannot be enabled, and the role that may do everything.
+/// The user without which auth cannot be enabled, and the role that may do everything.
 pub const ROOT: &str = "root";
 
-/// The error says something of the caller's token and nothing of the state: it may come at any time to a caller with
-/// a token. Tokens expire, belong to a user that changed, or carry an auth revision that is not the newest any more.
+/// Whether the error is about the caller's token and not about the state: it may come at any time to a caller with a
+/// token. Tokens expire, belong to a user that changed, or carry an auth revision that is no longer the newest.
 pub fn any_time(error: Error) -> bool {
     matches!(error, Error::InvalidAuthToken | Error::AuthOldRevision)
 }
 
-/// Whether it is one of the service Auth.
+/// Whether it is a request of the Auth service.
 pub fn is_about_auth(request: &Request) -> bool {
     matches!(
         request,
@@ -50,7 +50,7 @@ pub fn is_about_auth(request: &Request) -> bool {
     )
 }
 
-/// Whether it may change who may do what.
+/// Whether it may change users or rights.
 pub fn changes_auth(request: &Request) -> bool {
     let reads = matches!(
         request,
@@ -64,8 +64,8 @@ pub fn changes_auth(request: &Request) -> bool {
     is_about_auth(request) && !reads
 }
 
-/// Whether etcd's versions differ in who may ask for it: some hold no rights against it, or only want a token (3.4 up
-/// to 3.6.8), later ones more. Either answer is right.
+/// Whether etcd's versions differ in who may ask for it: some check no rights, or only require a token (3.4 up to
+/// 3.6.8), later ones require more. Either answer is right.
 pub fn versions_differ(request: &Request) -> bool {
     match request {
         Request::Compact(_)
@@ -87,7 +87,7 @@ pub fn versions_differ(request: &Request) -> bool {
 /// A user.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct User {
-    /// `None` for a user that has none and cannot authenticate with any.
+    /// `None` for a user without a password, who cannot authenticate with any.
     password: Option<String>,
     roles: BTreeSet<String>,
 }
@@ -106,7 +106,7 @@ pub struct Auth {
 
 impl Default for Auth {
     fn default() -> Auth {
-        // etcd counts the making of the empty store.
+        // etcd counts the creation of the empty store.
         Auth { enabled: false, revision: 1, users: BTreeMap::new(), roles: BTreeMap::new() }
     }
 }
@@ -118,7 +118,7 @@ enum Right {
 }
 
 impl Auth {
-    /// Whether anybody is held to their rights.
+    /// Whether rights are enforced.
     pub fn is_enabled(&self) -> bool {
         self.enabled
     }
@@ -128,7 +128,7 @@ impl Auth {
         self.revision
     }
 
-    /// Whether `user` may ask for this. `keys_of` are the keys that hang on a lease.
+    /// Whether `user` may ask for this. `keys_of` returns the keys attached to a lease.
     pub fn permits(
         &self,
         user: Option<&str>,
@@ -190,7 +190,7 @@ impl Auth {
         if put.prev_kv {
             self.may(user, Right::Read, &put.key, b"")?;
         }
-        // Who could not revoke the lease may not hang more on it.
+        // A user who could not revoke the lease may not attach more to it.
         if put.lease == 0 { Ok(()) } else { self.may_all(user, Right::Write, &keys_of(put.lease)) }
     }
 
@@ -199,7 +199,7 @@ impl Auth {
         if delete.prev_kv { self.may(user, Right::Read, &delete.key, &delete.range_end) } else { Ok(()) }
     }
 
-    /// Both branches, and what is nested in them, whichever will run.
+    /// Checks both branches, and what is nested in them, whichever will run.
     fn may_txn(
         &self,
         user: &str,
@@ -225,7 +225,7 @@ impl Auth {
         keys.iter().try_for_each(|key| self.may(user, right, key, b""))
     }
 
-    /// Whether the permissions of all roles of the user, laid side by side, cover these keys without a hole.
+    /// Whether the permissions of all the user's roles together cover these keys without a gap.
     fn may(&self, user: &str, right: Right, key: &[u8], end: &[u8]) -> Result<(), Error> {
         let roles = &self.users.get(user).ok_or(Error::PermissionDenied)?.roles;
         if roles.contains(ROOT) {
@@ -238,7 +238,7 @@ impl Auth {
             .collect();
         parts.sort();
         let asked = Span::new(key, end);
-        // It holds no key; etcd's tree of permissions finds it by its beginning.
+        // It contains no key; etcd's tree of permissions finds it by its start.
         if asked.end <= Limit::At(asked.key.clone()) {
             let found =
                 parts.iter().any(|part| part.key <= asked.key && part.end > Limit::At(asked.key.clone()));
@@ -265,11 +265,11 @@ impl Auth {
         }
     }
 
-    /// Carries out a request of the service Auth, for a user who [may](Auth::permits) ask for it. `revision` is the
+    /// Executes a request of the Auth service, for a user who [may](Auth::permits) ask for it. `revision` is the
     /// newest of the store, for the headers.
     ///
     /// # Panics
-    /// If it is [about](is_about_auth) something else.
+    /// If it is not [about](is_about_auth) auth.
     pub fn apply(&mut self, request: &Request, revision: i64) -> Result<Response, Error> {
         let header = header(revision);
         let response = match request {
@@ -360,7 +360,7 @@ impl Auth {
         self.users.get_mut(name).ok_or(Error::UserNotFound)
     }
 
-    /// Does not count as a change.
+    /// Enabling does not count as a change.
     fn enable(&mut self) -> Result<(), Error> {
         if !self.enabled {
             let root = self.users.get(ROOT).ok_or(Error::RootUserNotExist)?;
@@ -394,7 +394,7 @@ impl Auth {
         Ok(())
     }
 
-    /// The role `root` needs not exist. A role that the user has already is no change.
+    /// The role `root` need not exist. A role that the user has already is no change.
     fn grant_role(&mut self, user: &str, role: &str) -> Result<(), Error> {
         self.user(user)?;
         if role != ROOT && !self.roles.contains_key(role) {
@@ -427,7 +427,7 @@ impl Auth {
         Ok(())
     }
 
-    /// Nobody has it any more.
+    /// All users lose it.
     fn delete_role(&mut self, role: &str) -> Result<(), Error> {
         if self.enabled && role == ROOT {
             return Err(Error::InvalidAuthManagement);
@@ -440,7 +440,7 @@ impl Auth {
         Ok(())
     }
 
-    /// A permission for the same keys is replaced.
+    /// Replaces a permission for the same keys.
     fn grant(&mut self, role: &str, permission: Option<&Permission>) -> Result<(), Error> {
         let permission = permission.ok_or(Error::PermissionNotGiven)?;
         let (key, end) = (&permission.key, &permission.range_end);
@@ -478,7 +478,7 @@ fn gives(kind: i32, right: Right) -> bool {
     }
 }
 
-/// The keys of a permission or of a request, from the first (in) to the last (out).
+/// The keys of a permission or of a request, from the first (included) to the last (excluded).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Span {
     key: Vec<u8>,

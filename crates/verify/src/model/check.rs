@@ -1,4 +1,4 @@
-//! What a request is refused for before anything looks at the state.
+//! Requests that are refused before anything looks at the state.
 
 use std::collections::BTreeSet;
 
@@ -10,10 +10,10 @@ use api::{Error, Request};
 /// Most operations along one path of a transaction (`--max-txn-ops`).
 pub const MAX_TXN_OPS: usize = 128;
 
-/// Seconds; etcd refuses a grant of more.
+/// Seconds; etcd refuses a longer grant.
 pub const MAX_LEASE_TTL: i64 = 9_000_000_000;
 
-/// The error that this request gets whatever the state is.
+/// The error that this request gets, whatever the state is.
 pub fn check(request: &Request) -> Result<(), Error> {
     match request {
         Request::Range(range) => check_range(range),
@@ -87,15 +87,15 @@ impl<'a> Writes<'a> {
     }
 }
 
-/// Whether the delete of `from` to `end` covers `key`, as etcd's interval tree has it: an end of one zero byte is an
-/// end like any other there, so that a delete of everything from a key on is held against no put at all.
+/// Whether the delete of `from` to `end` covers `key` in etcd's interval tree: there, an end of one zero byte is an
+/// end like any other, so a delete of everything from a key on conflicts with no put at all.
 fn covers(from: &[u8], end: &[u8], key: &[u8]) -> bool {
     if end.is_empty() { key == from } else { from <= key && key < end }
 }
 
 /// No key is put twice, or put where it may be deleted. Two deletes may overlap; so may the two branches of one
-/// nested transaction, of which only one runs. A delete is held against the puts of its own level and of the
-/// nested transactions after its own, not of those before.
+/// nested transaction, of which only one runs. A delete is compared with the puts of its own level and of the nested
+/// transactions after it, not of those before.
 fn check_writes(ops: &[RequestOp]) -> Result<Writes<'_>, Error> {
     let mut writes = Writes::default();
     for op in ops {
@@ -167,9 +167,9 @@ mod tests {
 
     #[test]
     fn etcds_own_ways_with_deletes() {
-        // No end is no end to the interval tree either.
+        // The interval tree does not treat a zero byte as no end.
         assert_eq!(checked(vec![put("b"), delete("b", "\0")]), Ok(()));
-        // A delete in a nested transaction is held against what comes after it only.
+        // A delete in a nested transaction is compared only with what comes after it.
         let (writes, deletes) = (nested(vec![put("b")], vec![]), nested(vec![delete("b", "")], vec![]));
         assert_eq!(checked(vec![writes.clone(), deletes.clone()]), Ok(()));
         assert_eq!(checked(vec![deletes, writes]), Err(Error::DuplicateKey));

@@ -1,4 +1,4 @@
-//! Leases without time: which exist, and which keys hang on them.
+//! Leases without time: which exist, and which keys are attached to them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ pub const NO_LEASE: i64 = 0;
 pub struct Lease {
     /// Seconds to live, as granted.
     pub ttl: i64,
-    /// The keys that go with it.
+    /// The keys attached to it.
     pub keys: BTreeSet<Bytes>,
 }
 
@@ -33,12 +33,12 @@ impl Leases {
         self.by_id.entry(id).or_insert_with(|| Lease { ttl, keys: BTreeSet::new() });
     }
 
-    /// Takes a lease away and returns it.
+    /// Removes a lease and returns it.
     pub fn revoke(&mut self, id: i64) -> Option<Lease> {
         self.by_id.remove(&id)
     }
 
-    /// The lease, where it exists.
+    /// The lease, if it exists.
     pub fn get(&self, id: i64) -> Option<&Lease> {
         self.by_id.get(&id)
     }
@@ -53,7 +53,7 @@ impl Leases {
         (1..).find(|id| !self.by_id.contains_key(id)).expect("there are more ids than leases")
     }
 
-    /// Hangs a key on another lease, either of which may be [`NO_LEASE`].
+    /// Moves a key from one lease to another; either may be [`NO_LEASE`].
     pub fn attach(&mut self, key: &Bytes, old: i64, new: i64) {
         if old == new {
             return;
@@ -66,7 +66,7 @@ impl Leases {
         }
     }
 
-    /// Hangs on each lease exactly the keys that say so.
+    /// Attaches to each lease exactly the keys that name it.
     pub fn reattach(&mut self, keys: impl Iterator<Item = (Bytes, i64)>) {
         self.by_id.values_mut().for_each(|lease| lease.keys.clear());
         for (key, id) in keys {

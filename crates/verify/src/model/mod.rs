@@ -1,10 +1,11 @@
 //! The sequential model of etcd: what one etcd would answer to one request after another.
 //!
 //! It has the key-value store with all its versions, transactions, compaction, leases, users with their rights, and
-//! alarms. It is written from a description of etcd's answers and proven on the recorded answers of a real one (`tests/conformance.rs`). It shares nothing with the store of `member`.
+//! alarms. It is written from a description of etcd's answers and tested against the recorded answers of a real one
+//! (`tests/conformance.rs`). It shares nothing with the store of `member`.
 //!
-//! Not modelled: time (leases never expire, nor do tokens), quotas, watches, membership, maintenance, the size of
-//! requests; and what of a header names a server: cluster, member and term are always 0.
+//! Not modelled: time (neither leases nor tokens expire), quotas, watches, membership, maintenance, the size of
+//! requests; and the header fields that name a server: cluster, member and term are always 0.
 //!
 //! Architecture invariant: deterministic, and knows nothing of histories or oracles.
 
@@ -95,8 +96,8 @@ impl Model {
         ) || auth::is_about_auth(request)
     }
 
-    /// Carries out a request of a client, who holds a token of `user` or none, and answers it. What it is refused for
-    /// comes in etcd's order: its form, alarms, the rights of the user, the state.
+    /// Executes a request of a client, who holds a token of `user` or none, and answers it. Refusals come in etcd's
+    /// order: form, alarms, the rights of the user, the state.
     ///
     /// # Panics
     /// As [`Model::apply`].
@@ -104,7 +105,7 @@ impl Model {
         self.apply_noting_as(user, request, &mut Ties::default())
     }
 
-    /// [`Model::apply_as`], noting in `ties` what of the answer has no defined order.
+    /// [`Model::apply_as`], noting in `ties` which parts of the answer have no defined order.
     pub fn apply_noting_as(
         &mut self,
         user: Option<&str>,
@@ -119,10 +120,10 @@ impl Model {
         self.apply_noting(request, ties)
     }
 
-    /// Carries out a request without asking for anybody's rights, as the cluster does its own, and answers it.
+    /// Executes a request without checking rights, as the cluster does with its own, and answers it.
     ///
-    /// Of a header only the revision is filled in. Keys in sorted ranges that the sort target does not tell apart
-    /// come in the order of keys, where etcd promises no order; [`Model::apply_noting`] says where.
+    /// Of a header only the revision is filled in. In sorted ranges, keys that the sort target does not tell apart
+    /// come in key order, where etcd promises no order; [`Model::apply_noting`] says where.
     ///
     /// # Panics
     /// If the model does not [cover](Model::covers) the call.
@@ -130,7 +131,7 @@ impl Model {
         self.apply_noting(request, &mut Ties::default())
     }
 
-    /// [`Model::apply`], noting in `ties` what of the answer has no defined order.
+    /// [`Model::apply`], noting in `ties` which parts of the answer have no defined order.
     #[inline]
     pub fn apply_noting(&mut self, request: &Request, ties: &mut Ties) -> Result<Response, Error> {
         ties.clear();
@@ -153,8 +154,8 @@ impl Model {
         }
     }
 
-    /// The error that a put or transaction would have got when `at` was the newest revision. Neither compactions
-    /// nor leases are asked: their states of the past are not kept.
+    /// The error that a put or transaction would have got when `at` was the newest revision. Compactions and leases
+    /// are not checked: their past states are not kept.
     pub fn refused_at(&self, request: &Request, at: i64) -> Result<(), Error> {
         check(request)?;
         match request {
@@ -175,17 +176,17 @@ impl Model {
         self.store.get(key, at)
     }
 
-    /// The keys from `key` to `range_end`, as a Range has them, at a revision that is not compacted.
+    /// The keys from `key` to `range_end`, with a Range's meaning of these, at a revision that is not compacted.
     pub fn scan(&self, key: &[u8], range_end: &[u8], at: i64) -> impl Iterator<Item = KeyValue> + use<'_> {
         self.store.scan(Span::new(key, range_end), at)
     }
 
-    /// The keys that hang on a lease, in order; none where it does not exist.
+    /// The keys attached to a lease, in order; none if it does not exist.
     pub fn lease_keys(&self, id: i64) -> Vec<Bytes> {
         self.leases.get(id).map(|lease| lease.keys.iter().cloned().collect()).unwrap_or_default()
     }
 
-    /// Seconds for which a lease was granted; `None` where it does not exist.
+    /// Seconds for which a lease was granted; `None` if it does not exist.
     pub fn lease_ttl(&self, id: i64) -> Option<i64> {
         self.leases.get(id).map(|lease| lease.ttl)
     }
@@ -205,13 +206,13 @@ impl Model {
         self.store.newest()
     }
 
-    /// Forgets what keys held in the past, so that copies of the model stay small. Nothing may be read at a revision
+    /// Forgets the past values of keys, so that copies of the model stay small. Nothing may be read at a revision
     /// afterwards.
     pub fn forget_past(&mut self) {
         self.store.forget_past();
     }
 
-    /// Makes the newest revision be `revision`, as if nothing had changed since.
+    /// Makes `revision` the newest, as if nothing had changed since.
     pub fn skip_to(&mut self, revision: i64) {
         self.store.revision = revision;
     }
@@ -283,7 +284,7 @@ impl Model {
         Ok(LeaseGrantResponse { header: header(self.store.revision), id, ttl, error: String::new() })
     }
 
-    /// The keys of the lease go in one revision, in their order.
+    /// Deletes the keys of the lease in one revision, in key order.
     fn revoke(&mut self, request: &LeaseRevokeRequest) -> Result<LeaseRevokeResponse, Error> {
         let lease = self.leases.revoke(request.id).ok_or(Error::LeaseNotFound)?;
         let mut writer = Writer::new(&mut self.store, &mut self.leases);
@@ -293,7 +294,7 @@ impl Model {
         Ok(LeaseRevokeResponse { header: header(writer.finish()) })
     }
 
-    /// The time that is left is all of it.
+    /// All the granted time is left.
     fn time_to_live(&self, request: &LeaseTimeToLiveRequest) -> LeaseTimeToLiveResponse {
         let mut response = LeaseTimeToLiveResponse {
             header: header(self.store.revision),
@@ -326,7 +327,7 @@ fn header(revision: i64) -> Option<ResponseHeader> {
     Some(ResponseHeader { revision, ..ResponseHeader::default() })
 }
 
-/// One write on its way: all its changes get the revision after `base`.
+/// A write in progress: all its changes get the revision after `base`.
 struct Writer<'a> {
     store: &'a mut Store,
     leases: &'a mut Leases,
@@ -345,14 +346,14 @@ impl<'a> Writer<'a> {
         self.base + i64::from(self.changed)
     }
 
-    /// Makes the revision, if anything changed, and says which is newest now.
+    /// Makes the revision, if anything changed, and returns the newest.
     fn finish(self) -> i64 {
         self.store.revision = self.newest();
         self.store.revision
     }
 
-    /// That the key is there, where it has to be, was checked. It can be gone again all the same: a delete without an
-    /// end, earlier in the same transaction, is not held against puts (`check`). etcd crashes then; here it is empty.
+    /// That the key exists, if it must, has been checked. It can be gone again all the same: a delete without an end,
+    /// earlier in the same transaction, does not conflict with puts (`check`). etcd crashes then; here it is empty.
     fn put(&mut self, request: &PutRequest) -> PutResponse {
         let key = &request.key;
         let wanted =

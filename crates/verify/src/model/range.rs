@@ -10,12 +10,12 @@ use api::mvccpb::KeyValue;
 use super::Ties;
 use super::store::{Span, Store};
 
-/// Which revision a Range reads if the newest is `newest`.
+/// The revision that a Range reads if the newest is `newest`.
 pub fn revision_read(range: &RangeRequest, newest: i64) -> i64 {
     if range.revision <= 0 { newest } else { range.revision }
 }
 
-/// Refuses revisions that do not exist yet, or not any more.
+/// Refuses revisions that do not exist yet, or no longer exist.
 pub fn check_revision(store: &Store, range: &RangeRequest, newest: i64) -> Result<(), Error> {
     if range.revision > newest {
         Err(Error::FutureRev)
@@ -26,7 +26,7 @@ pub fn check_revision(store: &Store, range: &RangeRequest, newest: i64) -> Resul
     }
 }
 
-/// The answer without its header, where the newest revision is `newest`.
+/// The answer without its header, if the newest revision is `newest`.
 pub fn range(store: &Store, range: &RangeRequest, newest: i64, ties: &mut Ties) -> RangeResponse {
     let at = revision_read(range, newest);
     let span = Span::new(&range.key, &range.range_end);
@@ -44,8 +44,8 @@ pub fn range(store: &Store, range: &RangeRequest, newest: i64, ties: &mut Ties) 
     let limit = usize::try_from(range.limit).unwrap_or(0);
     let by = SortTarget::try_from(range.sort_target).unwrap_or_default();
     let order = SortOrder::try_from(range.sort_order).unwrap_or_default();
-    // One more than asked for is taken, in the order of keys, before anything is sorted; unless an explicit order
-    // or a filter needs all of them. A target without an order does not: that is etcd's.
+    // One more than asked for is taken, in key order, before anything is sorted; unless an explicit order or a filter
+    // needs all of them. A target without an order does not need them: etcd does the same.
     let taken = match limit {
         0 => usize::MAX,
         _ if order != SortOrder::None || filters(range) => usize::MAX,
@@ -82,7 +82,7 @@ fn filters(range: &RangeRequest) -> bool {
         .any(|bound| *bound != 0)
 }
 
-/// A bound of 0 is none.
+/// A bound of 0 is no bound.
 fn passes(range: &RangeRequest, kv: &KeyValue) -> bool {
     let least = |bound: i64, value: i64| bound == 0 || value >= bound;
     let most = |bound: i64, value: i64| bound == 0 || value <= bound;

@@ -7,7 +7,7 @@ use std::ops::Bound;
 use api::mvccpb::KeyValue;
 use bytes::Bytes;
 
-/// The revision of a store that was never written.
+/// The revision of a store that was never written to.
 pub const FIRST_REVISION: i64 = 1;
 
 /// One version of a key: what one revision made of it.
@@ -28,12 +28,12 @@ pub enum Span<'a> {
     Key(&'a [u8]),
     /// Every key from this one on.
     From(&'a [u8]),
-    /// From the first (in) to the second (out); nothing where the second is not above the first.
+    /// From the first (included) to the second (excluded); nothing if the second is not above the first.
     Between(&'a [u8], &'a [u8]),
 }
 
 impl<'a> Span<'a> {
-    /// As `key` and `range_end` of a request say it: no end is one key, an end of one zero byte is no end.
+    /// From `key` and `range_end` of a request: no end means one key, an end of one zero byte means no end.
     pub fn new(key: &'a [u8], range_end: &'a [u8]) -> Span<'a> {
         match range_end {
             [] => Span::Key(key),
@@ -51,7 +51,7 @@ pub struct Store {
     pub revision: i64,
     /// Reads below this revision are refused. -1 before the first compaction, so that 0 can be compacted once.
     pub compacted: i64,
-    /// Every change in the order in which it was made, where it is asked for.
+    /// Every change in the order in which it was made, if they are kept.
     changes: Option<Vec<(Bytes, Version)>>,
 }
 
@@ -62,7 +62,7 @@ impl Default for Store {
 }
 
 impl Store {
-    /// The key at revision `at`; `None` where it does not exist then.
+    /// The key at revision `at`; `None` if it does not exist then.
     #[inline]
     pub fn get(&self, key: &[u8], at: i64) -> Option<KeyValue> {
         let (key, versions) = self.keys.get_key_value(key)?;
@@ -157,7 +157,7 @@ impl Store {
         });
     }
 
-    /// Tells what every key holds now, for hashing.
+    /// What every key holds now, for hashing.
     pub fn newest(&self) -> impl Iterator<Item = (&Bytes, i64, &Bytes)> {
         self.keys.iter().filter_map(|(key, versions)| {
             let version = versions.last().filter(|version| version.number > 0)?;
@@ -165,7 +165,7 @@ impl Store {
         })
     }
 
-    /// Forgets all versions but the newest of each key, without a compaction: for who never reads the past.
+    /// Forgets all versions but the newest of each key, without a compaction: for callers that never read the past.
     pub fn forget_past(&mut self) {
         self.keys.retain(|_, versions| {
             versions.drain(..versions.len() - 1);
@@ -186,7 +186,7 @@ impl Store {
     }
 }
 
-/// A key changed twice by one revision keeps the last change: the earlier one cannot be read.
+/// If one revision changes a key twice, the last change is kept: the earlier one cannot be read.
 fn set(versions: &mut Vec<Version>, version: Version) {
     match versions.last_mut() {
         Some(last) if last.modified == version.modified => *last = version,

@@ -1,7 +1,7 @@
 //! Which parts of an answer have no defined order.
 //!
-//! etcd sorts with Go's unstable `sort.Sort`: keys that the sort target does not tell apart come in any order,
-//! and where the limit cuts through such a group, any of it may be returned.
+//! etcd sorts with Go's unstable `sort.Sort`: keys that the sort target does not tell apart come in any order, and if
+//! the limit cuts through such a group, any of its keys may be returned.
 
 use api::mvccpb::KeyValue;
 
@@ -15,11 +15,11 @@ pub struct Ties {
 /// The ties of one range.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Tied {
-    /// Which range of the answer, counted in the order in which they are answered.
+    /// Which range of the answer, in the order in which they are answered.
     range: usize,
     /// The lengths of the groups of equal keys, in order, over what is returned.
     groups: Vec<usize>,
-    /// All of the last group, also what the limit cut off.
+    /// The whole last group, including what the limit cut off.
     last: Vec<KeyValue>,
 }
 
@@ -60,7 +60,7 @@ impl Ties {
         }
     }
 
-    /// Whether the `range`-th range of an answer may be `observed` where the model says `expected`.
+    /// Whether range number `range` of an answer may be `observed` where the model says `expected`.
     pub fn allow(&self, range: usize, expected: &[KeyValue], observed: &[KeyValue]) -> bool {
         let Some(tied) = self.tied.iter().find(|tied| tied.range == range) else {
             return false;
@@ -82,7 +82,7 @@ impl Ties {
     }
 }
 
-/// Whether `picked` are different ones of `candidates`, which have no key twice.
+/// Whether `picked` are distinct elements of `candidates`, which have no key twice.
 fn picked_from(picked: &[KeyValue], candidates: &[KeyValue]) -> bool {
     picked.iter().enumerate().all(|(at, one)| {
         candidates.contains(one) && !picked[..at].iter().any(|earlier| earlier.key == one.key)

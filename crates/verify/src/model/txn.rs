@@ -1,5 +1,5 @@
-//! Transactions: which branch runs is decided first, on the state before, down through all nested ones; then what
-//! would fail is refused as a whole; then the operations run in order.
+//! Transactions: first decide which branches run, on the state before, down through all nested ones; then refuse the
+//! whole if anything in it would fail; then run the operations in order.
 
 use std::cmp::Ordering;
 
@@ -14,7 +14,7 @@ use super::lease::{Leases, NO_LEASE};
 use super::store::{Span, Store};
 use super::{Ties, Writer, header, range};
 
-/// Which branches run, in the order in which the transactions are met.
+/// Which branches run, in the order in which the transactions are visited.
 type Path = Vec<bool>;
 
 /// Whether nothing in it can write. A nested transaction counts as a write, whatever is in it.
@@ -29,11 +29,11 @@ pub fn is_serializable(txn: &TxnRequest) -> bool {
     txn.success.iter().chain(&txn.failure).all(serializable)
 }
 
-/// What would fail, and which branches run, where `at` is the newest revision. `leases` of `None` are not asked.
+/// Which branches run if `at` is the newest revision, or the error. `leases` of `None` are not checked.
 pub fn decide(store: &Store, leases: Option<&Leases>, txn: &TxnRequest, at: i64) -> Result<Path, Error> {
     let mut path = Path::new();
     choose(store, txn, at, &mut path);
-    // All puts are looked at before any range.
+    // All puts are checked before any range.
     let mut turn = path.iter().copied();
     check_puts(store, leases, txn, at, &mut turn)?;
     let mut turn = path.iter().copied();
@@ -91,7 +91,8 @@ fn check_ranges(
     for op in branch(txn, holds) {
         match &op.request {
             Some(Op::RequestTxn(nested)) => check_ranges(store, nested, at, path)?,
-            // Unlike a Range of its own, one inside a transaction has a negative revision held against the compaction.
+            // Unlike a Range on its own, one inside a transaction has a negative revision compared with the
+            // compaction.
             Some(Op::RequestRange(range)) if range.revision > at => return Err(Error::FutureRev),
             Some(Op::RequestRange(range)) if range.revision != 0 && range.revision < store.compacted => {
                 return Err(Error::Compacted);
@@ -132,7 +133,7 @@ pub(super) fn run(
     TxnResponse { header: None, succeeded, responses }
 }
 
-/// A compare over a range holds if it holds for every key there; over nothing, for a key of only zeros.
+/// A compare over a range holds if it holds for every key in it; over no keys, if it holds for a key of only zeros.
 fn holds(store: &Store, compare: &Compare, at: i64) -> bool {
     let span = Span::new(&compare.key, &compare.range_end);
     let mut found = store.scan(span, at).peekable();
@@ -145,7 +146,7 @@ fn holds(store: &Store, compare: &Compare, at: i64) -> bool {
 
 fn holds_for(compare: &Compare, kv: &KeyValue) -> bool {
     let union = compare.target_union.as_ref();
-    // A union that does not fit the target counts as zero.
+    // A union that does not match the target counts as zero.
     let order = match CompareTarget::try_from(compare.target) {
         Ok(CompareTarget::Version) => kv.version.cmp(&match union {
             Some(TargetUnion::Version(version)) => *version,

@@ -1,8 +1,8 @@
-//! Changes that a watcher was passed over with: owed, never delivered, though later ones were.
+//! Changes that a watcher skipped: expected, never delivered, though later ones were.
 //!
-//! Which promise that breaks depends on where it is: W6 and W10 before the first event, W7 between events, W12 where the
-//! missing revisions can have been compacted, which the watcher should have heard of. Of a revision that came in part
-//! nothing is said here (W4).
+//! Which promise that breaks depends on where it is: W6 and W10 before the first event, W7 between events, W12 where
+//! the missing revisions can have been compacted, which the watcher should have been notified of. A revision of which
+//! a part arrived is for W4.
 
 use super::ledger::{Delivery, Ledger};
 use super::{Look, said, seen};
@@ -20,7 +20,7 @@ pub enum Where {
     Compacted,
 }
 
-/// The first change missing somewhere.
+/// The first missing change of a gap.
 #[derive(Clone, Copy, Debug)]
 pub struct Gap<'a, 'b> {
     /// Its number in the truth.
@@ -29,47 +29,53 @@ pub struct Gap<'a, 'b> {
     pub revision: i64,
     /// How many are missing there.
     pub count: usize,
-    /// The first event that came though this one had not.
+    /// The first event that arrived although this one had not.
     pub jump: &'b Delivery<'a>,
 }
 
 /// The first gap of a kind.
 pub fn find<'a, 'b>(ledger: &'b Ledger<'a>, truth: &Truth, kind: Where) -> Option<Gap<'a, 'b>> {
     let reached = ledger.reached();
-    let first_got = ledger.owed.iter().position(|owed| owed.got.is_some()).unwrap_or(reached);
-    let missing = ledger.owed[..reached].iter().enumerate().filter(|(_, owed)| owed.got.is_none());
+    let first_got = ledger.expected.iter().position(|expected| expected.got.is_some()).unwrap_or(reached);
+    let missing =
+        ledger.expected[..reached].iter().enumerate().filter(|(_, expected)| expected.got.is_none());
     let mut jumps: Option<Vec<u32>> = None;
     let mut found: Option<Gap<'a, 'b>> = None;
-    for (at, owed) in missing {
-        if ledger.of_revision(at).iter().any(|owed| owed.got.is_some()) {
+    for (at, expected) in missing {
+        if ledger.of_revision(at).iter().any(|expected| expected.got.is_some()) {
             continue;
         }
         let highest = jumps.get_or_insert_with(|| highest(ledger));
-        let jump = &ledger.deliveries[highest.partition_point(|number| *number <= owed.number)];
-        if truth.may_be_dropped(owed.number, jump.at) {
+        let jump = &ledger.deliveries[highest.partition_point(|number| *number <= expected.number)];
+        if truth.may_be_dropped(expected.number, jump.at) {
             continue;
         }
-        let compacted = truth.compactions_by(jump.at).any(|compaction| compaction.revision > owed.revision);
+        let compacted =
+            truth.compactions_by(jump.at).any(|compaction| compaction.revision > expected.revision);
         let here = match compacted {
             true => Where::Compacted,
             false if at < first_got => Where::Before,
             false => Where::Between,
         };
         if here == kind {
-            let gap =
-                found.get_or_insert(Gap { number: owed.number, revision: owed.revision, count: 0, jump });
+            let gap = found.get_or_insert(Gap {
+                number: expected.number,
+                revision: expected.revision,
+                count: 0,
+                jump,
+            });
             gap.count += 1;
         }
     }
     found
 }
 
-/// For each delivery the highest number up to there of those that are owed.
+/// For each delivery, the highest number of an expected change up to there.
 fn highest(ledger: &Ledger<'_>) -> Vec<u32> {
     let mut got = vec![0; ledger.deliveries.len()];
-    for owed in &ledger.owed {
-        if let Some(place) = owed.got {
-            got[place as usize] = owed.number;
+    for expected in &ledger.expected {
+        if let Some(place) = expected.got {
+            got[place as usize] = expected.number;
         }
     }
     let mut highest = 0;
@@ -80,7 +86,7 @@ fn highest(ledger: &Ledger<'_>) -> Vec<u32> {
     got
 }
 
-/// Changes that a watcher was owed before the first one it received, as a violation of `oracle`.
+/// Changes missing before the first one that a watcher received, as a violation of `oracle`.
 pub fn missed_first(look: &Look<'_>, ledger: &Ledger<'_>, oracle: Oracle, title: &str) -> Option<Violation> {
     let gap = find(ledger, look.truth, Where::Before)?;
     let responses = [gap.jump.response];

@@ -1,8 +1,9 @@
-//! One watcher's ledger: what it was owed, and what it got of it.
+//! One watcher's ledger: the changes that it must receive, and which of them arrived.
 //!
-//! Owed are the changes of its keys, of the kinds it did not filter out, from its first revision on, as far as the truth
-//! is known and as the watcher's last word goes: a closed stream owes nothing after it. Each event that arrived is
-//! looked up in the truth by its key, its revision and its kind; that it says of them what is so is for W7 to W9.
+//! Expected are the changes of its keys, of the kinds it did not filter out, from its first revision on, up to where
+//! the truth is known; if the watcher or its stream has ended, only up to the highest revision it reported. Each
+//! event that arrived is looked up in the truth by its key, its revision and its kind; W7 to W9 check that its
+//! content is right.
 //!
 //! Not here: events of revisions of which the truth is not known. They are in `deliveries` without a number.
 
@@ -19,19 +20,19 @@ use crate::truth::{self, Truth};
 /// One event that arrived.
 #[derive(Debug)]
 pub struct Delivery<'a> {
-    /// It.
+    /// The event.
     pub event: &'a Event,
-    /// Its revision, by its own word; 0 where it has no pair.
+    /// Its revision, as it says itself; 0 if it has no pair.
     pub revision: i64,
     /// Its number in the truth.
     pub number: Option<u32>,
     /// Whether it had arrived before.
     pub again: bool,
-    /// Its reply's place among those of the watcher.
+    /// The index of its reply among those of the watcher.
     pub reply: usize,
-    /// When.
+    /// When it arrived.
     pub at: Nanos,
-    /// Which response of the stream.
+    /// Which response of the stream it was in.
     pub response: usize,
 }
 
@@ -42,9 +43,9 @@ impl Delivery<'_> {
     }
 }
 
-/// A change that is owed.
+/// A change that the watcher must receive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Owed {
+pub struct Expected {
     /// Its number in the truth.
     pub number: u32,
     /// Its revision.
@@ -56,22 +57,22 @@ pub struct Owed {
 /// The ledger.
 #[derive(Debug)]
 pub struct Ledger<'a> {
-    /// Whose.
+    /// The watcher.
     pub watcher: &'a Watcher<'a>,
-    /// The first revision it is to receive. For a watcher from now on, the one after that at its creation.
+    /// The first revision it must receive. For a watcher from now on, the one after that of its creation.
     pub first: i64,
-    /// What it is owed, in order.
-    pub owed: Vec<Owed>,
-    /// What it got, in order.
+    /// What it must receive, in order.
+    pub expected: Vec<Expected>,
+    /// What it received, in order.
     pub deliveries: Vec<Delivery<'a>>,
 }
 
 impl<'a> Ledger<'a> {
-    /// Draws it up.
+    /// Makes the ledger of a watcher.
     pub fn new(watcher: &'a Watcher<'a>, truth: &Truth) -> Ledger<'a> {
         let first = first(watcher);
-        let owed = owed(watcher, truth, first);
-        let mut ledger = Ledger { watcher, first, owed, deliveries: Vec::new() };
+        let expected = expected(watcher, truth, first);
+        let mut ledger = Ledger { watcher, first, expected, deliveries: Vec::new() };
         let mut taken = Taken::default();
         for (reply, said) in watcher.replies.iter().enumerate() {
             if let Reply::Batch(batch) = said {
@@ -102,23 +103,23 @@ impl<'a> Ledger<'a> {
             at: batch.at,
             response: batch.response,
         };
-        match self.owed.get(taken.next) {
+        match self.expected.get(taken.next) {
             Some(next) if next.got.is_none() && names(event, truth.event(next.number)) => {
                 delivery.number = Some(next.number);
             }
             _ => self.look_up(&mut delivery, truth, taken),
         }
         if let Some(number) = delivery.number
-            && let Ok(at) = self.owed.binary_search_by_key(&number, |owed| owed.number)
-            && self.owed[at].got.is_none()
+            && let Ok(at) = self.expected.binary_search_by_key(&number, |expected| expected.number)
+            && self.expected[at].got.is_none()
         {
-            self.owed[at].got = Some(place);
+            self.expected[at].got = Some(place);
             taken.next = at + 1;
         }
         self.deliveries.push(delivery);
     }
 
-    /// An event that is not the next one owed.
+    /// An event that is not the next one expected.
     fn look_up(&self, delivery: &mut Delivery<'a>, truth: &Truth, taken: &mut Taken<'a>) {
         let Some(kv) = &delivery.event.kv else { return };
         let mut found = truth.find(&kv.key, kv.mod_revision, is_delete(delivery.event)).peekable();
@@ -129,20 +130,21 @@ impl<'a> Ledger<'a> {
         let fresh = found.clone().find(|number| !self.has(*number) && !taken.beside.contains(number));
         delivery.again = fresh.is_none();
         delivery.number = fresh.or_else(|| found.next());
-        let owed = |number: u32| self.owed.binary_search_by_key(&number, |owed| owed.number).is_ok();
-        if let Some(number) = fresh.filter(|number| !owed(*number)) {
+        let expected =
+            |number: u32| self.expected.binary_search_by_key(&number, |expected| expected.number).is_ok();
+        if let Some(number) = fresh.filter(|number| !expected(*number)) {
             taken.beside.insert(number);
         }
     }
 
     fn has(&self, number: u32) -> bool {
-        let owed = self.owed.binary_search_by_key(&number, |owed| owed.number);
-        owed.is_ok_and(|at| self.owed[at].got.is_some())
+        let expected = self.expected.binary_search_by_key(&number, |expected| expected.number);
+        expected.is_ok_and(|at| self.expected[at].got.is_some())
     }
 
-    /// The place of the last owed change that arrived; what is owed before it and did not is lost.
+    /// The index after the last expected change that arrived; an expected change before it that did not arrive is lost.
     pub fn reached(&self) -> usize {
-        self.owed.iter().rposition(|owed| owed.got.is_some()).map_or(0, |at| at + 1)
+        self.expected.iter().rposition(|expected| expected.got.is_some()).map_or(0, |at| at + 1)
     }
 
     /// The highest revision that arrived.
@@ -150,21 +152,21 @@ impl<'a> Ledger<'a> {
         self.deliveries.iter().map(|delivery| delivery.revision).max()
     }
 
-    /// The owed changes of one revision, from the place of any of them.
-    pub fn of_revision(&self, at: usize) -> &[Owed] {
-        let revision = self.owed[at].revision;
-        let from = self.owed.partition_point(|owed| owed.revision < revision);
-        let count = self.owed[from..].partition_point(|owed| owed.revision == revision);
-        &self.owed[from..from + count]
+    /// The expected changes of one revision, from the index of any of them.
+    pub fn of_revision(&self, at: usize) -> &[Expected] {
+        let revision = self.expected[at].revision;
+        let from = self.expected.partition_point(|expected| expected.revision < revision);
+        let count = self.expected[from..].partition_point(|expected| expected.revision == revision);
+        &self.expected[from..from + count]
     }
 }
 
-/// What of the ledger is settled while it is drawn up.
+/// Used while the ledger is made.
 #[derive(Default)]
 struct Taken<'a> {
-    /// The place of the change that should come next.
+    /// The index of the change that should come next.
     next: usize,
-    /// Changes that arrived though they are not owed.
+    /// Changes that arrived though they are not expected.
     beside: BTreeSet<u32>,
     /// Events that the truth does not have: revision, key, kind.
     unknown: BTreeSet<(i64, &'a [u8], i32)>,
@@ -182,7 +184,7 @@ pub fn is_delete(event: &Event) -> bool {
     event.r#type == EventType::Delete as i32
 }
 
-/// Whether the watcher did not want events of this kind.
+/// Whether the watcher filtered out events of this kind.
 pub fn is_filtered(watcher: &Watcher<'_>, deleted: bool) -> bool {
     let filter = if deleted { FilterType::Nodelete } else { FilterType::Noput };
     watcher.request.filters.contains(&(filter as i32))
@@ -196,13 +198,13 @@ fn first(watcher: &Watcher<'_>) -> i64 {
     match watcher.request.start_revision {
         // The revision of its answer is read first, and the watcher begins after it (etcd's `recvLoop`).
         0 => watcher.revision + 1,
-        // What etcd makes of it differs from version to version.
+        // Versions of etcd treat this differently.
         ..0 => revisions.min().unwrap_or(i64::MAX),
         start => start,
     }
 }
 
-fn owed(watcher: &Watcher<'_>, truth: &Truth, first: i64) -> Vec<Owed> {
+fn expected(watcher: &Watcher<'_>, truth: &Truth, first: i64) -> Vec<Expected> {
     let lasts = watcher.end.is_none() && watcher.stream.ended.is_none();
     let last = |reply: &Reply<'_>| match reply {
         Reply::Batch(batch) => {
@@ -214,9 +216,9 @@ fn owed(watcher: &Watcher<'_>, truth: &Truth, first: i64) -> Vec<Owed> {
     let upto = if lasts { truth.until() } else { said().min(truth.until()) };
     let numbers = truth.between(watcher.keys(), first, upto).into_iter();
     let wanted = numbers.filter(|number| !is_filtered(watcher, truth.event(*number).deleted));
-    let owed = wanted.map(|number| {
+    let expected = wanted.map(|number| {
         let revision = truth.event(number).kv.mod_revision;
-        Owed { number, revision, got: None }
+        Expected { number, revision, got: None }
     });
-    owed.collect()
+    expected.collect()
 }

@@ -1,14 +1,15 @@
 //! W1 to W12: what watchers receive.
 //!
-//! The names are those of etcd's own promises: filtered, ordered, unique, atomic, bookmarkable, resumable, reliable. The
-//! streams are taken apart (`stream`), each watcher's ledger is drawn up against what really happened (`ledger`,
-//! [`Truth`]), and each oracle looks at the ledgers.
+//! The names are those of etcd's own promises: filtered, ordered, unique, atomic, bookmarkable, resumable, reliable.
+//! The streams are split into their watchers (`stream`), a ledger compares each watcher with what really happened
+//! (`ledger`, [`Truth`]), and each oracle checks the ledgers.
 //!
 //! One cause is one violation for a watcher and oracle; a watcher that missed a hundred events is one violation.
 //!
 //! Not checked, by any of them: how late an event is while faults last; what was under way when a stream broke; a
-//! watcher's events against those of another (each is held against the truth alone); member, cluster and term of headers;
-//! whether a user may watch what he watches. Where the truth is not known, only what a stream says against itself.
+//! watcher's events against those of another (each is compared with the truth alone); member, cluster and term of
+//! headers; whether a user has the right to watch. Where the truth is not known, a stream is only checked for
+//! contradictions with itself.
 
 mod gaps;
 mod ledger;
@@ -44,26 +45,26 @@ struct Look<'a> {
     truth: &'a Truth,
 }
 
-/// What an oracle does with one ledger: how many things it looked at it adds to the count.
+/// An oracle's check of one ledger: it adds how many things it checked to the count.
 type Check = fn(&Look<'_>, &Ledger<'_>, &mut usize) -> Option<Violation>;
 
-/// The oracles over ledgers, and what each looks at.
+/// The oracles over ledgers, and what each checks.
 const CHECKS: [(Oracle, &str, Check); 12] = [
-    (Oracle::W1, "events held against keys and filters", w1_filter::check),
+    (Oracle::W1, "events checked against keys and filters", w1_filter::check),
     (Oracle::W2, "events in their order", w2_ordered::check),
-    (Oracle::W3, "events, whether they came before", w3_unique::check),
+    (Oracle::W3, "events checked for repetition", w3_unique::check),
     (Oracle::W4, "revisions of several events", w4_atomic::check),
     (Oracle::W5, "progress responses and headers", w5_bookmarkable::check),
     (Oracle::W6, "watchers from a revision", w6_resumable::check),
     (Oracle::W7, "events compared with what happened", w7_reliable::check),
-    (Oracle::W8, "events with what was before", w8_prev_kv::check),
+    (Oracle::W8, "events with the previous pair", w8_prev_kv::check),
     (Oracle::W9, "puts", w9_is_create::check),
     (Oracle::W10, "watchers from now on", w10_from_now_on::check),
-    (Oracle::W11, "events owed at the end", w11_delivery::check),
+    (Oracle::W11, "events that had to arrive by the end", w11_delivery::check),
     (Oracle::W12, "watchers that met a compaction", w12_reasons::check),
 ];
 
-/// Whether the history has watchers, or copies that clients keep by watchers.
+/// Whether the history has watchers, or clients' copies, which are kept by watchers.
 pub(crate) fn is_watched(history: &History) -> bool {
     !(history.watches.is_empty() && history.caches.is_empty())
 }
@@ -141,7 +142,7 @@ impl Report {
     }
 }
 
-/// A violation that a watcher saw, with the responses that show it.
+/// A violation in what a watcher received, with the responses that show it.
 fn seen(watcher: &Watcher<'_>, oracle: Oracle, at: Nanos, title: &str, responses: &[usize]) -> Violation {
     let asked = format!(
         "Client {} watched {} by member {} (stream {}, watcher {}, created at {} with revision {}).",
@@ -165,7 +166,7 @@ fn lines(stream: &WatchStream, responses: &[usize]) -> Vec<String> {
     responses.iter().filter_map(line).collect()
 }
 
-/// What an event says, to stand in a sentence.
+/// What an event says, as part of a sentence.
 fn said(delivery: &Delivery<'_>) -> String {
     match &delivery.event.kv {
         Some(kv) => format!("`{}`", describe::change(ledger::is_delete(delivery.event), kv)),

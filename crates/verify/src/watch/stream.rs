@@ -1,11 +1,11 @@
-//! One stream taken apart: which watchers it had, and what reached each.
+//! One stream split into its watchers, and what each of them received.
 //!
-//! A stream is read in the order of what arrived, beside what was sent. The server takes requests in order and answers
-//! creations and cancellations in that order, so every id can be foretold, and every response
-//! belongs to one watcher that exists then. What does not is a [`Slip`]: W4 and W12 judge these.
+//! A stream is read in the order of what arrived, along with what was sent. The server takes requests in order and
+//! answers creations and cancellations in that order, so every id can be predicted, and every response belongs to one
+//! watcher that exists then. What does not is a [`Slip`]: W4 and W12 judge these.
 //!
-//! After a slip reading goes on as well as it can: a response for nobody is passed over, a created response with a
-//! wrong id makes a watcher of that id.
+//! After a slip reading goes on as well as it can: a response for no watcher is skipped, a created response with a
+//! wrong id makes a watcher with that id.
 //!
 //! Not checked: that every cancellation is answered; responses that were still under way when the stream ended.
 
@@ -34,9 +34,9 @@ pub struct Watcher<'a> {
     pub id: i64,
     /// What was asked for.
     pub request: &'a WatchCreateRequest,
-    /// When the client learnt that it exists.
+    /// When its client received the answer to its creation.
     pub created: Nanos,
-    /// The store's revision when it was created, by its member's word.
+    /// The store's revision when it was created, as its member reported it.
     pub revision: i64,
     /// What it received, in order.
     pub replies: Vec<Reply<'a>>,
@@ -56,9 +56,9 @@ impl<'a> Watcher<'a> {
 pub enum Reply<'a> {
     /// Changes.
     Batch(Batch<'a>),
-    /// That there are no more changes up to a revision.
+    /// Progress: there are no more changes up to a revision.
     Progress {
-        /// When.
+        /// When it arrived.
         at: Nanos,
         /// The revision.
         revision: i64,
@@ -89,9 +89,9 @@ pub enum End {
     Asked,
     /// It needed revisions that are compacted.
     Compacted {
-        /// When the client learnt it.
+        /// When the client received that.
         at: Nanos,
-        /// The revision of the compaction, by its member's word.
+        /// The revision of the compaction, as its member reported it.
         revision: i64,
         /// Which response of the stream.
         response: usize,
@@ -110,7 +110,7 @@ pub struct Slip<'a> {
 /// What is wrong with a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wrong<'a> {
-    /// A creation is answered that was not asked for, or not yet.
+    /// It answers a creation that was not asked for, or not yet.
     NotAsked,
     /// The watcher got an id other than this one.
     Id(i64, &'a WatchCreateRequest),
@@ -118,11 +118,11 @@ pub enum Wrong<'a> {
     Accepted(Error, &'a WatchCreateRequest),
     /// There was no reason to refuse it so.
     Refused(&'a WatchCreateRequest),
-    /// It was refused by what the user may do; whether users are looked at the stream does not tell.
+    /// It was refused because of the user's rights; the stream does not show whether rights are checked.
     RefusedUser(&'a WatchCreateRequest),
     /// It is for a watcher that does not exist: not yet, no longer, or never.
     NoWatcher,
-    /// It cancels a watcher without a reason, and nobody asked for it.
+    /// It cancels a watcher without a reason, and its client did not ask for that.
     Cancelled,
     /// It creates a watcher and carries events too, or names a compaction and does not cancel.
     Mixed,
@@ -132,12 +132,12 @@ pub enum Wrong<'a> {
     Between,
 }
 
-/// What a stream says.
+/// What is in a stream.
 #[derive(Debug, Default)]
 pub struct Transcript<'a> {
     /// Its watchers, in the order of their creation.
     pub watchers: Vec<Watcher<'a>>,
-    /// What does not belong.
+    /// Responses that do not belong.
     pub slips: Vec<Slip<'a>>,
     /// Creations that were not answered: when they were sent, and what they asked for.
     pub unanswered: Vec<(Nanos, &'a WatchCreateRequest)>,
@@ -147,7 +147,7 @@ pub struct Transcript<'a> {
     pub cancellations: usize,
 }
 
-/// Takes a stream apart; `number` is its place in the history.
+/// Reads a stream; `number` is its index in the history.
 pub fn read(number: usize, stream: &WatchStream) -> Transcript<'_> {
     let mut reader = Reader {
         number,
@@ -173,19 +173,19 @@ pub fn read(number: usize, stream: &WatchStream) -> Transcript<'_> {
 struct Reader<'a> {
     number: usize,
     stream: &'a WatchStream,
-    /// How many of the requests the server has surely taken.
+    /// How many of the requests the server has certainly taken.
     sent: usize,
-    /// The ids that the server holds taken.
+    /// The ids that are in use on the server.
     used: BTreeSet<i64>,
-    /// Ids of watchers that ended by a compaction: whether they are free again differs between versions of etcd.
+    /// Ids of watchers that ended by a compaction: versions of etcd differ in whether they are free again.
     doubtful: BTreeSet<i64>,
-    /// The id that the server tries next where it may choose.
+    /// The id that the server tries next if the choice is its own.
     next: i64,
-    /// The cancellations that are to be answered.
+    /// The cancellations that must be answered.
     acknowledge: BTreeSet<i64>,
     /// The watchers that exist for the client, by id.
     living: BTreeMap<i64, usize>,
-    /// The watcher of which more fragments must follow.
+    /// The watcher whose next fragments must follow.
     open: Option<usize>,
     found: Transcript<'a>,
 }
@@ -275,7 +275,7 @@ impl<'a> Reader<'a> {
         });
     }
 
-    /// The id the watcher must get. Where versions of etcd differ, that which it got.
+    /// The id that the watcher must get. Where versions of etcd differ, the one that it got.
     fn foretell(&self, request: &WatchCreateRequest, got: i64) -> i64 {
         if request.watch_id != 0 {
             return request.watch_id;
@@ -310,7 +310,7 @@ impl<'a> Reader<'a> {
             Some(
                 Error::PermissionDenied | Error::InvalidAuthToken | Error::AuthOldRevision | Error::UserEmpty,
             ) => return self.slip(response, Wrong::RefusedUser(request)),
-            // The text of the store's own error, without the service's name before it.
+            // The text of the store's own error, without the name of the service before it.
             None => {
                 request.start_revision < 0
                     && Error::Compacted.text().strip_prefix("etcdserver: ") == Some(&said.cancel_reason)
@@ -350,7 +350,8 @@ impl<'a> Reader<'a> {
     fn progress(&mut self, response: usize, at: Nanos, said: &WatchResponse, living: Option<usize>) {
         let revision = answer::revision(said.header.as_ref());
         match living {
-            // The word for all counts for those whose creation is answered: the events of others are held back.
+            // Progress for all watchers counts for those whose creation is answered: events for the others are held
+            // back.
             None if said.watch_id == NO_ID => {
                 for watcher in self.living.values() {
                     self.found.watchers[*watcher].replies.push(Reply::Progress { at, revision, response });
@@ -390,14 +391,14 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The text of an error as Go's gRPC prints it, with the code before it: so it does where it is about who
-/// asks.
+/// The text of an error as Go's gRPC prints it, without the code before it, which is there if the error is about the
+/// caller.
 fn without_status(reason: &str) -> &str {
     let status = reason.strip_prefix("rpc error: code = ");
     status.and_then(|status| status.split_once(" desc = ")).map_or(reason, |(_, text)| text)
 }
 
-/// The keys of a creation. No key is the first key there is.
+/// The keys of a creation. No key means the first key there is.
 pub fn keys(request: &WatchCreateRequest) -> Keys<'_> {
     let key = if request.key.is_empty() { b"\0" } else { &request.key[..] };
     Keys { key, end: &request.range_end }

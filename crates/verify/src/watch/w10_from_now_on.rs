@@ -1,7 +1,7 @@
 //! W10: a watcher from now on receives everything after the revision that the answer to its creation names.
 //!
 //! Not checked: what is missing after the first event (W7), or where it can have been compacted (W12); a watcher that
-//! gets nothing at all (W11, at the end).
+//! receives nothing at all (W11, at the end).
 
 use super::ledger::Ledger;
 use super::{Look, gaps};

@@ -1,12 +1,12 @@
-//! W11: what a watcher is owed arrives after healing.
+//! W11: after healing, a watcher receives everything it must.
 //!
 //! A watcher whose stream is open at the end of the run has received every change up to the revision its member ended
-//! at, or that it was compacted; a creation on such a stream has been answered. The bound is the settle phase, which must not end before, unless it
-//! gives up; [`DELIVERY`] is what is allowed for what happened in its last moments.
+//! at, or that it was compacted; a creation on such a stream has been answered. The bound is the settle phase, which
+//! must not end before, unless it gives up; [`DELIVERY`] is the allowance for what happened in its last moments.
 //!
-//! Not checked: streams to members that do not run at the end, or that are not in the part of the cluster that was
-//! healed; histories from elsewhere, which do not say how their members ended; changes after which others came (W6, W7,
-//! W10).
+//! Not checked: streams to members that do not run at the end, or that are not in the core, the part of the cluster
+//! that was healed; histories from elsewhere, which do not say how their members ended; changes after which others
+//! came (W6, W7, W10).
 
 use api::etcdserverpb::WatchRequest;
 use api::etcdserverpb::watch_request::RequestUnion;
@@ -26,7 +26,8 @@ pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option
     if watcher.end.is_some() || !look.is_due(watcher.stream, watcher.created) {
         return None;
     }
-    // Whoever gives a watcher up is owed nothing by it; the member's word for that may still be under way.
+    // A watcher that its client cancelled must receive nothing more; the member's answer to that may still be under
+    // way.
     let given_up = |(at, request): &(Nanos, WatchRequest)| match &request.request_union {
         Some(RequestUnion::CancelRequest(cancel)) => cancel.watch_id == watcher.id && *at >= watcher.created,
         _ => false,
@@ -40,8 +41,9 @@ pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option
         let in_time = look.truth.made_at(revision).is_some_and(|made| made + DELIVERY <= end);
         revision <= member && in_time
     };
-    *looked += ledger.owed.iter().filter(|owed| owed.revision <= member).count();
-    let late: Vec<_> = ledger.owed[ledger.reached()..].iter().filter(|owed| due(owed.revision)).collect();
+    *looked += ledger.expected.iter().filter(|expected| expected.revision <= member).count();
+    let late: Vec<_> =
+        ledger.expected[ledger.reached()..].iter().filter(|expected| due(expected.revision)).collect();
     let first = late.first()?;
     let title = "a watcher never received a change";
     let last = watcher.stream.received.len().saturating_sub(1);
@@ -49,7 +51,7 @@ pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option
     Some(
         violation
             .say(format!(
-                "All was well again at {}, and by the end, at {}, {} changes had not come.",
+                "The cluster was healed at {}, and by the end, at {}, {} changes had not come.",
                 describe::time(look.record.healed),
                 describe::time(end),
                 late.len()
@@ -59,7 +61,7 @@ pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option
     )
 }
 
-/// Creations that nobody answered.
+/// Creations without an answer.
 pub fn unanswered(look: &Look<'_>, stream: &WatchStream, transcript: &Transcript<'_>) -> Option<Violation> {
     let (sent, request) = transcript.unanswered.iter().find(|(sent, _)| look.is_due(stream, *sent))?;
     let end = look.record.stats.virtual_ns;
@@ -74,7 +76,7 @@ pub fn unanswered(look: &Look<'_>, stream: &WatchStream, transcript: &Transcript
                 describe::watcher(request)
             ))
             .say(format!(
-                "All was well again at {}, and by the end, at {}, there was no answer.",
+                "The cluster was healed at {}, and by the end, at {}, there was no answer.",
                 describe::time(look.record.healed),
                 describe::time(end)
             ))
@@ -92,7 +94,7 @@ impl Look<'_> {
             && self.revision_of(stream).is_some()
     }
 
-    /// The revision of the member at the other end when the run ended, if it was alive and well.
+    /// The revision at which the member at the other end ended the run, if it was running and healthy.
     pub(super) fn revision_of(&self, stream: &WatchStream) -> Option<i64> {
         let mut members = self.record.members.iter();
         let member = members.find(|end| end.member == stream.member && end.running && end.core)?;

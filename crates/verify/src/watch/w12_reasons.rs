@@ -1,16 +1,16 @@
 //! W12: watchers are created and cancelled in order, and for the right reasons.
 //!
-//! * Creations are answered in the order in which they were asked for, each with the id that follows from what was sent;
-//!   what must be refused is (`mvcc: watcher range is empty`, `mvcc: duplicate watch ID provided on the WatchStream`, a
-//!   negative start as compacted), and nothing else, unless by who asks.
-//! * Nothing is for a watcher that does not exist yet, or no longer.
-//! * A watcher is cancelled because its client asked, or because it needed revisions below one that was compacted to by
-//!   then, which is named.
-//! * A watcher that needs compacted revisions is cancelled, and not passed over with them.
+//! * Creations are answered in the order in which they were asked for, each with the id that follows from what was
+//!   sent. What must be refused is refused (`mvcc: watcher range is empty`, `mvcc: duplicate watch ID provided on the
+//!   WatchStream`, a negative start as compacted), and nothing else, except because of the caller.
+//! * No response is for a watcher that does not exist yet, or no longer.
+//! * A watcher is cancelled because its client asked, or because it needed revisions below one that was compacted to
+//!   by then, and the response names that one.
+//! * A watcher that needs compacted revisions is cancelled; it does not skip them.
 //!
-//! Not checked: that a cancellation is answered; which users may watch what, beyond that nobody is refused before
-//! authentication can have been switched on; the header of a cancellation; whether an id is free again after its watcher
-//! met a compaction, which versions of etcd take differently; where others wrote too, which compactions there were.
+//! Not checked: that a cancellation is answered; which users may watch what, except that none is refused before
+//! authentication can have been enabled; the header of a cancellation; whether an id is free again after its watcher
+//! met a compaction, which versions of etcd treat differently; if others wrote too, which compactions there were.
 
 use api::{Error, Request};
 use record::{Nanos, Outcome, WatchStream};
@@ -43,15 +43,15 @@ fn cancelled(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option
     let needs = ledger.newest().map_or(ledger.first, |newest| ledger.first.max(newest + 1));
     let knows_first = ledger.watcher.request.start_revision >= 0;
     (knows_first && needs >= revision).then(|| {
-        wrong("a watcher was cancelled by a compaction that took nothing from it")
+        wrong("a watcher was cancelled by a compaction that removed nothing it needed")
             .say(format!("It needed nothing before revision {needs}."))
     })
 }
 
-/// A watcher that was led past compacted revisions.
+/// A watcher that skipped compacted revisions.
 fn passed_over(look: &Look<'_>, ledger: &Ledger<'_>) -> Option<Violation> {
     let gap = gaps::find(ledger, look.truth, Where::Compacted)?;
-    let title = "a watcher was passed over compacted revisions without a word";
+    let title = "a watcher skipped compacted revisions without being cancelled";
     let responses = [gap.jump.response];
     let violation = seen(ledger.watcher, Oracle::W12, gap.jump.at, title, &responses);
     Some(
@@ -59,7 +59,7 @@ fn passed_over(look: &Look<'_>, ledger: &Ledger<'_>) -> Option<Violation> {
             .of_severity(Severity::Lost)
             .say(format!("It received {}; {} before that never came.", said(gap.jump), gap.count))
             .say(format!("The first of these: {}.", look.made(gap.number)))
-            .say("They can have been compacted by then; it should have been cancelled with that reason.")
+            .say("They can have been compacted by then; it should have been cancelled for that reason.")
             .shown_by(look.maker(gap.revision)),
     )
 }
@@ -73,7 +73,7 @@ fn kept(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Viol
     }
     let reached = ledger.newest().unwrap_or(0);
     let gone = |compaction: &&crate::truth::Compaction| {
-        // Its member had gone on since, so it had compacted.
+        // Its member had moved on since, so it had compacted.
         compaction.after.is_some_and(|after| after < watcher.revision) && compaction.revision > start
     };
     let compaction = look.truth.compactions().iter().filter(gone).max_by_key(|one| one.revision)?;
@@ -91,11 +91,11 @@ fn kept(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Viol
                 compaction.after.unwrap_or(0),
                 compaction.revision
             ))
-            .say("It was never received that what it asked for is gone."),
+            .say("It was never notified that what it asked for is gone."),
     )
 }
 
-/// What of a stream is out of order.
+/// Responses of a stream that are out of order.
 pub fn slips(look: &Look<'_>, stream: &WatchStream, transcript: &Transcript<'_>) -> Option<Violation> {
     transcript.slips.iter().find_map(|slip| {
         let (at, response) = &stream.received[slip.response];
@@ -130,7 +130,7 @@ fn words(look: &Look<'_>, at: Nanos, reason: &str, wrong: &Wrong<'_>) -> Option<
             }
             (
                 "a watcher was refused without a reason",
-                format!("{}; nobody had switched authentication on.", asked(request)),
+                format!("{}; authentication had not been enabled.", asked(request)),
             )
         }
         Wrong::NoWatcher => (
@@ -143,13 +143,13 @@ fn words(look: &Look<'_>, at: Nanos, reason: &str, wrong: &Wrong<'_>) -> Option<
         ),
         Wrong::Mixed => (
             "a response is two things at once",
-            "It creates and carries events, or names a compaction and does not cancel.".to_string(),
+            "It creates a watcher and carries events, or names a compaction and does not cancel.".to_string(),
         ),
         Wrong::Fragment | Wrong::Between => return None,
     })
 }
 
-/// Whether authentication can have been on.
+/// Whether authentication can have been enabled.
 fn may_ask_for_users(look: &Look<'_>, at: Nanos) -> bool {
     let refused = |outcome: &Outcome| matches!(outcome, Outcome::Error { error, .. } if is_definite(*error) || *error == Error::RootUserNotExist);
     look.record.history.operations.iter().any(|operation| {

@@ -1,9 +1,9 @@
 //! W3: no watcher receives a change twice.
 //!
-//! Two events are of the same change if they agree in key, revision and kind, and the truth, where it is known, has no
-//! more of these.
+//! Two events are of the same change if they agree in key, revision and kind, and the truth, where it is known, has
+//! no more of these.
 //!
-//! Not checked: what a client gets again on another stream, because it asked for it again.
+//! Not checked: what a client receives again on another stream, because it asked for it again.
 
 use super::ledger::{Ledger, is_delete};
 use super::{Look, said, seen};

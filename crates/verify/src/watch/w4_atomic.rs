@@ -1,16 +1,16 @@
-//! W4: all changes of one revision come to a watcher in one response.
+//! W4: all changes of one revision reach a watcher in one response.
 //!
-//! If the watcher asked for it a response may come in fragments, one right after another, with a mark on all but the
+//! If the watcher asked for it, a response may come in fragments, one right after another, with a mark on all but the
 //! last; they count as one response.
 //!
-//! Not checked: how large a response must be before it is split; a response of which the last fragments were still under
-//! way when the stream ended; where the truth is not known, whether all of a revision came.
+//! Not checked: how large a response must be before it is split; a response whose last fragments were still under way
+//! when the stream ended; where the truth is not known, whether all of a revision arrived.
 
 use std::collections::BTreeMap;
 
 use record::WatchStream;
 
-use super::ledger::{Ledger, Owed};
+use super::ledger::{Expected, Ledger};
 use super::stream::{Reply, Transcript, Wrong};
 use super::{Look, lines, seen};
 use crate::{Oracle, Violation};
@@ -40,14 +40,15 @@ fn split(ledger: &Ledger<'_>) -> Option<Violation> {
     None
 }
 
-/// A revision that came in part.
+/// A revision of which only a part arrived.
 fn torn(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
-    for revision in ledger.owed.chunk_by(|one, next| one.revision == next.revision) {
-        let mut got = revision.iter().filter_map(|owed| owed.got).peekable();
+    for revision in ledger.expected.chunk_by(|one, next| one.revision == next.revision) {
+        let mut got = revision.iter().filter_map(|expected| expected.got).peekable();
         *looked += usize::from(revision.len() > 1 && got.peek().is_some());
         let Some(delivery) = got.next().map(|place| &ledger.deliveries[place as usize]) else { continue };
-        let is_missing =
-            |owed: &&Owed| owed.got.is_none() && !look.truth.may_be_dropped(owed.number, delivery.at);
+        let is_missing = |expected: &&Expected| {
+            expected.got.is_none() && !look.truth.may_be_dropped(expected.number, delivery.at)
+        };
         let missing = revision.iter().find(is_missing);
         if let Some(missing) = missing
             && matches!(&ledger.watcher.replies[delivery.reply], Reply::Batch(batch) if batch.whole)
@@ -55,7 +56,7 @@ fn torn(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Viol
             let title = "a watcher received a part of a revision";
             let responses = [delivery.response];
             let violation = seen(ledger.watcher, Oracle::W4, delivery.at, title, &responses);
-            let count = revision.iter().filter(|owed| owed.got.is_some()).count();
+            let count = revision.iter().filter(|expected| expected.got.is_some()).count();
             return Some(
                 violation
                     .say(format!(
@@ -76,7 +77,7 @@ pub fn slips(stream: &WatchStream, transcript: &Transcript<'_>) -> Option<Violat
     transcript.slips.iter().find_map(|slip| {
         let (title, sentence) = match slip.what {
             Wrong::Fragment => {
-                ("a response was split unasked", "The watcher had not asked for fragments, and got one.")
+                ("a response was split unasked", "The watcher had not asked for fragments, but received one.")
             }
             Wrong::Between => (
                 "something came between the fragments of a response",

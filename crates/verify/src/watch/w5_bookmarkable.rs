@@ -1,15 +1,15 @@
-//! W5: a revision at which a watcher can go on elsewhere: after a progress response of revision R nothing of R or before
-//! is still to come.
+//! W5: progress is a revision from which a watcher can go on elsewhere: after a progress response of revision R,
+//! nothing of R or before is still to come.
 //!
-//! So a progress response comes after all that is owed up to its revision, does not go back behind an earlier one or
-//! behind an event, and is not of a revision before the one below the watcher's first. A header's revision is one that
-//! was made, and not below that of the events under it.
+//! So a progress response comes after everything expected up to its revision, does not go back behind an earlier one or
+//! behind an event, and is not of a revision before the one below the watcher's first. A header's revision is one
+//! that was made, and not below that of the events under it.
 //!
-//! The header of a response with events is no such promise: catching up, etcd sends at most 1000 revisions at once under
-//! the newest revision.
+//! The header of a response with events is no such promise: when it catches up, etcd sends at most 1000 revisions at
+//! once under the newest revision.
 //!
-//! Not checked: that progress is reported when it was asked for, or in time; changes that had been passed over before (W6,
-//! W7, W10).
+//! Not checked: that progress is reported when it was asked for, or in time; changes that had been skipped before
+//! (W6, W7, W10).
 
 use super::ledger::Ledger;
 use super::stream::Reply;
@@ -39,12 +39,12 @@ pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option
     None
 }
 
-/// On the way through the replies.
+/// The state while walking through the replies.
 struct Walk<'a, 'b> {
     ledger: &'b Ledger<'a>,
-    /// The place of the first owed change that has not come, nor been passed over.
+    /// The index of the first expected change that neither arrived nor was skipped.
     next: usize,
-    /// How many events have come.
+    /// How many events have arrived.
     delivered: usize,
     /// The highest revision of an event.
     newest: Option<i64>,
@@ -74,9 +74,10 @@ impl Walk<'_, '_> {
                 )));
             }
             self.newest = self.newest.max(Some(delivery.revision));
-            let owed = &self.ledger.owed;
-            let place =
-                delivery.number.and_then(|number| owed.binary_search_by_key(&number, |one| one.number).ok());
+            let expected = &self.ledger.expected;
+            let place = delivery
+                .number
+                .and_then(|number| expected.binary_search_by_key(&number, |one| one.number).ok());
             self.next = self.next.max(place.map_or(0, |place| place + 1));
         }
         let last = deliveries.iter().map(|delivery| delivery.revision).max().unwrap_or(0);
@@ -121,7 +122,7 @@ impl Walk<'_, '_> {
         let start = watcher.request.start_revision;
         if start > 0 && revision < start - 1 {
             return Some(wrong("progress is reported before the watcher's first revision").say(format!(
-                "It wants nothing before revision {start}; that it had everything up to {revision} sends it back."
+                "It needs nothing before revision {start}; progress up to {revision} sends it back."
             )));
         }
         if let Some(newest) = look.truth.newest()
@@ -132,14 +133,14 @@ impl Walk<'_, '_> {
                     .say(format!("The newest revision of all is {newest}.")),
             );
         }
-        let to_come = self.ledger.owed.get(self.next..).unwrap_or_default().iter();
-        let mut due = to_come.take_while(|owed| owed.revision <= revision);
-        let owed = due.find(|owed| !look.truth.may_be_dropped(owed.number, at))?;
+        let to_come = self.ledger.expected.get(self.next..).unwrap_or_default().iter();
+        let mut due = to_come.take_while(|expected| expected.revision <= revision);
+        let expected = due.find(|expected| !look.truth.may_be_dropped(expected.number, at))?;
         Some(
             wrong("progress was reported before an event that it covers")
                 .say(format!("The progress response said that it had everything up to revision {revision}."))
-                .say(format!("It had not received this: {}.", look.made(owed.number)))
-                .shown_by(look.maker(owed.revision)),
+                .say(format!("It had not received this: {}.", look.made(expected.number)))
+                .shown_by(look.maker(expected.revision)),
         )
     }
 }

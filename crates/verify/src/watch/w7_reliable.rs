@@ -1,12 +1,12 @@
 //! W7: a watcher receives every change, and each as it was.
 //!
-//! Between two events that it got there is none that it did not get. Each is of a change that happened, comes
-//! no sooner than that was asked for, and has its value, version and lease; of a deletion it has the key and the revision
-//! and nothing else.
+//! Between two events that it received, no change is missing. Each event is of a change that happened, arrives no
+//! earlier than the change was requested, and has its value, version and lease; of a deletion it has the key and the
+//! revision and nothing else.
 //!
-//! Not checked: what is missing before the first event (W6, W10), after the last one (W5 under a progress response, W11
-//! at the end), in part of a revision (W4), where it can have been compacted (W12); the create revision (W9) and what was
-//! before (W8).
+//! Not checked: what is missing before the first event (W6, W10), after the last one (W5 under a progress response,
+//! W11 at the end), in part of a revision (W4), where it can have been compacted (W12); the create revision (W9) and
+//! the previous pair (W8).
 
 use api::mvccpb::KeyValue;
 
@@ -38,7 +38,7 @@ fn against(look: &Look<'_>, ledger: &Ledger<'_>, delivery: &Delivery<'_>) -> Opt
     if let Some(maker) = look.maker(delivery.revision)
         && look.record.history.operations[maker].call > delivery.at
     {
-        let violation = wrong("a watcher received a change that nobody had asked for yet")
+        let violation = wrong("a watcher received a change that no client had requested yet")
             .say(format!("It received {}.", said(delivery)))
             .say(format!("{}.", look.made(number)));
         return Some(violation.shown_by([maker]));
@@ -47,14 +47,14 @@ fn against(look: &Look<'_>, ledger: &Ledger<'_>, delivery: &Delivery<'_>) -> Opt
     let happened = look.truth.event(number);
     let field = difference(kv, &happened.kv, happened.deleted)?;
     Some(
-        wrong("a watcher received a change otherwise than it was")
+        wrong("a watcher received a change with the wrong content")
             .say(format!("It received {}; its {field} is wrong.", said(delivery)))
             .say(format!("{}.", look.made(number)))
             .shown_by(look.maker(delivery.revision)),
     )
 }
 
-/// The first field that is not as it should be.
+/// The first field that is wrong.
 fn difference(received: &KeyValue, happened: &KeyValue, deleted: bool) -> Option<&'static str> {
     if received == happened {
         return None;

@@ -1,9 +1,10 @@
-//! W8: where a watcher asked for it, an event has the pair as it was one revision before.
+//! W8: if a watcher asked for it, an event has the pair as it was one revision before.
 //!
-//! It is absent where there was none; of a put that creates the key, even if the same transaction deleted it before; and
-//! where it can have been compacted by the time it was sent (etcd looks it up then). A watcher that did not ask gets none.
+//! It is absent if there was none; for a put that creates the key, even if the same transaction deleted it before;
+//! and where it can have been compacted by the time the event was sent (etcd looks it up then). A watcher that did
+//! not ask for it gets none.
 //!
-//! Not checked: whether it was really compacted where it is absent and can have been.
+//! Not checked: if it is absent and can have been compacted, whether it really was.
 
 use super::ledger::{Delivery, Ledger};
 use super::{Look, said, seen};
@@ -27,7 +28,7 @@ fn against(
             .shown_by(look.maker(delivery.revision))
     };
     if !ledger.watcher.request.prev_kv {
-        return got.map(|_| wrong("an event has what was before, unasked"));
+        return got.map(|_| wrong("an event has a previous pair that was not asked for"));
     }
     let happened = look.truth.event(delivery.number?);
     let expected = if happened.is_create() { None } else { look.truth.before(happened) };
@@ -37,7 +38,7 @@ fn against(
         return None;
     }
     let text = |kv: Option<&_>| kv.map_or("nothing".to_string(), describe::key_value);
-    Some(wrong("an event has the wrong pair as what was before").say(format!(
+    Some(wrong("an event has the wrong previous pair").say(format!(
         "Before that there was {}; it says {}.",
         text(expected),
         text(got)

@@ -1,5 +1,5 @@
-//! W9: an event's create revision is that of the first put of the key since it was last deleted. By it clients tell a new
-//! key from a changed one.
+//! W9: an event's create revision is that of the first put of the key since it was last deleted. It tells clients a
+//! new key from a changed one.
 //!
 //! Not checked: deletions, which have none (W7).
 
@@ -19,8 +19,8 @@ pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option
             return None;
         }
         let title = match (kv.create_revision == kv.mod_revision, happened.is_create()) {
-            (true, false) => "an event calls a changed key a new one",
-            (false, true) => "an event calls a new key a changed one",
+            (true, false) => "an event shows a changed key as a new one",
+            (false, true) => "an event shows a new key as a changed one",
             _ => "an event has a wrong create revision",
         };
         let responses = [delivery.response];

@@ -50,7 +50,7 @@ fn header(revision: i64) -> Option<ResponseHeader> {
     Some(ResponseHeader { revision, ..ResponseHeader::default() })
 }
 
-/// A key as an answer has it: key, value, create revision, mod revision, version.
+/// A pair in an answer: key, value, create revision, mod revision, version.
 pub fn kv(key: &str, value: &str, create: i64, modified: i64, version: i64) -> KeyValue {
     KeyValue {
         key: bytes(key),
@@ -79,7 +79,7 @@ pub fn compacted(revision: i64) -> Response {
     CompactionResponse { header: header(revision) }.into()
 }
 
-/// A record on its way.
+/// A record being written.
 #[derive(Default)]
 pub struct Story {
     pub record: Record,
@@ -109,7 +109,7 @@ impl Story {
         self.add(client, request, call, Outcome::Unknown { gave_up: (call + 5) * SECOND })
     }
 
-    /// The last operation went by another member.
+    /// The last operation went through another member.
     pub fn by(mut self, member: u32) -> Story {
         self.record.history.operations.last_mut().expect("an operation").member = member;
         self
@@ -154,7 +154,7 @@ impl Story {
         judge(&self.record, &self.expectations)
     }
 
-    /// Everything holds, and the oracle did look at something.
+    /// Everything holds, and the oracle did check something.
     #[track_caller]
     pub fn holds(&self, oracle: Oracle) {
         let verdict = self.verdict();
@@ -162,7 +162,7 @@ impl Story {
         assert!(verdict.count(oracle) > 0, "{oracle} looked at nothing");
     }
 
-    /// The oracle finds something with this title; the violation.
+    /// The oracle reports a violation with this title; returns it.
     #[track_caller]
     pub fn breaks(&self, oracle: Oracle, title: &str) -> Violation {
         let verdict = self.verdict();
@@ -184,7 +184,7 @@ pub fn was_deleted(key: &str, revision: i64) -> Event {
     Event { r#type: 1, kv: Some(kv), prev_kv: None }
 }
 
-/// The same event with what was before.
+/// The same event with the previous pair.
 pub fn after(event: Event, before: KeyValue) -> Event {
     Event { prev_kv: Some(before), ..event }
 }
@@ -201,7 +201,7 @@ pub fn response(watch_id: i64, revision: i64, events: &[Event]) -> WatchResponse
     WatchResponse { header, watch_id, events, ..WatchResponse::default() }
 }
 
-/// A stream of watchers between client and member 1, written down as it goes.
+/// A stream of watchers between a client and member 1, recorded as it goes.
 pub struct Stream {
     stream: WatchStream,
     now: u64,
@@ -218,7 +218,7 @@ impl Default for Stream {
 }
 
 impl Stream {
-    /// What follows happens at this time, until said otherwise.
+    /// What follows happens at this time, until the next call.
     pub fn at(mut self, now: u64) -> Stream {
         self.now = now;
         self
@@ -296,7 +296,7 @@ impl Story {
         self
     }
 
-    /// All was well again at `healed`; at `end` member 1 was at this revision.
+    /// The cluster was healed at `healed`; at `end` member 1 was at this revision.
     pub fn settled(mut self, healed: u64, end: u64, revision: u64) -> Story {
         self.record.healed = healed * SECOND;
         self.record.stats.virtual_ns = end * SECOND;

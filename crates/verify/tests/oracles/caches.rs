@@ -43,7 +43,7 @@ fn a_copy_does_not_go_back() {
 #[test]
 fn a_copy_is_of_a_revision_that_was_made() {
     written().copy(2, 7, 5, &[("b", 3)]).breaks(Oracle::C1, "never made");
-    // Unless others write too: then nobody knows.
+    // Unless others write too: then it is not known.
     let mut story = written().copy(2, 7, 5, &[("b", 3)]);
     story.expectations.open_world = true;
     let verdict = story.verdict();

@@ -43,7 +43,7 @@ impl Story {
         self.entry(Some(operation), None, (revision, false))
     }
 
-    /// The cluster applied what a member asked for itself.
+    /// The cluster applied what a member proposed itself.
     pub fn own(self, request: Request, revision: u64, mutated: bool) -> Story {
         self.entry(None, Some(request), (revision, mutated))
     }
@@ -60,7 +60,7 @@ impl Story {
         self
     }
 
-    /// All was well from the one second on; the run ended at the other.
+    /// The cluster was healed at the one second; the run ended at the other.
     pub fn healed(mut self, healed: u64, end: u64) -> Story {
         self.record.healed = healed * SECOND;
         self.record.stats.virtual_ns = end * SECOND;

@@ -1,5 +1,5 @@
-//! For every oracle of the table one example in which it fires, and one that differs in little in which all holds. A row
-//! of the table without its two examples fails these tests.
+//! For every oracle of the table, one example in which it fires, and one that differs only a little in which
+//! everything holds. A row of the table without its two examples fails these tests.
 
 use etcdsim_verify::table::{Kind, TABLE};
 use etcdsim_verify::{Oracle, Verdict};
@@ -242,14 +242,14 @@ fn of_invariants(oracle: Oracle) -> Examples {
             &|run, fires| {
                 applied_by_one(run);
                 let (revision, state_hash) = (if fires { 3 } else { 2 }, 1_002);
-                run.tell(2, Fact::SnapshotInstalled { index: 2, term: 1, revision, state_hash });
+                run.report(2, Fact::SnapshotInstalled { index: 2, term: 1, revision, state_hash });
             },
             2,
         ),
         "I9" => two(
             &|run, fires| {
-                run.tell(1, Fact::ReadIndexAsked { context: 16 });
-                run.tell(2, Fact::ReadIndexAsked { context: if fires { 16 } else { 17 } });
+                run.report(1, Fact::ReadIndexAsked { context: 16 });
+                run.report(2, Fact::ReadIndexAsked { context: if fires { 16 } else { 17 } });
             },
             2,
         ),
@@ -275,7 +275,7 @@ fn applied_by_one(run: &mut Script) {
     (1..=2).for_each(|index| run.apply(1, index, 1));
 }
 
-/// The examples of a row are of its kind; in one it fires, in the other all holds.
+/// The examples of a row are of its kind; in one it fires, in the other everything holds.
 fn test(kind: Kind, oracle: Oracle) {
     let fires = |verdict: &Verdict| verdict.violations.iter().any(|one| one.oracle == oracle);
     match (kind, examples(oracle)) {

@@ -25,7 +25,7 @@ fn one_revision_has_one_hash() {
     };
     story(7).holds(Oracle::I8);
     assert_eq!(story(8).breaks(Oracle::I8, "two hashes of the keys at revision 5").operations, [0, 1]);
-    // Compacted differently far, or of another revision, they may differ.
+    // Compacted up to different revisions, or of another revision, they may differ.
     let story =
         Story::default().ok(1, hash_at(0), (1, 2), hash(5, -1, 7)).ok(2, hash_at(5), (3, 4), hash(5, 3, 8));
     story.ok(1, hash_at(6), (5, 6), hash(6, -1, 9)).holds(Oracle::I8);

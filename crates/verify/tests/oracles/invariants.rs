@@ -1,4 +1,4 @@
-//! The writer of events by hand that the tests of the invariants use themselves.
+//! The script of events that the tests of the invariants use themselves.
 
 use etcdsim_verify::invariants::Invariants;
 use etcdsim_verify::{Monitor, Oracle, Sheet, Violation, describe};

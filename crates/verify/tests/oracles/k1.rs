@@ -86,7 +86,7 @@ fn answers_to_writes_are_compared_too() {
 
 #[test]
 fn one_wrong_answer_is_one_violation() {
-    // It says that there was nothing to delete; that the model deleted something must not count on.
+    // The answer says that nothing was deleted; what the model deleted must not count against later answers.
     let story = Story::default()
         .ok(1, put("a", "1"), (1, 2), done(2))
         .ok(1, delete("a"), (3, 4), deleted(2, 0))
@@ -116,7 +116,7 @@ fn lost_answer() -> Story {
 #[test]
 fn a_write_without_an_answer_may_take_effect_at_any_later_time() {
     lost_answer().applied(1, 2).applied(0, 3).holds(Oracle::K1);
-    // Without evidence the search finds it.
+    // Without evidence, the search finds it.
     lost_answer().holds(Oracle::K1);
 }
 
@@ -159,7 +159,7 @@ fn an_error_needs_a_reason() {
     story((4, 5)).breaks(Oracle::K1, "an error without a reason");
     // While the put was on its way there was no such key.
     story((2, 5)).holds(Oracle::K1);
-    // That the key goes later is no reason.
+    // That the key is deleted later is no reason.
     let goes = |times| {
         Story::default()
             .ok(1, put("a", "1"), (1, 2), done(2))

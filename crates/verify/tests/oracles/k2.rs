@@ -38,7 +38,7 @@ fn it_does_not_go_back_on_its_member() {
 #[test]
 fn it_may_go_back_over_a_restart_and_on_another_member() {
     story(2).starts(&[(2, 7)]).holds(Oracle::K2);
-    // Who answered a read that a restart fell into is not known.
+    // If a restart falls into a read, it is not known which process answered it.
     story(2).starts(&[(2, 10)]).holds(Oracle::K2);
     story(2).by(3).starts(&[]).holds(Oracle::K2);
     // Another member's restart is no excuse.
@@ -81,7 +81,7 @@ fn nothing_linearizable_is_behind_what_a_watcher_saw() {
 
 #[test]
 fn what_was_shown_had_been_asked_for() {
-    // Somebody saw the value before the put was called; that the put has no answer is no excuse.
+    // A client saw the value before the put was called; that the put has no answer is no excuse.
     let story = |call| {
         Story::default().ok(2, serializable("a"), (1, 2), found(2, &[kv("a", "1", 2, 2, 1)])).unknown(
             1,
@@ -93,7 +93,7 @@ fn what_was_shown_had_been_asked_for() {
     story(2).holds(Oracle::K2);
     story(3).applied(1, 2).breaks(Oracle::K1, "contradict real time");
     story(2).applied(1, 2).holds(Oracle::K2);
-    // Nor can what was shown lie in the future.
+    // Nor can what was shown be in the future.
     let refused = |call| {
         Story::default()
             .ok(1, put("a", "1"), (1, 9), done(2))

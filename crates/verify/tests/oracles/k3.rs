@@ -37,7 +37,7 @@ fn a_compacted_revision_is_refused_for_good() {
     assert_eq!(violation.operations, [3, 4]);
     // The compacted revision itself can be read.
     compacted().ok(1, get_at("a", 4), (9, 10), found(4, &[kv("a", "3", 2, 4, 3)])).holds(Oracle::K3);
-    // Before the compaction is answered both can be.
+    // Before the compaction is answered, either is possible.
     written()
         .ok(1, compact(4), (7, 12), super::build::compacted(4))
         .ok(2, get_at("a", 3), (8, 9), second(4))
@@ -141,7 +141,7 @@ fn a_revision_below_0_is_compacted_from_the_beginning() {
         written().error(1, compact(revision), (7, 8), Error::Compacted).holds(Oracle::K1);
     }
     written().ok(1, compact(0), (7, 8), compacted(4)).holds(Oracle::K1);
-    // A transaction, unlike a read of its own, takes it seriously.
+    // A transaction, unlike a Range on its own, takes it seriously.
     let range = RangeRequest { key: "a".into(), revision: -1, ..RangeRequest::default() };
     let read = RequestOp { request: Some(request_op::Request::RequestRange(range)) };
     let txn = TxnRequest { success: vec![read], ..TxnRequest::default() };

@@ -37,7 +37,7 @@ fn an_older_value_in_its_place_is_a_loss() {
     let story = written().ok(2, put("b", "3"), (5, 6), done(4));
     let old = [kv("a", "1", 2, 2, 1), kv("b", "2", 3, 3, 1)];
     story.ok(9, everything(), (50, 51), found(4, &old)).breaks(Oracle::K4, "an acknowledged write is lost");
-    // Also where the value is the same.
+    // The same if the value is the same.
     let story = written().ok(2, put("b", "2"), (5, 6), done(4));
     story.ok(9, everything(), (50, 51), found(4, &old)).breaks(Oracle::K4, "an acknowledged write is lost");
 }

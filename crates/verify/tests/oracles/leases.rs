@@ -92,7 +92,7 @@ fn a_new_leader_gives_leases_their_time_anew_or_what_was_left() {
     story.holds(Oracle::L2);
     story.record.stats.virtual_ns = 47 * SECOND;
     story.breaks(Oracle::L2, "a lease stayed after its time");
-    // Agreed on every second: of the 10 s nothing is left when the second leader begins.
+    // Checkpointed every second: of the 10 s nothing is left when the second leader begins.
     story.record.stats.virtual_ns = 37 * SECOND;
     story.holds(Oracle::L2);
     story.expectations.lease_checkpoint = Some(SECOND);
@@ -121,10 +121,14 @@ fn a_keep_alive_finds_the_lease_that_is_there() {
 #[test]
 fn the_time_of_an_answer_is_that_of_a_lease() {
     one().ok(1, left(7, false), (4, 5), time_left(7, 8, 10, &[])).holds(Oracle::L3);
-    one().ok(1, left(7, false), (4, 5), time_left(7, 8, 9, &[])).breaks(Oracle::L3, "answered wrongly");
-    one().ok(1, left(7, false), (4, 5), time_left(7, 12, 10, &[])).breaks(Oracle::L3, "answered wrongly");
+    one()
+        .ok(1, left(7, false), (4, 5), time_left(7, 8, 9, &[]))
+        .breaks(Oracle::L3, "the wrong time of a lease");
+    one()
+        .ok(1, left(7, false), (4, 5), time_left(7, 12, 10, &[]))
+        .breaks(Oracle::L3, "the wrong time of a lease");
     one().ok(1, left(8, false), (4, 5), time_left(8, 8, 10, &[])).breaks(Oracle::L3, "does not exist");
-    // A leader that may be deposed can be late; not after healing.
+    // A leader that may be deposed can be late, but not after healing.
     one().ok(1, left(7, false), (4, 5), time_left(7, -1, 0, &[])).holds(Oracle::L3);
     let calm = |ttl, of| {
         let story = Story::default().ok(1, grant(7, 100), (1, 3), granted(7, 100)).passed(0, 1).at(2);
@@ -154,11 +158,11 @@ fn the_keys_that_are_told_hung_there_together() {
     };
     story(&["b"]).holds(Oracle::L3);
     story(&["a", "b"]).holds(Oracle::L3);
-    story(&["c"]).breaks(Oracle::L3, "never hung there together");
-    // Once all is well it must be so between call and answer.
+    story(&["c"]).breaks(Oracle::L3, "never had them together");
+    // Once the cluster is healed, it must be true between call and answer.
     let mut calm = story(&["a", "b"]).healed(1, 20);
     calm.expectations.lease_bound = 2 * SECOND;
-    calm.breaks(Oracle::L3, "never hung there together");
+    calm.breaks(Oracle::L3, "never had them together");
 }
 
 #[test]

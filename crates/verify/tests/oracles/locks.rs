@@ -11,7 +11,7 @@ use etcdsim_verify::Oracle;
 use super::build::*;
 use super::evidence::header;
 
-/// Two clients stand in the queue of lock "l": l/1 since revision 2, l/2 since revision 3; the first one goes at
+/// Two clients are in the queue of lock "l": l/1 since revision 2, l/2 since revision 3; the first one leaves at
 /// revision 4, at 10 s.
 fn queue() -> Story {
     Story::default()
@@ -45,7 +45,7 @@ fn a_lock_that_is_given_back_is_gone() {
         queue().ok(1, lock(), (1, 3), held(2, "l/1")).ok(1, back, (9, 11), done.into())
     };
     unlock(4).holds(Oracle::M1);
-    unlock(3).breaks(Oracle::M1, "given back and is still there");
+    unlock(3).breaks(Oracle::M1, "released and is still there");
 }
 
 /// A write by client 2 that compares the create revision of its key, as revision 4 or 5, before or after the first
@@ -64,7 +64,7 @@ pub(super) fn guarded(revision: u64) -> Story {
     let responses = vec![ResponseOp { response: Some(OpResponse::ResponsePut(put)) }];
     let answer = TxnResponse { header: header(revision as i64), succeeded: true, responses };
     let story = Story::default().own(self::put("l/1", "x"), 2, true).own(self::put("l/2", "y"), 3, true);
-    // The queue is known by somebody who asks for its oldest key.
+    // The queue is known from a client that asks for its oldest key.
     let oldest = RangeRequest {
         key: "l/".into(),
         range_end: "l0".into(),
@@ -94,8 +94,11 @@ fn two_may_hold_a_lock_by_the_clock() {
         .unknown(2, UnlockRequest { key: "l/2".into() }.into(), 16);
     story.holds(Oracle::M1);
     let verdict = story.verdict();
-    let beside =
-        verdict.checks.iter().find(|check| check.what.contains("beside another")).map(|check| check.count);
+    let beside = verdict
+        .checks
+        .iter()
+        .find(|check| check.what.contains("while another held it"))
+        .map(|check| check.count);
     assert_eq!(beside, Some(1));
 }
 
@@ -124,9 +127,7 @@ fn the_leader_that_an_answer_names_leads() {
     queue()
         .ok(3, ask.clone(), (3, 4), leads(3, kv("l/2", "y", 3, 3, 1)))
         .breaks(Oracle::M1, "names another leader");
-    queue()
-        .error(3, ask.clone(), (4, 5), Error::ElectionNoLeader)
-        .breaks(Oracle::M1, "nobody is said to lead");
+    queue().error(3, ask.clone(), (4, 5), Error::ElectionNoLeader).breaks(Oracle::M1, "no leader is named");
     queue()
         .own(delete("l/2"), 5, true)
         .at(12)
@@ -143,7 +144,9 @@ fn a_leader_speaks_and_resigns() {
     let spoken = || queue().own(put("l/2", "z"), 5, true).at(12);
     spoken().ok(2, say("z"), (11, 13), said.clone()).holds(Oracle::M1);
     spoken().ok(2, say("other"), (11, 13), said).breaks(Oracle::M1, "acknowledged and not written");
-    spoken().error(2, say("z"), (11, 13), Error::ElectionNotLeader).breaks(Oracle::M1, "refused as none");
+    spoken()
+        .error(2, say("z"), (11, 13), Error::ElectionNotLeader)
+        .breaks(Oracle::M1, "refused as if it did not lead");
 
     let resign: Request = ResignRequest { leader: Some(leader("l/1", 2)) }.into();
     let gone = |revision| -> Response { ResignResponse { header: header(revision) }.into() };

@@ -4,7 +4,7 @@ use etcdsim_verify::Oracle;
 
 use super::build::*;
 
-/// A member: its number, whether it only learns, and its peer URLs.
+/// A member: its id, whether it is a learner, and its peer URLs.
 type One<'a> = (u64, bool, &'a [&'a str]);
 
 const FIRST: One<'_> = (1, false, &["http://m1:2380"]);
@@ -77,7 +77,7 @@ pub(super) fn added_unseen() -> Story {
 
 #[test]
 fn an_answer_shows_its_own_change() {
-    let title = "acknowledged and not shown";
+    let title = "acknowledged but not shown";
     joined().holds(Oracle::M2);
     added_unseen().breaks(Oracle::M2, title);
     joined().ok(1, promote(), (3, 4), promoted(&[FIRST, LEARNER])).breaks(Oracle::M2, title);
@@ -87,15 +87,15 @@ fn an_answer_shows_its_own_change() {
 
 #[test]
 fn a_list_shows_who_joined_before_it_was_asked_for() {
-    let title = "gone that nobody removed";
+    let title = "gone though nobody removed it";
     joined().ok(2, list(true), (3, 4), listed(&[FIRST])).breaks(Oracle::M2, title);
-    // It may be from before, where it overlaps or need not be fresh.
+    // The answer may be from before if it overlaps or need not be fresh.
     Story::default()
         .ok(2, list(true), (1, 4), listed(&[FIRST]))
         .ok(1, add(), (2, 3), added(&[FIRST, LEARNER]))
         .holds(Oracle::M2);
     joined().ok(2, list(false), (3, 4), listed(&[FIRST])).holds(Oracle::M2);
-    // A removal whose fate nobody knows.
+    // A removal whose outcome is unknown.
     joined().unknown(3, remove(), 3).ok(2, list(true), (4, 5), listed(&[FIRST])).holds(Oracle::M2);
     joined()
         .error(3, remove(), (2, 3), Error::Unhealthy)
@@ -111,7 +111,7 @@ fn a_removed_member_never_comes_back() {
     gone().ok(2, list(true), (5, 6), listed(&[FIRST, LEARNER])).breaks(Oracle::M2, title);
     gone().ok(2, list(false), (5, 6), listed(&[FIRST, LEARNER])).holds(Oracle::M2);
     gone().ok(2, add(), (5, 6), added(&[FIRST, LEARNER])).breaks(Oracle::M2, title);
-    // No answer acknowledges the removal, but somebody saw it.
+    // No answer acknowledges the removal, but a client saw it.
     joined()
         .unknown(3, remove(), 3)
         .ok(2, list(true), (4, 5), listed(&[FIRST]))
@@ -121,7 +121,7 @@ fn a_removed_member_never_comes_back() {
 
 #[test]
 fn a_learner_votes_only_once_it_is_promoted() {
-    let title = "votes that nobody promoted";
+    let title = "votes though nobody promoted it";
     joined().ok(2, list(false), (3, 4), listed(&[FIRST, VOTER])).breaks(Oracle::M2, title);
     joined().unknown(3, promote(), 3).ok(2, list(true), (4, 5), listed(&[FIRST, VOTER])).holds(Oracle::M2);
     joined()
@@ -167,9 +167,9 @@ fn what_is_done_is_done_once() {
 
 #[test]
 fn errors_are_borne_out() {
-    joined().error(2, update(), (3, 4), Error::MemberNotFound).breaks(Oracle::M2, "not to be there that is");
+    joined().error(2, update(), (3, 4), Error::MemberNotFound).breaks(Oracle::M2, "is said not to exist");
     joined().unknown(3, remove(), 2).error(2, update(), (3, 4), Error::MemberNotFound).holds(Oracle::M2);
-    // It was handed to the leader twice, and the first time did it.
+    // It was forwarded to the leader twice, and the first time did it.
     joined().error(2, promote(), (3, 4), Error::MemberNotLearner).holds(Oracle::M2);
     joined().unknown(3, promote(), 2).error(2, promote(), (3, 4), Error::MemberNotLearner).holds(Oracle::M2);
 }

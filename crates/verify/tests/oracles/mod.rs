@@ -1,4 +1,4 @@
-//! Each oracle of the history fires on a record written by hand, and is silent on one that differs in one thing.
+//! Each oracle of the history fires on a record written by hand, and not on one that differs in one thing.
 
 mod build;
 mod caches;

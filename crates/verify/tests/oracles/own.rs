@@ -1,4 +1,4 @@
-//! What members ask for themselves, in Oracle::K1, K3 and K4.
+//! What members propose themselves, in Oracle::K1, K3 and K4.
 
 use api::Error;
 use api::etcdserverpb::*;
@@ -38,7 +38,7 @@ fn a_lease_that_ends_takes_its_own_keys_along() {
 
 #[test]
 fn an_own_entry_explains_its_revision_and_no_other() {
-    let title = "what a member did of its own accord does not fit";
+    let title = "a member's own proposal does not fit";
     two_leases().own(revoke(9), 4, true).at(20).breaks(Oracle::K1, title);
     two_leases().own(revoke(8), 3, false).at(20).breaks(Oracle::K1, title);
     two_leases().own(revoke(8), 4, true).at(20).own(revoke(8), 4, false).at(21).holds(Oracle::K1);
@@ -76,13 +76,13 @@ fn a_members_own_compaction_is_a_compaction() {
         .ok(2, read.clone(), (8, 9), old())
         .error(2, read.clone(), (11, 12), Error::Compacted)
         .holds(Oracle::K3);
-    // Nobody can know of it before the first member carried it out, and nobody reads below it later.
+    // No client can know of it before the first member carried it out, or read below it later.
     story().error(2, read.clone(), (8, 9), Error::Compacted).breaks(Oracle::K3, "");
     story()
         .error(2, read.clone(), (11, 12), Error::Compacted)
         .ok(2, read.clone(), (13, 14), old())
         .breaks(Oracle::K3, "contradict");
-    // A member refuses by itself for the same reason.
+    // A member refuses on its own for the same reason.
     let local: api::Request =
         RangeRequest { key: "a".into(), revision: 2, serializable: true, ..Default::default() }.into();
     story().error(2, local.clone(), (11, 12), Error::Compacted).holds(Oracle::K3);

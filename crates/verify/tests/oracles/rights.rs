@@ -84,9 +84,11 @@ fn nobody_writes_without_the_right() {
 #[test]
 fn nobody_reads_without_the_right() {
     let read = |key| enabled().ok(2, get(key), (20, 22), found(1, &[])).user("alice");
-    read("b").breaks(Oracle::K1, "an answer against the rights");
+    read("b").breaks(Oracle::K1, "an answer that contradicts the caller's rights");
     read("a").holds(Oracle::K1);
-    enabled().ok(2, get("a"), (20, 22), found(1, &[])).breaks(Oracle::K1, "an answer against the rights");
+    enabled()
+        .ok(2, get("a"), (20, 22), found(1, &[]))
+        .breaks(Oracle::K1, "an answer that contradicts the caller's rights");
     // While auth was being enabled.
     enabled().ok(2, get("a"), (13, 14), found(1, &[])).holds(Oracle::K1);
 }
@@ -96,7 +98,7 @@ fn nobody_is_refused_with_the_right() {
     enabled()
         .error(2, get("a"), (20, 22), Error::PermissionDenied)
         .user("alice")
-        .breaks(Oracle::K1, "an error against the rights");
+        .breaks(Oracle::K1, "an error that contradicts the caller's rights");
     let refused = enabled().error(2, put("a", "1"), (20, 22), Error::PermissionDenied).user("alice");
     refused.passed(7, 1).at(21).breaks(Oracle::K1, "a write was answered wrongly");
 }
@@ -120,13 +122,19 @@ fn a_right_counts_from_the_entry_that_gave_it() {
 fn a_bad_token_says_nothing_but_needs_a_token() {
     for error in [Error::InvalidAuthToken, Error::AuthOldRevision] {
         enabled().error(2, get("a"), (20, 22), error).user("alice").holds(Oracle::K1);
-        enabled().error(2, get("a"), (20, 22), error).breaks(Oracle::K1, "an error against the rights");
+        enabled()
+            .error(2, get("a"), (20, 22), error)
+            .breaks(Oracle::K1, "an error that contradicts the caller's rights");
     }
     let alone =
         |error| Story::default().ok(1, put("a", "1"), (1, 2), done(2)).error(2, get("a"), (3, 4), error);
     alone(Error::InvalidAuthToken).user("alice").holds(Oracle::K1);
-    alone(Error::AuthOldRevision).user("alice").breaks(Oracle::K1, "an error against the rights");
-    alone(Error::PermissionDenied).user("alice").breaks(Oracle::K1, "an error against the rights");
+    alone(Error::AuthOldRevision)
+        .user("alice")
+        .breaks(Oracle::K1, "an error that contradicts the caller's rights");
+    alone(Error::PermissionDenied)
+        .user("alice")
+        .breaks(Oracle::K1, "an error that contradicts the caller's rights");
 }
 
 #[test]
@@ -136,11 +144,13 @@ fn passwords_and_roles_are_compared() {
     };
     let token: Response = AuthenticateResponse { header: header(1), token: "t".to_string() }.into();
     enabled().ok(2, enter("p"), (20, 22), token.clone()).holds(Oracle::K1);
-    enabled().ok(2, enter("q"), (20, 22), token).breaks(Oracle::K1, "an answer against the rights");
+    enabled()
+        .ok(2, enter("q"), (20, 22), token)
+        .breaks(Oracle::K1, "an answer that contradicts the caller's rights");
     enabled().error(2, enter("q"), (20, 22), Error::AuthFailed).holds(Oracle::K1);
     enabled()
         .error(2, enter("p"), (20, 22), Error::AuthFailed)
-        .breaks(Oracle::K1, "an error against the rights");
+        .breaks(Oracle::K1, "an error that contradicts the caller's rights");
 
     let get: Request = AuthUserGetRequest { name: "alice".to_string() }.into();
     let has = |role: &str| -> Response {
@@ -152,7 +162,7 @@ fn passwords_and_roles_are_compared() {
         .user("alice")
         .passed(7, 1)
         .at(21)
-        .breaks(Oracle::K1, "an answer against the rights");
+        .breaks(Oracle::K1, "an answer that contradicts the caller's rights");
 }
 
 #[test]
@@ -164,7 +174,7 @@ fn everybody_may_ask_whether_auth_is_enabled() {
         enabled().ok(3, AuthStatusRequest {}.into(), (20, 22), status(revision)).passed(7, 1).at(21)
     };
     ask(7).holds(Oracle::K1);
-    ask(6).breaks(Oracle::K1, "an answer against the rights");
+    ask(6).breaks(Oracle::K1, "an answer that contradicts the caller's rights");
 }
 
 #[test]
@@ -186,23 +196,23 @@ fn members_look_at_some_rights_by_their_own_users() {
     };
     let add: Request =
         MemberAddRequest { peer_urls: vec!["http://m4:2380".to_string()], is_learner: false }.into();
-    // The member that was asked may not have heard yet that authentication is off.
+    // The member that was asked may not know yet that authentication is off.
     story().error(2, add.clone(), (30, 31), Error::UserEmpty).holds(Oracle::K1);
     story()
         .error(2, add, (30, 31), Error::PermissionDenied)
-        .breaks(Oracle::K1, "an error against the rights");
-    // A read waits until it has heard of everything before it.
+        .breaks(Oracle::K1, "an error that contradicts the caller's rights");
+    // A read waits until its member knows everything before it.
     let read = story().error(2, get("a"), (30, 31), Error::PermissionDenied);
-    read.user("alice").breaks(Oracle::K1, "an error against the rights");
+    read.user("alice").breaks(Oracle::K1, "an error that contradicts the caller's rights");
 }
 
 #[test]
 fn what_was_taken_as_nobodys_changes_nothing() {
-    // Root's token was not looked at, because the member did not know yet that authentication is on.
+    // Root's token was not checked, because the member did not know yet that authentication is on.
     let story = || enabled().error(1, may("b"), (20, 22), Error::UserEmpty).user("root").passed(7, 1).at(21);
     story().error(2, get("b"), (30, 31), Error::PermissionDenied).user("alice").holds(Oracle::K1);
     story()
         .ok(2, get("b"), (30, 31), found(1, &[]))
         .user("alice")
-        .breaks(Oracle::K1, "an answer against the rights");
+        .breaks(Oracle::K1, "an answer that contradicts the caller's rights");
 }

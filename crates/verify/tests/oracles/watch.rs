@@ -46,7 +46,7 @@ pub(super) fn events() -> [Vec<Event>; 5] {
     ]
 }
 
-/// A watcher of everything from revision 2 on, which receives these.
+/// A watcher of everything from revision 2 on, which receives these events.
 fn received(batches: &[&[Event]]) -> Story {
     let mut stream = Stream::default().at(11).create(from("a", "c", 2)).created(0, 6);
     for events in batches {
@@ -71,7 +71,7 @@ fn a_watcher_that_receives_everything_as_it_was_holds() {
     {
         received_in(&all()).holds(oracle);
     }
-    // Catching up, many revisions come at once.
+    // When it catches up, many revisions come at once.
     received(&[&all().concat()]).holds(Oracle::W4);
     // A stream may break at any time.
     for length in 0..5 {
@@ -183,7 +183,7 @@ fn nothing_comes_after_the_progress_that_covers_it() {
     assert_eq!(violation.operations, [2]);
     stream(2, 0).breaks(Oracle::W5, "behind what was delivered");
     stream(7, 0).breaks(Oracle::W5, "never made");
-    // The one that is not there yet is not spoken for by the word for all.
+    // Progress for all does not count for the watcher that does not exist yet.
     let late = Stream::default().at(11).create(from("a", "c", 2)).progress(-1, 6).created(0, 6);
     written().watch(late.receives(0, 6, &all().concat())).holds(Oracle::W5);
 }
@@ -193,7 +193,7 @@ fn progress_does_not_go_back() {
     let created = |start| Stream::default().at(11).create(from("x", "", start)).created(0, 6);
     written().watch(created(2).progress(0, 5).progress(0, 6)).holds(Oracle::W5);
     written().watch(created(2).progress(0, 6).progress(0, 5)).breaks(Oracle::W5, "went back");
-    // A watcher that went on at a member that lags.
+    // A watcher that continued at a member that lags.
     let lagging = |start| Stream::default().at(11).create(from("x", "", start)).created(0, 4).progress(0, 4);
     written().watch(lagging(5)).holds(Oracle::W5);
     written().watch(lagging(6)).breaks(Oracle::W5, "before the watcher's first revision");
@@ -212,7 +212,7 @@ fn a_header_names_a_revision_that_was_made() {
 
 #[test]
 fn without_the_truth_a_stream_is_held_against_itself() {
-    // Nobody knows what the leases do, nor who wrote revision 7.
+    // It is not known what the leases do, nor which client wrote revision 7.
     let foreign = |stream: Stream| {
         let mut story = received_in(&all()).watch(stream);
         story.record.applied.clear();
@@ -250,9 +250,9 @@ fn what_was_only_guessed_is_not_held_against_a_watcher() {
         let others = verdict.violations.iter().filter(|one| one.oracle != Oracle::W1);
         assert_eq!((others.count(), verdict.undecided.len()), (0, 1), "{verdict:#?}");
     }
-    // The evidence tells which it was.
+    // The evidence shows which it was.
     story("1").applied(0, 2).applied(2, 3).breaks(Oracle::W1, "does not watch");
-    story("2").applied(0, 2).applied(2, 3).breaks(Oracle::W7, "otherwise than it was");
+    story("2").applied(0, 2).applied(2, 3).breaks(Oracle::W7, "with the wrong content");
 }
 
 #[test]
@@ -293,12 +293,12 @@ fn a_change_between_is_missed() {
 fn a_change_arrives_as_it_was() {
     type Spoiler = (Oracle, &'static str, fn(&mut Event));
     let spoilers: [Spoiler; 7] = [
-        (Oracle::W7, "otherwise than it was", |event| event.kv.as_mut().expect("a pair").value = "x".into()),
-        (Oracle::W7, "otherwise than it was", |event| event.kv.as_mut().expect("a pair").version = 1),
-        (Oracle::W7, "otherwise than it was", |event| event.kv.as_mut().expect("a pair").lease = 7),
+        (Oracle::W7, "with the wrong content", |event| event.kv.as_mut().expect("a pair").value = "x".into()),
+        (Oracle::W7, "with the wrong content", |event| event.kv.as_mut().expect("a pair").version = 1),
+        (Oracle::W7, "with the wrong content", |event| event.kv.as_mut().expect("a pair").lease = 7),
         (Oracle::W7, "never happened", |event| event.kv.as_mut().expect("a pair").key = "bb".into()),
         (Oracle::W7, "never happened", |event| event.r#type = 1),
-        (Oracle::W9, "a changed key a new one", |event| {
+        (Oracle::W9, "a changed key as a new one", |event| {
             event.kv.as_mut().expect("a pair").create_revision = 3
         }),
         (Oracle::W7, "never happened", |event| event.kv = None),
@@ -310,14 +310,14 @@ fn a_change_arrives_as_it_was() {
     }
     let mut batches = all();
     batches[3][0].kv.as_mut().expect("a pair").value = "2".into();
-    received_in(&batches).breaks(Oracle::W7, "otherwise than it was");
+    received_in(&batches).breaks(Oracle::W7, "with the wrong content");
 }
 
 #[test]
 fn a_new_key_is_not_a_changed_one() {
     let mut batches = all();
     batches[4][1].kv.as_mut().expect("a pair").create_revision = 2;
-    let violation = received_in(&batches).breaks(Oracle::W9, "a new key a changed one");
+    let violation = received_in(&batches).breaks(Oracle::W9, "a new key as a changed one");
     assert_eq!(violation.operations, [4]);
     batches[4][1].kv.as_mut().expect("a pair").create_revision = 7;
     received_in(&batches).breaks(Oracle::W9, "");
@@ -335,17 +335,19 @@ fn what_was_before_is_exact() {
     let again = five[1].clone();
     let right = [first.clone(), gone.clone(), again.clone()];
     stream(true, &right).holds(Oracle::W8);
-    stream(false, &right).breaks(Oracle::W8, "unasked");
-    stream(true, &[two[0].clone(), gone.clone(), again.clone()]).breaks(Oracle::W8, "the wrong pair");
+    stream(false, &right).breaks(Oracle::W8, "not asked for");
+    stream(true, &[two[0].clone(), gone.clone(), again.clone()])
+        .breaks(Oracle::W8, "the wrong previous pair");
     let other = after(two[0].clone(), kv("a", "2", 2, 3, 2));
-    let violation = stream(true, &[other, gone.clone(), again.clone()]).breaks(Oracle::W8, "the wrong pair");
+    let violation =
+        stream(true, &[other, gone.clone(), again.clone()]).breaks(Oracle::W8, "the wrong previous pair");
     assert_eq!(
         violation.sentences[2],
         r#"Before that there was a="1" (create 2, mod 2, version 1); it says a="2" (create 2, mod 3, version 2)."#
     );
     // A put that makes the key new has nothing before it.
     let made_up = after(again, kv("a", "2", 2, 3, 2));
-    stream(true, &[first, gone.clone(), made_up]).breaks(Oracle::W8, "the wrong pair");
+    stream(true, &[first, gone.clone(), made_up]).breaks(Oracle::W8, "the wrong previous pair");
 }
 
 #[test]
@@ -358,7 +360,7 @@ fn what_was_before_can_have_been_compacted() {
         compaction.applied_idly(5, 6).watch(stream)
     };
     story(3).holds(Oracle::W12);
-    story(2).breaks(Oracle::W8, "the wrong pair");
+    story(2).breaks(Oracle::W8, "the wrong previous pair");
 }
 
 #[test]
@@ -388,7 +390,7 @@ fn what_is_owed_arrives_after_healing() {
         .breaks(Oracle::W11, "never received");
     assert_eq!(violation.operations, [4]);
     written().watch(stream()).settled(20, 30, 6).breaks(Oracle::W11, "never received");
-    // Not on a stream that is closed, on a member that is not well, for what it has not applied, or so soon.
+    // Not on a stream that is closed, on a member that is not healthy, for what it has not applied, or so soon.
     let closed = written().watch(stream().receives(0, 5, &most).closed()).settled(20, 30, 6);
     assert!(closed.verdict().holds());
     for spoil in [
@@ -431,14 +433,14 @@ fn a_compaction_cancels_what_it_took_something_from() {
     };
     compacted_to(5).watch(stream(4, 5)).holds(Oracle::W12);
     compacted_to(5).watch(stream(4, 4)).breaks(Oracle::W12, "that never was");
-    compacted_to(5).watch(stream(5, 5)).breaks(Oracle::W12, "took nothing from it");
+    compacted_to(5).watch(stream(5, 5)).breaks(Oracle::W12, "removed nothing it needed");
     written().watch(stream(4, 5)).breaks(Oracle::W12, "that never was");
-    // It had got what was compacted.
+    // It had received what was compacted.
     let [_, _, three, four, _] = events();
     let got = Stream::default().at(11).create(from("a", "c", 4)).created(0, 6).at(14);
     let got = got.receives(0, 6, &[three, four].concat()).cancelled(0, 5);
-    compacted_to(5).watch(got).breaks(Oracle::W12, "took nothing from it");
-    // A member that compacts of its own accord.
+    compacted_to(5).watch(got).breaks(Oracle::W12, "removed nothing it needed");
+    // A member that compacts on its own.
     let mut own = compacted_to(5).watch(stream(4, 5));
     own.record.history.operations.pop();
     let entry = own.record.applied.last_mut().expect("the compaction");
@@ -453,12 +455,12 @@ fn a_compaction_cancels_what_it_took_something_from() {
 fn nobody_is_led_past_compacted_revisions() {
     let stream = |start| Stream::default().at(14).create(from("a", "c", start)).created(0, 6);
     let five = &events()[4];
-    compacted_to(5).watch(stream(4).receives(0, 6, five)).breaks(Oracle::W12, "without a word");
+    compacted_to(5).watch(stream(4).receives(0, 6, five)).breaks(Oracle::W12, "without being cancelled");
     // Revision 5 itself is still there.
     compacted_to(5).watch(stream(5).receives(0, 6, five)).breaks(Oracle::W6, "missed the first changes");
     // It came late, but it came: its member had not compacted yet.
     compacted_to(5).watch(stream(2).receives(0, 6, &all().concat())).holds(Oracle::W12);
-    // Nothing came after, and by the end it had heard neither of the change nor of the compaction.
+    // Nothing came after, and by the end it had received neither the change nor the compaction.
     let silent = || compacted_to(5).watch(stream(5).closed()).watch(stream(4));
     silent().settled(20, 30, 6).breaks(Oracle::W11, "never received");
 }
@@ -513,7 +515,7 @@ fn a_creation_is_refused_for_a_reason() {
     written().watch(empty("b").refused(6, EMPTY)).holds(Oracle::W12);
     written().watch(empty("c").refused(6, EMPTY)).breaks(Oracle::W12, "refused without a reason");
     written().watch(empty("b").created(0, 6)).breaks(Oracle::W12, "should have been refused");
-    // An end of one zero byte is none.
+    // An end of one zero byte is no end.
     written().watch(empty("\0").created(0, 6)).holds(Oracle::W12);
 
     let past =
@@ -533,7 +535,7 @@ fn a_watcher_is_cancelled_when_its_client_asks() {
     let stream = || Stream::default().at(11).create(from("a", "", 2)).created(0, 6);
     written().watch(stream().cancel(0).cancelled(0, 0)).holds(Oracle::W12);
     written().watch(stream().cancelled(0, 0)).breaks(Oracle::W12, "cancelled without a reason");
-    // Of an id that is unknown nothing is said.
+    // A cancellation of an unknown id is not answered.
     written().watch(stream().cancel(5)).holds(Oracle::W12);
     written().watch(stream().cancel(5).cancelled(5, 0)).breaks(Oracle::W12, "does not exist");
     // Until the answer its events may come, and then no more.
@@ -582,12 +584,12 @@ fn nobody_receives_what_was_not_asked_for_yet() {
         Story::default().ok(1, put("a", "1"), (5, 7), done(2)).watch(stream)
     };
     story(5).holds(Oracle::W7);
-    story(4).breaks(Oracle::W7, "nobody had asked for yet");
+    story(4).breaks(Oracle::W7, "no client had requested yet");
 }
 
 #[test]
 fn a_compaction_leaves_the_last_change_of_a_key() {
-    // A delete without an end is not held against puts, so that one revision can put a key and delete it again.
+    // A delete without an end does not conflict with puts, so one revision can put a key and delete it again.
     let put_z = Op::RequestPut(PutRequest { key: "z".into(), ..PutRequest::default() });
     let delete_all = DeleteRangeRequest { key: "b".into(), range_end: "\0".into(), prev_kv: false };
     let ops = [put_z, Op::RequestDeleteRange(delete_all)];
@@ -619,7 +621,7 @@ fn a_reason_may_come_with_its_code() {
         Story::default().ok(2, AuthEnableRequest {}.into(), (1, 2), AuthEnableResponse { header }.into())
     };
     let refused = |text: &str| Stream::default().at(3).create(from("a", "", 0)).refused(1, text);
-    // So Go prints an error of gRPC, and so etcd puts it into the response.
+    // Go prints a gRPC error this way, and etcd puts it into the response.
     let denied = "rpc error: code = PermissionDenied desc = etcdserver: permission denied";
     let other = "rpc error: code = PermissionDenied desc = etcdserver: no such thing";
     for text in [denied, "etcdserver: permission denied"] {

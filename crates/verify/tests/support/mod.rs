@@ -1,4 +1,4 @@
-//! Random histories: of a correct server, with some answers lost, and then with something wrong in them.
+//! Random histories: of a correct server with some answers lost, and then with something wrong in them.
 
 use api::etcdserverpb::compare::TargetUnion;
 use api::etcdserverpb::request_op::Request as Op;
@@ -47,7 +47,7 @@ pub struct Shape {
     pub leases: bool,
     /// Percent of reads that are serializable; each client reads its own member, and members lag.
     pub serializable: u64,
-    /// How many ticks an operation's way takes at most, each way.
+    /// How many ticks a request or an answer takes at most.
     pub delay: u64,
 }
 
@@ -85,7 +85,7 @@ pub fn history(random: &mut Random, shape: &Shape) -> (History, Vec<Applied>) {
         let returned = point + random.below(shape.delay);
         let lost = random.percent(shape.unknown);
         let happens = !lost || random.percent(60);
-        // A lost operation may happen long after its client went on.
+        // A lost operation may happen long after its client moved on.
         let point = if lost { point + random.below(4 * shape.delay) } else { point };
         planned.push(Planned {
             client: client as u32,
@@ -106,7 +106,7 @@ pub fn history(random: &mut Random, shape: &Shape) -> (History, Vec<Applied>) {
     }
     points.sort_unstable();
     let mut model = Model::default();
-    // How far each member is.
+    // The state of each member.
     let mut members: Vec<Model> = vec![model.clone(); shape.clients as usize];
     let mut results: Vec<Option<Result<Response, Error>>> = vec![None; planned.len()];
     let mut applied = Vec::new();
@@ -195,7 +195,7 @@ fn request(random: &mut Random, shape: &Shape, number: usize) -> Request {
 
 fn put(random: &mut Random, shape: &Shape, key: Bytes, number: usize) -> PutRequest {
     let ignore_value = random.percent(8);
-    // Sometimes two writes write the same.
+    // Sometimes two writes write the same value.
     let value = if random.percent(70) { format!("v{number}") } else { format!("v{}", random.below(2)) };
     let lease = if shape.leases && random.percent(40) { 1 + random.below(2) as i64 } else { 0 };
     PutRequest {
@@ -255,8 +255,8 @@ fn txn(random: &mut Random, shape: &Shape, number: usize, depth: usize) -> TxnRe
     TxnRequest { compare: vec![compare], success: vec![op(random)], failure: vec![op(random)] }
 }
 
-/// Makes one thing wrong in a history (or leaves it as right as it was). The evidence stays what it was, but for the
-/// numbers of operations.
+/// Makes one thing wrong in a history (or leaves it right). The evidence stays the same, except for the numbers of
+/// operations.
 pub fn spoil(random: &mut Random, history: &mut History, applied: &mut Vec<Applied>) {
     let count = history.operations.len();
     if count < 2 {

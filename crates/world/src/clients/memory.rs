@@ -1,4 +1,4 @@
-//! What a client remembers of its answers, for acts that were planned before anyone could know.
+//! What a client remembers of its answers, for acts that were planned before the answers were known.
 //!
 //! Clients of one program share one memory (`plan::Client::part_of`).
 
@@ -25,9 +25,9 @@ pub(crate) struct Memory {
     lease: i64,
     /// Copies of parts of the store.
     pub(crate) copies: BTreeMap<Keys, Copy>,
-    /// Locks and leaderships it believes to have.
+    /// Locks and leaderships it believes it holds.
     pub(crate) held: BTreeMap<Bytes, Held>,
-    /// Leases that are to be kept alive, oldest first.
+    /// Leases it keeps alive, oldest first.
     pub(crate) alive: Vec<i64>,
     /// A compactor's logical time and the revision of its last round.
     pub(crate) compactor: (i64, i64),
@@ -36,7 +36,7 @@ pub(crate) struct Memory {
 /// A copy of a part of the store.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Copy {
-    /// Everything up to here is in it.
+    /// It contains everything up to this revision.
     pub(crate) revision: i64,
     /// Modification revisions by key.
     pub(crate) pairs: BTreeMap<Bytes, i64>,
@@ -47,12 +47,12 @@ pub(crate) struct Copy {
 /// A lock or a leadership.
 #[derive(Clone, Debug)]
 pub(crate) struct Held {
-    /// The key that stands for it.
+    /// The key of the lock or leadership.
     pub(crate) key: Bytes,
     /// Its create revision; 0 while it is not known.
     pub(crate) revision: i64,
     pub(crate) lease: i64,
-    /// For a leadership: the proof.
+    /// The proof of a leadership.
     pub(crate) leader: Option<LeaderKey>,
 }
 
@@ -62,7 +62,7 @@ impl Memory {
         self.newest.max(1)
     }
 
-    /// The request with all filled in that only the run knows.
+    /// The request with everything filled in that only the run knows.
     pub(crate) fn resolve(&self, mut request: Request) -> Request {
         match &mut request {
             Request::Range(range) => self.relative(&mut range.revision),
@@ -112,7 +112,7 @@ impl Memory {
         }
     }
 
-    /// A revision is seen in a header.
+    /// A revision was seen in a header.
     pub(crate) fn sees(&mut self, revision: i64) {
         self.newest = self.newest.max(revision);
     }
@@ -144,21 +144,21 @@ impl Memory {
         }
     }
 
-    /// The modification revision of a key by some copy it belongs to: 0 where that shows it absent, `None`
-    /// where there is no such copy.
+    /// The modification revision of a key in a copy that covers it: 0 if it is absent there, `None` if there
+    /// is no such copy.
     pub(crate) fn copied(&self, key: &Bytes) -> Option<i64> {
         let mut copies = self.copies.iter().filter(|(keys, _)| keys.contains(key));
         copies.next().map(|(_, copy)| copy.pairs.get(key).copied().unwrap_or(0))
     }
 
-    /// Ends a session: its lease is not kept alive any more.
+    /// Ends a session: its lease is no longer kept alive.
     pub(crate) fn let_lease_go(&mut self, lease: i64) {
         self.alive.retain(|other| *other != lease);
     }
 }
 
 impl Copy {
-    /// What a watch tells. Events of before the list that made the copy are skipped.
+    /// Applies the events of a watch. Events from before the list that made the copy are skipped.
     pub(crate) fn apply(&mut self, events: &[Event]) {
         for event in events {
             let Some(kv) = &event.kv else { continue };

@@ -2,13 +2,13 @@
 //!
 //! * `acts`: what each act asks, request by request; `memory`: what clients remember for later acts.
 //! * `turns`: whose turn it is, calls and returns, logging in.
-//! * `transport`: one direction of a stream of watchers, reliable and in order; `streams`: both ends of
-//!   all streams; `watchers`: what a client does with what its streams bring.
+//! * `transport`: one direction of a watch stream, reliable and in order; `streams`: both ends of all
+//!   streams; `watchers`: what a client does with the responses of its streams.
 //!
-//! A client has one operation under way. It waits for an answer by its own clock, turns to another
-//! endpoint as its plan says, and never repeats a write whose outcome it does not know: that is recorded
-//! as unknown and stays open to the end of the history. Clients that share a memory are the several
-//! things that one program asks at once.
+//! A client has one operation under way. It waits for an answer by its own clock, switches to another
+//! endpoint as its plan says, and never repeats a write with an unknown outcome: that is recorded as unknown
+//! and stays open to the end of the history. Clients that share a memory are one program with several
+//! requests under way at once.
 //!
 //! Not modelled: retries inside a client library (etcd's Go client repeats reads), connection set-up, a
 //! client that crashes.
@@ -42,55 +42,55 @@ pub(crate) use streams::{Segment, Streams};
 pub(crate) struct Client {
     pub(crate) plan: plan::Client,
     pub(crate) clock: Clock,
-    /// Next act of the plan.
+    /// The next act of the plan.
     next: usize,
     /// The operation under way: its number in the history, and the member it went to.
     pub(crate) current: Option<(u64, u32)>,
-    /// Place in the list of endpoints.
+    /// Index in the list of endpoints.
     endpoint: usize,
-    /// No call before this, so that a return and the next call never share a time.
+    /// No call before this time, so that a return and the next call never share a time.
     not_before: Nanos,
     /// When its next turn is; `Nanos::MAX` for none.
     turn: Nanos,
-    /// Which of the memories is its own.
+    /// The index of its memory.
     memory: usize,
     /// The act under way.
     act: Option<Box<dyn Script>>,
-    /// What the act wants to ask next.
+    /// The next request of the act.
     ready: Option<Request>,
-    /// Whether it is asked as it stands.
+    /// Whether the request is sent unchanged.
     literal: bool,
-    /// Until when the act rests.
+    /// Until when the act waits.
     resting: Nanos,
-    /// What has to be listed anew, before the plan's next act.
+    /// Keys that must be listed again before the plan's next act.
     chores: VecDeque<Follow>,
     login: Option<Login>,
     watchers: Watchers,
 }
 
-/// Who a client logs in as, and how far it is.
+/// The user a client logs in as, and the state of the login.
 pub(crate) struct Login {
     user: Arc<str>,
     password: String,
-    /// What it is known by; `None` before it has logged in.
+    /// Its token; `None` before it has logged in.
     token: Option<Bytes>,
     state: Door,
-    /// It has logged in anew for the request under way, and does so once only.
+    /// It has logged in again for the request under way, and does so only once.
     again: bool,
 }
 
-/// Where a login stands.
+/// The state of a login.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Door {
-    /// It asks for a token before its next request.
+    /// It requests a token before its next request.
     Outside,
-    /// It has asked.
+    /// It has requested one.
     Knocking,
-    /// It asks its requests, with a token or without one.
+    /// It sends its requests, with or without a token.
     Inside,
 }
 
-/// What clients have in common: memories, streams, lists outside of etcd.
+/// What clients share: memories, streams, lists outside etcd.
 pub(crate) struct Programs {
     memories: Vec<Memory>,
     outside: BTreeMap<Bytes, Outside>,
@@ -114,14 +114,14 @@ impl Programs {
 pub(crate) fn clients(plan: &Plan) -> Vec<Client> {
     let memory = |at: usize| {
         let other = plan.clients[at].part_of.map(|other| other as usize);
-        // A shrinker may have taken the other one away.
+        // A shrinker may have removed the other one.
         other.filter(|other| *other < plan.clients.len()).unwrap_or(at)
     };
     plan.clients.iter().enumerate().map(|(at, client)| Client::new(client.clone(), memory(at))).collect()
 }
 
 impl Login {
-    /// As a plan's client does; `None` where it does not.
+    /// Logs in as a plan's client does; `None` if it does not log in.
     fn new(plan: &plan::Client) -> Option<Login> {
         let user = plan.user.as_deref()?;
         let (user, password) = user.split_once(':').unwrap_or((user, ""));
@@ -129,19 +129,19 @@ impl Login {
         Some(Login { user, password, token: None, state: Door::Outside, again: false })
     }
 
-    /// Whether an error says to log in anew. It means that nothing happened.
+    /// Whether an error means that the client must log in again. It also means that nothing happened.
     fn is_refused(error: Error) -> bool {
         matches!(error, Error::InvalidAuthToken | Error::AuthOldRevision | Error::UserEmpty)
     }
 
-    /// The user `root` of a plan, for those who ask on behalf of nobody in it. It logs in only once it is told
-    /// that it has to.
+    /// The user `root` of a plan, for requests that are not from a client of the plan. It logs in only when
+    /// an answer says that it must.
     pub(crate) fn root(plan: &Plan) -> Option<Login> {
         let login = plan.clients.iter().filter_map(Login::new).find(|login| &*login.user == "root")?;
         Some(Login { state: Door::Inside, ..login })
     }
 
-    /// What to ask next where `request` is wanted, which may be a login before it; with which token, as whom.
+    /// The next request where `request` is wanted: perhaps a login first; with its token and user.
     pub(crate) fn ask(
         login: Option<&mut Login>,
         request: Request,
@@ -156,7 +156,7 @@ impl Login {
         (asked, login.token.clone(), user)
     }
 
-    /// Hears what became of it. Whether that was about the login, so that the request is to be asked again.
+    /// Takes an outcome. Returns whether it was about the login, so that the request is sent again.
     pub(crate) fn heard(&mut self, outcome: &Outcome) -> bool {
         let knocking = self.state == Door::Knocking;
         match outcome {
@@ -164,7 +164,7 @@ impl Login {
                 self.token = Some(answer.token.clone().into());
                 self.state = Door::Inside;
             }
-            // Users are told apart no more.
+            // Users are no longer distinguished.
             Outcome::Error { error: Error::AuthNotEnabled, .. } if knocking => {
                 (self.token, self.state) = (None, Door::Inside);
             }
@@ -222,22 +222,23 @@ impl Client {
         self.endpoint += usize::from(moves);
     }
 
-    /// A stream broke: its client turns elsewhere, unless it is pinned.
+    /// A stream broke: its client switches to another endpoint, unless it is pinned.
     fn stream_broke(&mut self) {
         self.endpoint += usize::from(self.plan.failover != Failover::Pinned);
     }
 
-    /// When a time that begins now is over by its clock, in true time; `Nanos::MAX` while that stands still.
+    /// The true time at which a delay that begins now ends by its clock; `Nanos::MAX` while that stands
+    /// still.
     fn after(&self, now: Nanos, time: Nanos) -> Nanos {
         self.clock.true_time_of(self.clock.monotonic(now).saturating_add(time)).unwrap_or(Nanos::MAX)
     }
 
-    /// When its clock will show this, in true time; `Nanos::MAX` while it stands still.
+    /// The true time at which its clock will show this; `Nanos::MAX` while it stands still.
     fn when(&self, reading: Nanos) -> Nanos {
         self.clock.true_time_of(reading).unwrap_or(Nanos::MAX)
     }
 
-    /// The token it asks with.
+    /// The token it sends.
     fn token(&self) -> Option<Bytes> {
         self.login.as_ref().and_then(|login| login.token.clone())
     }

@@ -1,16 +1,16 @@
-//! Both ends of every stream of watchers, and the way between them.
+//! Both ends of every watch stream, and the transport between them.
 //!
 //! A stream is a connection of its own: ordered and reliable in both directions (`transport`) until it
-//! breaks. It breaks when the member's process ends (the client learns it at once if the machine lives,
-//! else from its keepalive), when a ping stays unanswered, or when one side ends it. Whatever comes for an
-//! end that is gone is answered with a reset, as TCP does. Each stream is of one incarnation of its
+//! breaks. It breaks when the member's process ends (the client learns it at once if the machine is alive,
+//! otherwise from its keepalive), when a ping stays unanswered, or when one side ends it. Whatever arrives
+//! for an end that is gone is answered with a reset, as in TCP. Each stream belongs to one incarnation of its
 //! member (rule R5).
 //!
-//! What the kernel does goes on while a process is paused: it acknowledges what arrives and sends again.
-//! Answers to pings are the process's own.
+//! The kernel's part continues while a process is paused: it acknowledges what arrives and retransmits.
+//! Answers to pings come from the process itself.
 //!
-//! The client takes responses one by one, each after its processing time; what it has taken makes room
-//! in the member's window (`Input::WatchTaken`).
+//! The client takes responses one by one, each after its processing time; each one it takes frees space in
+//! the member's window (`Input::WatchTaken`).
 //!
 //! Not modelled: connection set-up, several streams on one connection, a server that pings (etcd's does
 //! after two hours).
@@ -36,7 +36,7 @@ const PROCESSING: Domain = Domain::new("world watch processing");
 #[derive(Clone, Debug)]
 pub(crate) enum Up {
     Request(WatchRequest),
-    /// The client is done.
+    /// The client has finished.
     Close,
 }
 
@@ -55,11 +55,11 @@ pub(crate) enum Segment {
     Up(u64, Up),
     /// An item with its number.
     Down(u64, Down),
-    /// How many items have arrived and how many of them were taken, in the other direction.
+    /// How many items have arrived in the other direction, and how many of them were taken.
     Ack(u64, u64),
     /// Asks for an `Ack`.
     Probe,
-    /// Asks the process whether it lives.
+    /// Asks whether the process is alive.
     Ping,
     Pong,
     /// The other end is gone.
@@ -83,31 +83,31 @@ pub(crate) struct Stream {
     client: usize,
     member: usize,
     incarnation: u32,
-    /// The client's own number of it.
+    /// The client's own number for it.
     number: u32,
     token: Option<Bytes>,
     // ---- the client's end ----
-    /// Not ended by its client, nor known to it to be broken.
+    /// Its client has not ended it, nor learned that it broke.
     open: bool,
     up: Sender<Up>,
-    /// For when its time-out is set; `Nanos::MAX` for none.
+    /// When its time-out fires; `Nanos::MAX` for none.
     up_armed: Nanos,
     down_in: Receiver<Down>,
     /// Arrived and not yet taken.
     inbox: VecDeque<Down>,
-    /// The client processes the first of these.
+    /// The client is processing the first of these.
     busy: bool,
-    /// When something of the process came last, by the client's clock.
+    /// When the process last sent something, by the client's clock.
     heard: Nanos,
-    /// When the first ping went out that is not answered, by the client's clock.
+    /// When the first unanswered ping was sent, by the client's clock.
     pinged: Option<Nanos>,
     // ---- the member's end ----
     /// The member's process knows it.
     served: bool,
-    /// It has heard of it.
+    /// The member's process has heard of it.
     known: bool,
     down: Sender<Down>,
-    /// For when its time-out is set; `Nanos::MAX` for none.
+    /// When its time-out fires; `Nanos::MAX` for none.
     down_armed: Nanos,
     up_in: Receiver<Up>,
 }
@@ -116,9 +116,9 @@ pub(crate) struct Stream {
 pub(crate) struct Streams {
     all: Vec<Stream>,
     processing: Keyed,
-    /// Responses that clients have begun to process, for the draws of how long.
+    /// Responses that clients have begun to process, for the draws of the processing time.
     processed: Vec<u64>,
-    /// The incarnation of each member that lost its power last: the machine is dark until the next one.
+    /// For each member, the incarnation that last lost power: the machine is off until the next one.
     dark: Vec<u32>,
 }
 
@@ -140,12 +140,12 @@ impl Streams {
         &mut self.all[stream as usize]
     }
 
-    /// Whether its client takes it for open.
+    /// Whether its client believes that it is open.
     pub(super) fn is_open(&self, stream: u64) -> bool {
         self.get(stream).open
     }
 
-    /// The member at the other end, by place.
+    /// The member at the other end, by index.
     pub(super) fn member(&self, stream: u64) -> usize {
         self.get(stream).member
     }
@@ -154,7 +154,7 @@ impl Streams {
 impl World<'_> {
     // ---- the client's end -------------------------------------------------------------------------
 
-    /// Opens a stream to the client's present endpoint; the first request goes with it.
+    /// Opens a stream to the client's current endpoint; it carries the first request.
     pub(super) fn open_stream(&mut self, client: usize, number: u32) -> u64 {
         let now = self.now();
         let stream = self.history.watches.len() as u64;
@@ -199,7 +199,7 @@ impl World<'_> {
         stream
     }
 
-    /// A client says something on a stream.
+    /// A client sends something on a stream.
     pub(super) fn stream_say(&mut self, stream: u64, request: WatchRequest) {
         let now = self.now();
         self.history.watches[stream as usize].sent.push((now, request.clone()));
@@ -289,7 +289,7 @@ impl World<'_> {
                 state.heard = heard;
                 state.pinged = None;
             }
-            // Nobody is there any more; a client that closed has said so already.
+            // The other end is gone; a client that closed has already said so.
             Segment::Down(..) | Segment::Probe => {
                 if !matches!(self.history.watches[stream as usize].ended, Some((_, StreamEnd::Closed))) {
                     self.send_up(stream, Segment::Reset);
@@ -304,7 +304,7 @@ impl World<'_> {
         self.send_up(stream, Segment::Ack(received, taken));
     }
 
-    /// Takes what has arrived, as far as the client is quick enough.
+    /// Takes what has arrived, as fast as the client can.
     fn take_ready(&mut self, stream: u64) {
         loop {
             let streams = &mut self.programs.streams;
@@ -315,7 +315,7 @@ impl World<'_> {
             let processed = &mut streams.processed[stream as usize];
             *processed += 1;
             let draw = streams.processing.draw(stream, *processed);
-            // When all is made well again, so are slow clients.
+            // Once the cluster is healed, slow clients are fast too.
             let time = match self.settle.has_begun() {
                 true => 0,
                 false => self.clients[state.client].plan.watch_processing.sample(draw),
@@ -330,7 +330,7 @@ impl World<'_> {
         }
     }
 
-    /// A slow client is done with a response.
+    /// A slow client has finished a response.
     pub(crate) fn stream_take(&mut self, stream: u64) {
         self.programs.streams.get_mut(stream).busy = false;
         if self.programs.streams.is_open(stream) {
@@ -340,7 +340,7 @@ impl World<'_> {
         }
     }
 
-    /// The client takes the first of what has arrived.
+    /// The client takes the first response that has arrived.
     fn take(&mut self, stream: u64) {
         let now = self.now();
         let state = self.programs.streams.get_mut(stream);
@@ -365,7 +365,7 @@ impl World<'_> {
         }
     }
 
-    /// Tests a stream on which nothing came for long.
+    /// Pings a stream on which nothing came for long.
     pub(crate) fn stream_keepalive(&mut self, stream: u64) {
         let now = self.now();
         let state = self.programs.streams.get(stream);
@@ -382,7 +382,7 @@ impl World<'_> {
                 self.send_up(stream, Segment::Reset);
                 return;
             }
-            // What the link loses, the transport sends again.
+            // The transport retransmits what the link loses.
             _ => now + SECOND.min(client.plan.keepalive_timeout),
         };
         if now >= quiet_until {
@@ -421,7 +421,7 @@ impl World<'_> {
 
     fn send_down(&mut self, stream: u64, segment: Segment) {
         let state = self.programs.streams.get(stream);
-        // A reset is the kernel's, whose process may be gone.
+        // The kernel sends the reset; its process may be gone.
         let incarnation = if matches!(segment, Segment::Reset) { 0 } else { state.incarnation };
         let packet = Packet {
             from: state.member,
@@ -472,7 +472,7 @@ impl World<'_> {
         }
     }
 
-    /// The client's side of a stream is gone, as the member learns now.
+    /// The member learns that the client's end of a stream is gone.
     fn stop_serving(&mut self, stream: u64) {
         let state = self.programs.streams.get_mut(stream);
         state.down.stop();
@@ -487,7 +487,7 @@ impl World<'_> {
         self.send_down(stream, Segment::Ack(received, taken));
     }
 
-    /// A member's process ended. Where the machine lives, the clients of its streams learn it at once.
+    /// A member's process ended. If the machine is alive, the clients of its streams learn it at once.
     pub(crate) fn reset_streams(&mut self, member: usize, power: bool) {
         let incarnation = self.processes[member].incarnation;
         if power {
@@ -506,7 +506,7 @@ impl World<'_> {
         }
     }
 
-    // ---- the way between --------------------------------------------------------------------------
+    // ---- between the ends -------------------------------------------------------------------------
 
     /// A packet of a stream arrives.
     pub(crate) fn stream_arrives(&mut self, to: usize, stream: u64, segment: Segment) {
@@ -517,7 +517,7 @@ impl World<'_> {
         }
     }
 
-    /// A packet of a stream came to a member's machine, but not to the process it was for.
+    /// A packet of a stream reached a member's machine, but not the process it was for.
     pub(crate) fn stream_unheard(&mut self, to: usize, stream: u64, segment: &Segment) {
         let members = self.processes.len();
         if to >= members || matches!(segment, Segment::Reset) {
@@ -543,12 +543,12 @@ impl World<'_> {
         }
     }
 
-    /// Something sent on a stream was not acknowledged for long, perhaps.
+    /// Something sent on a stream may have gone unacknowledged for long.
     pub(crate) fn stream_due(&mut self, stream: u64, up: bool) {
         let now = self.now();
         let state = self.programs.streams.get_mut(stream);
         let armed = if up { &mut state.up_armed } else { &mut state.down_armed };
-        // One of several that were set, for a time that no longer counts.
+        // One of several time-outs; its time no longer counts.
         if *armed != now {
             return;
         }
@@ -572,7 +572,7 @@ impl World<'_> {
     }
 }
 
-/// What goes out when a time-out is over.
+/// What is sent when a time-out is over.
 fn segments<T>(overdue: Overdue<T>, item: fn(u64, T) -> Segment) -> Vec<Segment> {
     match overdue {
         Overdue::Nothing => Vec::new(),

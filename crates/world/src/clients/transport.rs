@@ -1,13 +1,13 @@
-//! One direction of a stream of watchers, as over TCP: numbered, delivered in order, sent again until it
-//! is acknowledged, copies thrown away.
+//! One direction of a watch stream, as over TCP: numbered, delivered in order, retransmitted until it is
+//! acknowledged, duplicates dropped.
 //!
-//! What is lost is sent again after a time-out that doubles from 200 ms up to two minutes
-//! (`TCP_RTO_MIN`, `TCP_RTO_MAX` of Linux) and begins anew with every acknowledgement that says something
-//! new. The receiver acknowledges what has arrived and what its application has taken; where only the
-//! second is missing, the sender asks for it with probes, as TCP does when a window is closed.
+//! Lost items are retransmitted after a time-out that doubles from 200 ms up to two minutes (`TCP_RTO_MIN`,
+//! `TCP_RTO_MAX` of Linux) and restarts with every acknowledgement that acknowledges something new. The
+//! receiver acknowledges what has arrived and what its application has taken; if only the second is missing,
+//! the sender asks for it with probes, as TCP does when a window is closed.
 //!
-//! Not here: the round-trip estimate, fast retransmission, congestion. When a connection is given up, the
-//! keepalive of the stream decides.
+//! Not here: the round-trip estimate, fast retransmission, congestion control. The keepalive of the stream
+//! decides when a connection is given up.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -17,7 +17,7 @@ use record::Nanos;
 const LEAST: Nanos = 200_000_000;
 /// Longest time-out.
 const MOST: Nanos = 120_000_000_000;
-/// Most items that are sent again at once.
+/// Most items retransmitted at once.
 const BURST: usize = 16;
 
 /// The sending end.
@@ -25,23 +25,23 @@ const BURST: usize = 16;
 pub(crate) struct Sender<T> {
     /// Sent and not yet known to have arrived, oldest first.
     under_way: VecDeque<T>,
-    /// How many were sent; an item's number is its place, from 1.
+    /// How many were sent; items are numbered from 1.
     sent: u64,
     /// How many are known to have arrived.
     received: u64,
     /// How many are known to have been taken.
     taken: u64,
     timeout: Nanos,
-    /// When to do something if nothing is heard; `Nanos::MAX` while there is nothing to wait for.
+    /// When to act if nothing is heard; `Nanos::MAX` while there is nothing to wait for.
     due: Nanos,
 }
 
 /// What a sender does when its time-out is over.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Overdue<T> {
-    /// Nothing: it is not over.
+    /// Nothing: the time-out is not over yet.
     Nothing,
-    /// Sends these again, with their numbers.
+    /// Retransmits these, with their numbers.
     Again(Vec<(u64, T)>),
     /// Asks how much has been taken.
     Probe,
@@ -52,7 +52,7 @@ impl<T: Clone> Sender<T> {
         Sender { under_way: VecDeque::new(), sent: 0, received: 0, taken: 0, timeout: LEAST, due: Nanos::MAX }
     }
 
-    /// Takes an item; it goes out with this number.
+    /// Takes an item; it is sent with this number.
     pub(crate) fn push(&mut self, now: Nanos, item: T) -> u64 {
         self.sent += 1;
         self.under_way.push_back(item);
@@ -67,8 +67,8 @@ impl<T: Clone> Sender<T> {
         self.due
     }
 
-    /// An acknowledgement: how many have arrived in order, and how many of them were taken. Gives how
-    /// many more that are than was known.
+    /// An acknowledgement: how many items have arrived in order, and how many of them were taken. Returns how
+    /// many more were taken than was known.
     pub(crate) fn heard(&mut self, now: Nanos, received: u64, taken: u64) -> u64 {
         let (received, taken) = (received.min(self.sent), taken.min(self.sent));
         let more = taken.saturating_sub(self.taken);
@@ -97,7 +97,7 @@ impl<T: Clone> Sender<T> {
         Overdue::Again((self.received + 1..).zip(again).collect())
     }
 
-    /// Nobody is there to send to.
+    /// The other end is gone.
     pub(crate) fn stop(&mut self) {
         self.under_way.clear();
         (self.received, self.taken) = (self.sent, self.sent);
@@ -112,7 +112,7 @@ pub(crate) struct Receiver<T> {
     received: u64,
     /// How many of them the application has taken.
     taken: u64,
-    /// What overtook others.
+    /// Items that overtook others.
     ahead: BTreeMap<u64, T>,
 }
 
@@ -121,7 +121,7 @@ impl<T> Receiver<T> {
         Receiver { received: 0, taken: 0, ahead: BTreeMap::new() }
     }
 
-    /// An item arrives. Gives what is now in order.
+    /// An item arrives. Returns what is now in order.
     pub(crate) fn arrive(&mut self, number: u64, item: T) -> Vec<T> {
         let mut in_order = Vec::new();
         if number > self.received {
@@ -159,7 +159,7 @@ mod tests {
 
     const TEST: Domain = Domain::new("test of the transport of watch streams");
 
-    /// Sends 200 items over a link that loses, doubles and reorders. Gives what came out, and when the
+    /// Sends 200 items over a link that loses, duplicates and reorders. Returns what came out, and when the
     /// sender had nothing left to wait for.
     fn run(seed: u64, loss: Ratio, cut: std::ops::Range<Nanos>) -> (Vec<u64>, u64, Nanos) {
         let keyed = Keyed::new(seed, TEST);
@@ -243,9 +243,9 @@ mod tests {
         assert!(sender.due() - due > due, "probes back off");
         assert_eq!(sender.heard(due + 5, 1, 1), 1);
         assert_eq!(sender.due(), Nanos::MAX);
-        // An old acknowledgement says nothing new.
+        // An old acknowledgement changes nothing.
         assert_eq!(sender.heard(due + 6, 1, 0), 0);
-        // Nor does one that comes when nobody is there any more.
+        // Nor does one that comes after the other end is gone.
         sender.push(due + 7, 'b');
         sender.stop();
         assert_eq!(sender.heard(due + 8, 2, 2), 0);

@@ -1,8 +1,8 @@
-//! Turns of clients: whose it is and what comes of it; calls and returns; logging in.
+//! Turns of clients: whose turn it is and what follows from it; calls and returns; logging in.
 //!
-//! Between two requests of an act, as between two acts, a client's turn comes by the queue, so that a
-//! return and the next call never share a time. In the settle phase no act of the plan begins; what is
-//! under way goes on to its end, and so do chores.
+//! Between two requests of an act, as between two acts, a client's turn comes through the queue, so that a
+//! return and the next call never share a time. In the settle phase no act of the plan begins; what is under
+//! way continues to its end, and so do chores.
 
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ impl World<'_> {
         let now = self.now();
         let settling = self.settle.has_begun();
         let state = &mut self.clients[client];
-        // One of several that were set, for a time that no longer counts.
+        // One of several turns; its time no longer counts.
         if state.turn != now {
             return;
         }
@@ -85,7 +85,7 @@ impl World<'_> {
         }
     }
 
-    /// Tells the act under way what it waited for, and does what it wants next.
+    /// Gives the act under way what it waited for, and does what it wants next.
     fn carry_on(&mut self, client: usize, heard: Heard<'_>) {
         let state = &mut self.clients[client];
         let Some(act) = state.act.as_mut() else { return };
@@ -108,13 +108,13 @@ impl World<'_> {
                 self.command(client, command);
             }
         }
-        // Another microsecond for each step that asked nobody, so that a chain of them cannot stop time.
+        // Another microsecond for each step without a request, so that a chain of them cannot stop time.
         let state = &mut self.clients[client];
         state.not_before = state.not_before.max(self.queue.now() + 1_000);
         self.client_turn_later(client);
     }
 
-    /// Records what a client's copy of these keys holds; nothing where there is no copy.
+    /// Records what a client's copy of these keys holds; nothing if there is no copy.
     fn view(&mut self, client: usize, keys: &plan::act::Keys) {
         let at = self.now();
         let memory = self.clients[client].memory;
@@ -130,7 +130,7 @@ impl World<'_> {
         }
     }
 
-    /// What every copy holds at the end, and what the lists outside of etcd have lost.
+    /// Records what every copy holds at the end, and what the lists outside etcd have lost.
     pub(crate) fn last_views(&mut self) {
         for memory in 0..self.programs.memories.len() {
             let keys: Vec<_> = self.programs.memories[memory].copies.keys().cloned().collect();
@@ -144,7 +144,7 @@ impl World<'_> {
         }
     }
 
-    /// Asks for a token, where the client needs one before it goes on.
+    /// Requests a token, if the client needs one before it continues.
     fn log_in(&mut self, client: usize) -> bool {
         let state = &mut self.clients[client];
         let Some(login) = state.login.as_mut().filter(|login| login.state == Door::Outside) else {
@@ -207,8 +207,8 @@ impl World<'_> {
         self.operation_ended(client, operation, Outcome::Unknown { gave_up });
     }
 
-    /// Tells the member that nobody waits for an operation any more, as gRPC does at a deadline. Only for those that a
-    /// member may hold for as long as it likes: nothing comes of it for others.
+    /// Signals to the member that the client no longer waits for an operation, as gRPC does at a deadline.
+    /// Only for operations that a member may hold for as long as it likes: it has no effect on others.
     fn break_off(&mut self, client: usize, operation: u64) {
         let Operation { member, request, .. } = &self.history.operations[operation as usize];
         if !matches!(request, Request::Lock(_) | Request::Campaign(_)) {
@@ -224,7 +224,7 @@ impl World<'_> {
         });
     }
 
-    /// A client learns what became of its operation, or stops waiting. What comes later is too late.
+    /// A client learns the outcome of its operation, or stops waiting. What comes later is too late.
     pub(crate) fn operation_ended(&mut self, client: usize, operation: u64, outcome: Outcome) {
         let now = self.now();
         if client == self.operator() {
@@ -244,20 +244,20 @@ impl World<'_> {
         let answered = !matches!(outcome, Outcome::Unknown { .. });
         self.note(0, Fact::Returned { operation, answered, digest });
         self.recorder.record.stats.answered += u64::from(well);
-        let place = operation as usize;
+        let index = operation as usize;
         if settling {
             let about_login = self.programs.root.as_mut().is_some_and(|root| root.heard(&outcome));
             let answered = well && !about_login;
             self.settle.ended(answered);
-            self.history.operations[place].outcome = outcome;
+            self.history.operations[index].outcome = outcome;
             return;
         }
         let state = &mut self.clients[client];
         state.ended(well, now);
-        if !self.logged_in(client, place, &outcome) {
+        if !self.logged_in(client, index, &outcome) {
             match &outcome {
                 Outcome::Answer { response, .. } => {
-                    let request = &self.history.operations[place].request;
+                    let request = &self.history.operations[index].request;
                     let memory = self.clients[client].memory;
                     self.programs.memories[memory].learn(request, response);
                     self.carry_on(client, Heard::Answer(response));
@@ -266,13 +266,13 @@ impl World<'_> {
                 Outcome::Unknown { .. } => self.carry_on(client, Heard::Unknown),
             }
         }
-        self.history.operations[place].outcome = outcome;
+        self.history.operations[index].outcome = outcome;
         self.client_turn_later(client);
     }
 
-    /// Whether an outcome is about logging in, which the act under way does not hear of: the answer to a
-    /// login, or an error that says to log in anew and to ask the same again, as etcd's Go client does
-    /// (`client/v3/retry_interceptor.go`). Those errors mean that nothing happened.
+    /// Whether an outcome is about logging in, and so not passed to the act under way: the answer to a login,
+    /// or an error that means that the client must log in again and repeat the request, as etcd's Go client
+    /// does (`client/v3/retry_interceptor.go`). Those errors mean that nothing happened.
     fn logged_in(&mut self, client: usize, operation: usize, outcome: &Outcome) -> bool {
         let Some(login) = &mut self.clients[client].login else { return false };
         if login.state == Door::Knocking {
@@ -280,7 +280,7 @@ impl World<'_> {
                 Outcome::Answer { response: Response::Authenticate(answer), .. } => {
                     Some(answer.token.clone().into())
                 }
-                // Auth is not enabled, or the login failed: the request itself will tell.
+                // Auth is not enabled, or the login failed: the request itself will show which.
                 _ => None,
             };
             login.state = Door::Inside;

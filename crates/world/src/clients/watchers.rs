@@ -1,10 +1,10 @@
-//! What a client does with its watchers: opens them, hears them, goes on elsewhere when their stream is
-//! gone, as etcd's Go client does (`client/v3/watch.go`): at the revision after the last it has seen, on
-//! a new stream to its next endpoint, after a short wait.
+//! What a client does with its watchers: opens them, takes their events, and reopens them elsewhere when
+//! their stream is gone, as etcd's Go client does (`client/v3/watch.go`): at the revision after the last one
+//! it has seen, on a new stream to its next endpoint, after a short wait.
 //!
-//! A watcher that was told that its start is compacted is given up, or goes on behind the compaction, or
-//! (one that follows) its keys are listed anew; so they are when a deletion comes without the pair it
-//! deleted, which is fatal to a watch of Kubernetes.
+//! If the start of a watcher is compacted, the watcher is given up, or continues after the compaction, or (if
+//! it follows) its keys are listed again; they are also listed again when a deletion comes without the pair
+//! it deleted, which is fatal to a watch of Kubernetes.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -23,11 +23,11 @@ use super::acts::Command;
 use super::{Client, Door, Login};
 use crate::world::{Happening, MILLISECOND, SECOND, World};
 
-/// First wait before a stream is opened again, as `backoff` there at its most.
+/// First wait before a stream is reopened, the maximum of `backoff` there.
 const AGAIN: Nanos = 100 * MILLISECOND;
 /// Longest wait, while the member cannot be reached.
 const AGAIN_AT_MOST: Nanos = 2 * SECOND;
-/// Time between two questions how far a stream is, in the settle phase.
+/// Time between two progress requests on a stream, in the settle phase.
 const POLL: Nanos = 500 * MILLISECOND;
 
 /// The watchers of one client.
@@ -49,30 +49,30 @@ pub(super) struct Watchers {
 struct Line {
     /// Its number in the history; `None` while there is none.
     stream: Option<u64>,
-    /// Watchers that were asked for and are not there yet, in order.
+    /// Watchers that were requested and are not created yet, in order.
     creating: VecDeque<u64>,
     /// Watchers by their ids.
     ids: BTreeMap<i64, u64>,
-    /// Next wait before it is opened again.
+    /// Next wait before it is reopened.
     wait: Nanos,
-    /// When it was asked last how far it is.
+    /// When its progress was last requested.
     asked: Nanos,
 }
 
 /// One watcher.
 struct Watcher {
     watch: Watch,
-    /// What it keeps a copy of.
+    /// The copy it keeps, if it follows.
     follow: Option<Follow>,
-    /// Where to go on; 0: with what comes after its creation.
+    /// Where to continue; 0: with what comes after its creation.
     next: i64,
     /// It has seen everything up to here.
     seen: i64,
-    /// Its id, once it is there.
+    /// Its id, once it is created.
     id: Option<i64>,
-    /// Its client does not want it any more.
+    /// Its client no longer wants it.
     cancelled: bool,
-    /// Events of an answer that was split.
+    /// Events of a response that was split.
     parts: Vec<Event>,
 }
 
@@ -107,7 +107,7 @@ impl Watcher {
 }
 
 impl Watchers {
-    /// The line with this stream, which its client takes for open.
+    /// The line of this stream, if its client believes that it is open.
     fn line_of(&mut self, stream: u64) -> Option<&mut Line> {
         self.lines.values_mut().find(|line| line.stream == Some(stream))
     }
@@ -198,7 +198,7 @@ impl World<'_> {
         self.create(client, number, serial);
     }
 
-    /// Asks for a watcher on its stream, which is opened where it is not.
+    /// Requests a watcher on its stream, which is opened if it is not open.
     fn create(&mut self, client: usize, number: u32, serial: u64) {
         let known = self.clients[client].watchers.lines.get(&number).and_then(|line| line.stream);
         let stream = match known {
@@ -215,7 +215,7 @@ impl World<'_> {
         self.stream_say(stream, request);
     }
 
-    /// A watcher is not wanted any more. Where it is not there yet, it is cancelled once it is.
+    /// A watcher is no longer wanted. If it is not created yet, it is cancelled once it is.
     fn cancel(&mut self, client: usize, serial: u64) {
         let Some(watcher) = self.clients[client].watcher(serial) else { return };
         watcher.cancelled = true;
@@ -240,7 +240,7 @@ impl World<'_> {
         self.stream_say(stream, say(RequestUnion::ProgressRequest(WatchProgressRequest {})));
     }
 
-    /// A client hears a response.
+    /// A client takes a response.
     pub(super) fn watch_heard(&mut self, client: usize, stream: u64, response: &WatchResponse) {
         let revision = response.header.as_ref().map_or(0, |header| header.revision);
         let state = &mut self.clients[client];
@@ -283,17 +283,17 @@ impl World<'_> {
         watcher.parts.extend(response.events.iter().cloned());
         if !response.fragment {
             let events = std::mem::take(&mut watcher.parts);
-            self.told(client, serial, &events);
+            self.received(client, serial, &events);
         }
     }
 
-    /// A watcher is said to have seen everything up to a revision.
+    /// A watcher has received everything up to a revision.
     fn progressed(&mut self, client: usize, serial: u64, revision: i64) {
         let state = &mut self.clients[client];
         let memory = state.memory;
         let Some(watcher) = state.watcher(serial) else { return };
         watcher.has_seen(revision);
-        // A copy that was made anew is not for a watcher that is only waiting to be gone.
+        // A cancelled watcher does not update a copy that was made again.
         if let Some(follow) = watcher.follow.as_ref().filter(|_| !watcher.cancelled)
             && let Some(copy) = self.programs.memories[memory].copies.get_mut(&follow.keys)
         {
@@ -301,8 +301,8 @@ impl World<'_> {
         }
     }
 
-    /// A watcher is told of events.
-    fn told(&mut self, client: usize, serial: u64, events: &[Event]) {
+    /// A watcher receives events.
+    fn received(&mut self, client: usize, serial: u64, events: &[Event]) {
         let state = &mut self.clients[client];
         let memory = state.memory;
         let Some(watcher) = state.watcher(serial) else { return };
@@ -317,21 +317,21 @@ impl World<'_> {
         if events.iter().any(blind) {
             self.count_work("watch-errors");
             self.cancel(client, serial);
-            return self.list_anew(client, follow);
+            return self.list_again(client, follow);
         }
         if let Some(copy) = self.programs.memories[memory].copies.get_mut(&follow.keys) {
             copy.apply(events);
         }
     }
 
-    fn list_anew(&mut self, client: usize, follow: Follow) {
+    fn list_again(&mut self, client: usize, follow: Follow) {
         self.count_probe(Probe::Relists);
         self.clients[client].chores.push_back(follow);
         self.client_turn_later(client);
     }
 
-    /// The member has cancelled a watcher: because it was asked to, or because its start is compacted, or
-    /// because the client may not watch.
+    /// The member has cancelled a watcher: because it was asked to, or because the watcher's start is
+    /// compacted, or because the client may not watch.
     fn cancelled(&mut self, client: usize, serial: u64, compact_revision: i64) {
         let Some(mut watcher) = self.clients[client].watchers.forget(serial) else { return };
         if watcher.cancelled {
@@ -342,14 +342,14 @@ impl World<'_> {
         }
         self.count_probe(Probe::WatchesCompacted);
         if let Some(follow) = watcher.follow {
-            self.list_anew(client, follow);
+            self.list_again(client, follow);
         } else if watcher.watch.skip {
             watcher.next = compact_revision;
             self.open_watcher(client, watcher);
         }
     }
 
-    /// A stream is gone: its watchers wait to go on elsewhere.
+    /// A stream is gone: its watchers wait to be reopened elsewhere.
     pub(super) fn stream_lost(&mut self, client: usize, number: u32, stream: u64, error: Option<Error>) {
         let now = self.now();
         let state = &mut self.clients[client];
@@ -379,7 +379,7 @@ impl World<'_> {
         }
     }
 
-    /// A client opens a stream again and asks for the watchers that were on it, each where it was.
+    /// A client reopens a stream and requests the watchers that were on it, each from where it was.
     pub(crate) fn stream_resume(&mut self, client: usize, number: u32) {
         let watchers = &self.clients[client].watchers;
         let Some(line) = watchers.lines.get(&number) else { return };
@@ -398,9 +398,9 @@ impl World<'_> {
 
     // ---- the settle phase -------------------------------------------------------------------------
 
-    /// Asks every open stream that is behind `revision` how far it is. A watcher that waits for a later
-    /// revision is cancelled: while there is one on a stream, a member does not answer (`progressIfSync`
-    /// of etcd since 3.5.22, issue 20221).
+    /// Requests progress on every open stream that is behind `revision`. A watcher that waits for a later
+    /// revision is cancelled: while there is one on a stream, a member does not answer (`progressIfSync` of
+    /// etcd since 3.5.22, issue 20221).
     pub(crate) fn poll_watches(&mut self, revision: i64) {
         let now = self.now();
         for client in 0..self.clients.len() {
@@ -429,8 +429,8 @@ impl World<'_> {
         }
     }
 
-    /// Watches that have not seen everything up to `revision`, each in a sentence. Only those at members
-    /// (by place) of `core` count.
+    /// Watches that have not received everything up to `revision`, each as a sentence. Only those at members
+    /// (by index) of `core` count.
     pub(crate) fn watches_behind(&self, revision: i64, core: &[usize]) -> Vec<String> {
         let mut behind = Vec::new();
         for (at, client) in self.clients.iter().enumerate() {
@@ -439,7 +439,7 @@ impl World<'_> {
             };
             let next = client.member() as usize - 1;
             if !client.chores.is_empty() && reaches(next) {
-                behind.push(format!("Client {at} has not listed anew what it follows."));
+                behind.push(format!("Client {at} has not relisted the keys it follows."));
             }
             for (number, line) in &client.watchers.lines {
                 if let Some(stream) =

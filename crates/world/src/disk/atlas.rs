@@ -1,23 +1,23 @@
-//! Which members may be damaged where, so that a failure is always a bug and never an excuse.
+//! Which members may be damaged, and where, so that a failure is always a bug and never an excuse.
 //!
 //! # What must not happen
 //!
-//! A member *promises* with every vote and every acknowledged append; both are in its WAL, behind an
-//! fsync. Raft is safe because a quorum that committed and a quorum that elects share a member that
-//! kept its promise. With an odd number of members they may share exactly one. So already *one* member
-//! that forgets and goes on voting loses an acknowledged write (5 members: 1, 2, 3 commit, 3 forgets,
-//! 3, 4, 5 elect), and no budget of such members can be allowed, not even of one.
+//! A member *promises* something with every vote and every acknowledged append; both are in its WAL, behind
+//! an fsync. Raft is safe because a quorum that committed and a quorum that elects share a member that kept
+//! its promise. With an odd number of members they may share exactly one. So *one* member that forgets and
+//! keeps voting is enough to lose an acknowledged write (5 members: 1, 2, 3 commit, 3 forgets, 3, 4, 5
+//! elect), and the budget of such members must be zero.
 //!
 //! # What is allowed
 //!
-//! Damage that the member is bound to notice before it acts on it. It then refuses to start, for good,
-//! and a member that stays down breaks no promise. Three things make it so:
+//! Damage that the member is bound to notice before it acts on it. It then refuses to start, for good, and a
+//! member that stays down breaks no promise. Three rules ensure this:
 //!
-//! 1. *Damage surfaces only between processes.* The disk keeps what the page cache believes apart from
-//!    what the medium holds (`belief` in `file.rs`), and a process reads the cache. A member that
-//!    checks at its start what it reads there never meets damage later on.
-//! 2. *Damage falls only where a checksum and something beyond it can tell*
-//!    ([`write_may_go_astray`], [`exposed_to_rot`]):
+//! 1. *Damage surfaces only between processes.* The disk keeps what the page cache believes separate from
+//!    what the medium holds (`belief` in `file.rs`), and a process reads the cache. A member that checks what
+//!    it reads at its start never meets damage later on.
+//! 2. *Damage strikes only where a checksum and something beyond it can detect it* ([`write_may_go_astray`],
+//!    [`exposed_to_rot`]):
 //!
 //!    | files | a bit rots | a synced write is lost or misdirected |
 //!    |---|---|---|
@@ -25,43 +25,43 @@
 //!    | `snap/` | anywhere | anywhere |
 //!    | `db/` | behind the superblock (4 KiB) | behind the superblock |
 //!
-//!    In the WAL a lost tail looks exactly like a tail that was never synced: it is mended in good faith
+//!    In the WAL a lost tail looks exactly like a tail that was never synced: it is repaired in good faith
 //!    and the promise is gone. A rotten bit in the last write may look like a torn write. With an intact
-//!    later write behind it, it cannot be one: that later write was asked for after its sync. A snapshot
-//!    file is synced before it gets its name, so a named one is whole or damaged. The backend holds no
-//!    promise, only what the WAL can tell again; its superblock names the commit that counts, and an
-//!    older one there looks like any other.
-//! 3. *At most `n - quorum(n)` members are ever damaged or wiped*, over the whole run; nobody is counted
-//!    back in. One set is kept for all kinds of damage, because they add up. `n` is the smallest number
-//!    of voters the plan may leave: `m - quorum(m)` grows with `m`, so it is the worst case.
+//!    later write behind it, it cannot be one: that later write was submitted after its sync. A snapshot file
+//!    is synced before it gets its name, so a named one is whole or damaged. The backend holds no promise,
+//!    only what the WAL can restore; its superblock names the commit that counts, and an older superblock
+//!    looks like any other.
+//! 3. *At most `n - quorum(n)` members are ever damaged or wiped*, over the whole run; none of them is ever
+//!    counted as sound again. One set covers all kinds of damage, because they add up. `n` is the smallest
+//!    number of voters the plan may leave: `m - quorum(m)` grows with `m`, so it is the worst case.
 //!
 //! # Why that suffices
 //!
-//! Safety needs 1 and 2 only: who is damaged either goes on with all it promised (its process lives, or
-//! the damage is where its recovery never looks) or is down. Liveness and the durability of what was
-//! acknowledged need 3: `quorum(n)` members are undamaged, so they can elect and commit. A committed
-//! entry was durable on `quorum(n)` members, of which at most `n - quorum(n) < quorum(n)` are damaged,
-//! so an undamaged one has it, and only who has it can win an election among the undamaged. A wiped
-//! member is damaged in all its files, and sees it by their absence.
+//! Safety needs only 1 and 2: a damaged member either keeps everything it promised (its process lives, or the
+//! damage is where its recovery never looks) or is down. Liveness and the durability of acknowledged writes
+//! need 3: `quorum(n)` members are undamaged, so they can elect and commit. A committed entry was durable on
+//! `quorum(n)` members, of which at most `n - quorum(n) < quorum(n)` are damaged, so an undamaged member has
+//! it, and only a member that has it can win an election among the undamaged. A wiped member is damaged in
+//! all its files, and notices because they are missing.
 //!
-//! # What it rests on
+//! # What it relies on
 //!
-//! Who breaks one of these has a bug, and the oracles will say so.
+//! A member that breaks one of these has a bug, and the oracles will report it.
 //! - WAL: a flipped bit anywhere in a frame, *its length included*, that was synced before a later intact
-//!   frame was written makes the member refuse; it never cuts the log there. (That a later frame is
-//!   intact proves nothing by itself: of one unsynced write the second sector may survive alone.)
-//! - Snapshot files: a checksum over everything; the WAL names the snapshot it builds on; without it
-//!   the member refuses, or takes an older one from which the WAL has every entry.
-//! - Backend: every page is verified at each start. Of 24 000 databases damaged so, redb served none
-//!   with `set_check_integrity_on_open`; without it, after a clean stop, every tenth.
-//!   If an older commit is taken, the WAL must have every entry behind its consistent index.
-//! - An empty disk at any start but the first makes the member refuse. The first start lasts until the
-//!   first recovery has reached the disk: nothing was promised before.
-//! - The world expects nothing of members that are damaged ([`Atlas::is_damaged`]), and counts a voter
-//!   that was added and never started as one of them ([`Atlas::give_up`]).
+//!   frame was written makes the member refuse to start; it never cuts the log there. (That a later frame is
+//!   intact proves nothing by itself: the second sector of one unsynced write may survive alone.)
+//! - Snapshot files: a checksum over everything; the WAL names the snapshot it builds on; without that one
+//!   the member refuses to start, or takes an older one from which the WAL has every entry.
+//! - Backend: every page is verified at each start. Of 24 000 databases damaged this way, redb served none
+//!   with `set_check_integrity_on_open`; without it, after a clean stop, one in ten. If an older commit is
+//!   taken, the WAL must have every entry after its consistent index.
+//! - An empty disk at any start but the first makes the member refuse to start. The first start lasts until
+//!   the first recovery has reached the disk: nothing was promised before.
+//! - The world expects nothing of damaged members ([`Atlas::is_damaged`]), and counts a voter that was added
+//!   and never started as damaged ([`Atlas::give_up`]).
 //!
-//! Not covered, because no promise depends on it: failing, slow and stalled operations, a full disk,
-//! short reads, power failures. They may strike every member at once.
+//! Not covered, because no promise depends on it: failing, slow and stalled operations, a full disk, short
+//! reads, power failures. They may strike all members at once.
 
 use std::collections::BTreeSet;
 
@@ -78,23 +78,23 @@ pub struct Atlas {
 }
 
 impl Atlas {
-    /// For a cluster that at no time has fewer than `voters` voters.
+    /// For a cluster that never has fewer than `voters` voters.
     pub fn new(voters: u32) -> Atlas {
         let quorum = voters / 2 + 1;
         Atlas { budget: voters.saturating_sub(quorum) as usize, damaged: BTreeSet::new() }
     }
 
-    /// Whether this fault may strike this member. If so, and if it does damage, the member counts as
-    /// damaged from now on; if not, the fault must not be injected.
+    /// Whether this fault may strike this member. If it may, and it does damage, the member counts as damaged
+    /// from now on; if it may not, the fault must not be injected.
     ///
-    /// Who is struck first gets the budget. A shrinker that leaves out a refused fault changes
-    /// nothing, and one that leaves out an admitted fault takes no admission from the others.
+    /// The first member struck gets the budget. A shrinker that leaves out a refused fault changes nothing,
+    /// and one that leaves out an admitted fault takes no admission from the others.
     pub fn may_damage(&mut self, member: u32, kind: &FaultKind) -> bool {
         !kind.effect().damages || (!is_about_the_log_alone(kind) && self.give_up(member))
     }
 
-    /// Counts a member as one that never comes back, if another one can be spared. Returns whether
-    /// the member is such a one now.
+    /// Counts a member as never coming back, if the cluster can spare another one. Returns whether the member
+    /// counts as such now.
     pub fn give_up(&mut self, member: u32) -> bool {
         if self.damaged.len() < self.budget {
             self.damaged.insert(member);
@@ -108,7 +108,7 @@ impl Atlas {
     }
 }
 
-/// Whether it is a fault of writes, and of none but those of the log, which never go astray.
+/// Whether it is a fault that affects only writes of the log, which never go astray.
 fn is_about_the_log_alone(kind: &FaultKind) -> bool {
     matches!(
         kind,

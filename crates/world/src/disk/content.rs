@@ -1,9 +1,9 @@
 //! The bytes of a file, as pages that two contents may share.
 //!
-//! The cached and the durable content of a file are mostly the same bytes: a page that both hold is
-//! kept once and copied when one of them changes it. A page nobody wrote is not kept at all.
+//! The cached and the durable content of a file are mostly the same bytes: a page that both hold is stored
+//! once and copied when one of them changes it. A page that was never written is not stored at all.
 //!
-//! Invariant: bytes of a page at or behind the length are zero, so a file grows by its length alone.
+//! Invariant: bytes of a page at or beyond the length are zero, so growing a file changes only its length.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ impl Content {
         self.len
     }
 
-    /// Fills `buffer` from `offset`; what lies behind the end reads as zeros.
+    /// Fills `buffer` from `offset`; bytes beyond the end read as zeros.
     pub(super) fn read(&self, offset: u64, buffer: &mut [u8]) {
         for (page, within, part) in pieces(offset, buffer.len()) {
             let into = &mut buffer[part];
@@ -87,11 +87,10 @@ impl Content {
         self.len = len;
     }
 
-    /// Takes over from `source` the `data` that was written there at `offset`. Both are equal there.
+    /// Takes over the `data` that was written to `source` at `offset`. Both are equal there.
     ///
-    /// A page that is largely new, or written to its end and so hardly to be written again, is
-    /// shared; of any other one the new bytes are copied, which spares the next small write a copy
-    /// of the page.
+    /// A page that is mostly new, or written to its end and so unlikely to be written again, is shared; of
+    /// any other page the new bytes are copied, which saves the next small write a copy of the page.
     pub(super) fn adopt(&mut self, source: &Content, offset: u64, data: &[u8]) {
         for (page, within, part) in pieces(offset, data.len()) {
             let Some(Some(bytes)) = source.pages.get(page) else {
@@ -112,14 +111,14 @@ impl Content {
         }
     }
 
-    /// One sector, with zeros behind the end.
+    /// One sector, padded with zeros beyond the end.
     pub(super) fn sector(&self, number: u64) -> Sector {
         let mut sector = [0; SECTOR as usize];
         self.read(number * SECTOR, &mut sector);
         sector
     }
 
-    /// Replaces one sector, as far as it lies before the end.
+    /// Replaces the part of one sector that lies before the end.
     pub(super) fn set_sector(&mut self, number: u64, sector: &Sector) {
         let within = self.len.saturating_sub(number * SECTOR).min(SECTOR);
         self.write(number * SECTOR, &sector[..within as usize]);
@@ -132,7 +131,7 @@ impl Content {
         self.write(offset, &[byte[0] ^ 1 << bit]);
     }
 
-    /// The ranges within `range` of which pages are kept, in order: where somebody ever wrote.
+    /// The ranges within `range` whose pages are stored, in order: those that were ever written.
     pub(super) fn written(&self, range: std::ops::Range<u64>) -> impl Iterator<Item = std::ops::Range<u64>> {
         let pages = self.pages.iter().enumerate().filter(|(_, page)| page.is_some());
         let end = range.end.min(self.len);
@@ -145,7 +144,7 @@ impl Content {
     }
 }
 
-/// The pieces of `len` bytes at `offset`, page by page: page, place in it, part of the bytes.
+/// The pieces of `len` bytes at `offset`, page by page: page, offset in it, part of the bytes.
 fn pieces(offset: u64, len: usize) -> impl Iterator<Item = (usize, usize, std::ops::Range<usize>)> {
     let mut done = 0;
     std::iter::from_fn(move || {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 pub(super) struct Counts(BTreeMap<&'static str, u64>);
 
 impl Counts {
-    /// Notes that a fault took effect `times` times.
+    /// Counts that a fault took effect `times` times.
     pub(super) fn add(&mut self, fault: &'static str, times: u64) {
         if times > 0 {
             *self.0.entry(fault).or_default() += times;

@@ -1,5 +1,4 @@
-//! A disk at work: the operations of one member, numbered, timed, struck by faults, and cut off by
-//! crashes.
+//! A disk at work: the operations of one member, numbered, timed, struck by faults, and cut off by crashes.
 
 use keyed::Keyed;
 use member::disk::{DiskError, DiskErrorKind, DiskJob, DiskOp, Path};
@@ -25,7 +24,7 @@ pub(super) struct Drive {
     pub(super) counts: Counts,
     pub(super) lanes: Lanes,
     pub(super) ordinal: u64,
-    /// Whether a fault, or want of room, ever made a call fail.
+    /// Whether a fault or a lack of space ever made a call fail.
     pub(super) had_errors: bool,
     /// The incarnation that may use the disk.
     alive: Option<u32>,
@@ -35,7 +34,7 @@ pub(super) struct Drive {
     survival: Keyed,
     /// The disk's own limit, in bytes.
     pub(super) capacity: u64,
-    /// The ordinal before the running section.
+    /// The ordinal just before the running section.
     section: Option<u64>,
 }
 
@@ -134,7 +133,7 @@ impl Drive {
         self.due(self.ordinal).unwrap_or(now)
     }
 
-    /// When the operation of a job is over; `None` if it is.
+    /// When a job's operation ends; `None` if it has ended.
     fn due(&self, ordinal: u64) -> Option<u64> {
         let flights = self.lanes.flights(Lane::Jobs);
         let behind = flights.partition_point(|flight| flight.ordinal <= ordinal);
@@ -156,7 +155,7 @@ impl Drive {
         (jobs.collect(), self.lanes.flights(Lane::Section).back().map(|flight| flight.over))
     }
 
-    /// Lets everything happen that is over at `now`.
+    /// Completes everything that is due at `now`.
     pub(super) fn settle(&mut self, now: u64) {
         while let Some(flight) = self.lanes.next_over(now) {
             self.cache.happen(flight.ordinal, &flight.touch, &mut self.counts);
@@ -171,7 +170,7 @@ impl Drive {
         self.operate(Lane::Section, op)
     }
 
-    /// A read of the running section, of bytes or of something about files: `look` sees the page cache.
+    /// A read of the running section, of bytes or of file metadata: `look` sees the page cache.
     pub(super) fn look<T>(
         &mut self,
         path: &str,
@@ -192,7 +191,7 @@ impl Drive {
     fn assert_section(&self) {
         assert!(
             self.section.is_some(),
-            "the disk was used outside of a section: a destructor of the member, or a step without begin_section"
+            "the disk was used outside a section: a destructor of the member, or a step without begin_section"
         );
     }
 

@@ -1,8 +1,8 @@
-//! The beginning and the end of each fault: what happens to the disk at once. What a fault does to later
-//! operations, as long as it is on, is in `media.rs`.
+//! How each fault begins and ends: what happens to the disk at once. What a fault does to later operations
+//! while it is on is in `media.rs`.
 //!
 //! A fault that damages has a row in `plan` that says so, and its arm in [`Drive::inject`]. The [`Atlas`]
-//! asks the row; nothing else has to know.
+//! reads the row; nothing else has to know.
 //!
 //! [`Atlas`]: super::Atlas
 
@@ -71,9 +71,9 @@ impl Drive {
         self.cache.limit = self.media.limit(self.capacity);
     }
 
-    /// Damages durable content in `count` places, for good. `strike` does it, to a byte of a file: it
-    /// gets the byte's offset, the range of bytes around it that may be damaged too, and a draw. Returns
-    /// in how many places: in none where nothing may be damaged.
+    /// Damages durable content in `count` places, for good. `strike` damages a byte of a file: it gets the
+    /// byte's offset, the range of bytes around it that may be damaged too, and a draw. Returns the number of
+    /// places damaged: 0 where nothing may be damaged.
     fn damage(
         &mut self,
         fault: u64,

@@ -2,9 +2,9 @@
 //!
 //! Invariants:
 //! - cached content = durable content, then what the cache *believes* of it, then the log in order.
-//! - The log holds, in order of their ordinals, the operations no sync has covered yet.
-//! - The belief holds clean sectors of which the medium has other bytes than the cache: a lost or
-//!   misdirected write, a rotten bit. It goes when the cache goes, or with the sector's next write.
+//! - The log holds, in order of their ordinals, the operations that no sync covers yet.
+//! - The belief holds clean sectors that differ between the medium and the cache: a lost or misdirected
+//!   write, a rotten bit. It ends when the cache is dropped, or with the sector's next write.
 
 use std::collections::BTreeMap;
 
@@ -19,37 +19,37 @@ pub(super) struct File {
     pub(super) durable: Content,
     pub(super) log: Vec<Entry>,
     pub(super) belief: BTreeMap<u64, Sector>,
-    /// Virtual time at which the last operation on it is over: operations on one file follow one
-    /// another, as the kernel's lock of the inode makes them.
+    /// Virtual time at which the last operation on it ends: operations on one file run one after another, as
+    /// the kernel's inode lock makes them.
     pub(super) busy_until: u64,
-    /// Where the last write begins that a sync made durable.
+    /// Where the last write that a sync made durable begins.
     pub(super) tail: u64,
-    /// Whether the log may hold more than writes that arrive: then a sync goes the long way.
+    /// Whether the log may hold anything but writes that reach the medium: then a sync takes the slow path.
     special: bool,
-    /// The last sync that was asked for and will succeed: what it covers is safe from later failures,
-    /// also while it is under way.
+    /// The last sync that was submitted and will succeed: what it covers is safe from later failures, even
+    /// while it is under way.
     pub(super) sync_asked: u64,
 }
 
-/// An operation no sync has covered yet.
+/// An operation that no sync covers yet.
 #[derive(Debug)]
 pub(super) struct Entry {
-    /// The operation's number in the life of the disk.
+    /// The operation's number, counted over the life of the disk.
     pub(super) ordinal: u64,
     /// The file's length after it.
     pub(super) len: u64,
     /// What it wrote; nothing for a truncation.
     pub(super) write: Option<Write>,
-    /// The failed sync that drops the written bytes from the cache, once it has happened; 0 is none.
+    /// The failed sync that drops the written bytes from the cache, once it has happened; 0 for none.
     dropped_by: u64,
 }
 
 /// Written bytes.
 #[derive(Debug)]
 pub(super) struct Write {
-    /// Where.
+    /// The offset.
     pub(super) offset: u64,
-    /// What.
+    /// The bytes.
     pub(super) data: Bytes,
     /// What the medium will make of it.
     pub(super) fate: Fate,
@@ -60,11 +60,11 @@ pub(super) struct Write {
 pub(super) enum Fate {
     /// It reaches the medium.
     Arrives,
-    /// It does not, though the sync succeeds.
+    /// It does not reach the medium, though the sync succeeds.
     Lost,
-    /// It lands there instead.
+    /// It lands elsewhere.
     Misdirected {
-        /// Where, in bytes.
+        /// The offset, in bytes.
         to: u64,
     },
 }
@@ -108,8 +108,8 @@ impl File {
         self.log.push(Entry { ordinal, len, write: None, dropped_by: 0 });
     }
 
-    /// A sync that will fail: from here on the cache shows the medium's old bytes. Lengths stay, as
-    /// Linux keeps them in the inode.
+    /// A sync that will fail: from now on the cache shows the medium's old bytes. Lengths stay, as Linux
+    /// keeps them in the inode.
     pub(super) fn fail_sync(&mut self, ordinal: u64) {
         let sync_asked = self.sync_asked;
         for entry in self.log.iter_mut().filter(|entry| entry.dropped_by == 0 && entry.ordinal > sync_asked) {
@@ -140,7 +140,7 @@ impl File {
         self.rebuild();
     }
 
-    /// Takes the clean pages out of the cache: the next reader sees the medium.
+    /// Drops the clean pages from the cache: the next reader sees the medium.
     pub(super) fn evict(&mut self) {
         if !self.belief.is_empty() {
             self.belief.clear();
@@ -148,7 +148,7 @@ impl File {
         }
     }
 
-    /// Changes bytes of a durable sector. Whoever has the page in the cache does not see it yet.
+    /// Changes bytes of a durable sector. A process whose page cache holds the page does not see it yet.
     pub(super) fn damage(&mut self, sector: u64, change: impl FnOnce(&mut Content)) {
         let clean = self.durable.sector(sector);
         self.belief.entry(sector).or_insert(clean);
@@ -233,7 +233,7 @@ impl File {
         }
     }
 
-    /// Makes the cached content anew from what it stands for.
+    /// Rebuilds the cached content from durable content, belief and log.
     pub(super) fn rebuild(&mut self) {
         self.cached = self.durable.clone();
         for (sector, bytes) in &self.belief {
@@ -247,7 +247,7 @@ impl File {
         }
     }
 
-    /// Nothing but the medium is left, and this is what it holds.
+    /// Only the medium is left, with this content.
     pub(super) fn settle(&mut self, durable: Content) {
         self.tail = self.tail.min(durable.len());
         self.cached = durable.clone();
@@ -258,7 +258,7 @@ impl File {
     }
 }
 
-/// Writes into `sector`, the `number`-th, what `data` at `offset` has for it.
+/// Copies into `sector`, number `number`, the part of `data` (at `offset`) that falls into it.
 fn patch(sector: &mut Sector, number: u64, offset: u64, data: &[u8]) {
     let start = number * SECTOR;
     let from = offset.max(start);

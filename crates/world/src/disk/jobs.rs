@@ -10,15 +10,15 @@ use super::names::{FileId, directory};
 /// How a job ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobOutcome {
-    /// What the member gets to know.
+    /// What the member is notified of.
     pub result: Result<(), DiskError>,
-    /// Whether the job synced, and afterwards everything this job and all jobs before it wrote or
-    /// created was covered by a successful sync. After a failed job it is false for good: what that
-    /// one left undone never becomes durable.
+    /// Whether the job synced, and afterwards everything that this job and all jobs before it wrote or
+    /// created was covered by a successful sync. After a failed job it is false for good: what that job left
+    /// undone never becomes durable.
     pub synced: bool,
 }
 
-/// A job that is not over, or over and not yet asked for.
+/// A job that has not ended, or whose end was not collected yet.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) id: u64,
@@ -39,9 +39,9 @@ pub(super) struct Jobs {
 pub(super) struct Debt {
     files: Vec<FileId>,
     directories: Vec<Box<str>>,
-    /// A job failed, so that something before is not durable and never will be.
+    /// A job failed, so something earlier is not durable and never will be.
     hopeless: bool,
-    /// Whether the job at hand has synced.
+    /// Whether the current job has synced.
     syncs: bool,
 }
 
@@ -51,7 +51,7 @@ impl Debt {
         self.syncs = false;
     }
 
-    /// The job at hand ends: whether it made everything durable.
+    /// The current job ends. Returns whether everything is durable.
     pub(super) fn end(&mut self, ok: bool) -> bool {
         self.hopeless |= !ok;
         self.syncs && !self.hopeless && self.files.is_empty() && self.directories.is_empty()
@@ -67,19 +67,19 @@ impl Debt {
             }
             Touch::SyncDir(path) => {
                 self.syncs = true;
-                self.directories.retain(|owed| **owed != **path);
+                self.directories.retain(|unsynced| **unsynced != **path);
             }
             Touch::Name(id) => match op {
-                DiskOp::Create { path } | DiskOp::Rename { to: path, .. } => self.owe(path),
+                DiskOp::Create { path } | DiskOp::Rename { to: path, .. } => self.leave_unsynced(path),
                 _ => self.files.retain(|file| file != id),
             },
             Touch::Nothing | Touch::File(_) | Touch::FailedSync(_) => {}
         }
     }
 
-    fn owe(&mut self, path: &Path) {
+    fn leave_unsynced(&mut self, path: &Path) {
         let directory = directory(path);
-        if !self.directories.iter().any(|owed| **owed == *directory) {
+        if !self.directories.iter().any(|unsynced| **unsynced == *directory) {
             self.directories.push(directory.into());
         }
     }

@@ -1,9 +1,9 @@
-//! When operations happen: their places in virtual time.
+//! When operations happen: their times in virtual time.
 //!
-//! A disk works on two lanes, the jobs and the synchronous sections. In a lane operations follow one
-//! another; across lanes they follow one another only on the same file (or on names), as the kernel's
-//! locks of inodes make them. So per file the order of calls is the order in time, and what a crash
-//! takes back is always the end of a file's log.
+//! A disk works on two lanes, the jobs and the synchronous sections. In a lane operations run one after
+//! another; across lanes they are ordered only on the same file (or on names), as the kernel's inode locks
+//! make them. So for each file the order of calls is the order in time, and what a crash undoes is always the
+//! end of a file's log.
 
 use std::collections::VecDeque;
 
@@ -12,7 +12,7 @@ use member::disk::Path;
 use super::names::FileId;
 use super::page_cache::PageCache;
 
-/// A time that never comes: of what waits for the end of a stall, or lies behind a crash to come.
+/// A time that never comes: for what waits for the end of a stall, or comes after an armed crash.
 pub(super) const NEVER: u64 = u64::MAX;
 
 /// What an operation touches.
@@ -22,7 +22,7 @@ pub(super) enum Touch {
     Nothing,
     /// It changes this file.
     File(FileId),
-    /// It changes names, and this file is the one named.
+    /// It changes names, and this is the named file.
     Name(FileId),
     /// It syncs this file.
     Sync(FileId),
@@ -32,7 +32,7 @@ pub(super) enum Touch {
     SyncDir(Path),
 }
 
-/// A row of operations that follow one another.
+/// A queue of operations that run one after another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lane {
     /// Asynchronous jobs.
@@ -41,12 +41,12 @@ pub(super) enum Lane {
     Section,
 }
 
-/// An operation whose time has not come.
+/// An operation that is not due yet.
 #[derive(Debug)]
 pub(super) struct Flight {
-    /// Its number in the life of the disk.
+    /// Its number, counted over the life of the disk.
     pub(super) ordinal: u64,
-    /// When it is over, in nanoseconds of virtual time.
+    /// When it ends, in nanoseconds of virtual time.
     pub(super) over: u64,
     /// How long it takes, in nanoseconds.
     takes: u64,
@@ -55,11 +55,11 @@ pub(super) struct Flight {
     pub(super) touch: Touch,
 }
 
-/// The operation before which a crash is to fall.
+/// The operation before which a crash must happen.
 #[derive(Debug)]
 struct Armed {
     ordinal: u64,
-    /// When it would be over; known once it is placed.
+    /// When that operation would end; known once it is scheduled.
     over: Option<u64>,
 }
 
@@ -67,25 +67,25 @@ struct Armed {
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
     flights: [VecDeque<Flight>; 2],
-    /// When each lane's last operation is over.
+    /// When each lane's last operation ends.
     cursors: [u64; 2],
     stalled: bool,
     armed: Option<Armed>,
 }
 
 impl Lanes {
-    /// The lane is asked at `now`: nothing in it starts before.
+    /// The lane is used at `now`: nothing in it starts before.
     pub(super) fn begin(&mut self, lane: Lane, now: u64) {
         let cursor = &mut self.cursors[lane as usize];
         *cursor = now.max(*cursor);
     }
 
-    /// When the last operation of a lane is over.
+    /// When the last operation of a lane ends.
     pub(super) fn cursor(&self, lane: Lane) -> u64 {
         self.cursors[lane as usize]
     }
 
-    /// The operations of a lane that are not over, in order.
+    /// The operations of a lane that have not ended, in order.
     pub(super) fn flights(&self, lane: Lane) -> &VecDeque<Flight> {
         &self.flights[lane as usize]
     }
@@ -95,7 +95,7 @@ impl Lanes {
         self.flights.iter().all(VecDeque::is_empty)
     }
 
-    /// Places an operation that takes `takes` at the end of a lane.
+    /// Schedules an operation that takes `takes` at the end of a lane.
     pub(super) fn place(
         &mut self,
         cache: &mut PageCache,
@@ -109,8 +109,8 @@ impl Lanes {
         self.flights[lane as usize].push_back(Flight { ordinal, over, takes, healthy, touch });
     }
 
-    /// A disk that was slow is no longer: what is in flight takes from `now` on what it would have
-    /// taken, and no longer than it still had to go. What is stalled will when it starts anew.
+    /// A disk is no longer slow: from `now` on, what is in flight takes its normal time, and no longer than
+    /// it still had left. What is stalled gets the normal time when it restarts.
     pub(super) fn hurry(&mut self, cache: &mut PageCache, now: u64) {
         if self.stalled {
             for flight in self.flights.iter_mut().flatten() {
@@ -126,7 +126,7 @@ impl Lanes {
         }
     }
 
-    /// When the operation is over, taking the time from its lane, its file and the names.
+    /// When the operation ends, after its lane, its file and the names are free.
     fn over(&mut self, cache: &mut PageCache, lane: Lane, ordinal: u64, takes: u64, touch: &Touch) -> u64 {
         let mut start = if self.stalled { NEVER } else { self.cursors[lane as usize] };
         if matches!(touch, Touch::Name(_) | Touch::SyncDir(_)) {
@@ -156,7 +156,7 @@ impl Lanes {
         over
     }
 
-    /// Takes out the next operation that is over at `now`.
+    /// Takes out the next operation that is due at `now`.
     #[inline]
     pub(super) fn next_over(&mut self, now: u64) -> Option<Flight> {
         let [jobs, section] = &mut self.flights;
@@ -196,7 +196,7 @@ impl Lanes {
         held
     }
 
-    /// What was in flight starts anew at `now`, in the order in which it was asked for.
+    /// What was in flight restarts at `now`, in the order in which it was submitted.
     pub(super) fn resume(&mut self, cache: &mut PageCache, now: u64) {
         if !std::mem::take(&mut self.stalled) {
             return;
@@ -208,20 +208,20 @@ impl Lanes {
         }
     }
 
-    /// The process is gone, and with it what it waited for.
+    /// The process is gone, and so is what it waited for.
     pub(super) fn reset(&mut self) {
         self.cursors = [if self.stalled { NEVER } else { 0 }; 2];
         self.armed = None;
     }
 
-    /// The crash before the operation `ordinal`, or no crash. One that is already due stays.
+    /// Sets the crash before operation `ordinal`, or no crash. One that is already due stays.
     pub(super) fn arm(&mut self, ordinal: Option<u64>) {
         if self.armed_crash().is_none() {
             self.armed = ordinal.map(|ordinal| Armed { ordinal, over: None });
         }
     }
 
-    /// When the crash is to fall, if that is known yet.
+    /// When the crash is due, if that is known yet.
     pub(super) fn armed_crash(&self) -> Option<u64> {
         self.armed.as_ref()?.over
     }

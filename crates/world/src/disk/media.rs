@@ -1,4 +1,4 @@
-//! Faults of the device: which are on, and whom they strike next.
+//! Faults of the device: which are on, and which operations they strike next.
 //!
 //! A fault carries its number in the plan; its draws are keyed by that number and by the operation's
 //! ordinal, so faults do not disturb one another (rule R2).
@@ -19,13 +19,13 @@ use super::timing::sample;
 /// The faults that are on.
 #[derive(Debug)]
 pub(super) struct Media {
-    /// By their number. Counts go down as they strike; a fault that has none left is taken out. The
-    /// room of [`DiskFault::DiskFull`] is counted from an empty disk here.
+    /// By their number. Counts go down as they strike; a fault with none left is removed. The space of
+    /// [`DiskFault::DiskFull`] is counted from an empty disk here.
     active: BTreeMap<u64, DiskFault>,
     keyed: Keyed,
 }
 
-/// Which kind of files a path, or a directory, belongs to; nothing outside of the known directories.
+/// Which kind of files a path, or a directory, belongs to; `None` outside the known directories.
 pub(super) fn kind_of(path: &str) -> Option<Files> {
     match path.split('/').next()? {
         "wal" => Some(Files::Wal),
@@ -59,7 +59,7 @@ impl Media {
         self.active.is_empty()
     }
 
-    /// The draw of an operation that a fault of some number struck.
+    /// The draw for an operation that the fault of this number struck.
     pub(super) fn draw(&self, fault: u64, ordinal: u64) -> Draw {
         self.keyed.draw(fault, ordinal)
     }
@@ -69,7 +69,7 @@ impl Media {
         self.active.insert(fault, kind);
     }
 
-    /// Switches a fault off; gives its kind if it was on.
+    /// Switches a fault off; returns its kind if it was on.
     pub(super) fn end(&mut self, fault: u64) -> Option<DiskFault> {
         self.active.remove(&fault)
     }
@@ -79,7 +79,7 @@ impl Media {
         self.active.keys().copied().collect()
     }
 
-    /// Whether nothing ends.
+    /// Whether the disk is stalled.
     pub(super) fn stalls(&self) -> bool {
         self.active.values().any(|kind| *kind == DiskFault::StalledDisk)
     }
@@ -93,7 +93,7 @@ impl Media {
         limits.fold(capacity, u64::min)
     }
 
-    /// How long an operation takes that would take `takes` on a sound device.
+    /// How long an operation takes whose normal time is `takes`.
     pub(super) fn slow(&self, call: DiskCall, ordinal: u64, takes: u64, counts: &mut Counts) -> u64 {
         self.active.iter().fold(takes, |takes, (fault, kind)| match kind {
             DiskFault::SlowDisk { call: only, factor, extra } if only.is_none_or(|only| only == call) => {
@@ -105,7 +105,7 @@ impl Media {
         })
     }
 
-    /// Whether a call fails with EIO: the number of the fault that makes it.
+    /// Whether a call fails with EIO: the number of the fault that causes it.
     pub(super) fn fails(&mut self, call: DiskCall, path: &str, counts: &mut Counts) -> Option<u64> {
         let (fault, name) = self.strike(|kind| match kind {
             DiskFault::DiskError { call: only, files, count } if *only == call && about(*files, path) => {
@@ -117,7 +117,7 @@ impl Media {
         Some(fault)
     }
 
-    /// Whether a read returns fewer bytes than it was asked for.
+    /// Whether a read returns fewer bytes than requested.
     pub(super) fn cuts_read(&mut self, path: &str, counts: &mut Counts) -> bool {
         let struck = self.strike(|kind| match kind {
             DiskFault::ShortRead { files, count } if about(*files, path) => Some(count),
@@ -149,7 +149,7 @@ impl Media {
         to.map_or(Fate::Arrives, |to| Fate::Misdirected { to })
     }
 
-    /// Finds the first fault whose strikes `count` gives out, and takes one.
+    /// Finds the first fault that still has strikes left in `count`, and uses one.
     fn strike(
         &mut self,
         mut count: impl FnMut(&mut DiskFault) -> Option<&mut u32>,
@@ -168,8 +168,8 @@ impl Media {
     }
 }
 
-/// The places where a misdirected write can land: whole sectors away from its own, in the same file,
-/// touching no sector it was meant for.
+/// The offsets where a misdirected write can land: whole sectors away from its own, in the same file, without
+/// touching a sector it was meant for.
 struct Places {
     offset: u64,
     /// Sectors the write touches.

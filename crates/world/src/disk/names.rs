@@ -1,8 +1,8 @@
-//! Which name stands for which file: as the cache has it and as the medium has it.
+//! Which name refers to which file, in the cache and on the medium.
 //!
-//! Changes of names are durable once their directory is synced. Until then a power failure may undo
-//! them: of the changes to *one* name a beginning survives, those of different names are independent.
-//! A rename changes two names at once or not at all, so syncing the directory of one of them is enough.
+//! Changes of names are durable once their directory is synced. Until then a power failure may undo them: of
+//! the changes to *one* name a prefix survives, and changes to different names are independent. A rename
+//! changes two names or none, so syncing the directory of either is enough.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use member::disk::Path;
 
 use super::survival;
 
-/// A file's number in the life of a disk, whatever its names.
+/// A file's number, counted over the life of a disk, whatever its names.
 pub(super) type FileId = u32;
 
 /// The names of a disk.
@@ -19,9 +19,9 @@ pub(super) type FileId = u32;
 pub(super) struct Names {
     cached: BTreeMap<Path, FileId>,
     durable: BTreeMap<Path, FileId>,
-    /// Changes no sync of their directory has covered yet, in order.
+    /// Changes that no sync of their directory covers yet, in order.
     log: Vec<Entry>,
-    /// Virtual time at which the last change is over: they follow one another.
+    /// Virtual time at which the last change ends: they run one after another.
     pub(super) busy_until: u64,
 }
 
@@ -34,15 +34,15 @@ struct Entry {
 /// A change of names.
 #[derive(Clone, Debug)]
 pub(super) enum Change {
-    /// The name stands for this file.
+    /// The name refers to this file.
     Create(Path, FileId),
-    /// What the first name stood for, the second does.
+    /// The second name refers to what the first one did.
     Rename(Path, Path),
-    /// The name stands for nothing.
+    /// The name refers to nothing.
     Remove(Path),
 }
 
-/// The directory a path lies in; the data directory itself is the empty one.
+/// The directory of a path; the data directory itself is the empty path.
 pub(super) fn directory(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(directory, _)| directory)
 }
@@ -74,7 +74,7 @@ impl Change {
 }
 
 impl Names {
-    /// The file a name stands for in the cache.
+    /// The file a name refers to in the cache.
     pub(super) fn get(&self, path: &str) -> Option<FileId> {
         self.cached.get(path).copied()
     }
@@ -133,7 +133,7 @@ impl Names {
         }
     }
 
-    /// The newest unsynced change's ordinal; 0 without one.
+    /// The newest unsynced change's ordinal; 0 if there is none.
     pub(super) fn newest(&self) -> u64 {
         self.log.last().map_or(0, |entry| entry.ordinal)
     }
@@ -156,7 +156,7 @@ impl Names {
         lost
     }
 
-    /// The files some name may still stand for.
+    /// The files that a name may still refer to.
     pub(super) fn referenced(&self) -> BTreeSet<FileId> {
         let created = self.log.iter().filter_map(|entry| match entry.change {
             Change::Create(_, file) => Some(file),

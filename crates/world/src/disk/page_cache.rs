@@ -1,8 +1,8 @@
-//! The page cache above the medium: what operations do to files and names, and what is left of them
-//! when they turn out never to have happened, or when power fails.
+//! The page cache above the medium: what operations do to files and names, and what remains of them when they
+//! turn out never to have happened, or when power fails.
 //!
-//! An operation takes effect here at once, because the member sees its result at once; its place in
-//! virtual time is the business of [`super::lanes`]. Hence [`PageCache::undo`].
+//! An operation takes effect here at once, because the member sees its result at once; [`super::lanes`]
+//! decides its virtual time. This is why [`PageCache::undo`] exists.
 
 use std::collections::BTreeMap;
 
@@ -17,20 +17,20 @@ use super::lanes::Touch;
 use super::names::{Change, FileId, Names};
 use super::survival;
 
-/// No file grows beyond this. Not a limit of the model: it keeps a wild offset from eating the heap.
+/// No file grows beyond this. Not a limit of the model: it keeps a stray offset from using up the heap.
 const FILE_BYTES_MAX: u64 = 1 << 32;
 
 /// Files and names.
 #[derive(Debug)]
 pub(super) struct PageCache {
     pub(super) names: Names,
-    /// By number; numbers are not used again.
+    /// By number; numbers are not reused.
     files: Vec<Option<Box<File>>>,
-    /// The file last asked for, and by which name: nearly all operations come in runs.
+    /// The file used last, and its name: nearly all operations on a file come in runs.
     recent: Option<(Path, FileId)>,
     /// Sum of the lengths of all named files, in bytes.
     used: u64,
-    /// What `used` may not exceed. Lengths are reserved, as `fallocate` does.
+    /// The limit of `used`. Lengths are reserved, as `fallocate` does.
     pub(super) limit: u64,
 }
 
@@ -59,7 +59,7 @@ impl From<DiskErrorKind> for Refusal {
 type Done = Result<Touch, Refusal>;
 
 impl PageCache {
-    /// An empty disk with room for `limit` bytes.
+    /// An empty disk with space for `limit` bytes.
     pub(super) fn new(limit: u64) -> PageCache {
         PageCache { names: Names::default(), files: Vec::new(), recent: None, used: 0, limit }
     }
@@ -69,7 +69,7 @@ impl PageCache {
         self.used
     }
 
-    /// Every file that a name may stand for.
+    /// Every file that a name may refer to.
     pub(super) fn files(&mut self) -> impl Iterator<Item = &mut File> {
         self.files.iter_mut().flatten().map(|file| &mut **file)
     }
@@ -82,10 +82,10 @@ impl PageCache {
     /// A file by its name in the cache.
     pub(super) fn named(&self, path: &str) -> Result<&File, DiskErrorKind> {
         let id = self.names.get(path).ok_or(DiskErrorKind::NotFound)?;
-        Ok(self.files[id as usize].as_deref().expect("a name stands for a file that was let go"))
+        Ok(self.files[id as usize].as_deref().expect("a name refers to a file that was dropped"))
     }
 
-    /// The number of the file `path` stands for.
+    /// The number of the file that `path` refers to.
     pub(super) fn resolve(&mut self, path: &Path) -> Result<FileId, DiskErrorKind> {
         if let Some((recent, id)) = &self.recent
             && Path::ptr_eq(recent, path)
@@ -98,10 +98,10 @@ impl PageCache {
     }
 
     fn open(&mut self, id: FileId) -> &mut File {
-        self.file(id).expect("a name stands for a file that was let go")
+        self.file(id).expect("a name refers to a file that was dropped")
     }
 
-    /// Does `op` and tells what it touched. `fate` says what becomes of what it writes.
+    /// Performs `op` and returns what it touched. `fate` says what becomes of what it writes.
     pub(super) fn apply(&mut self, op: &DiskOp, ordinal: u64, fate: impl FnOnce(Extent) -> Fate) -> Done {
         match op {
             DiskOp::Create { path } => self.create(ordinal, path),
@@ -126,8 +126,8 @@ impl PageCache {
         }
     }
 
-    /// Does of `op` what it does before the device fails it: of a write the sectors before a drawn
-    /// place, of a sync the loss of the dirty pages.
+    /// Performs the part of `op` that happens before the device fails it: for a write the sectors before a
+    /// drawn offset, for a sync the loss of the dirty pages.
     pub(super) fn fail(&mut self, op: &DiskOp, ordinal: u64, draw: Draw) -> Refusal {
         let done = match op {
             DiskOp::Append { path, data } => self.resolve(path).map(|id| {
@@ -165,7 +165,7 @@ impl PageCache {
         Ok(Touch::Name(id))
     }
 
-    /// As much of the write as there is room for is done, like a short write that the caller goes on with.
+    /// Writes as much as there is space for, like a short write that the caller continues.
     fn write(
         &mut self,
         ordinal: u64,
@@ -226,7 +226,7 @@ impl PageCache {
         Ok(Touch::Name(id))
     }
 
-    /// The effect of an operation that comes with its completion: a sync's.
+    /// The effect that an operation has when it completes, if it is a sync.
     pub(super) fn happen(&mut self, ordinal: u64, touch: &Touch, counts: &mut Counts) {
         match touch {
             Touch::Sync(id) => {
@@ -247,7 +247,7 @@ impl PageCache {
         }
     }
 
-    /// Takes back operations that never happened: `undone` in order of their ordinals.
+    /// Undoes operations that never happened: `undone` in order of their ordinals.
     pub(super) fn undo<'a>(&mut self, undone: impl Iterator<Item = (u64, &'a Touch)>) {
         let mut names_from = None;
         for (ordinal, touch) in undone {
@@ -301,7 +301,7 @@ impl PageCache {
     pub(super) fn content(&self, durable: bool) -> BTreeMap<String, Vec<u8>> {
         let names = if durable { self.names.durable() } else { self.names.cached() };
         let content = |id: FileId| {
-            let file = self.files[id as usize].as_ref().expect("a name stands for a file that was let go");
+            let file = self.files[id as usize].as_ref().expect("a name refers to a file that was dropped");
             let content = if durable { &file.durable } else { &file.cached };
             let mut bytes = vec![0; content.len() as usize];
             content.read(0, &mut bytes);
@@ -316,7 +316,7 @@ impl PageCache {
         self.files().for_each(|file| file.busy_until = 0);
     }
 
-    /// Lets go of files that no name can stand for any more, and counts the bytes anew.
+    /// Drops files that no name can refer to any more, and recounts the bytes.
     fn let_go(&mut self) {
         self.recent = None;
         let referenced = self.names.referenced();

@@ -1,17 +1,17 @@
-//! What of a file's unsynced operations the medium holds when power fails.
+//! What the medium holds of a file's unsynced operations when power fails.
 //!
-//! The kernel may have written a dirty page back at any moment, or never. So the medium holds of each
-//! sector any one of the versions the cache went through since the last sync, independently of its
-//! neighbours: any subset of sectors in any order, but never a mixture within a sector, nor a version
-//! that never was. Lengths are metadata: they survive up to any point, in order, and independently of
-//! the content. A file may so have its new length and zeros, or its new content cut off.
+//! The kernel may have written a dirty page back at any moment, or never. So for each sector the medium holds
+//! any one of the versions that the cache had since the last sync, independently of its neighbours: any
+//! subset of sectors in any order, but never a mixture within a sector, nor a version that never existed.
+//! Lengths are metadata: they survive up to any point, in order, and independently of the content. So a file
+//! may have its new length and zeros, or its new content cut off.
 //!
-//! Two rules bind content to lengths. What a surviving truncation cut reads as zeros. What was written
-//! behind a truncation that did *not* survive is lost with it: it went to fresh blocks of the medium
-//! that nothing refers to.
+//! Two rules tie content to lengths. What a surviving truncation cut off reads as zeros. What was written
+//! after a truncation that did *not* survive is lost with it: it went to fresh blocks of the medium that
+//! nothing refers to.
 //!
-//! How much survives is drawn once for each file and power failure, in eighths, from nothing to all:
-//! losing everything and losing one sector are both far more likely than with independent coins.
+//! How much survives is drawn once for each file and power failure, in eighths, from nothing to everything:
+//! losing everything and losing one sector are both far more likely than with independent coin flips.
 
 use std::collections::BTreeMap;
 
@@ -20,21 +20,21 @@ use keyed::Draw;
 use super::content::{Content, SECTOR, Sector, sectors};
 use super::file::File;
 
-/// Survival is drawn in so many parts.
+/// Survival is drawn in this many parts.
 const PARTS: u64 = 8;
 
 /// What a power failure took from a file.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Loss {
-    /// Sectors that are not as the cache last had them.
+    /// Sectors that differ from what the cache last had.
     pub(super) sectors: u64,
-    /// Unsynced sectors that are.
+    /// Unsynced sectors that survived.
     pub(super) kept: u64,
-    /// Whether the length is not as the cache last had it.
+    /// Whether the length differs from what the cache last had.
     pub(super) length: bool,
 }
 
-/// Which of `count` versions (the last is the newest) the medium holds, where `parts` of [`PARTS`] survive.
+/// Which of `count` versions (the last is the newest) the medium holds if `parts` of [`PARTS`] survive.
 pub(super) fn version(draw: Draw, count: usize, parts: u64) -> usize {
     if count == 1 || draw.below(PARTS) < parts {
         count - 1
@@ -48,7 +48,7 @@ pub(super) fn parts(draw: Draw) -> u64 {
     draw.then(0).below(PARTS + 1)
 }
 
-/// The file's content after a power failure, by `draw`.
+/// The file's content after a power failure, decided by `draw`.
 pub(super) fn survivor(file: &File, draw: Draw) -> (Content, Loss) {
     let parts = parts(draw);
     let surviving = surviving_lengths(file, draw.then(1), parts);
@@ -64,7 +64,7 @@ pub(super) fn survivor(file: &File, draw: Draw) -> (Content, Loss) {
     (content, loss)
 }
 
-/// The lengths of how many log entries survive.
+/// How many log entries' lengths survive.
 fn surviving_lengths(file: &File, draw: Draw, parts: u64) -> usize {
     let mut changes = vec![0];
     let mut len = file.durable.len();
@@ -85,7 +85,7 @@ struct History {
     medium: Content,
     /// All versions of the written sectors, the medium's first.
     versions: BTreeMap<u64, Vec<Sector>>,
-    /// From here on nothing reaches the medium: a truncation cut it that did not survive.
+    /// From here on nothing reaches the medium: it follows a truncation that did not survive.
     severed_from: u64,
 }
 

@@ -1,7 +1,7 @@
 //! How long operations take when no fault touches them.
 //!
-//! A time is keyed by the operation's kind and its ordinal (rule R2), so a fault that is taken out of
-//! a plan changes no other operation's time.
+//! A time is keyed by the operation's kind and its ordinal (rule R2), so taking a fault out of a plan changes
+//! no other operation's time.
 
 use keyed::{Draw, Keyed};
 use plan::{DiskCall, Spread};
@@ -14,7 +14,7 @@ pub(super) struct Timing {
 }
 
 impl Timing {
-    /// The times `model` gives by the draws of `keyed`.
+    /// The times that `model` gives with the draws of `keyed`.
     pub(super) fn new(model: plan::Disk, keyed: Keyed) -> Timing {
         Timing { model, keyed }
     }

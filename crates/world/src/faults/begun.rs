@@ -1,16 +1,16 @@
-//! What faults have begun, and how it ends: for everybody, or for the part that is healed.
+//! What faults have begun, and how it ends: for everyone, or only for the healed part.
 
 use super::network::Flapping;
 use crate::network::Pair;
 use crate::world::World;
 
-/// What a fault has begun: a variant for each way of undoing it. Whoever begins something new has to
-/// say here how it ends, also in part.
+/// What a fault has begun: one variant for each way of undoing it. Code that begins something new must define
+/// here how it ends, including partly.
 #[derive(Debug)]
 pub(super) enum Begun {
-    /// Nothing that anybody undoes: it was over at once.
+    /// Nothing to undo: it was over at once.
     Nothing,
-    /// Links behave otherwise than usual.
+    /// Links behave differently than usual.
     Links,
     /// These pairs are cut.
     Cut(Vec<Pair>),
@@ -18,7 +18,7 @@ pub(super) enum Begun {
     Flapping(Flapping),
     /// A clog or a rule keeps packets back.
     Packets,
-    /// A fault is on in the members' disks. What it has damaged stays so.
+    /// A fault is on in the members' disks. The damage it has done stays.
     Disks,
     /// Clocks run at another rate.
     ClockRates,
@@ -28,34 +28,34 @@ pub(super) enum Begun {
     Holds,
     /// Every step takes time.
     SlowSteps,
-    /// A crash waits for an operation of the disk.
+    /// A crash waits for a disk operation.
     ArmedDisks,
-    /// Something waits at a failpoint.
+    /// A crash or a pause waits at a failpoint.
     ArmedPoints,
 }
 
 /// How much of a fault ends.
 pub(super) struct Scope<'a> {
-    /// The members it lets go, by index.
+    /// The members it releases, by index.
     pub members: &'a [usize],
-    /// The processes between which it ends; `None` is everywhere.
+    /// The processes between which it ends; `None` means all.
     pub among: Option<&'a [usize]>,
 }
 
 impl<'a> Scope<'a> {
-    /// All of a fault that holds these members.
+    /// The whole fault, which holds these members.
     pub fn everything(members: &'a [usize]) -> Scope<'a> {
         Scope { members, among: None }
     }
 
-    /// What it does to these members, and between these processes.
+    /// Its effect on these members, and between these processes.
     pub fn among(members: &'a [usize], processes: &'a [usize]) -> Scope<'a> {
         Scope { members, among: Some(processes) }
     }
 }
 
 impl World<'_> {
-    /// Undoes what a fault has begun, as far as the scope goes.
+    /// Undoes what a fault has begun, within the scope.
     pub(super) fn undo(&mut self, fault: u32, begun: &mut Begun, scope: &Scope<'_>) {
         let members = || scope.members.iter().copied();
         match begun {

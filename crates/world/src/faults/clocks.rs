@@ -49,7 +49,7 @@ impl World<'_> {
     fn set_clocks(&mut self, members: &[usize], set: impl Fn(&mut Clock)) {
         for &member in members {
             set(&mut self.processes[member].clock);
-            // The wake-up was set by the old rate.
+            // The wake-up was set for the old rate.
             self.processes[member].wake = Nanos::MAX;
             self.set_wake(member);
         }

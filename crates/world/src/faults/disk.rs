@@ -1,4 +1,4 @@
-//! Faults of disks. What each does, the disk knows (`disk/faults.rs`).
+//! Faults of disks. `disk/faults.rs` implements them.
 
 use plan::DiskFault;
 use record::Stop;
@@ -26,7 +26,7 @@ impl World<'_> {
         self.retime(member);
     }
 
-    /// What names a fault in the disks' draws.
+    /// The number of a fault in the disks' draws.
     fn fault_key(&self, fault: u32) -> u64 {
         u64::from(self.plan.faults[fault as usize].id)
     }

@@ -1,8 +1,8 @@
-//! The nemesis: begins and ends the plan's faults. A file for each family says what its faults do.
+//! The nemesis: begins and ends the plan's faults. There is one file for each family of faults.
 //!
-//! A fault is resolved when it strikes: a group such as `leader` becomes members then, with keyed
-//! draws (by the fault's number) where a choice is left. What it has begun is kept as a value
-//! ([`Begun`]) until it ends, so that its end undoes exactly that.
+//! A fault's target is resolved when it strikes: a group such as `leader` becomes members at that moment,
+//! with draws keyed by the fault's number where there is a choice. What the fault has begun is kept as a
+//! value ([`Begun`]) until it ends, so that its end undoes exactly that.
 
 mod begun;
 mod clocks;
@@ -31,7 +31,7 @@ struct Active {
     begun: Begun,
 }
 
-/// A fault that strikes now, and whom.
+/// A fault that strikes now, and its targets.
 struct Strike<'a> {
     /// Its index in the plan.
     fault: u32,
@@ -51,7 +51,7 @@ pub(crate) struct Nemesis {
     active: BTreeMap<usize, Active>,
     /// Members that the plan expects to refuse their start.
     expected: Vec<bool>,
-    /// No new fault begins any more.
+    /// No new fault begins from now on.
     pub(crate) over: bool,
 }
 
@@ -63,7 +63,7 @@ impl Nemesis {
         let removed = plan.faults.iter().filter(|fault| fault.kind.effect().removes_member).count() as u32;
         Nemesis {
             keyed: Keyed::new(plan.seed, TARGET),
-            // As many copies may be spoilt as the smallest cluster there can be stands.
+            // Budget the damage for the smallest cluster that the plan can leave.
             atlas: Atlas::new(members.saturating_sub(removed).max(1)),
             waiting: Vec::new(),
             active: BTreeMap::new(),
@@ -99,7 +99,7 @@ impl World<'_> {
         }
     }
 
-    /// Looks whether a condition came true that a fault waits for.
+    /// Checks whether a condition that a fault waits for came true.
     pub(crate) fn conditions(&mut self) {
         if self.nemesis.waiting.is_empty() {
             return;
@@ -128,7 +128,7 @@ impl World<'_> {
             return; // they have left the cluster
         }
         if fault.kind.effect().damages {
-            // The atlas keeps enough good copies: nothing happens to a member that it does not give free.
+            // The atlas keeps enough good copies: a member that it does not release is not touched.
             members.retain(|member| {
                 let admitted = self.nemesis.atlas.may_damage(*member as u32 + 1, &fault.kind);
                 if !admitted {
@@ -164,7 +164,8 @@ impl World<'_> {
         self.note_fault(at, &members, false);
         self.undo(at as u32, &mut begun, &Scope::everything(&members));
         if let Target::Clients(clients) = &fault.target {
-            // No fault changes a client's clock. But this rounds its reading, and trace hashes depend on that.
+            // No fault changes a client's clock. But this call rounds its reading, and trace hashes depend on
+            // that.
             let now = self.now();
             for client in clients {
                 self.clients[*client as usize].clock.reset_rate(now);
@@ -172,7 +173,7 @@ impl World<'_> {
         }
     }
 
-    /// A fault begins or ends: one fact for each member it strikes, or one that names nobody.
+    /// A fault begins or ends: one fact for each member it strikes, or one fact without a member.
     fn note_fault(&mut self, at: usize, members: &[usize], begins: bool) {
         let kind = &self.plan.faults[at].kind;
         let fact = Fact::Fault {
@@ -190,7 +191,7 @@ impl World<'_> {
         }
     }
 
-    /// Ends all faults, or those among the core only: what else is broken stays so for good.
+    /// Ends all faults, or only those within the core: everything else stays broken for good.
     pub(crate) fn end_faults(&mut self, core: &[bool]) {
         self.nemesis.over = true;
         let active: Vec<usize> = self.nemesis.active.keys().copied().collect();

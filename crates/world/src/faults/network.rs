@@ -1,4 +1,4 @@
-//! Faults of the network: links that behave otherwise, partitions, clogs, rules on messages.
+//! Faults of the network: changed link behaviour, partitions, clogs, rules on messages.
 
 use plan::NetworkFault;
 use record::Nanos;
@@ -11,7 +11,7 @@ use crate::world::{Happening, MILLISECOND, World};
 /// A partition that comes and goes.
 #[derive(Debug)]
 pub(super) struct Flapping {
-    /// The pairs that are cut at the moment; none while they are joined.
+    /// The pairs that are cut now; empty while they are joined.
     pub cut: Vec<Pair>,
     is_down: bool,
     down: Nanos,
@@ -69,7 +69,7 @@ impl World<'_> {
         Begun::Cut(pairs)
     }
 
-    /// A flapping partition goes down or up.
+    /// A flapping partition is cut or joined.
     pub(crate) fn flap(&mut self, at: usize) {
         let now = self.now();
         let everyone: Vec<usize> = (0..self.processes.len()).collect();
@@ -88,7 +88,7 @@ impl World<'_> {
         self.queue.push(now + next.max(MILLISECOND), Happening::Flap { fault: at });
     }
 
-    /// Joins the pairs that lie within the scope; the others stay cut.
+    /// Joins the pairs within the scope; the others stay cut.
     pub(super) fn join(&mut self, pairs: &mut Vec<Pair>, scope: &Scope<'_>) {
         let within =
             |(from, to): &Pair| scope.among.is_none_or(|healed| healed.contains(from) && healed.contains(to));
@@ -103,7 +103,7 @@ impl World<'_> {
         }
     }
 
-    /// What a clog or a rule kept back goes on its way.
+    /// Sends what a clog or a rule held back.
     pub(super) fn release_packets(&mut self, fault: u32, scope: &Scope<'_>) {
         let now = self.now();
         let released: Vec<(Nanos, Box<Packet>)> = match scope.among {

@@ -1,4 +1,4 @@
-//! What operators are asked to do: each task of a plan as a row of steps. `operators.rs` carries them out.
+//! The operators' tasks: each task of a plan as a list of steps. `operators.rs` carries them out.
 
 use api::Request;
 use api::etcdserverpb::{
@@ -12,7 +12,7 @@ use super::begun::Begun;
 use crate::operators::{Step, peer_url};
 use crate::world::World;
 
-/// `NOSPACE`, by etcd's number for the kind of alarm.
+/// `NOSPACE`, etcd's number for this kind of alarm.
 const NO_SPACE: i32 = 1;
 
 impl World<'_> {
@@ -61,7 +61,7 @@ impl World<'_> {
     }
 }
 
-/// The id of a member, given by index.
+/// The id of a member, given its index.
 fn id(member: usize) -> u64 {
     member as u64 + 1
 }

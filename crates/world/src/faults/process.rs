@@ -1,5 +1,5 @@
-//! Faults in the life of a process: stops, crashes, pauses, slow steps, crashes and pauses that wait
-//! for an operation of the disk or for a failpoint.
+//! Faults of a process: stops, crashes, pauses, slow steps, and crashes and pauses that wait for a disk
+//! operation or a failpoint.
 
 use member::failpoint::{Action, Armed};
 use member::io::Input;
@@ -70,7 +70,7 @@ impl World<'_> {
         }
     }
 
-    /// Ends a process, if it runs, and keeps it down until the fault lets it go.
+    /// Ends a process, if it runs, and keeps it down until the fault releases it.
     pub(super) fn hold_down(&mut self, member: usize, fault: u32, stop: Stop) {
         self.processes[member].held_by.push(Hold { fault, pauses: false });
         self.kill(member, stop);
@@ -107,7 +107,7 @@ impl World<'_> {
         self.arm_point(member, None, None);
     }
 
-    /// The disk operation at which a crash was armed is due.
+    /// The disk operation with an armed crash is due.
     pub(crate) fn armed_crash(&mut self, member: usize) {
         let now = self.now();
         if self.processes[member].disk.armed_crash().is_none_or(|at| at > now) {
@@ -121,12 +121,12 @@ impl World<'_> {
         }
     }
 
-    /// A fault no longer holds a process; if none does, it runs again.
+    /// A fault no longer holds a process; if no other fault does, it runs again.
     pub(crate) fn let_go(&mut self, member: usize, fault: u32) {
         let process = &mut self.processes[member];
         process.held_by.retain(|hold| hold.fault != fault);
         match process.state {
-            // A graceful stop that is still under way ends first; a supervisor starts it then.
+            // A graceful stop that is still under way ends first; a supervisor then starts the process.
             _ if process.stopping == Some(fault) => {
                 self.kill(member, Stop::Crash);
                 self.start(member);
@@ -135,7 +135,7 @@ impl World<'_> {
             State::Paused if !process.is_held_paused() => {
                 process.state = State::Running;
                 self.note_of(member, Fact::Resumed);
-                // Its timers ran on: it wakes first, as a process whose signals wait does.
+                // Its timers kept running, so it wakes first, like a process with pending signals.
                 self.feed_first(member, Input::Wake);
             }
             State::Down | State::Starting | State::Running | State::Paused => {}

@@ -1,4 +1,4 @@
-//! Whom a target means at the moment.
+//! Which members a target means at the moment.
 
 use keyed::Draw;
 use plan::Target;

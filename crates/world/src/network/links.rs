@@ -1,7 +1,7 @@
-//! One link: what becomes of a message between two processes, when nobody cut anything.
+//! One link: what becomes of a message between two processes that are not cut from each other.
 //!
-//! Every draw is keyed by the link and by how many messages it carried before (rule R2): the fate of
-//! the 17th message from 2 to 3 does not depend on any other link.
+//! Every draw is keyed by the link and by the number of messages it carried before (rule R2): the fate of
+//! message 17 from 2 to 3 does not depend on any other link.
 
 use keyed::{Domain, Keyed};
 use plan::Link;
@@ -16,7 +16,7 @@ pub(crate) struct LinkState {
     sent: u64,
     /// When the wire is free again, where bandwidth is limited.
     free_at: Nanos,
-    /// Behaviours laid over the usual one by faults, newest last.
+    /// Behaviours that faults put on top of the usual one, newest last.
     overlays: Vec<(u32, Link)>,
 }
 
@@ -32,7 +32,7 @@ pub(crate) enum Fate {
         at: Nanos,
         /// A second copy, and when.
         again: Option<Nanos>,
-        /// Damaged; the draw says where.
+        /// Damaged; the draw decides where.
         corrupt: Option<u64>,
         /// Drew an extra delay.
         late: bool,
@@ -58,7 +58,7 @@ impl LinkState {
         self.overlays.last().map_or(usual, |(_, link)| link)
     }
 
-    /// Decides about one message. `size` is asked only where bandwidth is limited.
+    /// Decides the fate of one message. `size` is called only where bandwidth is limited.
     #[inline]
     pub(crate) fn send(&mut self, usual: &Link, now: Nanos, size: impl FnOnce() -> u64) -> Fate {
         self.sent += 1;
@@ -71,7 +71,7 @@ impl LinkState {
         if link.bandwidth > 0 {
             let takes = |bytes: u64| (u128::from(bytes) * 1_000_000_000 / u128::from(link.bandwidth)) as u64;
             let took = takes(size());
-            // The queue is counted in messages of this size; near enough, and it needs no list.
+            // The queue is counted in messages of this size; close enough, and it needs no list.
             let waiting = self.free_at.saturating_sub(now);
             if link.queue > 0 && waiting > took.saturating_mul(u64::from(link.queue)) {
                 return Fate::Overflow;
@@ -88,7 +88,7 @@ impl LinkState {
         Fate::Arrives { at, again, corrupt, late }
     }
 
-    /// A fresh delay for a message that was held and is let go now.
+    /// A fresh delay for a message that was held and is released now.
     pub(crate) fn release(&mut self, usual: &Link, now: Nanos) -> Nanos {
         self.sent += 1;
         now + self.behaviour(usual).latency.sample(self.keyed.draw(1, self.sent))

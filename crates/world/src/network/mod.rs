@@ -1,12 +1,12 @@
 //! The network between processes: links, partitions, rules on messages.
 //!
-//! A message behaves as if it were bytes on a wire, but is encoded only when something looks at its
-//! bytes: a corruption, or the size for a bandwidth limit. Links are tested when a message is sent
-//! *and* when it arrives. Every packet carries the incarnations of its sender and its receiver, and
-//! whatever comes for or from a dead incarnation is refused (rule R5).
+//! A message behaves as if it were bytes on a wire, but it is encoded only when something needs its bytes: a
+//! corruption, or the size for a bandwidth limit. Links are checked when a message is sent *and* when it
+//! arrives. Every packet carries the incarnations of its sender and its receiver, and packets to or from a
+//! dead incarnation are refused (rule R5).
 //!
-//! What is not modelled: connections with their own order (each message travels alone, so messages
-//! of one pair may overtake each other, which raft must stand), and routing through other processes.
+//! What is not modelled: ordered connections (each message travels alone, so messages between the same two
+//! members may overtake each other, which raft must tolerate), and routing through other processes.
 
 mod links;
 mod partitions;
@@ -34,11 +34,11 @@ use rules::ActiveRule;
 #[derive(Clone, Debug)]
 pub(crate) enum Body {
     Raft(Message),
-    /// What members say to each other beside raft.
+    /// Calls between members that are not raft messages.
     Peer(PeerMessage),
-    /// A client's request, with its number in the history and the token it comes with.
+    /// A client's request, with its number in the history and its token.
     Request(u64, Request, Option<Bytes>),
-    /// The client of this operation waits no longer.
+    /// The client of this operation no longer waits.
     Cancel(u64),
     /// A member's answer.
     Response(u64, Result<Response, Error>),
@@ -63,7 +63,7 @@ pub(crate) struct Packet {
 /// What becomes of a packet that is sent.
 pub(crate) enum Sent {
     Dropped(DropReason),
-    /// Waits for a fault to end.
+    /// It waits for a fault to end.
     Held,
     Arrives {
         at: Nanos,
@@ -80,13 +80,13 @@ pub(crate) struct Network {
     setup: Setup,
     links: Vec<LinkState>,
     cuts: Cuts,
-    /// When each ordered pair was cut or joined last.
+    /// When each ordered pair was last cut or joined.
     changed: Vec<Nanos>,
     clogs: Cuts,
     rules: Vec<ActiveRule>,
     /// Packets that wait for a clog or a rule's fault to end, with that fault.
     held: Vec<(u32, Box<Packet>)>,
-    /// Faults that hold packets on a pair, in order of their beginning.
+    /// Faults that hold packets on a pair, oldest first.
     clogging: Vec<(u32, Vec<Pair>)>,
 }
 
@@ -95,7 +95,7 @@ impl Network {
         let processes = members + clients;
         let links = (0..processes * processes)
             .map(|pair| {
-                // Keyed by the names of the two, not by their places: one client more changes nothing.
+                // Keyed by the names of the two, not by their indices: one more client changes nothing.
                 let name = |process: usize| {
                     if process < members { process as u64 + 1 } else { (process - members) as u64 | 1 << 31 }
                 };
@@ -171,14 +171,14 @@ impl Network {
         }
     }
 
-    /// Whether a packet that arrives now still finds its link whole.
+    /// Whether the link of a packet that arrives now is still whole.
     #[inline]
     pub(crate) fn reaches(&self, packet: &Packet) -> bool {
         !self.cuts.is_cut(packet.from, packet.to)
     }
 
-    /// Whether one of two processes does not hear the other, or loses more of what it is sent than it hears: how
-    /// often something is tried then until it and its answer arrive has no bound.
+    /// Whether one of two processes does not hear the other, or loses more of the messages to it than it
+    /// receives: then nothing bounds how often it must try until a message and its answer arrive.
     pub(crate) fn severed(&self, a: usize, b: usize) -> bool {
         let mostly_lost = |from: usize, to: usize| {
             let link = &self.links[from * self.processes + to];
@@ -205,7 +205,7 @@ impl Network {
         }
     }
 
-    /// Since when messages pass both ways between two processes; `None` where they do not.
+    /// The time since which messages pass both ways between two processes; `None` if they do not.
     pub(crate) fn joined_since(&self, a: usize, b: usize) -> Option<Nanos> {
         let pass = !self.cuts.is_cut(a, b) && !self.cuts.is_cut(b, a);
         pass.then(|| self.changed[a * self.processes + b].max(self.changed[b * self.processes + a]))
@@ -230,7 +230,7 @@ impl Network {
         self.rules.push(ActiveRule::new(fault, rule, from, to));
     }
 
-    /// Ends what an overlay does among these processes, and leaves the rest of it as it is.
+    /// Ends an overlay among these processes, and leaves the rest of it as it is.
     pub(crate) fn remove_overlay_among(&mut self, fault: u32, spared: &[usize]) {
         for from in spared {
             for to in spared {
@@ -239,8 +239,8 @@ impl Network {
         }
     }
 
-    /// Ends what a clog or a rule does among these processes, and leaves the rest of it as it is. What it
-    /// held between them goes on its way now, in order.
+    /// Ends a clog or a rule among these processes, and leaves the rest of it as it is. What it held between
+    /// them is sent now, in order.
     pub(crate) fn release_among(
         &mut self,
         fault: u32,
@@ -258,7 +258,7 @@ impl Network {
         self.let_go(now, |other, packet| other == fault && among(&(packet.from, packet.to)))
     }
 
-    /// Ends a clog or a rule. What it held goes on its way now, in order.
+    /// Ends a clog or a rule. What it held is sent now, in order.
     pub(crate) fn release(&mut self, fault: u32, now: Nanos) -> Vec<(Nanos, Box<Packet>)> {
         self.rules.retain(|rule| rule.fault != fault);
         if let Some(at) = self.clogging.iter().position(|(other, _)| *other == fault) {
@@ -268,7 +268,7 @@ impl Network {
         self.let_go(now, |other, _| other == fault)
     }
 
-    /// Lets held packets go, each with a fresh delay.
+    /// Releases held packets, each with a fresh delay.
     fn let_go(&mut self, now: Nanos, which: impl Fn(u32, &Packet) -> bool) -> Vec<(Nanos, Box<Packet>)> {
         let mut released = Vec::new();
         let held: Vec<_> = self.held.extract_if(.., |(fault, packet)| which(*fault, packet)).collect();
@@ -289,13 +289,13 @@ fn size(body: &Body) -> u64 {
         Body::Request(_, Request::Put(put), _) => put.encoded_len(),
         Body::Response(_, Ok(Response::Range(range))) => range.encoded_len(),
         Body::Stream(_, segment) => segment.size(),
-        // Other calls are small; their exact size would not change what a limit does.
+        // Other calls are small; their exact size would not change the effect of a limit.
         Body::Request(..) | Body::Response(..) | Body::Cancel(_) | Body::Reset(_) | Body::Peer(_) => 64,
     };
     encoded as u64 + 40
 }
 
-/// The message with one bit flipped, if a receiver's decoder still takes it.
+/// The message with one bit flipped, if a receiver's decoder still accepts it.
 fn damaged(body: &Body, place: u64) -> Option<Body> {
     let Body::Raft(message) = body else { return None };
     let mut bytes = message.write_to_bytes().expect("a message encodes");
@@ -309,7 +309,7 @@ fn damaged(body: &Body, place: u64) -> Option<Body> {
     Some(Body::Raft(message))
 }
 
-/// What the trace tells of a raft message.
+/// The head of a raft message, for the trace.
 pub(crate) fn head_of(message: &Message) -> MessageHead {
     let kind = match message.get_msg_type() {
         MessageType::MsgAppend => MessageKind::Append,

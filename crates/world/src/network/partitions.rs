@@ -1,11 +1,11 @@
-//! Partitions: which ordered pairs of processes hear nothing of each other, and the shapes they come in.
+//! Partitions: which ordered pairs of processes cannot hear each other, and the shapes they come in.
 //!
 //! Processes are numbered: members from 0 (member 1), clients after them. A pair is cut while at
 //! least one fault cuts it, so overlapping partitions heal one by one.
 
 use keyed::Draw;
 
-/// An ordered pair of processes: who speaks, who does not hear.
+/// An ordered pair of processes: the sender, and the one that does not hear it.
 pub(crate) type Pair = (usize, usize);
 
 /// How many faults cut each ordered pair.
@@ -40,7 +40,7 @@ impl Cuts {
     }
 }
 
-/// All pairs from one group to another, and back where `both`.
+/// All pairs from one group to another, and back if `both`.
 pub(crate) fn between(from: &[usize], to: &[usize], both: bool) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for &a in from {
@@ -73,7 +73,7 @@ pub(crate) fn majorities_ring(members: usize, draw: Draw) -> Vec<Pair> {
     pairs
 }
 
-/// Two halves that only `bridge` hears and is heard by (Jepsen's `bridge`).
+/// Two halves, and `bridge`, the only member connected to both (Jepsen's `bridge`).
 pub(crate) fn bridge(members: usize, bridge: usize, draw: Draw) -> Vec<Pair> {
     let mut others: Vec<usize> = (0..members).filter(|member| *member != bridge).collect();
     draw.shuffle(&mut others);

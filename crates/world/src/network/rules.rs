@@ -4,11 +4,11 @@
 use plan::{MessageRule, RuleAction};
 use record::fact::MessageHead;
 
-/// A rule in force.
+/// An active rule.
 pub(crate) struct ActiveRule {
     pub(crate) fault: u32,
     pub(crate) rule: MessageRule,
-    /// Senders and receivers it is about, by process number.
+    /// Senders and receivers it applies to, by process number.
     pub(crate) from: Vec<usize>,
     pub(crate) to: Vec<usize>,
     /// Processes among which it no longer applies.
@@ -21,7 +21,7 @@ impl ActiveRule {
         ActiveRule { fault, rule, from, to, spared: Vec::new(), seen: 0 }
     }
 
-    /// What this rule does with a message; `None` where it lets it pass.
+    /// What this rule does with a message; `None` if it does not match.
     pub(crate) fn decide(&mut self, from: usize, to: usize, head: &MessageHead) -> Option<RuleAction> {
         let rule = &self.rule;
         let matches = rule.kind.is_none_or(|kind| kind == head.kind)

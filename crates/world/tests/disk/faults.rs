@@ -14,7 +14,7 @@ fn with(kind: DiskFault) -> Process {
     process
 }
 
-/// How many bytes of `found` are not as in `expected`, and in how many sectors.
+/// How many bytes of `found` differ from `expected`, and in how many sectors.
 fn differing(found: &[u8], expected: &[u8]) -> (usize, usize) {
     assert_eq!(found.len(), expected.len());
     let bytes = found.iter().zip(expected).filter(|(found, expected)| found != expected).count();
@@ -29,7 +29,7 @@ fn a_failed_sync_drops_the_dirty_pages() {
     process.perform(write_at("wal/1", 500, &[2; 100])).unwrap();
     process.perform(append("wal/1", &[3; 10])).unwrap();
     assert_eq!(process.perform(sync("wal/1")).unwrap_err().kind, DiskErrorKind::Io);
-    // The medium's bytes, under the length that the inode kept.
+    // The medium's bytes, up to the length that the inode kept.
     let expected = [vec![1; 20_000], vec![0; 10]].concat();
     assert!(process.read("wal/1") == expected);
     // A later sync succeeds without them.

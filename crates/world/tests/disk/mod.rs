@@ -1,4 +1,4 @@
-//! The simulated disk, by its behaviour.
+//! The behaviour of the simulated disk.
 
 mod faults;
 mod parity;
@@ -33,7 +33,7 @@ fn disk(seed: u64) -> SimDisk {
     SimDisk::new(1, Keyed::new(seed, DISK), model())
 }
 
-/// A disk and the process that uses it, one section a call, at a time of their own.
+/// A disk and the process that uses it, one section per call, at a time of their own.
 struct Process {
     disk: SimDisk,
     files: Arc<dyn Disk>,

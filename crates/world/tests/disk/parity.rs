@@ -1,5 +1,5 @@
-//! The same operations on the simulated disk and on a real directory: the same answers, the same
-//! files. What is not compared: what survives, for a real machine loses no power here.
+//! The same operations on the simulated disk and on a real directory: the same answers, the same files. What
+//! is not compared: what survives, because the real machine does not lose power here.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};

@@ -1,7 +1,7 @@
-//! Power failures against a naive twin: whole copies of every file after every operation.
+//! Power failures against a naive model: full copies of every file after every operation.
 //!
-//! The twin knows what POSIX allows: a file has any length it had since its last sync, each of its
-//! sectors is as it was at some moment since then, and names changed up to any point, each for itself.
+//! The model knows what POSIX allows: a file has any length it had since its last sync, each of its sectors
+//! is as it was at some moment since then, and names changed up to any point, each independently.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,14 +12,14 @@ use super::parity::operation;
 use super::*;
 
 const SECTOR: usize = 512;
-/// More unsynced changes of names than this are too many sets to try.
+/// With more unsynced name changes than this there are too many sets to try.
 const CHANGES_MAX: usize = 10;
 
 type Names = BTreeMap<String, usize>;
 
 #[derive(Default)]
 struct Twin {
-    /// Of each file, whole copies since its last sync, that one first.
+    /// For each file, full copies since its last sync, the synced one first.
     files: Vec<Vec<Vec<u8>>>,
     cached: Names,
     durable: Names,
@@ -91,7 +91,7 @@ impl Twin {
         names
     }
 
-    /// Changes in a directory become durable, with all they build on.
+    /// Changes in a directory become durable, with everything they build on.
     fn sync_names(&mut self, directory: &str) {
         let mut covered = BTreeSet::new();
         for index in (0..self.changes.len()).rev() {
@@ -134,7 +134,7 @@ impl Twin {
             })
     }
 
-    /// The twin of a disk that holds this and nothing unsynced.
+    /// The model of a disk that holds this and nothing unsynced.
     fn of(found: &BTreeMap<String, Vec<u8>>) -> Twin {
         let names: Names = found.keys().cloned().zip(0..).collect();
         let files = found.values().map(|content| vec![content.clone()]).collect();
@@ -142,7 +142,7 @@ impl Twin {
     }
 }
 
-/// Whether a sector may be as it was in the first of these versions, or what later cuts left of that.
+/// Whether a sector may be as it was in the first of these versions, or what later truncations left of that.
 fn may_hold_sector(versions: &[Vec<u8>], index: usize, sector: &[u8]) -> bool {
     let mut cut = usize::MAX;
     versions.iter().any(|later| {
@@ -160,15 +160,15 @@ fn paths(op: &DiskOp) -> Vec<&str> {
     }
 }
 
-/// What a process asks of its disk in one life, each operation of a section or (`true`) as a job, and
-/// how it ends: so many steps later, by a power failure (`true`) or a crash.
+/// What one process does with its disk, each operation in a section or (`true`) as a job, and how it ends:
+/// after this many steps, by a power failure (`true`) or a crash.
 type Life = (Vec<(DiskOp, bool)>, u64, bool);
 
 fn life() -> impl Strategy<Value = Life> {
     (proptest::collection::vec((operation(), any::<bool>()), 1..30), 0..30_u64, any::<bool>())
 }
 
-/// Does the operations at once and returns those that succeeded and are over at `end`.
+/// Does the operations at once and returns those that succeeded and have ended at `end`.
 fn live(process: &mut Process, operations: Vec<(DiskOp, bool)>, end: u64, changes_max: usize) -> Vec<DiskOp> {
     let start = process.now;
     let mut changes = 0;
@@ -201,8 +201,8 @@ fn live(process: &mut Process, operations: Vec<(DiskOp, bool)>, end: u64, change
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Several lives of one disk. Neither may an operation that was not over have an effect, nor may
-    /// power take more or less than POSIX allows.
+    /// Several processes on one disk. An operation that had not ended must not have an effect, and a power
+    /// failure must not take more or less than POSIX allows.
     #[test]
     fn a_crash_leaves_what_happened_and_a_power_failure_what_posix_allows(
         seed in any::<u64>(),

@@ -1,5 +1,5 @@
-//! redb on the simulated disk, set up as the member's backend: it comes back whole from every power
-//! failure, and damage that the atlas lets through either is where no row is or is refused at the start.
+//! redb on the simulated disk, set up as the member's backend: it recovers whole from every power failure,
+//! and damage that the atlas allows either lies where no row is or is refused at the start.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,7 +13,7 @@ use super::*;
 const TABLE: TableDefinition<u64, &[u8]> = TableDefinition::new("table");
 const PATH: &str = "db/1";
 
-/// Which values to write and how much of them, and where to fail.
+/// Which values to write and how many, and where to fail.
 const CHOICE: Keyed = Keyed::new(1, Domain::new("redb test"));
 
 #[derive(Debug)]
@@ -50,7 +50,7 @@ fn open(files: &Arc<dyn Disk>) -> Result<Database, DatabaseError> {
     Database::builder().set_check_integrity_on_open(true).create_with_backend(Backend(files.clone()))
 }
 
-/// Commit number `commit` writes so many keys with this value.
+/// Commit number `commit` writes this many keys with this value.
 fn commit(database: &Database, commit: u64, draw: Draw) -> Result<(), Box<dyn std::error::Error>> {
     let mut transaction = database.begin_write()?;
     transaction.set_two_phase_commit(true);
@@ -132,7 +132,7 @@ fn redb_survives_power_failures_at_any_moment() {
     }
 }
 
-/// What becomes of the rows when a process opens a database that may be damaged.
+/// What happens to the rows when a process opens a database that may be damaged.
 fn reopen(process: &mut Process, states: &[Rows]) -> &'static str {
     let files = process.files.clone();
     let reopened = process.section(|_| {

@@ -54,10 +54,10 @@ fn jobs_follow_one_another_and_sections_go_beside_them() {
     assert_eq!(process.disk.submit(start, &job(2, vec![append("wal/1", b"b")])), start + 3 * STEP);
     process.section(|files| files.perform(&append("db/1", b"c"))).unwrap();
     assert_eq!(process.now, start + STEP);
-    // On a file that a job uses the section waits.
+    // The section waits for a file that a job uses.
     process.section(|files| files.perform(&append("wal/1", b"d"))).unwrap();
     assert_eq!(process.now, start + 4 * STEP);
-    assert_eq!(process.disk.complete(process.now, 2), None, "job 1 was not asked for yet");
+    assert_eq!(process.disk.complete(process.now, 2), None, "job 1 was not collected yet");
     assert!(process.disk.complete(process.now, 1).unwrap().synced);
     assert!(!process.disk.complete(process.now, 2).unwrap().synced);
     assert_eq!(process.disk.complete(process.now, 2), None);
@@ -71,13 +71,16 @@ fn a_job_has_synced_when_nothing_is_owed() {
         process.now = process.disk.submit(process.now, &job(id, ops));
         process.disk.complete(process.now, id).unwrap().synced
     };
-    assert!(!synced(1, vec![create("wal/1"), append("wal/1", b"a"), sync("wal/1")]), "the name is owed");
+    assert!(
+        !synced(1, vec![create("wal/1"), append("wal/1", b"a"), sync("wal/1")]),
+        "the name is not synced"
+    );
     assert!(synced(2, vec![sync_dir("wal")]));
     assert!(!synced(3, vec![append("wal/1", b"b")]));
     assert!(synced(4, vec![append("wal/1", b"c"), sync("wal/1")]));
     assert!(!synced(5, vec![]));
     assert!(!synced(6, vec![sync("wal/none")]));
-    assert!(!synced(7, vec![append("wal/1", b"c"), sync("wal/1")]), "a failed job is never made good");
+    assert!(!synced(7, vec![append("wal/1", b"c"), sync("wal/1")]), "a failed job is never repaired");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The member's log on the simulated disk: what it acknowledged survives every crash and power
-//! failure, none of them makes it refuse, and rot that the atlas lets through never shortens it.
+//! The member's log on the simulated disk: what it acknowledged survives every crash and power failure, none
+//! of them makes it refuse to start, and rot that the atlas allows never shortens it.
 
 use keyed::Draw;
 use member::wal::{Marker, Recovered, Replay, Wal, WalError};
@@ -20,7 +20,7 @@ fn hard_state() -> HardState {
     HardState { term: 1, commit: 1, ..HardState::default() }
 }
 
-/// The entry of an index: its bytes follow from the index, and are often all zeros.
+/// The entry at an index: its bytes follow from the index, and are often all zeros.
 fn entry(index: u64) -> Entry {
     let draw = CHOICE.draw(0, index);
     let byte = if draw.below(2) == 0 { 0 } else { draw.then(1).0 as u8 };
@@ -44,8 +44,8 @@ impl Logging {
         Logging { process, wal, jobs: 0 }
     }
 
-    /// Appends batches, several of them under way at a time, and returns the last index acknowledged
-    /// before the process ends amid its work.
+    /// Appends batches, several of them under way at a time, and returns the last index acknowledged before
+    /// the process ends in the middle of its work.
     fn live(&mut self, draw: Draw, mut between: impl FnMut(&Process, u64)) -> u64 {
         let Logging { process, wal, jobs } = self;
         let mut acknowledged = wal.last_index();
@@ -128,5 +128,5 @@ fn rot_never_shortens_the_log() {
             }
         }
     }
-    assert!(refused > 200, "only {refused} logs were refused: the rot fell nowhere");
+    assert!(refused > 200, "only {refused} logs were refused: the rot struck nothing");
 }

@@ -1,4 +1,4 @@
-//! What synced watchers are told, and how it goes to the transport.
+//! What synced watchers receive, and how it reaches the transport.
 
 use api::etcdserverpb::watch_create_request::FilterType;
 use prost::Message as _;
@@ -8,12 +8,12 @@ use super::*;
 use crate::watch::Counts;
 
 #[test]
-fn a_watcher_is_told_of_its_keys() {
+fn a_watcher_receives_changes_of_its_keys() {
     for (create, expected) in [
         (on("b"), vec!["b=1@3"]),
         (between("b", "d"), vec!["b=1@3", "c=1@4"]),
         (between("b", "\0"), vec!["b=1@3", "c=1@4", "d=1@5"]),
-        // No key is the smallest one, and with an end of zero every key is meant.
+        // An empty key is the smallest one, and an end of zero means every key.
         (between("", "\0"), vec!["a=1@2", "b=1@3", "c=1@4", "d=1@5"]),
         (between("", "b"), vec!["a=1@2"]),
         (on(""), vec![]),
@@ -53,7 +53,7 @@ fn a_deletion_has_a_key_and_a_revision_and_nothing_else() {
 }
 
 #[test]
-fn watchers_of_one_stream_are_told_in_the_order_of_their_ids() {
+fn watchers_of_one_stream_are_notified_in_the_order_of_their_ids() {
     let mut rig = Rig::new();
     for id in [9, 3] {
         rig.create(1, WatchCreateRequest { watch_id: id, ..between("a", "\0") });
@@ -64,7 +64,7 @@ fn watchers_of_one_stream_are_told_in_the_order_of_their_ids() {
 }
 
 #[test]
-fn filters_leave_out_and_what_is_left_empty_is_not_sent() {
+fn filtered_events_are_left_out_and_an_empty_response_is_not_sent() {
     let filters = |filters: &[FilterType]| WatchCreateRequest {
         filters: filters.iter().map(|filter| *filter as i32).collect(),
         ..on("a")
@@ -76,14 +76,14 @@ fn filters_leave_out_and_what_is_left_empty_is_not_sent() {
     rig.put("a", 1);
     rig.delete("a");
     assert_eq!(rig.seen()[3..], ["1 @2 a=1@2", "0 @3 a-@3"]);
-    // The same from history.
+    // The same from the history.
     rig.create(2, from(1, filters(&[FilterType::Noput])));
     rig.wait(100 * MS);
     assert_eq!(rig.seen(), ["0 @3 created", "0 @3 a-@3"]);
 }
 
 #[test]
-fn a_pair_before_is_told_where_there_was_one_and_it_is_asked_for() {
+fn the_previous_pair_is_sent_if_it_exists_and_is_requested() {
     let mut rig = Rig::new();
     rig.create(1, WatchCreateRequest { prev_kv: true, ..on("a") });
     rig.create(1, on("a"));
@@ -100,7 +100,7 @@ fn a_pair_before_is_told_where_there_was_one_and_it_is_asked_for() {
 }
 
 #[test]
-fn the_pair_before_is_looked_up_when_the_response_is_sent() {
+fn the_previous_pair_is_read_when_the_response_is_sent() {
     let mut rig = Rig::with(|config| config.settings.watch_window = 1);
     rig.put("a", 1);
     rig.create(1, WatchCreateRequest { prev_kv: true, ..on("a") });
@@ -110,7 +110,7 @@ fn the_pair_before_is_looked_up_when_the_response_is_sent() {
     rig.put("a", 3);
     rig.compact(3);
     rig.resume(1);
-    // The pair of revision 2 is gone, that of revision 3 is what the compaction kept.
+    // The pair of revision 2 is gone; the compaction kept that of revision 3.
     assert_eq!(rig.seen(), ["0 @2 created", "0 @3 a=2@3", "0 @4 a=3@4^2"]);
     assert_eq!(rig.probes(), [Probe::WatchPrevKvCompacted]);
 }
@@ -127,7 +127,7 @@ fn a_future_watcher_is_silent_until_its_revision() {
 }
 
 #[test]
-fn large_responses_are_split_for_those_who_want_that() {
+fn large_responses_are_split_on_request() {
     const LIMIT: u64 = 200;
     let mut rig = Rig::with(|config| config.settings.watch_fragment_bytes = LIMIT);
     rig.create(1, WatchCreateRequest { fragment: true, ..between("a", "z") });
@@ -166,7 +166,7 @@ fn an_event_is_not_split() {
 }
 
 #[test]
-fn no_more_than_the_window_is_with_the_transport_and_fragments_count() {
+fn at_most_a_window_is_in_flight_and_fragments_count() {
     let mut rig = Rig::with(|config| {
         config.settings.watch_window = 2;
         config.settings.watch_fragment_bytes = 10;
@@ -174,7 +174,7 @@ fn no_more_than_the_window_is_with_the_transport_and_fragments_count() {
     rig.create(1, WatchCreateRequest { fragment: true, ..between("a", "z") });
     rig.stall(1);
     rig.write(|write| ["b", "c"].into_iter().for_each(|key| put(write, key, 1)));
-    // A control response goes before the channel, but not into the middle of a response.
+    // A control response goes before the channel, but not between the fragments of a response.
     assert_eq!(rig.seen(), ["0 @1 created", "0 @2 b=1@2 ..."]);
     rig.put("d", 1);
     rig.create(1, on("x"));
@@ -203,7 +203,7 @@ fn a_watcher_whose_channel_is_full_is_a_victim_until_there_is_room() {
         rig.put("a", value);
         rig.step();
     }
-    // One is with the transport, two are in the channel, the victim holds the fourth.
+    // The transport has one, the channel has two, the victim holds the fourth.
     assert_eq!(rig.hub.counts(), Counts { streams: 2, synced: 1, unsynced: 0, victims: 1 });
     assert_eq!(rig.wait(1000 * MS), 0, "no room, nothing to do");
     rig.received.clear();

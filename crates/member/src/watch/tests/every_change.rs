@@ -1,4 +1,4 @@
-//! Whatever happens, every watcher learns of every change it wants, in order, once, or is cancelled.
+//! Whatever happens, every watcher receives every change it wants, in order, once, or is cancelled.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,9 +17,9 @@ enum Step {
     Delete(u8),
     PutTwo(u8, u8),
     Compact(u8),
-    /// So many changes come with a snapshot, and perhaps a compaction.
+    /// That many changes arrive with a snapshot, and perhaps a compaction.
     Snapshot(u8, bool),
-    /// On which stream, from how far back (or ahead, below 0), of which keys.
+    /// The stream, how far back (or ahead, below 0) the watcher starts, the keys.
     Create(u8, i8, Range<u8>),
     Cancel(u8, u8),
     Stall(u8),
@@ -46,9 +46,9 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What one watcher is owed.
+/// What one watcher must receive.
 #[derive(Debug)]
-struct Owed {
+struct Due {
     start: i64,
     keys: Range<u8>,
     cancelled: bool,
@@ -58,7 +58,7 @@ struct Owed {
 struct Ledger {
     rig: Rig,
     changes: Vec<(Revision, String)>,
-    watchers: BTreeMap<(u64, i64), Owed>,
+    watchers: BTreeMap<(u64, i64), Due>,
     next_id: BTreeMap<u64, i64>,
 }
 
@@ -113,14 +113,14 @@ impl Ledger {
                 let stream = u64::from(stream);
                 let start = (self.rig.store.revision() - i64::from(back)).max(1);
                 let id = self.next_id.entry(stream).or_default();
-                self.watchers.insert((stream, *id), Owed { start, keys: keys.clone(), cancelled: false });
+                self.watchers.insert((stream, *id), Due { start, keys: keys.clone(), cancelled: false });
                 *id += 1;
                 self.rig.create(stream, from(start, between(&key(keys.start), &key(keys.end))));
             }
             Step::Cancel(stream, id) => {
                 self.rig.cancel(stream.into(), id.into());
-                if let Some(owed) = self.watchers.get_mut(&(stream.into(), id.into())) {
-                    owed.cancelled = true;
+                if let Some(due) = self.watchers.get_mut(&(stream.into(), id.into())) {
+                    due.cancelled = true;
                 }
             }
             Step::Stall(stream) => self.rig.stall(stream.into()),
@@ -133,45 +133,48 @@ impl Ledger {
         self.rig.step();
     }
 
-    /// The changes a watcher is owed, and those it was told of.
+    /// Compares what each watcher must receive with what it received.
     fn settle(mut self) -> Result<(), TestCaseError> {
         STREAMS.for_each(|stream| self.rig.resume(stream.into()));
         self.rig.wait(60_000 * MS);
         prop_assert_eq!(self.rig.hub.counts().unsynced + self.rig.hub.counts().victims, 0);
-        let mut told: BTreeMap<(u64, i64), Vec<(i64, String)>> = BTreeMap::new();
+        let mut received: BTreeMap<(u64, i64), Vec<(i64, String)>> = BTreeMap::new();
         for (stream, response) in &self.rig.received {
             let watcher = (*stream, response.watch_id);
-            let owed = self.watchers.get_mut(&watcher).expect("a watcher that was created");
-            owed.cancelled |= response.canceled;
+            let due = self.watchers.get_mut(&watcher).expect("a watcher that was created");
+            due.cancelled |= response.canceled;
             let revisions: BTreeSet<i64> =
                 response.events.iter().map(|event| event.kv.as_ref().unwrap().mod_revision).collect();
-            let told = told.entry(watcher).or_default();
+            let received = received.entry(watcher).or_default();
             prop_assert!(
-                told.last().is_none_or(|(last, _)| revisions.iter().all(|revision| revision > last))
+                received.last().is_none_or(|(last, _)| revisions.iter().all(|revision| revision > last))
             );
-            told.extend(response.events.iter().map(|event| {
+            received.extend(response.events.iter().map(|event| {
                 let kv = event.kv.as_ref().unwrap();
                 (kv.mod_revision, String::from_utf8(kv.key.to_vec()).unwrap())
             }));
         }
-        for (watcher, owed) in &self.watchers {
+        for (watcher, due) in &self.watchers {
             let wanted = |(at, changed): &&(Revision, String)| {
-                at.main >= owed.start && owed.keys.clone().any(|number| key(number) == *changed)
+                at.main >= due.start && due.keys.clone().any(|number| key(number) == *changed)
             };
             let expected: Vec<_> =
                 self.changes.iter().filter(wanted).map(|(at, changed)| (at.main, changed.clone())).collect();
-            let told = told.remove(watcher).unwrap_or_default();
-            if owed.cancelled {
-                prop_assert!(expected.starts_with(&told), "{watcher:?} {owed:?}: {told:?} of {expected:?}");
+            let received = received.remove(watcher).unwrap_or_default();
+            if due.cancelled {
+                prop_assert!(
+                    expected.starts_with(&received),
+                    "{watcher:?} {due:?}: {received:?} of {expected:?}"
+                );
             } else {
-                prop_assert_eq!(&told, &expected, "{:?} {:?}", watcher, owed);
+                prop_assert_eq!(&received, &expected, "{:?} {:?}", watcher, due);
             }
         }
         Ok(())
     }
 }
 
-/// What happens, with what is found wrong in the end, and the probes that it reached.
+/// Runs the steps; returns the probes reached, and the property's result.
 fn run(steps: Vec<Step>, flaw: Option<Flaw>) -> (BTreeSet<Probe>, Result<(), TestCaseError>) {
     let mut ledger = Ledger::new(flaw);
     steps.into_iter().for_each(|step| ledger.take(step));
@@ -189,7 +192,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 #[test]
-fn every_watcher_learns_of_every_change() {
+fn every_watcher_receives_every_change() {
     let reached = RefCell::new(BTreeSet::new());
     let found = runner().run(&steps(), |steps| {
         let (probes, found) = run(steps, None);
@@ -197,7 +200,7 @@ fn every_watcher_learns_of_every_change() {
         found
     });
     found.unwrap();
-    // Those that need what the steps have not: progress, `prev_kv`, fragments.
+    // These need what the steps lack: progress, `prev_kv`, fragments.
     let elsewhere = ["progress", "prev-kv", "fragmented"];
     let of_hub = |name: &str| name.starts_with("watch-") && name != Probe::WatchStreamsBroken.name();
     let here = |name: &str| of_hub(name) && !elsewhere.iter().any(|word| name.contains(word));
@@ -207,7 +210,7 @@ fn every_watcher_learns_of_every_change() {
 
 /// The property can fail.
 #[test]
-fn flawed_hubs_are_found_out() {
+fn flawed_hubs_break_the_property() {
     for flaw in [
         Flaw::SyncedMinRevStale,
         Flaw::CompactedWatcherSkipped,

@@ -1,4 +1,4 @@
-//! A small store, a hub, and clients that read what they are sent or do not.
+//! A small store, a hub, and clients that may or may not read their responses.
 
 mod delivery;
 mod every_change;
@@ -30,7 +30,7 @@ struct Rig {
     now: u64,
     /// Streams whose clients read nothing.
     stalled: BTreeSet<u64>,
-    /// Responses on their way to them.
+    /// Responses in flight to them.
     unread: BTreeMap<u64, usize>,
     received: Vec<(u64, WatchResponse)>,
 }
@@ -81,7 +81,7 @@ impl Rig {
         self.store.compact(revision).unwrap();
     }
 
-    /// What `write` does is not seen here but comes with a snapshot.
+    /// The changes of `write` are not delivered one by one but come with a snapshot.
     fn snapshot(&mut self, write: impl FnOnce(&mut Store)) {
         write(&mut self.store);
         self.hub.replaced(&self.store);
@@ -110,7 +110,7 @@ impl Rig {
         self.stalled.insert(stream);
     }
 
-    /// The client reads what it was sent, and goes on reading.
+    /// The client reads what it was sent, and keeps reading.
     fn resume(&mut self, stream: u64) {
         self.stalled.remove(&stream);
         for _ in 0..self.unread.remove(&stream).unwrap_or_default() {
@@ -138,7 +138,7 @@ impl Rig {
         }
     }
 
-    /// Time goes by; the hub is woken when it wants to be. Answers how often.
+    /// Lets time pass and wakes the hub when it is due. Returns how often.
     fn wait(&mut self, time: u64) -> usize {
         let end = self.now + time;
         let mut wakes = 0;
@@ -153,7 +153,7 @@ impl Rig {
         wakes
     }
 
-    /// What was received since the last call, all streams together, in a short form.
+    /// What was received since the last call on all streams, in a short form.
     fn seen(&mut self) -> Vec<String> {
         self.step();
         std::mem::take(&mut self.received).iter().map(|(_, response)| show(response)).collect()
@@ -172,23 +172,23 @@ fn delete(write: &mut Write<'_>, key: &str) {
     write.delete(KeyRange::Single(key.as_bytes()));
 }
 
-/// A watch of one key from now on.
+/// A watch on one key from now on.
 fn on(key: &str) -> WatchCreateRequest {
     WatchCreateRequest { key: key.to_owned().into(), ..WatchCreateRequest::default() }
 }
 
-/// A watch of `[key, end)` from now on.
+/// A watch on `[key, end)` from now on.
 fn between(key: &str, end: &str) -> WatchCreateRequest {
     WatchCreateRequest { range_end: end.to_owned().into(), ..on(key) }
 }
 
-/// The same from a revision on.
+/// The same, from a revision on.
 fn from(start_revision: i64, create: WatchCreateRequest) -> WatchCreateRequest {
     WatchCreateRequest { start_revision, ..create }
 }
 
-/// `ID @REVISION`, what it is, `KEY=VALUE@REVISION` for puts and `KEY-@REVISION` for deletions, with
-/// `^VALUE` for the value before, and `...` where fragments follow.
+/// `ID @REVISION`, flags, `KEY=VALUE@REVISION` for puts and `KEY-@REVISION` for deletions, with `^VALUE` for
+/// the previous value, and `...` if fragments follow.
 fn show(response: &WatchResponse) -> String {
     let mut text = format!("{} @{}", response.watch_id, response.header.as_ref().unwrap().revision);
     for (is, word) in [(response.created, " created"), (response.canceled, " canceled")] {

@@ -105,13 +105,13 @@ fn there_is_no_progress_below_the_start_revision() {
 }
 
 #[test]
-fn idle_watchers_that_asked_for_it_are_told_now_and_then() {
+fn idle_watchers_that_asked_for_it_receive_progress() {
     let mut rig = Rig::new();
     rig.create(1, with_progress(on("a")));
     rig.create(1, on("a"));
     rig.put("x", 1);
     let wakes = rig.wait(10 * MINUTE - 1);
-    assert_eq!((rig.seen().len(), wakes), (2, 0), "nothing but the creations before the interval is over");
+    assert_eq!((rig.seen().len(), wakes), (2, 0), "only the creations before the interval is over");
     rig.wait(MINUTE + 1);
     assert_eq!(rig.seen(), ["0 @2"]);
     rig.put("x", 2);
@@ -168,7 +168,7 @@ fn a_watcher_cancelled_by_compaction_does_not_hold_progress_back() {
     rig.create(1, with_progress(from(1, on("a"))));
     rig.create(1, on("a"));
     rig.wait(11 * MINUTE);
-    assert_eq!(rig.hub.wake_at(), u64::MAX, "nor has it a timer");
+    assert_eq!(rig.hub.wake_at(), u64::MAX, "it has no timer either");
     rig.ask_progress(1);
     assert_eq!(rig.seen(), ["0 @3 created", "1 @3 created", "0 @0 canceled compacted 3", "-1 @3"]);
 }

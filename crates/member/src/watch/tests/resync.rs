@@ -5,7 +5,7 @@ use record::Probe;
 use super::*;
 use crate::watch::Counts;
 
-/// One change after the other of key `a`, its value the revision it makes.
+/// Puts key `a`, whose value is the revision it makes.
 fn written(revision: i64, rig: &mut Rig) {
     while rig.store.revision() < revision {
         let next = rig.store.revision() + 1;
@@ -14,7 +14,7 @@ fn written(revision: i64, rig: &mut Rig) {
 }
 
 #[test]
-fn a_watch_from_the_past_learns_what_happened_since() {
+fn a_watch_from_the_past_receives_what_happened_since() {
     let mut rig = Rig::new();
     written(4, &mut rig);
     rig.create(1, from(3, on("a")));
@@ -27,7 +27,7 @@ fn a_watch_from_the_past_learns_what_happened_since() {
 }
 
 #[test]
-fn passes_come_with_the_interval_and_only_while_somebody_lags() {
+fn passes_run_at_the_interval_and_only_while_a_watcher_lags() {
     let mut rig = Rig::new();
     written(2, &mut rig);
     rig.now = 1_030 * MS;
@@ -47,7 +47,7 @@ fn a_batch_ends_between_two_revisions() {
     rig.create(1, from(3, between("a", "z")));
     rig.create(1, from(6, between("a", "z")));
     rig.wait(100 * MS);
-    // Another watcher's start, and what others still lack, change nothing.
+    // Another watcher's start, and what others still have to receive, make no difference.
     assert_eq!(rig.seen()[2..], ["0 @6 a=3@3 a=4@4 b=4@4 c=4@4", "1 @6 a=6@6"]);
     rig.put("a", 7);
     rig.wait(100 * MS);
@@ -69,7 +69,7 @@ fn a_watch_from_before_the_compact_revision_is_created_and_then_cancelled() {
     let expected = ["0 @6 created", "1 @6 created", "0 @0 canceled compacted 4", "1 @6 a=4@4 a=5@5 a=6@6"];
     assert_eq!(rig.seen(), expected);
     assert_eq!(rig.probes(), [Probe::WatchCancelledByCompaction]);
-    // Its id is taken until the client cancels it as well.
+    // Its id stays in use until the client cancels it as well.
     rig.put("a", 7);
     rig.create(1, WatchCreateRequest { watch_id: 1, ..on("a") });
     rig.cancel(1, 0);
@@ -82,8 +82,8 @@ fn a_watch_from_before_the_compact_revision_is_created_and_then_cancelled() {
     assert_eq!(rig.seen(), expected);
 }
 
-/// A stream whose client reads nothing: one response is on its way, one fills the channel. Another
-/// watcher on it lags behind, and its history is compacted.
+/// A stream whose client reads nothing: one response is in flight, one fills the channel. Another watcher on
+/// it lags behind, and its history is compacted.
 fn full_channel_and_compaction(flaw: Option<Flaw>) -> Rig {
     let mut rig = Rig::flawed_with(flaw, |config| {
         config.settings.watch_window = 1;
@@ -121,7 +121,7 @@ fn a_cancellation_without_room_is_tried_again() {
     assert_eq!(flawed, [&before[..], &["1 @6 a=6@6"]].concat(), "events 2 and 3 are lost");
 }
 
-/// More lagging watchers than a pass takes, all of history that is gone. Etcd issue 21174.
+/// More lagging watchers than a pass takes, all of whose history is gone. Etcd issue 21174.
 #[test]
 fn all_compacted_watchers_are_cancelled_once_however_many_there_are() {
     let run = |flaw| {
@@ -143,7 +143,7 @@ fn all_compacted_watchers_are_cancelled_once_however_many_there_are() {
     assert!(cancelled.len() > 10 && left == 10, "{} cancellations, {left} left", cancelled.len());
 }
 
-/// Etcd's constants: 600 watchers, 512 a pass.
+/// Etcd's constants: 600 watchers, 512 per pass.
 #[test]
 fn a_second_pass_reaches_those_beyond_the_first() {
     let mut rig = Rig::with(|config| config.settings.watch_buffer = 1_000);
@@ -156,10 +156,10 @@ fn a_second_pass_reaches_those_beyond_the_first() {
     assert_eq!(rig.hub.counts(), Counts { streams: 1, ..Counts::default() });
 }
 
-/// Four watchers cannot be cancelled because their stream's client reads nothing; another stream's
+/// Four watchers cannot be cancelled because their stream's client reads nothing; a watcher of another stream
 /// waits behind them.
 #[test]
-fn watchers_that_cannot_be_helped_do_not_keep_others_waiting() {
+fn watchers_that_make_no_progress_do_not_keep_others_waiting() {
     let run = |flaw| {
         let mut rig = Rig::flawed_with(flaw, |config| {
             config.settings.watch_window = 1;
@@ -207,7 +207,7 @@ fn a_watch_from_revision_minus_one_does_not_harm_others() {
 }
 
 #[test]
-fn after_a_snapshot_watchers_learn_what_it_brought() {
+fn after_a_snapshot_watchers_receive_its_changes() {
     let mut rig = Rig::new();
     rig.create(1, on("a"));
     written(3, &mut rig);
@@ -236,7 +236,7 @@ fn a_snapshot_that_lacks_what_a_watcher_needs_cancels_it() {
 
 /// Etcd issue 15271.
 #[test]
-fn after_a_snapshot_nothing_is_told_again() {
+fn after_a_snapshot_nothing_is_sent_again() {
     let run = |flaw| {
         let mut rig = Rig::flawed(flaw);
         rig.create(1, on("a"));
@@ -300,7 +300,7 @@ fn victims_and_lagging_watchers_survive_a_snapshot() {
     assert_eq!(probes, [Probe::WatchUnsyncedAtSnapshot, Probe::WatchVictimAtSnapshot]);
 }
 
-/// A response that waits while the next pass goes on. Etcd issue 21355.
+/// A response that waits while the next pass runs. Etcd issue 21355.
 #[test]
 fn a_pass_does_not_touch_the_events_of_the_last_one() {
     let run = |flaw| {

@@ -1,4 +1,4 @@
-//! Creating, refusing, cancelling: what the client is answered.
+//! Creating, refusing and cancelling watchers: the answers to the client.
 
 use api::etcdserverpb::watch_request::RequestUnion;
 use record::Probe;
@@ -7,7 +7,7 @@ use super::*;
 use crate::watch::Counts;
 
 #[test]
-fn ids_count_from_0_on_each_stream_and_step_over_those_the_client_took() {
+fn ids_count_from_0_on_each_stream_and_skip_those_the_client_chose() {
     let mut rig = Rig::new();
     rig.create(1, on("a"));
     rig.create(1, WatchCreateRequest { watch_id: 1, ..on("a") });
@@ -15,13 +15,13 @@ fn ids_count_from_0_on_each_stream_and_step_over_those_the_client_took() {
     rig.create(1, on("a"));
     rig.create(2, on("a"));
     let created = rig.received.len();
-    assert_eq!(created, 0, "nothing leaves before the hub is drained");
+    assert_eq!(created, 0, "nothing is sent before the hub is drained");
     assert_eq!(rig.seen(), ["0 @1 created", "1 @1 created", "7 @1 created", "2 @1 created", "0 @1 created"]);
     assert_eq!(rig.hub.counts(), Counts { streams: 2, synced: 5, ..Counts::default() });
 }
 
 #[test]
-fn the_creation_says_the_current_revision() {
+fn the_creation_has_the_current_revision() {
     let mut rig = Rig::new();
     rig.put("a", 1);
     rig.create(1, from(9, on("a")));
@@ -29,7 +29,7 @@ fn the_creation_says_the_current_revision() {
 }
 
 #[test]
-fn an_id_in_use_is_refused_and_the_first_watcher_lives_on() {
+fn an_id_in_use_is_refused_and_the_first_watcher_stays() {
     let mut rig = Rig::new();
     rig.create(1, WatchCreateRequest { watch_id: 5, ..on("a") });
     rig.create(1, WatchCreateRequest { watch_id: 5, ..on("b") });
@@ -55,7 +55,7 @@ fn ranges_that_hold_no_key_are_refused() {
 }
 
 #[test]
-fn what_the_client_may_not_read_it_may_not_watch() {
+fn a_client_may_not_watch_what_it_may_not_read() {
     let mut rig = Rig::new();
     rig.say(1, RequestUnion::CreateRequest(on("a")), false);
     // The checks come in this order: revision, permission, range.
@@ -83,7 +83,7 @@ fn a_negative_start_revision_is_refused() {
 }
 
 #[test]
-fn a_cancelled_watcher_is_told_so_and_nothing_else() {
+fn a_cancelled_watcher_receives_the_cancellation_and_nothing_else() {
     let mut rig = Rig::new();
     rig.create(1, on("a"));
     rig.create(1, on("a"));
@@ -95,7 +95,7 @@ fn a_cancelled_watcher_is_told_so_and_nothing_else() {
 }
 
 #[test]
-fn what_waited_for_a_cancelled_watcher_does_not_reach_the_next_one_of_its_id() {
+fn events_of_a_cancelled_watcher_do_not_reach_the_next_one_with_its_id() {
     let mut rig = Rig::with(|config| config.settings.watch_window = 1);
     rig.stall(1);
     rig.create(1, WatchCreateRequest { watch_id: 4, ..on("a") });
@@ -151,16 +151,16 @@ fn the_first_request_of_any_kind_opens_the_stream() {
 }
 
 #[test]
-#[should_panic(expected = "none is on its way")]
-fn a_driver_that_takes_more_than_it_was_given_is_wrong() {
+#[should_panic(expected = "none is in flight")]
+fn a_driver_must_not_take_more_than_it_was_given() {
     let mut rig = Rig::new();
     rig.create(1, on("a"));
     rig.hub.taken(1);
 }
 
 #[test]
-#[should_panic(expected = "without the hub being told")]
-fn a_change_the_hub_was_not_told_of_is_noticed() {
+#[should_panic(expected = "without a call to the hub")]
+fn a_change_that_was_not_reported_to_the_hub_is_noticed() {
     let mut rig = Rig::new();
     rig.create(1, on("a"));
     put(&mut rig.store.write(), "a", 1);

@@ -1,4 +1,4 @@
-//! Probes about who leads, who looks after leases, who receives a snapshot, and the configuration.
+//! Probes about who leads, who is the lessor, who receives a snapshot, and the configuration.
 
 use std::collections::BTreeSet;
 
@@ -9,17 +9,17 @@ use record::{MemberId, MessageKind, Probe};
 use super::super::configuration::Configuration;
 use super::super::window::Window;
 
-/// What has to be remembered to count them.
+/// What must be remembered to count them.
 #[derive(Debug)]
 pub struct ClusterProbes {
     leaders: BTreeSet<MemberId>,
     lessors: BTreeSet<MemberId>,
     paused: BTreeSet<MemberId>,
-    /// To whom a snapshot was delivered that is not installed yet.
+    /// Members that received a snapshot which is not installed yet.
     receiving: BTreeSet<MemberId>,
-    /// For each entry how many leaders had been elected when one of them made it.
+    /// For each entry, how many leaders had been elected when one of them made it.
     made_during: Window<u64>,
-    /// The member that looked after leases last.
+    /// The member that was the lessor last.
     last_lessor: MemberId,
 }
 
@@ -44,7 +44,7 @@ impl ClusterProbes {
         }
     }
 
-    /// A member began to lead by this configuration.
+    /// A member began to lead in this configuration.
     pub fn elected(&self, configuration: Option<&Configuration>, probes: &mut Counts) {
         probes[Probe::LeadersElectedInJoint] += u64::from(configuration.is_some_and(Configuration::is_joint));
     }
@@ -57,12 +57,12 @@ impl ClusterProbes {
         }
     }
 
-    /// Everything below is applied somewhere and needs no more watching.
+    /// Everything below is applied on some member and needs no more watching.
     pub fn forget_below(&mut self, index: u64) {
         self.made_during.forget_below(index);
     }
 
-    /// A member goes by this configuration; `before` is the newest that was known, `new` whether this one is newer.
+    /// A member uses this configuration; `before` is the newest known one, `new` is whether this one is newer.
     pub fn configured(
         &self,
         member: MemberId,
@@ -85,7 +85,7 @@ impl ClusterProbes {
         probes[Probe::LeadersRemovedByThemselves] += u64::from(itself);
     }
 
-    /// A member began to look after leases, or ceased to.
+    /// A member became the lessor, or ceased to be.
     pub fn lessor(&mut self, member: MemberId, primary: bool, probes: &mut Counts) {
         if !primary {
             self.lessors.remove(&member);
@@ -109,7 +109,7 @@ impl ClusterProbes {
         self.paused.remove(&member);
     }
 
-    /// A process began; somebody had led before, or not.
+    /// A process started; `begun` is whether the cluster had a leader before.
     pub fn started(&mut self, member: MemberId, incarnation: u32, begun: bool, probes: &mut Counts) {
         self.stopped(member);
         let joins = incarnation == 1 && begun;
@@ -117,7 +117,7 @@ impl ClusterProbes {
         probes[Probe::MembersJoinedWithoutLeader] += u64::from(joins && self.leaders.is_empty());
     }
 
-    /// A process is gone; whether it still had to deal with a snapshot.
+    /// A process is gone; returns whether it still had a snapshot to install.
     pub fn stopped(&mut self, member: MemberId) -> bool {
         for of in [&mut self.leaders, &mut self.lessors, &mut self.paused] {
             of.remove(&member);
@@ -125,7 +125,7 @@ impl ClusterProbes {
         self.receiving.remove(&member)
     }
 
-    /// A member asks the cluster to end a lease or to compact.
+    /// A member proposes the end of a lease or a compaction itself.
     pub fn asked(&self, member: MemberId, what: &api::Request, probes: &mut Counts) {
         match what {
             api::Request::LeaseRevoke(_) => {
@@ -147,7 +147,7 @@ impl ClusterProbes {
         }
     }
 
-    /// A member answers to its leader: it has dealt with what it was sent.
+    /// A member answers its leader: it has handled what it was sent.
     #[inline]
     pub fn acknowledged(&mut self, member: MemberId) {
         if !self.receiving.is_empty() {
@@ -213,13 +213,13 @@ mod tests {
     #[test]
     fn a_lease_is_due_while_its_old_lessor_is_paused() {
         let mut run = run();
-        run.tell(1, Fact::Lessor { primary: true });
-        run.tell(1, Fact::Paused);
-        run.tell(2, Fact::Lessor { primary: true });
+        run.report(1, Fact::Lessor { primary: true });
+        run.report(1, Fact::Paused);
+        run.report(2, Fact::Lessor { primary: true });
         let what: api::Request = LeaseRevokeRequest { id: 7 }.into();
-        run.tell(2, Fact::ProposedInternal { request: 1, what: Box::new(what.clone()) });
-        run.tell(1, Fact::Resumed);
-        run.tell(2, Fact::ProposedInternal { request: 2, what: Box::new(what) });
+        run.report(2, Fact::ProposedInternal { request: 1, what: Box::new(what.clone()) });
+        run.report(1, Fact::Resumed);
+        run.report(2, Fact::ProposedInternal { request: 2, what: Box::new(what) });
         let probes = run.invariants.probes();
         assert_eq!((probes[Probe::LeasesDue], probes[Probe::LeasesDueWhileAnOldLessorIsPaused]), (2, 1));
         assert_eq!(
@@ -234,8 +234,8 @@ mod tests {
         run.configure(1, 1, &[1, 2, 3], &[], &[4]);
         let kind = MessageKind::Snapshot;
         let head = MessageHead { kind, term: 1, index: 5, log_term: 1, commit: 0, reject: false, entries: 0 };
-        run.tell(3, Fact::Delivered { from: 1, head });
-        run.tell(4, Fact::Delivered { from: 1, head });
+        run.report(3, Fact::Delivered { from: 1, head });
+        run.report(4, Fact::Delivered { from: 1, head });
         run.install(4, 5, 1);
         run.install(3, 5, 1);
         let probes = run.invariants.probes();

@@ -4,7 +4,7 @@ use record::fact::MessageHead;
 use record::probe::Counts;
 use record::{Event, Fact, MemberId, MessageKind, Probe, Role, Stop};
 
-/// What has to be remembered to count them.
+/// What must be remembered to count them.
 #[derive(Debug, Default)]
 pub struct ProcessProbes {
     processes: Vec<Process>,
@@ -196,7 +196,7 @@ mod tests {
         run.stop(1, Stop::Crash);
         run.append(2, &[(1, 1)]);
         run.save(2);
-        run.tell(2, Fact::JobDone { job, synced: false, failed: true });
+        run.report(2, Fact::JobDone { job, synced: false, failed: true });
         run.stop(2, Stop::PowerLoss);
         let probes = run.invariants.probes();
         assert_eq!((probes[Probe::KilledWhileSaving], probes[Probe::PowerLostWhileSaving]), (2, 1));
@@ -204,7 +204,7 @@ mod tests {
             (probes[Probe::DiskJobsFailed], probes[Probe::QuorumsDown], probes[Probe::AllMembersDown]),
             (1, 1, 0)
         );
-        run.tell(1, Fact::Started { incarnation: 2 });
+        run.report(1, Fact::Started { incarnation: 2 });
         run.stop(1, Stop::Crash);
         run.stop(3, Stop::Fatal("the disk".into()));
         let probes = run.invariants.probes();
@@ -216,10 +216,10 @@ mod tests {
     fn failpoints_strike_leaders_in_joint_configurations() {
         let mut run = Script::new(4);
         (1..=4).for_each(|member| run.configure(member, 0, &[1, 2, 3, 4], &[], &[]));
-        run.tell(2, Fact::Failpoint { point: Failpoint::RaftBeforeSave });
+        run.report(2, Fact::Failpoint { point: Failpoint::RaftBeforeSave });
         run.configure(1, 1, &[1, 2, 3], &[1, 2, 4], &[]);
         run.leads(1, 1);
-        run.tell(1, Fact::Failpoint { point: Failpoint::RaftBeforeSave });
+        run.report(1, Fact::Failpoint { point: Failpoint::RaftBeforeSave });
         let probes = run.invariants.probes();
         assert_eq!(
             (probes[Probe::FailpointsStruckInJoint], probes[Probe::FailpointsStruckOnLeaders]),

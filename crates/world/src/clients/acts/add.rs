@@ -1,8 +1,8 @@
-//! Adds a value to a list of values (Jepsen's sets): by compare-and-swap, or under a lock, or under a
-//! lock to a list outside of etcd. See `plan::act::Add`.
+//! Adds a value to a list of values (Jepsen's sets): by compare-and-swap, or under a lock, or under a lock to
+//! a list outside etcd. See `plan::act::Add`.
 //!
-//! Under a lock: grant a lease, lock, learn the create revision of the lock's key where the write is
-//! fenced by it, read, think, write, unlock, revoke. Whatever fails on the way, the lease is revoked.
+//! Under a lock: grant a lease, lock, read the create revision of the lock's key if the write is fenced by
+//! it, read, think, write, unlock, revoke. Whatever fails on the way, the lease is revoked.
 
 use api::Response;
 use api::v3lockpb::{LockRequest, UnlockRequest};
@@ -19,11 +19,11 @@ const ATTEMPTS: u32 = 10;
 pub(super) struct Adding {
     plan: Add,
     state: State,
-    /// The key that stands for the lock, and its create revision.
+    /// The lock's key, and its create revision.
     lock: (Bytes, i64),
     /// What was read: the list and the modification revision of its key.
     read: (Bytes, i64),
-    /// What was read outside of etcd.
+    /// What was read outside etcd.
     outside: Vec<Bytes>,
     attempts: u32,
 }
@@ -116,7 +116,7 @@ impl Adding {
         self.release(context)
     }
 
-    /// Gives the lock back, where there is one.
+    /// Releases the lock, if there is one.
     fn release(&mut self, context: &mut Context<'_>) -> Step {
         let Some(session) = &self.plan.lock else { return Step::Done };
         context.memory.let_lease_go(session.lease);
@@ -158,7 +158,7 @@ impl Script for Adding {
                     self.lock.1 = kv.create_revision;
                     self.read(context)
                 }
-                // Lost already.
+                // It was already lost.
                 None => self.release(context),
             },
             (State::Reading, Heard::Answer(Response::Range(range))) => {

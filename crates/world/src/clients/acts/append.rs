@@ -1,5 +1,5 @@
-//! Reads and appends to lists in one txn (Jepsen's `append`): first the lists that are appended to are
-//! read, in one txn, then they are written longer, guarded by their modification revisions.
+//! Reads and appends to lists in one txn (Jepsen's `append`): one txn reads the lists to append to, the next
+//! writes the longer lists, guarded by their modification revisions.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ impl Appending {
         Appending { micros, state: State::Begun }
     }
 
-    /// The keys that are appended to, each once, in order.
+    /// The keys that are appended to, without duplicates, in order.
     fn written(&self) -> Vec<Bytes> {
         let mut keys: Vec<Bytes> = Vec::new();
         for micro in &self.micros {
@@ -41,7 +41,7 @@ impl Appending {
         keys
     }
 
-    /// The second txn. Several appends to one key are several puts of it, which etcd refuses.
+    /// The second txn. Several appends to one key would be several puts of it, which etcd refuses.
     fn write(&mut self, lists: BTreeMap<Bytes, (Bytes, i64)>) -> Step {
         self.state = State::Writing;
         let compare = lists.iter().map(|(key, (_, revision))| unchanged(key, *revision)).collect();

@@ -1,6 +1,6 @@
-//! One round of a compactor of Kubernetes (`apiserver/pkg/storage/etcd3/compact.go`): whoever moves the
-//! key on from the version it knows compacts to the revision of its round before; the others adopt the
-//! version they find.
+//! One round of a Kubernetes compactor (`apiserver/pkg/storage/etcd3/compact.go`): the compactor that
+//! advances the key from the version it knows compacts to the revision of its previous round; the others
+//! adopt the version they find.
 
 use api::Response;
 use api::etcdserverpb::CompactionRequest;

@@ -1,4 +1,4 @@
-//! Takes part in an election of the server's election service, and writes under its fence.
+//! Takes part in an election of the server's election service, and writes fenced by it.
 
 use api::v3electionpb::{CampaignRequest, ProclaimRequest};
 use api::{Error, Response};
@@ -53,7 +53,7 @@ impl Script for Campaigning {
                 context.memory.held.insert(name.clone(), Held { key, revision, lease: *lease, leader });
                 Step::Done
             }
-            // A victory that comes later would be nobody's: its lease is taken away.
+            // A victory that comes later would be useless: the lease is revoked.
             (State::Asking, _) => {
                 context.memory.let_lease_go(*lease);
                 self.state = State::Revoking;
@@ -64,7 +64,7 @@ impl Script for Campaigning {
     }
 }
 
-/// The client learns that it does not have what it believed to have.
+/// The client learns that it does not have what it believed it had.
 fn lost(name: &Bytes, context: &mut Context<'_>) {
     if let Some(held) = context.memory.held.remove(name) {
         context.memory.let_lease_go(held.lease);
@@ -99,8 +99,8 @@ impl Script for Proclaiming {
     }
 }
 
-/// A put that takes effect only while the lock or the leadership is there. The create revision of a
-/// lock's key is not in the answer of the lock service, so it is asked for first.
+/// A put that takes effect only while the lock or the leadership is held. The answer of the lock service does
+/// not contain the create revision of the lock's key, so a separate request reads it first.
 pub(super) struct Fenced {
     name: Bytes,
     key: Bytes,

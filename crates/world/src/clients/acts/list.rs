@@ -1,9 +1,10 @@
-//! Lists keys page by page, all pages at the revision of the first one, and makes a copy of what it
-//! saw; then watches them, where it is to follow them.
+//! Lists keys page by page, all pages at the revision of the first one, and makes a copy of what it saw; then
+//! watches them, if it follows them.
 //!
-//! As `apiserver/pkg/storage/etcd3/store.go`: a page begins after the last key of the one before; there
-//! are more where the count is above what came. Where the revision is compacted meanwhile it begins
-//! anew. One that follows tries until it succeeds, as a reflector of client-go (which waits 0.8 s and more).
+//! As in `apiserver/pkg/storage/etcd3/store.go`: a page begins after the last key of the previous one; there
+//! are more pages if the count exceeds what came. If the revision is compacted meanwhile, it starts over. A
+//! list that is followed is retried until it succeeds, as in a reflector of client-go (which waits 0.8 s and
+//! more).
 
 use std::collections::BTreeMap;
 
@@ -18,7 +19,7 @@ use crate::clients::memory::Copy;
 
 /// Wait before a reflector lists again.
 const AGAIN: Nanos = 800_000_000;
-/// Most attempts of a reflector, so that one whose endpoint is gone for good comes to an end.
+/// Most attempts of a reflector, so that one whose endpoint is gone for good ends.
 const ATTEMPTS: u32 = 20;
 
 /// A list under way.
@@ -28,7 +29,7 @@ pub(crate) struct List {
     follow: Option<Follow>,
     attempts: u32,
     from: Bytes,
-    /// That of the first page; 0 before it.
+    /// The revision of the first page; 0 before it.
     revision: i64,
     pairs: BTreeMap<Bytes, i64>,
 }
@@ -54,14 +55,14 @@ impl List {
         Step::Ask(range.into())
     }
 
-    fn anew(&mut self) {
+    fn restart(&mut self) {
         (self.from, self.revision) = (self.keys.key.clone(), 0);
         self.pairs.clear();
         self.attempts += 1;
     }
 
     fn failed(&mut self, context: &mut Context<'_>) -> Step {
-        self.anew();
+        self.restart();
         if self.follow.is_none() {
             return Step::Done;
         }
@@ -91,7 +92,7 @@ impl Script for List {
                 let pairs = std::mem::take(&mut self.pairs);
                 let copy = Copy { revision: self.revision, pairs, doubtful: false };
                 match context.memory.copies.get_mut(&self.keys) {
-                    // A list beside a watch may be behind it.
+                    // A list next to a watch may be behind it.
                     Some(known) if self.follow.is_none() && known.revision > copy.revision => {
                         known.doubtful = false;
                     }
@@ -106,7 +107,7 @@ impl Script for List {
             }
             Heard::Error(Error::Compacted) if self.revision != 0 && self.attempts < ATTEMPTS => {
                 context.count("lists-compacted");
-                self.anew();
+                self.restart();
                 self.ask()
             }
             Heard::Answer(_) | Heard::Error(_) | Heard::Unknown => self.failed(context),

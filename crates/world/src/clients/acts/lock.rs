@@ -1,4 +1,4 @@
-//! Takes and gives back a lock of the server's lock service, with a lease of its own.
+//! Takes and releases a lock of the server's lock service, with a lease of its own.
 
 use api::v3electionpb::ResignRequest;
 use api::v3lockpb::{LockRequest, UnlockRequest};
@@ -49,7 +49,7 @@ impl Script for Locking {
                 context.memory.held.insert(name.clone(), held);
                 Step::Done
             }
-            // A lock that comes later would be nobody's: its lease is taken away.
+            // A lock that comes later would be useless: the lease is revoked.
             (State::Asking, _) => {
                 context.memory.let_lease_go(*lease);
                 self.state = State::Revoking;
@@ -60,11 +60,11 @@ impl Script for Locking {
     }
 }
 
-/// Gives up what a client holds, a lock or a leadership: it first, then its lease.
+/// Gives up what a client holds: first the lock or the leadership, then its lease.
 pub(super) struct GivingUp {
     name: Bytes,
     give_up: fn(Held) -> Request,
-    /// What is still to be revoked; set once the rest is given up.
+    /// The lease still to revoke; set once the rest is given up.
     lease: Option<i64>,
     begun: bool,
 }

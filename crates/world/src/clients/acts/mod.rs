@@ -1,8 +1,8 @@
-//! Acts, request by request: each a small state machine that says what to ask next, from what it was
-//! told. Everything is a function of the plan and of the answers.
+//! Acts, request by request: each is a small state machine that decides the next request from the last
+//! outcome. Everything is a function of the plan and of the answers.
 //!
-//! Invariant: a write is never repeated where its outcome is not known; what is tried again failed for
-//! certain. No value is written by two requests.
+//! Invariant: a write with an unknown outcome is never repeated; only what failed for certain is tried again.
+//! No value is written by two requests.
 
 mod add;
 mod append;
@@ -30,13 +30,13 @@ use crate::clients::memory::Memory;
 
 pub(crate) use list::List;
 
-/// What an act is told.
+/// The input of an act.
 pub(crate) enum Heard<'a> {
     /// It begins.
     Begin,
-    /// The answer to what it asked.
+    /// The answer to its request.
     Answer(&'a Response),
-    /// An error. What it means for a write, nobody says.
+    /// An error. It does not say whether a write took effect.
     Error(Error),
     /// No answer.
     Unknown,
@@ -47,21 +47,21 @@ pub(crate) enum Heard<'a> {
 /// What an act does next.
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// Asks; numbers that stand for others are replaced by what the memory holds.
+    /// Sends this request; placeholder numbers are replaced by what the memory holds.
     Ask(Request),
-    /// Asks this and nothing else.
+    /// Sends this request unchanged.
     AskThis(Request),
     /// Waits, by the client's clock.
     Rest(Nanos),
-    /// Does something with a watch, and is over.
+    /// Does something with a watch, and ends.
     Stream(Command),
-    /// Records what a copy holds, and is over.
+    /// Records what a copy holds, and ends.
     View(plan::act::Keys),
-    /// Is over.
+    /// Ends.
     Done,
 }
 
-/// What is done with watches.
+/// What an act does with watches.
 #[derive(Debug)]
 pub(crate) enum Command {
     Watch(Watch),
@@ -72,12 +72,12 @@ pub(crate) enum Command {
     Close(u32),
 }
 
-/// A list of values outside of etcd, for the lock workloads.
+/// A list of values outside etcd, for the lock workloads.
 #[derive(Default)]
 pub(crate) struct Outside {
     /// What it holds now.
     pub(crate) values: Vec<Bytes>,
-    /// What was added for certain, as far as those who added it know.
+    /// What was added for certain, as far as the clients that added it know.
     pub(crate) added: Vec<Bytes>,
 }
 
@@ -183,12 +183,12 @@ fn compare(key: &Bytes, target: CompareTarget, with: TargetUnion) -> Compare {
     }
 }
 
-/// The key has this modification revision; 0: it does not exist.
+/// The key has this modification revision; 0 means that it does not exist.
 fn unchanged(key: &Bytes, revision: i64) -> Compare {
     compare(key, CompareTarget::Mod, TargetUnion::ModRevision(revision))
 }
 
-/// The key is the one that was created then.
+/// The key has this create revision.
 fn created(key: &Bytes, revision: i64) -> Compare {
     compare(key, CompareTarget::Create, TargetUnion::CreateRevision(revision))
 }
@@ -211,7 +211,7 @@ fn ranges(response: &TxnResponse) -> impl Iterator<Item = &RangeResponse> {
     })
 }
 
-/// A list of values as it stands in a key, with one more.
+/// The list of values in a key, with one more.
 fn longer(list: &[u8], value: &Bytes) -> Bytes {
     if list.is_empty() { value.clone() } else { [list, b",", value].concat().into() }
 }

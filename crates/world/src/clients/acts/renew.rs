@@ -1,4 +1,4 @@
-//! Renews every lease that is to be kept alive, one after the other.
+//! Renews every lease that is kept alive, one after the other.
 
 use api::Response;
 use api::etcdserverpb::LeaseKeepAliveRequest;
@@ -8,7 +8,7 @@ use super::{Context, Heard, Script, Step};
 /// One round.
 #[derive(Default)]
 pub(super) struct Renewing {
-    /// What is still to be renewed, last first; `None` before the round.
+    /// Leases still to renew, last first; `None` before the round.
     left: Option<Vec<i64>>,
     asked: i64,
 }
@@ -19,7 +19,7 @@ impl Script for Renewing {
         let left = self.left.get_or_insert_with(|| alive.collect());
         if let Heard::Answer(Response::LeaseKeepAlive(answer)) = heard {
             context.count("renewals");
-            // A time to live of 0: there is no such lease any more.
+            // A time to live of 0 means that the lease no longer exists.
             if answer.ttl <= 0 {
                 context.count("leases-lost");
                 context.memory.let_lease_go(self.asked);

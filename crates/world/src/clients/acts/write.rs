@@ -1,9 +1,9 @@
 //! Creates, updates or removes an object as Kubernetes does (`apiserver/pkg/storage/etcd3/store.go`,
-//! `GuaranteedUpdate`): a txn guarded by the modification revision that the copy shows; where that was
-//! out of date, again with what the failed txn showed.
+//! `GuaranteedUpdate`): a txn guarded by the modification revision in the copy; if that was out of date,
+//! again with the revision from the failed txn.
 //!
-//! After a write whose outcome is not known the keys are listed before the next one of them: never two
-//! failed writes in a row (`tests/robustness/traffic/kubernetes.go`).
+//! After a write with an unknown outcome the keys are listed before the next write: never two failed writes
+//! in a row (`tests/robustness/traffic/kubernetes.go`).
 
 use api::Response;
 use bytes::Bytes;
@@ -24,7 +24,7 @@ enum State {
     Begun,
     /// Lists first.
     Listing(List),
-    /// Asked for the object, which no copy shows.
+    /// Asked for the object, which is in no copy.
     Getting,
     /// Sent the txn.
     Sent(Verb, Bytes),
@@ -35,7 +35,7 @@ impl Writing {
         Writing { plan, attempts: 0, state: State::Begun }
     }
 
-    /// Decides what to write, now that the copy is there.
+    /// Decides what to write, now that the copy exists.
     fn decide(&mut self, context: &mut Context<'_>) -> Step {
         match self.plan.which.clone() {
             Which::Key(key) => match context.memory.copied(&key) {
@@ -69,7 +69,7 @@ impl Writing {
         }
     }
 
-    /// Sends the txn. An object that does not exist is made by an update of it by name.
+    /// Sends the txn. An update by name creates an object that does not exist.
     fn write(&mut self, verb: Verb, key: Bytes, revision: i64) -> Step {
         if verb == Verb::Remove && revision == 0 {
             return Step::Done;
@@ -111,7 +111,7 @@ impl Writing {
         match (found, &self.plan.which) {
             (Some(kv), _) => self.write(verb, key, kv.mod_revision),
             (None, Which::Key(_)) => self.write(verb, key, 0),
-            // Somebody else removed it.
+            // Another client removed it.
             (None, Which::Nth { .. }) => Step::Done,
         }
     }
