@@ -1,4 +1,4 @@
-//! The scenarios, the canaries, the comparison with a real etcd and the names in comments, as one program whose tests
+//! One program for the scenarios, the canaries, the comparison with a real etcd and the names in comments. Its tests
 //! are rows of tables.
 
 mod canaries;
