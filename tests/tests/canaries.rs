@@ -1,14 +1,14 @@
-//! A check that cannot fail is a defect: every flaw must be found by the scenario that is after it,
-//! by an oracle that is meant to find it, and the same seeds must find nothing without the flaw.
+//! A check that cannot fail is a defect: the scenario of every flaw must find it, with an oracle that is
+//! meant to find it, and the same seeds must find nothing without the flaw.
 
 use etcdsim_tests::{explained, simulation};
 use libtest_mimic::{Failed, Trial};
 use member::Flaw;
 
-/// No flaw may need more seeds than this.
+/// The most seeds that a flaw may need.
 const MOST_SEEDS: u64 = 200;
 
-/// One test for each flaw: its row names the scenario, and the oracles of which one must find it.
+/// One test for each flaw. Its row names the scenario and the oracles; one of them must find it.
 pub fn trials() -> Vec<Trial> {
     let test =
         |flaw: &'static Flaw| Trial::test(format!("canaries::{flaw}::{}", flaw.scenario()), || catch(*flaw));
@@ -26,9 +26,7 @@ fn catch(flaw: Flaw) -> Result<(), Failed> {
     }
     let found = report.oracles();
     if !found.iter().any(|oracle| oracles.contains(&oracle.id())) {
-        return Err(
-            format!("{flaw} was found by {found:?}, where one of {oracles:?} is meant to find it").into()
-        );
+        return Err(format!("{flaw} was found by {found:?}, but one of {oracles:?} must find it").into());
     }
     let without = simulation(file.as_ref())?.seeds(0..seeds);
     without.verdict().map(drop).map_err(|failure| format!("without {flaw}:\n{failure}").into())

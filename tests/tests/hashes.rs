@@ -1,7 +1,7 @@
 //! The trace hashes written down in `tests/data/hashes.txt`: a change that should not change a run shows it by them.
 //!
 //! Most changes of the member or of the world do change runs, so this test runs only when asked for:
-//! `cargo test -p etcdsim-tests -- --ignored hashes`. `UPDATE_HASHES=1` writes the file anew.
+//! `cargo test -p etcdsim-tests -- --ignored hashes`. `UPDATE_HASHES=1` writes the file again.
 
 use std::fmt::Write;
 use std::path::Path;

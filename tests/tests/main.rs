@@ -1,5 +1,5 @@
-//! The scenarios, the canaries, the comparison with a real etcd, the trace hashes written down and the names in comments, as one program whose tests
-//! are rows of tables.
+//! One program for the scenarios, the canaries, the comparison with a real etcd, the trace hashes written down and the
+//! names in comments. Its tests are rows of tables.
 
 mod canaries;
 mod conformance;

@@ -1,9 +1,9 @@
-//! Whatever a comment or a page names exists: files, links, sections, ids of oracles, rules and flaws, names of probes
-//! and scenarios.
+//! Checks that everything a comment or a page names exists: files, links, sections, ids of oracles, rules and flaws,
+//! names of probes and scenarios.
 //!
-//! Looked at are all Rust comments and all Markdown, but no code blocks and nothing generated. Names of files are those
-//! with one of [`ENDINGS`], so etcd's own sources (`.go`) are left alone. Ids are a letter and a number, where the
-//! letter is one that oracles or rules begin with; a flaw's may begin with `M-`.
+//! It reads all Rust comments and all Markdown, except code blocks and generated code. A file name ends with one of
+//! [`ENDINGS`], so etcd's own sources (`.go`) are ignored. An id is a letter and a number, where the letter is one that
+//! ids of oracles or rules begin with; a flaw's id may begin with `M-`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,16 +14,16 @@ use member::Flaw;
 use record::Probe;
 use verify::Oracle;
 
-/// How names of files end that must exist here.
+/// Endings of file names that must exist here.
 const ENDINGS: &[&str] =
     &[".md", ".rs", ".toml", ".json", ".txt", ".tsv", ".yml", ".proto", ".py", ".sh", ".edn", ".log"];
 
-/// Names of files that are not of this repository: examples of what a user would write, and one of raft's.
+/// File names that need not exist here: examples of files that a user writes, and one of raft's.
 const ELSEWHERE: &[&str] = &["scenario.toml", "plan.toml", "raft.rs"];
 
 pub fn trials() -> Vec<Trial> {
     let check = |name: &str, dangling: fn(&Repository, &Line<'_>) -> Vec<String>| {
-        Trial::test(format!("names::{name}"), move || look(dangling))
+        Trial::test(format!("names::{name}"), move || check_all(dangling))
     };
     vec![
         check("files", Repository::dangling_files),
@@ -31,15 +31,15 @@ pub fn trials() -> Vec<Trial> {
         check("sections", Repository::dangling_sections),
         check("ids", Repository::dangling_ids),
         check("probes-and-scenarios", Repository::dangling_names),
-        Trial::test("names::what-leads-nowhere-is-found", || {
+        Trial::test("names::missing-names-are-found", || {
             canary();
             Ok(())
         }),
     ]
 }
 
-/// Looks at every line with one check.
-fn look(dangling: fn(&Repository, &Line<'_>) -> Vec<String>) -> Result<(), Failed> {
+/// Runs one check on every line.
+fn check_all(dangling: fn(&Repository, &Line<'_>) -> Vec<String>) -> Result<(), Failed> {
     let repository = Repository::read();
     let mut found = Vec::new();
     for file in &repository.files {
@@ -62,7 +62,7 @@ struct Line<'a> {
     text: &'a str,
 }
 
-/// The lines of a page, or of the comments of a program; without code blocks.
+/// The lines of a page, or of the comments in a program, without code blocks.
 fn lines<'a>(file: &'a str, text: &'a str) -> Vec<Line<'a>> {
     let (mut lines, mut code) = (Vec::new(), false);
     for (at, line) in text.lines().enumerate() {
@@ -80,7 +80,7 @@ fn lines<'a>(file: &'a str, text: &'a str) -> Vec<Line<'a>> {
     lines
 }
 
-/// What a line of a program says to people.
+/// The comment in a line of a program.
 fn comment(line: &str) -> Option<&str> {
     let trimmed = line.trim_start();
     if let Some(whole) = trimmed.strip_prefix("//") {
@@ -89,7 +89,7 @@ fn comment(line: &str) -> Option<&str> {
     line.split_once(" // ").map(|(_, after)| after.trim())
 }
 
-/// What there is.
+/// Everything that can be named.
 struct Repository {
     root: PathBuf,
     /// Relative to the root, with `/`.
@@ -101,19 +101,20 @@ struct Repository {
 
 impl Repository {
     fn read() -> Repository {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are a folder of it");
+        let root =
+            Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are a folder of the repository");
         let mut files = BTreeSet::new();
         list(root, root, &mut files);
         let mut ids: BTreeSet<String> = Oracle::ALL.iter().map(|oracle| oracle.id().to_string()).collect();
         ids.extend(Flaw::ALL.iter().map(|flaw| flaw.id().to_string()));
-        // The rules, and the ids of flaws that are not built.
+        // The rules, and the ids of flaws that are not implemented.
         ids.extend(rows(root, "ARCHITECTURE.md", "- **"));
         ids.extend(rows(root, "docs/flaws.md", "| "));
         let letters = ids.iter().filter(|id| numbered(id)).filter_map(|id| id.chars().next()).collect();
         Repository { root: root.to_path_buf(), files, ids, letters }
     }
 
-    /// Whether a file is named by its path, or by the end of its path.
+    /// Whether a file has this path, or a path that ends with it.
     fn has(&self, name: &str) -> bool {
         let name = name.trim_start_matches("../").trim_start_matches("./");
         let ends = |file: &String| {
@@ -128,7 +129,7 @@ impl Repository {
         names.filter(|name| !self.has(name)).map(String::from).collect()
     }
 
-    /// Links of pages: the file, and the heading.
+    /// Links in pages: the file and the heading must exist.
     fn dangling_links(&self, line: &Line<'_>) -> Vec<String> {
         if !line.file.ends_with(".md") {
             return Vec::new();
@@ -145,7 +146,7 @@ impl Repository {
         targets.filter(|target| !web(target)).filter(dangles).map(String::from).collect()
     }
 
-    /// A page, a comma and a number name a heading that begins with the number.
+    /// A page followed by a comma and a number refers to a heading that begins with the number.
     fn dangling_sections(&self, line: &Line<'_>) -> Vec<String> {
         let mut dangling = Vec::new();
         for (name, end) in file_names(line.text) {
@@ -199,14 +200,14 @@ impl Repository {
     }
 }
 
-/// Whether it is a letter and a number, as "K1".
+/// Whether a word is a letter and a number, such as "K1".
 fn numbered(word: &str) -> bool {
     let mut chars = word.chars();
     let letter = chars.next().is_some_and(|letter| letter.is_ascii_uppercase());
     letter && matches!(word.len(), 2 | 3) && chars.all(|c| c.is_ascii_digit())
 }
 
-/// The ids that lines of a page begin with, after `before`.
+/// The ids at the beginning of lines of a page, after `before`.
 fn rows(root: &Path, page: &str, before: &str) -> Vec<String> {
     let text = fs::read_to_string(root.join(page)).expect("a page of the repository");
     let rest = text.lines().filter_map(|line| line.strip_prefix(before));
@@ -214,7 +215,7 @@ fn rows(root: &Path, page: &str, before: &str) -> Vec<String> {
     ids.map(String::from).collect()
 }
 
-/// Words of a line that name a file, and where each ends.
+/// The file names in a line, and where each ends.
 fn file_names(text: &str) -> Vec<(&str, usize)> {
     let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | '*');
     let (mut names, mut start) = (Vec::new(), 0);
@@ -239,14 +240,14 @@ fn headings(page: &Path) -> Vec<String> {
     text.lines().filter_map(heading).collect()
 }
 
-/// A heading as the anchor of a link has it.
+/// A heading as the anchor of a link.
 fn slug(heading: &str) -> String {
     let kept = heading.to_lowercase();
     let kept = kept.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
     kept.map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
-/// Files below a folder, but for what is built or hidden.
+/// The files below a folder, except build output and hidden files.
 fn list(root: &Path, folder: &Path, files: &mut BTreeSet<String>) {
     for entry in fs::read_dir(folder).expect("a folder that can be read") {
         let path = entry.expect("an entry that can be read").path();

@@ -1,13 +1,13 @@
-//! Every scenario is a test: a few seeds, and all must hold. Files in `scenarios/regressions/` too.
+//! Every scenario is a test, including those in `scenarios/regressions/`: a few seeds, all of which must hold.
 //!
 //! `ETCDSIM_SEED=7 cargo test -p etcdsim-tests scenarios::power-loss` runs one seed of one
-//! scenario, `ETCDSIM_SEEDS=500` runs 500 of each.
+//! scenario; `ETCDSIM_SEEDS=500` runs 500 seeds of each.
 
 use etcdsim_tests::{scenarios, simulation, test_name};
 use libtest_mimic::{Failed, Trial};
 
 const FOLDER: &str = "scenarios";
-/// Seeds of each scenario, where the environment does not say otherwise.
+/// Seeds of each scenario, unless the environment overrides it.
 const SEEDS: u64 = 5;
 
 /// The tests, by name.

@@ -1,13 +1,13 @@
 //! The figures of the project, by `cargo bench`:
 //!
-//! - (a) what the world costs: five members that exchange heartbeats and ten puts a second, once as a
+//! - (a) the cost of the world: five members that exchange heartbeats and ten puts a second, once in a
 //!   bare loop around `raft` (a heap of messages, raft's own memory storage, nothing else) and once as
-//!   a plan in the world. Nanoseconds a message, and their ratio, from the same run.
+//!   a plan in the world. Nanoseconds a message, and the ratio of the two, from the same run.
 //! - (b) `scenarios/bench/steady.toml`, (c) `scenarios/bench/chaos.toml`, (d) `scenarios/swarm.toml`: virtual seconds
 //!   a wall second with all oracles on, operations and events a second.
 //!
-//! Machines are shared and noisy: each figure is the median of several rounds, and (a) alternates its
-//! two sides. `cargo bench -- a` runs one of them.
+//! Machines are shared and noisy: each figure is the median of several rounds, and (a) alternates between
+//! its two loops. `cargo bench -- a` runs only (a).
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -74,7 +74,7 @@ enum Next {
     Deliver(Box<Message>),
 }
 
-/// raft, a heap, and nothing else. Gives the number of messages.
+/// raft, a heap, and nothing else. Returns the number of messages.
 fn bare_loop() -> u64 {
     let voters: Vec<u64> = (1..=MEMBERS).collect();
     let logger = slog::Logger::root(slog::Discard, slog::o!());
@@ -137,7 +137,7 @@ fn bare_loop() -> u64 {
             }
             Next::Deliver(message) => {
                 let to = message.to as usize - 1;
-                // A message out of place is dropped.
+                // An unexpected message is dropped.
                 let _ = nodes[to].step(*message);
                 touched.push(to);
             }
@@ -146,7 +146,7 @@ fn bare_loop() -> u64 {
     messages
 }
 
-/// Handles what is ready, synchronously; the messages to send.
+/// Handles what is ready synchronously and returns the messages to send.
 fn ready(node: &mut RawNode<MemStorage>) -> Vec<Message> {
     let mut out = Vec::new();
     while node.has_ready() {
@@ -165,14 +165,14 @@ fn ready(node: &mut RawNode<MemStorage>) -> Vec<Message> {
     out
 }
 
-/// The same stream as a plan: five members, ten puts of 64 bytes a second, a constant latency.
+/// The same traffic as a plan: five members, ten puts of 64 bytes a second, a constant latency.
 fn world_loop() -> u64 {
     let simulation = Simulation::from_file(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/overhead.toml"));
     let plan = simulation.expect("the scenario of bench (a) is fine").expand(1);
     world::run(&plan, &mut (), world::Options::default()).stats.messages
 }
 
-/// (b) and (c)
+/// (b), (c) and (d)
 fn scenario(name: &str, path: &str, seeds: u64) {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../");
     let simulation = Simulation::from_file(format!("{root}{path}")).expect("the scenario is fine");

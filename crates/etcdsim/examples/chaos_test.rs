@@ -1,9 +1,9 @@
-//! A chaos test: a scenario, some seeds, all of which must hold.
+//! A chaos test: a scenario and some seeds, all of which must hold.
 //!
-//! `cargo run --release --example chaos_test`, or with a file of yours:
+//! `cargo run --release --example chaos_test`, or with your own file:
 //! `cargo run --release --example chaos_test scenarios/power-loss.toml`.
 //!
-//! In a test of your own the last line of `main` is all there is.
+//! Your own test needs only the scenario and `Simulation::check`.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
-//! A history that was recorded elsewhere, judged by all oracles.
+//! Judges a history that was recorded elsewhere with all oracles.
 //!
-//! `cargo run --release --example check_history FILE`; without a file, a history in which a read does not see
-//! the put before it.
+//! `cargo run --release --example check_history FILE`; without a file, it judges a history in which a read does not
+//! see the put before it.
 
 use std::error::Error;
 

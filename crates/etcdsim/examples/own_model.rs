@@ -1,4 +1,4 @@
-//! A model of one's own for histories of any system: here a counter that is read and added to.
+//! Your own model, for histories of any system: here, a counter with additions and reads.
 //!
 //! `cargo run --release --example own_model`
 
@@ -32,7 +32,7 @@ impl Model for Counter {
             Ask::Add(by) => (Answer::Added, state + by),
             Ask::Read => (Answer::Is(*state), *state),
         };
-        // Without an answer the outcome is unknown, and any would do.
+        // Without an answer the outcome is unknown, and any answer is possible.
         output.is_none_or(|output| *output == answer).then_some(next)
     }
 }
@@ -44,7 +44,7 @@ fn main() {
             .push(Operation { client, input, call, outcome: Outcome::Answered { output, at } })
             .expect("the operations end after they begin");
     };
-    // Two additions at the same time, then a read that knows of only one.
+    // Two concurrent additions, then a read that sees only one.
     add(1, 0, Ask::Add(1), Answer::Added, 10);
     add(2, 5, Ask::Add(1), Answer::Added, 12);
     add(3, 20, Ask::Read, Answer::Is(1), 25);

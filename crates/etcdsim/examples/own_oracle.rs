@@ -1,8 +1,8 @@
-//! Two oracles of one's own, one of each kind, and an observer.
+//! Your own oracles, one of each kind, and an observer.
 //!
 //! `cargo run --release --example own_oracle`
 //!
-//! A *judge* looks at the record when a run is over, a *monitor* watches its events as they happen; both write
+//! A *judge* looks at the record when a run is over; a *monitor* watches its events as they happen; both write
 //! into a sheet. An *observer* sees the same events and writes nothing.
 
 use std::sync::Arc;
@@ -85,7 +85,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .seeds(0..2);
     match simulation.verdict() {
         Ok(report) => println!("{} seeds held", report.done()),
-        // Here the second oracle has something to say.
+        // The second oracle is violated here.
         Err(SimulationFailure::Failed { report, account }) => {
             println!("{account}");
             println!("\nviolated: {:?}", report.oracles());

@@ -1,4 +1,4 @@
-//! A workload of one's own: what each client does, as a function of the seed.
+//! Your own workload: what each client does, as a function of the seed.
 //!
 //! `cargo run --release --example own_workload`
 
@@ -8,7 +8,7 @@ use etcdsim::{
     Act, Client, NetworkFault, Scenario, ScenarioFault, Simulation, Target, Workload, WorkloadContext,
 };
 
-/// A job queue as many programs have it in etcd: producers put jobs under a prefix, workers list the jobs and
+/// A job queue as many programs keep it in etcd: producers put jobs under a prefix, workers list the jobs and
 /// delete one.
 struct Jobs {
     producers: u32,
@@ -35,9 +35,9 @@ fn produce(context: &WorkloadContext, nth: u32) -> Client {
 fn work(context: &WorkloadContext, nth: u32) -> Client {
     let mut client = context.client(nth);
     for turn in context.turns(nth, Duration::from_millis(300)) {
-        // A line as scenarios have it says what has no short form in code.
+        // What has no short form in code can be parsed from a line of a scenario.
         let list = "0s get jobs/* limit=5".parse::<etcdsim::PlannedOperation>();
-        client.operations.push(list.expect("the line is right").act.at(turn.at));
+        client.operations.push(list.expect("the line is valid").act.at(turn.at));
         client.operations.push(Act::delete(format!("jobs/{}", turn.draw.below(20))).at(turn.at));
     }
     client

@@ -1,4 +1,4 @@
-//! Who watches and judges a run beside those that always do: observers and oracles of one's own.
+//! Custom observers and oracles, which watch and judge a run in addition to the built-in ones.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use crate::execute::{HarnessFailure, Outcome, guarded, run_plan_with};
 
 type Make<T> = Arc<dyn Fn(&Plan) -> Box<T> + Send + Sync>;
 
-/// Observers and oracles of one's own. Observers and monitors are made anew for each run, so that runs share
-/// nothing; a judge looks at one record after another.
+/// Custom observers and oracles. Each run gets new observers and monitors, so runs share nothing; one judge
+/// looks at the records of all runs.
 #[derive(Clone, Default)]
 pub struct Additions {
     observers: Vec<Make<dyn Observer>>,
@@ -21,12 +21,12 @@ pub struct Additions {
 }
 
 impl Additions {
-    /// Adds an observer; `make` is called once a run.
+    /// Adds an observer; `make` is called once for each run.
     pub fn observer<O: Observer + 'static>(&mut self, make: impl Fn(&Plan) -> O + Send + Sync + 'static) {
         self.observers.push(Arc::new(move |plan| Box::new(make(plan))));
     }
 
-    /// Adds an oracle that watches events; `make` is called once a run.
+    /// Adds an oracle that watches events; `make` is called once for each run.
     pub fn monitor<M: Monitor + 'static>(&mut self, make: impl Fn(&Plan) -> M + Send + Sync + 'static) {
         self.monitors.push(Arc::new(move |plan| Box::new(make(plan))));
     }
@@ -39,7 +39,7 @@ impl Additions {
     /// Runs a plan with them.
     ///
     /// # Errors
-    /// If the simulator, or anything of one's own, panicked.
+    /// If the simulator, or a custom observer or oracle, panicked.
     pub fn run(&self, plan: &Plan) -> Result<Outcome, HarnessFailure> {
         let (mut observers, oracles) = guarded(|| self.make(plan))?;
         run_plan_with(plan, &mut observers, oracles, world::Options::default())
@@ -68,7 +68,7 @@ impl Observer for Observers {
     }
 }
 
-/// The oracles of one's own in one run.
+/// The custom oracles in one run.
 #[derive(Default)]
 pub(crate) struct OwnOracles<'a> {
     monitors: Vec<Box<dyn Monitor>>,

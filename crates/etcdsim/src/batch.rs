@@ -1,8 +1,8 @@
-//! Many runs: pairs of case and seed, shared out among threads.
+//! Many runs: pairs of case and seed, distributed over threads.
 //!
-//! Every run has a thread to itself while it lasts (rule R1), and threads share nothing but the list
-//! of what is left to do: what comes out does not depend on how many there are. Seeds are taken in
-//! turn over all cases, so that a batch that is cut short has looked at each of them.
+//! Every run has a thread to itself (rule R1), and threads share nothing but the list of remaining runs,
+//! so the result does not depend on the number of threads. Seeds rotate over all cases, so a batch that
+//! is cut short has run each case.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -18,23 +18,23 @@ use crate::execute::{HarnessFailure, Outcome, guarded, run_plan};
 use crate::report::{CaseReport, End, Ended, Failure, Report, SeedRun};
 use crate::stopwatch::{Stopwatch, peak_rss_bytes};
 
-/// What is to be run, and how.
+/// What to run, and how.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Batch {
     /// The cases.
     pub cases: Vec<Case>,
-    /// The seeds each is run with. A plan has its own.
+    /// The seeds that each case runs with. A plan has its own.
     pub seeds: Vec<u64>,
-    /// How many threads.
+    /// The number of threads.
     pub jobs: usize,
-    /// No seed is begun after this much wall time.
+    /// No seed starts after this much wall time.
     pub time_budget: Option<Duration>,
     /// Run every seed twice and compare the trace hashes.
     pub check_determinism: bool,
-    /// Begin no seed after the first failure.
+    /// Start no seed after the first failure.
     pub fail_fast: bool,
-    /// Who watches and judges every run, beside those that always do.
+    /// Custom observers and oracles for every run, in addition to the built-in ones.
     pub additions: Additions,
 }
 
@@ -53,8 +53,8 @@ impl Batch {
         }
     }
 
-    /// How many runs it has.
-    #[allow(clippy::len_without_is_empty, reason = "a batch without a run is no batch")]
+    /// The number of runs.
+    #[allow(clippy::len_without_is_empty, reason = "an empty batch has no use")]
     pub fn len(&self) -> usize {
         self.cases.iter().map(|case| case.seeds(&self.seeds).len()).sum()
     }
@@ -69,7 +69,7 @@ impl Batch {
         let next = AtomicUsize::new(0);
         let enough = AtomicBool::new(false);
         let may_go_on = || {
-            // One seed at least: a gate that ran nothing must not pass.
+            // At least one seed: a gate that ran nothing must not pass.
             let begun = next.load(Ordering::Relaxed) > 0;
             let over = begun && self.time_budget.is_some_and(|budget| stopwatch.elapsed() >= budget);
             !over && !interrupted.load(Ordering::Relaxed) && !enough.load(Ordering::Relaxed)
@@ -80,24 +80,24 @@ impl Batch {
                 let (send, tasks, next, may_go_on, batch) = (send.clone(), &tasks, &next, &may_go_on, &self);
                 scope.spawn(move || {
                     while may_go_on() {
-                        let Some(&(place, seed)) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) else {
+                        let Some(&(index, seed)) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) else {
                             return;
                         };
-                        let run = batch.run_seed(&batch.cases[place], seed);
-                        if send.send((place, run)).is_err() {
+                        let run = batch.run_seed(&batch.cases[index], seed);
+                        if send.send((index, run)).is_err() {
                             return;
                         }
                     }
                 });
             }
             drop(send);
-            for (place, (run, stats)) in receive {
+            for (index, (run, stats)) in receive {
                 if self.fail_fast && !matches!(run.end, End::Held) {
                     enough.store(true, Ordering::Relaxed);
                 }
-                done(&self.cases[place], &run, &stats);
-                reports[place].peak_rss_bytes = peak_rss_bytes();
-                reports[place].add(run, &stats);
+                done(&self.cases[index], &run, &stats);
+                reports[index].peak_rss_bytes = peak_rss_bytes();
+                reports[index].add(run, &stats);
             }
         });
         reports.iter_mut().for_each(|report| report.runs.sort_by_key(|run| run.seed));
@@ -126,7 +126,7 @@ impl Batch {
     }
 }
 
-/// One seed of a case; with `twice`, run twice to see whether it is the same.
+/// Runs one seed of a case; with `twice`, runs it twice and compares the trace hashes.
 pub fn run_seed(case: &Case, seed: u64, twice: bool) -> (SeedRun, Stats) {
     let batch = Batch { check_determinism: twice, ..Batch::new(Vec::new(), Vec::new()) };
     batch.run_seed(case, seed)

@@ -1,4 +1,4 @@
-//! What is to be run: a scenario or a saved plan, where it came from, the flaws to switch on.
+//! What to run: a scenario or a saved plan, where it came from, and the flaws to switch on.
 
 use std::borrow::Cow;
 use std::fs;
@@ -9,14 +9,14 @@ use plan::{FlawAt, Plan, Scenario};
 use crate::error::Error;
 use crate::flaws;
 
-/// Folders of this name hold scenarios for measurements; they are run only when they are named.
+/// Folders of this name hold scenarios for benchmarks; they run only if named explicitly.
 const BENCHES: &str = "bench";
 
 /// A scenario or a plan that can be run, with the flaws that are switched on.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Case {
-    /// The file, as it was named; for what is in no file, the name it was given.
+    /// The file as named by the caller; or the name given to a scenario that is not in a file.
     pub file: String,
     /// Its name without folder and extension.
     pub name: String,
@@ -29,7 +29,7 @@ impl Case {
     /// Reads a scenario or a plan.
     ///
     /// # Errors
-    /// If the file cannot be read, or for every mistake in it; if it switches on a flaw that does not exist.
+    /// If the file cannot be read, contains mistakes, or switches on a flaw that does not exist.
     pub fn load(path: &Path) -> Result<Case, Error> {
         let source = plan::Source::load(path)?;
         let case = Case::new(&path.to_string_lossy(), source)?;
@@ -39,7 +39,7 @@ impl Case {
     /// The text of a scenario or a plan; `name` stands for the file in messages.
     ///
     /// # Errors
-    /// For every mistake in it; if it switches on a flaw that does not exist.
+    /// If it contains mistakes, or switches on a flaw that does not exist.
     pub fn parse(name: &str, text: &str) -> Result<Case, Error> {
         Case::new(name, plan::Source::parse(name, text)?)
     }
@@ -47,8 +47,8 @@ impl Case {
     /// A scenario that was built in code.
     ///
     /// # Errors
-    /// If it switches on a flaw that does not exist; if it has a workload of one's own whose clients cannot be
-    /// (see [`Plan::validate`]), as seen with seed 0.
+    /// If it switches on a flaw that does not exist, or if it has a custom workload that makes invalid clients
+    /// (see [`Plan::validate`]) with seed 0.
     pub fn of(scenario: Scenario) -> Result<Case, Error> {
         let name = scenario.name.clone();
         let case = Case::new(&name, plan::Source::Scenario(Box::new(scenario)))?;
@@ -60,12 +60,12 @@ impl Case {
         let stem = Path::new(file).file_stem().map_or_else(|| file.into(), |stem| stem.to_string_lossy());
         let (file, name) = (file.to_string(), stem.into_owned());
         let case = Case { file, name, source, in_file: false, flaws: Vec::new() };
-        // The files know flaws by name only; whether there is one is known here.
+        // Files name flaws; only this crate knows which flaws exist.
         flaws::check(&case.plan(0).flaws, &case.file, &|seed| case.plan(seed))?;
         Ok(case)
     }
 
-    /// Adds a workload of one's own. A plan has nothing left to add to and stays as it is.
+    /// Adds a custom workload. A plan is complete and does not change.
     pub(crate) fn with_workload(mut self, workload: impl plan::Workload + 'static) -> Case {
         if let plan::Source::Scenario(scenario) = self.source {
             self.source = plan::Source::Scenario(Box::new(scenario.with_workload(workload)));
@@ -73,13 +73,13 @@ impl Case {
         self
     }
 
-    /// Whether the command can replay a seed of it: it is in a file, and all of it.
+    /// Whether the command can replay one of its seeds: all of it must be in a file.
     pub fn is_in_file(&self) -> bool {
         let own = matches!(&self.source, plan::Source::Scenario(scenario) if scenario.has_own_workloads());
         self.in_file && !own
     }
 
-    /// Switches flaws on, beside those the file has.
+    /// Switches flaws on, in addition to those in the file.
     ///
     /// # Errors
     /// If there is no such flaw, or no such member.
@@ -97,7 +97,7 @@ impl Case {
         }
     }
 
-    /// The comment at the head of a scenario: what it is after. Nothing for a plan.
+    /// The comment at the head of a scenario, which says what it is looking for. Empty for a plan.
     pub fn about(&self) -> &str {
         match &self.source {
             plan::Source::Scenario(scenario) => &scenario.about,
@@ -105,12 +105,12 @@ impl Case {
         }
     }
 
-    /// The flaws that were switched on beside those of the file.
+    /// The flaws that were switched on in addition to those in the file.
     pub fn flaws(&self) -> &[FlawAt] {
         &self.flaws
     }
 
-    /// The seeds to run where `asked` were asked for: a plan has only its own.
+    /// The seeds to run: `asked` for a scenario, its own seed for a plan.
     pub fn seeds<'a>(&self, asked: &'a [u64]) -> Cow<'a, [u64]> {
         match &self.source {
             plan::Source::Scenario(_) => Cow::Borrowed(asked),
@@ -118,12 +118,12 @@ impl Case {
         }
     }
 
-    /// Whether it is a plan, in which nothing is left to a seed.
+    /// Whether it is a plan, which leaves nothing to a seed.
     pub fn is_plan(&self) -> bool {
         matches!(self.source, plan::Source::Plan(_))
     }
 
-    /// The first arrow of `ARCHITECTURE.md`: scenario and seed become a plan. A plan stays as it is.
+    /// The first arrow of `ARCHITECTURE.md`: scenario and seed become a plan. A plan is returned unchanged.
     pub fn plan(&self, seed: u64) -> Plan {
         let mut plan = match &self.source {
             plan::Source::Scenario(scenario) => scenario.expand(seed),
@@ -133,7 +133,7 @@ impl Case {
         plan
     }
 
-    /// The plan of a seed; where a workload of one's own made clients, after a look whether they can be.
+    /// The plan of a seed, validated if a custom workload made clients.
     pub(crate) fn valid_plan(&self, seed: u64) -> Result<Plan, Error> {
         let plan = self.plan(seed);
         if matches!(&self.source, plan::Source::Scenario(scenario) if scenario.has_own_workloads()) {
@@ -143,8 +143,8 @@ impl Case {
     }
 }
 
-/// The files that `paths` name, in order: folders stand for every `.toml` in and below them, but for
-/// those in folders named `bench`. No file comes twice.
+/// The files that `paths` name, in order and without duplicates. A folder stands for every `.toml` in and below
+/// it, except in folders named `bench`.
 ///
 /// # Errors
 /// If a folder cannot be read, or holds no scenario.
@@ -172,7 +172,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
         .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, _>>())
         .map_err(unreadable)?;
     entries.sort();
-    // Files first: the scenarios of a folder come before those of the folders in it.
+    // Files first: the scenarios of a folder come before those in its subfolders.
     let (folders, plain): (Vec<_>, Vec<_>) = entries.into_iter().partition(|path| path.is_dir());
     files.extend(
         plain.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "toml")),

@@ -1,11 +1,11 @@
-//! Oracle D1: the same plan gives the same trace hash. Where it does not, the first event that differs.
+//! Oracle D1: the same plan gives the same trace hash. If it does not, this finds the first event that differs.
 
 use plan::Plan;
 use record::{Event, TraceHash};
 
 use crate::execute::{HarnessFailure, run_plan_observed};
 
-/// How often a plan is run again to catch the two in the act.
+/// How many pairs of runs are tried to see the traces differ again.
 const ATTEMPTS: u32 = 3;
 
 /// One plan, two traces.
@@ -14,11 +14,11 @@ const ATTEMPTS: u32 = 3;
 pub struct Divergence {
     /// The two hashes.
     pub hashes: [TraceHash; 2],
-    /// Where the traces part; `None` if no later pair of runs differed again.
+    /// Where the traces diverge; `None` if no later pair of runs differed.
     pub parting: Option<Parting>,
 }
 
-/// The place where two traces part.
+/// The point at which two traces diverge.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Parting {
@@ -26,11 +26,11 @@ pub struct Parting {
     pub shared: usize,
     /// The last event they share.
     pub last: Option<Event>,
-    /// The next event of each; `None` where it ends.
+    /// The next event of each trace; `None` if the trace ends there.
     pub next: [Option<Event>; 2],
 }
 
-/// Two runs of `plan` had these hashes. Looks for the place where they part, running it again.
+/// Two runs of `plan` had these hashes. Runs it again to find where they diverge.
 pub fn divergence(plan: &Plan, hashes: [TraceHash; 2]) -> Result<Divergence, HarnessFailure> {
     let options = world::Options { keep_events: true };
     for _ in 0..ATTEMPTS {
@@ -43,7 +43,7 @@ pub fn divergence(plan: &Plan, hashes: [TraceHash; 2]) -> Result<Divergence, Har
     Ok(Divergence { hashes, parting: None })
 }
 
-/// The first place where two traces differ.
+/// The first point at which two traces differ.
 pub fn parting(one: &[Event], other: &[Event]) -> Option<Parting> {
     let shared = one.iter().zip(other).take_while(|(one, other)| one == other).count();
     let next = [one.get(shared).cloned(), other.get(shared).cloned()];
@@ -61,13 +61,13 @@ mod tests {
     }
 
     #[test]
-    fn equal_traces_do_not_part() {
+    fn equal_traces_do_not_diverge() {
         let one: Vec<_> = [1, 2, 3].map(event).into();
         assert_eq!(parting(&one, &one.clone()), None);
     }
 
     #[test]
-    fn traces_part_at_the_first_difference() {
+    fn traces_diverge_at_the_first_difference() {
         let one: Vec<_> = [1, 2, 3].map(event).into();
         let other: Vec<_> = [1, 2, 4].map(event).into();
         let expected = Parting { shared: 2, last: Some(event(2)), next: [Some(event(3)), Some(event(4))] };

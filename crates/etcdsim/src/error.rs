@@ -1,4 +1,4 @@
-//! What a person got wrong: a file, a name, a number. Each says how to mend it. Exit code 2.
+//! A user's mistakes in a file, a name or a number. Each says how to fix it. Exit code 2.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,11 +9,11 @@ use plan::ScenarioErrors;
 use thiserror::Error;
 use verify::history_file::FileError;
 
-/// A mistake in what was asked for.
+/// A mistake in what the user asked for.
 #[derive(Debug, Error, Diagnostic)]
 #[non_exhaustive]
 pub enum Error {
-    /// A scenario or plan that does not say what it should; each place is underlined.
+    /// A scenario or plan with mistakes; each is underlined.
     #[error(transparent)]
     #[diagnostic(transparent)]
     File(#[from] Box<ScenarioErrors>),
@@ -36,12 +36,12 @@ pub enum Error {
         path: PathBuf,
     },
 
-    /// A flaw nobody knows.
-    #[error("{whose}there is no flaw {name:?}")]
+    /// A flaw that does not exist.
+    #[error("{prefix}there is no flaw {name:?}")]
     #[diagnostic(help("{help}"))]
     UnknownFlaw {
         /// "file: " or nothing.
-        whose: String,
+        prefix: String,
         /// What was asked for.
         name: String,
         /// The nearest one and the list.
@@ -49,14 +49,14 @@ pub enum Error {
     },
 
     /// A flaw on a member that does not exist.
-    #[error("{file}: flaw {flaw} is switched on at member {member}, but there are members 1 to {members}")]
+    #[error("{file}: flaw {flaw} is switched on for member {member}, but the members are 1 to {members}")]
     #[diagnostic(help("write `{flaw}@N` with N from 1 to {members}, or `{flaw}` alone for every member"))]
     FlawNowhere {
         /// The scenario.
         file: String,
         /// The flaw.
         flaw: String,
-        /// Where it was asked for.
+        /// The member it was asked for.
         member: u32,
         /// How many members there are.
         members: u32,
@@ -71,7 +71,7 @@ pub enum Error {
         error: io::Error,
     },
 
-    /// A scenario is to be replayed, but with which seed?
+    /// A scenario was to be replayed without a seed.
     #[error("{file} is a scenario: it needs a seed to become a run")]
     #[diagnostic(help("add `--seed N`, or name a saved plan"))]
     ScenarioWithoutSeed {
@@ -79,15 +79,15 @@ pub enum Error {
         file: String,
     },
 
-    /// A plan is to be replayed with a seed.
-    #[error("{file} is a plan: nothing in it is left to a seed")]
-    #[diagnostic(help("leave `--seed` out, or name the scenario that the plan came from"))]
+    /// A plan was to be replayed with a seed.
+    #[error("{file} is a plan, so it takes no seed")]
+    #[diagnostic(help("leave out `--seed`, or name the scenario that the plan came from"))]
     SeedOfPlan {
         /// The plan.
         file: String,
     },
 
-    /// A variable of the environment that should be a number and is not.
+    /// An environment variable that should be a number and is not.
     #[error("{name} is {value:?}")]
     #[diagnostic(help("set it to a whole number up to {most}, or unset it"))]
     BadVariable {
@@ -99,8 +99,8 @@ pub enum Error {
         most: u64,
     },
 
-    /// A log filter that says nothing.
-    #[error("{filter:?} is not a filter for the log: {why}")]
+    /// An invalid log filter.
+    #[error("{filter:?} is not a log filter: {why}")]
     #[diagnostic(help("write a level such as `debug`, or `TARGET=LEVEL` such as `raft=debug`"))]
     BadLogFilter {
         /// What was asked for.
@@ -121,10 +121,10 @@ pub enum Error {
         error: io::Error,
     },
 
-    /// A folder where a file is wanted.
+    /// A folder was named where a file is needed.
     #[error("{} is a folder", path.display())]
     #[diagnostic(help(
-        "name a file; only reports of etcd's robustness tests are folders, with `--format robustness` or without it"
+        "name a file; only reports of etcd's robustness tests are folders, with or without `--format robustness`"
     ))]
     NoFile {
         /// The folder.
@@ -134,26 +134,26 @@ pub enum Error {
     /// A folder without a report.
     #[error("there is no operations.json in {}", path.display())]
     #[diagnostic(help(
-        "name the folder of one report of etcd's robustness tests: that with a folder a client"
+        "name the folder of one report of etcd's robustness tests: the one that has a folder for each client"
     ))]
     NoReport {
         /// The folder.
         path: PathBuf,
     },
 
-    /// What watchers saw, without what clients did.
-    #[error("{} has only what watchers saw", path.display())]
+    /// A file with only what watchers received, without the clients' operations.
+    #[error("{} holds only what watchers saw", path.display())]
     #[diagnostic(help(
-        "name the folder of the report: it is judged together with the operations.json there"
+        "name the folder of the report, so that it is judged together with the operations.json there"
     ))]
     OnlyWatches {
         /// The file.
         path: PathBuf,
     },
 
-    /// A history of another model than was asked for.
+    /// A history of a different model than the user asked for.
     #[error("{} holds a history of the model {held}, not {asked}", path.display())]
-    #[diagnostic(help("leave `--model` out, or write `--model {held}`"))]
+    #[diagnostic(help("leave out `--model`, or write `--model {held}`"))]
     OtherModel {
         /// The file.
         path: PathBuf,
@@ -163,9 +163,9 @@ pub enum Error {
         asked: String,
     },
 
-    /// The revision engine is to judge what has no revisions.
+    /// The revision engine was asked to judge a history without revisions.
     #[error("the answers in {} carry no revisions: it is a history of the model {held}", path.display())]
-    #[diagnostic(help("leave `--engine` out, or write `--engine general`"))]
+    #[diagnostic(help("leave out `--engine`, or write `--engine general`"))]
     NoRevisions {
         /// The file.
         path: PathBuf,
@@ -173,7 +173,7 @@ pub enum Error {
         held: String,
     },
 
-    /// Several histories are to be written to one file.
+    /// Several histories were to be written to one file.
     #[error("{} can hold one history only", path.display())]
     #[diagnostic(help("name one history at a time with `--write`"))]
     OneHistoryToWrite {
@@ -181,7 +181,7 @@ pub enum Error {
         path: PathBuf,
     },
 
-    /// A history that does not say what it should; the place is underlined.
+    /// A history with a mistake, which is underlined.
     #[error(transparent)]
     #[diagnostic(transparent)]
     History(Box<HistoryError>),
@@ -232,7 +232,7 @@ impl Error {
     }
 }
 
-/// Where a longer line is near, the text is not shown: nobody would find the place in it.
+/// If a line nearby is longer than this, the text is not shown, because the mistake would be hard to find in it.
 const LINE_SHOWN: usize = 2000;
 
 impl HistoryError {

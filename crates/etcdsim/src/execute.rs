@@ -1,4 +1,4 @@
-//! The second and third arrow of `ARCHITECTURE.md`: a plan is run, its record is judged.
+//! The second and third arrows of `ARCHITECTURE.md`: runs a plan and judges its record.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,23 +22,23 @@ const EXACT: u32 = 1_000_000;
 pub struct Outcome {
     /// What the run left.
     pub record: Record,
-    /// What the oracles say of it, the judges of the record as well as the monitors that watched it as it went.
+    /// The verdict of all oracles: the judges of the record and the monitors that watched the run.
     pub verdict: Verdict,
-    /// When each process was started.
+    /// When each process started.
     pub starts: Vec<(MemberId, Nanos)>,
-    /// Wall time of it all.
+    /// Wall time of the run and the checks.
     pub wall: Duration,
-    /// The part of it that the judges took, after the run. What the monitors took is part of the run.
+    /// The part that the judges took after the run. The time of the monitors is part of the run.
     pub check: Duration,
 }
 
-/// The simulator itself, an oracle, an observer or a workload panicked, or a workload made clients that cannot
-/// be: a bug that says nothing about the cluster.
+/// The simulator itself, an oracle, an observer or a workload panicked, or a workload made invalid clients:
+/// a bug that says nothing about the cluster.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct HarnessFailure(pub String);
 
-/// Runs a plan and judges what it leaves.
+/// Runs a plan and judges its record.
 ///
 /// # Errors
 /// If the simulator or an oracle panicked.
@@ -46,7 +46,7 @@ pub fn run_plan(plan: &Plan) -> Result<Outcome, HarnessFailure> {
     run_plan_observed(plan, &mut (), world::Options::default())
 }
 
-/// Same, with an observer who sees every event, and with options.
+/// The same, with options and an observer that sees every event.
 ///
 /// # Errors
 /// If the simulator, an oracle or the observer panicked.
@@ -58,7 +58,7 @@ pub fn run_plan_observed(
     run_plan_with(plan, observer, OwnOracles::default(), options)
 }
 
-/// Same, with oracles beside those of the table.
+/// The same, with custom oracles in addition to those of the table.
 pub(crate) fn run_plan_with(
     plan: &Plan,
     observer: &mut dyn Observer,
@@ -82,7 +82,7 @@ pub(crate) fn run_plan_with(
     Ok(Outcome { record, verdict, starts, wall: stopwatch.elapsed(), check })
 }
 
-/// What the judges say, and after it what the monitors wrote into `watched`.
+/// The verdict of the judges, followed by what the monitors wrote into `watched`.
 fn judge(
     plan: &Plan,
     record: &Record,
@@ -100,7 +100,7 @@ fn judge(
         lease_checkpoint: settings.lease_checkpoints(),
         lessors: lessors.spans(),
         quota: settings.quota_bytes().is_some(),
-        // The tests do it, and `check` of a history: a run in twenty-five more for the same time finds more.
+        // The tests and `etcdsim check` validate. Here it would cost one run in twenty-five, and more runs find more.
         validate: false,
         ..Expectations::default()
     };
@@ -112,8 +112,8 @@ fn judge(
     sheet.into_verdict()
 }
 
-/// How slow and how fast the members' clocks may run in a plan, in parts of a million of true time. A clock
-/// that stands still does so for a while; what that does to leases is within their bound.
+/// How slow and how fast the members' clocks may run in a plan, in millionths of the true rate. A stopped
+/// clock is not counted: the bounds on leases allow for it.
 fn clock_rates(plan: &Plan) -> (u32, u32) {
     let rates = plan.faults.iter().filter_map(|fault| match fault.kind {
         FaultKind::Clock(ClockFault::Rate { rate }) => Some(rate),
@@ -122,15 +122,15 @@ fn clock_rates(plan: &Plan) -> (u32, u32) {
     rates.fold((EXACT, EXACT), |(slowest, fastest), rate| (slowest.min(rate), fastest.max(rate)))
 }
 
-/// Those who see every event as it happens.
+/// Everything that sees each event as it happens.
 struct Watch<'a> {
     monitors: Monitors,
     own: OwnOracles<'a>,
     /// What the monitors write.
     sheet: Sheet,
-    /// Who looked after the leases, and when (L2).
+    /// Which member was the lessor, and when (L2).
     lessors: Lessors,
-    /// When each process began: it may forget then what it has answered before (K2).
+    /// When each process started: it may forget what it answered before that (K2).
     starts: Vec<(MemberId, Nanos)>,
     observer: &'a mut dyn Observer,
 }
@@ -148,7 +148,7 @@ impl Observer for Watch<'_> {
     }
 }
 
-/// Does some of the harness's own work; a panic in it is a failure of the harness.
+/// Runs a part of the harness; a panic in it is a failure of the harness.
 pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, HarnessFailure> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| HarnessFailure(said(&*panic)))
 }

@@ -1,4 +1,4 @@
-//! How the command ends.
+//! The exit codes of the command.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Exit {
-    /// All held.
+    /// Everything held.
     Held,
     /// A violation.
     Violation,
@@ -14,9 +14,9 @@ pub enum Exit {
     Usage,
     /// The harness itself failed, or could not decide.
     Harness,
-    /// The same plan took other steps.
+    /// The same plan took different steps.
     Nondeterministic,
-    /// A saved failure did not come again.
+    /// A saved failure did not reproduce.
     NotReproduced,
     /// Ctrl-C.
     Interrupted,

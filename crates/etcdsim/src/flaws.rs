@@ -5,7 +5,7 @@ use plan::{FlawAt, Plan};
 
 use crate::error::Error;
 
-/// How many seeds are tried to learn how many members a scenario can have.
+/// How many seeds are expanded to find how many members a scenario can have.
 const PLANS_LOOKED_AT: u64 = 16;
 
 /// Reads `ID` or `ID@MEMBER`. The id may be a flaw's id or its name.
@@ -19,16 +19,16 @@ pub fn parse(text: &str) -> Result<FlawAt, Error> {
     match (known(name), member) {
         (Some(flaw), Ok(member)) => Ok(FlawAt { flaw: flaw.id().to_string(), member }),
         (Some(flaw), Err(())) => Err(Error::UnknownFlaw {
-            whose: String::new(),
+            prefix: String::new(),
             name: text.to_string(),
-            help: format!("after the @ stands a member's number, such as `{}@3`", flaw.id()),
+            help: format!("write a member id after the @, such as `{}@3`", flaw.id()),
         }),
         (None, _) => Err(unknown(name, String::new())),
     }
 }
 
-/// Refuses flaws that do not exist, and members that no plan has. How many members a scenario has may
-/// be left to the seed, so a few plans are looked at.
+/// Refuses flaws that do not exist and members that no plan has. The seed may decide how many members a
+/// scenario has, so this expands a few seeds.
 pub fn check(flaws: &[FlawAt], file: &str, plan: &dyn Fn(u64) -> Plan) -> Result<(), Error> {
     for FlawAt { flaw, member } in flaws {
         if known(flaw).is_none() {
@@ -43,7 +43,7 @@ pub fn check(flaws: &[FlawAt], file: &str, plan: &dyn Fn(u64) -> Plan) -> Result
     Ok(())
 }
 
-/// As `--flaw` takes it.
+/// The flaw as `--flaw` accepts it.
 pub fn name(flaw: &FlawAt) -> String {
     match flaw.member {
         Some(member) => format!("{}@{member}", flaw.flaw),
@@ -55,7 +55,7 @@ fn known(name: &str) -> Option<Flaw> {
     name.parse().ok()
 }
 
-fn unknown(name: &str, whose: String) -> Error {
+fn unknown(name: &str, prefix: String) -> Error {
     let far = |flaw: &Flaw| {
         let of = |known: &str| strsim::damerau_levenshtein(&name.to_lowercase(), &known.to_lowercase());
         of(flaw.id()).min(of(flaw.name()))
@@ -66,9 +66,9 @@ fn unknown(name: &str, whose: String) -> Error {
     let near =
         nearest.map_or(String::new(), |near| format!("did you mean `{}` ({})? ", near.id(), near.name()));
     Error::UnknownFlaw {
-        whose,
+        prefix,
         name: name.to_string(),
-        help: format!("{near}there are\n{}", list.join("\n")),
+        help: format!("{near}the flaws are\n{}", list.join("\n")),
     }
 }
 
@@ -101,14 +101,14 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_name_what_there_is() {
+    fn mistakes_list_the_flaws() {
         assert!(read("M-1437").unwrap_err().starts_with("did you mean `M-14370`"));
-        assert!(read("nonsense-at-all").unwrap_err().starts_with("there are\n"));
+        assert!(read("nonsense-at-all").unwrap_err().starts_with("the flaws are\n"));
         assert!(read("R2@leader").unwrap_err().contains("`R2@3`"));
     }
 
     #[test]
-    fn every_flaw_has_a_scenario_and_oracles_that_there_are() {
+    fn every_flaw_has_an_existing_scenario_and_existing_oracles() {
         for flaw in Flaw::ALL {
             let file = ROOT.join("scenarios").join(flaw.scenario()).with_extension("toml");
             assert!(file.is_file(), "{flaw}: there is no scenario {}", flaw.scenario());
@@ -124,7 +124,7 @@ mod tests {
     const BEGIN: &str = "<!-- begin: made from the rows of `crates/member/src/flaw.rs`; only what was measured is written by hand -->\n";
     const END: &str = "<!-- end -->\n";
 
-    /// The last two cells of each flaw's row in the page: what was measured, which the rows do not know.
+    /// The last two cells of each flaw's row in the page: the measurements, which are not in the code.
     fn measured(tables: &str) -> BTreeMap<String, String> {
         let cells = |line: &str| {
             let cells: Vec<&str> = line.split(" | ").collect();
@@ -134,7 +134,7 @@ mod tests {
         tables.lines().filter_map(cells).collect()
     }
 
-    /// The tables, with what was measured before.
+    /// The tables, with the measurements from before.
     fn tables(before: &str) -> String {
         let measured = measured(before);
         let mut text = String::new();

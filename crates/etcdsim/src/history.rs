@@ -1,4 +1,4 @@
-//! Histories that were recorded elsewhere, of a real etcd for example, judged from Rust.
+//! Judges histories recorded elsewhere, for example of a real etcd, from Rust.
 
 use std::fs;
 use std::path::Path;
@@ -14,29 +14,29 @@ use crate::report::Failure;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CheckedHistory {
-    /// The history, as a record of which nothing else is known.
+    /// The history, as a record that holds nothing else.
     pub record: Record,
-    /// What does not hold, what could not be decided, and what was looked at.
+    /// Violations, what could not be decided, and what was checked.
     pub verdict: Verdict,
 }
 
 impl CheckedHistory {
-    /// Whether nothing was found, and nothing was left open.
+    /// Whether there are no violations and nothing is undecided.
     pub fn holds(&self) -> bool {
         self.verdict.holds()
     }
 
-    /// The violations with their operations in words; `None` where there are none.
+    /// The violations with their operations as text; `None` if there are none.
     pub fn failure(&self) -> Option<Failure> {
         Failure::of(&self.verdict, &self.record.history)
     }
 }
 
-/// Judges a history of etcd by all oracles that need nothing but the history. `docs/histories.md` describes the
+/// Judges a history of etcd with all oracles that need nothing but the history. `docs/histories.md` describes the
 /// format and says what can be decided without a list of what the cluster applied; `name` stands for the file in
 /// messages.
 ///
-/// For histories of other systems there are the crates [`crate::linear`] and [`crate::histories`].
+/// For histories of other systems, use the crates [`crate::linear`] and [`crate::histories`].
 ///
 /// ```
 /// let text = r#"{"format": "etcdsim-history-2", "server": "etcd", "version": "3.6.1", "members": 1, "clients": 1, "seed": 0}
@@ -50,7 +50,7 @@ impl CheckedHistory {
 /// ```
 ///
 /// # Errors
-/// For the first line that is none of such a history, with its line and column.
+/// For the first line that is not valid in such a history, with its line and column.
 pub fn check_history(name: &str, text: &str) -> Result<CheckedHistory, Error> {
     let history = HistoryFile::read(name, text).map_err(|error| Error::in_history(error, text.as_bytes()))?;
     let (record, expectations) = history.into_record();
@@ -58,10 +58,10 @@ pub fn check_history(name: &str, text: &str) -> Result<CheckedHistory, Error> {
     Ok(CheckedHistory { record, verdict })
 }
 
-/// Same, of a file.
+/// The same for a file.
 ///
 /// # Errors
-/// If the file cannot be read, or as [`check_history`].
+/// If the file cannot be read, or as for [`check_history`].
 pub fn check_history_file(file: impl AsRef<Path>) -> Result<CheckedHistory, Error> {
     let path = file.as_ref();
     let text = fs::read_to_string(path);

@@ -25,9 +25,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`check`](Simulation::check) panics with an account of the first failures and says how to see the worst of them
-//! again; [`verdict`](Simulation::verdict) returns it as an error, [`run`](Simulation::run) returns a [`Report`]
-//! whatever came out.
+//! [`check`](Simulation::check) panics with the first failures and says how to see the worst of them again;
+//! [`verdict`](Simulation::verdict) returns the same text as an error; [`run`](Simulation::run) always returns a
+//! [`Report`].
 //!
 //! # A scenario in code
 //!
@@ -51,14 +51,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # A workload of one's own
+//! # Your own workload
 //!
 //! ```
 //! use std::time::Duration;
 //!
 //! use etcdsim::{Act, Client, Scenario, Simulation, WorkloadContext};
 //!
-//! // Each client counts in its own key and reads somebody's, about ten times a second.
+//! // Each client counts in its own key and reads any client's key, about ten times a second.
 //! fn counters(context: &WorkloadContext) -> Vec<Client> {
 //!     let client = |nth: u32| {
 //!         let mut client = context.client(nth);
@@ -80,11 +80,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # An oracle of one's own
+//! # Your own oracle
 //!
 //! An oracle is a rule that every run must keep. It judges the record when a run is over
 //! ([`judge`](Simulation::judge)), or watches the events as they happen ([`monitor`](Simulation::monitor)); both
-//! write what does not hold into a [`Sheet`].
+//! write violations into a [`Sheet`].
 //!
 //! ```
 //! use etcdsim::{Event, Fact, Monitor, Oracle, Severity, Sheet, Simulation, Violation};
@@ -145,9 +145,9 @@
 //!
 //! # A history
 //!
-//! [`check_history`] judges what clients of a real etcd saw.
+//! [`check_history`] judges what the clients of a real etcd saw.
 //!
-//! # What is here
+//! # Structure
 //!
 //! One function for each arrow of `ARCHITECTURE.md`:
 //!
@@ -159,11 +159,11 @@
 //! [`verify`]; requests and answers of etcd come from [`api`]. All are re-exported whole, as are the engines
 //! [`linear`] and [`revision`] and the readers of history files, [`histories`].
 //!
-//! No flag is needed. Built with `--cfg madsim`, as this repository builds and tests itself, runs are guarded against
-//! real clocks and randomness that might leak into them; without it they are the same and a report says so.
+//! No flag is needed. With `--cfg madsim`, which this repository sets for itself, runs are guarded against leaks of
+//! real clocks and randomness; without it the runs are the same, and the report says that they are not guarded.
 //!
-//! Architecture invariant: this is the only crate of those that take part in runs that reads the wall clock
-//! (`stopwatch`), and the only one that starts threads ([`Batch`]). Neither reaches into a run.
+//! Architecture invariant: of the crates that take part in runs, only this one reads the wall clock (`stopwatch`)
+//! and starts threads ([`Batch`]). Neither reaches into a run.
 
 mod additions;
 mod batch;

@@ -1,7 +1,7 @@
-//! The probes of a run: those that only its history shows are counted here; `docs/coverage.md` is made here.
+//! Counts the probes of a run that only its history shows, and generates `docs/coverage.md`.
 //!
-//! The registry is [`record::probe`]. Members report most of the others, the monitors of the invariants and the
-//! clients' programs the rest.
+//! The registry is [`record::probe`]. Members report most of the other probes; the monitors of the invariants and the
+//! clients' programs report the rest.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ pub use record::Probe;
 use record::probe::{Area, Counts};
 use record::{Outcome, Record, StreamEnd};
 
-/// Errors that are probes where a client gets them.
+/// Errors that count as probes when a client receives them.
 const ERRORS: &[(Error, Probe)] = &[
     (Error::InvalidAuthToken, Probe::AnsweredInvalidAuthToken),
     (Error::AuthFailed, Probe::AnsweredAuthenticationFailed),
@@ -26,7 +26,7 @@ const ERRORS: &[(Error, Probe)] = &[
     (Error::NotSupportedForLearner, Probe::AnsweredNotSupportedForLearner),
 ];
 
-/// Adds what the monitors counted and what the history shows to what a run's record has counted already.
+/// Adds what the monitors counted and what the history shows to the counts in a run's record.
 pub fn count(record: &mut Record, monitors: &Counts) {
     let counts = &mut record.stats.probes;
     counts.add(monitors);

@@ -1,4 +1,4 @@
-//! The line to paste that shows a failure again.
+//! The command line that replays a failure, to copy and paste.
 
 use std::env;
 use std::path::Path;
@@ -6,10 +6,10 @@ use std::path::Path;
 use crate::case::Case;
 use crate::flaws;
 
-/// How this process was started, so that a line to paste starts it the same way.
+/// How this process was started, so that the pasted line starts it the same way.
 pub fn launcher() -> String {
     let program = env::args().next().unwrap_or_else(|| "etcdsim".to_string());
-    // cargo sets this for what `cargo run` starts.
+    // `cargo run` sets this.
     match env::var_os("CARGO") {
         Some(_) if cfg!(debug_assertions) => "cargo run --".to_string(),
         Some(_) => "cargo run --release --".to_string(),
@@ -34,7 +34,7 @@ pub fn of_saved(launcher: &str, file: &Path) -> String {
     format!("{launcher} replay {}", quoted(&file.to_string_lossy()))
 }
 
-/// As a shell takes it.
+/// Quotes a word for the shell.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=@:,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_quoted_where_a_shell_needs_it() {
+    fn words_are_quoted_if_the_shell_needs_it() {
         assert_eq!(quoted("scenarios/a-b.toml"), "scenarios/a-b.toml");
         assert_eq!(quoted("my plans/it's.toml"), r"'my plans/it'\''s.toml'");
     }

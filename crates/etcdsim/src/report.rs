@@ -1,4 +1,4 @@
-//! What a batch of runs came to. Plain values; `show` turns them into text.
+//! The result of a batch of runs, as plain values; `show` turns them into text.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -17,11 +17,11 @@ use crate::story;
 /// How many failures are shown in full.
 pub const SHOWN_IN_FULL: usize = 3;
 
-/// A batch: every case with every seed that was run.
+/// A batch: every case, with every seed that was run.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
-    /// The cases, in the order in which they were named.
+    /// The cases, in the order in which the user named them.
     pub cases: Vec<CaseReport>,
     /// Why the batch ended.
     pub ended: Ended,
@@ -38,9 +38,9 @@ pub enum Ended {
     Complete,
     /// The time budget was used up.
     TimeBudget,
-    /// Someone pressed Ctrl-C.
+    /// The user pressed Ctrl-C.
     Interrupted,
-    /// The first failure was enough.
+    /// It stopped at the first failure.
     FirstFailure,
 }
 
@@ -52,13 +52,13 @@ pub struct CaseReport {
     pub case: Case,
     /// How many seeds were asked for.
     pub asked: usize,
-    /// One a seed, by ascending seed. Small where all held: a soak keeps millions.
+    /// One for each seed, in ascending order. A run without a failure is small: a soak keeps millions.
     pub runs: Vec<SeedRun>,
-    /// What all runs did together.
+    /// The sum over all runs.
     pub total: Stats,
     /// In how many runs each probe was reached.
     pub reached: Counts,
-    /// Most memory of the whole process by the end of this case's last run, in bytes.
+    /// Peak memory of the whole process by the end of this case's last run, in bytes.
     pub peak_rss_bytes: u64,
 }
 
@@ -70,25 +70,25 @@ pub struct SeedRun {
     pub seed: u64,
     /// The hash over all its events.
     pub trace_hash: TraceHash,
-    /// Wall time, checking included.
+    /// Wall time, including the checks.
     pub wall: Duration,
     /// Wall time of the judge.
     pub check: Duration,
-    /// How it came out.
+    /// How it ended.
     pub end: End,
 }
 
-/// How a run came out.
+/// How a run ended.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum End {
-    /// All held.
+    /// Everything held.
     Held,
-    /// Something did not.
+    /// There is a violation.
     Violated(Failure),
-    /// No violation is known, but the judge could not decide all; a sentence each.
+    /// No violation was found, but a judge could not decide everything; the reasons, a sentence each.
     Undecided(Vec<String>),
-    /// Run again, the plan took other steps (oracle D1).
+    /// The plan took different steps when it was run again (oracle D1).
     Diverged(Box<Divergence>),
     /// The simulator panicked.
     Collapsed(String),
@@ -102,7 +102,7 @@ pub struct Reached {
     pub probe: Probe,
     /// How often, over all runs.
     pub times: u64,
-    /// In how many of them.
+    /// In how many runs.
     pub seeds: usize,
 }
 
@@ -112,12 +112,12 @@ pub struct Reached {
 pub struct Failure {
     /// The first violation of each oracle, the worst first. Never empty.
     pub violations: Vec<ViolationReport>,
-    /// How the write that the first of them is about was lost, where one was and where that is known.
+    /// How a write was lost that one of the violations names, if one was lost and if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub story: Option<story::Story>,
 }
 
-/// A violation with its proof, ready to be read.
+/// A violation with its proof, as text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ViolationReport {
@@ -125,15 +125,15 @@ pub struct ViolationReport {
     pub oracle: Oracle,
     /// How bad it is for a user.
     pub severity: Severity,
-    /// When it showed, in virtual nanoseconds.
+    /// When it became visible, in virtual nanoseconds.
     pub time_ns: u64,
-    /// It in a few words.
+    /// A short title.
     pub title: String,
-    /// It in two or three sentences.
+    /// Two or three sentences that explain it.
     pub sentences: Vec<String>,
-    /// The operations that prove it, a line each, with their numbers.
+    /// The operations that prove it, one line each, with their numbers.
     pub operations: Vec<String>,
-    /// The events that prove it, a line each.
+    /// The events that prove it, one line each.
     pub events: Vec<String>,
     /// How many more violations of this oracle the run has.
     pub others: usize,
@@ -143,7 +143,7 @@ pub struct ViolationReport {
 }
 
 impl Failure {
-    /// The failure in a verdict; `None` where there is no violation.
+    /// The failure in a verdict; `None` if there is no violation.
     pub fn of(verdict: &Verdict, history: &History) -> Option<Failure> {
         let mut violations: Vec<ViolationReport> = Vec::new();
         for violation in &verdict.violations {
@@ -170,13 +170,13 @@ impl Failure {
         (!violations.is_empty()).then_some(Failure { violations, story: None })
     }
 
-    /// The worst of it.
+    /// The worst violation.
     pub fn worst(&self) -> &ViolationReport {
         &self.violations[0]
     }
 
-    /// What an account of it begins with: the worst of it. But where all that a user saw is that a process
-    /// ended or that nothing was answered, the violation inside before that comes first: it is the cause.
+    /// The violation to show first: the worst. But if all that a user saw is that a process ended or that
+    /// nothing was answered, an earlier violation inside the cluster comes first, because it is the cause.
     pub fn first(&self) -> &ViolationReport {
         let worst = self.worst();
         let caused =
@@ -184,7 +184,7 @@ impl Failure {
         self.cause().filter(caused).unwrap_or(worst)
     }
 
-    /// It in a few words: what its story came to, where that is worse than what the judge could say.
+    /// A short title: that of its story, if it is worse than what the judge could say.
     pub fn title(&self) -> &str {
         match &self.story {
             Some(story) if self.worst().severity > Severity::Lost => &story.title,
@@ -192,7 +192,7 @@ impl Failure {
         }
     }
 
-    /// The first violation inside, where something worse came of it: as near to the cause as the
+    /// The first violation inside the cluster, if something worse followed: as close to the cause as the
     /// invariants can point.
     pub fn cause(&self) -> Option<&ViolationReport> {
         let inside = self.violations[1..].iter().filter(|violation| violation.severity == Severity::Inside);
@@ -206,23 +206,23 @@ impl Failure {
     }
 }
 
-/// Failures that look the same: one case, one oracle that an account of them begins with.
+/// Failures that look the same: one case, and the same oracle is shown first.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Group<'a> {
     /// The case.
     pub case: &'a CaseReport,
-    /// The runs, by ascending seed; each with its failure.
+    /// The runs in ascending order of seeds, each with its failure.
     pub runs: Vec<(&'a SeedRun, &'a Failure)>,
 }
 
 impl Report {
-    /// All violations, in groups, the worst first.
+    /// All failures in groups, the worst first.
     pub fn groups(&self) -> Vec<Group<'_>> {
         let mut groups: BTreeMap<(Severity, usize, Oracle), Group<'_>> = BTreeMap::new();
-        for (place, case) in self.cases.iter().enumerate() {
+        for (index, case) in self.cases.iter().enumerate() {
             for (run, failure) in case.failures() {
-                let key = (failure.worst().severity, place, failure.first().oracle);
+                let key = (failure.worst().severity, index, failure.first().oracle);
                 let group = groups.entry(key).or_insert_with(|| Group { case, runs: Vec::new() });
                 group.runs.push((run, failure));
             }
@@ -230,7 +230,7 @@ impl Report {
         groups.into_values().collect()
     }
 
-    /// Looks for the story behind the failures that are shown in full. Runs their plans once more.
+    /// Finds the story behind each failure that is shown in full, by running its plan again.
     pub fn explain(&mut self) {
         let shown: Vec<(String, u64)> = (self.groups().iter().take(SHOWN_IN_FULL))
             .map(|group| (group.case.case.file.clone(), group.runs[0].0.seed))
@@ -245,22 +245,22 @@ impl Report {
         }
     }
 
-    /// Runs that were done.
+    /// The number of runs that were done.
     pub fn done(&self) -> usize {
         self.cases.iter().map(|case| case.runs.len()).sum()
     }
 
-    /// Runs that were asked for.
+    /// The number of runs that were asked for.
     pub fn asked(&self) -> usize {
         self.cases.iter().map(|case| case.asked).sum()
     }
 
-    /// Runs with a violation.
+    /// The number of runs with a violation.
     pub fn failures(&self) -> usize {
         self.cases.iter().map(|case| case.failures().count()).sum()
     }
 
-    /// How often each probe was reached: those in the most seeds first, those never reached last.
+    /// How often each probe was reached, in descending order of seeds.
     pub fn coverage(&self) -> Vec<Reached> {
         let mut reached: Vec<Reached> = Probe::all()
             .map(|probe| Reached {
@@ -278,7 +278,7 @@ impl Report {
         self.cases.iter().flat_map(|case| case.runs.iter().map(move |run| (case, run)))
     }
 
-    /// What the command ends with. What makes the other answers worthless comes first.
+    /// The exit code of the command. Whatever makes the other results worthless comes first.
     pub fn exit(&self) -> Exit {
         let any = |holds: fn(&End) -> bool| self.runs().any(|(_, run)| holds(&run.end));
         if self.ended == Ended::Interrupted {
@@ -306,7 +306,7 @@ impl CaseReport {
         })
     }
 
-    /// A case none of whose seeds was run yet.
+    /// A case before any of its seeds ran.
     pub fn new(case: Case, asked: usize) -> CaseReport {
         CaseReport {
             case,
@@ -318,7 +318,7 @@ impl CaseReport {
         }
     }
 
-    /// Takes a run in. What it did goes into the sum.
+    /// Adds a run and its counts.
     pub(crate) fn add(&mut self, run: SeedRun, stats: &Stats) {
         self.runs.push(run);
         self.total.add(stats);
@@ -327,12 +327,12 @@ impl CaseReport {
         }
     }
 
-    /// Wall time of all runs: on one core, as they ran one after another on each.
+    /// The sum of the wall times of all runs, each of which used one core.
     pub fn wall(&self) -> Duration {
         self.runs.iter().map(|run| run.wall).sum()
     }
 
-    /// Wall time of the judge in all runs.
+    /// The sum of the wall times of the judges in all runs.
     pub fn check(&self) -> Duration {
         self.runs.iter().map(|run| run.check).sum()
     }

@@ -1,10 +1,10 @@
-//! Reports of etcd's robustness tests as histories of this project.
+//! Converts reports of etcd's robustness tests to histories of this project.
 //!
-//! A report is a folder with an `operations.json` and a `watch.json` a client. What it does not record (the lease of a
-//! pair and the revision of its creation, which member answered) is marked so, or left out.
+//! A report is a folder with an `operations.json` and a `watch.json` for each client. What it does not record (the
+//! lease and create revision of a pair, which member answered) is marked as unrecorded or left out.
 //!
-//! Not taken over: reads that need not be linearizable, whose revision the report does not tell; what watchers saw
-//! serves as evidence of what writes without an answer did, and is not judged itself.
+//! Not converted: serializable reads, because the report does not give their revision. What watchers received is
+//! evidence of what writes without an answer did; it is not judged itself.
 
 use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
 use api::etcdserverpb::request_op::Request as AskedOp;
@@ -18,7 +18,7 @@ use histories::robustness::{self as report, Answer, Found, Op, OpResult, Value, 
 use record::{History, Nanos, Operation, Outcome, WatchStream};
 use verify::answer::NOT_RECORDED;
 
-/// Whose member answered is not in a report.
+/// A report does not say which member answered.
 const SOME_MEMBER: u32 = 0;
 
 /// The operations of all clients of a report, in the order of their calls.
@@ -28,7 +28,7 @@ pub fn history(operations: &[report::Operation]) -> History {
     History { operations, ..History::default() }
 }
 
-/// What the watchers of a report were shown.
+/// What the watchers of a report received.
 pub fn watched(watches: &[Watch]) -> Vec<WatchStream> {
     let stream = |watch: &Watch| {
         let received = watch.responses.iter().map(|response| {
@@ -97,7 +97,7 @@ fn request(operation: &report::Operation) -> Option<Request> {
             success: success.iter().map(asked).collect(),
             failure: failure.iter().map(asked).collect(),
         }),
-        // How long a lease was granted for is in no report.
+        // A report does not have the TTL of a lease.
         report::Request::LeaseGrant(id) => Request::LeaseGrant(LeaseGrantRequest { id: *id, ttl: 0 }),
         report::Request::LeaseRevoke(id) => Request::LeaseRevoke(LeaseRevokeRequest { id: *id }),
         report::Request::Compact(revision) => {
@@ -117,7 +117,7 @@ fn range(range: &report::Range, revision: i64) -> RangeRequest {
     }
 }
 
-/// A condition with a version asks for that, and else for the revision of the last change.
+/// A condition compares the version if it has one, else the mod revision.
 fn condition(condition: &report::Condition) -> Compare {
     let (target, union) = match condition.expected_version {
         0 => (CompareTarget::Mod, TargetUnion::ModRevision(condition.expected_revision)),
@@ -149,7 +149,7 @@ fn asked(op: &Op) -> RequestOp {
     RequestOp { request: Some(request) }
 }
 
-/// What was answered; nothing if it is the answer to something else.
+/// The response; `None` if it does not fit the request.
 fn answer(request: &report::Request, answer: &Answer, revision: i64) -> Option<Response> {
     let header = Some(ResponseHeader { revision, ..ResponseHeader::default() });
     Some(match (request, answer) {
@@ -173,8 +173,8 @@ fn answer(request: &report::Request, answer: &Answer, revision: i64) -> Option<R
     })
 }
 
-/// The answers to the parts of a transaction. What they say of revisions is not in a report, but certain: before the
-/// first change the newest one, from then on the one that the transaction makes.
+/// The answers to the parts of a transaction. Their revisions are not in a report but follow from it: before the
+/// first change it is the store's revision, after it the one that the transaction makes.
 fn answers(branch: &[Op], results: &[OpResult], revision: i64) -> Vec<ResponseOp> {
     let changes = |(op, result): (&Op, &OpResult)| matches!(op, Op::Put { .. }) || result.deleted > 0;
     let makes_revision = branch.iter().zip(results).any(changes);
@@ -214,7 +214,7 @@ fn pair(pair: &report::KeyValue) -> KeyValue {
     }
 }
 
-/// Of a long value the report has only a hash, wherever it shows it.
+/// The report has only a hash of a long value.
 fn value(value: &Value) -> Bytes {
     match value {
         Value::Text(text) => Bytes::from(text.clone()),

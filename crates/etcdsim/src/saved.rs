@@ -1,7 +1,7 @@
-//! Failing plans in files: the plan, and in comments at its head what it did when it was saved.
+//! Failing plans in files: the plan, with comments at its head that say what it did when it was saved.
 //!
 //! A saved plan needs neither the scenario nor the seed it came from, so it replays the same failure
-//! after both have changed; and it may be moved to `scenarios/regressions/` as it is.
+//! after both have changed. It can be moved to `scenarios/regressions/` unchanged.
 
 use std::fmt::Write;
 use std::fs;
@@ -20,14 +20,14 @@ const TRACE_HASH: &str = "# trace hash: ";
 /// What a saved plan did when it was saved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
-    /// Ids of the oracles it violated, the worst first.
+    /// The ids of the oracles it violated, the worst first.
     pub oracles: Vec<String>,
     /// The hash over its events.
     pub trace_hash: TraceHash,
 }
 
 impl Recorded {
-    /// What the head of a plan's text says; `None` where it says nothing.
+    /// Reads the head of a plan's text; `None` if it does not have both lines.
     pub fn read(text: &str) -> Option<Recorded> {
         let mut head = text.lines().take_while(|line| line.starts_with('#'));
         let oracles = head.clone().find_map(|line| line.strip_prefix(ORACLES))?;
@@ -39,7 +39,7 @@ impl Recorded {
     }
 }
 
-/// Saves the plan of a failing run in `folder` and gives back its file.
+/// Saves the plan of a failing run in `folder` and returns the file.
 pub fn save(folder: &Path, case: &Case, run: &SeedRun, failure: &Failure) -> io::Result<PathBuf> {
     fs::create_dir_all(folder)?;
     let file = folder.join(file_name(case, run.seed));

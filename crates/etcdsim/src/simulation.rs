@@ -22,16 +22,15 @@ use crate::{flaws, replay_line, saved};
 pub const SEED_VARIABLE: &str = "ETCDSIM_SEED";
 /// Runs this many seeds, from the first one on.
 pub const SEEDS_VARIABLE: &str = "ETCDSIM_SEEDS";
-/// Most seeds that [`SEEDS_VARIABLE`] may ask for.
+/// The most seeds that [`SEEDS_VARIABLE`] may ask for.
 const MOST_SEEDS: u64 = 10_000_000;
-/// Most plans that are saved of one simulation.
+/// The most plans that one simulation saves.
 const MOST_SAVED: usize = 10;
 
 /// A scenario, the seeds to run it with, and who watches and judges the runs.
 ///
-/// The environment has the last word on the seeds: `ETCDSIM_SEED=7` runs seed 7 alone,
-/// `ETCDSIM_SEEDS=500` runs 500 seeds, so that a test can be replayed or run for longer without a
-/// change.
+/// The environment overrides the seeds: `ETCDSIM_SEED=7` runs seed 7 alone and `ETCDSIM_SEEDS=500` runs
+/// 500 seeds, so a test can be replayed or run for longer without a change.
 ///
 /// ```
 /// # fn main() -> Result<(), etcdsim::Error> {
@@ -68,13 +67,13 @@ pub struct Simulation {
 /// Why a simulation did not pass.
 #[non_exhaustive]
 pub enum SimulationFailure {
-    /// It was not run, because something was asked for that cannot be.
+    /// It was not run, because of a mistake in the request.
     Usage(Error),
-    /// It was run, and something did not hold.
+    /// It ran, and something did not hold.
     Failed {
-        /// All that was run.
+        /// Everything that was run.
         report: Box<Report>,
-        /// What is to be said of it, the way to see the first failure again last.
+        /// The report as text; it ends with how to see the first failure again.
         account: String,
     },
 }
@@ -83,8 +82,8 @@ impl Simulation {
     /// A scenario that was built in code, see [`Scenario::builder`].
     ///
     /// # Errors
-    /// If the scenario switches on a flaw that does not exist, or has a workload of one's own whose clients
-    /// cannot be.
+    /// If the scenario switches on a flaw that does not exist, or has a custom workload that makes invalid
+    /// clients.
     pub fn new(scenario: Scenario) -> Result<Simulation, Error> {
         Ok(Simulation::of(Case::of(scenario)?))
     }
@@ -92,7 +91,7 @@ impl Simulation {
     /// A file with a scenario or a saved plan.
     ///
     /// # Errors
-    /// If the file cannot be read, or for every mistake in it, with its line and the way to mend it.
+    /// If the file cannot be read, or contains mistakes; each has its line and how to fix it.
     pub fn from_file(file: impl AsRef<Path>) -> Result<Simulation, Error> {
         Ok(Simulation::of(Case::load(file.as_ref())?))
     }
@@ -100,7 +99,7 @@ impl Simulation {
     /// The text of a scenario or a plan; `name` stands for its file in messages.
     ///
     /// # Errors
-    /// For every mistake in the text, with its line and the way to mend it.
+    /// If the text contains mistakes; each has its line and how to fix it.
     pub fn from_text(name: &str, text: &str) -> Result<Simulation, Error> {
         Ok(Simulation::of(Case::parse(name, text)?))
     }
@@ -118,7 +117,7 @@ impl Simulation {
         }
     }
 
-    /// The seeds to run; 0 to 9 where none are named. A plan has its own seed and runs once.
+    /// The seeds to run; 0 to 9 by default. A plan has its own seed and runs once.
     #[must_use]
     pub fn seeds(mut self, seeds: impl IntoIterator<Item = u64>) -> Simulation {
         self.seeds = seeds.into_iter().collect();
@@ -134,15 +133,15 @@ impl Simulation {
         Ok(self)
     }
 
-    /// Adds clients that a workload of one's own makes. A saved plan stays as it is.
+    /// Adds the clients of a custom workload. A saved plan does not change.
     #[must_use]
     pub fn workload(mut self, workload: impl Workload + 'static) -> Simulation {
         self.case = self.case.with_workload(workload);
         self
     }
 
-    /// Adds an observer, which sees every event of a run as it happens. `make` makes one for each run. It
-    /// cannot change a run.
+    /// Adds an observer, which sees every event of a run as it happens and cannot change the run. `make` is
+    /// called once for each run.
     #[must_use]
     pub fn observer<O: Observer + 'static>(
         mut self,
@@ -152,8 +151,8 @@ impl Simulation {
         self
     }
 
-    /// Adds an oracle that judges the record of every run. A function of this form is one:
-    /// `fn(&Context<'_>, &mut Sheet)`. What it adds to the sheet makes the run fail.
+    /// Adds an oracle that judges the record of every run. A function `fn(&Context<'_>, &mut Sheet)` is one.
+    /// A violation that it adds to the sheet makes the run fail.
     ///
     /// ```
     /// use etcdsim::{Context, Oracle, Scenario, Severity, Sheet, Simulation, Violation};
@@ -181,7 +180,7 @@ impl Simulation {
         self
     }
 
-    /// Adds an oracle that watches the events of every run. `make` makes one for each run.
+    /// Adds an oracle that watches the events of every run. `make` is called once for each run.
     #[must_use]
     pub fn monitor<M: Monitor + 'static>(
         mut self,
@@ -196,7 +195,7 @@ impl Simulation {
         self.case.plan(seed)
     }
 
-    /// How many threads run seeds; 1 where none is named, as tests run side by side already.
+    /// How many threads run seeds; 1 by default, because tests already run in parallel.
     #[must_use]
     pub fn jobs(mut self, jobs: usize) -> Simulation {
         self.jobs = jobs;
@@ -218,24 +217,24 @@ impl Simulation {
     }
 
     /// Saves the plans of the first ten failing seeds in this folder. A saved plan needs neither the scenario nor the
-    /// test: [`Simulation::from_file`] and `etcdsim replay` take it.
+    /// test: run it with [`Simulation::from_file`] or `etcdsim replay`.
     #[must_use]
     pub fn save_failures(mut self, folder: impl Into<PathBuf>) -> Simulation {
         self.save_in = Some(folder.into());
         self
     }
 
-    /// The command in the line that replays a failure; `etcdsim` where none is named.
+    /// The command in the line that replays a failure; `etcdsim` by default.
     #[must_use]
     pub fn replayed_with(mut self, command: &str) -> Simulation {
         self.command = command.to_string();
         self
     }
 
-    /// Runs the seeds. The report says how each came out.
+    /// Runs the seeds. The report says how each ended.
     ///
     /// # Errors
-    /// If a variable in the environment names no seeds.
+    /// If an environment variable does not hold a valid number of seeds.
     pub fn run(self) -> Result<Report, Error> {
         let batch = Batch {
             jobs: self.jobs,
@@ -252,7 +251,7 @@ impl Simulation {
     /// Runs the seeds; all must hold.
     ///
     /// # Errors
-    /// If anything does not hold, with what is to be said of it; or as [`Simulation::run`].
+    /// If anything does not hold, with the report as text; or as for [`Simulation::run`].
     pub fn verdict(self) -> Result<Report, SimulationFailure> {
         let (command, save_in) = (self.command.clone(), self.save_in.clone());
         let report = self.run()?;
@@ -266,13 +265,13 @@ impl Simulation {
     /// Runs the seeds; all must hold.
     ///
     /// # Panics
-    /// If anything does not hold, with an account of the violations and the way to see it again.
+    /// If anything does not hold, with the violations and how to see them again.
     pub fn check(self) -> Report {
         self.verdict().unwrap_or_else(|failure| panic!("{failure}"))
     }
 }
 
-/// What is to be said of a report in which something does not hold.
+/// The report as text, with how to see a failure again.
 fn account(report: &Report, command: &str, save_in: Option<&Path>) -> String {
     let mut text = report.to_string();
     let groups = report.groups();
@@ -299,7 +298,7 @@ fn account(report: &Report, command: &str, save_in: Option<&Path>) -> String {
     }
 }
 
-/// Saves failing plans; gives back the file of one of them.
+/// Saves failing plans; returns the file of the first.
 fn save(report: &Report, folder: &Path, first: (&CaseReport, &SeedRun)) -> Result<Option<PathBuf>, Error> {
     let unwritable = |error| Error::Unwritable { path: folder.to_path_buf(), error };
     let others = report.runs().filter(|(_, run)| run.seed != first.1.seed);
@@ -333,7 +332,7 @@ impl Report {
 }
 
 impl SimulationFailure {
-    /// What was run; `None` where nothing was.
+    /// What was run; `None` if nothing was.
     pub fn report(&self) -> Option<&Report> {
         match self {
             SimulationFailure::Usage(_) => None,
@@ -357,7 +356,7 @@ impl fmt::Display for SimulationFailure {
     }
 }
 
-/// The same text: a test that returns the error prints it so.
+/// The same text, because a test that returns this error prints it with `Debug`.
 impl fmt::Debug for SimulationFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -366,7 +365,7 @@ impl fmt::Debug for SimulationFailure {
 
 impl std::error::Error for SimulationFailure {}
 
-/// The seeds after the environment had its say.
+/// The seeds, after any override from the environment.
 fn chosen(seeds: Vec<u64>) -> Result<Vec<u64>, Error> {
     let value = |name: &'static str| env::var(name).ok().map(|value| (name, value));
     choose(seeds, value(SEED_VARIABLE), value(SEEDS_VARIABLE))
@@ -397,7 +396,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_environment_has_the_last_word_on_seeds() {
+    fn the_environment_overrides_the_seeds() {
         let some = |name, value: &str| Some((name, value.to_string()));
         let chosen = |one, many| choose(vec![5, 9], one, many);
         assert_eq!(chosen(None, None).unwrap(), [5, 9]);

@@ -1,11 +1,11 @@
-//! The machine's clock and memory: for figures that are about the machine and not about the cluster.
+//! The machine's clock and memory, for figures about the machine and not the cluster.
 //!
-//! The only module of the workspace that reads a real clock (rule R3). Nothing it measures enters a run.
+//! This is the only module of the workspace that reads a real clock (rule R3). Nothing it measures enters a run.
 
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,
-    reason = "how long a run took is for people and decides nothing inside it"
+    reason = "how long a run took is for people and decides nothing inside the run"
 )]
 
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 pub struct Stopwatch(Instant);
 
 impl Stopwatch {
-    /// Begins to measure. Not to be called from inside a run, where madsim answers with virtual time.
+    /// Starts measuring. Do not call this inside a run, where madsim answers with virtual time.
     pub fn start() -> Stopwatch {
         Stopwatch(Instant::now())
     }
@@ -26,13 +26,13 @@ impl Stopwatch {
     }
 }
 
-/// The most memory this process has held so far, in bytes: `VmHWM` of `/proc/self/status`, so 0
-/// where that file is not (other systems than Linux). It counts all threads and never goes down.
+/// The most memory this process has held so far, in bytes: `VmHWM` of `/proc/self/status`, or 0 if
+/// there is no such file (any system but Linux). It counts all threads and never goes down.
 pub fn peak_rss_bytes() -> u64 {
     status_bytes("VmHWM:").unwrap_or(0)
 }
 
-/// A line of `/proc/self/status` that holds a size; `None` where there is no such file or line.
+/// A size from a line of `/proc/self/status`; `None` if there is no such file or line.
 fn status_bytes(name: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
@@ -40,21 +40,21 @@ fn status_bytes(name: &str) -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// Measures how much memory some work takes beside what was held before.
+/// Measures how much memory some work takes beyond what was held before.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {
     before_bytes: u64,
 }
 
 impl Memory {
-    /// Begins to measure, and forgets the peak so far; `None` where the system cannot (other systems than Linux).
+    /// Starts measuring and resets the peak; `None` if the system cannot do that (any system but Linux).
     pub fn begin() -> Option<Memory> {
         // 5 resets the peak: proc(5).
         std::fs::write("/proc/self/clear_refs", "5").ok()?;
         Some(Memory { before_bytes: status_bytes("VmRSS:")? })
     }
 
-    /// The most that was held since then beyond what was held at the beginning, in bytes.
+    /// The most memory held since then beyond what was held at the start, in bytes.
     pub fn most(self) -> Option<u64> {
         Some(status_bytes("VmHWM:")?.saturating_sub(self.before_bytes))
     }
@@ -64,7 +64,7 @@ impl Memory {
 mod tests {
     #[test]
     #[cfg(target_os = "linux")]
-    fn memory_is_told() {
+    fn memory_is_measured() {
         assert!(super::peak_rss_bytes() > 1 << 20);
     }
 }

@@ -1,12 +1,12 @@
-//! How an acknowledged write was lost: what became of its entry on every member.
+//! How an acknowledged write was lost: what happened to its entry on every member.
 //!
-//! A verdict says that a write is gone, and an invariant may say which promise was broken first. In
-//! between lies the fate of one entry: who had it, who said so before it was on disk, who lost power,
-//! what stands in its place now. The plan is run once more (it takes the same steps) with an observer
-//! who follows that entry.
+//! A verdict says that a write is gone, and an invariant may say which promise was broken first. The
+//! story connects the two by following one entry: which members had it, which acknowledged it before it
+//! was on disk, which lost power, and which entry replaced it. The plan runs again (it takes the same
+//! steps) with an observer that follows the entry.
 //!
-//! Not told: losses in which every disk kept the entry (a store that skipped it, say); there the
-//! invariants speak.
+//! Not covered: losses in which every disk kept the entry (if a store skipped it, for example). The
+//! invariants find those.
 
 use std::collections::BTreeMap;
 
@@ -19,43 +19,45 @@ use verify::{Severity, describe};
 use crate::execute::run_plan_observed;
 use crate::report::Failure;
 
-/// Events of one story; more of them add nothing.
+/// The most events in one story.
 const EVENTS_SHOWN: usize = 30;
 
-/// Operations that are followed at most, one after the other.
+/// The most operations that are followed, one after the other.
 const OPERATIONS_FOLLOWED: usize = 4;
 
-/// The fate of an acknowledged write.
+/// What happened to an acknowledged write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Story {
     /// The operation's number in the history.
     pub operation: u64,
-    /// It in a few words.
+    /// A short title.
     pub title: String,
-    /// Who wrote what.
+    /// The client and its request.
     pub write: String,
-    /// What happened, a sentence each.
+    /// What happened, one sentence each.
     pub sentences: Vec<String>,
-    /// The events behind it, a line each.
+    /// The events behind it, one line each.
     pub events: Vec<String>,
 }
 
-/// The story behind a failure that clients saw: of the first operation it names whose client had its
-/// answer and whose entry was lost somewhere.
+/// The story behind a failure that clients saw. It follows the first operation of the failure that was
+/// acknowledged and whose entry some member lost.
 pub fn of(plan: &Plan, failure: &Failure) -> Option<Story> {
     let seen = failure.violations.iter().filter(|finding| finding.severity <= Severity::Wrong);
     let numbers = seen.flat_map(|finding| finding.numbers.iter().map(|number| *number as u64));
-    // Each costs a run.
+    // Each operation costs a run.
     let numbers: Vec<u64> = numbers.take(OPERATIONS_FOLLOWED).collect();
     if numbers.is_empty() {
         return None;
     }
-    let mut places =
-        Places { wanted: numbers.iter().map(|number| (*number, None)).collect(), requests: BTreeMap::new() };
-    let history = run_plan_observed(plan, &mut places, world::Options::default()).ok()?.record.history;
+    let mut finder = EntryFinder {
+        wanted: numbers.iter().map(|number| (*number, None)).collect(),
+        requests: BTreeMap::new(),
+    };
+    let history = run_plan_observed(plan, &mut finder, world::Options::default()).ok()?.record.history;
     numbers.iter().find_map(|&operation| {
-        let entry = places.wanted.get(&operation).copied().flatten()?;
+        let entry = finder.wanted.get(&operation).copied().flatten()?;
         let write = describe::who(history.operations.get(operation as usize)?);
         let mut follower = Follower::new(operation, write, entry);
         run_plan_observed(plan, &mut follower, world::Options::default()).ok()?;
@@ -63,16 +65,16 @@ pub fn of(plan: &Plan, failure: &Failure) -> Option<Story> {
     })
 }
 
-/// An entry by index and term: no other can ever have both.
-type Place = (u64, u64);
+/// An entry's index and term, which identify it.
+type EntryId = (u64, u64);
 
 /// Finds the entries of operations.
-struct Places {
-    wanted: BTreeMap<u64, Option<Place>>,
+struct EntryFinder {
+    wanted: BTreeMap<u64, Option<EntryId>>,
     requests: BTreeMap<u64, u64>,
 }
 
-impl Observer for Places {
+impl Observer for EntryFinder {
     fn event(&mut self, event: &Event) {
         match event.fact {
             Fact::Proposed { operation, request } if self.wanted.contains_key(&operation) => {
@@ -91,26 +93,26 @@ impl Observer for Places {
 /// What one member knows of the entry.
 #[derive(Debug, Default)]
 struct Holder {
-    /// It is in the log in memory since then.
+    /// When the entry was appended to the log in memory.
     since: Option<Nanos>,
     /// The disk job that writes it.
     job: Option<u64>,
-    /// It is on disk since then.
+    /// When the entry became durable.
     durable: Option<Nanos>,
-    /// It told a member that it has the entry, before it was on disk.
+    /// When, and to which member, it acknowledged the entry before it was on disk.
     hasty: Option<(Nanos, MemberId)>,
-    /// It took the entry for committed before it was on its own disk.
+    /// When it committed the entry before it was on its own disk.
     committed_early: Option<Nanos>,
-    /// How its life ended while the entry was not on disk.
+    /// When and how its process ended while the entry was not on disk.
     ended: Option<(Nanos, &'static str)>,
-    /// It came back without the entry, with a log up to this index.
+    /// When it restarted without the entry, and the last index of its log.
     without: Option<(Nanos, u64)>,
-    /// Another entry, of that term, took its place.
+    /// When another entry took its index, and the term of that entry.
     replaced: Option<(Nanos, u64)>,
 }
 
 impl Holder {
-    /// Whether the entry is in its log, for all it knows.
+    /// Whether the entry is in its log, as far as the member knows.
     fn has_it(&self) -> bool {
         self.since.is_some() && self.replaced.is_none() && self.without.is_none()
     }
@@ -120,14 +122,14 @@ impl Holder {
 struct Follower {
     operation: u64,
     write: String,
-    entry: Place,
+    entry: EntryId,
     holders: BTreeMap<MemberId, Holder>,
     acknowledged: Option<Nanos>,
     events: Vec<Event>,
 }
 
 impl Follower {
-    fn new(operation: u64, write: String, entry: Place) -> Follower {
+    fn new(operation: u64, write: String, entry: EntryId) -> Follower {
         Follower { operation, write, entry, holders: BTreeMap::new(), acknowledged: None, events: Vec::new() }
     }
 
@@ -152,8 +154,8 @@ impl Follower {
             }
             _ => return,
         }
-        let told = at.map_or_else(|| entries.to_vec(), |entry| vec![*entry]);
-        self.keep(&Event { fact: Fact::Appended(told), ..event.clone() });
+        let shown = at.map_or_else(|| entries.to_vec(), |entry| vec![*entry]);
+        self.keep(&Event { fact: Fact::Appended(shown), ..event.clone() });
     }
 
     fn sent(&mut self, event: &Event, to: MemberId, head: &MessageHead) {
@@ -186,7 +188,7 @@ impl Follower {
         self.keep(event);
     }
 
-    fn recovered(&mut self, event: &Event, before: Place, entries: &[LogEntry]) {
+    fn recovered(&mut self, event: &Event, before: EntryId, entries: &[LogEntry]) {
         let (index, term) = self.entry;
         let has = before.0 >= index || entries.iter().any(|entry| (entry.index, entry.term) == (index, term));
         let holder = self.holders.entry(event.member).or_default();
@@ -209,7 +211,7 @@ impl Follower {
         let acknowledged = self.acknowledged.filter(|_| !losers.is_empty())?;
         let (index, term) = self.entry;
         let mut sentences = vec![format!(
-            "{} was entry {index} of term {term}; the client had its answer at {}.",
+            "{} was entry {index} of term {term}; it was acknowledged to the client at {}.",
             self.write,
             describe::time(acknowledged)
         )];
@@ -230,20 +232,20 @@ impl Follower {
         })
     }
 
-    /// Those who did not lose it.
+    /// The members that did not lose it.
     fn rest(&self) -> Option<String> {
         let kept: Vec<String> = (self.holders.iter())
             .filter(|(_, holder)| holder.durable.is_some() && holder.without.is_none())
             .map(|(member, _)| member.to_string())
             .collect();
-        (!kept.is_empty()).then(|| format!("On disk it was only on: member {}.", kept.join(", member ")))
+        (!kept.is_empty()).then(|| format!("Only member {} had it on disk.", kept.join(" and member ")))
     }
 
     fn replacement(&self) -> Option<String> {
         let replaced = self.holders.values().filter_map(|holder| holder.replaced);
         let (at, term) = replaced.filter(|(_, term)| *term > self.entry.1).min()?;
         Some(format!(
-            "The leader of term {term} did not know it and put another entry at {} at {}.",
+            "The leader of term {term} did not have it and put another entry at index {} at {}.",
             self.entry.0,
             describe::time(at)
         ))
@@ -255,7 +257,7 @@ fn lost(member: MemberId, holder: &Holder) -> String {
     let promise = match (holder.hasty, holder.committed_early) {
         (Some((at, to)), _) => {
             format!(
-                "Member {member} told member {to} at {} that it had the entry, before it was on disk",
+                "Member {member} acknowledged it to member {to} at {}, before it was on disk",
                 describe::time(at)
             )
         }
@@ -270,7 +272,7 @@ fn lost(member: MemberId, holder: &Holder) -> String {
         None => String::new(),
     };
     let back = match holder.without {
-        Some((at, last)) => format!("; when it came back at {}, its log ended at {last}", describe::time(at)),
+        Some((at, last)) => format!("; after its restart at {}, its log ended at {last}", describe::time(at)),
         None => String::new(),
     };
     format!("{promise}{end}{back}.")
@@ -323,7 +325,7 @@ impl Observer for Follower {
 mod tests {
     use super::*;
 
-    fn told(facts: impl IntoIterator<Item = (Nanos, MemberId, Fact)>) -> Option<Story> {
+    fn story_of(facts: impl IntoIterator<Item = (Nanos, MemberId, Fact)>) -> Option<Story> {
         let mut follower = Follower::new(4, "Client 3's `put k`".to_string(), (57, 2));
         for (millis, member, fact) in facts {
             follower.event(&Event { time: millis * 1_000_000, member, fact });
@@ -362,8 +364,8 @@ mod tests {
     }
 
     #[test]
-    fn a_promise_before_its_time_and_a_power_loss_are_told() {
-        let story = told([
+    fn an_early_acknowledgement_and_a_power_loss_make_a_story() {
+        let story = story_of([
             (10, 1, Fact::Proposed { operation: 4, request: 77 }),
             (10, 1, appended(2)),
             (10, 1, saving(3)),
@@ -380,18 +382,18 @@ mod tests {
         assert_eq!(
             story.sentences,
             [
-                "Client 3's `put k` was entry 57 of term 2; the client had its answer at 0.014 s.",
-                "Member 2 told member 1 at 0.012 s that it had the entry, before it was on disk; it lost power at 0.015 s with the write still under way; when it came back at 0.016 s, its log ended at 56.",
-                "On disk it was only on: member 1.",
-                "The leader of term 3 did not know it and put another entry at 57 at 0.020 s.",
+                "Client 3's `put k` was entry 57 of term 2; it was acknowledged to the client at 0.014 s.",
+                "Member 2 acknowledged it to member 1 at 0.012 s, before it was on disk; it lost power at 0.015 s with the write still under way; after its restart at 0.016 s, its log ended at 56.",
+                "Only member 1 had it on disk.",
+                "The leader of term 3 did not have it and put another entry at index 57 at 0.020 s.",
             ]
         );
         assert!(story.events.iter().any(|line| line.ends_with("m2   loses power")), "{:#?}", story.events);
     }
 
     #[test]
-    fn nothing_is_told_where_no_member_lost_it() {
-        let kept = told([
+    fn there_is_no_story_if_no_member_lost_the_entry() {
+        let kept = story_of([
             (10, 1, appended(2)),
             (10, 1, saving(3)),
             (13, 1, Fact::JobDone { job: 3, synced: true, failed: false }),

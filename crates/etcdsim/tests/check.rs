@@ -1,4 +1,4 @@
-//! `etcdsim check` on histories of every format, with every engine, and on files that are no histories.
+//! `etcdsim check` on histories of every format, with every engine, and on files that are not histories.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ const GOOD_STORE: &str = "crates/linear/tests/data/porcupine-kv/c01-ok.txt";
 const LARGE_STORE: &str = "crates/linear/tests/data/porcupine-kv/c10-ok.txt";
 const BAD_STORE: &str = "crates/linear/tests/data/porcupine-kv/c01-bad.txt";
 
-/// Five answers of a small etcd, of which nothing is wrong; one put got no answer.
+/// A correct history of a small etcd; one put got no answer.
 const ETCD: &str = r#"{"format": "etcdsim-history-2", "server": "etcd", "version": "3.6.1", "members": 1, "clients": 2, "seed": 1}
 {"client": 1, "member": 1, "rpc": "Put", "request": {"key": "YQ==", "value": "MQ=="}, "call": 1, "return": 2, "response": {"header": {"revision": "2"}}}
 {"client": 2, "member": 1, "rpc": "Put", "request": {"key": "YQ==", "value": "Mg=="}, "call": 3, "return": null}
@@ -20,7 +20,7 @@ const ETCD: &str = r#"{"format": "etcdsim-history-2", "server": "etcd", "version
 {"client": 1, "member": 1, "rpc": "DeleteRange", "request": {"key": "YQ=="}, "call": 6, "return": 7, "response": {"header": {"revision": "4"}, "deleted": "1"}}
 "#;
 
-/// A report of two clients: the second one's put got no answer, and only the watch tells that it took effect.
+/// A report of two clients: the second client's put got no answer, and only the watch shows that it took effect.
 const OPERATIONS: [&str; 2] = [
     r#"{"ClientId":1,"Input":{"Type":"txn","Txn":{"Conditions":null,"OperationsOnSuccess":[{"Type":"put-operation","Put":{"Key":"a","Value":{"Value":"1"}}}]}},"Call":10,"Output":{"Txn":{"Failure":false,"Results":[{"Deleted":0}]},"Revision":2},"Return":20}
 {"ClientId":1,"Input":{"Type":"txn","Txn":{"Conditions":[{"Key":"a","ExpectedRevision":2}],"OperationsOnSuccess":[{"Type":"delete-operation","Delete":{"Key":"a"}}]}},"Call":50,"Output":{"Txn":{"Failure":false,"Results":[{"Deleted":1}]},"Revision":4},"Return":60}
@@ -47,7 +47,7 @@ fn report(folder: &Path, operations: [&str; 2]) -> String {
 }
 
 #[test]
-fn histories_that_others_recorded() {
+fn histories_recorded_elsewhere_are_judged() {
     let good = etcdsim(&["check", GOOD_LOG, GOOD_STORE]).expect(0);
     assert_eq!(good.stdout.matches("all held").count(), 2, "{}", good.stdout);
     let bad = etcdsim(&["check", STALE_LOG, BAD_STORE]).expect(1);
@@ -59,7 +59,7 @@ fn histories_that_others_recorded() {
 fn a_history_of_etcd_by_both_engines() {
     let folder = Folder::new();
     let good = written(folder.path(), "good.jsonl", ETCD);
-    // The read shows what the put without an answer was to overwrite, at a revision that only it can have made.
+    // The read shows the old value at a revision that only the put without an answer can have made.
     let wrong = written(
         folder.path(),
         "wrong.jsonl",
@@ -77,17 +77,17 @@ fn a_report_of_etcds_robustness_tests() {
     let good = etcdsim(&["check", &report(folder.path(), OPERATIONS)]).expect(0);
     assert!(good.stdout.contains("4 operations, all held"), "{}", good.stdout);
 
-    // Another value than the one that the transaction of revision 2 compared with.
+    // The transaction compares with a revision other than 2.
     let wrong = OPERATIONS[0].replace(r#""ExpectedRevision":2"#, r#""ExpectedRevision":1"#);
     let bad = etcdsim(&["check", &report(folder.path(), [&wrong, OPERATIONS[1]])]).expect(1);
     assert!(bad.stdout.contains("K1"), "{}", bad.stdout);
 
-    // Without the second client nobody wrote revision 3, but somebody else may have.
+    // Without the second client no known write made revision 3, but another client may have.
     let alone = written(folder.path(), "alone/operations.json", OPERATIONS[0]);
     etcdsim(&["check", &alone]).expect(3);
     let watches = written(folder.path(), "watches/watch.json", WATCH);
     let refused = etcdsim(&["check", &watches]).expect(2);
-    assert!(refused.tells("only what watchers saw"), "{}", refused.stderr);
+    assert!(refused.explains("only what watchers saw"), "{}", refused.stderr);
 }
 
 #[test]
@@ -104,12 +104,12 @@ fn transactions_on_lists() {
     let good = written(folder.path(), "good.edn", &events("[1]"));
     etcdsim(&["check", "--model", "list-append", &good]).expect(0);
     let stale = written(folder.path(), "stale.edn", &events("[]"));
-    let told = etcdsim(&["check", &stale]).expect(1);
-    assert!(told.stdout.contains("in a circle"), "{}", told.stdout);
+    let ended = etcdsim(&["check", &stale]).expect(1);
+    assert!(ended.stdout.contains("in a circle"), "{}", ended.stdout);
 }
 
 #[test]
-fn what_is_written_is_judged_alike() {
+fn a_written_history_gets_the_same_verdict() {
     let folder = Folder::new();
     for (history, code) in [(STALE_LOG, 1), (GOOD_STORE, 0)] {
         let copy = folder.path().join("copy.jsonl");
@@ -121,7 +121,7 @@ fn what_is_written_is_judged_alike() {
 }
 
 #[test]
-fn a_malformed_line_is_shown_with_its_place() {
+fn a_malformed_line_is_shown_with_its_position() {
     let folder = Folder::new();
     for (name, text, place) in [
         (
@@ -143,14 +143,14 @@ fn a_malformed_line_is_shown_with_its_place() {
         let ended = etcdsim(&["check", &path]).expect(2);
         let flat: String = ended.stderr.split_whitespace().collect();
         assert!(flat.contains(place), "{name}: {}", ended.stderr);
-        assert!(ended.tells("help:"), "{name}: {}", ended.stderr);
+        assert!(ended.explains("help:"), "{name}: {}", ended.stderr);
     }
 }
 
 #[test]
-fn what_does_not_go_together_is_refused() {
+fn options_that_do_not_fit_are_refused() {
     let refused = etcdsim(&["check", "--model", "queue", GOOD_LOG]).expect(2);
-    assert!(refused.tells("--model cas-register"), "{}", refused.stderr);
+    assert!(refused.explains("--model cas-register"), "{}", refused.stderr);
     etcdsim(&["check", "--engine", "revision", GOOD_LOG]).expect(2);
     etcdsim(&["check", GOOD_LOG, GOOD_STORE, "--write", "nowhere"]).expect(2);
     etcdsim(&["check", "there/is/no/such.file"]).expect(2);
@@ -160,12 +160,12 @@ fn what_does_not_go_together_is_refused() {
 
 #[test]
 fn a_budget_ends_undecided() {
-    let told = etcdsim(&["check", "--together", "--steps", "2000", LARGE_STORE]).expect(3);
-    assert!(told.stdout.contains("it used up its steps"), "{}", told.stdout);
+    let ended = etcdsim(&["check", "--together", "--steps", "2000", LARGE_STORE]).expect(3);
+    assert!(ended.stdout.contains("it used up its steps"), "{}", ended.stdout);
 }
 
 #[test]
-fn the_bench_tells_time_and_memory() {
+fn the_bench_reports_time_and_memory() {
     let ended = etcdsim(&[
         "check",
         "--bench",
@@ -182,19 +182,19 @@ fn the_bench_tells_time_and_memory() {
         "--json",
     ])
     .expect(0);
-    let told: serde_json::Value = serde_json::from_str(&ended.stdout).expect("one JSON object");
-    let cells = told["cells"].as_array().expect("a list");
+    let json: serde_json::Value = serde_json::from_str(&ended.stdout).expect("one JSON object");
+    let cells = json["cells"].as_array().expect("a list");
     assert_eq!(cells.len(), 4, "two engines, good and stale");
-    // Where the peak can be forgotten, it can be measured.
-    let tells_memory = fs::write("/proc/self/clear_refs", "5").is_ok();
+    // If the peak can be reset, it can be measured.
+    let measures_memory = fs::write("/proc/self/clear_refs", "5").is_ok();
     for cell in cells {
         assert!(cell["verdict_ns"].as_u64() > Some(0), "{cell}");
         assert_eq!(cell["conflict"].as_u64() > Some(0), cell["stale"] == true, "{cell}");
-        assert_eq!(cell["peak_bytes"].is_u64(), tells_memory, "{cell}");
+        assert_eq!(cell["peak_bytes"].is_u64(), measures_memory, "{cell}");
     }
 }
 
-/// A pipe gives its bytes once; what is left after a look at its beginning is no history, or an empty one.
+/// A pipe can be read only once: format detection must not consume its beginning.
 #[cfg(unix)]
 #[test]
 fn a_pipe_is_read_once() {
@@ -211,8 +211,8 @@ fn a_pipe_is_read_once() {
         let pipe = pipe.clone();
         move || fs::write(pipe, log)
     });
-    let told = etcdsim(&["check", pipe.to_str().expect("a path of ASCII")]).expect(1);
-    assert!(told.stdout.contains("85 operations"), "{}", told.stdout);
+    let ended = etcdsim(&["check", pipe.to_str().expect("a path of ASCII")]).expect(1);
+    assert!(ended.stdout.contains("85 operations"), "{}", ended.stdout);
     writer.join().expect("the writer ends").expect("the pipe takes all");
 }
 
@@ -222,7 +222,7 @@ fn the_first_line_of_a_history_of_etcd_is_no_operation() {
     let (_, operations) = ETCD.split_once('\n').expect("several lines");
     let headless = written(folder.path(), "headless.jsonl", operations);
     let refused = etcdsim(&["check", &headless]).expect(2);
-    assert!(refused.tells("not the set-up"), "{}", refused.stderr);
+    assert!(refused.explains("not the set-up"), "{}", refused.stderr);
 }
 
 #[test]
@@ -234,8 +234,8 @@ fn a_revision_far_beyond_all_others_takes_no_longer() {
 {"client": 2, "member": 1, "rpc": "Put", "request": {"key": "YQ==", "ignore_value": true}, "call": 3, "return": 6, "error": {"message": "etcdserver: key not found", "code": 5}}
 "#;
     let far = written(folder.path(), "far.jsonl", far);
-    let told = etcdsim(&["check", &far]).expect(1);
-    assert!(told.stdout.contains("nobody made revision 3"), "{}", told.stdout);
+    let ended = etcdsim(&["check", &far]).expect(1);
+    assert!(ended.stdout.contains("nobody made revision 3"), "{}", ended.stdout);
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn a_report_with_a_return_before_its_call_is_refused() {
     let folder = Folder::new();
     let early = OPERATIONS[0].replace("\"Return\":20", "\"Return\":5");
     let refused = etcdsim(&["check", &report(folder.path(), [&early, OPERATIONS[1]])]).expect(2);
-    assert!(refused.tells("a return at 10 or later"), "{}", refused.stderr);
+    assert!(refused.explains("a return at 10 or later"), "{}", refused.stderr);
 }
 
 #[test]
@@ -252,12 +252,12 @@ fn a_value_that_is_appended_twice_is_no_violation() {
     let once = "{:type :invoke, :f :txn, :value [[:append 1 2]], :process 0}
 {:type :ok, :f :txn, :value [[:append 1 2]], :process 0}\n";
     let twice = written(folder.path(), "twice.edn", &once.repeat(2));
-    let told = etcdsim(&["check", &twice]).expect(3);
-    assert!(told.stdout.contains("appended twice"), "{}", told.stdout);
+    let ended = etcdsim(&["check", &twice]).expect(3);
+    assert!(ended.stdout.contains("appended twice"), "{}", ended.stdout);
 }
 
 #[test]
-fn what_cannot_be_written_leaves_the_file_alone() {
+fn a_history_that_cannot_be_written_leaves_the_file_alone() {
     let folder = Folder::new();
     let lists = "{:type :invoke, :f :txn, :value [[:append 1 2]], :process 0}\n";
     let alone = written(folder.path(), "alone/operations.json", OPERATIONS[0]);
@@ -268,9 +268,9 @@ fn what_cannot_be_written_leaves_the_file_alone() {
     }
 }
 
-/// Columns count bytes, also behind characters of several bytes; a line that nobody could read is not shown.
+/// Columns count bytes, also after multi-byte characters; a line that is too long to read is not shown.
 #[test]
-fn what_was_expected_is_always_told() {
+fn the_expected_input_is_always_named() {
     let folder = Folder::new();
     for (length, place) in [(8, "2:74:"), (100_000, "2:200058:")] {
         let text = format!(
@@ -279,13 +279,13 @@ fn what_was_expected_is_always_told() {
         );
         let path = written(folder.path(), "letters.jsonl", &text);
         let refused = etcdsim(&["check", &path]).expect(2);
-        assert!(refused.tells(place), "{}", refused.stderr);
-        assert!(refused.tells("expected client, op, key"), "{}", refused.stderr);
+        assert!(refused.explains(place), "{}", refused.stderr);
+        assert!(refused.explains("expected client, op, key"), "{}", refused.stderr);
         assert!(refused.stderr.len() < 4000, "{}", refused.stderr.len());
     }
 }
 
-/// etcd's report has the store's own text of it, without the service's name before it.
+/// etcd's report has the store's text of the error, without the service's name in front.
 #[test]
 fn a_refused_compaction_in_a_report_was_refused() {
     let folder = Folder::new();
@@ -307,24 +307,24 @@ fn a_refused_compaction_in_a_report_was_refused() {
         etcdsim(&["check", folder.path().join(name).to_str().expect("a path of ASCII")])
     };
     judge("reason", 2).expect(0);
-    let told = judge("none", 1).expect(1);
-    assert!(told.stdout.contains("K3"), "{}", told.stdout);
+    let ended = judge("none", 1).expect(1);
+    assert!(ended.stdout.contains("K3"), "{}", ended.stdout);
 }
 
 #[test]
-fn what_was_judged_before_a_mistake_is_told() {
+fn results_before_a_mistake_are_printed() {
     let folder = Folder::new();
     let empty = written(folder.path(), "empty.edn", "");
     let ended = etcdsim(&["check", STALE_LOG, "--format", "jepsen-log", &empty]).expect(2);
     assert!(ended.stdout.contains("not linearizable"), "{}", ended.stdout);
-    assert!(ended.tells("empty.edn:1:1"), "{}", ended.stderr);
+    assert!(ended.explains("empty.edn:1:1"), "{}", ended.stderr);
     let ended = etcdsim(&["check", STALE_LOG, "no-such-file", "--json"]).expect(2);
-    let told: serde_json::Value = serde_json::from_str(&ended.stdout).expect("JSON");
-    assert_eq!(told["histories"].as_array().map(Vec::len), Some(1), "{told}");
-    assert!(ended.tells("no-such-file"), "{}", ended.stderr);
+    let json: serde_json::Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    assert_eq!(json["histories"].as_array().map(Vec::len), Some(1), "{json}");
+    assert!(ended.explains("no-such-file"), "{}", ended.stderr);
 
     let path = folder.path().to_str().expect("a path of ASCII");
     let ended = etcdsim(&["check", path, "--format", "edn"]).expect(2);
-    assert!(ended.tells("is a folder"), "{}", ended.stderr);
+    assert!(ended.explains("is a folder"), "{}", ended.stderr);
     etcdsim(&["check", "--bench", "--clients", "0"]).expect(2);
 }

@@ -1,4 +1,4 @@
-//! The command from end to end: what it prints, and how it ends.
+//! The command from end to end: its output and its exit code.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("temporary folders have plain names")
 }
 
-/// A file of its own with this scenario.
+/// Writes a scenario to a temporary file and returns its path.
 fn scenario(folder: &Folder, content: &str) -> String {
     let file = folder.path().join("mine.toml");
     fs::write(&file, content).expect("a temporary folder can be written");
@@ -28,7 +28,7 @@ fn a_run_in_which_all_holds_ends_with_0_and_a_table() {
     assert!(ended.stdout.contains("2 seeds of 1 scenario:"), "{}", ended.stdout);
     assert!(ended.stdout.contains("no failure."), "{}", ended.stdout);
     let intent = ended.stderr.strip_prefix("Running 2 seeds of 1 scenario on ").unwrap_or_default();
-    assert_eq!(intent.lines().count(), 1, "a short run says what it does, and no more:\n{}", ended.stderr);
+    assert_eq!(intent.lines().count(), 1, "a short run prints only what it will do:\n{}", ended.stderr);
 }
 
 /// Runs `power-loss` with R2 until a seed fails.
@@ -39,29 +39,29 @@ fn first_failure(failures: &Folder) -> Ended {
 }
 
 #[test]
-fn a_failure_says_what_broke_and_its_last_line_shows_it_again() {
+fn a_failure_shows_the_cause_and_its_last_line_replays_it() {
     let failures = Folder::new();
     let ended = first_failure(&failures);
-    assert!(ended.stdout.contains("I6"), "the cause is told:\n{}", ended.stdout);
+    assert!(ended.stdout.contains("I6"), "the cause is shown:\n{}", ended.stdout);
 
-    // The line starts with the binary, as a person would paste it.
+    // The line starts with the binary, so it can be pasted.
     let words: Vec<&str> = ended.last_line().split(' ').collect();
     assert_eq!(words[1], "replay");
     let again = etcdsim(&words[1..]).expect(1);
     assert_eq!(again.trace_hash(), ended.trace_hash());
     assert!(again.stdout.contains("same trace hash as recorded"), "{}", again.stdout);
 
-    // The plan without its flaw is another run, in which all holds.
+    // The plan without its flaw is a different run, in which everything holds.
     let plan = fs::read_to_string(words[2]).expect("the failing plan was saved");
     let mended: String =
         plan.lines().filter(|line| !line.starts_with("flaws")).flat_map(|line| [line, "\n"]).collect();
     fs::write(words[2], mended).expect("the saved plan can be written");
-    let gone = etcdsim(&words[1..]).expect(5);
-    assert!(gone.stdout.contains("did not come again"), "{}", gone.stdout);
+    let held = etcdsim(&words[1..]).expect(5);
+    assert!(held.stdout.contains("did not reproduce"), "{}", held.stdout);
 }
 
 #[test]
-fn the_worst_failure_tells_which_write_was_lost_and_how() {
+fn the_worst_failure_shows_which_write_was_lost_and_how() {
     let ended = etcdsim(&["run", POWER_LOSS, "--seeds", "60", "--flaw", "R2", "--save", "0"]).expect(1);
     let failure = ended.stdout.split("Failure 2 of").next().unwrap_or_default();
     for part in
@@ -101,7 +101,7 @@ fn the_log_shows_virtual_time_and_the_member() {
 }
 
 #[test]
-fn json_has_what_a_program_needs() {
+fn json_has_the_documented_fields() {
     let ended = etcdsim(&["run", STEADY, POWER_LOSS, "--seeds", "4..6", "--format", "json"]).expect(0);
     let report: serde_json::Value = serde_json::from_str(&ended.stdout).expect("one JSON object");
     assert_eq!(report["exit_code"], 0);
@@ -130,7 +130,7 @@ fn json_has_what_a_program_needs() {
 }
 
 #[test]
-fn junit_has_a_test_case_a_seed() {
+fn junit_has_a_test_case_for_each_seed() {
     let failures = Folder::new();
     let ended = etcdsim(&["run", STEADY, "--seeds", "2", "--format", "junit"]).expect(0);
     assert!(ended.stdout.contains(r#"<testsuite name="steady" tests="2""#), "{}", ended.stdout);
@@ -160,7 +160,7 @@ fn github_gets_annotations_and_a_summary() {
 }
 
 #[test]
-fn mistakes_in_a_file_are_shown_in_their_place() {
+fn mistakes_in_a_file_are_shown_with_their_position() {
     let folder = Folder::new();
     let file = scenario(
         &folder,
@@ -169,28 +169,28 @@ fn mistakes_in_a_file_are_shown_in_their_place() {
     let ended = etcdsim(&["run", &file]).expect(2);
     assert_eq!(ended.stdout, "");
     for part in ["membrs", "did you mean `members`?", "mine.toml:3:1", "5 parsecs"] {
-        assert!(ended.tells(part), "{part:?} in:\n{}", ended.stderr);
+        assert!(ended.explains(part), "{part:?} in:\n{}", ended.stderr);
     }
 }
 
 #[test]
 fn mistakes_on_the_command_line_are_explained() {
-    let told = |arguments: &[&str], parts: &[&str]| {
+    let explained = |arguments: &[&str], parts: &[&str]| {
         let ended = etcdsim(arguments).expect(2);
-        parts.iter().for_each(|part| assert!(ended.tells(part), "{part:?} in:\n{}", ended.stderr));
+        parts.iter().for_each(|part| assert!(ended.explains(part), "{part:?} in:\n{}", ended.stderr));
     };
-    told(&["run", STEADY, "--flaw", "M-14371"], &["did you mean `M-14370`", "append-ack-before-fsync"]);
-    told(&["run", STEADY, "--flaw", "R2@12"], &["member 12", "`R2@N`"]);
-    told(&["run", STEADY, "--seeds", "9..3"], &["40..60"]);
-    told(&["run", STEADY, "--time-budget", "5"], &["`5m`"]);
-    told(&["run", "scenarios/no-such.toml"], &["scenarios/no-such.toml"]);
-    told(&["replay", STEADY], &["--seed N"]);
+    explained(&["run", STEADY, "--flaw", "M-14371"], &["did you mean `M-14370`", "append-ack-before-fsync"]);
+    explained(&["run", STEADY, "--flaw", "R2@12"], &["member 12", "`R2@N`"]);
+    explained(&["run", STEADY, "--seeds", "9..3"], &["40..60"]);
+    explained(&["run", STEADY, "--time-budget", "5"], &["`5m`"]);
+    explained(&["run", "scenarios/no-such.toml"], &["scenarios/no-such.toml"]);
+    explained(&["replay", STEADY], &["--seed N"]);
     let empty = Folder::new();
-    told(&["run", &empty.path().display().to_string()], &["no scenario"]);
+    explained(&["run", &empty.path().display().to_string()], &["no scenario"]);
 }
 
 #[test]
-fn lists_tell_what_there_is() {
+fn lists_are_complete() {
     let scenarios = etcdsim(&["scenarios"]).expect(0).stdout;
     assert!(scenarios.contains(POWER_LOSS) && !scenarios.contains("scenarios/bench"), "{scenarios}");
     let flaws = etcdsim(&["flaws"]).expect(0).stdout;
@@ -225,11 +225,11 @@ fn ctrl_c_ends_a_run_cleanly() {
     assert!(stdout.contains("Interrupted after "), "{stdout}");
 }
 
-/// Whether the process has begun to handle SIGINT (signal 2): bit 1 of its mask of caught signals.
+/// Whether the process handles SIGINT (signal 2) yet: bit 1 of its mask of caught signals.
 #[cfg(target_os = "linux")]
 fn catches_interrupts(pid: &str) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process is there");
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("Linux tells the mask");
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("Linux shows the mask");
     u64::from_str_radix(mask.trim(), 16).expect("it is a hexadecimal number") & 1 << 1 != 0
 }
 
@@ -249,7 +249,7 @@ fn probes_never_reached_show_and_can_be_required() {
 }
 
 #[test]
-fn what_the_programs_of_clients_did_is_shown_if_asked_for() {
+fn counts_of_client_programs_are_shown_on_request() {
     let run = ["run", "scenarios/kubernetes-cluster.toml", "--seeds", "1", "--save", "0"];
     let counts = |stdout: &str| {
         let mut lines = stdout.lines().map(str::to_string);

@@ -7,7 +7,7 @@ use crate::common::etcdsim;
 use etcdsim::{Case, run_seed};
 use serde_json::Value;
 
-/// Scenarios that between them touch disks, links, clocks, processes and everything at once.
+/// Scenarios with faults of disks, links, clocks and processes, and with all of them at once.
 const SCENARIOS: &[&str] = &["power-loss", "lossy-duplicating-reordering", "clock-drift", "swarm"];
 const SEEDS: std::ops::Range<u64> = 10..13;
 
@@ -15,7 +15,7 @@ fn files() -> Vec<String> {
     SCENARIOS.iter().map(|name| format!("scenarios/{name}.toml")).collect()
 }
 
-/// A report without what is about the machine.
+/// A report without the fields that depend on the machine.
 fn run(jobs: &str) -> Value {
     let files = files();
     let mut arguments = vec!["run", "--format", "json", "--seeds", "10..13", "--jobs", jobs];
@@ -37,18 +37,18 @@ fn strip(value: &mut Value) {
 }
 
 #[test]
-fn two_processes_with_one_job_and_with_two_tell_the_same() {
+fn two_processes_with_one_job_and_with_two_agree() {
     let one = run("1");
     assert_eq!(one, run("2"));
 
-    // And this process, on its own thread, takes the same steps once more.
-    for (place, file) in files().iter().enumerate() {
+    // This process takes the same steps on its own thread.
+    for (index, file) in files().iter().enumerate() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let case = Case::load(&root.join(file)).expect("the scenario is sound");
+        let case = Case::load(&root.join(file)).expect("the scenario is valid");
         for seed in SEEDS {
             let here = run_seed(&case, seed, false).0.trace_hash.to_string();
             assert_eq!(
-                one["scenarios"][place]["trace_hashes"][seed.to_string()],
+                one["scenarios"][index]["trace_hashes"][seed.to_string()],
                 here,
                 "{file}, seed {seed}"
             );
@@ -57,7 +57,7 @@ fn two_processes_with_one_job_and_with_two_tell_the_same() {
 }
 
 #[test]
-fn a_seed_that_is_run_twice_is_the_same() {
+fn two_runs_of_a_seed_are_the_same() {
     let mut arguments = vec!["run", "--check-determinism", "--seeds", "2"];
     let files = files();
     arguments.extend(files.iter().map(String::as_str));

@@ -1,4 +1,4 @@
-//! The engines against each other on whole runs, with every order walked through by a validator.
+//! The engines against each other on whole runs; a validator checks every order.
 
 use etcdsim::{Case, run_plan};
 use verify::{Expectations, Oracle, judge};

@@ -1,9 +1,9 @@
-//! Every example runs to its end and says what it is there to show.
+//! Every example runs to its end and prints what it demonstrates.
 
 use std::path::PathBuf;
 use std::process::Command;
 
-/// The examples, and what their output has.
+/// The examples, and a part of their output.
 const EXAMPLES: &[(&str, &str)] = &[
     ("chaos_test", "5 seeds held"),
     ("check_history", "K1"),
@@ -12,7 +12,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("own_workload", "3 seeds held"),
 ];
 
-/// cargo builds examples beside the folder of the tests.
+/// cargo builds examples next to the folder of the tests.
 fn built(name: &str) -> PathBuf {
     let tests = std::env::current_exe().expect("a test knows where it is");
     let folder =

@@ -1,4 +1,4 @@
-//! The library as its users have it: scenarios, workloads, observers and oracles of one's own.
+//! The library as its users see it: custom scenarios, workloads, observers and oracles.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,14 +10,14 @@ use etcdsim::{
     Simulation, SimulationFailure, Violation, WorkloadContext,
 };
 
-const QUIET: Oracle = Oracle::own("QUIET", "nobody asks anything", Severity::Wrong);
+const QUIET: Oracle = Oracle::own("QUIET", "no client sends a request", Severity::Wrong);
 const STILL: Oracle = Oracle::own("STILL", "nothing starts", Severity::Inside);
 
 fn quiet(context: &Context<'_>, sheet: &mut Sheet) {
     let operations = &context.history().operations;
     sheet.checked(QUIET, "operations", operations.len());
     if let Some(first) = operations.first() {
-        sheet.add(Violation::new(QUIET, first.call, "somebody asked").shown_by([0]));
+        sheet.add(Violation::new(QUIET, first.call, "a client sent a request").shown_by([0]));
     }
 }
 
@@ -37,7 +37,7 @@ fn short() -> Scenario {
 }
 
 #[test]
-fn oracles_of_ones_own_judge_every_run() {
+fn custom_oracles_judge_every_run() {
     let simulation = Simulation::new(short()).unwrap().seeds(0..2);
     let plain = simulation.clone().run().unwrap();
     assert_eq!(plain.failures(), 0);
@@ -47,14 +47,14 @@ fn oracles_of_ones_own_judge_every_run() {
         report.oracles().into_iter().map(|oracle| oracle.id()).collect::<Vec<_>>(),
         ["QUIET", "STILL"]
     );
-    for text in ["somebody asked", "a process starts", "ETCDSIM_SEED=0 runs this test"] {
+    for text in ["a client sent a request", "a process starts", "ETCDSIM_SEED=0 runs this test"] {
         assert!(account.contains(text), "{text:?} is missing:\n{account}");
     }
-    // No file has the scenario, so there is no line to paste.
+    // The scenario is not in a file, so there is no line to paste.
     assert!(!account.contains("replay a-second"), "{account}");
     let hashes =
         |report: &etcdsim::Report| -> Vec<_> { report.runs().map(|(_, run)| run.trace_hash).collect() };
-    assert_eq!(hashes(&report), hashes(&plain), "nobody who looks on changes a run");
+    assert_eq!(hashes(&report), hashes(&plain), "an observer does not change a run");
 }
 
 #[test]
@@ -76,11 +76,11 @@ fn failing_plans_are_saved_and_replayed() {
 }
 
 #[test]
-fn clients_that_cannot_be_are_an_error() {
+fn invalid_clients_are_an_error() {
     let nowhere = |_: &WorkloadContext| vec![Client { endpoints: vec![8], ..Client::default() }];
     let scenario = Scenario::builder("Nowhere").own_workload(nowhere).build().unwrap();
     assert!(matches!(Simulation::new(scenario), Err(etcdsim::Error::File(_))));
-    // What only some seeds make comes out with the run.
+    // Clients that are invalid only with some seeds fail the run.
     let later = |context: &WorkloadContext| {
         let member = if context.draw(0, 0).below(2) == 0 { 1 } else { 8 };
         vec![Client { endpoints: vec![member], ..Client::default() }]
@@ -112,7 +112,7 @@ fn observers_are_made_for_each_run() {
 }
 
 #[test]
-fn a_panic_of_ones_own_is_no_panic_of_the_test() {
+fn a_panic_in_a_custom_oracle_does_not_panic_the_test() {
     let panics = |_: &Context<'_>, _: &mut Sheet| panic!("a bug in the oracle");
     let report = Simulation::new(short()).unwrap().judge(panics).seeds(0..1).run().unwrap();
     assert!(

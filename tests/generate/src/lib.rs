@@ -1,7 +1,7 @@
-//! Makes `crates/api/src/gen/` out of `crates/api/proto/`.
+//! Generates `crates/api/src/gen/` from `crates/api/proto/`.
 //!
-//! A crate of its own, and no default member: the compiler of `proto/` takes half a minute to build, and nobody
-//! needs it who did not change `proto/`. `.ci/run` tests that what is committed is what it makes.
+//! This is a separate crate and not a default member, because the compiler of `proto/` takes half a minute to build
+//! and only changes of `proto/` need it. `.ci/run` tests that the committed files are what it generates.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use std::path::Path;
 use protox::prost_reflect::prost_types::field_descriptor_proto::{Label, Type};
 use protox::prost_reflect::prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorSet};
 
-/// The files of a folder: names and texts.
+/// The files of a folder: names and contents.
 pub fn contents(directory: &Path) -> BTreeMap<String, String> {
     let files = fs::read_dir(directory).expect("the directory of generated files");
     files
@@ -24,7 +24,7 @@ pub fn contents(directory: &Path) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Writes what the compiler makes of the files in `proto` into the folder `out`.
+/// Compiles the files in `proto` and writes the result into the folder `out`.
 pub fn generate(proto: &Path, out: &Path) {
     let mut names: Vec<_> =
         fs::read_dir(proto).expect("proto/").map(|file| file.expect("a file").file_name()).collect();
@@ -37,7 +37,7 @@ pub fn generate(proto: &Path, out: &Path) {
     add_serde(&mut config, &mut files);
     config.compile_fds(files).expect("prost accepts the files");
 
-    // prost derives Eq and Hash, but not where messages repeat or nest. Here nothing stands against it: `with` lets no float pass.
+    // prost derives Eq and Hash, but not for messages that repeat or nest. Here that is safe: `with` refuses floats.
     for (name, text) in contents(out) {
         let text =
             text.replace("derive(Clone, PartialEq, ::prost", "derive(Clone, PartialEq, Eq, Hash, ::prost");
@@ -45,7 +45,7 @@ pub fn generate(proto: &Path, out: &Path) {
     }
 }
 
-/// Derives serde in the form of `src/json.rs`, and mends the names that prost would tear apart ("peerURLs" to `peer_ur_ls`).
+/// Derives serde in the form of `src/json.rs`, and fixes names that prost would split wrongly ("peerURLs" to `peer_ur_ls`).
 fn add_serde(config: &mut prost_build::Config, files: &mut FileDescriptorSet) {
     config.enum_attribute(".", "#[derive(serde::Serialize, serde::Deserialize)]");
     config.message_attribute(".", "#[derive(serde::Serialize, serde::Deserialize)]");
@@ -68,12 +68,12 @@ fn add_serde_to_message(config: &mut prost_build::Config, package: &str, message
         let path = format!("{path}.{}", enumeration.name());
         enumeration.value.iter().for_each(|value| rename(config, &path, value.name()));
     }
-    // serde cannot refuse unknown fields beside `flatten`; there the oneof refuses them.
+    // serde cannot refuse unknown fields together with `flatten`; there the oneof refuses them.
     let strict = if message.oneof_decl.is_empty() { ", deny_unknown_fields" } else { "" };
     config.message_attribute(&path, format!("#[serde(default{strict})]"));
 
     for oneof in &message.oneof_decl {
-        // Without the leading dot the path means the field alone, not the variants too.
+        // Without the leading dot the path means only the field, not its variants.
         let field = format!("{}.{}", &path[1..], oneof.name());
         config.field_attribute(field, r#"#[serde(flatten, deserialize_with = "crate::json::oneof", skip_serializing_if = "Option::is_none")]"#);
     }
@@ -114,7 +114,7 @@ fn rename(config: &mut prost_build::Config, path: &str, name: &str) {
     config.field_attribute(format!("{path}.{name}"), format!("#[serde(rename = {name:?})]"));
 }
 
-/// The functions of `src/json.rs` for a field whose JSON form is not the one serde gives its Rust type.
+/// The functions of `src/json.rs` for a field whose JSON form differs from serde's form of its Rust type.
 fn with(field: &FieldDescriptorProto) -> Option<String> {
     let list = field.label() == Label::Repeated;
     match field.r#type() {

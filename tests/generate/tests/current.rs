@@ -1,5 +1,5 @@
-//! `crates/api/src/gen/` is what the compiler makes of `proto/`; it is committed so that a build needs neither a compiler nor a build script.
-//! After a change in `proto/`: `UPDATE_GEN=1 cargo test -p etcdsim-generate`.
+//! The files in `crates/api/src/gen/` are generated from `proto/`; they are committed so that a build needs neither a
+//! compiler nor a build script. After a change in `proto/`: `UPDATE_GEN=1 cargo test -p etcdsim-generate`.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +19,7 @@ fn generated_files_are_current() {
 
     if std::env::var_os("UPDATE_GEN").is_some() {
         for name in contents(&committed).keys() {
-            fs::remove_file(committed.join(name)).expect("an old file goes");
+            fs::remove_file(committed.join(name)).expect("an old file is removed");
         }
         for (name, text) in contents(&fresh) {
             fs::write(committed.join(name), text).expect("a new file is written");
@@ -36,7 +36,7 @@ fn generated_files_are_current() {
         let differs = committed[&name].lines().zip(text.lines()).position(|(old, new)| old != new);
         assert!(
             committed[&name] == text,
-            "src/gen/{name} is not what proto/ says (line {differs:?} from 0); update with: {HOW_TO_UPDATE}"
+            "src/gen/{name} does not match proto/ (line {differs:?} from 0); update with: {HOW_TO_UPDATE}"
         );
     }
 }

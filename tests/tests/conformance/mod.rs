@@ -1,13 +1,13 @@
-//! What a real etcd answered, a whole member answers too, word for word.
+//! A whole member answers exactly what a real etcd answered.
 //!
-//! Each file of `tests/data/conformance` is a history of one client with a fresh etcd of one member. Here one
-//! client of the simulator sends the same requests, one after another, to a cluster of one member, through raft,
-//! log, disk, apply, leases and the network. Its answers are compared with the recorded ones, and the run itself
-//! is judged by every oracle.
+//! Each file of `tests/data/conformance` is a history of one client with a fresh single-member etcd. Here one
+//! client of the simulator sends the same requests, one after another, to a single-member cluster, through raft,
+//! log, disk, apply, leases and the network. The test compares the answers with the recorded ones, and every oracle
+//! judges the run itself.
 //!
-//! Not compared: who answered (cluster, member and term of a header), a second of the time a lease has left,
-//! the order of a lease's keys and of the leases in a list. Compared, although etcd leaves it open, is the order of
-//! ties in a sorted range: up to twelve pairs etcd's sort keeps them in the order of their keys.
+//! Not compared: who answered (cluster id, member id and term in a header), one second of a lease's remaining time,
+//! the order of a lease's keys and of the leases in a list. The order of ties in a sorted range is compared, although
+//! etcd leaves it open: up to twelve pairs, etcd's sort keeps them in the order of their keys.
 //! Intended differences are rows of `tests/data/divergences.toml`.
 
 mod recording;
@@ -25,10 +25,10 @@ use self::table::Table;
 
 const MICROSECOND: Nanos = 1_000;
 const SECOND: Nanos = 1_000_000_000;
-/// The member has elected itself by then.
+/// By this time the member has elected itself.
 const BEGIN: Nanos = 3 * SECOND;
-/// The last answer has come by then: 3,000 requests of well below a millisecond each. Far below the shortest
-/// recorded lease, which is an hour.
+/// By this time the last request was answered: 3,000 requests, each well below a millisecond. The shortest
+/// recorded lease is far longer: an hour.
 const END: Nanos = 10 * SECOND;
 
 /// The tests, by name.
@@ -82,7 +82,8 @@ fn a_whole_member_answers_like_the_recorded_etcd() {
     println!("{compared} answers are the same");
 }
 
-/// One member, one client that asks all this in order as fast as it is answered; nothing goes wrong.
+/// One member, and one client that sends all requests in order, each as soon as the previous one was answered. No
+/// faults.
 fn plan(lines: &[Line]) -> Plan {
     let operation = |line: &Line| PlannedOperation { at: BEGIN, act: Act::Literal(line.request.clone()) };
     let wire = Link { latency: Spread::Constant(20 * MICROSECOND), ..Link::default() };
@@ -113,7 +114,7 @@ fn answer(operation: &Operation) -> Option<Answer> {
     }
 }
 
-/// Whether two answers are the same but for what may differ.
+/// Whether two answers are the same, except for what may differ.
 fn same(ours: &Answer, etcds: &Answer) -> bool {
     match (ours, etcds) {
         (Ok(ours), Ok(etcds)) => {
@@ -126,7 +127,7 @@ fn same(ours: &Answer, etcds: &Answer) -> bool {
     }
 }
 
-/// Seconds a lease has left by an answer.
+/// The remaining seconds of a lease in an answer.
 fn time_left(response: &Response) -> Option<i64> {
     match response {
         Response::LeaseTimeToLive(response) => Some(response.ttl),
@@ -152,14 +153,14 @@ fn comparable(mut response: Response) -> Response {
 
 fn only_what_may_differ_may_differ() {
     use api::etcdserverpb::{LeaseTimeToLiveResponse, PutResponse, ResponseHeader};
-    let lives = |ttl, keys: [&'static str; 2]| {
+    let lease = |ttl, keys: [&'static str; 2]| {
         let keys = keys.map(Into::into).to_vec();
         Ok(Response::LeaseTimeToLive(LeaseTimeToLiveResponse { ttl, keys, ..Default::default() }))
     };
-    assert!(same(&lives(5000, ["a", "b"]), &lives(4999, ["b", "a"])));
-    assert!(!same(&lives(5000, ["a", "b"]), &lives(4998, ["a", "b"])));
-    assert!(!same(&lives(0, ["a", "b"]), &lives(-1, ["a", "b"])), "one has ended, one has not");
-    assert!(!same(&lives(5000, ["a", "b"]), &lives(5000, ["a", "c"])));
+    assert!(same(&lease(5000, ["a", "b"]), &lease(4999, ["b", "a"])));
+    assert!(!same(&lease(5000, ["a", "b"]), &lease(4998, ["a", "b"])));
+    assert!(!same(&lease(0, ["a", "b"]), &lease(-1, ["a", "b"])), "one has ended, one has not");
+    assert!(!same(&lease(5000, ["a", "b"]), &lease(5000, ["a", "c"])));
     let put = |revision, raft_term| {
         let header = ResponseHeader { revision, raft_term, ..Default::default() };
         Ok(Response::Put(PutResponse { header: Some(header), ..Default::default() }))

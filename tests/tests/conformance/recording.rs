@@ -1,4 +1,4 @@
-//! The recorded files, read.
+//! Reads the recorded files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 use api::{Request, Response};
 use serde_json::Value;
 
-/// Names another folder of recordings.
+/// The environment variable that names another folder of recordings.
 const FOLDER: &str = "ETCDSIM_CONFORMANCE_DIR";
 
-/// A response, or the code and the text of an error.
+/// A response, or the code and text of an error.
 pub type Answer = Result<Response, (u64, String)>;
 
-/// What one client asked of a fresh etcd, and what it was told.
+/// The requests of one client to a fresh etcd, and the answers.
 pub struct Recording {
     /// Its file.
     pub name: String,
-    /// One a request, in order.
+    /// One line for each request, in order.
     pub lines: Vec<Line>,
 }
 
@@ -30,11 +30,11 @@ pub struct Line {
     pub json: Value,
     /// The request.
     pub request: Request,
-    /// What etcd said.
+    /// etcd's answer.
     pub answer: Answer,
 }
 
-/// Every file of the folder, by name.
+/// Every file of the folder, sorted by name.
 pub fn recordings() -> Vec<Recording> {
     let folder = std::env::var_os(FOLDER)
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("data/conformance"), PathBuf::from);

@@ -16,13 +16,13 @@ pub struct Table {
     divergence: Vec<Row>,
 }
 
-/// One difference that is meant.
+/// One intended difference.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
     id: String,
     rpc: String,
-    /// Fields that the request has, and their values.
+    /// Fields that the request must have, and their values.
     #[serde(default)]
     request: Map<String, Value>,
     ours: String,
@@ -49,7 +49,7 @@ impl Table {
         table
     }
 
-    /// The row that means this difference.
+    /// The row that explains this difference.
     pub fn explains(&self, rpc: &str, request: &Value, ours: &Answer, etcds: &Answer) -> Option<&str> {
         let row = self.divergence.iter().find(|row| {
             row.rpc == rpc
@@ -59,7 +59,7 @@ impl Table {
         row.map(|row| row.id.as_str())
     }
 
-    /// The rows that are not among these.
+    /// The rows that are not in `needed`.
     pub fn unneeded(&self, needed: &BTreeSet<&str>) -> Vec<&str> {
         self.divergence.iter().map(|row| row.id.as_str()).filter(|id| !needed.contains(id)).collect()
     }

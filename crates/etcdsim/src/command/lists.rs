@@ -1,4 +1,4 @@
-//! `etcdsim scenarios`, `etcdsim flaws`, `etcdsim schema`: what there is.
+//! `etcdsim scenarios`, `etcdsim flaws`, `etcdsim schema`: list scenarios and flaws, print the schema.
 
 use std::path::PathBuf;
 
@@ -12,10 +12,10 @@ use crate::exit::Exit;
 
 #[derive(Debug, Args)]
 pub(super) struct ScenariosArguments {
-    /// Scenarios, or folders that hold some
+    /// Scenarios, or folders of scenarios
     #[arg(default_value = "scenarios")]
     paths: Vec<PathBuf>,
-    /// Tell also what each is after: the comment at its head
+    /// Show also the comment at the head of each, which says what it is looking for
     #[arg(long)]
     about: bool,
 }

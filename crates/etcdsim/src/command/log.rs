@@ -1,4 +1,4 @@
-//! The log of a run: every line with virtual time and the member's name.
+//! The log of a run: every line has virtual time and the member's name.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use verify::describe;
 
-/// Writes the log to stderr from now on. `filter` is as in `RUST_LOG`, without spans: `info`, `warn,raft=debug`.
+/// Starts writing the log to stderr. `filter` is as in `RUST_LOG`, without spans: `info`, `warn,raft=debug`.
 pub(super) fn begin(filter: &str) -> Result<(), String> {
     let filter: Targets = filter.parse().map_err(|error: ParseError| error.to_string())?;
     let lines = tracing_subscriber::fmt::layer()
@@ -19,7 +19,7 @@ pub(super) fn begin(filter: &str) -> Result<(), String> {
     tracing_subscriber::registry().with(filter).with(lines).try_init().map_err(|error| error.to_string())
 }
 
-/// When and on which member the line was written.
+/// Prefixes a line with its virtual time and its member.
 struct VirtualTime;
 
 impl FormatTime for VirtualTime {

@@ -1,7 +1,7 @@
-//! The command line: what is asked for, and how it ends.
+//! The command line.
 //!
-//! Results go to stdout, progress and mistakes to stderr. Every subcommand is one or two arrows of the
-//! design's picture.
+//! Results go to stdout, progress and mistakes to stderr. Every subcommand is one or two arrows of the picture
+//! in `ARCHITECTURE.md`.
 
 mod check;
 mod lists;
@@ -22,7 +22,7 @@ use crate::execute::{HarnessFailure, guarded};
 use crate::exit::Exit;
 use crate::show::github;
 
-/// Runs clusters of etcd members in virtual time, hurts them, and judges what their clients saw.
+/// Runs clusters of etcd members in virtual time, injects faults, and judges what their clients saw.
 #[derive(Debug, Parser)]
 #[command(name = "etcdsim", version, after_help = EXIT_CODES)]
 struct Arguments {
@@ -32,23 +32,23 @@ struct Arguments {
 
 const EXIT_CODES: &str = "\
 Exit codes:
-    0  all held
+    0  everything held
     1  a violation
     2  bad usage or a bad file
     3  the harness itself failed, or could not decide
     4  not deterministic
-    5  a saved failure did not come again
+    5  a saved failure did not reproduce
   130  interrupted";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs scenarios with many seeds and judges every run
     Run(run::Arguments),
-    /// Runs one plan, or one seed of a scenario, again: with its trace and its log, if asked
+    /// Runs one plan, or one seed of a scenario, again, with its trace and log if asked
     Replay(replay::Arguments),
     /// Prints the plan that a scenario and a seed make
     Plan(plan::Arguments),
-    /// Judges histories that were recorded elsewhere, of a real etcd for example
+    /// Judges histories recorded elsewhere, for example of a real etcd
     Check(check::Arguments),
     /// Lists scenarios with their titles
     Scenarios(lists::ScenariosArguments),
@@ -58,7 +58,7 @@ enum Command {
     Schema,
 }
 
-/// How a result is written.
+/// The format of the result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// For people
@@ -71,7 +71,7 @@ enum Format {
     Github,
 }
 
-/// Mistakes of the person, and in which form to tell them.
+/// The user's mistakes, and whether to annotate them for GitHub.
 #[derive(Debug)]
 struct Mistakes {
     errors: Vec<Error>,
@@ -84,10 +84,10 @@ impl From<Error> for Mistakes {
     }
 }
 
-/// Reads the command line, does what it says, tells how it went.
+/// Reads the command line, runs the command and returns the exit code.
 pub fn main() -> Exit {
     let Arguments { command } = Arguments::parse();
-    // The text of a panic was printed by its hook.
+    // The panic hook has already printed the text of a panic.
     let done = guarded(|| match command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Replay(arguments) => replay::replay(&arguments),
@@ -100,14 +100,14 @@ pub fn main() -> Exit {
     match done {
         Ok(Ok(exit)) => exit,
         Ok(Err(mistakes)) => {
-            tell(mistakes);
+            show(mistakes);
             Exit::Usage
         }
         Err(HarnessFailure(_)) => Exit::Harness,
     }
 }
 
-fn tell(Mistakes { errors, annotate }: Mistakes) {
+fn show(Mistakes { errors, annotate }: Mistakes) {
     for error in errors {
         if annotate {
             print(&annotations(&error));
@@ -116,7 +116,7 @@ fn tell(Mistakes { errors, annotate }: Mistakes) {
     }
 }
 
-/// The mistakes of a file as annotations in it.
+/// The mistakes in a file as annotations.
 fn annotations(error: &Error) -> String {
     match error {
         Error::File(errors) => errors
@@ -131,7 +131,7 @@ fn annotations(error: &Error) -> String {
     }
 }
 
-/// Writes a result. A reader who has seen enough and closes the pipe is no mistake.
+/// Writes a result. It is not an error if the reader closes the pipe early.
 fn print(text: &str) {
     let mut out = anstream::stdout().lock();
     if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
@@ -147,7 +147,7 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn the_command_line_is_valid() {
         Arguments::command().debug_assert();
     }
 }

@@ -1,4 +1,4 @@
-//! `etcdsim plan`: what a scenario and a seed make.
+//! `etcdsim plan`: prints the plan of a scenario and a seed.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
-//! Progress, on stderr: first what is going to be run; then a bar where that is a terminal, and a line now and
-//! then where it is not; and each kind of failure as it is found.
+//! Progress on stderr: first what will run, then a bar (on a terminal) or a line now and then (otherwise), and the
+//! first failure of each scenario as it is found.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use crate::report::{End, SeedRun};
 use crate::show::numbers;
 use crate::stopwatch::Stopwatch;
 
-/// Wall time of the first line where there is no bar: whoever waits sees that something goes on.
+/// Wall time before the first line if there is no bar, so that whoever waits sees progress.
 const FIRST_LINE: Duration = Duration::from_secs(5);
-/// Time between two more lines. Short runs have none.
+/// Time between later lines. Short runs print none.
 const BETWEEN_LINES: Duration = Duration::from_secs(60);
 
 pub(super) struct Progress {
@@ -26,7 +26,7 @@ pub(super) struct Progress {
     virtual_ns: u64,
     faults: u64,
     failures: usize,
-    /// Cases of which a failure was shown, by file.
+    /// The files of cases for which a failure was shown.
     failed: BTreeSet<String>,
 }
 
@@ -36,7 +36,7 @@ impl Progress {
         let style =
             ProgressStyle::with_template("{elapsed_precise} {bar:24} {human_pos}/{human_len} seeds · {msg}")
                 .expect("the template of the progress bar is a constant");
-        // Without a terminal the bar is hidden, and nothing ticks.
+        // Without a terminal the bar is hidden and needs no ticks.
         let bar = ProgressBar::new(batch.len() as u64).with_style(style);
         if !bar.is_hidden() {
             bar.enable_steady_tick(Duration::from_millis(250));
@@ -81,7 +81,7 @@ impl Progress {
     }
 }
 
-/// What a batch is going to do, in a line.
+/// What a batch will do, in one line.
 fn intent(batch: &Batch) -> String {
     let budget = batch.time_budget.map(|budget| format!(", for at most {}", numbers::span(budget)));
     format!(
@@ -93,7 +93,7 @@ fn intent(batch: &Batch) -> String {
     )
 }
 
-/// A run in which not all held, in a line.
+/// A run that did not hold, in one line; `None` if it held.
 fn failure(case: &Case, run: &SeedRun) -> Option<String> {
     let what = match &run.end {
         End::Held => return None,

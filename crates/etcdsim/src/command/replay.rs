@@ -1,4 +1,4 @@
-//! `etcdsim replay`: one run again, and closer.
+//! `etcdsim replay`: runs one seed or plan again and shows more of it.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -27,7 +27,7 @@ pub(super) struct Arguments {
     /// The seed of a scenario
     #[arg(long)]
     seed: Option<u64>,
-    /// Switch a flaw on, beside those of the plan
+    /// Switch a flaw on, in addition to those of the plan
     #[arg(long, value_name = "ID[@MEMBER]", value_parser = values::flaw)]
     flaw: Vec<::plan::FlawAt>,
     /// Print every event: virtual time, member, what happened
@@ -84,7 +84,7 @@ pub(super) fn replay(arguments: &Arguments) -> Result<Exit, Mistakes> {
         text.push_str(if recorded.trace_hash == outcome.record.trace_hash {
             "same trace hash as recorded\n"
         } else {
-            "another trace hash than recorded: this build takes other steps than the one that saved the plan\n"
+            "the trace hash differs from the recorded one: this build takes different steps than the one that saved the plan\n"
         });
     }
     match &failure {
@@ -100,7 +100,7 @@ pub(super) fn replay(arguments: &Arguments) -> Result<Exit, Mistakes> {
     Ok(exit)
 }
 
-/// What the clients saw, with the evidence.
+/// Writes what the clients saw, with the evidence.
 fn write_history(file: &Path, plan: &::plan::Plan, outcome: &Outcome) -> io::Result<()> {
     let history = HistoryFile {
         setup: Setup {
@@ -128,7 +128,7 @@ fn seed(case: &Case, arguments: &Arguments) -> Result<u64, Error> {
     }
 }
 
-/// What the plan did when it was saved; only if it is run as it was saved.
+/// What the plan did when it was saved; `None` if it does not run as saved.
 fn recorded(case: &Case, arguments: &Arguments) -> Option<Recorded> {
     let text = fs::read_to_string(&arguments.file).ok()?;
     Recorded::read(&text).filter(|_| case.is_plan() && arguments.flaw.is_empty())
@@ -145,9 +145,9 @@ fn exit(
     match (expected, seen) {
         (Some(expected), Some(seen)) if expected == seen => Exit::Violation,
         (Some(expected), seen) => {
-            let now = seen.map_or("nothing is broken now".to_string(), |seen| format!("now it is {seen}"));
+            let now = seen.map_or("now nothing is violated".to_string(), |seen| format!("now {seen} is"));
             text.push_str(&format!(
-                "It did not come again: {expected} was broken when the plan was saved, {now}.\n"
+                "The failure did not reproduce: {expected} was violated when the plan was saved, {now}.\n"
             ));
             Exit::NotReproduced
         }
@@ -157,7 +157,7 @@ fn exit(
     }
 }
 
-/// Writes every event as one line, to where it was asked for.
+/// Writes every event as one line to the requested outputs.
 struct Tracer {
     outs: Vec<Box<dyn Write>>,
 }
@@ -180,7 +180,7 @@ impl Tracer {
             if let Err(error) = out.flush()
                 && error.kind() != io::ErrorKind::BrokenPipe
             {
-                eprintln!("the trace is not complete: {error}");
+                eprintln!("the trace is incomplete: {error}");
             }
         }
     }
@@ -192,7 +192,7 @@ impl Observer for Tracer {
             return;
         }
         let line = describe::event(event);
-        // What cannot be written is told once, at the end: a full disk shows when the rest is flushed.
+        // An error is reported once, at the end: a full disk shows again when the rest is flushed.
         self.outs.retain_mut(|out| writeln!(out, "{line}").is_ok());
     }
 }

@@ -1,4 +1,4 @@
-//! `etcdsim run`: many seeds of many scenarios.
+//! `etcdsim run`: runs many seeds of many scenarios.
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -18,7 +18,7 @@ use crate::batch::Batch;
 use crate::case::{self, Case};
 use crate::exit::Exit;
 use crate::report::{CaseReport, End, Report, SeedRun};
-use crate::show::{github, human, json, junit};
+use crate::show::{github, human, json, junit, numbers};
 use crate::{replay_line, saved};
 
 /// Set by Ctrl-C.
@@ -26,46 +26,46 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Scenarios, saved plans, or folders that hold some (but for folders named `bench`)
+    /// Scenarios, saved plans, or folders of them (except folders named `bench`)
     #[arg(default_value = "scenarios")]
     paths: Vec<PathBuf>,
     /// How many seeds, or which: `100`, `40..60`, `40..=59`
     #[arg(long, default_value = "100", value_parser = values::seeds)]
     seeds: Seeds,
-    /// This seed alone; may be repeated
+    /// Only this seed; may be repeated
     #[arg(long, value_name = "SEED", conflicts_with = "seeds")]
     seed: Vec<u64>,
     /// How many threads run seeds [default: all cores]
     #[arg(long)]
     jobs: Option<NonZeroUsize>,
-    /// Begin no seed after this time: `5m`, `90s`, `1h30m`
+    /// Start no seed after this time: `5m`, `90s`, `1h30m`
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     time_budget: Option<Duration>,
-    /// How the result is written
+    /// The format of the result
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
     /// Switch a flaw on, on all members or on one; may be repeated (`etcdsim flaws` lists them)
     #[arg(long, value_name = "ID[@MEMBER]", value_parser = values::flaw)]
     flaw: Vec<::plan::FlawAt>,
-    /// Begin no seed after the first failure
+    /// Start no seed after the first failure
     #[arg(long)]
     fail_fast: bool,
     /// Run every seed twice and compare the trace hashes (oracle D1)
     #[arg(long)]
     check_determinism: bool,
-    /// Show at the end what the programs of clients did: objects, watches, conflicts, locks, …
+    /// Show at the end what the clients' programs did: objects, watches, conflicts, locks, …
     #[arg(long)]
     counts: bool,
     /// Show at the end how often each probe was reached (docs/coverage.md)
     #[arg(long)]
     coverage: bool,
-    /// The same, and end with 1 if one of them never was
+    /// The same, and exit with 1 if a required probe was never reached
     #[arg(long)]
     require_coverage: bool,
     /// Where failing plans are saved
     #[arg(long, value_name = "FOLDER", default_value = "failures")]
     save_dir: PathBuf,
-    /// How many failing plans are saved; 0 saves none
+    /// How many failing plans to save at most
     #[arg(long, value_name = "COUNT", default_value_t = 10)]
     save: usize,
 }
@@ -90,14 +90,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Mistakes> {
     progress.end();
 
     let saved = save(&report, arguments);
-    // The human report says it itself; the others are documents for programs.
+    // The report for people says this itself; the other formats are for programs.
     if !world::GUARDED && matches!(arguments.format, Format::Json | Format::Junit) {
         eprintln!("{}", human::BARE);
     }
     super::print(&text(&report, &saved, arguments.format, arguments.counts));
     if arguments.coverage || arguments.require_coverage {
         let table = human::coverage(&report);
-        // What programs read stays one document.
+        // Keep the output for programs one document.
         match arguments.format {
             Format::Human => super::print(&table),
             _ => anstream::eprint!("{table}"),
@@ -127,20 +127,20 @@ fn load(arguments: &Arguments) -> Result<Vec<Case>, Mistakes> {
     if errors.is_empty() { Ok(cases) } else { Err(Mistakes { errors, annotate: false }) }
 }
 
-/// The first Ctrl-C stops the batch between two runs, the second one stops at once.
+/// The first Ctrl-C stops the batch between two runs; the second stops at once.
 fn stop_on_ctrl_c() {
     let handler = || {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {
             std::process::exit(i32::from(Exit::Interrupted.code()));
         }
-        eprintln!("\nstopping after the runs under way; Ctrl-C again stops at once");
+        eprintln!("\nstopping after the current runs; press Ctrl-C again to stop at once");
     };
     if let Err(error) = ctrlc::set_handler(handler) {
         eprintln!("Ctrl-C will stop at once, without a report: {error}");
     }
 }
 
-/// Files of saved plans, by case and seed.
+/// The files of saved plans, by case and seed.
 type Saved = BTreeMap<(String, u64), PathBuf>;
 
 /// Saves failing plans: the first of every group of failures, then the others.
@@ -181,7 +181,7 @@ fn text(report: &Report, saved: &Saved, format: Format, counts: bool) -> String 
     }
 }
 
-/// Where failing plans are, and last the line to paste.
+/// Where failing plans were saved, and last the line that replays one.
 fn last_lines(
     report: &Report,
     saved: &Saved,
@@ -192,8 +192,9 @@ fn last_lines(
     if let Some(file) = saved.values().next() {
         let folder = file.parent().unwrap_or(file).display();
         let left = report.failures() - saved.len();
-        let more = if left == 0 { String::new() } else { format!(" ({left} more were not)") };
-        text.push_str(&format!("\nFailing plans were saved in {folder}: {}{more}.\n", saved.len()));
+        let more = if left == 0 { String::new() } else { format!(" ({left} more not saved)") };
+        let plans = numbers::counted(saved.len(), "failing plan");
+        text.push_str(&format!("\nSaved {plans} in {folder}{more}.\n"));
     }
     let line = if let Some(group) = report.groups().first() {
         replay(group.case, group.runs[0].0)

@@ -1,4 +1,4 @@
-//! Values of arguments, as a person writes them.
+//! Parses the values of arguments.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use ::plan::FlawAt;
 
 use crate::flaws;
 
-/// A first seed and the one after the last.
+/// A range of seeds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seeds(pub std::ops::Range<u64>);
 
@@ -26,7 +26,7 @@ pub(super) fn seeds(text: &str) -> Result<Seeds, String> {
         },
     };
     if seeds.is_empty() {
-        return Err(format!("{text} holds no seed; write the first one before the last, as in `40..60`"));
+        return Err(format!("{text} holds no seed; write the first seed before the last, as in `40..60`"));
     }
     Ok(Seeds(seeds))
 }

@@ -1,6 +1,6 @@
 //! A report for GitHub Actions: an annotation for each kind of failure, and a summary in Markdown.
 //!
-//! The commands and what has to be escaped in them:
+//! The commands and their escapes:
 //! `docs.github.com/actions/reference/workflow-commands-for-github-actions`.
 
 use std::fmt::Write;
@@ -8,8 +8,7 @@ use std::fmt::Write;
 use crate::report::{CaseReport, End, Report, SeedRun};
 use crate::show::{human, numbers};
 
-/// Annotations, one a line; then the report for people, folded. `replay` gives the line that shows a
-/// run again.
+/// Annotations, one per line. `replay` gives the line that replays a run.
 pub fn report(report: &Report, replay: &dyn Fn(&CaseReport, &SeedRun) -> String) -> String {
     let mut text = String::new();
     for group in report.groups() {
@@ -36,7 +35,7 @@ pub fn report(report: &Report, replay: &dyn Fn(&CaseReport, &SeedRun) -> String)
     text
 }
 
-/// One `::error` command: a place, by line and column from 1, a title, a message.
+/// One `::error` command with a file, line and column (from 1), a title and a message.
 pub fn annotation(file: &str, (line, column): (usize, usize), title: &str, message: &str) -> String {
     let (file, title) = (property(file), property(title));
     format!("::error file={file},line={line},col={column},title={title}::{}\n", data(message))
@@ -77,12 +76,12 @@ pub fn summary(report: &Report, replay: &dyn Fn(&CaseReport, &SeedRun) -> String
     text
 }
 
-/// The text of a command.
+/// Escapes the text of a command.
 fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// The value of one of its properties.
+/// Escapes the value of a property of a command.
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }

@@ -1,4 +1,4 @@
-//! A report for people: a table, the failures, and last the line to paste.
+//! A report for people: a table and the failures.
 
 use std::fmt::{self, Write};
 
@@ -13,21 +13,21 @@ use crate::report::{
 use crate::show::numbers;
 use crate::story::Story;
 
-/// Longest lists in a failure; what is more is counted.
+/// The most lines in a list; the others are counted.
 const LINES_SHOWN: usize = 12;
-/// Seeds that are listed one by one.
+/// The most parts in a list of seeds.
 const SEEDS_SHOWN: usize = 12;
 
 /// What the API servers of a Kubernetes cluster did to objects.
 const OBJECTS: [&str; 3] = ["objects-created", "objects-updated", "objects-removed"];
-/// What else a Kubernetes cluster is about, in the order in which it is told.
+/// The other counts of a Kubernetes cluster, in the order in which they are shown.
 const OF_CLUSTERS: [&str; 5] = ["watches", "relists", "conflicts", "compactions", "compactors-beaten"];
 
-/// What a report says of runs without madsim (rule R6).
+/// What a report says about runs without madsim (rule R6).
 pub const BARE: &str = "Built without `--cfg madsim`: the runs are the same, but nothing guards them against real clocks and randomness.";
 
-/// The whole report but for the lines to replay failures; with `counts` also how often the programs of clients
-/// did what.
+/// The whole report without the line that replays a failure; with `counts`, also what the clients' programs
+/// did and how often.
 pub fn report(report: &Report, counts: bool) -> String {
     let mut text = String::new();
     write(&mut text, report, counts).expect("a String takes everything");
@@ -64,7 +64,7 @@ fn table(report: &Report) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_header(["scenario", "seeds", "operations", "virtual", "x real", "faults", "failures"]);
-    // Those in which something failed first: there may be a hundred that held.
+    // Scenarios with failures first: there may be a hundred without.
     let held = |case: &&CaseReport| case.runs.iter().all(|run| matches!(run.end, End::Held));
     let mut cases: Vec<&CaseReport> = report.cases.iter().collect();
     cases.sort_by_key(held);
@@ -88,7 +88,7 @@ fn table(report: &Report) -> Table {
     table
 }
 
-/// What the clients' programs did, where they are more than single requests.
+/// What the clients' programs did, if they do more than single requests.
 fn work(out: &mut String, case: &CaseReport) -> fmt::Result {
     let work = &case.total.work;
     if work.is_empty() {
@@ -104,9 +104,9 @@ fn work(out: &mut String, case: &CaseReport) -> fmt::Result {
         let parts_of = OBJECTS.iter().map(part).collect::<Vec<_>>().join(", ");
         parts.push(format!("objects {} ({parts_of})", numbers::count(objects)));
     }
-    // What such clients are after is told even where it did not come about.
-    let told = |name: &&str| work.contains_key(*name) || (objects > 0 && OF_CLUSTERS.contains(name));
-    let first = OF_CLUSTERS.iter().copied().filter(told);
+    // The counts of a Kubernetes cluster are shown even if they are 0.
+    let shown = |name: &&str| work.contains_key(*name) || (objects > 0 && OF_CLUSTERS.contains(name));
+    let first = OF_CLUSTERS.iter().copied().filter(shown);
     let rest =
         work.keys().map(String::as_str).filter(|name| !OBJECTS.contains(name) && !OF_CLUSTERS.contains(name));
     for name in first.chain(rest) {
@@ -116,7 +116,7 @@ fn work(out: &mut String, case: &CaseReport) -> fmt::Result {
     writeln!(out, "{}: {}", case.case.name.bold(), parts.join(" · "))
 }
 
-/// How often each probe was reached, the rarest last.
+/// How often each probe was reached, in descending order of seeds.
 pub fn coverage(report: &Report) -> String {
     let reached = report.coverage();
     let mut table = Table::new();
@@ -187,8 +187,9 @@ fn group(out: &mut String, heading: &str, group: &Group<'_>, in_full: bool) -> f
     Ok(())
 }
 
-/// A failure: what is worst and how it came, what broke first inside, and in a line each what
-/// followed from it. The cause comes before the end of a process that followed from it.
+/// A failure: the violation to show first and its story, then what broke first inside the cluster or what
+/// followed, and one line for each other violation. A cause comes before the end of a process that followed
+/// from it.
 pub fn failure(out: &mut String, failure: &Failure) -> fmt::Result {
     let (first, worst) = (failure.first(), failure.worst());
     violation(out, first)?;
@@ -201,16 +202,16 @@ pub fn failure(out: &mut String, failure: &Failure) -> fmt::Result {
         writeln!(out, "\n{}", "What followed".bold())?;
         violation(out, worst)?;
     } else if let Some(cause) = cause {
-        writeln!(out, "\n{}", "What broke first inside".bold())?;
+        writeln!(out, "\n{}", "What broke first inside the cluster".bold())?;
         violation(out, cause)?;
     }
-    let told = |violation: &&ViolationReport| {
+    let shown = |violation: &&ViolationReport| {
         violation.oracle == worst.oracle || Some(violation.oracle) == cause.map(|it| it.oracle)
     };
     let others: Vec<&ViolationReport> =
-        failure.violations.iter().filter(|violation| !told(violation)).collect();
+        failure.violations.iter().filter(|violation| !shown(violation)).collect();
     if !others.is_empty() {
-        writeln!(out, "\n{}", "Also broken".bold())?;
+        writeln!(out, "\n{}", "Also violated".bold())?;
     }
     for violation in others {
         writeln!(
@@ -242,7 +243,7 @@ fn story(out: &mut String, story: &Story) -> fmt::Result {
     for sentence in &story.sentences {
         writeln!(out, "   {sentence}")?;
     }
-    // All of them: a story is told to its end.
+    // All events: a story must be complete.
     list(out, "events", &story.events, usize::MAX)
 }
 
@@ -260,7 +261,7 @@ fn list(out: &mut String, name: &str, lines: &[String], most: usize) -> fmt::Res
     }
 }
 
-/// What is wrong with a run that is not the cluster's fault.
+/// Trouble in a run that is not the cluster's fault.
 pub fn trouble(out: &mut String, case: &CaseReport, run: &SeedRun) -> fmt::Result {
     let place = format!("{}, seed {}", case.case.file, run.seed);
     match &run.end {
@@ -280,12 +281,12 @@ pub fn trouble(out: &mut String, case: &CaseReport, run: &SeedRun) -> fmt::Resul
     }
 }
 
-/// Two traces of one plan, and where they part.
+/// Two traces of one plan, and where they diverge.
 pub fn divergence(divergence: &Divergence) -> String {
     let [one, other] = divergence.hashes;
     let mut text = format!("   Two runs of the same plan have the trace hashes {one} and {other}.\n");
     match &divergence.parting {
-        None => text.push_str("   When it was run again to see where they part, they did not."),
+        None => text.push_str("   When the plan was run again to find where they diverge, they did not."),
         Some(parting) => {
             let show = |event: &Option<record::Event>| match event {
                 Some(event) => format!("{}\n       {event:?}", describe::event(event)),

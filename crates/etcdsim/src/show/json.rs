@@ -1,7 +1,7 @@
 //! A report for programs: one JSON object. `docs/ci.md` describes it.
 //!
-//! All but `wall_ns`, `check_ns` and `peak_rss_bytes` is the same on every machine, in every build and
-//! for any number of jobs (rule R4).
+//! Everything except `wall_ns`, `check_ns` and `peak_rss_bytes` is the same on every machine, in every
+//! build and for any number of jobs (rule R4).
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::report::{CaseReport, End, Ended, Failure, Report, SeedRun};
 use crate::show::human;
 use crate::stopwatch::peak_rss_bytes;
 
-/// Changes when a field changes its meaning or goes away.
+/// Changes when a field changes its meaning or is removed.
 const SCHEMA: &str = "etcdsim.run/1";
 
 #[derive(Serialize)]
@@ -88,7 +88,7 @@ struct Trouble {
     text: String,
 }
 
-/// The report as one JSON object. `replay` gives the line that shows a run again.
+/// The report as one JSON object. `replay` gives the line that replays a run.
 pub fn report(report: &Report, replay: &dyn Fn(&CaseReport, &SeedRun) -> String) -> String {
     let document = Document {
         schema: SCHEMA,
@@ -140,7 +140,7 @@ fn scenario<'a>(case: &'a CaseReport, replay: &dyn Fn(&CaseReport, &SeedRun) -> 
     }
 }
 
-/// The counts of all probes, also of those that were never reached, unless they need not be.
+/// The counts of all probes, including required ones that were never reached.
 fn every(counts: &Counts) -> BTreeMap<&'static str, u64> {
     let shown = |probe: &Probe| probe.required() || counts[*probe] > 0;
     Probe::all().filter(shown).map(|probe| (probe.name(), counts[probe])).collect()

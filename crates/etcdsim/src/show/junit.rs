@@ -1,13 +1,13 @@
-//! A report for CI servers: JUnit's XML. A suite for each scenario, a test case for each seed.
+//! A report for CI servers: JUnit's XML, with a suite for each scenario and a test case for each seed.
 //!
-//! A violation is a failure; what is the harness's own fault is an error.
+//! A violation is a failure; trouble in the harness itself is an error.
 
 use quick_junit::{NonSuccessKind, Report as Junit, TestCase, TestCaseStatus, TestSuite};
 
 use crate::report::{CaseReport, End, Report, SeedRun};
 use crate::show::human;
 
-/// The report as XML. `replay` gives the line that shows a run again.
+/// The report as XML. `replay` gives the line that replays a run.
 pub fn report(report: &Report, replay: &dyn Fn(&CaseReport, &SeedRun) -> String) -> String {
     let mut junit = Junit::new("etcdsim");
     junit.set_time(report.wall);

@@ -1,4 +1,4 @@
-//! What a batch came to, as text: for people, for programs, for CI.
+//! The result of a batch as text: for people, for programs, for CI.
 
 pub mod github;
 pub mod human;

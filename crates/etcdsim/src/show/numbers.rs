@@ -1,4 +1,4 @@
-//! Numbers as people read them.
+//! Formats numbers for people.
 
 use std::time::Duration;
 
@@ -31,13 +31,13 @@ pub fn span(time: Duration) -> String {
     }
 }
 
-/// How many times as fast as real time; a dash where nothing ran.
+/// How many times faster than real time; a dash if nothing ran.
 pub fn speed(virtual_ns: u64, wall: Duration) -> String {
     let wall_ns = wall.as_nanos() as u64;
     virtual_ns.checked_div(wall_ns).map_or("-".to_string(), count)
 }
 
-/// Seeds as a person would list them: `3, 7, 12 to 19`, cut after `most` parts.
+/// Lists seeds compactly: `3, 7, 12 to 19`, cut after `most` parts.
 pub fn seeds(seeds: &[u64], most: usize) -> String {
     let runs: Vec<&[u64]> = seeds.chunk_by(|one, next| one + 1 == *next).collect();
     let part = |run: &&[u64]| match run {

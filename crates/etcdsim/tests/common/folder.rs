@@ -1,10 +1,10 @@
-//! Temporary folders in cargo's own place for them.
+//! Temporary folders, in the directory that cargo provides for them.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{fs, process};
 
-/// A new folder; it goes when this is dropped.
+/// A new folder, which is removed when this is dropped.
 pub struct Folder(PathBuf);
 
 impl Folder {
@@ -23,7 +23,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What stays behind is in `target/`.
+        // Anything left behind is in `target/`.
         _ = fs::remove_dir_all(&self.0);
     }
 }

@@ -1,4 +1,4 @@
-//! The built command, run as a person would run it: from the root of the repository.
+//! Runs the built command as a user would: from the root of the repository.
 
 pub mod folder;
 
@@ -17,7 +17,7 @@ pub struct Ended {
 pub fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_etcdsim"));
     command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
-    // The test itself may run under cargo; the line to paste shall name the binary.
+    // The test itself may run under cargo, but the line to paste must name the binary.
     command.env_remove("CARGO").env("NO_COLOR", "1");
     command
 }
@@ -44,15 +44,15 @@ impl Ended {
         self.stdout.lines().last().unwrap_or_default()
     }
 
-    /// The first trace hash that is told.
+    /// The first trace hash in the output.
     pub fn trace_hash(&self) -> &str {
         let at =
             self.stdout.find("trace hash ").unwrap_or_else(|| panic!("no trace hash in {}", self.stdout));
         self.stdout[at + "trace hash ".len()..].split_whitespace().next().unwrap_or_default()
     }
 
-    /// Whether stderr has this, however its lines were broken and framed: the terminal decides about both.
-    pub fn tells(&self, part: &str) -> bool {
+    /// Whether stderr contains this, ignoring line breaks and frames, which depend on the terminal.
+    pub fn explains(&self, part: &str) -> bool {
         let bare = |text: &str| -> String {
             text.chars().filter(|c| !c.is_whitespace() && !['│', '|'].contains(c)).collect()
         };

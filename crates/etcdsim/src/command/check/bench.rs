@@ -1,7 +1,7 @@
-//! `etcdsim check --bench`: the engines on generated histories of every size.
+//! `etcdsim check --bench`: measures the engines on generated histories of every size.
 //!
-//! Times are medians of the check alone, in this process. Memory is what a process of its own takes beside the history:
-//! the most that was resident during the check, less what was resident before.
+//! Times are medians of the check alone, in this process. Memory is measured in a separate process: the peak of
+//! resident memory during the check, minus what was resident before it.
 
 use std::process::Command;
 use std::time::Duration;
@@ -21,25 +21,25 @@ use crate::exit::Exit;
 use crate::show::numbers;
 use crate::stopwatch::{Memory, Stopwatch};
 
-/// Which histories are generated. What is left out is the whole grid of `docs/checker.md`.
+/// Which histories to generate. An option that is left out has all values of the grid in `docs/checker.md`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Grid {
-    /// With --bench: how many clients ask at a time; may be repeated
+    /// With --bench: how many concurrent clients; may be repeated
     #[arg(long, value_name = "COUNT", value_parser = value_parser!(u32).range(1..), requires = "bench", conflicts_with = "histories")]
     clients: Vec<u32>,
-    /// With --bench: how many keys there are; may be repeated
+    /// With --bench: how many keys; may be repeated
     #[arg(long, value_name = "COUNT", value_parser = value_parser!(u32).range(1..), requires = "bench", conflicts_with = "histories")]
     keys: Vec<u32>,
     /// With --bench: how many operations; may be repeated
     #[arg(long, value_name = "COUNT", value_parser = value_parser!(u32).range(1..), requires = "bench", conflicts_with = "histories")]
     operations: Vec<u32>,
-    /// With --bench: how many writes of a thousand lose their answer; may be repeated
+    /// With --bench: how many writes in a thousand lose their answer; may be repeated
     #[arg(long, value_name = "PER MILLE", value_parser = value_parser!(u32).range(..=1000), requires = "bench", conflicts_with = "histories")]
     unknown: Vec<u32>,
-    /// With --bench: how often each check is done for its median
+    /// With --bench: how often to repeat each check for its median
     #[arg(long, value_name = "COUNT", value_parser = value_parser!(u32).range(1..), default_value_t = 5, requires = "bench", conflicts_with = "histories")]
     samples: u32,
-    /// One cell, as JSON: prints how many bytes its check takes. For the bench itself
+    /// One cell, as JSON: prints how many bytes its check takes. The bench itself uses this
     #[arg(long, value_name = "CELL", hide = true)]
     bench_memory: Option<String>,
 }
@@ -71,7 +71,7 @@ struct Cell {
     stale: bool,
 }
 
-/// What was measured of a cell.
+/// The measurements of a cell.
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Measured {
     #[serde(flatten)]
@@ -80,9 +80,9 @@ struct Measured {
     verdict_ns: u64,
     /// The verdict with its explanation.
     explained_ns: u64,
-    /// Operations of the explanation; 0 where nothing is wrong.
+    /// The number of operations in the explanation; 0 if the history is good.
     conflict: usize,
-    /// Memory beside the history, in bytes; none where the system does not tell.
+    /// Memory beyond the history, in bytes; `None` if the system does not report it.
     peak_bytes: Option<u64>,
 }
 
@@ -193,10 +193,10 @@ impl Prepared {
         }
     }
 
-    /// Judges, and says how many operations the explanation has; `None` if nothing is wrong.
+    /// Judges, and returns how many operations the explanation has; `None` if the history is good.
     fn check(&self, explain: bool) -> Option<usize> {
         match self {
-            // An explanation costs this engine nothing.
+            // An explanation costs this engine nothing extra.
             Prepared::Revision(history, evidence) => match revision::check(history, evidence) {
                 revision::Verdict::Linearizable(_) => None,
                 revision::Verdict::Violation(violation) => Some(violation.operations.len()),
@@ -244,7 +244,7 @@ fn median<T>(samples: u32, mut work: impl FnMut() -> T) -> u64 {
     times[times.len() / 2]
 }
 
-/// The memory of a check in a process of its own, whose allocator gives back at once what is freed.
+/// The memory of a check in a separate process, whose allocator returns freed memory at once.
 fn apart(cell: &Cell) -> Option<u64> {
     let program = std::env::current_exe().ok()?;
     let cell = serde_json::to_string(cell).expect("JSON can be written");
@@ -302,7 +302,7 @@ fn table(measured: &[Measured]) -> String {
     text
 }
 
-/// The most that any history took of an engine, a line for each size.
+/// The most time and memory that any history took, one line for each size.
 fn worst(engine: Which, measured: &[Measured]) -> String {
     let of_engine = measured.iter().filter(|measured| measured.cell.engine == engine);
     let mut sizes: Vec<u32> = of_engine.clone().map(|measured| measured.cell.operations).collect();
@@ -318,7 +318,7 @@ fn worst(engine: Which, measured: &[Measured]) -> String {
         };
         let explanation = of_size().map(beyond).fold(0.0, f64::max);
         format!(
-            "{}, {} operations: at most {} and {:.1} MB; explanations of at most {conflict} operations, in at most {explanation:.2} times the verdict's time on top\n",
+            "{}, {} operations: at most {} and {:.1} MB; explanations of at most {conflict} operations, which take at most {explanation:.2} times the verdict's time in addition\n",
             engine.name(),
             numbers::count(u64::from(size)),
             milliseconds(verdict),

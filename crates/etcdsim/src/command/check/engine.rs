@@ -1,4 +1,4 @@
-//! The engine that judges a history, and what it says, in words.
+//! Judges a history with an engine and describes the result in text.
 
 use std::fmt::Debug;
 
@@ -20,34 +20,34 @@ use verify::general::etcd::Asked;
 use super::file::Content;
 use crate::report::Failure;
 
-/// For a conflict of more operations than this a smaller one is looked for: somebody is to read it.
+/// If a conflict has more operations than this, a smaller one is searched for, because people read it.
 const SMALL: usize = 6;
-/// Longer answers and reasons are cut: values can be long.
+/// Longer answers and reasons are cut, because values can be long.
 const ANSWER_SHOWN: usize = 120;
 const REASON_SHOWN: usize = 240;
 
-/// What came of a history.
+/// The result for one history.
 #[derive(Debug, Serialize)]
 pub(super) struct Judged {
-    /// The model it was held against.
+    /// The model it was checked against.
     pub(super) model: &'static str,
-    /// The engine that did it.
+    /// The engine that checked it.
     pub(super) engine: &'static str,
-    /// How many operations there are.
+    /// The number of operations.
     pub(super) operations: usize,
     /// How it ended.
     pub(super) verdict: End,
-    /// Histories of etcd: which oracles were broken, and by what.
+    /// Histories of etcd: which oracles are violated, and how.
     pub(super) failure: Option<Failure>,
-    /// Other models, and the general engine: operations that contradict each other.
+    /// Other models and the general engine: operations that contradict each other.
     pub(super) conflict: Option<Conflict>,
-    /// Why there is no verdict, a sentence each.
+    /// The reasons why there is no verdict, one sentence each.
     pub(super) undecided: Vec<String>,
-    /// Histories of etcd: what was looked at.
+    /// Histories of etcd: what was checked.
     pub(super) checks: Vec<verify::Check>,
-    /// Independent parts that were judged one by one.
+    /// The number of independent parts, which are judged one by one.
     pub(super) components: usize,
-    /// Configurations that were searched; 0 where none had to be.
+    /// The number of configurations searched; 0 if no search was needed.
     pub(super) steps: u64,
 }
 
@@ -55,26 +55,26 @@ pub(super) struct Judged {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum End {
-    /// Nothing is wrong.
+    /// Everything holds.
     Held,
-    /// Something is.
+    /// There is a violation.
     Violation,
-    /// The budget or the evidence was not enough.
+    /// The budget or the evidence did not suffice.
     Undecided,
 }
 
-/// Operations that contradict each other, in words.
+/// Operations that contradict each other, as text.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Conflict {
-    /// What they are in conflict with, in a sentence.
+    /// What the conflict is.
     pub(super) title: String,
-    /// The operations, a line each, with their numbers in the file, from 0.
+    /// The operations, one line each, with their numbers in the file (from 0).
     pub(super) operations: Vec<String>,
-    /// Whether none can be left out.
+    /// Whether every operation is needed for the conflict.
     pub(super) minimal: bool,
-    /// For each order of them why it cannot be.
+    /// For each order of the operations, why it fails.
     pub(super) excluded: Vec<String>,
-    /// How many operations can be put in order, up to the return of another one.
+    /// How many operations can be put in order before the return that makes it impossible.
     pub(super) prefix: usize,
     /// The time of that return.
     pub(super) prefix_until: Option<u64>,
@@ -97,7 +97,7 @@ impl Judged {
     }
 }
 
-/// The general engine, and cycles for transactions on lists.
+/// The general engine; transactions on lists are judged by their cycles.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct General<'a> {
     pub(super) budget: &'a Budget<'a>,
@@ -120,7 +120,7 @@ pub(super) fn by_oracles(record: &Record, expectations: &Expectations) -> Judged
 }
 
 impl General<'_> {
-    /// Judges any history with the model it is of.
+    /// Judges any history with its model.
     pub(super) fn judge(&self, content: &Content) -> Judged {
         match content {
             Content::Etcd(etcd) => self.etcd(&etcd.0, &etcd.1),
@@ -132,8 +132,9 @@ impl General<'_> {
     /// A history of etcd as a whole: the store and the leases are one state.
     fn etcd(&self, record: &Record, expectations: &Expectations) -> Judged {
         let history = &record.history;
-        let beyond = Asked::beyond(history)
-            .or(expectations.open_world.then_some("others wrote, too, whose operations are not in the file"));
+        let beyond = Asked::beyond(history).or(expectations
+            .open_world
+            .then_some("other clients wrote, too, and their operations are not in the file"));
         if let Some(why) = beyond {
             let mut judged = Judged::new("etcd", "general", history.operations.len());
             judged.verdict = End::Undecided;
@@ -187,7 +188,7 @@ impl General<'_> {
         }
     }
 
-    /// Judges by `linear`, and lets its evidence be checked by what has no part in it.
+    /// Judges with `linear` and validates its evidence independently.
     fn linear<M>(
         &self,
         name: &'static str,
@@ -220,7 +221,7 @@ impl General<'_> {
                 let said = |index: &u32| said(model, history, *index, number(*index));
                 judged.conflict = Some(Conflict {
                     title: format!(
-                        "these {} operations cannot be put in order, whatever became of all others",
+                        "these {} operations cannot be put in order, whatever happened to all others",
                         conflict.operations.len()
                     ),
                     operations: conflict.operations.iter().map(said).collect(),
@@ -239,7 +240,7 @@ impl General<'_> {
     }
 }
 
-/// What a verdict lacks, and what may bring it.
+/// Why there is no verdict, and which option may help.
 fn missing(undecided: &linear::Undecided, components: usize) -> String {
     let more = match undecided.limit {
         Limit::Steps => " More --steps may decide it.",
@@ -248,7 +249,7 @@ fn missing(undecided: &linear::Undecided, components: usize) -> String {
         Limit::Cancelled => "",
     };
     format!(
-        "{} of {components} parts could not be decided: {}. In the first of them an order of {} operations came furthest, of {} that were answered.{more}",
+        "{} of {components} parts could not be decided: {}. In the first of them, the longest order had {} of the {} answered operations.{more}",
         undecided.undecided_components,
         undecided.limit,
         undecided.deepest.len(),
@@ -256,10 +257,10 @@ fn missing(undecided: &linear::Undecided, components: usize) -> String {
     )
 }
 
-/// Evidence that does not stand is a bug of ours.
+/// Invalid evidence is a bug of ours.
 fn confirmed(checked: Result<(), validate::WrongVerdict>, what: &str) {
     if let Err(why) = checked {
-        panic!("the engine's {what} is not one: {why}. Either the engine or `linear::validate` is wrong");
+        panic!("the engine's {what} is invalid: {why}. Either the engine or `linear::validate` is wrong");
     }
 }
 
@@ -276,14 +277,14 @@ fn said<M: Model>(model: &M, history: &History<M::Input, M::Output>, index: u32,
     format!("#{number}  client {}  {asked}  -> {answer}   {} .. {until}", operation.client, operation.call)
 }
 
-/// Why orders fail, a sentence each. Operations outside the conflict may stand in between in many ways, and all of them
-/// fail: they are left out, and of all those ways the reason in one of them is told.
+/// Why orders fail, one sentence each. Operations outside the conflict can stand between its operations in many ways,
+/// which all fail: they are left out, and one of these ways gives the reason.
 fn reasons(excluded: &[linear::Excluded], inside: &[u32], number: &impl Fn(u32) -> u32) -> Vec<String> {
-    let mut told: Vec<(Vec<u32>, u32, &str)> = Vec::new();
+    let mut listed: Vec<(Vec<u32>, u32, &str)> = Vec::new();
     for linear::Excluded { order, next, reason, .. } in excluded {
         let order: Vec<u32> = order.iter().copied().filter(|index| inside.contains(index)).collect();
-        if !told.iter().any(|(other, after, _)| (other, after) == (&order, next)) {
-            told.push((order, *next, reason));
+        if !listed.iter().any(|(other, after, _)| (other, after) == (&order, next)) {
+            listed.push((order, *next, reason));
         }
     }
     let sentence = |(order, next, reason): (Vec<u32>, u32, &str)| {
@@ -292,10 +293,10 @@ fn reasons(excluded: &[linear::Excluded], inside: &[u32], number: &impl Fn(u32) 
             if order.is_empty() { "at first".to_string() } else { format!("after {}", order.join(", ")) };
         format!("{after}, #{} cannot be next: {}", number(next), cut(reason, REASON_SHOWN))
     };
-    told.into_iter().map(sentence).collect()
+    listed.into_iter().map(sentence).collect()
 }
 
-/// A text, or its beginning and its end.
+/// The text, or its beginning and end if it is too long.
 fn cut(text: &str, most: usize) -> String {
     let length = text.chars().count();
     if length <= most {
@@ -319,10 +320,10 @@ where
         };
         indices.iter().map(line).collect()
     };
-    let verdict = cycles::check(transactions).expect("the time of an event is its place in the file");
+    let verdict = cycles::check(transactions).expect("the time of an event is its position in the file");
     let conflict = match verdict {
         cycles::Verdict::Serializable(_) => return judged,
-        // No fault of the system: whose append a read shows cannot be told.
+        // Not the system's fault: if a value is appended twice, a read does not show which append it saw.
         cycles::Verdict::Anomalies(anomalies)
             if anomalies.iter().all(|one| one.kind == cycles::AnomalyKind::AppendedTwice) =>
         {
@@ -333,13 +334,13 @@ where
             return judged;
         }
         cycles::Verdict::Anomalies(anomalies) => Conflict {
-            title: "a transaction saw or left what no order explains".to_string(),
+            title: "no order explains what a transaction read or left".to_string(),
             operations: anomalies.first().map(|anomaly| named(&anomaly.transactions)).unwrap_or_default(),
             excluded: anomalies.into_iter().map(|anomaly| anomaly.sentence).collect(),
             ..Conflict::default()
         },
         cycles::Verdict::Cycle(edges) => Conflict {
-            title: format!("{} transactions each have to come before the next, in a circle", edges.len()),
+            title: format!("{} transactions must each come before the next, in a circle", edges.len()),
             operations: named(&edges.iter().map(|edge| edge.from).collect::<Vec<_>>()),
             minimal: true,
             excluded: edges.into_iter().map(|edge| edge.sentence).collect(),

@@ -1,4 +1,4 @@
-//! What is in a file, whatever its format.
+//! Reads a history file of any format.
 
 use std::borrow::Cow;
 use std::fs;
@@ -16,36 +16,36 @@ use verify::history_file::HistoryFile;
 use crate::error::Error;
 use crate::robustness;
 
-/// In which format a file is, where it does not tell.
+/// The format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// By how the file begins
+    /// Detected from the beginning of the file
     Auto,
-    /// Histories of etcd, docs/histories.md
+    /// Histories of etcd (docs/histories.md)
     Etcdsim,
-    /// Histories of any model, docs/general-history.md
+    /// Histories of any model (docs/general-history.md)
     General,
-    /// Jepsen histories in EDN; Porcupine's key-value files are such
+    /// Jepsen histories in EDN, which includes Porcupine's key-value files
     Edn,
     /// Jepsen's logs of an early etcd
     JepsenLog,
-    /// operations.json of etcd's robustness tests, or a folder with those of all clients
+    /// operations.json of etcd's robustness tests, or a folder with the reports of all clients
     Robustness,
 }
 
 /// A history, ready to be judged.
 #[derive(Debug)]
 pub(super) enum Content {
-    /// Of etcd.
+    /// A history of etcd.
     Etcd(Box<(Record, Expectations)>),
-    /// Of one of the models that `linear` ships.
+    /// A history of one of the models that `linear` ships.
     Recorded(Recorded),
-    /// Of transactions on lists.
+    /// Transactions on lists.
     Lists(Vec<edn::Transaction>),
 }
 
 impl Content {
-    /// How many operations there are.
+    /// The number of operations.
     pub(super) fn len(&self) -> usize {
         match self {
             Content::Etcd(etcd) => etcd.0.history.operations.len(),
@@ -74,7 +74,7 @@ pub(super) fn read(path: &Path, format: Format) -> Result<Content, Error> {
     };
     source.go_on()?;
     if format != Format::Auto && source.is_empty()? {
-        // The list of formats is of use here, too.
+        // The error from detection lists the formats.
         source.detect()?;
     }
     let (file, mistaken) = (&source.name[..], |error| source.mistaken(error));
@@ -97,18 +97,18 @@ pub(super) fn read(path: &Path, format: Format) -> Result<Content, Error> {
         }
         Detected::RobustnessOperations => {
             let operations = report::read(file, &source.bytes()?).map_err(mistaken)?;
-            // The other clients of the report wrote, too.
+            // One file has only one client, and others wrote, too.
             etcd(&operations, &[], true)
         }
         Detected::RobustnessWatch => return Err(Error::OnlyWatches { path: path.to_path_buf() }),
     })
 }
 
-/// A file on its way in.
+/// A file that is being read.
 struct Source<'a> {
     path: &'a Path,
     name: String,
-    /// What is no plain file, such as a pipe, gives its bytes once: they are kept, and where more come from.
+    /// Anything but a plain file, such as a pipe, can be read only once: the bytes so far, and the rest to read.
     kept: Option<(Vec<u8>, fs::File)>,
 }
 
@@ -132,7 +132,7 @@ impl<'a> Source<'a> {
         detected.map_err(|error| self.mistaken(error))
     }
 
-    /// Reads the rest of what is kept.
+    /// Reads the rest of a file that can be read only once.
     fn go_on(&mut self) -> Result<(), Error> {
         if let Some((bytes, from)) = &mut self.kept {
             from.read_to_end(bytes).map_err(unreadable(self.path))?;
@@ -161,7 +161,7 @@ impl<'a> Source<'a> {
         })
     }
 
-    /// A mistake, with the text that has it, to show the place.
+    /// An error with the text of the file, to show where the mistake is.
     fn mistaken(&self, error: histories::Error) -> Error {
         Error::in_recorded(error, &self.bytes().unwrap_or_default())
     }
@@ -181,7 +181,7 @@ fn etcd(operations: &[report::Operation], watches: &[Watch], open_world: bool) -
     Content::Etcd(Box::new((record, Expectations { watched, open_world, ..Expectations::default() })))
 }
 
-/// All clients of a report: every `operations.json` and `watch.json` in the folder and in its folders.
+/// Reads all clients of a report: every `operations.json` and `watch.json` in the folder and its subfolders.
 fn folder(path: &Path) -> Result<Content, Error> {
     let mut files = Vec::new();
     gather(path, 2, &mut files).map_err(unreadable(path))?;

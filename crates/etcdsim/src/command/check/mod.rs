@@ -1,4 +1,4 @@
-//! `etcdsim check`: the last arrow alone, on histories from anywhere.
+//! `etcdsim check`: only the last arrow, on histories from anywhere.
 
 mod bench;
 mod engine;
@@ -26,7 +26,7 @@ use crate::stopwatch::Stopwatch;
 use engine::{End, General, Judged};
 use file::{Content, Format};
 
-/// Longest lists of operations and of reasons; what is more is counted.
+/// The most operations and reasons that are shown; the others are counted.
 const OPERATIONS_SHOWN: usize = 40;
 const REASONS_SHOWN: usize = 8;
 
@@ -37,34 +37,34 @@ pub(super) struct Arguments {
     /// Histories, or folders with a report of etcd's robustness tests
     #[arg(required_unless_present_any = ["bench", "bench_memory"])]
     histories: Vec<PathBuf>,
-    /// What the histories are of; a file of anything else is a mistake
+    /// The model of the histories; a file of any other model is an error
     #[arg(long, value_enum, default_value_t = Model::Auto)]
     model: Model,
-    /// Which engine judges
+    /// The engine that judges
     #[arg(long, value_enum, default_value_t = Engine::Auto)]
     engine: Engine,
-    /// In which format the files are
+    /// The format of the files
     #[arg(long, value_enum, default_value_t = Format::Auto)]
     format: Format,
-    /// Judge all keys together, even where each could be judged by itself
+    /// Judge all keys together, even if each could be judged separately
     #[arg(long)]
     together: bool,
-    /// How many configurations the general engine may search
+    /// The most configurations that the general engine may search
     #[arg(long, value_name = "COUNT", default_value_t = Budget::default().steps_max)]
     steps: u64,
-    /// How much memory a search may take, in MiB
+    /// The most memory that a search may take, in MiB
     #[arg(long, value_name = "MIB", default_value_t = Budget::default().bytes_max / BYTES_IN_MIB)]
     memory: usize,
-    /// How long one history may take: `5m`, `90s`; a verdict that depends on it is not reproducible
+    /// The most time that one history may take: `5m`, `90s`; a verdict that depends on it is not reproducible
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     time_budget: Option<Duration>,
-    /// How many independent parts are judged at a time
+    /// How many independent parts to judge at a time
     #[arg(long, default_value = "1")]
     jobs: NonZeroUsize,
     /// Write the history to this file, in this project's own format
     #[arg(long, value_name = "FILE", conflicts_with = "bench")]
     write: Option<PathBuf>,
-    /// Measure the engines on generated histories instead, with their peak memory
+    /// Measure the engines on generated histories instead: time and peak memory
     #[arg(long, conflicts_with = "histories")]
     bench: bool,
     #[command(flatten)]
@@ -74,10 +74,10 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// What a history can be of.
+/// The model of a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Model {
-    /// What the file says
+    /// The model that the file names
     Auto,
     Etcd,
     Register,
@@ -90,14 +90,14 @@ enum Model {
     ListAppend,
 }
 
-/// What judges a history.
+/// The engine that judges a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Engine {
     /// `revision` for histories of etcd, `general` for others
     Auto,
-    /// By the revisions in etcd's answers, with all oracles: watches, leases, members, locks
+    /// Uses the revisions in etcd's answers, with all oracles: watches, leases, members, locks
     Revision,
-    /// By the model alone, with a search where there is no other way
+    /// Uses only the model, with a search if nothing else decides
     General,
 }
 
@@ -122,10 +122,10 @@ pub(super) fn check(arguments: &Arguments) -> Result<Exit, Mistakes> {
     for path in &arguments.histories {
         match one(path, arguments) {
             Ok(document) => {
-                tell(&mut text, &document).expect("a String takes everything");
+                describe(&mut text, &document).expect("a String takes everything");
                 documents.push(document);
             }
-            // What the files before it came to is told all the same.
+            // The results of the earlier files are still printed.
             Err(error) => {
                 mistake = Some(error);
                 break;
@@ -182,7 +182,7 @@ fn judge(content: &Content, arguments: &Arguments) -> Judged {
     }
 }
 
-/// Whether the file holds what was asked for.
+/// Whether the file holds the model that the user asked for.
 fn fits(arguments: &Arguments, content: &Content, path: &Path) -> Result<(), Error> {
     use histories::Recorded;
     let held = match content {
@@ -199,7 +199,7 @@ fn fits(arguments: &Arguments, content: &Content, path: &Path) -> Result<(), Err
     let name =
         |model: Model| model.to_possible_value().map_or(String::new(), |value| value.get_name().to_string());
     let path = || path.to_path_buf();
-    // A register is one whose clients never compare.
+    // A register fits `cas-register`: its clients never compare.
     let asked = arguments.model;
     if asked != Model::Auto && asked != held && (asked, held) != (Model::CasRegister, Model::Register) {
         return Err(Error::OtherModel { path: path(), held: name(held), asked: name(asked) });
@@ -210,17 +210,17 @@ fn fits(arguments: &Arguments, content: &Content, path: &Path) -> Result<(), Err
     Ok(())
 }
 
-/// Writes a history in the project's own formats.
+/// Writes a history in one of the project's own formats.
 fn write(content: &Content, path: &Path) -> Result<(), Error> {
     let cannot = match content {
         Content::Lists(_) => Some("transactions on lists have no format of this project's own"),
-        Content::Etcd(etcd) if etcd.1.open_world => {
-            Some("others wrote, too, which the format cannot say: name the folder of the whole report")
-        }
+        Content::Etcd(etcd) if etcd.1.open_world => Some(
+            "other clients wrote, too, which the format cannot express: name the folder of the whole report",
+        ),
         _ => None,
     };
     let write = || -> io::Result<()> {
-        // Before the file is made, which takes away what was in it.
+        // Check this first: creating the file would empty it.
         if let Some(why) = cannot {
             return Err(io::Error::other(why));
         }
@@ -244,7 +244,7 @@ fn write(content: &Content, path: &Path) -> Result<(), Error> {
     write().map_err(|error| Error::Unwritable { path: path.to_path_buf(), error })
 }
 
-fn tell(text: &mut String, document: &Document) -> fmt::Result {
+fn describe(text: &mut String, document: &Document) -> fmt::Result {
     let Document { file, judged, .. } = document;
     let operations = numbers::counted(judged.operations, "operation");
     let of = if judged.model == "etcd" { String::new() } else { format!(" of a {}", judged.model) };
