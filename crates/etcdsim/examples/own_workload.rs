@@ -8,8 +8,8 @@ use etcdsim::{
     Act, Client, NetworkFault, Scenario, ScenarioFault, Simulation, Target, Workload, WorkloadContext,
 };
 
-/// A job queue as many programs keep it in etcd: producers put jobs under a prefix, workers list the jobs and
-/// delete one.
+/// A job queue of the kind many programs keep in etcd: producers put jobs under a prefix, workers list the jobs
+/// and delete some job.
 struct Jobs {
     producers: u32,
     workers: u32,

@@ -27,7 +27,8 @@ impl Stopwatch {
 }
 
 /// The most memory this process has held so far, in bytes: `VmHWM` of `/proc/self/status`, or 0 if
-/// there is no such file (any system but Linux). It counts all threads and never goes down.
+/// there is no such file (any system but Linux). It counts all threads, and only
+/// `Memory::begin` resets it.
 pub fn peak_rss_bytes() -> u64 {
     status_bytes("VmHWM:").unwrap_or(0)
 }

@@ -1,6 +1,6 @@
 //! The table. A row has: its doc sentence; `scenario` if a scenario may set it, `fixed` if every run uses the
 //! default; name, field, type, the default of a scenario, range; etcd's own default and its source. A row
-//! without `etcd` is a setting that etcd does not have. A setting whose values are words has its enum above
+//! without `etcd` is a setting that etcd does not have, or has with another default. A setting whose values are words has its enum above
 //! the table.
 //!
 //! Files of etcd are those of 3.5 under `server/`. Plans are written in the order of the rows.
@@ -94,7 +94,7 @@ table! {
     /// Whether a leader without answers from a quorum steps down.
     scenario "check-quorum" check_quorum: bool = true, Form::Switch,
         etcd true, "`etcdserver/raft.go`";
-    /// Entries applied between two snapshots of the log.
+    /// Entries applied between two snapshots.
     scenario "snapshot-count" snapshot_count: u64 = 10_000, count(1, 1_000_000_000),
         etcd 10_000, "`--snapshot-count`, since 3.6; 100000 before";
     /// Entries kept in the log behind a snapshot for slow followers.

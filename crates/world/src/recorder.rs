@@ -9,9 +9,9 @@ pub(crate) struct Recorder<'a> {
     observer: &'a mut dyn Observer,
     keep_events: bool,
     pub(crate) record: Record,
-    /// Raft request ids under way, and the operation that each carries out.
+    /// The client operation behind each raft request id. Never shrinks during a run.
     proposed: BTreeMap<u64, u64>,
-    /// The same for proposals that members made themselves.
+    /// The requests that members proposed themselves, by raft request id.
     internal: BTreeMap<u64, Box<api::Request>>,
 }
 

@@ -320,7 +320,7 @@ probes! {
             why "It must not shorten a lease.";
         25 LeaseCheckpointUndone "lease-checkpoint-undone": "A renewal undid a checkpoint."
             why "Otherwise the next leader would continue from an old checkpoint.";
-        29 LeaseRenewedLate "lease-renewed-late": "A lease was renewed after it expired, before it was revoked."
+        29 LeaseRenewedLate "lease-renewed-late": "A lease was renewed with less than a tenth of its TTL left."
             why "Renewal and revocation race.";
         18 ExpiredLeaseRenewed "expired-lease-renewed": "A keep-alive was received for a lease that is being revoked."
             why "The caller must wait for the outcome.";

@@ -84,7 +84,7 @@ fn of_records(oracle: Oracle) -> Examples {
         }
         "D1" => {
             let file = "crates/etcdsim/src/determinism.rs";
-            let fires = "traces_part_at_the_first_difference";
+            let fires = "traces_diverge_at_the_first_difference";
             let holds = "equal_traces_do_not_part";
             return Examples::Runs { file, fires, holds };
         }
