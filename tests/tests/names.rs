@@ -89,6 +89,9 @@ fn comment(line: &str) -> Option<&str> {
     line.split_once(" // ").map(|(_, after)| after.trim())
 }
 
+/// The word before a name, and whether such a name exists.
+type Kind<'a> = (&'a str, &'a dyn Fn(&str) -> bool);
+
 /// Everything that can be named.
 struct Repository {
     root: PathBuf,
@@ -181,7 +184,7 @@ impl Repository {
     fn dangling_names(&self, line: &Line<'_>) -> Vec<String> {
         let scenario = |name: &str| self.files.contains(&format!("scenarios/{name}.toml"));
         let flaw = |name: &str| name.parse::<Flaw>().is_ok();
-        let known: [(&str, &dyn Fn(&str) -> bool); 3] = [
+        let known: [Kind<'_>; 3] = [
             ("robe `", &|name: &str| Probe::named(name).is_some()),
             ("cenario `", &scenario),
             ("law `", &flaw),

@@ -11,6 +11,7 @@ use super::invariants::script::Script;
 use super::{leases, locks, membership, watch};
 
 /// Two examples of an oracle.
+#[expect(clippy::large_enum_variant, reason = "a few of them, in a test")]
 enum Examples {
     /// One that judges the record.
     Record { fires: Story, holds: Story },
