@@ -60,8 +60,8 @@
 //!
 //! # A model that is here already
 //!
-//! [`models`] has registers, lists, locks, queues, sets and texts, and [`models::keyed`] makes a store of many
-//! such objects out of any model.
+//! [`models`] has registers, lists, locks, queues, stacks, priority queues, bags, sets and texts, and
+//! [`models::keyed`] makes a store of many such objects out of any model.
 //!
 //! ```
 //! use linear::models::register::{Input, Output, Register};
@@ -136,6 +136,7 @@ pub mod brute;
 mod budget;
 mod check;
 pub mod cycles;
+mod distinct;
 mod explain;
 pub mod generate;
 mod generic;
@@ -154,7 +155,7 @@ pub mod validate;
 pub use budget::{Budget, Limit};
 pub use check::check;
 pub use history::{History, Invalid, Operation, Outcome};
-pub use model::{Model, RegisterOp};
+pub use model::{Container, ContainerOp, Model, RegisterOp};
 pub use partition::Partition;
 pub use report::{Conflict, Excluded, Linearization, Report, Undecided, Verdict, Violation, Witness};
 
