@@ -90,6 +90,8 @@
 //!    the zone test of Gibbons and Korach accepts or rejects, in O(n log n), every history in which each value
 //!    that was seen has one writer. Comparisons that failed are inserted afterwards; if need be, a few
 //!    operations around them are reordered.
+//!    A queue, stack, priority queue, bag or set into which no element is put twice ([`Model::as_container`]) is
+//!    decided in O(n log n), too.
 //! 3. A search decides the rest: depth first, with reads taken at once, dead ends found by counting, and a memo
 //!    of 128-bit sums. Other models are searched over their own states.
 //! 4. A violation is explained by a few operations that are a conflict on their own, whatever became of all
