@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use linear::models::{keyed, list, lock, queue, register, set, text};
+use linear::models::{bag, keyed, list, lock, priority_queue, queue, register, set, stack, text};
 use linear::{History, Invalid, Operation};
 
 /// A value, an element or a key: a number or a text.
@@ -105,6 +105,12 @@ pub enum Recorded {
     KeyValue(StoreHistory),
     /// A history for [`queue::Queue`].
     Queue(Operations<queue::Input<Value>, queue::Output<Value>>),
+    /// Of [`stack::Stack`].
+    Stack(Operations<stack::Input<Value>, stack::Output<Value>>),
+    /// Of [`priority_queue::PriorityQueue`]; numbers leave it before texts.
+    PriorityQueue(Operations<priority_queue::Input<Value>, priority_queue::Output<Value>>),
+    /// Of [`bag::Bag`].
+    Bag(Operations<bag::Input<Value>, bag::Output<Value>>),
     /// A history for [`set::Set`].
     Set(Operations<set::Input<Value>, set::Output<Value>>),
     /// A history for [`lock::Lock`].
@@ -120,6 +126,9 @@ impl Recorded {
             Recorded::Register { operations, .. } => operations.len(),
             Recorded::KeyValue(history) => history.len(),
             Recorded::Queue(operations) => operations.len(),
+            Recorded::Stack(operations) => operations.len(),
+            Recorded::PriorityQueue(operations) => operations.len(),
+            Recorded::Bag(operations) => operations.len(),
             Recorded::Set(operations) => operations.len(),
             Recorded::Lock(operations) => operations.len(),
             Recorded::List(operations) => operations.len(),

@@ -59,7 +59,7 @@ fn general_histories() {
     );
     assert_eq!(
         shown(general::read("h.jsonl", br#"{"format":"etcdsim-general-1","model":"tree"}"#)),
-        "h.jsonl:1:39: expected a known model, found `\"tree\"`\n  hint: the models are register, cas-register, key-value, queue, set, lock, list"
+        "h.jsonl:1:39: expected a known model, found `\"tree\"`\n  hint: the models are register, cas-register, key-value, queue, stack, priority-queue, bag, set, lock, list"
     );
 }
 

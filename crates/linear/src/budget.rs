@@ -110,13 +110,18 @@ pub(crate) struct Meter<'a> {
     left: u64,
     /// How many more steps the current piece of work may take.
     quota: u64,
+    /// How many bytes were gone through since the clock was last looked at.
+    worked: u64,
 }
 
 const BATCH: u64 = 1024;
 
+/// After so many bytes the clock is looked at: some steps go through large states.
+const BYTES_PER_LOOK: u64 = 1 << 22;
+
 impl<'a> Meter<'a> {
     pub(crate) fn new(ledger: &'a Ledger<'a>) -> Self {
-        Meter { ledger, left: 0, quota: u64::MAX }
+        Meter { ledger, left: 0, quota: u64::MAX, worked: 0 }
     }
 
     pub(crate) fn bytes_max(&self) -> usize {
@@ -134,6 +139,17 @@ impl<'a> Meter<'a> {
         }
         self.quota -= 1;
         self.left -= 1;
+        Ok(())
+    }
+
+    /// Notes that a step went through so many bytes, and looks at the flag and the clock now and then.
+    #[inline]
+    pub(crate) fn work(&mut self, bytes: u64) -> Result<(), Limit> {
+        self.worked += bytes;
+        if self.worked >= BYTES_PER_LOOK {
+            self.worked = 0;
+            return self.look();
+        }
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use crate::partition::{Members, Partition};
 use crate::register::{Gathered, Workspace};
 use crate::report::{Linearization, Report, Undecided, Verdict, Violation, Witness};
 use crate::slice::{Decision, Effort, Slice};
-use crate::{generic, register};
+use crate::{distinct, generic, register};
 
 /// The seed of the first search. Every violation is confirmed with another seed.
 const SEED: u64 = 0x6C69_6E65_6172;
@@ -109,7 +109,9 @@ pub(crate) fn decide<M: Model>(
     if let Err(limit) = meter.look() {
         return Decision::Undecided { limit, deepest: Vec::new() };
     }
-    match (register::decide(model, history, slice, &mut meter, effort), effort) {
+    let quick = register::decide(model, history, slice, &mut meter, effort)
+        .or_else(|| distinct::decide(model, history, slice, &mut meter, effort));
+    match (quick, effort) {
         (Some(decision), _) => decision,
         (None, Effort::Quick) => Decision::Deferred,
         (None, Effort::Search(seed)) => generic::decide(model, history, slice, &mut meter, seed),

@@ -6,6 +6,8 @@
 //! a write takes effect with probability one half, at a time exponential with mean 5 after its call, and the
 //! client continues under a new number. All written values are different.
 
+pub mod containers;
+
 use crate::history::{History, Operation, Outcome};
 use crate::models::keyed;
 use crate::models::register::{Input, Output};

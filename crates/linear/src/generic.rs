@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::budget::Meter;
+use crate::distinct;
 use crate::history::History;
 use crate::intern::Interner;
 use crate::model::Model;
@@ -19,6 +20,9 @@ pub(crate) fn decide<M: Model>(
     meter: &mut Meter<'_>,
     seed: u64,
 ) -> Decision {
+    if let Some(decision) = distinct::search::decide(model, history, slice, meter, seed) {
+        return decision;
+    }
     let mut rows = Vec::new();
     let mut calls = Vec::new();
     let mut answers = Vec::new();
@@ -27,6 +31,7 @@ pub(crate) fn decide<M: Model>(
         let operation = history.operation(slice.operations[place]);
         let (output, at) = match slice.seen(model, history, place) {
             Seen::Answered { output, at } => (Some(output), Some(at)),
+            Seen::Optional { output } => (Some(output), None),
             Seen::Unknown => (None, None),
             Seen::Absent => continue,
         };
@@ -42,7 +47,7 @@ pub(crate) fn decide<M: Model>(
     let ret: Vec<u32> = answers.iter().enumerate().map(returned).collect();
     let every: Vec<u32> = rows.iter().map(|row| row.op).collect();
     let rank: Vec<u32> = ret.clone();
-    let mut moves = ModelMoves::new(model, rows);
+    let mut moves = ModelMoves::new(model, rows, meter.bytes_max());
     let problem = search::Problem { call: &call, ret: &ret, rank: &rank, start: 0, seed };
     let name = |order: Vec<u32>| order.into_iter().map(|row| every[row as usize]).collect::<Vec<u32>>();
     match search::search(&problem, &mut moves, meter) {
@@ -70,24 +75,47 @@ struct ModelMoves<'h, M: Model> {
     /// How many states there are, and how many bytes they own beyond their own size.
     known: usize,
     owned_bytes: usize,
-    /// From `(state, row)` to the state after; [`WRONG`] if there is none.
+    /// From `(state, row)` to the state after; [`WRONG`] if there is none. Cleared when it grows too large.
     steps: HashMap<(u32, u32), u32>,
+    steps_max: usize,
+    work: u64,
 }
 
 const WRONG: u32 = u32::MAX;
 
+/// The share of the memory that known steps may take.
+const STEPS_SHARE: usize = 8;
+
+/// What a step takes in its table, roughly, while the table grows.
+const STEP_BYTES: usize = 48;
+
+/// What a state takes beside what it owns, roughly: allocations are rounded up.
+const ALLOCATION: usize = 32;
+
 impl<'h, M: Model> ModelMoves<'h, M> {
-    fn new(model: &'h M, rows: Vec<Row<'h, M>>) -> Self {
+    fn new(model: &'h M, rows: Vec<Row<'h, M>>, bytes_max: usize) -> Self {
         let mut states = Interner::new();
         states.intern_owned(model.initial());
-        ModelMoves { model, rows, states, known: 1, owned_bytes: 0, steps: HashMap::new() }
+        let steps_max = (bytes_max / STEPS_SHARE / STEP_BYTES).max(1024);
+        ModelMoves {
+            model,
+            rows,
+            states,
+            known: 1,
+            owned_bytes: 0,
+            steps: HashMap::new(),
+            steps_max,
+            work: 0,
+        }
     }
 
     fn step(&mut self, state: u32, row: u32) -> u32 {
         let Row { input, output, .. } = self.rows[row as usize];
+        self.work += ALLOCATION as u64;
         match self.model.step(self.states.value(state), input, output) {
             Some(after) => {
-                let owned_bytes = self.model.owned_bytes(&after);
+                let owned_bytes = self.model.owned_bytes(&after) + ALLOCATION;
+                self.work += owned_bytes as u64;
                 let number = self.states.intern_owned(after);
                 if number as usize + 1 > self.known {
                     self.known = number as usize + 1;
@@ -110,6 +138,9 @@ impl<M: Model> Moves for ModelMoves<'_, M> {
             Some(&after) => after,
             None => {
                 let after = self.step(state, row);
+                if self.steps.len() >= self.steps_max {
+                    self.steps = HashMap::new();
+                }
                 self.steps.insert((state, row), after);
                 after
             }
@@ -117,8 +148,12 @@ impl<M: Model> Moves for ModelMoves<'_, M> {
         (after != WRONG).then_some(after)
     }
 
+    fn take_work(&mut self) -> u64 {
+        std::mem::take(&mut self.work)
+    }
+
     fn bytes(&self) -> usize {
-        self.states.bytes() + self.owned_bytes + self.steps.capacity() * size_of::<((u32, u32), u32)>()
+        self.states.bytes_growing() + self.owned_bytes + self.steps.capacity() * STEP_BYTES / 2
     }
 
     fn keep_only(&mut self, numbers: &mut [u32]) {
@@ -127,8 +162,9 @@ impl<M: Model> Moves for ModelMoves<'_, M> {
             *number = kept.intern_owned(self.states.value(*number).clone());
         }
         self.known = kept.len();
-        self.owned_bytes =
-            (0..kept.len() as u32).map(|number| self.model.owned_bytes(kept.value(number))).sum();
+        self.owned_bytes = (0..kept.len() as u32)
+            .map(|number| self.model.owned_bytes(kept.value(number)) + ALLOCATION)
+            .sum();
         self.states = kept;
         self.steps = HashMap::new();
     }

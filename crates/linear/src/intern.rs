@@ -62,6 +62,11 @@ impl<V: Hash + Eq> Interner<V> {
         self.slots.len() * size_of::<u64>() + self.values.capacity() * size_of::<V>()
     }
 
+    /// The same while the table grows: then the old one is there, too.
+    pub(crate) fn bytes_growing(&self) -> usize {
+        self.bytes() + self.bytes() / 2
+    }
+
     fn find(&self, value: &V) -> Result<u32, (usize, u32)> {
         let mut hasher = Mixer::default();
         value.hash(&mut hasher);
@@ -147,8 +152,10 @@ impl Mixer {
 
     #[inline]
     fn number(&mut self, word: u64) {
-        self.mix(word >> NEAR_BITS);
-        self.last ^= word & NEAR;
+        // The last bits of the number before are no longer the last ones: without a place of their own those of
+        // several small numbers would be the same in any order.
+        self.mix((word >> NEAR_BITS) ^ self.last.rotate_right(NEAR_BITS));
+        self.last = word & NEAR;
     }
 }
 

@@ -60,8 +60,8 @@
 //!
 //! # A model that is here already
 //!
-//! [`models`] has registers, lists, locks, queues, sets and texts, and [`models::keyed`] makes a store of many
-//! such objects out of any model.
+//! [`models`] has registers, lists, locks, queues, stacks, priority queues, bags, sets and texts, and
+//! [`models::keyed`] makes a store of many such objects out of any model.
 //!
 //! ```
 //! use linear::models::register::{Input, Output, Register};
@@ -90,6 +90,8 @@
 //!    the zone test of Gibbons and Korach accepts or rejects, in O(n log n), every history in which each value
 //!    that was seen has one writer. Comparisons that failed are inserted afterwards; if need be, a few
 //!    operations around them are reordered.
+//!    A queue, stack, priority queue, bag or set into which no element is put twice ([`Model::as_container`]) is
+//!    decided in O(n log n), too.
 //! 3. A search decides the rest: depth first, with reads taken at once, dead ends found by counting, and a memo
 //!    of 128-bit sums. Other models are searched over their own states.
 //! 4. A violation is explained by a few operations that are a conflict on their own, whatever became of all
@@ -136,6 +138,7 @@ pub mod brute;
 mod budget;
 mod check;
 pub mod cycles;
+mod distinct;
 mod explain;
 pub mod generate;
 mod generic;
@@ -154,7 +157,7 @@ pub mod validate;
 pub use budget::{Budget, Limit};
 pub use check::check;
 pub use history::{History, Invalid, Operation, Outcome};
-pub use model::{Model, RegisterOp};
+pub use model::{Container, ContainerOp, Model, RegisterOp};
 pub use partition::Partition;
 pub use report::{Conflict, Excluded, Linearization, Report, Undecided, Verdict, Violation, Witness};
 

@@ -1,6 +1,7 @@
 //! What a system promises when clients take turns.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::hash::Hash;
 
 use crate::history::History;
@@ -17,7 +18,8 @@ pub trait Model {
     type Output;
     /// Everything that later answers may depend on.
     type State: Clone + Eq + Hash;
-    /// What the register view holds, see [`as_register`](Model::as_register); `()` for models without one.
+    /// What the register view or the container view holds, see [`as_register`](Model::as_register) and
+    /// [`as_container`](Model::as_container); `()` for models without either.
     type Value: Clone + Eq + Hash;
 
     /// The state before the first operation.
@@ -27,13 +29,26 @@ pub trait Model {
     ///
     /// Without an output the outcome is unknown: any answer would do, and the state after is the one that the
     /// operation leaves if it takes effect. Whatever a step with an output allows, the step without one must
-    /// allow too, with the same effect.
+    /// allow too, with the same effect or with one that allows whatever that effect
+    /// allows later.
     fn step(
         &self,
         state: &Self::State,
         input: &Self::Input,
         output: Option<&Self::Output>,
     ) -> Option<Self::State>;
+
+    /// Does to the state itself what [`step`](Model::step) does to a copy; whether the answer was right.
+    ///
+    /// After a wrong answer the state is of no use any more. Models with large states say how to do it without
+    /// a copy.
+    fn apply(&self, state: &mut Self::State, input: &Self::Input, output: Option<&Self::Output>) -> bool {
+        let after = self.step(state, input, output);
+        after.is_some_and(|after| {
+            *state = after;
+            true
+        })
+    }
 
     /// Whether the operation leaves every state as it was: a read, or a failed compare-and-set.
     ///
@@ -89,6 +104,29 @@ pub trait Model {
         None
     }
 
+    /// What kind of container every component is, if it is one.
+    fn container(&self) -> Option<Container> {
+        None
+    }
+
+    /// The operation as one of a container, if it is one. Without an output the outcome is unknown.
+    ///
+    /// The promise: every component of [`partition`](Model::partition) behaves as one container of the kind
+    /// [`container`](Model::container) that is first empty. A component with an operation that is `None` here
+    /// is checked by [`step`](Model::step) alone, as is one into which an element is put twice.
+    fn as_container<'a>(
+        &self,
+        _input: &'a Self::Input,
+        _output: Option<&'a Self::Output>,
+    ) -> Option<ContainerOp<Cow<'a, Self::Value>>> {
+        None
+    }
+
+    /// Of a [`Container::PriorityQueue`]: which of two elements leaves first, the lesser one.
+    fn compare(&self, _one: &Self::Value, _other: &Self::Value) -> Ordering {
+        Ordering::Equal
+    }
+
     /// How many bytes a value owns beyond its own size, as [`owned_bytes`](Model::owned_bytes) says for states.
     /// Only called for values that [`retract`](Model::retract) returned.
     fn value_bytes(&self, _value: &Self::Value) -> usize {
@@ -130,6 +168,44 @@ pub enum RegisterOp<V> {
     /// Makes a longer value out of any value; different values become different values, see [`Model::retract`].
     Append,
     /// Has no effect, and its answer says nothing about the value.
+    Nothing,
+}
+
+/// What decides which element a container gives away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Container {
+    /// The one that was put in first.
+    Queue,
+    /// The one that was put in last.
+    Stack,
+    /// The least one.
+    PriorityQueue,
+    /// Any.
+    Bag,
+    /// The one that is asked for. It holds an element once.
+    Set,
+}
+
+/// An operation of a container, over elements of type `E`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ContainerOp<E> {
+    /// Puts an element in. Of a set: one that is not there, if there is an answer.
+    Insert(E),
+    /// Takes an element out, and answers it. None of a set.
+    Take(E),
+    /// Takes whatever the container gives away, if it holds anything: the outcome is unknown. None of a set.
+    TakeAny,
+    /// Found nothing to take. None of a set.
+    TakeNothing,
+    /// Takes this element out. Of a set only; it was there, if there is an answer.
+    Remove(E),
+    /// Found that this element is there. Of a set only.
+    Present(E),
+    /// Found that this element is not there. Of a set only.
+    Absent(E),
+    /// Found these elements and no others. Of a set only.
+    Elements(Vec<E>),
+    /// Has no effect and says nothing.
     Nothing,
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::budget::{Budget, Ledger, Limit};
+use crate::distinct;
 use crate::explain;
 use crate::explain::exclusions::exclusions;
 use crate::history::History;
@@ -84,6 +85,14 @@ impl Violation {
         exclusions(model, history, &self.conflict)
     }
 
+    /// Why the conflict's operations cannot be put in order, in one sentence that names operations by their
+    /// index; `None` if there is none, then [`excluded`](Violation::excluded) has more.
+    ///
+    /// There is one for containers whose elements differ. Model and history are those of the check.
+    pub fn reason<M: Model>(&self, model: &M, history: &History<M::Input, M::Output>) -> Option<String> {
+        distinct::sentence(model, history, &self.conflict)
+    }
+
     /// A conflict of the fewest operations possible, if it can be found, or else the one reported.
     ///
     /// Every operation of the reported conflict is needed. Sometimes there is another conflict with fewer
@@ -107,7 +116,8 @@ impl Violation {
 ///
 /// That is, the history stays not linearizable even if every operation outside `operations` is treated as one
 /// of unknown outcome, which may have taken effect at any time after its call, or never. Forgetting an outcome
-/// only allows more orders, so the whole history is not linearizable either.
+/// only allows more orders, so the whole history is not linearizable either. An operation of a container keeps
+/// its answer: if it took effect, then with that one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Conflict {

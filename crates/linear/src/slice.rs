@@ -19,6 +19,10 @@ pub(crate) enum Seen<'h, O> {
         output: &'h O,
         at: u64,
     },
+    /// It need not have taken effect, but if it did, then with this answer.
+    Optional {
+        output: &'h O,
+    },
     Unknown,
     /// It cannot matter.
     Absent,
@@ -49,6 +53,10 @@ impl<'a> Slice<'a> {
             // An operation that had no effect has none either if its outcome is unknown.
             Outcome::Answered { output, .. } if changes_nothing(model, &operation.input, Some(output)) => {
                 Seen::Absent
+            }
+            // Who took which element of a container is what there is to know of it.
+            Outcome::Answered { output, at } if in_time(*at) && model.container().is_some() => {
+                Seen::Optional { output }
             }
             Outcome::Answered { .. } | Outcome::Unknown if changes_nothing(model, &operation.input, None) => {
                 Seen::Absent

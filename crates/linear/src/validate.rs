@@ -10,17 +10,24 @@
 //! effects in the same sequence, and puts each operation outside S after its call. (Failed operations and reads
 //! outside S may be left out, as they change nothing.)
 //!
+//! An operation of a container that is outside S keeps its answer: it may have taken effect with that answer at any
+//! time after its call, or never. An order of the whole history is still one of that history, without those outside
+//! S that changed nothing.
+//!
 //! Most operations outside S cannot help S. Those called after all of S has returned can be left out, because no
 //! operation of S comes after them. In a register an operation outside S matters only if it sets a value that S,
 //! or another operation that matters, looks for. Of several that do the same it is enough to keep as many as
 //! there are operations in S, those called first: between two operations of S none has to happen twice, as only
-//! the last value matters, and an earlier call can stand in for a later one.
+//! the last value matters, and an earlier call can stand in for a later one. In a
+//! container only those matter that put in or take out an element that S mentions, because what remains of an order
+//! is still one when all operations on other elements are left out; and as many takes of unknown outcome as such
+//! elements were put in, those called first.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use crate::history::{History, Outcome};
-use crate::model::{Model, RegisterOp, changes_nothing, is_register};
+use crate::model::{ContainerOp, Model, RegisterOp, changes_nothing, is_register};
 use crate::report::Witness;
 
 /// Why evidence does not support its verdict.
@@ -90,8 +97,9 @@ fn in_order<M: Model>(
             return Err(WrongVerdict::RealTime(latest.1, index));
         }
         latest = latest.max((operation.call, index));
-        state =
-            model.step(&state, &operation.input, operation.output()).ok_or(WrongVerdict::Answer(index))?;
+        if !model.apply(&mut state, &operation.input, operation.output()) {
+            return Err(WrongVerdict::Answer(index));
+        }
     }
     let missing = left.into_iter().filter(|&index| history.operation(index).output().is_some()).min();
     missing.map_or(Ok(()), |index| Err(WrongVerdict::Missing(index)))
@@ -99,6 +107,15 @@ fn in_order<M: Model>(
 
 /// How many configurations [`conflict`] looks at before it gives up.
 const CONFIGURATIONS_MAX: usize = 200_000;
+
+/// How many bytes their states may take.
+const BYTES_MAX: usize = 32 << 20;
+
+/// How many bytes all steps may go through.
+const WORK_MAX: usize = 200_000_000;
+
+/// What a step costs beside going through its state.
+const STEP: usize = 16;
 
 /// Checks that these operations are a conflict, as defined above.
 ///
@@ -132,7 +149,8 @@ pub fn conflict<M: Model>(
     });
     let forgotten = supporting.iter().map(|&index| {
         let operation = history.operation(index);
-        Piece { input: &operation.input, output: None, call: operation.call, ret: None }
+        let output = operation.output().filter(|_| model.container().is_some());
+        Piece { input: &operation.input, output, call: operation.call, ret: None }
     });
     no_order(model, &kept.chain(forgotten).collect::<Vec<_>>())
 }
@@ -148,6 +166,7 @@ struct Piece<'h, M: Model> {
 /// Tries all orders of the pieces.
 fn no_order<M: Model>(model: &M, pieces: &[Piece<'_, M>]) -> Result<(), WrongVerdict> {
     let mut seen = HashSet::new();
+    let (mut bytes, mut work) = (0, 0);
     let mut open = vec![(vec![0_u64; pieces.len().div_ceil(64)], model.initial())];
     while let Some((done, state)) = open.pop() {
         let is_done = |at: usize| done[at / 64] >> (at % 64) & 1 == 1;
@@ -155,6 +174,11 @@ fn no_order<M: Model>(model: &M, pieces: &[Piece<'_, M>]) -> Result<(), WrongVer
         let Some(until) = left().filter_map(|at| pieces[at].ret).min() else {
             return Err(WrongVerdict::Orderable);
         };
+        let size = model.owned_bytes(&state);
+        work += left().count() * (STEP + size);
+        if seen.len() > CONFIGURATIONS_MAX || bytes > BYTES_MAX || work > WORK_MAX {
+            return Err(WrongVerdict::TooLarge);
+        }
         let steps = left().filter(|&at| pieces[at].call <= until).filter_map(|at| {
             let after = model.step(&state, pieces[at].input, pieces[at].output)?;
             // A forgotten operation that changes nothing here is of no use here.
@@ -170,11 +194,9 @@ fn no_order<M: Model>(model: &M, pieces: &[Piece<'_, M>]) -> Result<(), WrongVer
             let mut done = done.clone();
             done[at / 64] |= 1 << (at % 64);
             if seen.insert((done.clone(), after.clone())) {
+                bytes += 2 * (size_of_val(done.as_slice()) + size_of::<M::State>() + size);
                 open.push((done, after));
             }
-        }
-        if seen.len() > CONFIGURATIONS_MAX {
-            return Err(WrongVerdict::TooLarge);
         }
     }
     Ok(())
@@ -202,10 +224,66 @@ pub(crate) fn supporting<M: Model>(
                 .is_some_and(|output| changes_nothing(model, &operation.input, Some(output)))
     });
     outside.sort_by_key(|&index| history.operation(index).call);
+    if let Some(outside) = of_container(model, history, operations, &outside) {
+        return outside;
+    }
     if !is_register(model, history, members) {
         return outside;
     }
     of_register(model, history, operations, &outside).unwrap_or(outside)
+}
+
+/// For a container: those that put in or take out elements that the conflict mentions, and as many takes of
+/// unknown outcome as elements are put in.
+fn of_container<M: Model>(
+    model: &M,
+    history: &History<M::Input, M::Output>,
+    operations: &[u32],
+    outside: &[u32],
+) -> Option<Vec<u32>> {
+    model.container()?;
+    let seen = |index: u32| {
+        let operation = history.operation(index);
+        model.as_container(&operation.input, operation.output())
+    };
+    let mut mentioned: HashSet<M::Value> = HashSet::new();
+    let mut puts = 0;
+    for &index in operations {
+        match seen(index)? {
+            ContainerOp::Insert(value) => {
+                puts += 1;
+                mentioned.insert(value.into_owned());
+            }
+            ContainerOp::Take(value)
+            | ContainerOp::Remove(value)
+            | ContainerOp::Present(value)
+            | ContainerOp::Absent(value) => {
+                mentioned.insert(value.into_owned());
+            }
+            ContainerOp::Elements(values) => {
+                mentioned.extend(values.into_iter().map(|value| value.into_owned()))
+            }
+            ContainerOp::TakeAny | ContainerOp::TakeNothing | ContainerOp::Nothing => {}
+        }
+    }
+    let mut kept = Vec::new();
+    let mut takers = Vec::new();
+    for &index in outside {
+        match seen(index)? {
+            ContainerOp::Insert(value) if mentioned.contains(value.as_ref()) => {
+                puts += 1;
+                kept.push(index);
+            }
+            ContainerOp::Take(value) | ContainerOp::Remove(value) if mentioned.contains(value.as_ref()) => {
+                kept.push(index);
+            }
+            ContainerOp::TakeAny => takers.push(index),
+            _ => {}
+        }
+    }
+    kept.extend(takers.into_iter().take(puts));
+    kept.sort_by_key(|&index| history.operation(index).call);
+    Some(kept)
 }
 
 /// In a register: the operations that can supply a value that is looked for, the first few of each kind.

@@ -11,10 +11,10 @@ use linear::models::{lock, queue, register, set};
 use linear::{Budget, History, Model, Operation, Outcome, brute, check};
 
 /// An interval: the call's point and the return's, `None` if the outcome is unknown.
-type Interval = (u64, Option<u64>);
+pub type Interval = (u64, Option<u64>);
 
 /// Multisets of intervals, sorted, one for each relation of precedence.
-fn skeletons(operations: usize) -> Vec<Vec<Interval>> {
+pub fn skeletons(operations: usize) -> Vec<Vec<Interval>> {
     let mut found = Vec::new();
     for points in 1..=operations as u64 {
         let intervals: Vec<Interval> = (0..points)

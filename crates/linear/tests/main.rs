@@ -1,8 +1,11 @@
 //! All tests of this crate as one program.
 
 mod common;
+mod containers;
 mod cycles;
 mod differential;
+mod distinct;
+mod distinct_all;
 mod exhaustive;
 mod generated;
 mod metamorphic;

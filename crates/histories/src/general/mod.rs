@@ -7,7 +7,7 @@
 //! | field | |
 //! |---|---|
 //! | `client` | a number below 2^32 |
-//! | `op` | of `register`: `read`, `write`; of `cas-register` also `cas`; of `key-value`: `get`, `put`, `append`, `cas`, `delete`; of `queue`: `enqueue`, `dequeue`; of `set`: `add`, `remove`, `read`; of `lock`: `acquire`, `release`; of `list`: `append`, `read` |
+//! | `op` | of `register`: `read`, `write`; of `cas-register` also `cas`; of `key-value`: `get`, `put`, `append`, `cas`, `delete`; of `queue`: `enqueue`, `dequeue`; of `stack`: `push`, `pop`; of `priority-queue`: `insert`, `delete-min`; of `bag`: `add`, `take`; of `set`: `add`, `remove`, `read`; of `lock`: `acquire`, `release`; of `list`: `append`, `read` |
 //! | `key` | exactly if line 1 has `"keyed": true`, and always for `key-value` |
 //! | `value`, `expected` | the value that is written, added or appended; the value that a `cas` compares with |
 //! | `owner` | who acquires or releases, a number below 2^32 |
@@ -27,6 +27,7 @@
 //! # Ok::<(), histories::Error>(())
 //! ```
 
+mod containers;
 mod fields;
 mod forms;
 mod read;
@@ -40,4 +41,15 @@ pub use write::{WriteError, write};
 pub const FORMAT: &str = "etcdsim-general-1";
 
 /// The models that such a file can name.
-pub const MODELS: [&str; 7] = ["register", "cas-register", "key-value", "queue", "set", "lock", "list"];
+pub const MODELS: [&str; 10] = [
+    "register",
+    "cas-register",
+    "key-value",
+    "queue",
+    "stack",
+    "priority-queue",
+    "bag",
+    "set",
+    "lock",
+    "list",
+];

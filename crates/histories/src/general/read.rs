@@ -8,7 +8,7 @@ use linear::{History, Invalid, Operation, Outcome};
 use super::fields::{Fields, Placed, scalar};
 use super::forms::{self, Form};
 use super::store::Store;
-use super::{FORMAT, MODELS};
+use super::{FORMAT, MODELS, containers};
 use crate::error::{Error, Mistake, Scan};
 use crate::recorded::{Operations, Recorded, RegisterValue, StoreHistory};
 use crate::scan::{Cursor, each_line, each_line_of};
@@ -66,6 +66,11 @@ impl Reader {
             }
             Recorded::KeyValue(history) => store(history, &mut fields, cursor),
             Recorded::Queue(operations) => operation(&forms::Queue, operations, &mut fields, cursor),
+            Recorded::Stack(operations) => operation(&containers::Stack, operations, &mut fields, cursor),
+            Recorded::PriorityQueue(operations) => {
+                operation(&containers::PriorityQueue, operations, &mut fields, cursor)
+            }
+            Recorded::Bag(operations) => operation(&containers::Bag, operations, &mut fields, cursor),
             Recorded::Set(operations) => operation(&forms::Set, operations, &mut fields, cursor),
             Recorded::Lock(operations) => operation(&forms::Lock, operations, &mut fields, cursor),
             Recorded::List(operations) => operation(&forms::List, operations, &mut fields, cursor),
@@ -143,6 +148,9 @@ fn header(cursor: &mut Cursor<'_>) -> Scan<Recorded> {
         _ if register => Recorded::Register { cas, initial, operations: Operations::new(keyed) },
         "key-value" => Recorded::KeyValue(History::new()),
         "queue" => Recorded::Queue(Operations::new(keyed)),
+        "stack" => Recorded::Stack(Operations::new(keyed)),
+        "priority-queue" => Recorded::PriorityQueue(Operations::new(keyed)),
+        "bag" => Recorded::Bag(Operations::new(keyed)),
         "set" => Recorded::Set(Operations::new(keyed)),
         "lock" => Recorded::Lock(Operations::new(keyed)),
         "list" => Recorded::List(Operations::new(keyed)),

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use linear::models::keyed;
 use linear::{Operation, Outcome};
 
-use super::FORMAT;
 use super::forms::{self, Form};
 use super::store::Store;
+use super::{FORMAT, containers};
 use crate::recorded::{Operations, Recorded, RegisterValue, Value};
 
 /// The operation is not one of its history's model, or its answer is one to another operation.
@@ -69,6 +69,18 @@ pub fn write(recorded: &Recorded, out: &mut impl Write) -> Result<(), WriteError
         Recorded::Queue(operations) => {
             line.text("model", "queue");
             all(&forms::Queue, operations, line, out)
+        }
+        Recorded::Stack(operations) => {
+            line.text("model", "stack");
+            all(&containers::Stack, operations, line, out)
+        }
+        Recorded::PriorityQueue(operations) => {
+            line.text("model", "priority-queue");
+            all(&containers::PriorityQueue, operations, line, out)
+        }
+        Recorded::Bag(operations) => {
+            line.text("model", "bag");
+            all(&containers::Bag, operations, line, out)
         }
         Recorded::Set(operations) => {
             line.text("model", "set");

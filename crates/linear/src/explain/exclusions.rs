@@ -15,6 +15,9 @@ const STEPS_MAX: usize = 200;
 /// How many steps to take in any case.
 const STEPS_AT_MOST: usize = 50_000;
 
+/// A step with a state of so many bytes counts twice, and so on.
+const BYTES_PER_STEP: usize = 512;
+
 /// Larger conflicts have too many orders.
 const OPERATIONS_MAX: usize = 12;
 
@@ -79,7 +82,7 @@ impl<M: Model> Walk<'_, M> {
             return;
         }
         for &next in left {
-            self.steps += 1;
+            self.steps += 1 + self.model.owned_bytes(state) / BYTES_PER_STEP;
             let enough = if self.dead.is_empty() { STEPS_AT_MOST } else { STEPS_MAX };
             if self.steps > enough || self.whole && self.dead.len() > SENTENCES_MAX {
                 self.whole = false;
@@ -96,20 +99,39 @@ impl<M: Model> Walk<'_, M> {
                     self.extend(&after, &rest);
                     self.order.pop();
                 }
-                Err(Some(_)) => self.dead.push((self.order.clone(), next)),
+                Err(Some(reason)) => {
+                    // What something else would make right is no dead end: that comes first in another order.
+                    if !matches!(reason, Reason::Wrong(_)) || !self.would_be_right(state, left, next) {
+                        self.dead.push((self.order.clone(), next));
+                    }
+                }
                 Err(None) => {}
             }
         }
     }
 
+    /// Whether an operation outside the conflict can come first and make this one right.
+    fn would_be_right(&mut self, state: &M::State, left: &[u32], next: u32) -> bool {
+        let operation = self.history.operation(next);
+        left.iter().filter(|&other| !self.conflict.operations.contains(other)).any(|&other| {
+            self.steps += self.model.owned_bytes(state) / BYTES_PER_STEP;
+            let after = self.step(state, left, other);
+            after.is_ok_and(|after| self.model.step(&after, &operation.input, operation.output()).is_some())
+        })
+    }
+
+    /// What an operation is known to have answered, in the conflict's terms.
+    fn output(&self, index: u32) -> Option<&M::Output> {
+        let kept = self.conflict.operations.contains(&index) || self.model.container().is_some();
+        self.history.operation(index).output().filter(|_| kept)
+    }
+
     /// A dead end, in words.
     fn excluded(&self, order: Vec<u32>, next: u32, all: &[u32]) -> Excluded {
         let left: Vec<u32> = all.iter().copied().filter(|index| !order.contains(index)).collect();
-        let forgotten = |index: u32| !self.conflict.operations.contains(&index);
         let state = order.iter().try_fold(self.model.initial(), |state, &index| {
             let operation = self.history.operation(index);
-            let output = operation.output().filter(|_| !forgotten(index));
-            self.model.step(&state, &operation.input, output)
+            self.model.step(&state, &operation.input, self.output(index))
         });
         let reason = match state.map(|state| self.step(&state, &left, next)) {
             Some(Err(Some(why))) => self.reason(why, next),
@@ -128,10 +150,9 @@ impl<M: Model> Walk<'_, M> {
         if let Some(&earlier) = earlier {
             return Err(kept(next).then_some(Reason::Late(earlier)));
         }
-        let output = operation.output().filter(|_| kept(next));
         self.model
-            .step(state, &operation.input, output)
-            .ok_or_else(|| output.map(|_| Reason::Wrong(state.clone())))
+            .step(state, &operation.input, self.output(next))
+            .ok_or_else(|| kept(next).then(|| Reason::Wrong(state.clone())))
     }
 
     fn reason(&self, reason: Reason<M>, next: u32) -> String {

@@ -98,7 +98,7 @@ impl<'a, M: Model> Pool<'a, M> {
         places.iter().for_each(|&place| kept[place as usize] = true);
         let slice = Slice { operations: &self.operations, kept: Some(&kept), until: None };
         let Part { model, history, .. } = *self.part;
-        let decision = match self.is_register {
+        let decision = match self.is_register || model.container().is_some() {
             true => check::decide(model, history, &slice, self.ledger, Effort::Search(SEED)),
             false => generic::decide(model, history, &slice, &mut Meter::new(self.ledger), SEED),
         };

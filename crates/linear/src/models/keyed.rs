@@ -1,12 +1,13 @@
 //! Many independent instances of one model, each with a key.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::hash::Hash;
 
 use crate::history::History;
-use crate::model::{Model, RegisterOp};
+use crate::model::{Container, ContainerOp, Model, RegisterOp};
 use crate::partition::Partition;
 
 /// How many pairs a node of a [`BTreeMap`] has room for.
@@ -75,6 +76,18 @@ impl<K: Clone + Ord + Hash + Debug, M: Model> Model for Keyed<K, M> {
         Some(states)
     }
 
+    fn apply(&self, state: &mut Self::State, input: &Self::Input, output: Option<&Self::Output>) -> bool {
+        let initial = self.model.initial();
+        let mut instance = state.remove(&input.key).unwrap_or_else(|| initial.clone());
+        if !self.model.apply(&mut instance, &input.input, output) {
+            return false;
+        }
+        if instance != initial {
+            state.insert(input.key.clone(), instance);
+        }
+        true
+    }
+
     fn owned_bytes(&self, state: &Self::State) -> usize {
         let pair = size_of::<K>() + size_of::<M::State>();
         let owned: usize = state.values().map(|state| ALLOCATION + self.model.owned_bytes(state)).sum();
@@ -112,6 +125,23 @@ impl<K: Clone + Ord + Hash + Debug, M: Model> Model for Keyed<K, M> {
         output: Option<&'a Self::Output>,
     ) -> Option<RegisterOp<Cow<'a, M::Value>>> {
         self.model.as_register(&input.input, output)
+    }
+
+    fn container(&self) -> Option<Container> {
+        // Several keys in one component are no container.
+        if self.split { self.model.container() } else { None }
+    }
+
+    fn as_container<'a>(
+        &self,
+        input: &'a Self::Input,
+        output: Option<&'a Self::Output>,
+    ) -> Option<ContainerOp<Cow<'a, M::Value>>> {
+        self.model.as_container(&input.input, output)
+    }
+
+    fn compare(&self, one: &M::Value, other: &M::Value) -> Ordering {
+        self.model.compare(one, other)
     }
 
     fn retract(&self, after: &M::Value, input: &Self::Input) -> Option<M::Value> {

@@ -58,6 +58,16 @@ impl<V: Clone + Eq + Hash + Debug> Model for List<V> {
         }
     }
 
+    fn apply(&self, state: &mut Vec<V>, input: &Input<V>, output: Option<&Output<V>>) -> bool {
+        match (input, output) {
+            (Input::Append(element), None | Some(Output::Appended)) => state.push(element.clone()),
+            (Input::Read, None) => {}
+            (Input::Read, Some(Output::Elements(seen))) => return seen == state,
+            _ => return false,
+        }
+        true
+    }
+
     fn owned_bytes(&self, state: &Vec<V>) -> usize {
         state.len() * size_of::<V>()
     }

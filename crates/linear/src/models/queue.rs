@@ -1,10 +1,11 @@
 //! A first-in, first-out queue.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use crate::model::Model;
+use crate::model::{Container, ContainerOp, Model};
 
 /// What a client asks of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,7 +40,7 @@ impl<V: Clone + Eq + Hash + Debug> Model for Queue<V> {
     type Input = Input<V>;
     type Output = Output<V>;
     type State = VecDeque<V>;
-    type Value = ();
+    type Value = V;
 
     fn initial(&self) -> VecDeque<V> {
         VecDeque::new()
@@ -47,19 +48,41 @@ impl<V: Clone + Eq + Hash + Debug> Model for Queue<V> {
 
     fn step(&self, state: &VecDeque<V>, input: &Input<V>, output: Option<&Output<V>>) -> Option<VecDeque<V>> {
         let mut after = state.clone();
+        self.apply(&mut after, input, output).then_some(after)
+    }
+
+    fn apply(&self, state: &mut VecDeque<V>, input: &Input<V>, output: Option<&Output<V>>) -> bool {
         match (input, output) {
-            (Input::Enqueue(element), None | Some(Output::Enqueued)) => after.push_back(element.clone()),
+            (Input::Enqueue(element), None | Some(Output::Enqueued)) => state.push_back(element.clone()),
             (Input::Dequeue, None) => {
-                after.pop_front();
+                state.pop_front();
             }
-            (Input::Dequeue, Some(Output::Dequeued(seen))) => {
-                if after.pop_front() != *seen {
-                    return None;
-                }
-            }
-            _ => return None,
+            (Input::Dequeue, Some(Output::Dequeued(seen))) => return state.pop_front() == *seen,
+            _ => return false,
         }
-        Some(after)
+        true
+    }
+
+    fn container(&self) -> Option<Container> {
+        Some(Container::Queue)
+    }
+
+    fn as_container<'a>(
+        &self,
+        input: &'a Input<V>,
+        output: Option<&'a Output<V>>,
+    ) -> Option<ContainerOp<Cow<'a, V>>> {
+        match (input, output) {
+            (Input::Enqueue(element), None | Some(Output::Enqueued)) => {
+                Some(ContainerOp::Insert(Cow::Borrowed(element)))
+            }
+            (Input::Dequeue, None) => Some(ContainerOp::TakeAny),
+            (Input::Dequeue, Some(Output::Dequeued(None))) => Some(ContainerOp::TakeNothing),
+            (Input::Dequeue, Some(Output::Dequeued(Some(seen)))) => {
+                Some(ContainerOp::Take(Cow::Borrowed(seen)))
+            }
+            _ => None,
+        }
     }
 
     fn owned_bytes(&self, state: &VecDeque<V>) -> usize {

@@ -1,10 +1,11 @@
 //! A set of elements.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use crate::model::Model;
+use crate::model::{Container, ContainerOp, Model};
 
 /// What a client asks of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,26 +42,72 @@ impl<V: Clone + Ord + Hash + Debug> Model for Set<V> {
     type Input = Input<V>;
     type Output = Output<V>;
     type State = BTreeSet<V>;
-    type Value = ();
+    type Value = V;
 
     fn initial(&self) -> BTreeSet<V> {
         BTreeSet::new()
     }
 
     fn step(&self, state: &BTreeSet<V>, input: &Input<V>, output: Option<&Output<V>>) -> Option<BTreeSet<V>> {
-        let mut after = state.clone();
-        let changed = match input {
-            Input::Add(element) => after.insert(element.clone()),
-            Input::Remove(element) => after.remove(element),
-            Input::Read => false,
-        };
+        // Most steps that a search tries are wrong, and a copy of a large set is dear.
         let right = match (input, output) {
             (_, None) => true,
             (Input::Read, Some(Output::Elements(seen))) => seen == state,
-            (Input::Add(_) | Input::Remove(_), Some(Output::Changed(answer))) => *answer == changed,
+            (Input::Add(element), Some(Output::Changed(answer))) => *answer != state.contains(element),
+            (Input::Remove(element), Some(Output::Changed(answer))) => *answer == state.contains(element),
             _ => false,
         };
-        right.then_some(after)
+        if !right {
+            return None;
+        }
+        let mut after = state.clone();
+        change(&mut after, input);
+        Some(after)
+    }
+
+    fn apply(&self, state: &mut BTreeSet<V>, input: &Input<V>, output: Option<&Output<V>>) -> bool {
+        match (input, output) {
+            (Input::Read, None) => true,
+            (Input::Read, Some(Output::Elements(seen))) => seen == state,
+            (Input::Add(_) | Input::Remove(_), None) => {
+                change(state, input);
+                true
+            }
+            (Input::Add(_) | Input::Remove(_), Some(Output::Changed(answer))) => {
+                *answer == change(state, input)
+            }
+            _ => false,
+        }
+    }
+
+    fn container(&self) -> Option<Container> {
+        Some(Container::Set)
+    }
+
+    fn as_container<'a>(
+        &self,
+        input: &'a Input<V>,
+        output: Option<&'a Output<V>>,
+    ) -> Option<ContainerOp<Cow<'a, V>>> {
+        Some(match (input, output) {
+            (Input::Add(element), None | Some(Output::Changed(true))) => {
+                ContainerOp::Insert(Cow::Borrowed(element))
+            }
+            (Input::Add(element), Some(Output::Changed(false))) => {
+                ContainerOp::Present(Cow::Borrowed(element))
+            }
+            (Input::Remove(element), None | Some(Output::Changed(true))) => {
+                ContainerOp::Remove(Cow::Borrowed(element))
+            }
+            (Input::Remove(element), Some(Output::Changed(false))) => {
+                ContainerOp::Absent(Cow::Borrowed(element))
+            }
+            (Input::Read, None) => ContainerOp::Nothing,
+            (Input::Read, Some(Output::Elements(seen))) => {
+                ContainerOp::Elements(seen.iter().map(Cow::Borrowed).collect())
+            }
+            _ => return None,
+        })
     }
 
     fn owned_bytes(&self, state: &BTreeSet<V>) -> usize {
@@ -89,5 +136,14 @@ impl<V: Clone + Ord + Hash + Debug> Model for Set<V> {
 
     fn describe_state(&self, state: &BTreeSet<V>) -> String {
         format!("the set holds {state:?}")
+    }
+}
+
+/// Whether that changed anything.
+fn change<V: Clone + Ord>(state: &mut BTreeSet<V>, input: &Input<V>) -> bool {
+    match input {
+        Input::Add(element) => state.insert(element.clone()),
+        Input::Remove(element) => state.remove(element),
+        Input::Read => false,
     }
 }

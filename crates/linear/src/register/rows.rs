@@ -76,7 +76,7 @@ pub(super) fn of_slice<M: Model>(
         let operation = history.operation(index);
         let (output, at) = match slice.seen(model, history, place as usize) {
             Seen::Answered { output, at } => (Some(output), Some(at)),
-            Seen::Unknown => (None, None),
+            Seen::Optional { .. } | Seen::Unknown => (None, None),
             Seen::Absent => {
                 // Without a view it takes the register view from the component all the same.
                 model.as_register(&operation.input, operation.output())?;

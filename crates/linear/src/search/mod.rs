@@ -166,6 +166,7 @@ impl<'a, 'm, M: Moves> Search<'a, 'm, M> {
                     meter.step()?;
                 }
                 self.lift_reads();
+                meter.work(self.moves.take_work())?;
                 if !self.visit()? {
                     self.leave();
                 } else if self.open.earliest_return() >= self.bound {
@@ -173,6 +174,7 @@ impl<'a, 'm, M: Moves> Search<'a, 'm, M> {
                 }
             }
             entered = self.advance();
+            meter.work(self.moves.take_work())?;
             if !entered {
                 self.leave();
             }

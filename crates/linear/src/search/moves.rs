@@ -49,6 +49,11 @@ pub(crate) trait Moves {
     /// From now on the state that [`lift`](Moves::lift) gets may be any. No row is in the order.
     fn relax(&mut self) {}
 
+    /// How many bytes were gone through since this was last asked.
+    fn take_work(&mut self) -> u64 {
+        0
+    }
+
     /// How many bytes the states take.
     fn bytes(&self) -> usize {
         0

@@ -16,7 +16,7 @@ use linear::{Budget, check as linear_check};
 use revision::generate as revisions;
 use serde::{Deserialize, Serialize};
 
-use super::Engine;
+use super::{Engine, Model, containers};
 use crate::exit::Exit;
 use crate::show::numbers;
 use crate::stopwatch::{Memory, Stopwatch};
@@ -49,13 +49,45 @@ pub(super) struct Grid {
 enum Which {
     Revision,
     General,
+    Queue,
+    Stack,
+    PriorityQueue,
+    Bag,
+    Set,
 }
 
 impl Which {
+    const ALL: [Which; 7] = [
+        Which::Revision,
+        Which::General,
+        Which::Queue,
+        Which::Stack,
+        Which::PriorityQueue,
+        Which::Bag,
+        Which::Set,
+    ];
+
     const fn name(self) -> &'static str {
         match self {
             Which::Revision => "revision",
             Which::General => "general",
+            Which::Queue => "queue",
+            Which::Stack => "stack",
+            Which::PriorityQueue => "priority-queue",
+            Which::Bag => "bag",
+            Which::Set => "set",
+        }
+    }
+
+    /// The container that a model is, if it is one.
+    const fn container(model: Model) -> Option<Which> {
+        match model {
+            Model::Queue => Some(Which::Queue),
+            Model::Stack => Some(Which::Stack),
+            Model::PriorityQueue => Some(Which::PriorityQueue),
+            Model::Bag => Some(Which::Bag),
+            Model::Set => Some(Which::Set),
+            _ => None,
         }
     }
 }
@@ -69,6 +101,17 @@ struct Cell {
     operations: u32,
     unknown_per_mille: u32,
     stale: bool,
+}
+
+impl Cell {
+    /// What kind of history it is, in words.
+    const fn kind(&self) -> &'static str {
+        match (self.stale, self.engine) {
+            (false, _) => "good",
+            (true, Which::Revision | Which::General) => "one stale read",
+            (true, _) => "answers swapped",
+        }
+    }
 }
 
 /// The measurements of a cell.
@@ -92,15 +135,19 @@ impl Grid {
         self.bench_memory.is_some()
     }
 
-    fn cells(&self, engine: Engine) -> Vec<Cell> {
+    fn cells(&self, engine: Engine, model: Model) -> Vec<Cell> {
         let or =
             |asked: &[u32], default: &[u32]| if asked.is_empty() { default.to_vec() } else { asked.to_vec() };
         let sizes = [1_000, 10_000, 100_000, 1_000_000];
+        let container = Which::container(model);
         let engines = match engine {
+            _ if container.is_some() => container.into_iter().collect(),
             Engine::Auto => vec![Which::Revision, Which::General],
             Engine::Revision => vec![Which::Revision],
             Engine::General => vec![Which::General],
         };
+        // One container has no keys.
+        let keys = if container.is_some() { vec![1] } else { or(&self.keys, &[1, 10, 1000]) };
         let mut cells = Vec::new();
         let mut both = |engine, operations, keys, clients, unknown_per_mille| {
             let good = Cell { engine, clients, keys, operations, unknown_per_mille, stale: false };
@@ -108,7 +155,7 @@ impl Grid {
         };
         for engine in engines {
             for operations in or(&self.operations, &sizes) {
-                for keys in or(&self.keys, &[1, 10, 1000]) {
+                for &keys in &keys {
                     for clients in or(&self.clients, &[5, 25, 100]) {
                         for unknown in or(&self.unknown, &[0, 20, 50]) {
                             both(engine, operations, keys, clients, unknown);
@@ -117,7 +164,7 @@ impl Grid {
                 }
             }
         }
-        if self.operations.is_empty() && engine != Engine::General {
+        if self.operations.is_empty() && engine != Engine::General && container.is_none() {
             both(Which::Revision, 10_000_000, 100, 25, 20);
         }
         cells
@@ -125,13 +172,13 @@ impl Grid {
 }
 
 /// Measures a grid and prints it.
-pub(super) fn bench(grid: &Grid, engine: Engine, json: bool) -> Exit {
+pub(super) fn bench(grid: &Grid, engine: Engine, model: Model, json: bool) -> Exit {
     if let Some(cell) = &grid.bench_memory {
         let cell: Cell = serde_json::from_str(cell).expect("the bench wrote it");
         println!("{}", Prepared::new(&cell).peak_bytes().map_or("-".to_string(), |bytes| bytes.to_string()));
         return Exit::Held;
     }
-    let cells = grid.cells(engine);
+    let cells = grid.cells(engine, model);
     let style = ProgressStyle::with_template("{elapsed_precise} {bar:24} {human_pos}/{human_len} histories")
         .expect("the template of the progress bar is a constant");
     let bar = ProgressBar::new(cells.len() as u64).with_style(style);
@@ -159,6 +206,7 @@ pub(super) fn bench(grid: &Grid, engine: Engine, json: bool) -> Exit {
 enum Prepared {
     Revision(revision::History, revision::Evidence),
     General(linear::History<registers::KeyedInput, linear::models::register::Output<u32>>),
+    Container(containers::Prepared),
 }
 
 impl Prepared {
@@ -178,6 +226,13 @@ impl Prepared {
                 let (history, evidence) = revisions::generate(&shape);
                 Prepared::Revision(history, evidence)
             }
+            Which::Queue => Prepared::Container(containers::Prepared::queue(&Self::shape(cell))),
+            Which::Stack => Prepared::Container(containers::Prepared::stack(&Self::shape(cell))),
+            Which::PriorityQueue => {
+                Prepared::Container(containers::Prepared::priority_queue(&Self::shape(cell)))
+            }
+            Which::Bag => Prepared::Container(containers::Prepared::bag(&Self::shape(cell))),
+            Which::Set => Prepared::Container(containers::Prepared::set(&Self::shape(cell))),
             Which::General => {
                 let (operations, clients) = (operations as usize, clients as usize);
                 let shape = registers::Shape {
@@ -190,6 +245,16 @@ impl Prepared {
                 };
                 Prepared::General(registers::generate(&shape))
             }
+        }
+    }
+
+    fn shape(cell: &Cell) -> linear::generate::containers::Shape {
+        linear::generate::containers::Shape {
+            operations: cell.operations as usize,
+            clients: cell.clients as usize,
+            unknown_per_mille: cell.unknown_per_mille,
+            wrong: if cell.stale { containers::Wrong::Swapped } else { containers::Wrong::Nothing },
+            seed: 1,
         }
     }
 
@@ -211,6 +276,7 @@ impl Prepared {
                     linear::Verdict::Undecided(undecided) => panic!("not decided: {}", undecided.limit),
                 }
             }
+            Prepared::Container(container) => container.check(explain),
         }
     }
 
@@ -282,7 +348,7 @@ fn table(measured: &[Measured]) -> String {
             numbers::count(u64::from(cell.keys)),
             numbers::count(u64::from(cell.clients)),
             format!("{} %", f64::from(cell.unknown_per_mille) / 10.0),
-            if cell.stale { "one stale read" } else { "good" }.to_string(),
+            cell.kind().to_string(),
             milliseconds(*verdict_ns),
             format!("{:.1}", *verdict_ns as f64 / f64::from(cell.operations)),
             explained,
@@ -296,7 +362,7 @@ fn table(measured: &[Measured]) -> String {
         }
     }
     let mut text = format!("{table}\n");
-    for engine in [Which::Revision, Which::General] {
+    for engine in Which::ALL {
         text.push_str(&worst(engine, measured));
     }
     text

@@ -4,12 +4,15 @@ use std::fmt::Debug;
 
 use histories::{Operations, Recorded, RegisterValue, Value};
 use linear::cycles;
+use linear::models::bag::Bag;
 use linear::models::keyed::Keyed;
 use linear::models::list::List;
 use linear::models::lock::Lock;
+use linear::models::priority_queue::PriorityQueue;
 use linear::models::queue::Queue;
 use linear::models::register::Register;
 use linear::models::set::Set;
+use linear::models::stack::Stack;
 use linear::models::text::Text;
 use linear::{Budget, History, Limit, Model, Outcome, Verdict, validate};
 use record::Record;
@@ -19,6 +22,7 @@ use verify::general::etcd::Asked;
 
 use super::file::Content;
 use crate::report::Failure;
+use crate::stopwatch::Stopwatch;
 
 /// If a conflict has more operations than this, a smaller one is searched for, because people read it.
 const SMALL: usize = 6;
@@ -162,6 +166,11 @@ impl General<'_> {
                 self.linear("key-value", &Keyed::new(Text), history, |index| index)
             }
             Recorded::Queue(operations) => self.operations("queue", Queue::<Value>::new(), operations),
+            Recorded::Stack(operations) => self.operations("stack", Stack::<Value>::new(), operations),
+            Recorded::PriorityQueue(operations) => {
+                self.operations("priority-queue", PriorityQueue::<Value>::new(), operations)
+            }
+            Recorded::Bag(operations) => self.operations("bag", Bag::<Value>::new(), operations),
             Recorded::Set(operations) => self.operations("set", Set::<Value>::new(), operations),
             Recorded::Lock(operations) => self.operations("lock", Lock, operations),
             Recorded::List(operations) => self.operations("list", List::<Value>::new(), operations),
@@ -201,6 +210,7 @@ impl General<'_> {
         M::Input: Sync,
         M::Output: Sync,
     {
+        let watch = Stopwatch::start();
         let report = linear::check(model, history, self.budget);
         let mut judged = Judged::new(name, "general", history.len());
         (judged.components, judged.steps) = (report.components, report.steps);
@@ -211,7 +221,10 @@ impl General<'_> {
             Verdict::NotLinearizable(mut violation) => {
                 judged.verdict = End::Violation;
                 if violation.conflict.operations.len() > SMALL {
-                    violation.conflict = violation.least_conflict(model, history, self.budget);
+                    // What is left of the time is all there is.
+                    let wall_max = self.budget.wall_max.map(|wall| wall.saturating_sub(watch.elapsed()));
+                    let budget = Budget { wall_max, ..self.budget.clone() };
+                    violation.conflict = violation.least_conflict(model, history, &budget);
                 }
                 let conflict = &violation.conflict;
                 match validate::conflict(model, history, &conflict.operations) {
@@ -226,7 +239,10 @@ impl General<'_> {
                     ),
                     operations: conflict.operations.iter().map(said).collect(),
                     minimal: conflict.minimal,
-                    excluded: reasons(&violation.excluded(model, history), &conflict.operations, &number),
+                    excluded: match violation.reason(model, history) {
+                        Some(reason) => vec![cut(&reason, REASON_SHOWN * 2)],
+                        None => reasons(&violation.excluded(model, history), &conflict.operations, &number),
+                    },
                     prefix: violation.prefix.len(),
                     prefix_until: (violation.prefix_until > 0).then_some(violation.prefix_until),
                 });

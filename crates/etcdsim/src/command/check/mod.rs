@@ -1,6 +1,7 @@
 //! `etcdsim check`: only the last arrow, on histories from anywhere.
 
 mod bench;
+mod containers;
 mod engine;
 mod file;
 
@@ -84,6 +85,9 @@ enum Model {
     CasRegister,
     KeyValue,
     Queue,
+    Stack,
+    PriorityQueue,
+    Bag,
     Set,
     Lock,
     List,
@@ -112,7 +116,7 @@ struct Document {
 
 pub(super) fn check(arguments: &Arguments) -> Result<Exit, Mistakes> {
     if arguments.bench || arguments.grid.is_one_cell() {
-        return Ok(bench::bench(&arguments.grid, arguments.engine, arguments.json));
+        return Ok(bench::bench(&arguments.grid, arguments.engine, arguments.model, arguments.json));
     }
     if let Some(path) = arguments.write.as_ref().filter(|_| arguments.histories.len() > 1) {
         return Err(Error::OneHistoryToWrite { path: path.clone() }.into());
@@ -191,6 +195,9 @@ fn fits(arguments: &Arguments, content: &Content, path: &Path) -> Result<(), Err
         Content::Recorded(Recorded::Register { cas: true, .. }) => Model::CasRegister,
         Content::Recorded(Recorded::KeyValue(_)) => Model::KeyValue,
         Content::Recorded(Recorded::Queue(_)) => Model::Queue,
+        Content::Recorded(Recorded::Stack(_)) => Model::Stack,
+        Content::Recorded(Recorded::PriorityQueue(_)) => Model::PriorityQueue,
+        Content::Recorded(Recorded::Bag(_)) => Model::Bag,
         Content::Recorded(Recorded::Set(_)) => Model::Set,
         Content::Recorded(Recorded::Lock(_)) => Model::Lock,
         Content::Recorded(Recorded::List(_)) => Model::List,

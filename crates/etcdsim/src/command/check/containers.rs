@@ -1,0 +1,63 @@
+//! Generated histories of containers, for the bench.
+
+pub(super) use linear::generate::containers::Wrong;
+use linear::generate::containers::{self, Shape};
+use linear::models::{bag, priority_queue, queue, set, stack};
+use linear::{Budget, History, Model, Verdict, check};
+
+/// A history in memory.
+pub(super) enum Prepared {
+    Queue(History<queue::Input<u32>, queue::Output<u32>>),
+    Stack(History<stack::Input<u32>, stack::Output<u32>>),
+    PriorityQueue(History<priority_queue::Input<u32>, priority_queue::Output<u32>>),
+    Bag(History<bag::Input<u32>, bag::Output<u32>>),
+    Set(History<set::Input<u32>, set::Output<u32>>),
+}
+
+impl Prepared {
+    pub(super) fn queue(shape: &Shape) -> Prepared {
+        Prepared::Queue(containers::queue(shape))
+    }
+
+    pub(super) fn stack(shape: &Shape) -> Prepared {
+        Prepared::Stack(containers::stack(shape))
+    }
+
+    pub(super) fn priority_queue(shape: &Shape) -> Prepared {
+        Prepared::PriorityQueue(containers::priority_queue(shape))
+    }
+
+    pub(super) fn bag(shape: &Shape) -> Prepared {
+        Prepared::Bag(containers::bag(shape))
+    }
+
+    pub(super) fn set(shape: &Shape) -> Prepared {
+        Prepared::Set(containers::set(shape))
+    }
+
+    /// Judges, and says how many operations the explanation has; `None` if nothing is wrong.
+    pub(super) fn check(&self, explain: bool) -> Option<usize> {
+        match self {
+            Prepared::Queue(history) => judge(&queue::Queue::new(), history, explain),
+            Prepared::Stack(history) => judge(&stack::Stack::new(), history, explain),
+            Prepared::PriorityQueue(history) => {
+                judge(&priority_queue::PriorityQueue::new(), history, explain)
+            }
+            Prepared::Bag(history) => judge(&bag::Bag::new(), history, explain),
+            Prepared::Set(history) => judge(&set::Set::new(), history, explain),
+        }
+    }
+}
+
+fn judge<M>(model: &M, history: &History<M::Input, M::Output>, explain: bool) -> Option<usize>
+where
+    M: Model + Sync,
+    M::Input: Sync,
+    M::Output: Sync,
+{
+    match check(model, history, &Budget { explain, ..Budget::default() }).verdict {
+        Verdict::Linearizable(_) => None,
+        Verdict::NotLinearizable(violation) => Some(violation.conflict.operations.len()),
+        Verdict::Undecided(undecided) => panic!("not decided: {}", undecided.limit),
+    }
+}

@@ -1,0 +1,111 @@
+//! Positions at which a container cannot be empty.
+//!
+//! An element is certainly there at every position between the return of what put it in and the call of what
+//! took it out, both exclusive: there it is *certain*. At any other position p it can be away: if it was put in
+//! by something that returned at p or later, then both that and the take, which returns no earlier, can have
+//! come after p; else the take was called at p or earlier, and both can have come before.
+
+use super::elements::{Element, NONE};
+
+/// The positions of some intervals, both ends exclusive.
+pub(super) struct Cover {
+    /// By position: the first one from here on that no interval holds.
+    free: Vec<u32>,
+}
+
+impl Cover {
+    /// `end` is more than every position that is asked for.
+    pub(super) fn new(end: u32, intervals: impl Iterator<Item = (u32, u32)>) -> Cover {
+        let mut change = vec![0_i32; end as usize + 2];
+        for (from, to) in intervals {
+            change[(from as usize + 1).min(end as usize + 1)] += 1;
+            change[(to as usize).min(end as usize + 1)] -= 1;
+        }
+        let mut depth = 0;
+        let mut free = vec![NONE; end as usize + 1];
+        for (position, change) in change[..=end as usize].iter().enumerate() {
+            depth += change;
+            if depth == 0 {
+                free[position] = position as u32;
+            }
+        }
+        let mut next = NONE;
+        for free in free.iter_mut().rev() {
+            next = next.min(*free);
+            *free = next;
+        }
+        Cover { free }
+    }
+
+    /// The first free position from this one on, [`NONE`] if there is none before the end.
+    pub(super) fn free_from(&self, position: u32) -> u32 {
+        self.free.get(position as usize).copied().unwrap_or(NONE)
+    }
+}
+
+/// Positions of which more and more are covered.
+pub(super) struct Growing {
+    /// By position: itself if it is free, else one further on, on the way to a free one.
+    next: Vec<u32>,
+}
+
+impl Growing {
+    /// Nothing is covered; `end` never is.
+    pub(super) fn new(end: u32) -> Growing {
+        Growing { next: (0..=end).collect() }
+    }
+
+    /// The first free position from this one on.
+    pub(super) fn free_from(&mut self, position: u32) -> u32 {
+        let mut at = position.min(self.next.len() as u32 - 1);
+        while self.next[at as usize] != at {
+            let further = self.next[self.next[at as usize] as usize];
+            self.next[at as usize] = further;
+            at = further;
+        }
+        at
+    }
+
+    /// Covers what lies between, both ends exclusive.
+    pub(super) fn cover(&mut self, from: u32, to: u32) {
+        let end = self.next.len() as u32 - 1;
+        let mut at = self.free_from(from + 1);
+        while at < to.min(end) {
+            self.next[at as usize] = at + 1;
+            at = self.free_from(at + 1);
+        }
+    }
+}
+
+/// The fewest intervals that leave no position free from `from` to `to`, both inclusive; `None` if one is free.
+/// Intervals are an element's number and its ends, both exclusive.
+pub(super) fn chain(
+    from: u32,
+    to: u32,
+    intervals: impl Iterator<Item = (u32, u32, u32)>,
+) -> Option<Vec<u32>> {
+    let mut sorted: Vec<(u32, u32, u32)> =
+        intervals.filter(|&(_, start, end)| start < to && end > from).collect();
+    sorted.sort_unstable_by_key(|&(_, start, _)| start);
+    let mut chain = Vec::new();
+    let mut position = from;
+    let mut next = sorted.into_iter().peekable();
+    let mut furthest = (position, NONE);
+    while position <= to {
+        while let Some((number, _, end)) = next.next_if(|&(_, start, _)| start < position) {
+            furthest = furthest.max((end, number));
+        }
+        if furthest.0 <= position {
+            return None;
+        }
+        chain.push(furthest.1);
+        position = furthest.0;
+    }
+    Some(chain)
+}
+
+/// Where elements are certain, with their places in the list.
+pub(super) fn certain(elements: &[Element]) -> impl Iterator<Item = (u32, u32, u32)> + '_ {
+    let all = (0..).zip(elements).filter(|(_, element)| element.certain());
+    all.map(|(number, element)| (number, element.put_ret, element.gone_call))
+}

@@ -1,0 +1,271 @@
+//! Operations grouped by the element that they put in or take out.
+
+use std::cmp::Ordering;
+
+use crate::history::History;
+use crate::intern::Interner;
+use crate::model::{Container, ContainerOp, Model};
+use crate::order::{self, NEVER};
+use crate::slice::{Seen, Slice};
+
+use super::reason::Reason;
+
+/// No row.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// The operations that count, in the order of their calls. Rows are places in here; the position of a row's
+/// call is [`order::call_position`].
+#[derive(Default)]
+pub(super) struct Rows {
+    /// The index in the history.
+    pub(super) op: Vec<u32>,
+    /// The position of the return, [`NEVER`] for operations that need not take effect.
+    pub(super) ret: Vec<u32>,
+}
+
+impl Rows {
+    pub(super) fn len(&self) -> usize {
+        self.op.len()
+    }
+
+    /// The position of a row's call.
+    #[inline]
+    pub(super) fn call(&self, row: u32) -> u32 {
+        order::call_position(row as usize)
+    }
+
+    #[inline]
+    pub(super) fn ret(&self, row: u32) -> u32 {
+        self.ret[row as usize]
+    }
+
+    /// The first position that no call and no return has.
+    pub(super) fn end(&self) -> u32 {
+        order::call_position(self.len())
+    }
+}
+
+/// An element that was certainly put in, with the positions between which it came and went.
+///
+/// Invariants: `put_call <= put_ret`, `gone_call <= gone_ret`, `put_call <= gone_call`, `put_ret <= gone_ret`:
+/// an element is put in before it is taken out, so each bound of one is a bound of the other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Element {
+    pub(super) put: u32,
+    /// [`NONE`] if nobody is known to have taken it.
+    pub(super) gone: u32,
+    pub(super) put_call: u32,
+    pub(super) put_ret: u32,
+    pub(super) gone_call: u32,
+    pub(super) gone_ret: u32,
+    /// Which leaves a priority queue first; without meaning elsewhere.
+    pub(super) rank: u32,
+}
+
+impl Element {
+    /// Whether no operation is known that took it: then it stays for ever, unless a take of unknown outcome
+    /// took it.
+    pub(super) fn stays(&self) -> bool {
+        self.gone_call == NEVER
+    }
+
+    /// Whether there is a position at which it is certainly there.
+    pub(super) fn certain(&self) -> bool {
+        self.put_ret < self.gone_call
+    }
+}
+
+/// All that a checker of containers needs.
+#[derive(Default)]
+pub(super) struct Problem {
+    pub(super) rows: Rows,
+    /// In the order of the calls that put them in.
+    pub(super) elements: Vec<Element>,
+    /// Rows that found nothing to take.
+    pub(super) empties: Vec<u32>,
+    /// Rows that may have taken any element, or none, in the order of their calls.
+    pub(super) takers: Vec<u32>,
+    /// Whether some element's take is known and need not have happened.
+    pub(super) optional: bool,
+    /// A contradiction that shows on a single element, the first one in time.
+    pub(super) wrong: Option<Reason>,
+}
+
+/// What is known of a value while rows are read.
+#[derive(Clone, Copy)]
+struct Known {
+    put: u32,
+    /// The take that was answered with it.
+    gone: u32,
+    /// One that need not have happened.
+    optional: u32,
+}
+
+impl Problem {
+    /// Reads a slice, or `None` if it is none of a container whose elements differ.
+    pub(super) fn read<M: Model>(
+        model: &M,
+        history: &History<M::Input, M::Output>,
+        slice: &Slice<'_>,
+        container: Container,
+    ) -> Option<Problem> {
+        let mut problem = Problem::default();
+        let mut values: Interner<M::Value> = Interner::with_capacity(slice.operations.len() / 2);
+        let mut known: Vec<Known> = Vec::with_capacity(slice.operations.len() / 2);
+        let mut calls: Vec<u64> = Vec::with_capacity(slice.operations.len());
+        // By row: the time of its return, and the value that it puts in.
+        let mut returns: Vec<Option<u64>> = Vec::with_capacity(slice.operations.len());
+        let mut puts: Vec<u32> = Vec::with_capacity(slice.operations.len());
+        let mut twice: Vec<(u32, u32, u32)> = Vec::new();
+        for place in slice.by_call(history) {
+            let index = slice.operations[place as usize];
+            let operation = history.operation(index);
+            let (output, at) = match slice.seen(model, history, place as usize) {
+                Seen::Answered { output, at } => (Some(output), Some(at)),
+                Seen::Optional { output } => (Some(output), None),
+                Seen::Unknown => (None, None),
+                Seen::Absent => {
+                    // It makes the slice none of a container, too.
+                    model.as_container(&operation.input, operation.output())?;
+                    continue;
+                }
+            };
+            let row = problem.rows.op.len() as u32;
+            let mut number = |value| {
+                let number = values.intern(value);
+                if number as usize == known.len() {
+                    known.push(Known { put: NONE, gone: NONE, optional: NONE });
+                }
+                number
+            };
+            let mut put = NONE;
+            match model.as_container(&operation.input, output)? {
+                ContainerOp::Insert(value) => {
+                    put = number(value);
+                    let known = &mut known[put as usize];
+                    if known.put != NONE {
+                        return None;
+                    }
+                    known.put = row;
+                }
+                ContainerOp::Take(value) => {
+                    let number = number(value);
+                    let known = &mut known[number as usize];
+                    match at {
+                        Some(_) if known.gone != NONE => twice.push((known.gone, row, number)),
+                        Some(_) => known.gone = row,
+                        None if known.optional == NONE => known.optional = row,
+                        None => {}
+                    }
+                }
+                ContainerOp::TakeNothing if at.is_some() => problem.empties.push(row),
+                ContainerOp::TakeAny => problem.takers.push(row),
+                ContainerOp::Nothing | ContainerOp::TakeNothing => continue,
+                ContainerOp::Remove(_)
+                | ContainerOp::Present(_)
+                | ContainerOp::Absent(_)
+                | ContainerOp::Elements(_) => return None,
+            }
+            problem.rows.op.push(index);
+            calls.push(operation.call);
+            returns.push(at);
+            puts.push(put);
+        }
+        problem.rows.ret = positions(&calls, &returns);
+        let ranks = match container {
+            Container::PriorityQueue => ranks(model, &values)?,
+            _ => Vec::new(),
+        };
+        problem.look_at_each(&known, &twice);
+        problem.fill(&puts, &known, &ranks);
+        Some(problem)
+    }
+
+    /// Looks for contradictions on a single element.
+    fn look_at_each(&mut self, known: &[Known], twice: &[(u32, u32, u32)]) {
+        let mut first: Option<(u32, Reason)> = None;
+        let rows = &self.rows;
+        let mut note = |at: u32, reason: Reason| {
+            if first.as_ref().is_none_or(|&(known, _)| at < known) {
+                first = Some((at, reason));
+            }
+        };
+        for &(one, other, number) in twice {
+            let takes = [one, other];
+            note(
+                rows.ret(one).max(rows.ret(other)),
+                Reason::Twice { put: known[number as usize].put, takes },
+            );
+        }
+        for &Known { put, gone, .. } in known {
+            if gone != NONE && put == NONE {
+                note(rows.ret(gone), Reason::NeverPut { take: gone });
+            } else if gone != NONE && rows.ret(gone) < rows.call(put) {
+                note(rows.ret(gone), Reason::TooEarly { put, take: gone });
+            }
+        }
+        self.wrong = first.map(|(_, reason)| reason);
+    }
+
+    fn fill(&mut self, puts: &[u32], known: &[Known], ranks: &[u32]) {
+        for (put, &number) in (0..).zip(puts).filter(|&(_, &number)| number != NONE) {
+            let Known { gone, optional, .. } = known[number as usize];
+            let (put_call, put_ret) = (self.rows.call(put), self.rows.ret(put));
+            let rank = ranks.get(number as usize).copied().unwrap_or(0);
+            let element = match (gone, optional) {
+                // Nobody knows whether it was there: nothing is lost if it was not.
+                (NONE, _) if put_ret == NEVER => continue,
+                (NONE, NONE) => {
+                    Element { put, gone: NONE, put_call, put_ret, gone_call: NEVER, gone_ret: NEVER, rank }
+                }
+                (NONE, gone) => {
+                    self.optional = true;
+                    let gone_call = self.rows.call(gone).max(put_call);
+                    Element { put, gone, put_call, put_ret, gone_call, gone_ret: NEVER, rank }
+                }
+                (gone, _) => {
+                    let gone_ret = self.rows.ret(gone);
+                    let gone_call = self.rows.call(gone).max(put_call);
+                    Element { put, gone, put_call, put_ret: put_ret.min(gone_ret), gone_call, gone_ret, rank }
+                }
+            };
+            self.elements.push(element);
+        }
+    }
+
+    /// Takes every known take that need not have happened for one that may have taken any element: that only
+    /// allows more.
+    pub(super) fn loosen(&mut self) {
+        for element in &mut self.elements {
+            if element.gone != NONE && element.gone_ret == NEVER {
+                self.takers.push(element.gone);
+                (element.gone, element.gone_call) = (NONE, NEVER);
+            }
+        }
+        self.takers.sort_unstable();
+        self.optional = false;
+    }
+}
+
+/// The positions of returns, by row.
+pub(super) fn positions(calls: &[u64], returns: &[Option<u64>]) -> Vec<u32> {
+    let position = |(row, at): (usize, &Option<u64>)| {
+        at.map_or(NEVER, |at| order::return_position(row, at, calls.len(), |row| calls[row]))
+    };
+    returns.iter().enumerate().map(position).collect()
+}
+
+/// By number of a value: its place among all in their order; `None` if two share one.
+fn ranks<M: Model>(model: &M, values: &Interner<M::Value>) -> Option<Vec<u32>> {
+    let mut sorted: Vec<u32> = (0..values.len() as u32).collect();
+    sorted.sort_by(|&one, &other| model.compare(values.value(one), values.value(other)));
+    let same = |pair: &[u32]| model.compare(values.value(pair[0]), values.value(pair[1])) == Ordering::Equal;
+    if sorted.windows(2).any(same) {
+        return None;
+    }
+    let mut ranks = vec![0; values.len()];
+    for (rank, number) in (0..).zip(sorted) {
+        ranks[number as usize] = rank;
+    }
+    Some(ranks)
+}

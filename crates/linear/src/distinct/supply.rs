@@ -1,0 +1,209 @@
+//! Takes of unknown outcome, and elements that they must have taken.
+//!
+//! Such a take can have happened at any time after its call, and each can have taken any element. So if an
+//! element must be away by some position, any take called by then will do, and the question is only whether
+//! there are enough: elements in the order of their deadlines, takes in the order of their calls, each with
+//! each. If that fails, no other choice does better: the first k deadlines need k takes called by the k-th.
+
+use super::elements::{Element, NONE, Rows};
+
+/// An element must have been taken by a position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Demand {
+    pub(super) deadline: u32,
+    /// The element's place in the list.
+    pub(super) element: u32,
+}
+
+/// Gives each demand a take, as `(demand, row)` by deadline; or else the demands that are too many.
+pub(super) fn assign(
+    rows: &Rows,
+    takers: &[u32],
+    mut demands: Vec<Demand>,
+) -> Result<Vec<(Demand, u32)>, Vec<Demand>> {
+    demands.sort_unstable();
+    let mut assigned = Vec::with_capacity(demands.len());
+    for (place, &demand) in demands.iter().enumerate() {
+        match takers.get(place) {
+            Some(&row) if rows.call(row) <= demand.deadline => assigned.push((demand, row)),
+            _ => return Err(demands[..=place].to_vec()),
+        }
+    }
+    Ok(assigned)
+}
+
+/// At which positions a container could be empty, as far as there are takes for all that must be away by then.
+///
+/// Each position is asked for alone, and that is enough for several, too. Let a container be empty at p and
+/// at q, p < q. Elements put in for certain before p must be gone by p, those put in before q by q. From q on
+/// the latter are all that are asked for, and the former are among them. Before q only the former are, and that
+/// there are takes for these is what p alone asks for.
+pub(super) struct Enough {
+    /// By position: the first one from here on at which there are enough.
+    next: Vec<u32>,
+}
+
+impl Enough {
+    /// `deadline` says by when an element must be away in any case. `None` if there are too few takes even for
+    /// that.
+    pub(super) fn new(
+        rows: &Rows,
+        takers: &[u32],
+        elements: &[Element],
+        deadline: impl Fn(u32) -> u32,
+    ) -> Option<Enough> {
+        let end = rows.end() as usize;
+        let mut spare = vec![0_i32; end];
+        for &row in takers {
+            spare[rows.call(row) as usize] += 1;
+        }
+        let stays = || (0..).zip(elements).filter(|(_, element)| element.stays());
+        for (number, _) in stays() {
+            if let Some(spare) = spare.get_mut(deadline(number) as usize) {
+                *spare -= 1;
+            }
+        }
+        let mut sum = 0;
+        for spare in &mut spare {
+            sum += *spare;
+            *spare = sum;
+        }
+        if spare.iter().any(|&spare| spare < 0) {
+            return None;
+        }
+        let mut tree = Least::new(&spare);
+        // Elements by when they were put in for certain, the last ones first.
+        let mut sorted: Vec<(u32, u32)> =
+            stays().map(|(number, element)| (element.put_ret, number)).collect();
+        sorted.sort_unstable();
+        let mut next_put = sorted.into_iter().peekable();
+        let mut enough = vec![false; end];
+        for (position, enough) in enough.iter_mut().enumerate() {
+            while let Some((put_ret, number)) = next_put.next_if(|&(put, _)| (put as usize) < position) {
+                // From its deadline on it is asked for in any case.
+                tree.add(put_ret as usize + 1, (deadline(number) as usize).min(end), -1);
+            }
+            *enough = tree.least_from(position) >= 0;
+        }
+        let mut next = vec![NONE; end];
+        let mut last = NONE;
+        for position in (0..end).rev() {
+            if enough[position] {
+                last = position as u32;
+            }
+            next[position] = last;
+        }
+        Some(Enough { next })
+    }
+
+    /// The first position from this one on, [`NONE`] if there is none.
+    pub(super) fn from(&self, position: u32) -> u32 {
+        self.next.get(position as usize).copied().unwrap_or(NONE)
+    }
+}
+
+/// Numbers of which a range can be raised and the least of a range be found, in logarithmic time.
+pub(super) struct Least {
+    /// A tree; the children of node `i` are `2i` and `2i + 1`. The least number below a node, without what was
+    /// added to its ancestors.
+    least: Vec<i32>,
+    added: Vec<i32>,
+    leaves: usize,
+}
+
+/// More than any number, whatever is added to it.
+pub(super) const ABSENT: i32 = i32::MAX / 2;
+
+impl Least {
+    pub(super) fn new(numbers: &[i32]) -> Least {
+        let leaves = numbers.len().next_power_of_two().max(2);
+        let mut least = vec![ABSENT; leaves * 2];
+        least[leaves..leaves + numbers.len()].copy_from_slice(numbers);
+        for node in (1..leaves).rev() {
+            least[node] = least[node * 2].min(least[node * 2 + 1]);
+        }
+        Least { least, added: vec![0; leaves], leaves }
+    }
+
+    /// Adds to the numbers from `from` inclusive to `to` exclusive.
+    pub(super) fn add(&mut self, from: usize, to: usize, amount: i32) {
+        if from >= to {
+            return;
+        }
+        let (mut low, mut high) = (from + self.leaves, to + self.leaves);
+        while low < high {
+            if low % 2 == 1 {
+                self.add_node(low, amount);
+                low += 1;
+            }
+            if high % 2 == 1 {
+                high -= 1;
+                self.add_node(high, amount);
+            }
+            (low, high) = (low / 2, high / 2);
+        }
+        self.repair(from + self.leaves);
+        self.repair(to - 1 + self.leaves);
+    }
+
+    fn add_node(&mut self, node: usize, amount: i32) {
+        self.least[node] += amount;
+        if node < self.leaves {
+            self.added[node] += amount;
+        }
+    }
+
+    fn repair(&mut self, leaf: usize) {
+        let mut node = leaf / 2;
+        while node >= 1 {
+            self.least[node] = self.least[node * 2].min(self.least[node * 2 + 1]) + self.added[node];
+            node /= 2;
+        }
+    }
+
+    /// The least number from this place on.
+    pub(super) fn least_from(&self, from: usize) -> i32 {
+        let mut node = from + self.leaves;
+        let mut least = self.least[node];
+        while node > 1 {
+            if node % 2 == 0 {
+                least = least.min(self.least[node + 1]);
+            }
+            node /= 2;
+            least += self.added[node];
+        }
+        least
+    }
+
+    /// Takes a place out: it is no longer the least.
+    pub(super) fn remove(&mut self, place: usize) {
+        let node = place + self.leaves;
+        self.least[node] = ABSENT;
+        self.repair(node);
+    }
+
+    /// The first place of a range whose number is at most `most`.
+    pub(super) fn first_at_most(&self, from: usize, to: usize, most: i32) -> Option<usize> {
+        self.search(1, 0, self.leaves, 0, (from, to, most))
+    }
+
+    fn search(
+        &self,
+        node: usize,
+        start: usize,
+        length: usize,
+        above: i32,
+        asked: (usize, usize, i32),
+    ) -> Option<usize> {
+        let (from, to, most) = asked;
+        if start >= to || start + length <= from || self.least[node].saturating_add(above) > most {
+            return None;
+        }
+        if length == 1 {
+            return Some(start);
+        }
+        let (half, above) = (length / 2, above + self.added[node]);
+        self.search(node * 2, start, half, above, asked)
+            .or_else(|| self.search(node * 2 + 1, start + half, half, above, asked))
+    }
+}

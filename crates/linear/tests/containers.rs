@@ -1,0 +1,191 @@
+//! Larger histories of containers, where the verdict is known beforehand, and small ones that went wrong once.
+
+use linear::generate::containers::{self, Shape, Wrong};
+use linear::models::bag::Bag;
+use linear::models::priority_queue::PriorityQueue;
+use linear::models::queue::{self, Queue};
+use linear::models::set::{self, Set};
+use linear::models::stack::{self, Stack};
+use linear::{Budget, History, Model, Operation, Outcome, Report, Verdict, check};
+
+use crate::common::{compare, history_of, judge};
+
+fn generated<M>(model: &M, history: impl Fn(&Shape) -> History<M::Input, M::Output>)
+where
+    M: Model + Sync,
+    M::Input: Sync + std::fmt::Debug,
+    M::Output: Sync + std::fmt::Debug,
+{
+    for clients in [5, 25, 100] {
+        for unknown_per_mille in [0, 20, 50] {
+            let shape = Shape { operations: 3000, clients, unknown_per_mille, ..Shape::default() };
+            assert!(judge(model, &history(&shape)), "{shape:?}");
+            for wrong in [Wrong::Answer, Wrong::Swapped] {
+                let shape = Shape { wrong, ..shape };
+                let history = history(&shape);
+                assert!(!judge(model, &history), "{shape:?}");
+                let Verdict::NotLinearizable(violation) = check(model, &history, &Budget::default()).verdict
+                else {
+                    panic!("{shape:?}")
+                };
+                let operations = violation.conflict.operations.len();
+                assert!(operations <= 6 && violation.conflict.minimal, "{shape:?}: {violation:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn generated_queues() {
+    generated(&Queue::new(), containers::queue);
+}
+
+#[test]
+fn generated_stacks() {
+    generated(&Stack::new(), containers::stack);
+}
+
+#[test]
+fn generated_priority_queues() {
+    generated(&PriorityQueue::new(), containers::priority_queue);
+}
+
+#[test]
+fn generated_bags() {
+    generated(&Bag::new(), containers::bag);
+}
+
+#[test]
+fn generated_sets() {
+    generated(&Set::new(), containers::set);
+}
+
+/// Operations of a client each; without a return the outcome is unknown.
+fn history<I: Clone, O: Clone>(rows: &[(I, u64, Option<(O, u64)>)]) -> History<I, O> {
+    let operation = |(client, (input, call, end)): (usize, &(I, u64, Option<(O, u64)>))| Operation {
+        client: client as u32,
+        input: input.clone(),
+        call: *call,
+        outcome: end.clone().map_or(Outcome::Unknown, |(output, at)| Outcome::Answered { output, at }),
+    };
+    history_of(rows.iter().enumerate().map(operation))
+}
+
+fn in_no_time<M>(model: &M, history: &History<M::Input, M::Output>) -> Report
+where
+    M: Model + Sync,
+    M::Input: Sync,
+    M::Output: Sync,
+{
+    let report = check(model, history, &Budget { steps_max: 1000, ..Budget::default() });
+    assert!(!matches!(report.verdict, Verdict::Undecided(_)), "{report}");
+    report
+}
+
+#[test]
+fn small_numbers_enqueued_at_a_time_take_no_search() {
+    let mut rows: Vec<(queue::Input<u64>, u64, Option<(queue::Output<u64>, u64)>)> = Vec::new();
+    for element in 0..8 {
+        rows.push((queue::Input::Enqueue(element), 1, Some((queue::Output::Enqueued, 1000))));
+    }
+    for (place, element) in [3, 4, 6, 1, 2, 7, 5, 0].into_iter().enumerate() {
+        let call = 2000 + place as u64 * 10;
+        rows.push((queue::Input::Dequeue, call, Some((queue::Output::Dequeued(Some(element)), call + 1))));
+    }
+    assert!(in_no_time(&Queue::new(), &history(&rows)).verdict.is_linearizable());
+}
+
+#[test]
+fn permutations_of_small_numbers_have_different_sums_in_a_search() {
+    // One element comes twice, so it takes a search, whose states are the orders of the others.
+    let mut rows: Vec<(queue::Input<u64>, u64, Option<(queue::Output<u64>, u64)>)> = Vec::new();
+    for element in [0, 1, 2, 3, 4, 5, 6, 6] {
+        rows.push((queue::Input::Enqueue(element), 1, Some((queue::Output::Enqueued, 1000))));
+    }
+    for (place, element) in [3, 4, 6, 1, 2, 6, 5, 0].into_iter().enumerate() {
+        let call = 2000 + place as u64 * 10;
+        rows.push((queue::Input::Dequeue, call, Some((queue::Output::Dequeued(Some(element)), call + 1))));
+    }
+    assert!(judge(&Queue::new(), &history(&rows)));
+}
+
+#[test]
+fn lost_adds_and_a_read_that_lacks_an_element_take_no_search() {
+    let mut rows: Vec<(set::Input<u64>, u64, Option<(set::Output<u64>, u64)>)> =
+        (0..64).map(|element| (set::Input::Add(element), 1, None)).collect();
+    rows.push((set::Input::Read, 2000, Some((set::Output::Elements((0..8).collect()), 2001))));
+    rows.push((set::Input::Read, 2002, Some((set::Output::Elements((1..8).collect()), 2003))));
+    let history = history(&rows);
+    let Verdict::NotLinearizable(violation) = in_no_time(&Set::new(), &history).verdict else { panic!() };
+    assert_eq!(violation.conflict.operations, [64, 65]);
+}
+
+#[test]
+fn an_element_that_leaves_twice_is_said_to() {
+    let done = |at| Some((queue::Output::Enqueued, at));
+    let took = |element, at| Some((queue::Output::Dequeued(Some(element)), at));
+    let rows = [
+        (queue::Input::Enqueue(1), 1, done(2)),
+        (queue::Input::Dequeue, 3, took(1, 4)),
+        (queue::Input::Dequeue, 5, took(1, 6)),
+    ];
+    let history = history(&rows);
+    let Verdict::NotLinearizable(violation) = in_no_time(&Queue::new(), &history).verdict else { panic!() };
+    assert_eq!(violation.conflict.operations, [1, 2]);
+    let reason = violation.reason(&Queue::new(), &history);
+    assert_eq!(reason.as_deref(), Some("#1 answered 1, and so did #2, but only #0 enqueue(1) put it in"));
+    // What is said of orders counts what the others did, too: there is no word of an empty queue before 1 left it.
+    for excluded in violation.excluded(&Queue::new(), &history) {
+        assert!(!excluded.reason.contains("holds []") || excluded.order.len() == 2, "{excluded:?}");
+    }
+}
+
+#[test]
+fn elements_that_come_twice_are_searched() {
+    let done = |at| Some((queue::Output::Enqueued, at));
+    let took = |element, at| Some((queue::Output::Dequeued(element), at));
+    let rows = [
+        (queue::Input::Enqueue(1), 1, done(2)),
+        (queue::Input::Enqueue(1), 1, done(2)),
+        (queue::Input::Dequeue, 3, took(Some(1), 4)),
+        (queue::Input::Dequeue, 5, took(Some(1), 6)),
+        (queue::Input::Dequeue, 7, took(None, 8)),
+    ];
+    assert!(compare(&Queue::new(), &history(&rows)));
+    let rows = [rows.as_slice(), &[(queue::Input::Dequeue, 9, took(Some(1), 10))]].concat();
+    assert!(!compare(&Queue::new(), &history(&rows)));
+}
+
+/// One element after the other is put in while the one before is there: no moment without any, though none is there
+/// for long.
+#[test]
+fn a_chain_of_elements_leaves_no_room_for_an_empty_answer() {
+    let mut rows: Vec<(queue::Input<u64>, u64, Option<(queue::Output<u64>, u64)>)> = Vec::new();
+    for element in 0..20 {
+        let from = element * 10;
+        rows.push((queue::Input::Enqueue(element), from, Some((queue::Output::Enqueued, from + 1))));
+        let took = queue::Output::Dequeued(Some(element));
+        rows.push((queue::Input::Dequeue, from + 12, Some((took, from + 40))));
+    }
+    assert!(judge(&Queue::new(), &history(&rows)));
+    let nothing = queue::Output::Dequeued(None);
+    let during = (queue::Input::Dequeue, 30, Some((nothing, 190)));
+    assert!(!judge(&Queue::new(), &history(&[rows.as_slice(), &[during]].concat())));
+    let after = (queue::Input::Dequeue, 30, Some((nothing, 202)));
+    assert!(judge(&Queue::new(), &history(&[rows.as_slice(), &[after]].concat())));
+}
+
+/// A stack that is filled and then emptied is as deep as it is long.
+#[test]
+fn a_deep_stack_takes_no_longer() {
+    let deep = 50_000_u64;
+    let mut rows: Vec<(stack::Input<u64>, u64, Option<(stack::Output<u64>, u64)>)> = Vec::new();
+    for element in 0..deep {
+        rows.push((stack::Input::Push(element), element * 2, Some((stack::Output::Pushed, element * 2 + 3))));
+    }
+    for place in 0..deep {
+        let call = (deep + place) * 2 + 10;
+        rows.push((stack::Input::Pop, call, Some((stack::Output::Popped(Some(deep - 1 - place)), call + 3))));
+    }
+    assert!(in_no_time(&Stack::new(), &history(&rows)).verdict.is_linearizable());
+}
