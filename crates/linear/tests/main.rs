@@ -1,9 +1,11 @@
 //! All tests of this crate as one program.
 
 mod common;
+#[expect(clippy::type_complexity, reason = "rows of tables")]
 mod containers;
 mod cycles;
 mod differential;
+#[expect(clippy::type_complexity, reason = "makers of operations")]
 mod distinct;
 mod distinct_all;
 mod exhaustive;

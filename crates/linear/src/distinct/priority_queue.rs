@@ -186,6 +186,7 @@ fn postpone(
     earliest: &mut [u32],
     earliest_empty: &mut [u32],
 ) -> bool {
+    #[expect(clippy::needless_range_loop, reason = "the number names an element, in several tables")]
     for number in demand.element as usize..problem.elements.len() {
         if placed.gone[number] == demand.deadline {
             if problem.elements[number].gone_ret < until {

@@ -451,6 +451,7 @@ fn in_stages(grouped: &Grouped) -> Result<Option<Vec<u32>>, Reason> {
     }
     let mut keys: Vec<(u32, u32, u32)> =
         adds.iter().map(|one| (one.position, one.stage * 4 + 1, one.row)).collect();
+    #[expect(clippy::needless_range_loop, reason = "the number names an element, in several tables")]
     for element in 0..grouped.len() {
         let add = place[element];
         debug_assert!(add == NONE || (add as usize) < count);

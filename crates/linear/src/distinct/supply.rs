@@ -166,7 +166,7 @@ impl Least {
         let mut node = from + self.leaves;
         let mut least = self.least[node];
         while node > 1 {
-            if node % 2 == 0 {
+            if node.is_multiple_of(2) {
                 least = least.min(self.least[node + 1]);
             }
             node /= 2;
