@@ -86,7 +86,7 @@ fn of_records(oracle: Oracle) -> Examples {
         "D1" => {
             let file = "crates/etcdsim/src/determinism.rs";
             let fires = "traces_diverge_at_the_first_difference";
-            let holds = "equal_traces_do_not_part";
+            let holds = "equal_traces_do_not_diverge";
             return Examples::Runs { file, fires, holds };
         }
         other => panic!("{other} has no examples: add a record in which it fires and one in which it holds"),
