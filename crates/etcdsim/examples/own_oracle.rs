@@ -70,7 +70,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .workload(NamedWorkload::new("register").clients(3))
         .fault(
             ScenarioFault::new(ProcessFault::Crash)
-                .on(Target::Members(vec![2]))
+                .on(Target::members([2]))
                 .every(Duration::from_secs(2))
                 .lasting(Duration::from_millis(200)),
         )

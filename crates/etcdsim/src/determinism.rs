@@ -54,10 +54,10 @@ pub fn parting(one: &[Event], other: &[Event]) -> Option<Parting> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use record::Fact;
+    use record::{Fact, MemberId};
 
     fn event(time: u64) -> Event {
-        Event { time, member: 1, fact: Fact::Paused }
+        Event { time, member: MemberId::new(1), fact: Fact::Paused }
     }
 
     #[test]

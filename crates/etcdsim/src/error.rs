@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use histories::Mistake;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use plan::ScenarioErrors;
+use record::MemberId;
 use thiserror::Error;
 use verify::history_file::FileError;
 
@@ -57,7 +58,7 @@ pub enum Error {
         /// The flaw.
         flaw: String,
         /// The member it was asked for.
-        member: u32,
+        member: MemberId,
         /// How many members there are.
         members: u32,
     },

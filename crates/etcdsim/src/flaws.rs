@@ -36,7 +36,7 @@ pub fn check(flaws: &[FlawAt], file: &str, plan: &dyn Fn(u64) -> Plan) -> Result
         }
         let Some(member) = *member else { continue };
         let members = (0..PLANS_LOOKED_AT).map(|seed| plan(seed).cluster.members).max().unwrap_or(0);
-        if !(1..=members).contains(&member) {
+        if !member.is_among_first(members) {
             return Err(Error::FlawNowhere { file: file.to_string(), flaw: flaw.clone(), member, members });
         }
     }
@@ -79,12 +79,13 @@ mod tests {
     use std::sync::LazyLock;
 
     use member::FlawArea;
+    use record::MemberId;
 
     use super::*;
 
     static ROOT: LazyLock<PathBuf> = LazyLock::new(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
 
-    fn read(text: &str) -> Result<(String, Option<u32>), String> {
+    fn read(text: &str) -> Result<(String, Option<MemberId>), String> {
         match parse(text) {
             Ok(flaw) => Ok((flaw.flaw, flaw.member)),
             Err(error) => {
@@ -96,8 +97,8 @@ mod tests {
     #[test]
     fn ids_names_and_members_are_read() {
         assert_eq!(read("R2"), Ok(("R2".into(), None)));
-        assert_eq!(read("r2@3"), Ok(("R2".into(), Some(3))));
-        assert_eq!(read("append-ack-before-fsync@m1"), Ok(("R2".into(), Some(1))));
+        assert_eq!(read("r2@3"), Ok(("R2".into(), Some(MemberId::new(3)))));
+        assert_eq!(read("append-ack-before-fsync@m1"), Ok(("R2".into(), Some(MemberId::new(1)))));
     }
 
     #[test]

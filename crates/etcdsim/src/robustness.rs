@@ -15,11 +15,11 @@ use api::mvccpb::{Event, KeyValue};
 use api::{Error, Request, Response};
 use bytes::Bytes;
 use histories::robustness::{self as report, Answer, Found, Op, OpResult, Value, Watch};
-use record::{History, Nanos, Operation, Outcome, WatchStream};
+use record::{History, MemberId, Nanos, Operation, Outcome, WatchStream};
 use verify::answer::NOT_RECORDED;
 
 /// A report does not say which member answered.
-const SOME_MEMBER: u32 = 0;
+const SOME_MEMBER: MemberId = MemberId::NONE;
 
 /// The operations of all clients of a report, in the order of their calls.
 pub fn history(operations: &[report::Operation]) -> History {

@@ -325,10 +325,10 @@ impl Observer for Follower {
 mod tests {
     use super::*;
 
-    fn story_of(facts: impl IntoIterator<Item = (Nanos, MemberId, Fact)>) -> Option<Story> {
+    fn story_of(facts: impl IntoIterator<Item = (Nanos, u32, Fact)>) -> Option<Story> {
         let mut follower = Follower::new(4, "Client 3's `put k`".to_string(), (57, 2));
         for (millis, member, fact) in facts {
-            follower.event(&Event { time: millis * 1_000_000, member, fact });
+            follower.event(&Event { time: millis * 1_000_000, member: MemberId::new(member), fact });
         }
         follower.story()
     }
@@ -338,7 +338,7 @@ mod tests {
     }
 
     fn saving(job: u64) -> Fact {
-        Fact::Saving { job, term: 2, vote: 1, commit: 56, last_index: 57 }
+        Fact::Saving { job, term: 2, vote: MemberId::new(1), commit: 56, last_index: 57 }
     }
 
     fn recovered(last: u64) -> Fact {
@@ -346,7 +346,7 @@ mod tests {
         let before = (49, 1);
         Fact::Recovered {
             term: 2,
-            vote: 1,
+            vote: MemberId::new(1),
             commit: 56,
             before,
             entries,
@@ -360,7 +360,7 @@ mod tests {
         let kind = MessageKind::AppendResponse;
         let head =
             MessageHead { kind, term: 2, index: 57, log_term: 0, commit: 0, reject: false, entries: 0 };
-        Fact::Sent { to: 1, head }
+        Fact::Sent { to: MemberId::new(1), head }
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::common::folder::Folder;
 use etcdsim::{
-    Act, Client, Context, Event, Fact, Monitor, NamedWorkload, Observer, Oracle, Scenario, Severity, Sheet,
-    Simulation, SimulationFailure, Violation, WorkloadContext,
+    Act, Client, Context, Event, Fact, MemberId, Monitor, NamedWorkload, Observer, Oracle, Scenario,
+    Severity, Sheet, Simulation, SimulationFailure, Violation, WorkloadContext,
 };
 
 const QUIET: Oracle = Oracle::own("QUIET", "no client sends a request", Severity::Wrong);
@@ -77,13 +77,14 @@ fn failing_plans_are_saved_and_replayed() {
 
 #[test]
 fn invalid_clients_are_an_error() {
-    let nowhere = |_: &WorkloadContext| vec![Client { endpoints: vec![8], ..Client::default() }];
+    let nowhere =
+        |_: &WorkloadContext| vec![Client { endpoints: vec![MemberId::new(8)], ..Client::default() }];
     let scenario = Scenario::builder("Nowhere").own_workload(nowhere).build().unwrap();
     assert!(matches!(Simulation::new(scenario), Err(etcdsim::Error::File(_))));
     // Clients that are invalid only with some seeds fail the run.
     let later = |context: &WorkloadContext| {
         let member = if context.draw(0, 0).below(2) == 0 { 1 } else { 8 };
-        vec![Client { endpoints: vec![member], ..Client::default() }]
+        vec![Client { endpoints: vec![MemberId::new(member)], ..Client::default() }]
     };
     let report = Simulation::new(short()).unwrap().workload(later).seeds(0..10).run().unwrap();
     let bad = report

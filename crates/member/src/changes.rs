@@ -1,6 +1,7 @@
 //! Checks that this server makes before it proposes a membership change.
 
 use api::{Error, Request};
+use record::MemberId;
 
 use crate::cluster::{Change, Cluster, Health, Progress};
 use crate::member::Member;
@@ -17,10 +18,10 @@ impl Member {
             Request::MemberRemove(request) => cluster.check_remove(request, &health),
             Request::MemberUpdate(request) => cluster.check_update(request),
             Request::MemberPromote(request) => {
-                let progress = self
-                    .node
-                    .matched(self.config.id)
-                    .map(|leader| Progress { leader, member: self.node.matched(request.id) });
+                let progress = self.node.matched(self.config.id).map(|leader| Progress {
+                    leader,
+                    member: self.node.matched(MemberId::from_raft(request.id)),
+                });
                 cluster.check_promote(request, progress)
             }
             other => panic!("{} is not a membership change: was it routed wrongly?", other.rpc_name()),

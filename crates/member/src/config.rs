@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use record::MemberId;
 pub use settings::{AutoCompaction, Ids, Settings};
 
 use crate::flaw::Flaws;
@@ -9,8 +10,8 @@ use crate::flaw::Flaws;
 /// One member of the cluster's first configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// Its raft id, not 0. In the simulator 1, 2, 3, …
-    pub id: u64,
+    /// Its id. In the simulator 1, 2, 3, …
+    pub id: MemberId,
     /// Its name.
     pub name: Arc<str>,
     /// Its peer URLs, for the other members.
@@ -20,8 +21,8 @@ pub struct Peer {
 /// Everything a member knows when it starts.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// This member's raft id.
-    pub id: u64,
+    /// This member's id.
+    pub id: MemberId,
     /// The cluster's id, as in response headers.
     pub cluster_id: u64,
     /// The voters of the initial cluster, including this member.
@@ -58,7 +59,7 @@ impl Config {
     }
 
     /// etcd's defaults for one member of `peers`.
-    pub fn new(id: u64, peers: Arc<[Peer]>) -> Config {
+    pub fn new(id: MemberId, peers: Arc<[Peer]>) -> Config {
         Config {
             id,
             cluster_id: 1,

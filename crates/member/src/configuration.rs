@@ -19,9 +19,9 @@ use api::etcdserverpb::{
 use bytes::{Buf as _, Bytes};
 use protobuf::Message as _;
 use raft::eraftpb::{ConfChange, ConfChangeSingle, ConfChangeType, ConfChangeV2, Entry, EntryType};
-use record::Fact;
+use record::{Fact, MemberId};
 
-use crate::cluster::Change;
+use crate::cluster::{Change, id_of_member};
 use crate::failpoint::Failpoint;
 use crate::io::{Effects, PeerMessage};
 use crate::member::Member;
@@ -38,7 +38,7 @@ pub(crate) enum Proposed {
 }
 
 /// Converts a membership change to raft's configuration change.
-pub(crate) fn for_raft(id: u64, change: &Change, is_learner: impl Fn(u64) -> bool) -> Proposed {
+pub(crate) fn for_raft(id: u64, change: &Change, is_learner: impl Fn(MemberId) -> bool) -> Proposed {
     let mut context = id.to_be_bytes().to_vec();
     context.extend(change.encode());
     let context = Bytes::from(context);
@@ -63,10 +63,10 @@ pub(crate) fn for_raft(id: u64, change: &Change, is_learner: impl Fn(u64) -> boo
     }
 }
 
-fn collect(change: &Change, is_learner: &impl Fn(u64) -> bool, singles: &mut Vec<ConfChangeSingle>) {
-    let (node_id, change_type) = match change {
-        Change::Add(member) if member.is_learner => (member.id, ConfChangeType::AddLearnerNode),
-        Change::Add(member) => (member.id, ConfChangeType::AddNode),
+fn collect(change: &Change, is_learner: &impl Fn(MemberId) -> bool, singles: &mut Vec<ConfChangeSingle>) {
+    let (id, change_type) = match change {
+        Change::Add(member) if member.is_learner => (id_of_member(member), ConfChangeType::AddLearnerNode),
+        Change::Add(member) => (id_of_member(member), ConfChangeType::AddNode),
         Change::Promote(id) => (*id, ConfChangeType::AddNode),
         Change::Remove(id) => (*id, ConfChangeType::RemoveNode),
         // raft cannot express an empty change: the member is added again as what it is.
@@ -77,7 +77,7 @@ fn collect(change: &Change, is_learner: &impl Fn(u64) -> bool, singles: &mut Vec
             return;
         }
     };
-    singles.push(ConfChangeSingle { node_id, change_type, ..ConfChangeSingle::default() });
+    singles.push(ConfChangeSingle { node_id: id.raft_id(), change_type, ..ConfChangeSingle::default() });
 }
 
 /// The request id in an entry that changes the configuration; `None` if it came from no request.
@@ -125,7 +125,7 @@ impl Member {
     pub(crate) fn report_configuration(&mut self, effects: &mut Effects) {
         let conf_state = self.node.log().conf_state();
         let sorted = |ids: &[u64]| {
-            let mut ids = ids.to_vec();
+            let mut ids: Vec<MemberId> = ids.iter().copied().map(MemberId::from_raft).collect();
             ids.sort_unstable();
             ids
         };
@@ -139,16 +139,16 @@ impl Member {
 
     /// Whether this member has no vote.
     pub(crate) fn is_learner(&self) -> bool {
-        self.node.log().conf_state().learners.contains(&self.config.id)
+        self.node.log().conf_state().learners.contains(&self.config.id.raft_id())
     }
 
     /// Whether a member was removed and is no longer in the configuration. The outgoing half of a joint
     /// configuration still counts: its members are needed until it is left.
-    pub(crate) fn has_left(&self, id: u64) -> bool {
+    pub(crate) fn has_left(&self, id: MemberId) -> bool {
         let conf_state = self.node.log().conf_state();
         let takes_part = [&conf_state.voters, &conf_state.voters_outgoing, &conf_state.learners]
             .iter()
-            .any(|part| part.contains(&id));
+            .any(|part| part.contains(&id.raft_id()));
         self.cluster.is_removed(id) && !takes_part
     }
 
@@ -161,7 +161,7 @@ impl Member {
 
     /// Whether a raft message comes from a removed member; if so, that member is notified and the message is
     /// dropped.
-    pub(crate) fn is_from_removed(&self, from: u64, effects: &mut Effects) -> bool {
+    pub(crate) fn is_from_removed(&self, from: MemberId, effects: &mut Effects) -> bool {
         let removed = self.has_left(from);
         if removed {
             effects.peers.push((from, PeerMessage::Removed));

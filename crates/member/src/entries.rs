@@ -35,7 +35,7 @@ impl Member {
             Command::Attributes(request) => {
                 if let Some(attributes) = &request.member_attributes {
                     self.cluster.apply_attributes(
-                        request.member_id,
+                        MemberId::from_raft(request.member_id),
                         &attributes.name,
                         &attributes.client_urls,
                     );

@@ -4,7 +4,7 @@ use api::etcdserverpb::{WatchRequest, WatchResponse};
 use api::{Error, Request, Response};
 use bytes::Bytes;
 use raft::eraftpb::Message;
-use record::Fact;
+use record::{Fact, MemberId};
 
 use crate::disk::{DiskError, DiskJob};
 use crate::maintenance::SnapshotStream;
@@ -18,8 +18,8 @@ pub enum Input {
     Message(Message),
     /// A peer's message outside raft.
     Peer {
-        /// The sender's raft id.
-        from: u64,
+        /// The sender.
+        from: MemberId,
         /// The message.
         message: PeerMessage,
     },
@@ -79,16 +79,16 @@ pub enum Input {
         /// Its token.
         token: Option<Bytes>,
     },
-    /// The state of the transport's connections: for each other member by raft id, for how long messages have
+    /// The state of the transport's connections: for each other member, for how long messages have
     /// passed both ways, in nanoseconds; absent if they do not. Given before a request for a membership
     /// change, which depends on it.
-    Connections(Vec<(u64, u64)>),
+    Connections(Vec<(MemberId, u64)>),
     /// All operations of the last synchronous section (see [`Effects::section`]) have reached the disk.
     SectionDone,
     /// A snapshot sent to `to` was delivered (or not).
     SnapshotStatus {
         /// The follower.
-        to: u64,
+        to: MemberId,
         /// Whether it was delivered.
         arrived: bool,
     },
@@ -138,8 +138,8 @@ pub struct Effects {
     pub facts: Vec<Fact>,
     /// Messages to peers.
     pub messages: Vec<Message>,
-    /// Peer messages outside raft, with their receivers' raft ids.
-    pub peers: Vec<(u64, PeerMessage)>,
+    /// Peer messages outside raft, with their receivers.
+    pub peers: Vec<(MemberId, PeerMessage)>,
     /// Responses on watch streams. At most [`watch_window`](crate::config::Settings::watch_window) per stream
     /// are in flight at a time; see [`Input::WatchTaken`].
     pub watch: Vec<(u64, WatchResponse)>,

@@ -7,7 +7,7 @@ use api::etcdserverpb::{
 };
 use api::{Error, Request, Response};
 use bytes::Bytes;
-use record::{Fact, Probe};
+use record::{Fact, MemberId, Probe};
 use sha2::{Digest as _, Sha256};
 
 use crate::io::Effects;
@@ -72,7 +72,7 @@ impl Iterator for SnapshotStream {
 #[derive(Debug)]
 pub(crate) struct Transfer {
     operation: u64,
-    to: u64,
+    to: MemberId,
     deadline: u64,
 }
 
@@ -83,7 +83,7 @@ pub(crate) struct Comparison {
     next: u64,
     own: HashKvResponse,
     /// The operations of the requests, with the member that each went to.
-    asked: Vec<(u64, u64)>,
+    asked: Vec<(u64, MemberId)>,
 }
 
 impl Member {
@@ -95,7 +95,7 @@ impl Member {
     pub(crate) fn status_response(&self) -> Response {
         let size = self.backend.size();
         let mut errors = Vec::new();
-        if self.node.leader() == 0 {
+        if self.node.leader().is_none() {
             errors.push(Error::NoLeader.text().to_string());
         }
         errors.extend(
@@ -107,7 +107,7 @@ impl Member {
             header: self.header(),
             version: VERSION.to_string(),
             db_size: size.total as i64,
-            leader: self.node.leader(),
+            leader: self.node.leader().raft_id(),
             raft_index: self.node.committed(),
             raft_term: self.node.term(),
             raft_applied_index: self.applied.0,
@@ -153,11 +153,11 @@ impl Member {
 
     // ---- leadership -------------------------------------------------------------------------------
 
-    pub(crate) fn move_leader(&mut self, operation: u64, to: u64, effects: &mut Effects) {
+    pub(crate) fn move_leader(&mut self, operation: u64, to: MemberId, effects: &mut Effects) {
         if !self.node.is_leader() {
             return self.reply(operation, Err(Error::NotLeader), effects);
         }
-        if !self.node.log().conf_state().voters.contains(&to) {
+        if !self.node.log().conf_state().voters.contains(&to.raft_id()) {
             return self.reply(operation, Err(Error::BadLeaderTransferee), effects);
         }
         self.node.transfer_leader(to);
@@ -198,7 +198,8 @@ impl Member {
         self.raise(self.config.id, AlarmType::Nospace, effects);
     }
 
-    fn raise(&mut self, member_id: u64, alarm: AlarmType, effects: &mut Effects) {
+    fn raise(&mut self, member: MemberId, alarm: AlarmType, effects: &mut Effects) {
+        let member_id = member.raft_id();
         let request = AlarmRequest { action: AlarmAction::Activate as i32, member_id, alarm: alarm as i32 };
         self.propose_internal(request.into(), effects);
     }
@@ -224,7 +225,7 @@ impl Member {
         let Ok(own) = self.hash_kv(HashKvRequest { revision }) else { return };
         self.comparison.own = own;
         self.comparison.asked.clear();
-        let others: Vec<u64> = self.cluster.ids().filter(|id| *id != self.config.id).collect();
+        let others: Vec<MemberId> = self.cluster.ids().filter(|id| *id != self.config.id).collect();
         for member in others {
             let operation = crate::peers::OWN | self.fresh_id() & 0xffff_ffff;
             self.comparison.asked.push((operation, member));

@@ -7,7 +7,7 @@
 use api::etcdserverpb::CompactionRequest;
 use api::{Error, Request, Response};
 use raft::eraftpb::{Entry, EntryType, Message, MessageType};
-use record::Fact;
+use record::{Fact, MemberId};
 
 use crate::auth::AuthStore;
 use crate::backend::Backend;
@@ -65,7 +65,7 @@ pub struct Member {
     /// Whether the other members know this one's name, or when to publish it.
     pub(crate) publication: Publication,
     /// How long each connection to another member has been up, as last reported.
-    pub(crate) connections: Vec<(u64, u64)>,
+    pub(crate) connections: Vec<(MemberId, u64)>,
     /// Index and term of the last applied entry.
     pub(crate) applied: (u64, u64),
     pub(crate) persistence: Persistence,
@@ -97,14 +97,14 @@ pub struct Member {
 /// What the member knows about the leader, for error texts.
 #[derive(Debug, Default)]
 pub(crate) struct Leadership {
-    /// The last known leader; 0 if there was none yet.
-    pub(crate) leader: u64,
+    /// The last known leader; none if there was none yet.
+    pub(crate) leader: MemberId,
     /// When it became known.
     pub(crate) since: u64,
     /// Whether there is a leader now.
     pub(crate) present: bool,
-    /// When each peer was last heard from, by raft id.
-    pub(crate) heard: std::collections::BTreeMap<u64, u64>,
+    /// When each peer was last heard from.
+    pub(crate) heard: std::collections::BTreeMap<MemberId, u64>,
 }
 
 /// Whether the others know this member's name: only then do they list it as "started".
@@ -119,8 +119,8 @@ pub(crate) enum Publication {
 /// A summary of a member's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// The leader it follows; 0 if there is none.
-    pub leader: u64,
+    /// The leader it follows, or none.
+    pub leader: MemberId,
     /// Its term.
     pub term: u64,
     /// Last applied index.
@@ -144,14 +144,14 @@ impl Member {
     }
 
     /// The cluster's members as this one knows them: voters (of both halves of a joint configuration) and
-    /// learners, by raft id.
-    pub fn configuration(&self) -> (Vec<u64>, Vec<u64>) {
+    /// learners.
+    pub fn configuration(&self) -> (Vec<MemberId>, Vec<MemberId>) {
         let conf_state = self.node.log().conf_state();
-        let mut voters: Vec<u64> =
-            conf_state.voters.iter().chain(&conf_state.voters_outgoing).copied().collect();
+        let voters = conf_state.voters.iter().chain(&conf_state.voters_outgoing);
+        let mut voters: Vec<MemberId> = voters.copied().map(MemberId::from_raft).collect();
         voters.sort_unstable();
         voters.dedup();
-        (voters, conf_state.learners.clone())
+        (voters, conf_state.learners.iter().copied().map(MemberId::from_raft).collect())
     }
 
     /// Number of watch streams and of watchers per group.
@@ -263,10 +263,11 @@ impl Member {
     }
 
     fn message(&mut self, mut message: Message, effects: &mut Effects) {
-        if self.is_from_removed(message.from, effects) {
+        let from = MemberId::from_raft(message.from);
+        if self.is_from_removed(from, effects) {
             return;
         }
-        self.leadership.heard.insert(message.from, self.now);
+        self.leadership.heard.insert(from, self.now);
         // A request to campaign at once; see `tick`.
         if message.get_msg_type() == MessageType::MsgTimeoutNow && self.persistence.awaits_snapshot() {
             return;
@@ -336,7 +337,7 @@ impl Member {
         effects.facts.push(Fact::Saving {
             job,
             term: hard_state.term,
-            vote: hard_state.vote,
+            vote: MemberId::from_raft(hard_state.vote),
             commit: hard_state.commit,
             last_index: self.node.log().last(),
         });
@@ -409,7 +410,7 @@ impl Member {
         result.map(|mut response| {
             if let Some(header) = response.header_mut() {
                 header.cluster_id = self.config.cluster_id;
-                header.member_id = self.config.id;
+                header.member_id = self.config.id.raft_id();
                 header.raft_term = self.applied.1;
             }
             response
@@ -419,8 +420,8 @@ impl Member {
     /// Notices a new leader: pending reads then fail, as in etcd.
     fn note_leader(&mut self, effects: &mut Effects) {
         let leader = self.node.leader();
-        self.leadership.present = leader != 0;
-        if leader == 0 || leader == self.leadership.leader {
+        self.leadership.present = !leader.is_none();
+        if leader.is_none() || leader == self.leadership.leader {
             return;
         }
         self.leadership.leader = leader;
@@ -494,7 +495,9 @@ impl Member {
     /// R39 in `docs/flaws.md`).
     pub(crate) fn fresh_id(&mut self) -> u64 {
         self.next_id = self.next_id.checked_add(1).expect("2^32 requests in one incarnation");
-        self.config.id << 48 | u64::from(self.config.incarnation & 0xffff) << 32 | u64::from(self.next_id)
+        self.config.id.raft_id() << 48
+            | u64::from(self.config.incarnation & 0xffff) << 32
+            | u64::from(self.next_id)
     }
 
     // ---- the rest of a step -----------------------------------------------------------------------
@@ -566,7 +569,7 @@ impl Member {
     /// Publishes this member's name to the others, until they know it (`server.go`, `publishV3`).
     fn publish(&mut self, effects: &mut Effects) {
         let Publication::Due(at) = self.publication else { return };
-        if at > self.now || self.node.leader() == 0 {
+        if at > self.now || self.node.leader().is_none() {
             return;
         }
         let Some(own) = self.cluster.member(self.config.id) else { return };
@@ -580,8 +583,8 @@ impl Member {
             client_urls: self.config.client_urls.to_vec(),
         };
         let member_attributes = Some(attributes);
-        let request =
-            api::membershippb::ClusterMemberAttrSetRequest { member_id: self.config.id, member_attributes };
+        let member_id = self.config.id.raft_id();
+        let request = api::membershippb::ClusterMemberAttrSetRequest { member_id, member_attributes };
         self.propose_command(crate::envelope::Command::Attributes(request), effects);
     }
 

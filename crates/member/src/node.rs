@@ -11,12 +11,13 @@
 //! Readies are persisted asynchronously: `advance_append_async` at once, `on_persist_ready` when the
 //! disk job that holds the ready is done. Jobs end in order, so readies do.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 use keyed::{Domain, Keyed};
 use raft::eraftpb::{ConfChangeV2, ConfState, Entry, HardState, Message, MessageType, Snapshot};
 use raft::{RawNode, ReadOnlyOption, ReadState, SnapshotStatus, StateRole};
-use record::{Fact, LogEntry, Role};
+use record::{Fact, LogEntry, MemberId, Role};
 
 use crate::config::Config;
 use crate::configuration::Proposed;
@@ -38,9 +39,27 @@ pub(crate) struct Node {
     flaws: Flaws,
     /// Readies whose writes are in progress, oldest first.
     unpersisted: VecDeque<Unpersisted>,
-    /// State as last reported in a fact.
-    reported: (u64, u64, Role, u64, u64),
+    reported: Reported,
 }
+
+/// What was last reported in facts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Reported {
+    state: State,
+    commit: u64,
+}
+
+/// What [`Fact::State`] reports.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct State {
+    term: u64,
+    vote: MemberId,
+    role: Role,
+    leader: MemberId,
+}
+
+/// A process that knows nothing yet.
+const FOLLOWER: State = State { term: 0, vote: MemberId::NONE, role: Role::Follower, leader: MemberId::NONE };
 
 /// A ready whose write is in progress, or that waits behind one.
 struct Unpersisted {
@@ -85,7 +104,7 @@ pub(crate) struct Persisted {
 impl Node {
     pub(crate) fn new(config: &Config, log: Log, applied: u64) -> Node {
         let raft_config = raft::Config {
-            id: config.id,
+            id: config.id.raft_id(),
             election_tick: config.settings.election_ticks as usize,
             heartbeat_tick: 1,
             applied,
@@ -103,13 +122,13 @@ impl Node {
         let mut node = Node {
             raw,
             timeouts: Keyed::new(config.seed, ELECTION)
-                .split(config.id << 32 | u64::from(config.incarnation)),
+                .split(config.id.raft_id() << 32 | u64::from(config.incarnation)),
             campaigns: 0,
             timeout: ((u64::MAX, 0), 0),
             election_ticks: config.settings.election_ticks,
             flaws: config.flaws,
             unpersisted: VecDeque::new(),
-            reported: (0, 0, Role::Follower, 0, 0),
+            reported: Reported { state: FOLLOWER, commit: 0 },
         };
         node.steady();
         node
@@ -184,7 +203,7 @@ impl Node {
         self.raw.mut_store().set_conf_state(conf_state.clone());
         // A leader that was removed from the cluster steps down, as etcd's raft does on request
         // (`StepDownOnRemoval`): raft 0.7 would panic at its next durable entry (`docs/findings.md`).
-        if self.is_leader() && self.matched(self.raw.raft.id).is_none() {
+        if self.is_leader() && self.matched(self.id()).is_none() {
             let term = self.term();
             self.raw.raft.become_follower(term, raft::INVALID_ID);
         }
@@ -203,8 +222,8 @@ impl Node {
     }
 
     /// The match index of another member (leaders only).
-    pub(crate) fn matched(&self, member: u64) -> Option<u64> {
-        self.is_leader().then(|| self.raw.raft.prs().get(member))?.map(|progress| progress.matched)
+    pub(crate) fn matched(&self, member: MemberId) -> Option<u64> {
+        self.is_leader().then(|| self.raw.raft.prs().get(member.raft_id()))?.map(|progress| progress.matched)
     }
 
     pub(crate) fn read_index(&mut self, context: u64) {
@@ -212,14 +231,14 @@ impl Node {
         self.steady();
     }
 
-    pub(crate) fn transfer_leader(&mut self, to: u64) {
-        self.raw.transfer_leader(to);
+    pub(crate) fn transfer_leader(&mut self, to: MemberId) {
+        self.raw.transfer_leader(to.raft_id());
         self.steady();
     }
 
-    pub(crate) fn report_snapshot(&mut self, to: u64, arrived: bool) {
+    pub(crate) fn report_snapshot(&mut self, to: MemberId, arrived: bool) {
         let status = if arrived { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
-        self.raw.report_snapshot(to, status);
+        self.raw.report_snapshot(to.raft_id(), status);
         self.steady();
     }
 
@@ -233,8 +252,13 @@ impl Node {
         self.raw.raft.term
     }
 
-    pub(crate) fn leader(&self) -> u64 {
-        self.raw.raft.leader_id
+    /// The leader it follows, or none.
+    pub(crate) fn leader(&self) -> MemberId {
+        MemberId::from_raft(self.raw.raft.leader_id)
+    }
+
+    fn id(&self) -> MemberId {
+        MemberId::from_raft(self.raw.raft.id)
     }
 
     pub(crate) fn is_leader(&self) -> bool {
@@ -260,11 +284,12 @@ impl Node {
     }
 
     /// The follower with the longest matching log: the one to transfer leadership to.
-    pub(crate) fn best_follower(&self) -> Option<u64> {
+    pub(crate) fn best_follower(&self) -> Option<MemberId> {
         let own = self.raw.raft.id;
         let voters = &self.log().conf_state().voters;
         let progress = self.raw.raft.prs().iter().filter(|(id, _)| **id != own && voters.contains(id));
-        progress.map(|(id, progress)| (progress.matched, u64::MAX - *id)).max().map(|(_, id)| u64::MAX - id)
+        let best = progress.max_by_key(|(id, progress)| (progress.matched, Reverse(**id)));
+        best.map(|(id, _)| MemberId::from_raft(*id))
     }
 
     /// Whether writes are in progress.
@@ -401,20 +426,17 @@ impl Node {
             StateRole::Leader => Role::Leader,
         };
         let commit = raft.raft_log.committed;
-        let now = (raft.term, raft.vote, role, raft.leader_id, commit);
-        if now == self.reported {
-            return;
+        let vote = MemberId::from_raft(raft.vote);
+        let leader = MemberId::from_raft(raft.leader_id);
+        let state = State { term: raft.term, vote, role, leader };
+        if state != self.reported.state {
+            facts.push(Fact::State { term: state.term, vote, role, leader });
         }
-        if (now.0, now.1, now.2, now.3)
-            != (self.reported.0, self.reported.1, self.reported.2, self.reported.3)
-        {
-            facts.push(Fact::State { term: now.0, vote: now.1, role, leader: now.3 });
-        }
-        if commit != self.reported.4 {
+        if commit != self.reported.commit {
             let term = raft.raft_log.term(commit).unwrap_or(0);
             facts.push(Fact::Committed { index: commit, term });
         }
-        self.reported = now;
+        self.reported = Reported { state, commit };
     }
 }
 

@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 
 use api::{Error, Request, Response};
+use record::MemberId;
 
 use crate::io::{Effects, PeerMessage};
 use crate::member::{Member, NOBODY};
@@ -27,7 +28,7 @@ pub(crate) struct Calls {
     /// This member's calls, by number.
     asked: BTreeMap<u64, Asked>,
     /// Calls of other members: for each operation that serves one, the caller and its number.
-    serving: BTreeMap<u64, (u64, u64)>,
+    serving: BTreeMap<u64, (MemberId, u64)>,
     next: u64,
 }
 
@@ -41,7 +42,7 @@ struct Asked {
     /// When to resend it.
     again: u64,
     /// The member to ask; `None` for the current leader.
-    to: Option<u64>,
+    to: Option<MemberId>,
 }
 
 impl Calls {
@@ -64,18 +65,18 @@ impl Member {
     }
 
     /// Asks a certain member to serve a request.
-    pub(crate) fn ask_member(&mut self, to: u64, operation: u64, request: Request) {
+    pub(crate) fn ask_member(&mut self, to: MemberId, operation: u64, request: Request) {
         self.ask(operation, request, Some(to));
     }
 
-    fn ask(&mut self, operation: u64, request: Request, to: Option<u64>) {
+    fn ask(&mut self, operation: u64, request: Request, to: Option<MemberId>) {
         self.calls.next += 1;
         let deadline = self.now + self.config.settings.request_timeout;
         self.calls.asked.insert(self.calls.next, Asked { operation, request, deadline, again: self.now, to });
     }
 
     /// Handles another member's message outside raft.
-    pub(crate) fn peer(&mut self, from: u64, message: PeerMessage, effects: &mut Effects) {
+    pub(crate) fn peer(&mut self, from: MemberId, message: PeerMessage, effects: &mut Effects) {
         if self.has_left(from) && !matches!(message, PeerMessage::Removed) {
             effects.peers.push((from, PeerMessage::Removed));
             return;
@@ -129,7 +130,7 @@ impl Member {
             // Wait a little longer for a lost answer than after a refusal.
             asked.again = now + 4 * AGAIN;
             match asked.to.unwrap_or(leader) {
-                0 => asked.again = now + AGAIN,
+                MemberId::NONE => asked.again = now + AGAIN,
                 // This member leads by now, but may still have to apply its first entry.
                 to if to == own && self.lessor.is_primary() => own_now.push(*id),
                 to if to == own => asked.again = now + AGAIN,
@@ -157,7 +158,7 @@ impl Member {
             return;
         }
         self.greeted = self.now;
-        let mut others: Vec<u64> = self.cluster.ids().collect();
+        let mut others: Vec<MemberId> = self.cluster.ids().collect();
         if others.is_empty() {
             others = self.config.peers.iter().map(|peer| peer.id).collect();
         }

@@ -9,7 +9,7 @@ use api::etcdserverpb::{
 };
 use api::{Error, Request, Response};
 use bytes::Bytes;
-use record::Fact;
+use record::{Fact, MemberId};
 
 use crate::apply;
 use crate::auth::AuthInfo;
@@ -153,7 +153,9 @@ impl Member {
                 self.answer_here(operation, result, effects);
             }
             Request::Defragment(_) => self.ask_defragmentation(operation),
-            Request::MoveLeader(request) => self.move_leader(operation, request.target_id, effects),
+            Request::MoveLeader(request) => {
+                self.move_leader(operation, MemberId::from_raft(request.target_id), effects)
+            }
             Request::MemberAdd(_)
             | Request::MemberRemove(_)
             | Request::MemberUpdate(_)
@@ -271,7 +273,7 @@ impl Member {
 
     /// Proposes waiting requests while raft knows a leader.
     pub(crate) fn propose_waiting(&mut self, effects: &mut Effects) {
-        while self.node.leader() != 0
+        while !self.node.leader().is_none()
             && let Some((id, payload)) = self.proposals.next_waiting()
         {
             let taken = match payload {
@@ -320,7 +322,7 @@ impl Member {
         let learners = &self.node.log().conf_state().learners;
         // M-21737: an update of a learner forgets that it is one.
         let forgets = self.config.flaws.has(Flaw::MemberUpdatePromotesLearner);
-        let change = configuration::for_raft(id, change, |id| learners.contains(&id) && !forgets);
+        let change = configuration::for_raft(id, change, |id| learners.contains(&id.raft_id()) && !forgets);
         effects.facts.push(Fact::Proposed { operation, request: id });
         let deadline = self.now + self.config.settings.request_timeout;
         self.proposals.push(id, operation, self.now, deadline, Payload::Change(change));
@@ -350,10 +352,12 @@ impl Member {
         if started >= self.leadership.since.saturating_sub(2 * election) && started <= self.leadership.since {
             return Error::TimeoutDueToLeaderFail;
         }
-        let connected = |peer: u64| self.leadership.heard.get(&peer).is_some_and(|heard| *heard >= started);
+        let connected =
+            |peer: MemberId| self.leadership.heard.get(&peer).is_some_and(|heard| *heard >= started);
         let cut_off = if self.node.is_leader() {
             let voters = &self.node.log().conf_state().voters;
-            let heard = voters.iter().filter(|voter| **voter == self.config.id || connected(**voter));
+            let heard = voters.iter().copied().map(MemberId::from_raft);
+            let heard = heard.filter(|voter| *voter == self.config.id || connected(*voter));
             heard.count() <= voters.len() / 2
         } else {
             !connected(self.leadership.leader)

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use protobuf::Message as _;
 use raft::eraftpb::{ConfState, HardState};
-use record::{Fact, Probe};
+use record::{Fact, MemberId, Probe};
 
 use crate::auth::AuthStore;
 use crate::backend::{Backend, BackendError, Loaded};
@@ -142,8 +142,9 @@ impl Member {
         };
         effects.section = true;
         let conf_state = found.log.conf_state();
-        let takes_part =
-            conf_state.voters.contains(&config.id) || conf_state.voters_outgoing.contains(&config.id);
+        let takes_part = [&conf_state.voters, &conf_state.voters_outgoing]
+            .iter()
+            .any(|half| half.contains(&config.id.raft_id()));
         if found.cluster.is_removed(config.id) && !takes_part {
             return Err(StartError::Removed);
         }
@@ -151,7 +152,7 @@ impl Member {
         let before = found.log.before();
         effects.facts.push(Fact::Recovered {
             term: hard_state.term,
-            vote: hard_state.vote,
+            vote: MemberId::from_raft(hard_state.vote),
             commit: hard_state.commit,
             before,
             entries: described(&found.log.all()),
@@ -227,7 +228,8 @@ impl Member {
 
 /// The cluster's initial configuration; empty for a member that joins.
 pub(crate) fn first_configuration(config: &Config) -> ConfState {
-    let voters = if config.join { Vec::new() } else { config.peers.iter().map(|peer| peer.id).collect() };
+    let voters =
+        if config.join { Vec::new() } else { config.peers.iter().map(|peer| peer.id.raft_id()).collect() };
     ConfState { voters, ..ConfState::default() }
 }
 

@@ -46,7 +46,7 @@ impl Member {
         for (_, response) in &mut effects.watch[before..] {
             if let Some(header) = &mut response.header {
                 header.cluster_id = self.config.cluster_id;
-                header.member_id = self.config.id;
+                header.member_id = self.config.id.raft_id();
                 header.raft_term = self.applied.1;
             }
         }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use etcdsim_member::config::Peer;
 use etcdsim_member::io::{Effects, Input};
 use etcdsim_member::{Config, Member, SnapshotStream};
+use record::MemberId;
 
 use crate::storage::disk::TestDisk;
 
@@ -19,7 +20,7 @@ struct Alone {
 }
 
 impl Alone {
-    fn start(id: u64, restore: Option<Bytes>) -> Alone {
+    fn start(id: MemberId, restore: Option<Bytes>) -> Alone {
         let peers: Arc<[Peer]> =
             [Peer { id, name: "one".into(), peer_urls: [format!("http://m{id}:2380")].into() }].into();
         let config = Config { restore, ..Config::new(id, peers) };
@@ -70,7 +71,7 @@ impl Alone {
 
 #[test]
 fn a_snapshot_initializes_a_new_cluster() {
-    let mut first = Alone::start(1, None);
+    let mut first = Alone::start(MemberId::new(1), None);
     first.ask(LeaseGrantRequest { id: 7, ttl: 60 });
     for nth in 0..1_000 {
         let (key, value) = (format!("k{}", nth % 300).into(), Bytes::from(vec![b'v'; nth]));
@@ -83,10 +84,10 @@ fn a_snapshot_initializes_a_new_cluster() {
     assert_eq!((pieces[pieces.len() - 1].blob.len(), pieces[pieces.len() - 2].remaining_bytes), (32, 0));
 
     let image = SnapshotStream::collect(pieces.iter().cloned()).expect("nothing is missing");
-    let mut second = Alone::start(2, Some(image));
+    let mut second = Alone::start(MemberId::new(2), Some(image));
     assert_eq!(second.everything(), first.everything());
     assert_eq!(second.member.leases().collect::<Vec<_>>(), [(7, 60)]);
-    assert_eq!(second.member.configuration().0, [2]);
+    assert_eq!(second.member.configuration().0, [MemberId::new(2)]);
     let put = PutRequest { key: "k0".into(), value: "new".into(), ..PutRequest::default() };
     let Response::Put(response) = second.ask(put) else { panic!("a put is answered as one") };
     assert_eq!(response.header.map(|header| header.revision), Some(1_002));

@@ -11,6 +11,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use keyed::Ratio;
+use record::MemberId;
 
 use crate::choice::Who;
 use crate::kinds::Kind;
@@ -178,7 +179,7 @@ impl ScenarioBuilder {
 
     /// Switches a flaw on, on every member or on one.
     #[must_use]
-    pub fn flaw(mut self, flaw: &str, member: Option<u32>) -> ScenarioBuilder {
+    pub fn flaw(mut self, flaw: &str, member: Option<MemberId>) -> ScenarioBuilder {
         self.flaws.push(FlawAt { flaw: flaw.to_string(), member });
         self
     }
@@ -215,7 +216,7 @@ impl ScenarioBuilder {
 
     /// Members that may refuse to start, because a fault damages what they cannot do without.
     #[must_use]
-    pub fn refusals(mut self, members: &[u32]) -> ScenarioBuilder {
+    pub fn refusals(mut self, members: &[MemberId]) -> ScenarioBuilder {
         self.expect.set("refusals", format!("{members:?}"));
         self
     }

@@ -1,6 +1,7 @@
 //! What a scenario leaves open and a plan does not: values, ranges and choices.
 
 use keyed::{Domain, Draw, Keyed};
+use record::MemberId;
 use record::hash::digest;
 
 use crate::{Condition, FlawAt, PlannedOperation, Spread, Target};
@@ -13,7 +14,7 @@ pub(crate) enum Value {
     Text(String),
     Spread(Spread),
     Who(Who),
-    Members(Vec<u32>),
+    Members(Vec<MemberId>),
     Condition(Condition),
     Operations(Vec<PlannedOperation>),
     Flaws(Vec<FlawAt>),
@@ -54,7 +55,7 @@ pub(crate) struct Context {
     /// How many clients there are.
     pub clients: u32,
     /// A minority of the members, in random order; empty where the cluster has none.
-    pub minority: Vec<u32>,
+    pub minority: Vec<MemberId>,
 }
 
 impl Choice {

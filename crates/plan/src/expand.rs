@@ -4,7 +4,7 @@
 //! or removing a fault or a client leaves every other decision unchanged.
 
 use keyed::Ratio;
-use record::Nanos;
+use record::{MemberId, Nanos};
 
 use crate::choice::{Choice, Context, Dice, Value, Who};
 use crate::kinds::{Family, Kind, Whom};
@@ -111,7 +111,7 @@ impl Expansion<'_> {
         }
         for (nth, section) in self.scenario.clients.iter().enumerate() {
             let dice = self.dice.part("explicit-client").nth(nth as u64);
-            let mut client = Client { endpoints: (1..=members).collect(), ..Client::default() };
+            let mut client = Client { endpoints: MemberId::first(members).collect(), ..Client::default() };
             client.clock_rate = self.clocks(dice).clients;
             section.draw(sections::CLIENT, dice, &self.context, &mut client);
             clients.push(client);
@@ -131,14 +131,14 @@ impl Expansion<'_> {
 
     fn faults(&self, network: &Network, members: u32, chaos: Nanos) -> Vec<Fault> {
         let mut faults = Vec::new();
-        for member in 1..=members {
-            let dice = self.dice.part("member").nth(member.into());
+        for number in 1..=members {
+            let dice = self.dice.part("member").nth(number.into());
             if let Some(rate) = self.clocks(dice).members {
                 faults.push(Fault {
-                    id: member,
+                    id: number,
                     when: Trigger::At(0),
                     duration: None,
-                    target: Target::Members(vec![member]),
+                    target: Target::members([number]),
                     kind: ClockFault::Rate { rate }.into(),
                 });
             }
@@ -253,7 +253,8 @@ impl Strikes<'_> {
     /// Whether a target is empty in a cluster of this size.
     fn has_no_members(&self, target: &Target) -> bool {
         match target {
-            Target::Members(list) | Target::Clients(list) => list.is_empty(),
+            Target::Members(list) => list.is_empty(),
+            Target::Clients(list) => list.is_empty(),
             Target::Follower | Target::Followers => self.members == 1,
             Target::Minority => self.members < 3,
             _ => false,
@@ -278,27 +279,27 @@ pub(crate) fn ends_at_client(target: &Target, kind: &FaultKind) -> bool {
 }
 
 /// A minority of the members, in random order: at least one member, at most as many as leave a quorum.
-fn minority(members: u32, dice: Dice) -> Vec<u32> {
+fn minority(members: u32, dice: Dice) -> Vec<MemberId> {
     let most = members.saturating_sub(1) / 2;
     if most == 0 {
         return Vec::new();
     }
-    let mut all: Vec<u32> = (1..=members).collect();
+    let mut all: Vec<MemberId> = MemberId::first(members).collect();
     dice.field("minority").shuffle(&mut all);
     all.truncate(dice.field("minority-size").within(1, most.into()) as usize);
     all
 }
 
 /// The members a client knows; its number decides which one comes first.
-fn endpoints(which: Endpoints, client: u32, members: u32, dice: Dice) -> Vec<u32> {
-    let own = client % members + 1;
-    let all = (0..members).map(|at| (client + at) % members + 1);
+fn endpoints(which: Endpoints, client: u32, members: u32, dice: Dice) -> Vec<MemberId> {
+    let own = MemberId::new(client % members + 1);
+    let all = (0..members).map(|at| MemberId::new((client + at) % members + 1));
     match which {
         Endpoints::All => all.collect(),
         Endpoints::One => vec![own],
         Endpoints::Some => {
-            let knows = |member: u32| {
-                member == own || dice.nth(member.into()).field("knows").happens(Ratio::percent(50))
+            let knows = |member: MemberId| {
+                member == own || dice.nth(member.raft_id()).field("knows").happens(Ratio::percent(50))
             };
             all.filter(|member| knows(*member)).collect()
         }

@@ -5,6 +5,7 @@
 //! this crate repeats a field's name.
 
 use keyed::Ratio;
+use record::MemberId;
 
 use crate::choice::{Choice, Context, Dice, Value, Who};
 use crate::units::Unit;
@@ -219,7 +220,7 @@ macro_rules! values {
 values!(
     String = Text,
     Spread = Spread,
-    Vec<u32> = Members,
+    Vec<MemberId> = Members,
     Condition = Condition,
     Vec<PlannedOperation> = Operations,
     Vec<FlawAt> = Flaws,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyed::Draw;
-use record::Nanos;
+use record::{MemberId, Nanos};
 
 use crate::choice::Dice;
 use crate::workload::{Turn, turns};
@@ -58,7 +58,8 @@ impl WorkloadContext {
     /// A client that knows all members; each client starts with the next one. `nth` counts the clients of
     /// this workload from 0.
     pub fn client(&self, nth: u32) -> Client {
-        let endpoints = (0..self.members).map(|at| (nth % self.members + at) % self.members + 1);
+        let endpoints =
+            (0..self.members).map(|at| MemberId::new((nth % self.members + at) % self.members + 1));
         Client { endpoints: endpoints.collect(), ..Client::default() }
     }
 

@@ -2,14 +2,14 @@
 //! which a regression is kept.
 //!
 //! Times are nanoseconds of the simulator's true clock since the start of the run; durations are
-//! nanoseconds. Members are numbered from 1, clients from 0.
+//! nanoseconds. Members have the ids 1, 2, 3, …; clients are numbered from 0.
 //!
 //! A plan still contains what only the run can decide: who leads when a fault strikes ([`Target`]), and when
 //! a condition comes true ([`Trigger`]). Both are functions of the run, so nothing is left to chance except
 //! the keyed draws of the seed.
 
 use keyed::Ratio;
-use record::Nanos;
+use record::{MemberId, Nanos};
 pub use settings::Settings;
 
 use crate::act::Act;
@@ -130,7 +130,7 @@ pub struct Disk {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Client {
     /// The members it knows, in the order in which it tries them.
-    pub endpoints: Vec<u32>,
+    pub endpoints: Vec<MemberId>,
     /// When it switches to the next endpoint.
     pub failover: Failover,
     /// How long it waits for an answer, by its own clock.
@@ -215,17 +215,18 @@ pub enum Condition {
     NoLeader,
     /// Election number `n` (from 1) has been won, counted over the run.
     Election(u32),
-    /// This member has applied that index; member 0 is any.
+    /// This member has applied that index; [`MemberId::NONE`] stands for any member.
     Applied {
-        /// The member, or 0.
-        member: u32,
+        /// The member, or none for any.
+        member: MemberId,
         /// The index.
         index: u64,
     },
-    /// Log snapshot number `n` (from 1) of this member was sent or installed; member 0 is any.
+    /// Log snapshot number `n` (from 1) of this member was sent or installed; [`MemberId::NONE`] stands for any
+    /// member.
     Snapshot {
-        /// The member, or 0.
-        member: u32,
+        /// The member, or none for any.
+        member: MemberId,
         /// Which of them, counted from 1.
         nth: u32,
     },
@@ -238,7 +239,7 @@ pub enum Condition {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// These members.
-    Members(Vec<u32>),
+    Members(Vec<MemberId>),
     /// The leader of the highest term; a random member if there is none.
     Leader,
     /// All but the leader.
@@ -274,7 +275,7 @@ pub struct Phases {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expect {
     /// Members that may refuse to start, because the plan damages what they cannot do without.
-    pub refusals: Vec<u32>,
+    pub refusals: Vec<MemberId>,
     /// Minimum number of operations that must have been answered; guards against a run in which nothing
     /// happens.
     pub answered: u64,
@@ -286,15 +287,22 @@ pub struct FlawAt {
     /// The flaw's id.
     pub flaw: String,
     /// The member it is switched on for; `None` for all.
-    pub member: Option<u32>,
+    pub member: Option<MemberId>,
 }
 
 impl Plan {
     /// The most members there can be in a run: the initial ones, and those that faults add. Added members
-    /// take the numbers after the initial ones, in the order of their faults.
+    /// take the ids after the initial ones, in the order of their faults.
     pub fn most_members(&self) -> u32 {
         self.cluster.members
             + self.faults.iter().filter(|fault| fault.kind.effect().adds_member).count() as u32
+    }
+}
+
+impl Target {
+    /// The members with these ids.
+    pub fn members<I: Into<MemberId>>(ids: impl IntoIterator<Item = I>) -> Target {
+        Target::Members(ids.into_iter().map(Into::into).collect())
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use record::MemberId;
 use serde_spanned::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -29,7 +30,7 @@ pub(crate) struct Reader {
 /// Numbers of members or clients that a file names.
 pub(crate) struct Named {
     pub span: Range<usize>,
-    pub numbers: Vec<u32>,
+    pub numbers: Vec<u64>,
     pub clients: bool,
 }
 
@@ -242,8 +243,11 @@ impl Reader {
         match words::parse_who(&text) {
             Ok(who) => {
                 match &who {
-                    Who::Target(Target::Members(numbers)) => self.name(node, numbers, false),
-                    Who::Target(Target::Clients(numbers)) => self.name(node, numbers, true),
+                    Who::Target(Target::Members(members)) => self.name_members(node, members),
+                    Who::Target(Target::Clients(clients)) => {
+                        let numbers = clients.iter().map(|client| u64::from(*client)).collect();
+                        self.named.push(Named { span: node.span(), numbers, clients: true });
+                    }
                     _ => {}
                 }
                 Some(Choice::Fixed(Value::Who(who)))
@@ -255,20 +259,21 @@ impl Reader {
         }
     }
 
-    fn name(&mut self, node: &Node<'_>, numbers: &[u32], clients: bool) {
-        self.named.push(Named { span: node.span(), numbers: numbers.to_vec(), clients });
+    fn name_members(&mut self, node: &Node<'_>, members: &[MemberId]) {
+        let numbers = members.iter().map(|member| member.raft_id()).collect();
+        self.named.push(Named { span: node.span(), numbers, clients: false });
     }
 
     fn members(&mut self, key: &Key, node: &Node<'_>) -> Option<Choice> {
         let items = node.get_ref().as_array();
-        let numbers: Option<Vec<u32>> = items.and_then(|items| {
+        let members: Option<Vec<MemberId>> = items.and_then(|items| {
             items.iter().map(|item| item.get_ref().as_integer()?.as_str().parse().ok()).collect()
         });
-        let Some(numbers) = numbers else {
+        let Some(members) = members else {
             return self.expected(key, node, "a list of members such as `[1, 2, 3]`");
         };
-        self.name(node, &numbers, false);
-        Some(Choice::Fixed(Value::Members(numbers)))
+        self.name_members(node, &members);
+        Some(Choice::Fixed(Value::Members(members)))
     }
 
     fn condition(&mut self, key: &Key, node: &Node<'_>) -> Option<Choice> {
@@ -280,8 +285,8 @@ impl Reader {
         };
         match words::parse_condition(&text, |text| number(&nth, text)) {
             Ok(choice) => {
-                if let Some(member) = words::member_of(&choice).filter(|member| *member != 0) {
-                    self.name(node, &[member], false);
+                if let Some(member) = words::member_of(&choice) {
+                    self.name_members(node, &[member]);
                 }
                 Some(choice)
             }

@@ -1,5 +1,7 @@
 //! The text form of targets and conditions.
 
+use record::MemberId;
+
 use crate::choice::{Choice, Value, Who};
 use crate::mistakes::nearest;
 use crate::{Condition, Target};
@@ -74,7 +76,7 @@ pub(crate) fn parse_who(text: &str) -> Result<Who, BadWords> {
     }
     numbers.sort_unstable();
     numbers.dedup();
-    Ok(Who::Target(if word.starts_with('m') { Target::Members(numbers) } else { Target::Clients(numbers) }))
+    Ok(Who::Target(if word.starts_with('m') { Target::members(numbers) } else { Target::Clients(numbers) }))
 }
 
 /// Writes a scenario's target so that [`parse_who`] reads it back.
@@ -90,11 +92,6 @@ pub(crate) fn print_who(who: &Who) -> String {
 
 /// Writes a target so that [`parse_who`] reads it back.
 pub(crate) fn print_target(target: &Target) -> String {
-    let numbered = |word: &str, numbers: &[u32]| {
-        let plural = if numbers.len() == 1 { "" } else { "s" };
-        let numbers: Vec<String> = numbers.iter().map(u32::to_string).collect();
-        format!("{word}{plural} {}", numbers.join(", "))
-    };
     match target {
         Target::Members(members) => numbered("member", members),
         Target::Clients(clients) => numbered("client", clients),
@@ -103,6 +100,12 @@ pub(crate) fn print_target(target: &Target) -> String {
             named.unwrap_or_else(|| panic!("the table of groups lacks {group:?}")).0.to_string()
         }
     }
+}
+
+fn numbered<T: ToString>(word: &str, numbers: &[T]) -> String {
+    let plural = if numbers.len() == 1 { "" } else { "s" };
+    let numbers: Vec<String> = numbers.iter().map(T::to_string).collect();
+    format!("{word}{plural} {}", numbers.join(", "))
 }
 
 /// How a condition is written, for help.
@@ -140,12 +143,14 @@ pub(crate) fn parse_condition(
         ["operations", rest @ ..] if member == 0 => {
             made(|n| Value::Condition(Condition::Operations(n[1] as u64)), rest)
         }
-        ["applied", rest @ ..] => {
-            made(|n| Value::Condition(Condition::Applied { member: n[0] as u32, index: n[1] as u64 }), rest)
-        }
-        ["snapshot", rest @ ..] => {
-            made(|n| Value::Condition(Condition::Snapshot { member: n[0] as u32, nth: n[1] as u32 }), rest)
-        }
+        ["applied", rest @ ..] => made(
+            |n| Value::Condition(Condition::Applied { member: plan_member(n[0]), index: n[1] as u64 }),
+            rest,
+        ),
+        ["snapshot", rest @ ..] => made(
+            |n| Value::Condition(Condition::Snapshot { member: plan_member(n[0]), nth: n[1] as u32 }),
+            rest,
+        ),
         words => {
             let first = words.first().copied().unwrap_or("");
             let near =
@@ -158,19 +163,25 @@ pub(crate) fn parse_condition(
 }
 
 /// The member of a condition; `None` if it has none.
-pub(crate) fn member_of(choice: &Choice) -> Option<u32> {
-    match choice {
+pub(crate) fn member_of(choice: &Choice) -> Option<MemberId> {
+    let named = match choice {
         Choice::Fixed(Value::Condition(
             Condition::Applied { member, .. } | Condition::Snapshot { member, .. },
         )) => Some(*member),
-        Choice::Made(_, parts) => parts.first().map(|member| member.bounds().0 as u32),
+        Choice::Made(_, parts) => parts.first().map(|id| plan_member(id.bounds().0)),
         _ => None,
-    }
+    };
+    named.filter(|member| !member.is_none())
+}
+
+/// The member with this number, which was read as a `u32`.
+fn plan_member(number: i128) -> MemberId {
+    MemberId::new(number as u32)
 }
 
 /// Writes a condition so that [`parse_condition`] reads it back.
 pub(crate) fn print_condition(condition: &Condition) -> String {
-    let of = |member: u32| if member == 0 { String::new() } else { format!("member {member} ") };
+    let of = |member: MemberId| if member.is_none() { String::new() } else { format!("member {member} ") };
     match *condition {
         Condition::Leader => "leader".into(),
         Condition::NoLeader => "no leader".into(),

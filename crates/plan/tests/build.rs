@@ -7,6 +7,7 @@ use etcdsim_plan::{
     ProcessFault, Scenario, ScenarioFault, Spread, Target, Who, WorkloadContext,
 };
 use keyed::Ratio;
+use record::MemberId;
 
 const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -42,13 +43,13 @@ fn a_built_scenario_is_the_one_in_a_file() {
                 .when(Condition::Operations(40)),
         )
         .fault(
-            ScenarioFault::new(NetworkFault::Cut { to: Target::Members(vec![2]), both: false })
-                .on(Target::Members(vec![1]))
+            ScenarioFault::new(NetworkFault::Cut { to: Target::members([2]), both: false })
+                .on(Target::members([1]))
                 .at(secs(5))
                 .chance(Ratio::percent(50))
                 .name("one way"),
         )
-        .flaw("R2", Some(3))
+        .flaw("R2", Some(MemberId::new(3)))
         .chaos(secs(20))
         .answered(10)
         .build()
@@ -120,7 +121,7 @@ fn a_link_is_as_it_was_built_whatever_the_network_is_like() {
 #[test]
 fn clients_can_be_given_one_by_one() {
     let operations = vec![Act::put("k", "v").at(1_000_000_000), "2s get k".parse().unwrap()];
-    let client = Client { endpoints: vec![2], operations, ..Client::default() };
+    let client = Client { endpoints: vec![MemberId::new(2)], operations, ..Client::default() };
     let scenario = Scenario::builder("One client").client(client.clone()).build().unwrap();
     assert_eq!(scenario.expand(7).clients, [client]);
 }
@@ -181,7 +182,8 @@ fn a_workload_of_ones_own_is_a_function_of_the_seed() {
 
 #[test]
 fn plans_that_no_file_can_hold_are_refused() {
-    let nowhere = |_: &WorkloadContext| vec![Client { endpoints: vec![9], ..Client::default() }];
+    let nowhere =
+        |_: &WorkloadContext| vec![Client { endpoints: vec![MemberId::new(9)], ..Client::default() }];
     let scenario = Scenario::builder("Nowhere").own_workload(nowhere).build().unwrap();
     let errors = scenario.expand(0).validate().unwrap_err();
     assert!(errors.mistakes()[0].message.contains("no member 9"), "{errors:?}");

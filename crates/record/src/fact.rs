@@ -14,7 +14,7 @@ use crate::{Failpoint, MemberId, Nanos, Probe};
 pub struct Event {
     /// When, on the simulator's true clock.
     pub time: Nanos,
-    /// The member of the fact; 0 where it belongs to no member (a client, the world).
+    /// The member of the fact; [`MemberId::NONE`] where it belongs to no member (a client, the world).
     pub member: MemberId,
     /// What happened.
     pub fact: Fact,
@@ -232,8 +232,8 @@ pub enum Fact {
     Recovered {
         /// Term of its hard state.
         term: u64,
-        /// The vote in that term; 0 for none.
-        vote: u64,
+        /// The vote in that term.
+        vote: MemberId,
         /// Commit index of its hard state.
         commit: u64,
         /// Index and term just before its first entry: those of its last snapshot, or 0, 0.
@@ -251,12 +251,12 @@ pub enum Fact {
     State {
         /// Current term.
         term: u64,
-        /// Vote in this term; 0 for none.
-        vote: u64,
+        /// Vote in this term.
+        vote: MemberId,
         /// Role.
         role: Role,
-        /// Known leader; 0 for none.
-        leader: u64,
+        /// Known leader.
+        leader: MemberId,
     },
     /// Entries were appended to the log in memory. They replace everything at and after the first one.
     Appended(Vec<LogEntry>),
@@ -286,7 +286,7 @@ pub enum Fact {
         /// Term of the hard state in it (the current one if the job carries none).
         term: u64,
         /// Vote of that hard state.
-        vote: u64,
+        vote: MemberId,
         /// Commit of that hard state.
         commit: u64,
         /// Last index of the log once the job has ended.
@@ -359,11 +359,11 @@ pub enum Fact {
         /// Index of the entry (or snapshot) that made it.
         index: u64,
         /// Voters, sorted; in a joint configuration the incoming ones.
-        voters: Vec<u64>,
+        voters: Vec<MemberId>,
         /// Voters of the outgoing half of a joint configuration; empty otherwise.
-        outgoing: Vec<u64>,
+        outgoing: Vec<MemberId>,
         /// Learners, sorted.
-        learners: Vec<u64>,
+        learners: Vec<MemberId>,
     },
     /// The member became the lessor, or stopped being it.
     Lessor {
@@ -393,9 +393,9 @@ pub enum Fact {
     },
 
     // ---- network; reported by the world -----------------------------------------------------------
-    /// A message was sent. The event's member is the sender; 0 for a client.
+    /// A message was sent. The event's member is the sender, or none for a client.
     Sent {
-        /// The receiver; 0 for a client.
+        /// The receiver; none for a client.
         to: MemberId,
         /// The message.
         head: MessageHead,
@@ -466,7 +466,7 @@ pub enum Fact {
 impl Event {
     /// Takes this event into a trace hash. Names enter as numbers, texts not at all.
     pub fn absorb_into(&self, hash: &mut TraceHash) {
-        let (time, who) = (self.time, u64::from(self.member));
+        let (time, who) = (self.time, self.member.raft_id());
         let mut put = |tag: u64, words: &[u64]| {
             let mut all = [0_u64; 12];
             all[0] = time;
@@ -504,11 +504,22 @@ impl Event {
             } => {
                 put(
                     7,
-                    &[*term, *vote, *commit, before.0, before.1, *consistent_index, *revision, *state_hash],
+                    &[
+                        *term,
+                        vote.raft_id(),
+                        *commit,
+                        before.0,
+                        before.1,
+                        *consistent_index,
+                        *revision,
+                        *state_hash,
+                    ],
                 );
                 entries.iter().for_each(|entry| put(8, &[entry.index, entry.term, entry.digest]));
             }
-            Fact::State { term, vote, role, leader } => put(9, &[*term, *vote, *role as u64, *leader]),
+            Fact::State { term, vote, role, leader } => {
+                put(9, &[*term, vote.raft_id(), *role as u64, leader.raft_id()])
+            }
             Fact::Appended(entries) => {
                 entries.iter().for_each(|entry| put(10, &[entry.index, entry.term, entry.digest]));
             }
@@ -517,7 +528,7 @@ impl Event {
                 put(12, &[*index, *term, *revision, *state_hash]);
             }
             Fact::Saving { job, term, vote, commit, last_index } => {
-                put(13, &[*job, *term, *vote, *commit, *last_index]);
+                put(13, &[*job, *term, vote.raft_id(), *commit, *last_index]);
             }
             Fact::Committed { index, term } => put(14, &[*index, *term]),
             Fact::Applied { index, term, digest, request, revision, state_hash, mutated, executed } => put(
@@ -540,7 +551,7 @@ impl Event {
             Fact::Configuration { index, voters, outgoing, learners } => {
                 put(27, &[*index, voters.len() as u64, outgoing.len() as u64, learners.len() as u64]);
                 for half in [voters, outgoing, learners] {
-                    half.iter().for_each(|id| put(28, &[*id]));
+                    half.iter().for_each(|id| put(28, &[id.raft_id()]));
                 }
             }
             Fact::Lessor { primary } => put(29, &[u64::from(*primary)]),
@@ -552,14 +563,14 @@ impl Event {
             Fact::Sent { to, head } => put(21, &head.words(*to)),
             Fact::Delivered { from, head } => put(22, &head.words(*from)),
             Fact::Dropped { to, kind, why } => {
-                put(23, &[u64::from(*to) | (*kind as u64) << 32 | (*why as u64) << 48]);
+                put(23, &[to.raft_id() | (*kind as u64) << 32 | (*why as u64) << 48]);
             }
             Fact::Called { operation, client, digest } => put(24, &[*operation, u64::from(*client), *digest]),
             Fact::Returned { operation, answered, digest } => {
                 put(25, &[*operation, u64::from(*answered), *digest]);
             }
             Fact::WatchOpened { stream, client, to } => {
-                put(32, &[*stream, u64::from(*client), u64::from(*to)]);
+                put(32, &[*stream, u64::from(*client), to.raft_id()]);
             }
             Fact::WatchReceived { stream, revision, events, digest } => {
                 put(33, &[*stream, *revision, u64::from(*events), *digest]);
@@ -571,7 +582,7 @@ impl Event {
 
 impl MessageHead {
     fn words(&self, peer: MemberId) -> [u64; 5] {
-        let flags = u64::from(peer) | (self.kind as u64) << 32 | u64::from(self.reject) << 48;
+        let flags = peer.raft_id() | (self.kind as u64) << 32 | u64::from(self.reject) << 48;
         [flags, self.term, self.index, self.log_term << 20 ^ self.commit, u64::from(self.entries)]
     }
 }

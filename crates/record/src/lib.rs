@@ -10,6 +10,8 @@ pub mod fact;
 pub mod failpoint;
 pub mod hash;
 pub mod history;
+pub mod member_id;
+pub mod members;
 pub mod probe;
 pub mod run;
 
@@ -17,11 +19,10 @@ pub use fact::{Event, Fact, FaultEffect, LogEntry, MessageKind, Observer, Phase,
 pub use failpoint::Failpoint;
 pub use hash::TraceHash;
 pub use history::{CacheView, History, Operation, Outcome, StreamEnd, WatchStream};
+pub use member_id::MemberId;
+pub use members::Members;
 pub use probe::Probe;
 pub use run::{Applied, MemberEnd, Record, Stats};
 
 /// Virtual time in nanoseconds since the start of the run, on the simulator's true clock.
 pub type Nanos = u64;
-
-/// A member's number in the plan, from 1. Also its raft id in the simulator. 0 is no member.
-pub type MemberId = u32;

@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 
 use api::etcdserverpb::Member;
 use api::{Error, Request, Response};
-use record::{History, Nanos, Operation, Outcome};
+use record::{History, MemberId, Nanos, Operation, Outcome};
 
 use crate::definite::is_definite;
 use crate::{Context, Oracle, Sheet, Violation, describe};
@@ -40,7 +40,7 @@ pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     sheet.checked(Oracle::M2, "changes of the members that were acknowledged", acknowledged);
     // Only the first of each kind about each member.
     let mut found = BTreeMap::new();
-    let mut add = |id: u64, at: Nanos, wrong: Wrong| {
+    let mut add = |id: MemberId, at: Nanos, wrong: Wrong| {
         let number = wrong.shown_by[0];
         let violation = Violation::new(Oracle::M2, at, wrong.title)
             .say(format!("The operation: {}.", describe::operation(&history.operations[number])))
@@ -82,7 +82,7 @@ enum Kind {
 /// A change that was not refused.
 struct Change<'a> {
     kind: Kind,
-    id: u64,
+    id: MemberId,
     urls: Vec<&'a str>,
     number: usize,
     call: Nanos,
@@ -97,11 +97,11 @@ struct View<'a> {
     at: Nanos,
     /// Whether this was true at some moment between call and return.
     fresh: bool,
-    members: BTreeMap<u64, &'a Member>,
+    members: BTreeMap<MemberId, &'a Member>,
 }
 
 /// For each member id, a time by which something was true, and the operation that shows it.
-type Since = BTreeMap<u64, (Nanos, usize)>;
+type Since = BTreeMap<MemberId, (Nanos, usize)>;
 
 /// What all operations say about the members.
 #[derive(Default)]
@@ -125,7 +125,7 @@ impl<'a> Answers<'a> {
             answers.changes.extend(change(number, operation));
             answers.views.extend(view(number, operation));
         }
-        let since = |since: &mut Since, id: u64, at: Nanos, number: usize| {
+        let since = |since: &mut Since, id: MemberId, at: Nanos, number: usize| {
             let first = since.entry(id).or_insert((at, number));
             *first = (*first).min((at, number));
         };
@@ -153,11 +153,11 @@ impl<'a> Answers<'a> {
     }
 
     /// Whether a change of this kind may have taken effect by `at`.
-    fn may_have(&self, kind: Kind, id: u64, at: Nanos) -> bool {
+    fn may_have(&self, kind: Kind, id: MemberId, at: Nanos) -> bool {
         self.changes.iter().any(|change| (change.kind, change.id) == (kind, id) && change.call < at)
     }
 
-    fn judge_view(&self, view: &View<'_>, add: &mut impl FnMut(u64, Wrong)) {
+    fn judge_view(&self, view: &View<'_>, add: &mut impl FnMut(MemberId, Wrong)) {
         if let Some(own) = self.changes.iter().find(|change| change.number == view.number)
             && !shows(view, own)
         {
@@ -166,8 +166,9 @@ impl<'a> Answers<'a> {
             add(own.id, Wrong { title, reason, shown_by: vec![view.number] });
             return;
         }
-        let before =
-            |since: &Since, id: u64| since.get(&id).copied().filter(|(at, _)| view.fresh && *at < view.call);
+        let before = |since: &Since, id: MemberId| {
+            since.get(&id).copied().filter(|(at, _)| view.fresh && *at < view.call)
+        };
         for (id, (at, by)) in &self.present {
             let there = view.members.contains_key(id);
             if before(&self.present, *id).is_some() && !there && !self.may_have(Kind::Remove, *id, view.at) {
@@ -210,7 +211,7 @@ impl<'a> Answers<'a> {
     }
 
     /// The peer URLs that a member can have in an answer; `None` where they are not known.
-    fn urls(&self, id: u64, view: &View<'_>) -> Option<Vec<Vec<&str>>> {
+    fn urls(&self, id: MemberId, view: &View<'_>) -> Option<Vec<Vec<&str>>> {
         let replaced = |since: Option<Nanos>| {
             let over = |update: &Change<'_>| {
                 update.acknowledged.is_some_and(|at| at < view.call)
@@ -231,7 +232,7 @@ impl<'a> Answers<'a> {
         Some(allowed)
     }
 
-    fn of_kind(&self, kind: Kind, id: u64) -> impl Iterator<Item = &Change<'a>> {
+    fn of_kind(&self, kind: Kind, id: MemberId) -> impl Iterator<Item = &Change<'a>> {
         self.changes.iter().filter(move |change| (change.kind, change.id) == (kind, id))
     }
 
@@ -252,11 +253,11 @@ impl<'a> Answers<'a> {
     }
 
     /// An error that the membership contradicts.
-    fn refused(&self, number: usize, operation: &Operation) -> Option<(u64, Nanos, Wrong)> {
+    fn refused(&self, number: usize, operation: &Operation) -> Option<(MemberId, Nanos, Wrong)> {
         let Outcome::Error { at, error } = operation.outcome else { return None };
         let (id, by, title, reason) = match (&operation.request, error) {
             (Request::MemberUpdate(request), Error::MemberNotFound) => {
-                let id = request.id;
+                let id = MemberId::from_raft(request.id);
                 let (there, by) = self.present.get(&id).filter(|(there, _)| *there < operation.call)?;
                 if self.may_have(Kind::Remove, id, at) {
                     return None;
@@ -280,17 +281,18 @@ fn change(number: usize, operation: &Operation) -> Option<Change<'_>> {
         Outcome::Error { error, .. } if is_definite(*error) => return None,
         _ => None,
     };
-    let (kind, id, new): (_, _, &[String]) = match &operation.request {
+    let (kind, id, new) = match &operation.request {
         Request::MemberAdd(request) => {
             // Without an answer, the new member's id is not known.
             let Some(Response::MemberAdd(response)) = operation.response() else { return None };
-            (Kind::Add, response.member.as_ref()?.id, &request.peer_urls)
+            (Kind::Add, response.member.as_ref()?.id, &request.peer_urls[..])
         }
-        Request::MemberRemove(request) => (Kind::Remove, request.id, &[]),
-        Request::MemberUpdate(request) => (Kind::Update, request.id, &request.peer_urls),
-        Request::MemberPromote(request) => (Kind::Promote, request.id, &[]),
+        Request::MemberRemove(request) => (Kind::Remove, request.id, &[][..]),
+        Request::MemberUpdate(request) => (Kind::Update, request.id, &request.peer_urls[..]),
+        Request::MemberPromote(request) => (Kind::Promote, request.id, &[][..]),
         _ => return None,
     };
+    let id = MemberId::from_raft(id);
     Some(Change { kind, id, urls: urls(new), number, call: operation.call, acknowledged })
 }
 
@@ -307,7 +309,7 @@ fn view(number: usize, operation: &Operation) -> Option<View<'_>> {
         }
         _ => return None,
     };
-    let members = members.iter().map(|member| (member.id, member)).collect();
+    let members = members.iter().map(|member| (MemberId::from_raft(member.id), member)).collect();
     Some(View { number, call: operation.call, at, fresh, members })
 }
 
@@ -321,7 +323,7 @@ fn shows(view: &View<'_>, change: &Change<'_>) -> bool {
     }
 }
 
-fn listed(view: &View<'_>, id: u64) -> String {
+fn listed(view: &View<'_>, id: MemberId) -> String {
     let Some(member) = view.members.get(&id) else { return format!("no member {id}") };
     let role = if member.is_learner { "learner" } else { "voter" };
     format!("{role} {id} at {}", member.peer_urls.join(", "))

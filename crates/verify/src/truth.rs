@@ -311,7 +311,7 @@ mod tests {
         let outcome = Outcome::Unknown { gave_up: 9 };
         let operation = |request| Operation {
             client: 1,
-            member: 1,
+            member: record::MemberId::new(1),
             user: None,
             request,
             call: 0,

@@ -9,7 +9,7 @@ use etcdsim_verify::k1::{self, Premises, Replayed};
 use etcdsim_verify::model::FIRST_REVISION;
 use etcdsim_verify::{Expectations, Oracle, describe, judge};
 use linear::{Budget, Verdict};
-use record::{Applied, History, Operation, Outcome, Record};
+use record::{Applied, History, MemberId, Operation, Outcome, Record};
 
 fn searched(history: &History) -> bool {
     let budget = Budget { explain: false, ..Budget::default() };
@@ -162,7 +162,7 @@ fn no_oracle_accuses_a_correct_cluster_of_lagging_members() {
         let (mut history, applied) = support::history(&mut random, &shape);
         support::read_everything(&mut history, &applied);
         let record = Record { history, applied, ..Record::default() };
-        let starts = (1..=shape.clients).map(|member| (member, 0)).collect();
+        let starts = MemberId::first(shape.clients).map(|member| (member, 0)).collect();
         let verdict = judge(&record, &Expectations { starts, ..Expectations::default() });
         compared += verdict.count(Oracle::K2) + verdict.count(Oracle::K4);
         assert!(verdict.holds(), "seed {seed}:\n{:#?}\n{:#?}", record.history, verdict);

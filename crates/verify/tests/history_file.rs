@@ -5,7 +5,7 @@ use api::etcdserverpb::watch_request::RequestUnion;
 use api::etcdserverpb::*;
 use api::mvccpb::{Event, KeyValue};
 use etcdsim_verify::history_file::{FileError, HistoryFile, Setup};
-use record::{Applied, CacheView, History, Outcome, StreamEnd, WatchStream};
+use record::{Applied, CacheView, History, MemberId, Outcome, StreamEnd, WatchStream};
 
 const SETUP: &str = r#"{"server": "etcd", "version": "3.4.23", "members": 3, "clients": 8, "seed": 1}"#;
 
@@ -79,7 +79,7 @@ fn streams() -> Vec<WatchStream> {
     ];
     let stream = |ended| WatchStream {
         client: 3,
-        member: 2,
+        member: MemberId::new(2),
         opened: 2,
         sent: sent.clone(),
         received: received.clone(),
@@ -157,7 +157,7 @@ fn foreign_histories_are_read_in_any_order() {
         r#"{"client": 2, "member": 0, "rpc": "Range", "request": {"key": "YQ==", "revision": "9"}, "call": 15, "return": 16, "error": {"code": 11, "message": "etcdserver: mvcc: required revision is a future revision"}}"#,
     ))
     .expect("a good file");
-    assert_eq!((file.setup.members, &file.starts[..]), (3, &[(0, 22)][..]));
+    assert_eq!((file.setup.members, &file.starts[..]), (3, &[(MemberId::NONE, 22)][..]));
     let History { operations, .. } = &file.history;
     assert_eq!(operations.iter().map(|one| one.call).collect::<Vec<_>>(), [10, 15, 20]);
     assert!(matches!(operations[0].outcome, Outcome::Unknown { gave_up: 10 }));

@@ -9,7 +9,7 @@ use api::mvccpb::{Event, KeyValue};
 use bytes::Bytes;
 use etcdsim_verify::model::Model;
 use etcdsim_verify::{Expectations, Oracle, Verdict, judge};
-use record::{CacheView, History, MemberEnd, Nanos, Record, StreamEnd, WatchStream};
+use record::{CacheView, History, MemberEnd, MemberId, Nanos, Record, StreamEnd, WatchStream};
 
 const SECOND: Nanos = 1_000_000_000;
 
@@ -108,7 +108,8 @@ fn creation(random: &mut Random, newest: i64) -> WatchCreateRequest {
 fn stream(random: &mut Random, record: &Record, client: u32, end: Nanos) -> WatchStream {
     let mut member = Member::new();
     let opened = random.below(end);
-    let mut stream = WatchStream { client, member: 1, opened, sent: vec![], received: vec![], ended: None };
+    let mut stream =
+        WatchStream { client, member: MemberId::new(1), opened, sent: vec![], received: vec![], ended: None };
     let stays = random.percent(40);
     let until = if stays { end } else { opened + random.below(end - opened + 1) };
     let mut watching: Vec<Watching> = Vec::new();
@@ -248,7 +249,14 @@ fn truthful(random: &mut Random) -> Record {
     record.history.caches = copies(random, &record, end);
     record.healed = end;
     record.stats.virtual_ns = end + 10 * SECOND;
-    let member = MemberEnd { member: 1, running: true, core: true, applied: 1, revision, state_hash: 0 };
+    let member = MemberEnd {
+        member: MemberId::new(1),
+        running: true,
+        core: true,
+        applied: 1,
+        revision,
+        state_hash: 0,
+    };
     record.members.push(member);
     record
 }

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use record::{MemberId, Nanos};
 
 thread_local! {
-    static CONTEXT: Cell<(Nanos, MemberId)> = const { Cell::new((0, 0)) };
+    static CONTEXT: Cell<(Nanos, MemberId)> = const { Cell::new((0, MemberId::NONE)) };
     static WALL: Cell<i64> = const { Cell::new(0) };
 }
 
@@ -15,7 +15,7 @@ pub fn wall() -> i64 {
     WALL.get()
 }
 
-/// Virtual time and member of the code that runs on this thread; member 0 is the world itself.
+/// Virtual time and member of the code that runs on this thread; no member means the world itself.
 pub fn current() -> (Nanos, MemberId) {
     CONTEXT.get()
 }
@@ -27,5 +27,5 @@ pub(crate) fn enter(now: Nanos, member: MemberId, wall: i64) {
 
 /// The world itself runs from now on.
 pub(crate) fn leave(now: Nanos) {
-    CONTEXT.set((now, 0));
+    CONTEXT.set((now, MemberId::NONE));
 }

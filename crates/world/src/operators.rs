@@ -15,11 +15,12 @@ use api::{Error, Request, Response};
 use keyed::Draw;
 use member::io::Input;
 use plan::Plan;
-use record::{Fact, MessageKind, Nanos, Operation, Outcome};
+use record::{Fact, MemberId, MessageKind, Nanos, Operation, Outcome};
 
 use crate::clients::Login;
-use crate::network::{Body, Packet};
+use crate::network::{Body, Packet, Party};
 use crate::process::Stage;
+use crate::triggers::Configuration;
 use crate::world::{Happening, MILLISECOND, SECOND, World, client_head};
 
 /// How long an operator waits for an answer (`etcdctl`, `--command-timeout`).
@@ -37,7 +38,7 @@ pub(crate) enum Step {
     /// A request to any member.
     Ask(Request),
     /// A request to one member.
-    AskMember(usize, Request),
+    AskMember(MemberId, Request),
     /// A request to the leader.
     AskLeader(Request),
     /// Several changes of the membership at once.
@@ -52,33 +53,33 @@ struct Task {
     attempts: u32,
     /// The operation under way.
     current: Option<u64>,
-    /// The member it asks next, by index.
+    /// Counts what it asked any member, so that it asks one after another.
     endpoint: usize,
 }
 
 /// All operators of a run.
 pub(crate) struct Operators {
     tasks: Vec<Task>,
-    /// The members that faults will add, by index; keyed by fault.
-    joiners: BTreeMap<usize, usize>,
-    /// Members that an operator was asked to remove, by index; whether or not it was done.
-    leaving: BTreeSet<usize>,
+    /// The members that faults will add, by the fault's index in the plan.
+    joiners: BTreeMap<usize, MemberId>,
+    /// Members that an operator was asked to remove, whether or not it was done.
+    leaving: BTreeSet<MemberId>,
     /// The user they log in as, if auth is on.
     login: Option<Login>,
 }
 
 impl Operators {
     pub(crate) fn new(plan: &Plan) -> Operators {
-        let first = plan.cluster.members as usize;
         let adding = plan.faults.iter().enumerate().filter(|(_, fault)| fault.kind.effect().adds_member);
-        let joiners = adding.enumerate().map(|(nth, (fault, _))| (fault, first + nth)).collect();
+        let added = MemberId::first(plan.most_members()).skip(plan.cluster.members as usize);
+        let joiners = adding.zip(added).map(|((fault, _), member)| (fault, member)).collect();
         Operators { tasks: Vec::new(), joiners, leaving: BTreeSet::new(), login: Login::root(plan) }
     }
 }
 
 /// The URL at which other members reach a member.
-pub(crate) fn peer_url(member: usize) -> String {
-    format!("http://m{}:2380", member + 1)
+pub(crate) fn peer_url(member: MemberId) -> String {
+    format!("http://m{member}:2380")
 }
 
 impl World<'_> {
@@ -95,21 +96,21 @@ impl World<'_> {
         self.operate(self.operators.tasks.len() - 1);
     }
 
-    /// The member (by index) that a fault adds.
+    /// The member that a fault adds.
     ///
     /// # Panics
     /// If the fault adds none.
-    pub(crate) fn joiner_of(&self, fault: usize) -> usize {
+    pub(crate) fn joiner_of(&self, fault: usize) -> MemberId {
         let joiner = self.operators.joiners.get(&fault);
         *joiner.unwrap_or_else(|| {
             panic!("fault {fault} asks for a new member, but its row in `plan` says that it adds none")
         })
     }
 
-    /// The machines that are members now, by index.
-    pub(crate) fn members(&self) -> Vec<usize> {
-        let is_member = |member: &usize| self.processes[*member].stage == Stage::Member;
-        (0..self.processes.len()).filter(is_member).collect()
+    /// The machines that are members now.
+    pub(crate) fn members(&self) -> Vec<MemberId> {
+        let is_member = |member: &MemberId| self.processes[*member].stage == Stage::Member;
+        self.processes.ids().filter(is_member).collect()
     }
 
     /// An operator continues its task.
@@ -161,8 +162,8 @@ impl World<'_> {
         self.operators.tasks[at].current = Some(operation);
         let to = self.processes[member].incarnation;
         self.send(Packet {
-            from: self.processes.len() + self.operator(),
-            to: member,
+            from: Party::Client(self.operator()),
+            to: Party::Member(member),
             incarnations: (0, to),
             head: client_head(MessageKind::ClientRequest),
             body: Body::Request(operation, request, token),
@@ -175,10 +176,14 @@ impl World<'_> {
     /// loss with the configuration before it. If they need the vote of the member that has left, they wait
     /// for ever: raft has no way out of that (`docs/findings.md`). So a quorum of the current configuration
     /// must be left, of members that have it on their disks, are not lost, and are not about to leave.
-    fn may_be_removed(&self, member: usize) -> Removal {
-        let (index, voters, _) = &self.progress.configuration;
+    fn may_be_removed(&self, member: MemberId) -> Removal {
+        let Configuration { index, voters, .. } = &self.progress.configuration;
         let quorum = voters.len() / 2 + 1;
-        let lost = |other: usize| self.processes[other].gone || self.nemesis.excuses_refusal(other);
+        // A member that a client added has no machine: it never starts.
+        let lost = |other: MemberId| {
+            let process = self.processes.get(other);
+            process.is_none_or(|process| process.gone || self.nemesis.excuses_refusal(other))
+        };
         let staying = voters.iter().filter(|other| **other != member && !lost(**other));
         if staying.clone().count() < quorum {
             return Removal::Never;
@@ -190,7 +195,7 @@ impl World<'_> {
     }
 
     /// A change that etcd has no call for goes straight to the member.
-    fn ask_to_reconfigure(&mut self, at: usize, member: usize, changes: Vec<Request>) {
+    fn ask_to_reconfigure(&mut self, at: usize, member: MemberId, changes: Vec<Request>) {
         // The history records only its last part, the removal.
         let operation = self.note_call(member, None, changes[changes.len() - 1].clone());
         self.operators.tasks[at].current = Some(operation);
@@ -198,12 +203,12 @@ impl World<'_> {
         self.feed(member, Input::Reconfigure { operation, changes });
     }
 
-    fn note_call(&mut self, member: usize, user: Option<Arc<str>>, request: Request) -> u64 {
+    fn note_call(&mut self, member: MemberId, user: Option<Arc<str>>, request: Request) -> u64 {
         let now = self.now();
         let client = self.operator() as u32;
         let operation = self.next_operation(Operation {
             client,
-            member: member as u32 + 1,
+            member,
             user,
             request,
             call: now,
@@ -220,7 +225,7 @@ impl World<'_> {
         };
         let digest = crate::digests::outcome(&outcome);
         let answered = !matches!(outcome, Outcome::Unknown { .. });
-        self.note(0, Fact::Returned { operation, answered, digest });
+        self.note(MemberId::NONE, Fact::Returned { operation, answered, digest });
         let task = &mut self.operators.tasks[at];
         task.current = None;
         let about_login = self.operators.login.as_mut().is_some_and(|login| login.heard(&outcome));
@@ -254,14 +259,16 @@ impl World<'_> {
 
     /// Switches on the machines of members that joined.
     pub(crate) fn look_for_joiners(&mut self) {
-        let (_, voters, learners) = &self.progress.configuration;
-        let joined: Vec<usize> = voters.iter().chain(learners).copied().collect();
+        let Configuration { voters, learners, .. } = &self.progress.configuration;
+        // A client may have added a member that no machine was planned for.
+        let joined = voters.iter().chain(learners).copied().filter(|id| self.processes.contains(*id));
+        let joined: Vec<MemberId> = joined.collect();
         for member in &joined {
             if self.processes[*member].stage != Stage::Absent {
                 continue;
             }
             let peers: Vec<member::config::Peer> =
-                joined.iter().map(|member| crate::setup::peer(*member as u32 + 1)).collect();
+                joined.iter().map(|member| crate::setup::peer(*member)).collect();
             let process = &mut self.processes[*member];
             process.stage = Stage::Member;
             process.config.join = true;
@@ -271,14 +278,14 @@ impl World<'_> {
     }
 
     /// Gives a member what its transport knows: how long it has been connected to each other member.
-    pub(crate) fn feed_connections(&mut self, member: usize) {
+    pub(crate) fn feed_connections(&mut self, member: MemberId) {
         let now = self.now();
-        let connected = (0..self.processes.len()).filter(|other| *other != member).filter_map(|other| {
-            let process = &self.processes[other];
-            let since = self.network.joined_since(member, other)?;
-            let since = since.max(process.started).max(self.processes[member].started);
-            (process.is_up() && process.stage == Stage::Member).then(|| (other as u64 + 1, now - since))
-        });
+        let connected =
+            self.processes.iter().filter(|(other, _)| *other != member).filter_map(|(other, process)| {
+                let since = self.network.joined_since(Party::Member(member), Party::Member(other))?;
+                let since = since.max(process.started).max(self.processes[member].started);
+                (process.is_up() && process.stage == Stage::Member).then(|| (other, now - since))
+            });
         let connections = connected.collect();
         self.feed(member, Input::Connections(connections));
     }
@@ -294,10 +301,10 @@ enum Removal {
     Never,
 }
 
-/// The members that a step removes, by index.
-fn removed_by(step: &Step) -> Option<usize> {
+/// The member that a step removes.
+fn removed_by(step: &Step) -> Option<MemberId> {
     let removed = |request: &Request| match request {
-        Request::MemberRemove(MemberRemoveRequest { id }) => Some(*id as usize - 1),
+        Request::MemberRemove(MemberRemoveRequest { id }) => Some(MemberId::from_raft(*id)),
         _ => None,
     };
     match step {

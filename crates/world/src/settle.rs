@@ -20,8 +20,9 @@ use api::etcdserverpb::RangeRequest;
 use bytes::Bytes;
 use keyed::{Domain, Keyed};
 use plan::Plan;
-use record::{Fact, MemberEnd, Nanos, Phase};
+use record::{Fact, MemberEnd, MemberId, Members, Nanos, Phase};
 
+use crate::network::Party;
 use crate::process::{Process, Stage, State};
 use crate::world::{Happening, MILLISECOND, SECOND, World};
 
@@ -34,7 +35,7 @@ const LEASES_WAITED_FOR: i64 = 20;
 /// The state of the settle phase.
 pub(crate) struct Settle {
     begun: Option<Nanos>,
-    core: Vec<bool>,
+    core: Members<bool>,
     /// Whether everything that can be is healed, and not only a core.
     whole: bool,
     /// The quiet read under way.
@@ -46,7 +47,7 @@ pub(crate) struct Settle {
 
 impl Settle {
     pub(crate) fn new(plan: &Plan) -> Settle {
-        let core = vec![true; plan.most_members() as usize];
+        let core = Members::new(plan.most_members(), |_| true);
         Settle {
             begun: None,
             core,
@@ -67,9 +68,14 @@ impl Settle {
     }
 
     /// The member the quiet read goes to; each attempt asks the next member of the core.
-    pub(crate) fn endpoint(&self) -> u32 {
-        let core: Vec<usize> = (0..self.core.len()).filter(|member| self.core[*member]).collect();
-        core[self.attempts % core.len()] as u32 + 1
+    pub(crate) fn endpoint(&self) -> MemberId {
+        let core = self.core_members();
+        core[self.attempts % core.len()]
+    }
+
+    /// The members of which something is expected.
+    fn core_members(&self) -> Vec<MemberId> {
+        self.core.iter().filter(|(_, expected)| **expected).map(|(member, _)| member).collect()
     }
 
     pub(crate) fn patience(&self) -> Nanos {
@@ -87,7 +93,7 @@ impl Settle {
         MemberEnd {
             member: process.id,
             running: process.state == State::Running,
-            core: self.core[process.id as usize - 1],
+            core: self.core[process.id],
             applied: status.as_ref().map_or(0, |status| status.applied),
             revision: status.as_ref().map_or(0, |status| status.revision),
             state_hash: status.as_ref().map_or(0, |status| status.state_hash),
@@ -98,17 +104,16 @@ impl Settle {
 impl World<'_> {
     /// The chaos phase is over.
     pub(crate) fn heal(&mut self) {
-        self.note(0, Fact::Phase(Phase::Heal));
+        self.note(MemberId::NONE, Fact::Phase(Phase::Heal));
         self.settle.begun = Some(self.now());
         self.recorder.record.healed = self.now();
         let healed = self.choose_healed();
         self.settle.whole =
             self.members().iter().all(|member| healed[*member] || self.processes[*member].gone);
-        self.settle.core = (healed.iter().enumerate())
-            .map(|(member, healed)| *healed && !self.nemesis.is_damaged(member))
-            .collect();
+        self.settle.core =
+            healed.iter().map(|(member, healed)| *healed && !self.nemesis.is_damaged(member)).collect();
         self.end_faults(&healed);
-        for (member, healed) in healed.iter().enumerate() {
+        for (member, healed) in healed.iter() {
             let process = &mut self.processes[member];
             if *healed {
                 process.held_by.clear();
@@ -118,33 +123,33 @@ impl World<'_> {
                 }
             }
         }
-        self.note(0, Fact::Phase(Phase::Settle));
+        self.note(MemberId::NONE, Fact::Phase(Phase::Settle));
         self.queue.push(self.now() + CHECK_INTERVAL, Happening::SettleCheck);
     }
 
     /// Which members are healed: all that can be, or as many of them as the plan says, chosen by keyed draws.
     /// Members with damaged disks come last, and nothing is expected of them.
-    fn choose_healed(&self) -> Vec<bool> {
-        let mut able: Vec<usize> =
+    fn choose_healed(&self) -> Members<bool> {
+        let mut able: Vec<MemberId> =
             (self.members().into_iter()).filter(|member| !self.processes[*member].gone).collect();
         // A core of a cluster that is about to change its members might no longer be one afterwards.
-        let changing = self.progress.joint || !self.progress.configuration.2.is_empty();
+        let changing = self.progress.joint || !self.progress.configuration.learners.is_empty();
         if let Some(wanted) = self.plan.phases.core.filter(|_| !changing) {
-            let voters = &self.progress.configuration.1;
+            let voters = &self.progress.configuration.voters;
             let quorum = voters.len() / 2 + 1;
             Keyed::new(self.plan.seed, CORE).draw(0, 0).shuffle(&mut able);
             // Voters first, and members with sound disks before the others.
             able.sort_by_key(|member| (self.nemesis.is_damaged(*member), !voters.contains(member)));
             able.truncate((wanted as usize).max(quorum));
         }
-        (0..self.processes.len()).map(|member| able.contains(&member)).collect()
+        self.processes.ids().map(|member| able.contains(&member)).collect()
     }
 
     pub(crate) fn settle_check(&mut self) {
         let now = self.now();
         let begun = self.settle.begun.expect("the settle phase has begun when it is checked");
         // A member may turn out to be damaged only when it starts.
-        for member in 0..self.processes.len() {
+        for member in self.processes.ids() {
             let process = &self.processes[member];
             let able = !process.gone && process.stage == Stage::Member;
             self.settle.core[member] &= able;
@@ -173,8 +178,8 @@ impl World<'_> {
                     .push(format!("Client {at} still waits for operation {operation} at member {member}."));
             }
         }
-        let core: Vec<usize> = (0..self.processes.len()).filter(|member| self.settle.core[*member]).collect();
-        let voters = &self.progress.configuration.1;
+        let mut core = self.settle.core_members();
+        let voters = &self.progress.configuration.voters;
         let quorum = voters.len() / 2 + 1;
         let able = core.iter().filter(|member| voters.contains(member)).count();
         if able < quorum {
@@ -189,23 +194,24 @@ impl World<'_> {
         }
         for member in &core {
             if self.processes[*member].state != State::Running {
-                missing.push(format!("Member {} does not run.", member + 1));
+                missing.push(format!("Member {member} does not run."));
             }
         }
         if !missing.is_empty() {
             return missing;
         }
         let outsider = self.progress.leader().filter(|leader| !self.settle.core[*leader]);
-        let mut core = core;
-        core.retain(|member| outsider.is_none_or(|leader| !self.network.severed(*member, leader)));
+        core.retain(|member| {
+            outsider.is_none_or(|leader| !self.network.severed(Party::Member(*member), Party::Member(leader)))
+        });
         if core.is_empty() {
             missing.push("The leader is cut off from every member of the core.".to_string());
             return missing;
         }
-        let status = |member: &usize| self.processes[*member].member.as_ref().expect("it runs").status();
+        let status = |member: &MemberId| self.processes[*member].member.as_ref().expect("it runs").status();
         let statuses: Vec<member::Status> = core.iter().map(status).collect();
-        let leaders: Vec<u64> = statuses.iter().map(|status| status.leader).collect();
-        let agreed = leaders.iter().all(|leader| *leader == leaders[0] && *leader != 0);
+        let leaders: Vec<MemberId> = statuses.iter().map(|status| status.leader).collect();
+        let agreed = leaders.iter().all(|leader| *leader == leaders[0] && !leader.is_none());
         if !agreed {
             missing.push(format!(
                 "The members do not agree on a leader: they follow {leaders:?} (0 is nobody)."
@@ -213,7 +219,7 @@ impl World<'_> {
         }
         // Leases that are no longer renewed must end; only the leader knows when.
         let lessor =
-            |member: &&usize| self.processes[**member].member.as_ref().is_some_and(|it| it.is_lessor());
+            |member: &&MemberId| self.processes[**member].member.as_ref().is_some_and(|it| it.is_lessor());
         if let Some(leader) = core.iter().find(lessor) {
             let leases = self.processes[*leader].member.as_ref().expect("it runs").leases();
             for (id, ttl) in leases.filter(|(_, ttl)| *ttl <= LEASES_WAITED_FOR) {
@@ -236,17 +242,14 @@ impl World<'_> {
         let revision = statuses.iter().map(|status| status.revision).max().unwrap_or(0) as i64;
         self.poll_watches(revision);
         missing.extend(self.watches_behind(revision, &core));
-        let states: Vec<(u64, i64, u64)> = (statuses.iter())
-            .map(|status| (status.applied, status.revision as i64, status.state_hash))
-            .collect();
-        if states.iter().any(|state| state.0 != states[0].0) {
-            let applied: Vec<u64> = states.iter().map(|state| state.0).collect();
+        if statuses.iter().any(|status| status.applied != statuses[0].applied) {
+            let applied: Vec<u64> = statuses.iter().map(|status| status.applied).collect();
             missing
                 .push(format!("The members have not caught up with each other: they applied {applied:?}."));
-        } else if states.iter().any(|state| state.2 != states[0].2) {
+        } else if statuses.iter().any(|status| status.state_hash != statuses[0].state_hash) {
             missing.push(format!(
                 "The members applied the same index {} but hold different states.",
-                states[0].0
+                statuses[0].applied
             ));
         }
         missing

@@ -1,37 +1,49 @@
 //! Conditions of the plan: when they come true in a run.
 
 use plan::Condition;
-use record::{Fact, MemberId, Role};
+use record::{Fact, MemberId, Members, Role};
 
 /// What the conditions look at, kept up to date from the facts.
 #[derive(Default)]
 pub(crate) struct Progress {
-    /// Role and term of each member, by index; members that are down are followers.
-    roles: Vec<(Role, u64)>,
-    applied: Vec<u64>,
+    /// Role and term of each member; members that are down are followers.
+    roles: Members<(Role, u64)>,
+    applied: Members<u64>,
     /// The index up to which each member's store is durable: it never comes back with an older configuration
     /// than that of this index.
-    pub(crate) durable: Vec<u64>,
-    snapshots: Vec<u32>,
+    pub(crate) durable: Members<u64>,
+    snapshots: Members<u32>,
     elections: u32,
     pub(crate) operations: u64,
-    /// The newest configuration that any member applied: its index, its voters (of both halves of a joint
-    /// one) and its learners, by index.
-    pub(crate) configuration: (u64, Vec<usize>, Vec<usize>),
+    /// The newest configuration that any member applied.
+    pub(crate) configuration: Configuration,
     /// Whether it is a joint one.
     pub(crate) joint: bool,
     /// Something that a condition might wait for has changed since the last check.
     pub(crate) changed: bool,
 }
 
+/// A configuration of the cluster.
+#[derive(Default)]
+pub(crate) struct Configuration {
+    /// The index of the entry that made it.
+    pub(crate) index: u64,
+    /// Voters, of both halves of a joint configuration, sorted.
+    pub(crate) voters: Vec<MemberId>,
+    pub(crate) learners: Vec<MemberId>,
+}
+
 impl Progress {
-    pub(crate) fn new(members: usize, voters: usize) -> Progress {
+    pub(crate) fn new(members: u32, voters: u32) -> Progress {
         Progress {
-            configuration: (0, (0..voters).collect(), Vec::new()),
-            roles: vec![(Role::Follower, 0); members],
-            applied: vec![0; members],
-            durable: vec![0; members],
-            snapshots: vec![0; members],
+            configuration: Configuration {
+                voters: MemberId::first(voters).collect(),
+                ..Configuration::default()
+            },
+            roles: Members::new(members, |_| (Role::Follower, 0)),
+            applied: Members::new(members, |_| 0),
+            durable: Members::new(members, |_| 0),
+            snapshots: Members::new(members, |_| 0),
             ..Progress::default()
         }
     }
@@ -39,60 +51,58 @@ impl Progress {
     /// Takes note of one fact of a member.
     #[inline]
     pub(crate) fn note(&mut self, member: MemberId, fact: &Fact) {
-        let at = member.wrapping_sub(1) as usize;
         match fact {
             Fact::State { term, role, .. } => {
                 self.elections += u32::from(*role == Role::Leader);
-                self.roles[at] = (*role, *term);
+                self.roles[member] = (*role, *term);
                 self.changed = true;
             }
             Fact::Stopped(_) => {
-                self.roles[at] = (Role::Follower, 0);
+                self.roles[member] = (Role::Follower, 0);
                 self.changed = true;
             }
-            Fact::Configuration { index, voters, outgoing, learners } if *index >= self.configuration.0 => {
-                let indices = |ids: &[u64]| ids.iter().map(|id| *id as usize - 1).collect::<Vec<_>>();
-                let mut all = indices(voters);
-                all.extend(indices(outgoing));
+            Fact::Configuration { index, voters, outgoing, learners }
+                if *index >= self.configuration.index =>
+            {
+                let mut all = [&voters[..], &outgoing[..]].concat();
                 all.sort_unstable();
                 all.dedup();
-                self.configuration = (*index, all, indices(learners));
+                self.configuration = Configuration { index: *index, voters: all, learners: learners.clone() };
                 self.joint = !outgoing.is_empty();
                 self.changed = true;
             }
             Fact::Applied { index, .. } => {
-                self.applied[at] = *index;
+                self.applied[member] = *index;
                 self.changed = true;
             }
             Fact::Recovered { consistent_index, .. } | Fact::BackendDurable { consistent_index } => {
-                self.durable[at] = *consistent_index;
+                self.durable[member] = *consistent_index;
             }
             Fact::SnapshotInstalled { index, .. } => {
-                self.applied[at] = *index;
-                self.snapshots[at] += 1;
+                self.applied[member] = *index;
+                self.snapshots[member] += 1;
                 self.changed = true;
             }
             _ => {}
         }
     }
 
-    /// The leader of the highest term, by index.
-    pub(crate) fn leader(&self) -> Option<usize> {
-        let leaders = self.roles.iter().enumerate().filter(|(_, (role, _))| *role == Role::Leader);
-        leaders.max_by_key(|(_, (_, term))| *term).map(|(at, _)| at)
+    /// The leader of the highest term.
+    pub(crate) fn leader(&self) -> Option<MemberId> {
+        let leaders = self.roles.iter().filter(|(_, (role, _))| *role == Role::Leader);
+        leaders.max_by_key(|(_, (_, term))| *term).map(|(member, _)| member)
     }
 
     pub(crate) fn holds(&self, condition: &Condition) -> bool {
-        let any = |member: u32, what: &dyn Fn(usize) -> bool| match member {
-            0 => (0..self.roles.len()).any(what),
-            member => what(member as usize - 1),
+        let any = |member: MemberId, what: &dyn Fn(MemberId) -> bool| {
+            if member.is_none() { self.roles.ids().any(what) } else { what(member) }
         };
         match *condition {
             Condition::Leader => self.leader().is_some(),
             Condition::NoLeader => self.leader().is_none(),
             Condition::Election(nth) => self.elections >= nth,
-            Condition::Applied { member, index } => any(member, &|at| self.applied[at] >= index),
-            Condition::Snapshot { member, nth } => any(member, &|at| self.snapshots[at] >= nth),
+            Condition::Applied { member, index } => any(member, &|member| self.applied[member] >= index),
+            Condition::Snapshot { member, nth } => any(member, &|member| self.snapshots[member] >= nth),
             Condition::Operations(count) => self.operations >= count,
         }
     }

@@ -11,7 +11,8 @@ use member::io::{Effects, Input, PeerMessage, Stall};
 use plan::{Plan, PointAction};
 use record::fact::{DropReason, MessageHead};
 use record::{
-    Fact, History, MemberEnd, MessageKind, Nanos, Observer, Operation, Outcome, Phase, Record, Stop,
+    Fact, History, MemberEnd, MemberId, Members, MessageKind, Nanos, Observer, Operation, Outcome, Phase,
+    Record, Stop,
 };
 
 use crate::clients::{Client, Programs, Segment};
@@ -19,7 +20,7 @@ use crate::clock::Clock;
 use crate::context;
 use crate::disk::SimDisk;
 use crate::faults::Nemesis;
-use crate::network::{Body, Network, Packet, Sent, head_of};
+use crate::network::{Body, Network, Packet, Party, Sent, head_of};
 use crate::operators::Operators;
 use crate::process::{Hold, Process, Stage, State};
 use crate::queue::Queue;
@@ -39,31 +40,31 @@ pub(crate) enum Happening {
     /// A packet arrives.
     Arrive(Box<Packet>),
     /// A member asked to be woken.
-    Wake { member: usize, incarnation: u32 },
+    Wake { member: MemberId, incarnation: u32 },
     /// A disk job ends.
-    JobDone { member: usize, incarnation: u32, job: u64 },
+    JobDone { member: MemberId, incarnation: u32, job: u64 },
     /// A synchronous section ends.
-    SectionDone { member: usize, incarnation: u32 },
+    SectionDone { member: MemberId, incarnation: u32 },
     /// A slow process is ready for its next input.
-    Unbusy { member: usize, incarnation: u32 },
+    Unbusy { member: MemberId, incarnation: u32 },
     /// A supervisor starts a process that ended by itself.
-    Supervise { member: usize },
+    Supervise { member: MemberId },
     /// A graceful stop took too long.
-    StopOverdue { member: usize, incarnation: u32 },
+    StopOverdue { member: MemberId, incarnation: u32 },
     /// A pause in the middle of a step is over.
-    StallOver { member: usize, incarnation: u32 },
+    StallOver { member: MemberId, incarnation: u32 },
     /// A process that a failpoint stopped may start again.
-    PointOver { member: usize, fault: u32 },
+    PointOver { member: MemberId, fault: u32 },
     /// A machine that was added to the cluster is switched on.
-    Join { member: usize },
+    Join { member: MemberId },
     /// An operator continues a task.
     Operate { task: usize },
     /// An operator has waited long enough for an answer.
     OperatorTimeout { operation: u64 },
     /// A crash armed at a disk operation.
-    ArmedCrash { member: usize, incarnation: u32 },
+    ArmedCrash { member: MemberId, incarnation: u32 },
     /// A snapshot's sender learns whether it arrived.
-    SnapshotStatus { member: usize, incarnation: u32, to: u64, arrived: bool },
+    SnapshotStatus { member: MemberId, incarnation: u32, to: MemberId, arrived: bool },
     /// A client may call its next operation.
     ClientTurn { client: usize },
     /// A client stops waiting.
@@ -93,7 +94,7 @@ pub(crate) struct World<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) queue: Queue<Happening>,
     pub(crate) recorder: Recorder<'a>,
-    pub(crate) processes: Vec<Process>,
+    pub(crate) processes: Members<Process>,
     pub(crate) clients: Vec<Client>,
     /// What clients share.
     pub(crate) programs: Programs,
@@ -111,22 +112,18 @@ pub(crate) struct World<'a> {
 
 impl<'a> World<'a> {
     pub(crate) fn new(plan: &'a Plan, observer: &'a mut dyn Observer, keep_events: bool) -> World<'a> {
-        let members = plan.most_members() as usize;
-        let first = plan.cluster.members as usize;
-        let configs = crate::setup::configs(plan);
-        let processes: Vec<Process> = configs
-            .into_iter()
-            .enumerate()
-            .map(|(at, config)| {
-                let id = at as u32 + 1;
-                let disk = SimDisk::new(id, Keyed::new(plan.seed, DISK), plan.disk);
-                let mut process = Process::new(id, config, disk, Clock::new(crate::clock::EXACT));
-                if at >= first {
-                    process.stage = Stage::Absent;
-                }
-                process
-            })
-            .collect();
+        let members = plan.most_members();
+        let first = plan.cluster.members;
+        let peers = crate::setup::peers(plan);
+        let processes = Members::new(members, |id| {
+            let config = crate::setup::config(plan, &peers, id);
+            let disk = SimDisk::new(id, Keyed::new(plan.seed, DISK), plan.disk);
+            let mut process = Process::new(id, config, disk, Clock::new(crate::clock::EXACT));
+            if !id.is_among_first(first) {
+                process.stage = Stage::Absent;
+            }
+            process
+        });
         let clients = crate::clients::clients(plan);
         // The client before it makes the quiet read; the very last one represents all operators.
         let network = Network::new(plan.seed, members, clients.len() + 2, plan.network.clone());
@@ -151,8 +148,8 @@ impl<'a> World<'a> {
 
     /// Schedules the first events: members start, clients call, faults are due.
     pub(crate) fn begin(&mut self) {
-        self.note(0, Fact::Phase(Phase::Chaos));
-        for member in 0..self.plan.cluster.members as usize {
+        self.note(MemberId::NONE, Fact::Phase(Phase::Chaos));
+        for member in MemberId::first(self.plan.cluster.members) {
             self.start(member);
         }
         for client in 0..self.clients.len() {
@@ -246,12 +243,11 @@ impl<'a> World<'a> {
         !self.done
     }
 
-    /// Takes note of a fact of member `member` (an index; the world's own facts go through `note`).
-    pub(crate) fn note_of(&mut self, member: usize, fact: Fact) {
-        let id = member as u32 + 1;
-        self.progress.note(id, &fact);
+    /// Takes note of a fact of a member (the world's own facts go through `note`).
+    pub(crate) fn note_of(&mut self, member: MemberId, fact: Fact) {
+        self.progress.note(member, &fact);
         let configured = matches!(fact, Fact::Configuration { .. });
-        self.recorder.note(self.queue.now(), id, fact);
+        self.recorder.note(self.queue.now(), member, fact);
         if configured {
             self.look_for_joiners();
         }
@@ -259,11 +255,11 @@ impl<'a> World<'a> {
 
     /// Takes note of a fact that belongs to no member, or that conditions never wait for.
     #[inline]
-    pub(crate) fn note(&mut self, member: u32, fact: Fact) {
+    pub(crate) fn note(&mut self, member: MemberId, fact: Fact) {
         self.recorder.note(self.queue.now(), member, fact);
     }
 
-    pub(crate) fn is_current(&self, member: usize, incarnation: u32) -> bool {
+    pub(crate) fn is_current(&self, member: MemberId, incarnation: u32) -> bool {
         let process = &self.processes[member];
         process.incarnation == incarnation && process.state != State::Down
     }
@@ -271,7 +267,7 @@ impl<'a> World<'a> {
     // ---- process life ---------------------------------------------------------------------------
 
     /// Starts a process that is down.
-    pub(crate) fn start(&mut self, member: usize) {
+    pub(crate) fn start(&mut self, member: MemberId) {
         let now = self.now();
         if self.processes[member].gone || self.processes[member].stage != Stage::Member {
             return;
@@ -280,7 +276,7 @@ impl<'a> World<'a> {
         let incarnation = self.processes[member].incarnation + 1;
         self.note_of(member, Fact::Started { incarnation });
         let process = &mut self.processes[member];
-        context::enter(now, member as u32 + 1, process.clock.wall(now));
+        context::enter(now, member, process.clock.wall(now));
         if let Some((nth, power)) = process.crash_in_recovery.take() {
             process.armed_power = power;
             process.disk.crash_at(process.disk.ordinal() + nth);
@@ -302,7 +298,7 @@ impl<'a> World<'a> {
     }
 
     /// A start that failed: for good if the disk is damaged, otherwise a supervisor tries again.
-    fn refused(&mut self, member: usize, error: StartError) {
+    fn refused(&mut self, member: MemberId, error: StartError) {
         if let StartError::Removed = error {
             return self.removed(member);
         }
@@ -323,7 +319,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn panicked(&mut self, member: usize, text: String) {
+    fn panicked(&mut self, member: MemberId, text: String) {
         let stop = Stop::Panic(text);
         self.surprise(member, stop.clone());
         let process = &mut self.processes[member];
@@ -334,18 +330,18 @@ impl<'a> World<'a> {
     }
 
     /// A member has learned that it no longer belongs to the cluster.
-    fn removed(&mut self, member: usize) {
+    fn removed(&mut self, member: MemberId) {
         self.processes[member].stage = Stage::Removed;
         self.end_process(member, Stop::Removed);
     }
 
     /// A process crashed at a failpoint.
-    fn struck(&mut self, member: usize) {
+    fn struck(&mut self, member: MemberId) {
         let now = self.now();
         let process = &mut self.processes[member];
         process.config.failpoint = None;
         let Some((fault, does)) = process.point.take() else {
-            panic!("member {} stopped at a failpoint that was not armed", member + 1);
+            panic!("member {member} stopped at a failpoint that was not armed");
         };
         let stop = if does == PointAction::PowerLoss { Stop::PowerLoss } else { Stop::Crash };
         process.held_by.push(Hold { fault, pauses: false });
@@ -356,38 +352,38 @@ impl<'a> World<'a> {
         self.queue.push(now + down, Happening::PointOver { member, fault });
     }
 
-    fn stall_over(&mut self, member: usize) {
+    fn stall_over(&mut self, member: MemberId) {
         let Some(effects) = self.processes[member].stalled.take() else { return };
         self.processes[member].effects = Some(effects);
         self.take_effects(member);
         self.drain_inbox(member);
     }
 
-    pub(crate) fn surprise(&mut self, member: usize, stop: Stop) {
+    pub(crate) fn surprise(&mut self, member: MemberId, stop: Stop) {
         let at = self.now();
         if self.recorder.record.surprises.len() < 100 {
-            self.recorder.record.surprises.push((at, member as u32 + 1, stop));
+            self.recorder.record.surprises.push((at, member, stop));
         }
     }
 
     /// A supervisor will start the process again.
-    fn supervise(&mut self, member: usize) {
+    fn supervise(&mut self, member: MemberId) {
         self.queue
             .push(self.now() + self.plan.cluster.settings.restart_delay, Happening::Supervise { member });
     }
 
     /// Ends a process from outside.
-    pub(crate) fn kill(&mut self, member: usize, stop: Stop) {
+    pub(crate) fn kill(&mut self, member: MemberId, stop: Stop) {
         if self.processes[member].state != State::Down {
             self.end_process(member, stop);
         }
     }
 
     /// A process ended, for whatever reason.
-    pub(crate) fn end_process(&mut self, member: usize, stop: Stop) {
+    pub(crate) fn end_process(&mut self, member: MemberId, stop: Stop) {
         let now = self.now();
         let power = stop == Stop::PowerLoss;
-        tracing::debug!(member = member + 1, ?stop, "process ends");
+        tracing::debug!(%member, ?stop, "process ends");
         let process = &mut self.processes[member];
         if power {
             process.disk.power_loss(now)
@@ -403,15 +399,14 @@ impl<'a> World<'a> {
     }
 
     /// The machine is alive, the process is not: its clients' connections break.
-    fn reset_connections(&mut self, member: usize) {
-        let id = member as u32 + 1;
+    fn reset_connections(&mut self, member: MemberId) {
         let broken: Vec<(usize, u64)> = (self.clients.iter().enumerate())
-            .filter_map(|(at, client)| client.current.filter(|(_, to)| *to == id).map(|(op, _)| (at, op)))
+            .filter_map(|(at, client)| client.current.filter(|(_, to)| *to == member).map(|(op, _)| (at, op)))
             .collect();
         for (client, operation) in broken {
             self.send(Packet {
-                from: member,
-                to: self.processes.len() + client,
+                from: Party::Member(member),
+                to: Party::Client(client),
                 incarnations: (0, 0),
                 head: client_head(MessageKind::ClientResponse),
                 body: Body::Reset(operation),
@@ -422,7 +417,7 @@ impl<'a> World<'a> {
     // ---- feeding members ------------------------------------------------------------------------
 
     /// Gives an input to a member, now or as soon as the member can take it.
-    pub(crate) fn feed(&mut self, member: usize, input: Input) {
+    pub(crate) fn feed(&mut self, member: MemberId, input: Input) {
         let now = self.now();
         let process = &mut self.processes[member];
         match process.state {
@@ -442,7 +437,7 @@ impl<'a> World<'a> {
     }
 
     /// Feeds a member the inputs that came while it could not run.
-    pub(crate) fn drain_inbox(&mut self, member: usize) {
+    pub(crate) fn drain_inbox(&mut self, member: MemberId) {
         while self.processes[member].state == State::Running
             && self.now() >= self.processes[member].busy_until
         {
@@ -451,7 +446,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn wake(&mut self, member: usize) {
+    fn wake(&mut self, member: MemberId) {
         // One of several wake-ups; its time no longer counts.
         if self.processes[member].wake != self.now() {
             return;
@@ -465,7 +460,7 @@ impl<'a> World<'a> {
     }
 
     /// A member that asks to be woken at once, over and over, would stop time.
-    fn look_for_insomnia(&mut self, member: usize) {
+    fn look_for_insomnia(&mut self, member: MemberId) {
         let now = self.queue.now();
         let process = &mut self.processes[member];
         process.woken = if process.woken.0 == now { (now, process.woken.1 + 1) } else { (now, 0) };
@@ -474,18 +469,17 @@ impl<'a> World<'a> {
         }
         let clocks = process.member.as_ref().map(member::Member::alarm_clocks);
         panic!(
-            "member {} was woken {MOST_WAKES} times at {now} ns (its clock shows {}) and wants to be woken again: \
-             something it waits for has come and is not looked after; its clocks: {clocks:?}",
-            member + 1,
+            "member {member} was woken {MOST_WAKES} times at {now} ns (its clock shows {}) and wants to be woken \
+             again: something it waits for has come and is not looked after; its clocks: {clocks:?}",
             process.clock.monotonic(now)
         );
     }
 
     /// One step of a member, with everything that follows from it.
-    fn step_member(&mut self, member: usize, input: Input) {
+    fn step_member(&mut self, member: MemberId, input: Input) {
         let now = self.queue.now();
         let process = &mut self.processes[member];
-        context::enter(now, member as u32 + 1, process.clock.wall(now));
+        context::enter(now, member, process.clock.wall(now));
         let state_machine = process.member.as_mut().expect("a process that runs has a member");
         let (own_now, wall) = (process.clock.monotonic(now), process.clock.wall(now));
         process.disk.begin_section(now);
@@ -518,7 +512,7 @@ impl<'a> World<'a> {
     }
 
     /// Carries out what a member wants done.
-    fn take_effects(&mut self, member: usize) {
+    fn take_effects(&mut self, member: MemberId) {
         let Some(mut effects) = self.processes[member].effects.take() else { return };
         if let Some(stall) = effects.stall.take() {
             self.stall(member, stall, &mut effects);
@@ -528,14 +522,12 @@ impl<'a> World<'a> {
         }
         let incarnation = self.processes[member].incarnation;
         for message in effects.messages.drain(..) {
-            let to = message.to as usize - 1;
-            if to >= self.processes.len() {
-                continue;
-            }
+            let to = MemberId::from_raft(message.to);
+            let Some(receiver) = self.processes.get(to) else { continue };
             self.send(Packet {
-                from: member,
-                to,
-                incarnations: (incarnation, self.processes[to].incarnation),
+                from: Party::Member(member),
+                to: Party::Member(to),
+                incarnations: (incarnation, receiver.incarnation),
                 head: head_of(&message),
                 body: Body::Raft(message),
             });
@@ -547,8 +539,8 @@ impl<'a> World<'a> {
         for (operation, result) in effects.replies.drain(..) {
             let client = self.client_of(operation);
             self.send(Packet {
-                from: member,
-                to: self.processes.len() + client,
+                from: Party::Member(member),
+                to: Party::Client(client),
                 incarnations: (incarnation, 0),
                 head: client_head(MessageKind::ClientResponse),
                 body: Body::Response(operation, result),
@@ -586,21 +578,18 @@ impl<'a> World<'a> {
     }
 
     /// Messages that are not raft's, and messages to watchers.
-    fn take_rare_effects(&mut self, member: usize, effects: &mut Effects) {
+    fn take_rare_effects(&mut self, member: MemberId, effects: &mut Effects) {
         let incarnation = self.processes[member].incarnation;
         for (to, message) in effects.peers.drain(..) {
-            let to = to as usize - 1;
-            if to >= self.processes.len() {
-                continue;
-            }
+            let Some(receiver) = self.processes.get(to) else { continue };
             let kind = match message {
                 PeerMessage::Answer { .. } => MessageKind::PeerAnswer,
                 PeerMessage::Call { .. } | PeerMessage::Hello | PeerMessage::Removed => MessageKind::PeerCall,
             };
             self.send(Packet {
-                from: member,
-                to,
-                incarnations: (incarnation, self.processes[to].incarnation),
+                from: Party::Member(member),
+                to: Party::Member(to),
+                incarnations: (incarnation, receiver.incarnation),
                 head: client_head(kind),
                 body: Body::Peer(message),
             });
@@ -614,7 +603,7 @@ impl<'a> World<'a> {
     }
 
     /// Keeps the effects of a step that come after its pause at a failpoint.
-    fn stall(&mut self, member: usize, stall: Stall, effects: &mut Effects) {
+    fn stall(&mut self, member: MemberId, stall: Stall, effects: &mut Effects) {
         let [messages, peers, replies, watch, jobs] = stall.before;
         let later = Effects {
             messages: effects.messages.split_off(messages),
@@ -637,7 +626,7 @@ impl<'a> World<'a> {
     }
 
     /// Sets the member's wake-up, unless an earlier one is set already.
-    pub(crate) fn set_wake(&mut self, member: usize) {
+    pub(crate) fn set_wake(&mut self, member: MemberId) {
         let process = &mut self.processes[member];
         if process.state != State::Running {
             return;
@@ -655,7 +644,7 @@ impl<'a> World<'a> {
 
     // ---- disk -----------------------------------------------------------------------------------
 
-    fn job_done(&mut self, member: usize, incarnation: u32, job: u64) {
+    fn job_done(&mut self, member: MemberId, incarnation: u32, job: u64) {
         if !self.is_current(member, incarnation) {
             return;
         }
@@ -668,13 +657,12 @@ impl<'a> World<'a> {
     }
 
     /// Schedules the end of a section, unless a stall keeps it open for now.
-    fn section_ends(&mut self, member: usize, incarnation: u32, over: Nanos) {
+    fn section_ends(&mut self, member: MemberId, incarnation: u32, over: Nanos) {
         let process = &mut self.processes[member];
         assert!(
             !process.section,
-            "member {} uses its disk in one step, and in another before it learned that the first is durable: a \
-             step of its own reads or writes without looking whether a section is under way",
-            member + 1
+            "member {member} uses its disk in one step, and in another before it learned that the first is \
+             durable: a step of its own reads or writes without looking whether a section is under way"
         );
         process.section = true;
         if over != Nanos::MAX {
@@ -682,7 +670,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn section_done(&mut self, member: usize, incarnation: u32) {
+    fn section_done(&mut self, member: MemberId, incarnation: u32) {
         let now = self.now();
         if !self.is_current(member, incarnation) {
             return;
@@ -706,7 +694,7 @@ impl<'a> World<'a> {
     }
 
     /// A stall of the disk began or ended: what is under way there ends at other times.
-    pub(crate) fn retime(&mut self, member: usize) {
+    pub(crate) fn retime(&mut self, member: MemberId) {
         let retimed = self.processes[member].disk.retime();
         let incarnation = self.processes[member].incarnation;
         for (job, at) in retimed.jobs.into_iter().filter(|(_, at)| *at != Nanos::MAX) {
@@ -718,7 +706,7 @@ impl<'a> World<'a> {
         self.look_for_armed_crash(member);
     }
 
-    fn look_for_armed_crash(&mut self, member: usize) {
+    fn look_for_armed_crash(&mut self, member: MemberId) {
         let process = &self.processes[member];
         if let Some(at) = process.disk.armed_crash().filter(|at| *at != Nanos::MAX) {
             let incarnation = process.incarnation;
@@ -730,14 +718,14 @@ impl<'a> World<'a> {
 
     pub(crate) fn send(&mut self, packet: Packet) {
         let now = self.queue.now();
-        let (from, to) = (self.name(packet.from), self.name(packet.to));
+        let (from, to) = (packet.from.in_facts(), packet.to.in_facts());
         self.recorder.note(now, from, Fact::Sent { to, head: packet.head });
-        let (kind, sender, incarnation) = (packet.head.kind, packet.from, packet.incarnations.0);
+        let (kind, incarnation) = (packet.head.kind, packet.incarnations.0);
         match self.network.send(now, Box::new(packet)) {
             Sent::Dropped(why) => {
                 self.recorder.note(now, from, Fact::Dropped { to, kind, why });
                 if kind == MessageKind::Snapshot {
-                    self.report_snapshot(sender, incarnation, to, false);
+                    self.report_snapshot(from, incarnation, to, false);
                 }
             }
             Sent::Held => self.recorder.count("message-held"),
@@ -755,25 +743,21 @@ impl<'a> World<'a> {
     }
 
     /// The sender of a snapshot learns its outcome a little later, as from an HTTP answer.
-    fn report_snapshot(&mut self, sender: usize, incarnation: u32, to: u32, arrived: bool) {
+    fn report_snapshot(&mut self, sender: MemberId, incarnation: u32, to: MemberId, arrived: bool) {
         let at = self.now() + if arrived { 5 * MILLISECOND } else { SECOND };
-        let to = u64::from(to);
         self.queue.push(at, Happening::SnapshotStatus { member: sender, incarnation, to, arrived });
-    }
-
-    /// A process's number in facts: the member id, or 0 for a client.
-    fn name(&self, process: usize) -> u32 {
-        if process < self.processes.len() { process as u32 + 1 } else { 0 }
     }
 
     fn arrive(&mut self, packet: Box<Packet>) {
         let now = self.queue.now();
-        let members = self.processes.len();
-        let (from, to) = (self.name(packet.from), self.name(packet.to));
+        let (from, to) = (packet.from.in_facts(), packet.to.in_facts());
         let kind = packet.head.kind;
-        let alive = |process: usize, incarnation: u32| {
-            process >= members
-                || (self.processes[process].incarnation == incarnation && self.processes[process].is_up())
+        let alive = |party: Party, incarnation: u32| match party {
+            Party::Client(_) => true,
+            Party::Member(member) => {
+                let process = &self.processes[member];
+                process.incarnation == incarnation && process.is_up()
+            }
         };
         let refused = if !self.network.reaches(&packet) {
             Some(DropReason::CutAtArrival)
@@ -785,7 +769,7 @@ impl<'a> World<'a> {
             Some(DropReason::Dead)
         };
         if kind == MessageKind::Snapshot {
-            self.report_snapshot(packet.from, packet.incarnations.0, to, refused.is_none());
+            self.report_snapshot(from, packet.incarnations.0, to, refused.is_none());
         }
         if let Some(why) = refused {
             self.recorder.note(now, from, Fact::Dropped { to, kind, why });
@@ -794,36 +778,50 @@ impl<'a> World<'a> {
                     self.refuse_connection(&packet, *operation);
                 }
                 (Body::Stream(stream, segment), DropReason::Dead) => {
-                    self.stream_unheard(packet.to, *stream, segment);
+                    if let Party::Member(member) = packet.to {
+                        self.stream_unheard(member, *stream, segment);
+                    }
                 }
                 _ => {}
             }
             return;
         }
         self.recorder.note(now, to, Fact::Delivered { from, head: packet.head });
-        match packet.body {
-            Body::Raft(message) => self.feed(packet.to, Input::Message(message)),
-            Body::Peer(message) => {
-                self.feed(packet.to, Input::Peer { from: packet.from as u64 + 1, message });
-            }
+        match packet.to {
+            Party::Member(member) => self.arrives_at_member(member, from, packet.body),
+            Party::Client(client) => self.arrives_at_client(client, packet.body),
+        }
+    }
+
+    fn arrives_at_member(&mut self, member: MemberId, from: MemberId, body: Body) {
+        match body {
+            Body::Raft(message) => self.feed(member, Input::Message(message)),
+            Body::Peer(message) => self.feed(member, Input::Peer { from, message }),
             Body::Request(operation, request, token) => {
                 // Clients talk over a stream: its transport drops duplicates.
                 let heard = &mut self.heard[operation as usize];
                 if !std::mem::replace(heard, true) {
                     if changes_members(&request) {
-                        self.feed_connections(packet.to);
+                        self.feed_connections(member);
                     }
-                    self.feed(packet.to, Input::Request { operation, request, token });
+                    self.feed(member, Input::Request { operation, request, token });
                 }
             }
             Body::Cancel(operation) => {
                 // On the request's stream, which it cannot overtake.
                 if std::mem::replace(&mut self.heard[operation as usize], true) {
-                    self.feed(packet.to, Input::Canceled { operation });
+                    self.feed(member, Input::Canceled { operation });
                 }
             }
+            Body::Stream(stream, segment) => self.stream_at_member(stream, segment),
+            Body::Response(..) | Body::Reset(_) => unreachable!("only clients are sent {body:?}"),
+        }
+    }
+
+    fn arrives_at_client(&mut self, client: usize, body: Body) {
+        let now = self.queue.now();
+        match body {
             Body::Response(operation, result) => {
-                let client = packet.to - members;
                 let outcome = match result {
                     Ok(response) => Outcome::Answer { at: now, response },
                     Err(error) => Outcome::Error { at: now, error },
@@ -831,10 +829,12 @@ impl<'a> World<'a> {
                 self.operation_ended(client, operation, outcome);
             }
             Body::Reset(operation) => {
-                let client = packet.to - members;
                 self.operation_ended(client, operation, Outcome::Unknown { gave_up: now });
             }
-            Body::Stream(stream, segment) => self.stream_arrives(packet.to, stream, segment),
+            Body::Stream(stream, segment) => self.stream_at_client(stream, segment),
+            Body::Raft(_) | Body::Peer(_) | Body::Request(..) | Body::Cancel(_) => {
+                unreachable!("only members are sent {body:?}")
+            }
         }
     }
 
@@ -859,7 +859,7 @@ impl<'a> World<'a> {
     pub(crate) fn next_operation(&mut self, operation: Operation) -> u64 {
         let number = self.history.operations.len() as u64;
         let digest = crate::digests::request(&operation.request);
-        self.note(0, Fact::Called { operation: number, client: operation.client, digest });
+        self.note(MemberId::NONE, Fact::Called { operation: number, client: operation.client, digest });
         self.progress.operations += 1;
         self.progress.changed = true;
         self.heard.push(false);
@@ -871,14 +871,14 @@ impl<'a> World<'a> {
 
     /// The record of the run.
     pub(crate) fn finish(mut self) -> Record {
-        self.note(0, Fact::Phase(Phase::End));
+        self.note(MemberId::NONE, Fact::Phase(Phase::End));
         self.last_views();
         let members: Vec<MemberEnd> =
-            self.processes.iter().map(|process| self.settle.end_of(process)).collect();
+            self.processes.values().map(|process| self.settle.end_of(process)).collect();
         let now = self.now();
         let operations = self.history.operations.len() as u64;
         let mut disk_operations = 0;
-        for process in &self.processes {
+        for process in self.processes.values() {
             disk_operations += process.disk.operations();
             for (fault, count) in process.disk.counts() {
                 *self.recorder.record.stats.faults.entry(fault.to_string()).or_default() += count;

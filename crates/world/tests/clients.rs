@@ -2,7 +2,7 @@
 
 use etcdsim_world as world;
 use plan::Scenario;
-use record::{History, Outcome, Record, StreamEnd};
+use record::{History, MemberId, Outcome, Record, StreamEnd};
 
 /// Runs a scenario with seed 1.
 fn run(text: &str) -> Record {
@@ -59,9 +59,9 @@ fn a_stream_to_a_machine_without_power_is_noticed_and_goes_on_elsewhere() {
     let record = run(&format!("{}{watch}{power}", putter(100)));
     let streams = &record.history.watches;
     let (at, end) = streams[0].ended.unwrap();
-    assert_eq!((streams[0].member, end), (3, StreamEnd::Broken));
+    assert_eq!((streams[0].member, end), (MemberId::new(3), StreamEnd::Broken));
     assert!((3_900_000_000..4_600_000_000).contains(&at), "{at}");
-    assert_eq!(streams.last().unwrap().member, 2);
+    assert_eq!(streams.last().unwrap().member, MemberId::new(2));
     assert_eq!(revisions(&record.history, 1), written(&record));
     assert!(record.stats.work["watches-resumed"] >= 1);
 }
@@ -186,4 +186,14 @@ fn a_lock_without_a_fence_loses_additions_at_times() {
     let lost: Vec<u64> = lost.collect();
     assert!(lost.iter().any(|lost| *lost > 0), "{lost:?}");
     assert!(lost.contains(&0), "{lost:?}");
+}
+
+#[test]
+fn a_member_without_a_machine_only_counts_as_one_that_is_down() {
+    let add = r#"1s call MemberAdd {"peerURLs": ["http://m9:2380"], "isLearner": true}"#;
+    let client = format!("[[client]]\noperations = ['{add}', '2s put k v']\n");
+    let remove = "[[fault]]\nkind = 'remove-member'\ntarget = 'member 3'\nat = '3s'\n";
+    let record = run(&format!("{client}{remove}[run]\nchaos = '12s'\n"));
+    let answered = |operation: &&record::Operation| matches!(operation.outcome, Outcome::Answer { .. });
+    assert!(record.history.operations.iter().take(2).all(|operation| answered(&operation)));
 }

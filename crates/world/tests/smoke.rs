@@ -7,7 +7,7 @@ use plan::{
     Client, Cluster, Disk, Expect, Failover, Fault, FaultKind, Link, Network, NetworkFault, Phases, Plan,
     PlannedOperation, ProcessFault, Settings, Spread, Target, Trigger,
 };
-use record::Nanos;
+use record::{MemberId, Nanos};
 
 const MILLISECOND: Nanos = 1_000_000;
 
@@ -34,7 +34,7 @@ fn plan(members: u32, seconds: u64, faults: Vec<Fault>) -> Plan {
         PlannedOperation { at: nth * 200 * MILLISECOND, act: plan::Act::Request(request) }
     };
     let client = |client: u64| Client {
-        endpoints: (1..=members).collect(),
+        endpoints: MemberId::first(members).collect(),
         failover: Failover::OnTrouble,
         timeout: 2_000 * MILLISECOND,
         clock_rate: 1_000_000,

@@ -94,7 +94,7 @@ fn plan(lines: &[Line]) -> Plan {
         network: Network { peers: wire, clients: wire, checksums: true },
         disk: Disk { read: quick, write: quick, sync: Spread::Constant(50 * MICROSECOND), capacity: 0 },
         clients: vec![Client {
-            endpoints: vec![1],
+            endpoints: vec![record::MemberId::new(1)],
             failover: Failover::Pinned,
             operations: lines.iter().map(operation).collect(),
             ..Client::default()

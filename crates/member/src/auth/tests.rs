@@ -14,7 +14,7 @@ use super::*;
 const SECOND: u64 = 1_000_000_000;
 
 fn config() -> Config {
-    Config::new(1, Arc::new([]))
+    Config::new(record::MemberId::new(1), Arc::new([]))
 }
 
 fn flawed(flaw: Flaw) -> Config {

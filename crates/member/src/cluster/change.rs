@@ -9,8 +9,9 @@ use api::Error;
 use api::etcdserverpb::Member;
 use bytes::Buf;
 use prost::Message as _;
+use record::MemberId;
 
-use super::{Members, Rules};
+use super::{Members, Rules, id_of_member};
 use crate::flaw::Flaw;
 
 /// A membership change.
@@ -19,11 +20,11 @@ pub enum Change {
     /// Adds a member, as a learner or a voter.
     Add(Member),
     /// Removes a member for good.
-    Remove(u64),
+    Remove(MemberId),
     /// Replaces a member's peer URLs.
-    Update(u64, Vec<String>),
+    Update(MemberId, Vec<String>),
     /// Makes a learner a voter.
-    Promote(u64),
+    Promote(MemberId),
     /// All of these at once or none, in this order. Our own extension: etcd's API has only single changes.
     Joint(Vec<Change>),
 }
@@ -77,11 +78,11 @@ impl Change {
     pub fn encode(&self) -> Vec<u8> {
         let kind = |step: &Change| match step {
             Change::Add(member) => Kind::Add(member.clone()),
-            Change::Remove(id) => Kind::Remove(*id),
+            Change::Remove(id) => Kind::Remove(id.raft_id()),
             Change::Update(id, urls) => {
-                Kind::Update(Member { id: *id, peer_urls: urls.clone(), ..Member::default() })
+                Kind::Update(Member { id: id.raft_id(), peer_urls: urls.clone(), ..Member::default() })
             }
-            Change::Promote(id) => Kind::Promote(*id),
+            Change::Promote(id) => Kind::Promote(id.raft_id()),
             Change::Joint(_) => panic!("a joint change within {self:?}: the caller must flatten it"),
         };
         let joint = matches!(self, Change::Joint(_));
@@ -100,9 +101,9 @@ impl Change {
         }
         let change = |step: Step| match step.kind {
             Some(Kind::Add(member)) => Ok(Change::Add(member)),
-            Some(Kind::Remove(id)) => Ok(Change::Remove(id)),
-            Some(Kind::Update(member)) => Ok(Change::Update(member.id, member.peer_urls)),
-            Some(Kind::Promote(id)) => Ok(Change::Promote(id)),
+            Some(Kind::Remove(id)) => Ok(Change::Remove(MemberId::from_raft(id))),
+            Some(Kind::Update(member)) => Ok(Change::Update(id_of_member(&member), member.peer_urls)),
+            Some(Kind::Promote(id)) => Ok(Change::Promote(MemberId::from_raft(id))),
             None => Err("a membership change without a kind".to_string()),
         };
         let mut steps: Vec<Change> = context.steps.into_iter().map(change).collect::<Result<_, _>>()?;
@@ -128,16 +129,17 @@ impl Members {
     fn apply(&mut self, step: &Change, rules: &Rules) -> Result<(), Error> {
         match step {
             Change::Add(member) => {
-                self.never_removed(member.id)?;
-                if self.now.contains_key(&member.id) {
+                let id = id_of_member(member);
+                self.never_removed(id)?;
+                if self.now.contains_key(&id) {
                     return Err(Error::MemberExists);
                 }
-                self.urls_are_free(&member.peer_urls, member.id)?;
+                self.urls_are_free(&member.peer_urls, id)?;
                 let learners = self.now.values().filter(|member| member.is_learner).count();
                 if member.is_learner && learners as u64 >= u64::from(rules.max_learners) {
                     return Err(Error::TooManyLearners);
                 }
-                self.now.insert(member.id, member.clone());
+                self.now.insert(id, member.clone());
             }
             Change::Remove(id) => {
                 self.never_removed(*id)?;
@@ -176,13 +178,13 @@ impl Members {
         self.now.values().filter(|member| !member.is_learner)
     }
 
-    fn never_removed(&self, id: u64) -> Result<(), Error> {
+    fn never_removed(&self, id: MemberId) -> Result<(), Error> {
         if self.removed.contains(&id) { Err(Error::MemberNotFound) } else { Ok(()) }
     }
 
     /// Checks that no member other than `id` has one of `urls`.
-    fn urls_are_free(&self, urls: &[String], id: u64) -> Result<(), Error> {
-        let mut others = self.now.values().filter(|member| member.id != id);
+    fn urls_are_free(&self, urls: &[String], id: MemberId) -> Result<(), Error> {
+        let mut others = self.now.values().filter(|member| id_of_member(member) != id);
         match others.any(|member| member.peer_urls.iter().any(|url| urls.contains(url))) {
             true => Err(Error::PeerUrlExists),
             false => Ok(()),

@@ -11,10 +11,10 @@ use api::Error;
 use api::etcdserverpb::{
     Member, MemberAddRequest, MemberPromoteRequest, MemberRemoveRequest, MemberUpdateRequest,
 };
-use record::Probe;
+use record::{MemberId, Probe};
 
 use super::change::Change;
-use super::{Cluster, Members, identity};
+use super::{Cluster, Members, id_of_member, identity};
 
 /// How long a connection must have been up to count, in nanoseconds (`server.go`, `HealthInterval`).
 pub const HEALTH_INTERVAL: u64 = 5_000_000_000;
@@ -23,11 +23,11 @@ pub const HEALTH_INTERVAL: u64 = 5_000_000_000;
 #[derive(Clone, Debug, Default)]
 pub struct Health {
     /// The member id of the server itself.
-    pub own: u64,
+    pub own: MemberId,
     /// The current time.
     pub now: u64,
     /// Since when each other member has been connected; absent if it is not.
-    pub connected: BTreeMap<u64, u64>,
+    pub connected: BTreeMap<MemberId, u64>,
 }
 
 /// What a leader knows about logs, as match indexes.
@@ -42,11 +42,11 @@ pub struct Progress {
 impl Health {
     /// How many of `members` are the server itself or have been connected for [`HEALTH_INTERVAL`].
     fn active<'a>(&self, members: impl Iterator<Item = &'a Member>) -> usize {
-        let stands = |id: u64| match self.connected.get(&id) {
+        let stands = |id: MemberId| match self.connected.get(&id) {
             Some(since) => since.saturating_add(HEALTH_INTERVAL) < self.now,
             None => false,
         };
-        members.filter(|member| member.id == self.own || stands(member.id)).count()
+        members.map(id_of_member).filter(|id| *id == self.own || stands(*id)).count()
     }
 }
 
@@ -62,8 +62,8 @@ fn is_started(member: &&Member) -> bool {
 
 impl Members {
     /// How many members vote and how many of those are started, without `id`.
-    fn voting(&self, without: Option<u64>) -> (usize, usize) {
-        let voters = || self.voters().filter(|member| Some(member.id) != without);
+    fn voting(&self, without: Option<MemberId>) -> (usize, usize) {
+        let voters = || self.voters().filter(|member| Some(id_of_member(member)) != without);
         (voters().count(), voters().filter(is_started).count())
     }
 }
@@ -106,7 +106,7 @@ impl Cluster {
     /// `NotEnoughStartedMembers` if fewer than a quorum of the remaining members would be started;
     /// `Unhealthy` if the member is up and too few of the others are connected to this server.
     pub fn check_remove(&self, request: &MemberRemoveRequest, health: &Health) -> Result<Change, Error> {
-        let id = request.id;
+        let id = MemberId::from_raft(request.id);
         let is_learner = self.member(id).is_some_and(|member| member.is_learner);
         if self.rules.strict_reconfig && !is_learner {
             let (others, started) = self.members.voting(Some(id));
@@ -131,7 +131,7 @@ impl Cluster {
     /// `MemberBadUrls`. etcd proposes bad URLs unchecked, and every member that applies the change panics
     /// (`rafthttp/transport.go`, `UpdatePeer`).
     pub fn check_update(&self, request: &MemberUpdateRequest) -> Result<Change, Error> {
-        Ok(Change::Update(request.id, identity::peer_urls(&request.peer_urls)?))
+        Ok(Change::Update(MemberId::from_raft(request.id), identity::peer_urls(&request.peer_urls)?))
     }
 
     /// The change to propose to promote a learner. `progress` is `None` on a server that does not lead.
@@ -158,6 +158,6 @@ impl Cluster {
                 return Err(Error::NotEnoughStartedMembers);
             }
         }
-        Ok(Change::Promote(request.id))
+        Ok(Change::Promote(MemberId::from_raft(request.id)))
     }
 }

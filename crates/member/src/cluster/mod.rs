@@ -28,7 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use api::Error;
 use api::etcdserverpb::Member;
 use bytes::Bytes;
-use record::Probe;
+use record::{MemberId, Probe};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::config::{Config, Ids, Peer, Settings};
@@ -69,7 +69,7 @@ pub struct Cluster {
     /// Hash of all the above except the rules.
     hash: u64,
     /// Learners promoted since this value was created or decoded.
-    promoted: BTreeSet<u64>,
+    promoted: BTreeSet<MemberId>,
     /// Peer URLs of members removed since then.
     retired_urls: BTreeSet<String>,
     probes: Probes,
@@ -78,8 +78,13 @@ pub struct Cluster {
 /// Current and removed members.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Members {
-    now: BTreeMap<u64, Member>,
-    removed: BTreeSet<u64>,
+    now: BTreeMap<MemberId, Member>,
+    removed: BTreeSet<MemberId>,
+}
+
+/// The id of a member in the form of the API.
+pub(crate) fn id_of_member(member: &Member) -> MemberId {
+    MemberId::from_raft(member.id)
 }
 
 impl PartialEq for Cluster {
@@ -95,7 +100,7 @@ impl Cluster {
     /// carry the names (`server/etcdserver/bootstrap.go`). A joining member starts with that of the others.
     pub fn bootstrap(peers: &[Peer], config: &Config) -> Cluster {
         let member = |peer: &Peer| Member {
-            id: peer.id,
+            id: peer.id.raft_id(),
             name: peer.name.to_string(),
             peer_urls: peer.peer_urls.to_vec(),
             ..Member::default()
@@ -179,7 +184,7 @@ impl Cluster {
 
     /// Stores what a member published about itself. Returns whether `id` is a member: one removed in the
     /// meantime is skipped, as in etcd.
-    pub fn apply_attributes(&mut self, id: u64, name: &str, client_urls: &[String]) -> bool {
+    pub fn apply_attributes(&mut self, id: MemberId, name: &str, client_urls: &[String]) -> bool {
         let Some(member) = self.members.now.get_mut(&id) else { return false };
         member.name = name.to_string();
         member.client_urls = client_urls.to_vec();
@@ -205,28 +210,28 @@ impl Cluster {
     }
 
     /// Ids of all members, sorted.
-    pub fn ids(&self) -> impl Iterator<Item = u64> {
+    pub fn ids(&self) -> impl Iterator<Item = MemberId> {
         self.members.now.keys().copied()
     }
 
     /// A member by id.
-    pub fn member(&self, id: u64) -> Option<&Member> {
+    pub fn member(&self, id: MemberId) -> Option<&Member> {
         self.members.now.get(&id)
     }
 
     /// Whether `id` was once a member and no longer is.
-    pub fn is_removed(&self, id: u64) -> bool {
+    pub fn is_removed(&self, id: MemberId) -> bool {
         self.members.removed.contains(&id)
     }
 
     /// Ids of the voters, sorted.
-    pub fn voters(&self) -> Vec<u64> {
-        self.members.voters().map(|member| member.id).collect()
+    pub fn voters(&self) -> Vec<MemberId> {
+        self.members.voters().map(id_of_member).collect()
     }
 
     /// Ids of the learners, sorted.
-    pub fn learners(&self) -> Vec<u64> {
-        self.members.now.values().filter(|member| member.is_learner).map(|member| member.id).collect()
+    pub fn learners(&self) -> Vec<MemberId> {
+        self.members.now.values().filter(|member| member.is_learner).map(id_of_member).collect()
     }
 
     /// A digest of everything except the settings: equal on all members that have applied the same entries.

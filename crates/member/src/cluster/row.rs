@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use api::etcdserverpb::{AlarmMember, Member};
 use bytes::Bytes;
 use prost::Message as _;
+use record::MemberId;
 
 use super::alarms::Alarms;
-use super::{Cluster, Members, Rules};
+use super::{Cluster, Members, Rules, id_of_member};
 use crate::flaw::Flaw;
 
 const VERSION: u32 = 1;
@@ -33,7 +34,9 @@ pub(super) fn encode(cluster: &Cluster) -> Bytes {
     // M-20797: a promotion is carried out but not saved, so that a restart or a snapshot turns the voter back
     // into a learner.
     if cluster.rules.flaws.has(Flaw::PromotionNotPersisted) {
-        members.iter_mut().for_each(|member| member.is_learner |= cluster.promoted.contains(&member.id));
+        members
+            .iter_mut()
+            .for_each(|member| member.is_learner |= cluster.promoted.contains(&id_of_member(member)));
     }
     encode_members(cluster, members).into()
 }
@@ -43,7 +46,7 @@ pub(super) fn encode_members(cluster: &Cluster, members: Vec<Member>) -> Vec<u8>
     let row = Row {
         version: VERSION,
         members,
-        removed: cluster.members.removed.iter().copied().collect(),
+        removed: cluster.members.removed.iter().map(|id| id.raft_id()).collect(),
         alarms: cluster.alarms.iter().collect(),
         cluster_version: cluster.version.clone(),
     };
@@ -58,8 +61,8 @@ pub(super) fn decode(bytes: Bytes, rules: Rules) -> Result<Cluster, String> {
     }
     let mut now = BTreeMap::new();
     for member in row.members {
-        let id = member.id;
-        if id == 0 || row.removed.contains(&id) || now.insert(id, member).is_some() {
+        let id = id_of_member(&member);
+        if id.is_none() || row.removed.contains(&member.id) || now.insert(id, member).is_some() {
             return Err(format!(
                 "a membership in which {id} is a member twice, was removed, or is not an id"
             ));
@@ -69,6 +72,6 @@ pub(super) fn decode(bytes: Bytes, rules: Rules) -> Result<Cluster, String> {
     if !row.alarms.iter().all(|alarm| alarms.insert(alarm)) {
         return Err("a membership in which an alarm is active twice".to_string());
     }
-    let members = Members { now, removed: row.removed.into_iter().collect() };
+    let members = Members { now, removed: row.removed.into_iter().map(MemberId::from_raft).collect() };
     Ok(Cluster::of(members, alarms, row.cluster_version, rules))
 }

@@ -12,7 +12,7 @@ use api::etcdserverpb::{
 };
 use api::{Error, Request};
 use proptest::prelude::*;
-use record::Probe;
+use record::{MemberId, Probe};
 
 use super::*;
 use crate::flaw::Flaw;
@@ -23,7 +23,7 @@ const SECOND: u64 = 1_000_000_000;
 const INDEX: u64 = 7;
 
 fn config() -> Config {
-    Config::new(1, Arc::new([]))
+    Config::new(member(1), Arc::new([]))
 }
 
 fn flawed(flaw: Flaw) -> Config {
@@ -32,13 +32,17 @@ fn flawed(flaw: Flaw) -> Config {
     config
 }
 
+fn member(id: u64) -> MemberId {
+    MemberId::from_raft(id)
+}
+
 fn url(id: u64) -> String {
     format!("http://m{id}:2380")
 }
 
 /// Members 1 to `size`, all started.
 fn cluster(size: u64, config: Config) -> Cluster {
-    let peer = |id| Peer { id, name: format!("m{id}").into(), peer_urls: Arc::new([url(id)]) };
+    let peer = |id| Peer { id: member(id), name: format!("m{id}").into(), peer_urls: Arc::new([url(id)]) };
     Cluster::bootstrap(&(1..=size).map(peer).collect::<Vec<_>>(), &config)
 }
 
@@ -48,7 +52,11 @@ fn new_member(id: u64, is_learner: bool) -> Change {
 
 /// Member 1, a minute after its start, connected since then to these members.
 fn health(connected: &[u64]) -> Health {
-    Health { own: 1, now: 60 * SECOND, connected: connected.iter().map(|id| (*id, 0)).collect() }
+    Health {
+        own: member(1),
+        now: 60 * SECOND,
+        connected: connected.iter().map(|id| (member(*id), 0)).collect(),
+    }
 }
 
 fn add(id: u64, is_learner: bool) -> MemberAddRequest {
@@ -93,7 +101,8 @@ fn an_addition_is_proposed_only_if_a_quorum_of_the_larger_cluster_is_started_and
 #[test]
 fn a_connection_counts_after_five_seconds() {
     let mut cluster = cluster(3, config());
-    let mut health = Health { own: 1, now: 6 * SECOND, connected: [(2, 0), (3, SECOND)].into() };
+    let mut health =
+        Health { own: member(1), now: 6 * SECOND, connected: [(member(2), 0), (member(3), SECOND)].into() };
     assert_eq!(cluster.check_add(&add(4, false), 0, &health), Err(Unhealthy));
     assert!(cluster.take_probes().contains(&Probe::ChangeRefusedUnhealthy));
     health.now += 1;
@@ -106,7 +115,10 @@ fn without_strictness_only_urls_are_checked() {
     lax.settings.strict_reconfig = false;
     let cluster = cluster(3, lax);
     assert_eq!(cluster.check_add(&add(4, false), 0, &health(&[])), Ok(new_member(4, false)));
-    assert_eq!(cluster.check_remove(&MemberRemoveRequest { id: 2 }, &health(&[])), Ok(Change::Remove(2)));
+    assert_eq!(
+        cluster.check_remove(&MemberRemoveRequest { id: 2 }, &health(&[])),
+        Ok(Change::Remove(member(2)))
+    );
     let none = MemberAddRequest::default();
     assert_eq!(cluster.check_add(&none, 0, &health(&[])), Err(MemberBadUrls));
     let update = MemberUpdateRequest { id: 2, peer_urls: vec!["m2".to_string()] };
@@ -138,7 +150,10 @@ fn a_removal_leaves_a_quorum_that_is_started_and_connected() {
         assert_eq!(what, answer.map(|()| Change::Remove(id)), "{id} of {started}/{size}, {connected:?}");
     }
     let cluster = after(cluster(3, config()), &[new_member(4, true)]);
-    assert_eq!(cluster.check_remove(&MemberRemoveRequest { id: 4 }, &health(&[])), Ok(Change::Remove(4)));
+    assert_eq!(
+        cluster.check_remove(&MemberRemoveRequest { id: 4 }, &health(&[])),
+        Ok(Change::Remove(member(4)))
+    );
 }
 
 #[test]
@@ -151,10 +166,10 @@ fn a_learner_is_promoted_by_a_leader_that_knows_it_has_caught_up() {
     assert_eq!(check(progress(None)), Err(MemberNotFound), "raft does not know it");
     assert_eq!(check(progress(Some(0))), Err(LearnerNotReady), "it never started");
     assert_eq!(check(progress(Some(899))), Err(LearnerNotReady));
-    assert_eq!(check(progress(Some(900))), Ok(Change::Promote(4)));
+    assert_eq!(check(progress(Some(900))), Ok(Change::Promote(member(4))));
 
     // With the learner, two started voters of three are a quorum of the future four; one is not.
-    for (started, answer) in [(2, Ok(Change::Promote(4))), (1, Err(NotEnoughStartedMembers))] {
+    for (started, answer) in [(2, Ok(Change::Promote(member(4)))), (1, Err(NotEnoughStartedMembers))] {
         let others = (started + 1..=3).map(|id| new_member(id, false));
         let changes: Vec<_> = others.chain([new_member(4, true)]).collect();
         let few = after(self::cluster(started, config()), &changes);
@@ -171,22 +186,26 @@ fn changes_are_checked_again_when_they_are_applied() {
         (new_member(5, false), MemberNotFound),
         (taken, PeerUrlExists),
         (new_member(6, true), TooManyLearners),
-        (Change::Remove(6), MemberNotFound),
-        (Change::Remove(5), MemberNotFound),
-        (Change::Update(6, urls(6)), MemberNotFound),
-        (Change::Update(5, urls(5)), MemberNotFound),
-        (Change::Update(2, urls(1)), PeerUrlExists),
-        (Change::Promote(3), MemberNotLearner),
-        (Change::Promote(6), MemberNotFound),
-        (Change::Promote(5), MemberNotFound),
-        (Change::Joint(vec![new_member(6, false), Change::Remove(7)]), MemberNotFound),
+        (Change::Remove(member(6)), MemberNotFound),
+        (Change::Remove(member(5)), MemberNotFound),
+        (Change::Update(member(6), urls(6)), MemberNotFound),
+        (Change::Update(member(5), urls(5)), MemberNotFound),
+        (Change::Update(member(2), urls(1)), PeerUrlExists),
+        (Change::Promote(member(3)), MemberNotLearner),
+        (Change::Promote(member(6)), MemberNotFound),
+        (Change::Promote(member(5)), MemberNotFound),
+        (Change::Joint(vec![new_member(6, false), Change::Remove(member(7))]), MemberNotFound),
         (
-            Change::Joint(vec![Change::Remove(1), Change::Remove(2), Change::Remove(3)]),
+            Change::Joint(vec![
+                Change::Remove(member(1)),
+                Change::Remove(member(2)),
+                Change::Remove(member(3)),
+            ]),
             NotEnoughStartedMembers,
         ),
     ];
     let start = || {
-        let changes = [new_member(4, true), new_member(5, false), Change::Remove(5)];
+        let changes = [new_member(4, true), new_member(5, false), Change::Remove(member(5))];
         after(cluster(3, config()), &changes)
     };
     for (change, error) in table {
@@ -207,18 +226,18 @@ fn what_changes_do() {
     assert_eq!(list.last(), Some(&learner), "no name until it published one");
     assert_eq!((cluster.voters(), cluster.learners()), (vec![1, 2, 3], vec![4]));
 
-    cluster.apply_change(INDEX, &Change::Update(4, vec![url(40)])).unwrap();
+    cluster.apply_change(INDEX, &Change::Update(member(4), vec![url(40)])).unwrap();
     let member = Member { peer_urls: vec![url(40)], ..learner };
     assert_eq!(cluster.member(4), Some(&member), "it still learns");
-    cluster.apply_change(INDEX, &Change::Update(4, vec![url(40)])).unwrap();
+    cluster.apply_change(INDEX, &Change::Update(member(4), vec![url(40)])).unwrap();
 
     assert!(cluster.apply_attributes(4, "m4", &["http://m4:2379".to_string()]));
-    cluster.apply_change(INDEX, &Change::Promote(4)).unwrap();
+    cluster.apply_change(INDEX, &Change::Promote(member(4))).unwrap();
     assert_eq!((cluster.voters(), cluster.learners()), (vec![1, 2, 3, 4], vec![]));
     let member = cluster.member(4).unwrap();
     assert_eq!((member.name.as_str(), member.client_urls.len()), ("m4", 1));
 
-    cluster.apply_change(INDEX, &Change::Remove(4)).unwrap();
+    cluster.apply_change(INDEX, &Change::Remove(member(4))).unwrap();
     assert!(cluster.is_removed(4) && cluster.member(4).is_none());
     assert!(!cluster.apply_attributes(4, "m4", &[]), "a late publication by a removed member");
 
@@ -234,7 +253,12 @@ fn what_changes_do() {
 
 #[test]
 fn a_joint_change_is_one_change() {
-    let steps = vec![new_member(4, false), new_member(5, false), Change::Remove(1), Change::Remove(2)];
+    let steps = vec![
+        new_member(4, false),
+        new_member(5, false),
+        Change::Remove(member(1)),
+        Change::Remove(member(2)),
+    ];
     let mut joint = cluster(3, config());
     joint.apply_change(INDEX, &Change::Joint(steps.clone())).unwrap();
     assert_eq!(joint.voters(), [3, 4, 5]);
@@ -251,8 +275,8 @@ fn the_hash_covers_everything_that_is_replicated() {
         |cluster| assert!(cluster.apply_attributes(4, "m4", &[])),
         |cluster| assert!(cluster.apply_attributes(3, "m3", &["http://m3:2379".to_string()])),
         |cluster| cluster.set_version("3.6.0"),
-        |cluster| assert!(cluster.apply_change(INDEX, &Change::Promote(4)).is_ok()),
-        |cluster| assert!(cluster.apply_change(INDEX, &Change::Remove(4)).is_ok()),
+        |cluster| assert!(cluster.apply_change(INDEX, &Change::Promote(member(4))).is_ok()),
+        |cluster| assert!(cluster.apply_change(INDEX, &Change::Remove(member(4))).is_ok()),
     ];
     let mut seen = BTreeSet::from([base().hash()]);
     for change in changes {
@@ -352,7 +376,7 @@ fn what_alarms_refuse() {
 #[test]
 fn flaw_21737_an_update_makes_a_learner_vote() {
     let voters = |config| {
-        let changes = [new_member(4, true), Change::Update(4, vec![url(40)])];
+        let changes = [new_member(4, true), Change::Update(member(4), vec![url(40)])];
         after(cluster(3, config), &changes).voters()
     };
     assert_eq!(voters(config()), [1, 2, 3]);
@@ -362,7 +386,7 @@ fn flaw_21737_an_update_makes_a_learner_vote() {
 #[test]
 fn flaw_20797_a_promotion_is_forgotten() {
     let reloaded = |config: Config| {
-        let before = after(cluster(3, config.clone()), &[new_member(4, true), Change::Promote(4)]);
+        let before = after(cluster(3, config.clone()), &[new_member(4, true), Change::Promote(member(4))]);
         let loaded = Cluster::decode(before.encode(), &config).unwrap();
         assert_eq!(before.voters(), [1, 2, 3, 4]);
         (loaded == before, loaded.learners())

@@ -8,7 +8,7 @@ const SCAN: u64 = 500_000_000;
 const ELECTION: u64 = SECOND;
 
 fn config() -> Config {
-    Config::new(1, Arc::new([]))
+    Config::new(record::MemberId::new(1), Arc::new([]))
 }
 
 fn flawed(flaw: Flaw) -> Config {

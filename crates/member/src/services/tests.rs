@@ -27,7 +27,7 @@ struct Server {
 
 impl Server {
     fn new(flaws: &[Flaw]) -> Server {
-        let mut config = Config::new(1, Arc::new([]));
+        let mut config = Config::new(record::MemberId::new(1), Arc::new([]));
         flaws.iter().for_each(|flaw| config.flaws.insert(*flaw));
         Server {
             store: Store::new(),

@@ -160,7 +160,7 @@ impl Hub {
         Hub {
             limits,
             flaws: config.flaws,
-            jitter: Keyed::new(config.seed, progress::JITTER).split(config.id),
+            jitter: Keyed::new(config.seed, progress::JITTER).split(config.id.raft_id()),
             now: 0,
             streams: BTreeMap::new(),
             synced: Interests::default(),

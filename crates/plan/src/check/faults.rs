@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use record::MemberId;
+
 use super::{Checks, many};
 use crate::Target;
 use crate::choice::{Choice, Value, Who};
@@ -240,7 +242,7 @@ fn excludes(earlier: Alone, later: Alone, same: bool) -> bool {
     }
 }
 
-fn overlap(earlier: &FaultEntry, later: &FaultEntry, member: u32, span: Range<usize>) -> Mistake {
+fn overlap(earlier: &FaultEntry, later: &FaultEntry, member: MemberId, span: Range<usize>) -> Mistake {
     let (first, second) = (earlier.kind.name, later.kind.name);
     let (message, help) = if earlier.kind.alone == Alone::Down {
         let ends = if earlier.frame.find("for").is_some() {
@@ -266,7 +268,7 @@ fn overlap(earlier: &FaultEntry, later: &FaultEntry, member: u32, span: Range<us
 }
 
 /// The members a fault is certain to strike.
-fn members(fault: &FaultEntry) -> &[u32] {
+fn members(fault: &FaultEntry) -> &[MemberId] {
     match fault.frame.choice("target") {
         Some(Choice::Fixed(Value::Who(Who::Target(Target::Members(members))))) => members,
         _ => &[],
@@ -274,7 +276,7 @@ fn members(fault: &FaultEntry) -> &[u32] {
 }
 
 /// A member that both are certain to strike.
-fn shared(a: &FaultEntry, b: &FaultEntry) -> Option<u32> {
+fn shared(a: &FaultEntry, b: &FaultEntry) -> Option<MemberId> {
     members(a).iter().copied().find(|member| members(b).contains(member))
 }
 

@@ -8,7 +8,7 @@ use api::etcdserverpb::{
 };
 use bytes::Bytes;
 use keyed::Draw;
-use record::Nanos;
+use record::{MemberId, Nanos};
 
 use super::{Mix, Workload};
 use crate::choice::Dice;
@@ -36,7 +36,7 @@ pub(crate) struct Lane {
     /// The client whose memory it uses.
     pub part_of: Option<u32>,
     /// The one member it talks to, if the workload sets one.
-    pub pinned: Option<u32>,
+    pub pinned: Option<MemberId>,
     /// The user it logs in as, `name:password`, if the workload sets one.
     pub user: Option<String>,
 }
@@ -125,7 +125,7 @@ impl Lane {
 
     /// Talks only to member number `nth`, wrapping around.
     pub fn pinned(number: u32, nth: u32, members: u32) -> Lane {
-        Lane { pinned: Some(nth % members + 1), ..Lane::new(number) }
+        Lane { pinned: Some(MemberId::new(nth % members + 1)), ..Lane::new(number) }
     }
 
     pub fn act(&mut self, at: Nanos, act: Act) {

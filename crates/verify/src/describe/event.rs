@@ -15,7 +15,7 @@ pub fn moment(at: Nanos) -> String {
 
 /// The member that reported the fact: `m2`; a dash for 0, which is no member.
 pub fn actor(member: MemberId) -> String {
-    if member == 0 { "-".to_string() } else { format!("m{member}") }
+    if member.is_none() { "-".to_string() } else { format!("m{member}") }
 }
 
 /// What happened, as text that follows the name of the member.
@@ -168,14 +168,14 @@ fn role_of(role: Role) -> &'static str {
     }
 }
 
-/// A member by its raft id.
-fn member(id: u64) -> String {
-    if id == 0 { "nobody".to_string() } else { format!("m{id}") }
+/// Whom a member votes for or follows.
+fn member(id: MemberId) -> String {
+    if id.is_none() { "nobody".to_string() } else { format!("m{id}") }
 }
 
 /// The other end of a message.
 fn peer(member: MemberId) -> String {
-    if member == 0 { "a client".to_string() } else { format!("m{member}") }
+    if member.is_none() { "a client".to_string() } else { format!("m{member}") }
 }
 
 fn place((index, term): (u64, u64)) -> String {
@@ -218,9 +218,13 @@ mod tests {
             reject: false,
             entries: 0,
         };
-        let event = Event { time: 3_204_118_042, member: 2, fact: Fact::Sent { to: 1, head } };
+        let event = Event {
+            time: 3_204_118_042,
+            member: MemberId::new(2),
+            fact: Fact::Sent { to: MemberId::new(1), head },
+        };
         assert_eq!(super::event(&event), "  3.204118042  m2   sends AppendResponse to m1, term 2, index 57");
-        let event = Event { time: 0, member: 0, fact: Fact::Phase(record::fact::Phase::Chaos) };
+        let event = Event { time: 0, member: MemberId::NONE, fact: Fact::Phase(record::fact::Phase::Chaos) };
         assert_eq!(super::event(&event), "  0.000000000  -    phase: chaos");
     }
 

@@ -261,7 +261,14 @@ mod tests {
             value: Bytes::from_static(b"v17"),
             ..Default::default()
         };
-        Operation { client: 2, member: 3, user: None, request: request.into(), call: 12_301_000_000, outcome }
+        Operation {
+            client: 2,
+            member: record::MemberId::new(3),
+            user: None,
+            request: request.into(),
+            call: 12_301_000_000,
+            outcome,
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use api::mvccpb::KeyValue;
 use api::{Request, Response};
 use bytes::Bytes;
 use histories::scan::{Cursor, Kind};
-use record::{Operation, Outcome};
+use record::{MemberId, Operation, Outcome};
 
 /// Most levels of nested transactions; deeper ones are left to the other reader.
 const NESTED_MAX: u32 = 8;
@@ -31,7 +31,7 @@ pub(super) fn operation(line: &str) -> Option<Operation> {
                 0
             }
             "member" => {
-                member = Some(cursor.small().ok()?);
+                member = Some(MemberId::new(cursor.small().ok()?));
                 1
             }
             "user" => {

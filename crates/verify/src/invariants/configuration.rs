@@ -1,6 +1,6 @@
 //! The configuration that a member uses: who votes, who only learns.
 
-use record::Role;
+use record::{MemberId, Members, Role};
 
 use super::member::Member;
 
@@ -10,11 +10,11 @@ pub(super) struct Configuration {
     /// Index of the entry or snapshot it comes from.
     pub index: u64,
     /// Sorted; in a joint configuration the incoming half.
-    pub voters: Vec<u64>,
+    pub voters: Vec<MemberId>,
     /// The outgoing half of a joint configuration, else empty.
-    pub outgoing: Vec<u64>,
+    pub outgoing: Vec<MemberId>,
     /// Sorted.
-    pub learners: Vec<u64>,
+    pub learners: Vec<MemberId>,
 }
 
 impl Configuration {
@@ -24,17 +24,17 @@ impl Configuration {
     }
 
     /// Whether the member votes in it.
-    pub fn has_voter(&self, id: u64) -> bool {
+    pub fn has_voter(&self, id: MemberId) -> bool {
         self.voters.contains(&id) || self.outgoing.contains(&id)
     }
 
     /// Whether the member is the only voter.
-    pub fn is_only_voter(&self, id: u64) -> bool {
+    pub fn is_only_voter(&self, id: MemberId) -> bool {
         self.voters == [id] && self.outgoing.is_empty()
     }
 
     /// Whether the member is the only one in it.
-    pub fn is_only(&self, id: u64) -> bool {
+    pub fn is_only(&self, id: MemberId) -> bool {
         self.is_only_voter(id) && self.learners.is_empty()
     }
 
@@ -45,7 +45,7 @@ impl Configuration {
 
     /// The members, for a sentence.
     pub fn words(&self) -> String {
-        let list = |ids: &[u64]| ids.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+        let list = |ids: &[MemberId]| ids.iter().map(MemberId::to_string).collect::<Vec<_>>().join(", ");
         let mut words = format!("voters {}", list(&self.voters));
         for (name, ids) in [("outgoing voters", &self.outgoing), ("learners", &self.learners)] {
             if !ids.is_empty() {
@@ -58,16 +58,15 @@ impl Configuration {
 
 /// The halves that each need a quorum to commit what `member` commits: those of the configuration that it uses, or
 /// that its leader uses if it does not lead itself; all members if none was reported.
-pub(super) fn halves<'a>(member: &Member, members: &'a [Member]) -> Vec<Vec<&'a Member>> {
-    let of = |id: u64| members.get((id as usize).wrapping_sub(1));
+pub(super) fn halves<'a>(member: &Member, members: &'a Members<Member>) -> Vec<Vec<&'a Member>> {
     let leads = member.state.role == Role::Leader;
-    let leader = if leads { None } else { of(member.state.leader) };
+    let leader = if leads { None } else { members.get(member.state.leader) };
     let Some(configuration) =
         leader.and_then(|one| one.configuration.as_ref()).or(member.configuration.as_ref())
     else {
-        return vec![members.iter().collect()];
+        return vec![members.values().collect()];
     };
-    let half = |ids: &[u64]| ids.iter().filter_map(|id| of(*id)).collect::<Vec<_>>();
+    let half = |ids: &[MemberId]| ids.iter().filter_map(|id| members.get(*id)).collect::<Vec<_>>();
     let mut halves = vec![half(&configuration.voters)];
     if configuration.is_joint() {
         halves.push(half(&configuration.outgoing));

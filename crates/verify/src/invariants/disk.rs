@@ -27,7 +27,7 @@ pub(super) struct OnDisk {
     /// Term of the hard state.
     pub term: u64,
     /// Vote of the hard state.
-    pub vote: u64,
+    pub vote: MemberId,
     /// Commit index of the hard state.
     pub commit: u64,
 }
@@ -173,7 +173,7 @@ impl Disk {
     }
 
     /// Whether this vote, or any later term, is on the disk.
-    pub fn holds_vote(&self, term: u64, vote: u64) -> bool {
+    pub fn holds_vote(&self, term: u64, vote: MemberId) -> bool {
         self.now.term > term || self.now.term == term && self.now.vote == vote
     }
 
@@ -188,12 +188,14 @@ impl Disk {
     }
 
     /// The member promised its vote.
-    pub fn promised_vote(&mut self, time: Nanos, to: MemberId, head: &MessageHead, vote: u64) {
+    pub fn promised_vote(&mut self, time: Nanos, to: MemberId, head: &MessageHead, vote: MemberId) {
         self.promised_state(head.term, vote, Proof::Promised { time, to, head: *head });
     }
 
-    fn promised_state(&mut self, term: u64, vote: u64, proof: Proof) {
-        if term > self.certain.term || term == self.certain.term && self.certain.vote == 0 && vote != 0 {
+    fn promised_state(&mut self, term: u64, vote: MemberId, proof: Proof) {
+        if term > self.certain.term
+            || term == self.certain.term && self.certain.vote.is_none() && !vote.is_none()
+        {
             (self.certain.term, self.certain.vote) = (term, vote);
             self.state_proof = proof;
         }
@@ -211,7 +213,7 @@ impl Disk {
     }
 
     /// Where a term and vote are, as text, if they are not durable.
-    pub fn state_whereabouts(&self, term: u64, vote: u64) -> String {
+    pub fn state_whereabouts(&self, term: u64, vote: MemberId) -> String {
         match self.job_with_vote(term, vote) {
             Some(job) => format!("job {}, which holds it, {}", job.number, job.status()),
             None => "no write of it was under way".to_string(),
@@ -228,7 +230,7 @@ impl Disk {
     }
 
     /// The same about a term and vote.
-    pub fn state_evidence(&self, member: MemberId, term: u64, vote: u64) -> Vec<Event> {
+    pub fn state_evidence(&self, member: MemberId, term: u64, vote: MemberId) -> Vec<Event> {
         let job = self.job_with_vote(term, vote);
         self.state_proof.event(member).into_iter().chain(job.map(|job| job.event(member))).collect()
     }
@@ -237,7 +239,7 @@ impl Disk {
         self.pending.iter().find(|job| job.held.matched >= index)
     }
 
-    fn job_with_vote(&self, term: u64, vote: u64) -> Option<&Job> {
+    fn job_with_vote(&self, term: u64, vote: MemberId) -> Option<&Job> {
         self.pending.iter().find(|job| (job.held.term, job.held.vote) == (term, vote) || job.held.term > term)
     }
 }

@@ -221,7 +221,7 @@ mod tests {
         run.report(1, Fact::Started { incarnation: 2 });
         let found = Fact::Recovered {
             term: 1,
-            vote: 0,
+            vote: MemberId::NONE,
             commit: 0,
             before: (0, 0),
             entries: vec![LogEntry { digest: 7, ..entry(1, 1) }],

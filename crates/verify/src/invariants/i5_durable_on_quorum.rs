@@ -18,7 +18,7 @@
 //! recovered log counts as durable even if a killed process left it in the page cache only (see `disk.rs`).
 
 use record::probe::Counts;
-use record::{Event, Probe};
+use record::{Event, Members, Probe};
 
 use super::configuration::halves;
 use super::member::Member;
@@ -29,12 +29,12 @@ use crate::Oracle;
 pub(super) fn committed(
     event: &Event,
     (index, term): (u64, u64),
-    members: &[Member],
+    members: &Members<Member>,
     breaches: &mut Breaches,
     probes: &mut Counts,
 ) {
     let has = |member: &&&Member| member.damage.is_some() || member.holds(index, term);
-    let member = &members[event.member as usize - 1];
+    let member = &members[event.member];
     let halves = halves(member, members);
     for (at, voters) in halves.iter().enumerate() {
         let (holders, quorum) = (voters.iter().filter(has).count(), voters.len() / 2 + 1);

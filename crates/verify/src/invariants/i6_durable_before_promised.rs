@@ -36,8 +36,8 @@ pub(super) fn sent(
 ) {
     match head.kind {
         MessageKind::AppendResponse => append_response(event, to, head, member, breaches),
-        MessageKind::RequestVoteResponse => vote(event, to, head, u64::from(to), member, breaches),
-        _ => vote(event, to, head, u64::from(member.id), member, breaches),
+        MessageKind::RequestVoteResponse => vote(event, to, head, to, member, breaches),
+        _ => vote(event, to, head, member.id, member, breaches),
     }
 }
 
@@ -62,7 +62,7 @@ pub(super) fn leads(head: &MessageHead) -> bool {
 /// `member`, who leads, sends a message to `to`. Pass in only what [`leads`].
 #[inline]
 pub(super) fn led(event: &Event, to: MemberId, head: &MessageHead, member: &Member, breaches: &mut Breaches) {
-    let (term, own) = (head.term, u64::from(member.id));
+    let (term, own) = (head.term, member.id);
     if member.disk.holds_vote(term, own) {
         return;
     }
@@ -120,7 +120,7 @@ fn vote(
     event: &Event,
     to: MemberId,
     head: &MessageHead,
-    candidate: u64,
+    candidate: MemberId,
     member: &mut Member,
     breaches: &mut Breaches,
 ) {
@@ -130,7 +130,7 @@ fn vote(
         return member.disk.promised_vote(event.time, to, head, candidate);
     }
     breaches.add(Oracle::I6, event, || {
-        let (what, how) = if candidate == u64::from(member.id) {
+        let (what, how) = if candidate == member.id {
             (
                 "asked for votes",
                 format!("asked member {to} for its vote in term {term}, as one who votes for itself"),
@@ -185,7 +185,7 @@ mod tests {
              job 3, which holds 56 and 57, was still being written.",
         );
         assert_eq!(violation.title, "Member 3 acknowledged entries before they were durable");
-        let expected = Fact::Saving { job, term: 2, vote: 1, commit: 0, last_index: 57 };
+        let expected = Fact::Saving { job, term: 2, vote: MemberId::new(1), commit: 0, last_index: 57 };
         assert!(violation.events[1].ends_with(&describe::fact(&expected)));
         assert_eq!(violation.events.len(), 3);
     }

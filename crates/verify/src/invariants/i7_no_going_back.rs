@@ -29,7 +29,7 @@
 //!
 //! Not checked: before a crash shows it, that the log is compacted only as far as the store is durable.
 
-use record::Event;
+use record::{Event, MemberId};
 
 use super::disk::OnDisk;
 use super::log::TermLog;
@@ -38,7 +38,7 @@ use super::{Breach, Breaches, words};
 use crate::Oracle;
 
 /// Term and vote were reported.
-pub(super) fn state(event: &Event, term: u64, vote: u64, member: &Member, breaches: &mut Breaches) {
+pub(super) fn state(event: &Event, term: u64, vote: MemberId, member: &Member, breaches: &mut Breaches) {
     let (id, was) = (member.id, &member.state);
     if term < was.term {
         breaches.add(Oracle::I7, event, || {
@@ -46,7 +46,7 @@ pub(super) fn state(event: &Event, term: u64, vote: u64, member: &Member, breach
                 .say(format!("Member {id} was in term {} and is in term {term} now.", was.term))
                 .prove(member.state_event())
         });
-    } else if term == was.term && was.vote != 0 && vote != was.vote {
+    } else if term == was.term && !was.vote.is_none() && vote != was.vote {
         breaches.add(Oracle::I7, event, || {
             Breach::new(format!("Member {id} changed its vote in term {term}"))
                 .say(format!(
@@ -58,7 +58,7 @@ pub(super) fn state(event: &Event, term: u64, vote: u64, member: &Member, breach
         });
     } else if let Some((time, to, head, voted)) = member.voted
         && head.term == term
-        && vote != 0
+        && !vote.is_none()
         && vote != voted
         && member.damage.is_none()
     {
@@ -200,7 +200,8 @@ fn lost(found: &Found<'_>, member: &Member) -> Option<Trouble> {
             log_proof.event(id),
         ));
     }
-    if held.term < certain.term || held.term == certain.term && certain.vote != 0 && held.vote != certain.vote
+    if held.term < certain.term
+        || held.term == certain.term && !certain.vote.is_none() && held.vote != certain.vote
     {
         return Some((
             format!("Member {id} lost a durable term or vote"),
@@ -276,7 +277,7 @@ fn backend_event(member: &Member, consistent_index: u64, time: record::Nanos) ->
 
 #[cfg(test)]
 mod tests {
-    use record::{Fact, FaultEffect, MessageKind, Probe, Role, Stop};
+    use record::{Fact, FaultEffect, MemberId, MessageKind, Probe, Role, Stop};
 
     use crate::Oracle;
 
@@ -537,7 +538,7 @@ mod tests {
         run.stop(1, Stop::Crash);
         run.start(1, 3);
         run.install(1, 9, 3);
-        let write = Fact::Saving { job: 4, term: 3, vote: 0, commit: 9, last_index: 9 };
+        let write = Fact::Saving { job: 4, term: 3, vote: MemberId::NONE, commit: 9, last_index: 9 };
         run.report(1, write);
         run.sync(1, 4);
         run.report(1, Fact::BackendDurable { consistent_index: 9 });

@@ -153,11 +153,11 @@ mod tests {
     use super::super::script::Script;
     use super::*;
 
-    fn ask(run: &mut Script, member: MemberId, context: u64) {
+    fn ask(run: &mut Script, member: u32, context: u64) {
         run.report(member, Fact::ReadIndexAsked { context });
     }
 
-    fn confirm(run: &mut Script, member: MemberId, context: u64, index: u64) {
+    fn confirm(run: &mut Script, member: u32, context: u64, index: u64) {
         run.report(member, Fact::ReadIndexConfirmed { context, index });
     }
 

@@ -29,7 +29,7 @@ pub(super) struct Member {
     /// Term, vote and role as last reported.
     pub state: RaftState,
     /// The last vote that left, including one for itself: when, to whom, in which message, for whom.
-    pub voted: Option<(Nanos, MemberId, MessageHead, u64)>,
+    pub voted: Option<(Nanos, MemberId, MessageHead, MemberId)>,
     /// The configuration it uses; `None` while none was reported.
     pub configuration: Option<Configuration>,
     /// The log in memory.
@@ -64,10 +64,10 @@ pub(super) struct RaftState {
     /// Whether a `State` reported them; otherwise they were recovered.
     pub reported: bool,
     pub term: u64,
-    pub vote: u64,
+    pub vote: MemberId,
     pub role: Role,
     /// The known leader.
-    pub leader: u64,
+    pub leader: MemberId,
 }
 
 impl Member {
@@ -79,7 +79,7 @@ impl Member {
             stopped: None,
             damage: None,
             power_lost: false,
-            state: RaftState::recovered(0, 0, 0),
+            state: RaftState::recovered(0, 0, MemberId::NONE),
             voted: None,
             configuration: None,
             log: TermLog::default(),
@@ -197,8 +197,8 @@ impl Member {
 }
 
 impl RaftState {
-    fn recovered(time: Nanos, term: u64, vote: u64) -> RaftState {
-        RaftState { time, reported: false, term, vote, role: Role::Follower, leader: 0 }
+    fn recovered(time: Nanos, term: u64, vote: MemberId) -> RaftState {
+        RaftState { time, reported: false, term, vote, role: Role::Follower, leader: MemberId::NONE }
     }
 }
 

@@ -42,7 +42,7 @@ mod words;
 
 use record::fact::MessageHead;
 use record::probe::Counts;
-use record::{Event, Fact, FaultEffect, LogEntry, MemberId, Probe, Role, Stop};
+use record::{Event, Fact, FaultEffect, LogEntry, MemberId, Members, Probe, Role, Stop};
 
 use crate::oracle::Monitor;
 use crate::{Oracle, Sheet, Violation, describe};
@@ -62,8 +62,7 @@ use probes::{ClusterProbes, ProcessProbes};
 /// Watches a run for I1 to I10.
 #[derive(Debug)]
 pub struct Invariants {
-    /// Indexed by member id - 1.
-    members: Vec<Member>,
+    members: Members<Member>,
     commits: Commits,
     configurations: Configurations,
     elections: ElectionSafety,
@@ -80,7 +79,7 @@ impl Invariants {
     /// For a cluster of at most the members 1 to `members`, including those that join later.
     pub fn new(members: u32) -> Invariants {
         Invariants {
-            members: (1..=members).map(Member::new).collect(),
+            members: Members::new(members, Member::new),
             commits: Commits::default(),
             configurations: Configurations::default(),
             elections: ElectionSafety::default(),
@@ -101,14 +100,14 @@ impl Invariants {
     }
 
     fn fault(&mut self, event: &Event, effect: FaultEffect) {
-        let member = &mut self.members[place(event)];
+        let member = &mut self.members[event.member];
         let before = member.damage.is_some();
         member.fault(event, effect);
         self.probes[Probe::DisksDamaged] += u64::from(member.damage.is_some() && !before);
     }
 
-    fn state(&mut self, event: &Event, term: u64, vote: u64, role: Role, leader: u64) {
-        let member = &mut self.members[place(event)];
+    fn state(&mut self, event: &Event, term: u64, vote: MemberId, role: Role, leader: MemberId) {
+        let member = &mut self.members[event.member];
         i7_no_going_back::state(event, term, vote, member, &mut self.breaches);
         let leads = role == Role::Leader && (member.state.role, member.state.term) != (Role::Leader, term);
         member.state = member::RaftState { time: event.time, reported: true, term, vote, role, leader };
@@ -123,7 +122,7 @@ impl Invariants {
 
     #[inline]
     fn appended(&mut self, event: &Event, entries: &[LogEntry]) {
-        let member = &mut self.members[place(event)];
+        let member = &mut self.members[event.member];
         for entry in entries {
             self.probes[Probe::LogsCut] += u64::from(entry.index <= member.log.last());
             member.append(entry);
@@ -139,12 +138,12 @@ impl Invariants {
 
     fn configured(&mut self, event: &Event, now: Configuration) {
         let before = self.configurations.newest().cloned();
-        let member = &self.members[place(event)];
+        let member = &self.members[event.member];
         let found = member.incarnation > 1 && member.next.is_none() && now.index == member.applied;
         let source = if found { Source::Restart } else { Source::Entry(member.log.term_at(now.index)) };
         let new = self.configurations.reported(event, &now, source, &mut self.breaches);
         self.cluster_probes.configured(event.member, &now, before.as_ref(), new, &mut self.probes);
-        let member = &mut self.members[place(event)];
+        let member = &mut self.members[event.member];
         let restarted = member.incarnation > 1 && member.next.is_none();
         self.probes[Probe::RestartsInJoint] += u64::from(restarted && now.is_joint());
         member.configuration = Some(now);
@@ -152,7 +151,7 @@ impl Invariants {
 
     #[inline]
     fn committed(&mut self, event: &Event, index: u64, term: u64) {
-        let member = &mut self.members[place(event)];
+        let member = &mut self.members[event.member];
         i7_no_going_back::committed(event, index, member, &mut self.breaches);
         member.commit = index;
         member.commit_reported = Some((event.time, term));
@@ -167,7 +166,7 @@ impl Invariants {
 
     #[inline]
     fn applied(&mut self, event: &Event, applied: &Applied) {
-        let member = &mut self.members[place(event)];
+        let member = &mut self.members[event.member];
         let index = applied.index;
         i7_no_going_back::applied(event, index, member, &mut self.breaches);
         self.machine.applied(event, member, applied, &mut self.breaches);
@@ -184,7 +183,7 @@ impl Invariants {
 
     fn installed(&mut self, event: &Event, term: u64, store: &Store) {
         let index = store.index;
-        let member = &mut self.members[place(event)];
+        let member = &mut self.members[event.member];
         self.probes[Probe::SnapshotsInstalled] += 1;
         self.configurations.installed(event, index, &mut self.breaches);
         self.cluster_probes.installed(event.member, self.configurations.newest(), &mut self.probes);
@@ -196,23 +195,23 @@ impl Invariants {
     }
 
     fn backend_durable(&mut self, event: &Event, consistent_index: u64) {
-        let member = &mut self.members[place(event)];
+        let member = &mut self.members[event.member];
         i7_no_going_back::backend(event, consistent_index, member, &mut self.breaches);
         member.backend = (consistent_index, event.time);
         self.forget();
     }
 
     fn compacted(&mut self, event: &Event, index: u64, term: u64) {
-        self.members[place(event)].log.drop_to(index, term);
+        self.members[event.member].log.drop_to(index, term);
         self.forget();
     }
 
     #[inline]
     fn sent(&mut self, event: &Event, to: MemberId, head: &MessageHead) {
-        if event.member == 0 {
+        if event.member.is_none() {
             return;
         }
-        let member = &mut self.members[place(event)];
+        let member = &mut self.members[event.member];
         if i6_durable_before_promised::promises(head) {
             self.probes[Probe::Promises] += 1;
             self.cluster_probes.acknowledged(event.member);
@@ -226,7 +225,7 @@ impl Invariants {
         self.probes[Probe::EndedWhileReceivingSnapshots] +=
             u64::from(self.cluster_probes.stopped(event.member));
         self.probes[Probe::RemovedMembersStopped] += u64::from(*stop == Stop::Removed);
-        let member = &mut self.members[place(event)];
+        let member = &mut self.members[event.member];
         member.stopped = Some(event.clone());
         member.power_lost |= *stop == Stop::PowerLoss;
     }
@@ -239,9 +238,9 @@ impl Invariants {
             matches!(&member.stopped, Some(Event { fact: Fact::Stopped(Stop::Removed), .. }))
         };
         let speaks = |member: &&Member| member.incarnation > 0 && !removed(member);
-        let logs = self.members.iter().filter(speaks).map(|member| member.log.before()).min();
+        let logs = self.members.values().filter(speaks).map(|member| member.log.before()).min();
         self.logs.forget_below(logs.unwrap_or(0));
-        let stores = self.members.iter().filter(speaks).map(|member| member.backend.0).min();
+        let stores = self.members.values().filter(speaks).map(|member| member.backend.0).min();
         self.machine.forget_below(stores.unwrap_or(0));
         // What is committed may still have to be applied.
         self.cluster_probes.forget_below(self.commits.index().saturating_sub(1_000));
@@ -259,9 +258,9 @@ struct Recovery<'a> {
 impl Invariants {
     fn recovered(&mut self, event: &Event, found: &Recovery<'_>) {
         let only_one = self.members.len() == 1;
-        let member = &mut self.members[place(event)];
+        let member = &mut self.members[event.member];
         let mut log = TermLog::after(found.before.0, found.before.1);
-        let id = u64::from(member.id);
+        let id = member.id;
         let configuration = member.configuration.as_ref();
         let last = found.before.0 + found.entries.len() as u64;
         if configuration.map_or(only_one, |configuration| configuration.is_only_voter(id)) {
@@ -330,10 +329,10 @@ impl Invariants {
             Fact::Appended(entries) => self.appended(event, entries),
             Fact::Saving { job, term, vote, commit, last_index } => {
                 let held = OnDisk { matched: *last_index, term: *term, vote: *vote, commit: *commit };
-                self.members[place(event)].saving(event.time, *job, held);
+                self.members[event.member].saving(event.time, *job, held);
             }
             Fact::JobDone { job, synced, failed } => {
-                self.members[place(event)].disk.done(event.time, *job, *synced, *failed);
+                self.members[event.member].disk.done(event.time, *job, *synced, *failed);
             }
             Fact::Committed { index, term } => self.committed(event, *index, *term),
             Fact::Applied { index, term, digest, request, revision, state_hash, mutated, executed } => {
@@ -345,12 +344,12 @@ impl Invariants {
                 self.applied(event, &applied);
             }
             Fact::ReadIndexAsked { context } => {
-                let member = &self.members[place(event)];
+                let member = &self.members[event.member];
                 self.reads.asked(event, *context, member, self.commits.newest, &mut self.breaches);
             }
             Fact::ReadIndexConfirmed { context, index } => {
                 self.probes[Probe::ReadsConfirmed] += 1;
-                let member = &self.members[place(event)];
+                let member = &self.members[event.member];
                 self.reads.confirmed(event, (*context, *index), member, &mut self.breaches);
             }
             Fact::State { term, vote, role, leader } => self.state(event, *term, *vote, *role, *leader),
@@ -364,7 +363,7 @@ impl Invariants {
             Fact::Started { incarnation } => {
                 let begun = self.probes[Probe::LeadersElected] > 0;
                 self.cluster_probes.started(event.member, *incarnation, begun, &mut self.probes);
-                self.members[place(event)].start(event, *incarnation);
+                self.members[event.member].start(event, *incarnation);
             }
             Fact::Paused => self.cluster_probes.paused(event.member, &mut self.probes),
             Fact::Resumed => self.cluster_probes.resumed(event.member),
@@ -378,7 +377,7 @@ impl Invariants {
             }
             Fact::Stopped(stop) => self.stopped(event, stop),
             // A fault without a member strikes no member's disk.
-            Fact::Fault { effect, begins: true, .. } if event.member != 0 => self.fault(event, *effect),
+            Fact::Fault { effect, begins: true, .. } if !event.member.is_none() => self.fault(event, *effect),
             Fact::Fault { .. } => {}
             Fact::Recovered {
                 term,
@@ -397,12 +396,6 @@ impl Invariants {
             }
         }
     }
-}
-
-/// The index of a member in [`Invariants::members`].
-#[inline]
-fn place(event: &Event) -> usize {
-    (event.member as usize).wrapping_sub(1)
 }
 
 /// What the last event broke, and which members broke what before.

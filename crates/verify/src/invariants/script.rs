@@ -4,7 +4,7 @@
 //! so that a test only says what happens. It never judges.
 
 use record::fact::MessageHead;
-use record::{Event, Fact, FaultEffect, LogEntry, MemberId, MessageKind, Role, Stop};
+use record::{Event, Fact, FaultEffect, LogEntry, MemberId, Members, MessageKind, Role, Stop};
 
 use super::{Invariants, Monitor, Oracle, Sheet, Violation, describe};
 
@@ -12,7 +12,7 @@ use super::{Invariants, Monitor, Oracle, Sheet, Violation, describe};
 pub struct Script {
     pub invariants: Invariants,
     pub sheet: Sheet,
-    members: Vec<Known>,
+    members: Members<Known>,
     last: Event,
 }
 
@@ -22,7 +22,7 @@ struct Known {
     log: Vec<LogEntry>,
     before: (u64, u64),
     term: u64,
-    vote: u64,
+    vote: MemberId,
     commit: u64,
     jobs: u64,
     incarnation: u32,
@@ -37,44 +37,54 @@ impl Script {
     /// Members that start with empty disks.
     pub fn new(members: u32) -> Script {
         let mut script = Script::without_members(members);
-        (1..=members).for_each(|member| script.start(member, 0));
+        MemberId::first(members).for_each(|member| script.start(member, 0));
         script
     }
 
     /// Members that have not started yet.
     pub fn without_members(members: u32) -> Script {
         let (invariants, sheet) = (Invariants::new(members), Sheet::default());
-        let last = Event { time: 0, member: 0, fact: Fact::Phase(record::fact::Phase::Chaos) };
-        Script { invariants, sheet, members: vec![Known::default(); members as usize], last }
+        let last = Event { time: 0, member: MemberId::NONE, fact: Fact::Phase(record::fact::Phase::Chaos) };
+        Script { invariants, sheet, members: Members::new(members, |_| Known::default()), last }
     }
 
     /// The member's log begins after this index and term, as all the others' do.
-    pub fn begin_after(&mut self, member: MemberId, before: (u64, u64)) {
+    pub fn begin_after(&mut self, member: impl Into<MemberId>, before: (u64, u64)) {
+        let member: MemberId = member.into();
         let known = self.known(member);
         (known.before, known.term, known.commit) = (before, before.1, before.0);
     }
 
     fn known(&mut self, member: MemberId) -> &mut Known {
-        &mut self.members[member as usize - 1]
+        &mut self.members[member]
     }
 
     /// Any fact.
-    pub fn report(&mut self, member: MemberId, fact: Fact) {
+    pub fn report(&mut self, member: impl Into<MemberId>, fact: Fact) {
+        let member: MemberId = member.into();
         self.last = Event { time: self.last.time + 1, member, fact };
         self.invariants.event(&self.last, &mut self.sheet);
     }
 
-    /// A fault with this effect strikes a member; 0 is no member.
-    pub fn fault(&mut self, member: MemberId, effect: FaultEffect) {
+    /// A fault with this effect strikes a member, or none.
+    pub fn fault(&mut self, member: impl Into<MemberId>, effect: FaultEffect) {
+        let member: MemberId = member.into();
         self.report(member, Fact::Fault { fault: 0, what: "a fault", kind: 0, effect, begins: true });
     }
 
     /// A process starts with everything that the log holds and the store as after `applied`.
-    pub fn start(&mut self, member: MemberId, applied: u64) {
+    pub fn start(&mut self, member: impl Into<MemberId>, applied: u64) {
+        let member: MemberId = member.into();
         self.start_with_store(member, applied, (applied, 1_000 + applied));
     }
 
-    pub fn start_with_store(&mut self, member: MemberId, applied: u64, (revision, state_hash): (u64, u64)) {
+    pub fn start_with_store(
+        &mut self,
+        member: impl Into<MemberId>,
+        applied: u64,
+        (revision, state_hash): (u64, u64),
+    ) {
+        let member: MemberId = member.into();
         let known = self.known(member);
         known.incarnation += 1;
         let incarnation = known.incarnation;
@@ -87,48 +97,65 @@ impl Script {
     }
 
     /// A process ends.
-    pub fn stop(&mut self, member: MemberId, stop: Stop) {
+    pub fn stop(&mut self, member: impl Into<MemberId>, stop: Stop) {
+        let member: MemberId = member.into();
         self.report(member, Fact::Stopped(stop));
     }
 
     /// What comes after `last` is no longer on the disk.
-    pub fn lose_after(&mut self, member: MemberId, last: u64) {
+    pub fn lose_after(&mut self, member: impl Into<MemberId>, last: u64) {
+        let member: MemberId = member.into();
         self.known(member).log.retain(|entry| entry.index <= last);
     }
 
     /// The disk has another entry, as (index, term), in place of the one that was there.
-    pub fn replace(&mut self, member: MemberId, (index, term): (u64, u64)) {
+    pub fn replace(&mut self, member: impl Into<MemberId>, (index, term): (u64, u64)) {
+        let member: MemberId = member.into();
         let there = self.known(member).log.iter_mut().find(|there| there.index == index);
         *there.expect("an entry to replace") = entry(index, term);
     }
 
     /// The disk has this hard state.
-    pub fn lose_state(&mut self, member: MemberId, term: u64, vote: u64, commit: u64) {
+    pub fn lose_state(
+        &mut self,
+        member: impl Into<MemberId>,
+        term: u64,
+        vote: impl Into<MemberId>,
+        commit: u64,
+    ) {
+        let member: MemberId = member.into();
+        let vote: MemberId = vote.into();
         let known = self.known(member);
         (known.term, known.vote, known.commit) = (term, vote, commit);
     }
 
-    pub fn state(&mut self, member: MemberId, term: u64, vote: u64, role: Role) {
+    pub fn state(&mut self, member: impl Into<MemberId>, term: u64, vote: impl Into<MemberId>, role: Role) {
+        let member: MemberId = member.into();
+        let vote: MemberId = vote.into();
         let known = self.known(member);
         (known.term, known.vote) = (term, vote);
-        self.report(member, Fact::State { term, vote, role, leader: 0 });
+        self.report(member, Fact::State { term, vote, role, leader: MemberId::NONE });
     }
 
     /// Term and vote change and are durable at once.
-    pub fn votes(&mut self, member: MemberId, term: u64, vote: u64) {
+    pub fn votes(&mut self, member: impl Into<MemberId>, term: u64, vote: impl Into<MemberId>) {
+        let member: MemberId = member.into();
+        let vote: MemberId = vote.into();
         self.state(member, term, vote, Role::Follower);
         let job = self.save(member);
         self.sync(member, job);
     }
 
     /// The member wins the election of a term that it voted for itself in.
-    pub fn leads(&mut self, member: MemberId, term: u64) {
-        self.votes(member, term, u64::from(member));
-        self.state(member, term, u64::from(member), Role::Leader);
+    pub fn leads(&mut self, member: impl Into<MemberId>, term: u64) {
+        let member: MemberId = member.into();
+        self.votes(member, term, member);
+        self.state(member, term, member, Role::Leader);
     }
 
     /// Entries, as (index, term), enter the log in memory.
-    pub fn append(&mut self, member: MemberId, entries: &[(u64, u64)]) {
+    pub fn append(&mut self, member: impl Into<MemberId>, entries: &[(u64, u64)]) {
+        let member: MemberId = member.into();
         let entries: Vec<_> = entries.iter().map(|(index, term)| entry(*index, *term)).collect();
         let known = self.known(member);
         known.log.retain(|old| old.index < entries[0].index);
@@ -137,7 +164,8 @@ impl Script {
     }
 
     /// Everything in memory is handed to the disk; returns the number of the job.
-    pub fn save(&mut self, member: MemberId) -> u64 {
+    pub fn save(&mut self, member: impl Into<MemberId>) -> u64 {
+        let member: MemberId = member.into();
         let known = self.known(member);
         known.jobs += 1;
         let last_index = known.log.last().map_or(known.before.0, |entry| entry.index);
@@ -146,19 +174,30 @@ impl Script {
         job
     }
 
-    pub fn sync(&mut self, member: MemberId, job: u64) {
+    pub fn sync(&mut self, member: impl Into<MemberId>, job: u64) {
+        let member: MemberId = member.into();
         self.report(member, Fact::JobDone { job, synced: true, failed: false });
     }
 
     /// Entries enter the log and are durable at once.
-    pub fn write(&mut self, member: MemberId, entries: &[(u64, u64)]) {
+    pub fn write(&mut self, member: impl Into<MemberId>, entries: &[(u64, u64)]) {
+        let member: MemberId = member.into();
         self.append(member, entries);
         let job = self.save(member);
         self.sync(member, job);
     }
 
     /// A message that promises something.
-    pub fn send(&mut self, member: MemberId, to: MemberId, kind: MessageKind, term: u64, index: u64) {
+    pub fn send(
+        &mut self,
+        member: impl Into<MemberId>,
+        to: impl Into<MemberId>,
+        kind: MessageKind,
+        term: u64,
+        index: u64,
+    ) {
+        let member: MemberId = member.into();
+        let to = to.into();
         let head = MessageHead { kind, term, index, log_term: 0, commit: 0, reject: false, entries: 0 };
         self.report(member, Fact::Sent { to, head });
     }
@@ -166,33 +205,39 @@ impl Script {
     /// The member uses this configuration from `index` on.
     pub fn configure(
         &mut self,
-        member: MemberId,
+        member: impl Into<MemberId>,
         index: u64,
-        voters: &[u64],
-        outgoing: &[u64],
-        learners: &[u64],
+        voters: &[u32],
+        outgoing: &[u32],
+        learners: &[u32],
     ) {
-        let (voters, outgoing, learners) = (voters.to_vec(), outgoing.to_vec(), learners.to_vec());
+        let member: MemberId = member.into();
+        let ids = |numbers: &[u32]| numbers.iter().copied().map(MemberId::new).collect();
+        let (voters, outgoing, learners) = (ids(voters), ids(outgoing), ids(learners));
         self.report(member, Fact::Configuration { index, voters, outgoing, learners });
     }
 
-    pub fn commit(&mut self, member: MemberId, index: u64, term: u64) {
+    pub fn commit(&mut self, member: impl Into<MemberId>, index: u64, term: u64) {
+        let member: MemberId = member.into();
         self.known(member).commit = index;
         self.report(member, Fact::Committed { index, term });
     }
 
     /// Applies an entry; the store is then the same as everyone's after that index.
-    pub fn apply(&mut self, member: MemberId, index: u64, term: u64) {
+    pub fn apply(&mut self, member: impl Into<MemberId>, index: u64, term: u64) {
+        let member: MemberId = member.into();
         self.report(member, applied(entry(index, term), (index, 1_000 + index), true));
     }
 
     /// Passes an entry without executing it.
-    pub fn replay(&mut self, member: MemberId, index: u64, term: u64) {
+    pub fn replay(&mut self, member: impl Into<MemberId>, index: u64, term: u64) {
+        let member: MemberId = member.into();
         self.report(member, applied(entry(index, term), (index, 1_000 + index), false));
     }
 
     /// A snapshot of everything up to `index` replaces log and store.
-    pub fn install(&mut self, member: MemberId, index: u64, term: u64) {
+    pub fn install(&mut self, member: impl Into<MemberId>, index: u64, term: u64) {
+        let member: MemberId = member.into();
         let known = self.known(member);
         known.log.clear();
         known.before = (index, term);
@@ -201,7 +246,8 @@ impl Script {
     }
 
     /// The same, with the configuration that the snapshot names at the same moment.
-    pub fn snapshot(&mut self, member: MemberId, index: u64, term: u64, voters: &[u64]) {
+    pub fn snapshot(&mut self, member: impl Into<MemberId>, index: u64, term: u64, voters: &[u32]) {
+        let member: MemberId = member.into();
         self.configure(member, index, voters, &[], &[]);
         self.last.time -= 1;
         self.install(member, index, term);

@@ -16,6 +16,11 @@ use crate::{Oracle, Sheet};
 
 const MEMBERS: usize = 3;
 
+/// The id of a member that the twin knows by its position.
+fn id(member: usize) -> MemberId {
+    MemberId::new(member as u32 + 1)
+}
+
 /// One entry of one log: a second append of an equal entry is another write.
 type Copy = (LogEntry, u32);
 
@@ -102,7 +107,8 @@ impl Naive {
                 self.job += 1;
                 self.jobs[member].push_back((self.job, self.logs[member].clone()));
                 let last_index = self.logs[member].len() as u64;
-                let write = Fact::Saving { job: self.job, term: 0, vote: 0, commit: 0, last_index };
+                let write =
+                    Fact::Saving { job: self.job, term: 0, vote: MemberId::NONE, commit: 0, last_index };
                 (vec![(member, write)], None)
             }
             Op::Done(member) => {
@@ -115,7 +121,7 @@ impl Naive {
                 self.logs[member] = self.disks[member].clone();
                 let found = Fact::Recovered {
                     term: 0,
-                    vote: 0,
+                    vote: MemberId::NONE,
                     commit: 0,
                     before: (0, 0),
                     entries: self.disks[member].iter().map(|copy| copy.0).collect(),
@@ -145,7 +151,7 @@ impl Naive {
                 let index = index as u64;
                 let head =
                     MessageHead { kind, term: 0, index, log_term: 0, commit: 0, reject: false, entries: 0 };
-                (vec![(member, Fact::Sent { to: 1, head })], broken.then_some(Oracle::I6))
+                (vec![(member, Fact::Sent { to: id(0), head })], broken.then_some(Oracle::I6))
             }
         }
     }
@@ -182,7 +188,7 @@ proptest! {
             let (facts, expected) = naive.perform(op);
             for (member, fact) in facts {
                 time += 1;
-                invariants.event(&Event { time, member: member as MemberId + 1, fact }, &mut sheet);
+                invariants.event(&Event { time, member: id(member), fact }, &mut sheet);
             }
             let first = sheet.violations().first().map(|violation| (violation.oracle, violation.time));
             prop_assert_eq!(first, expected.map(|invariant| (invariant, time)), "{:?} of {:?}", op, ops);

@@ -1,5 +1,7 @@
 //! Small pieces of sentences that several invariants use.
 
+use record::MemberId;
+
 /// "57", "56 and 57", "50 to 57".
 pub(super) fn indexes(first: u64, last: u64) -> String {
     match last.saturating_sub(first) {
@@ -9,7 +11,7 @@ pub(super) fn indexes(first: u64, last: u64) -> String {
     }
 }
 
-/// Member `id`, or "nobody" for 0.
-pub(super) fn who(id: u64) -> String {
-    if id == 0 { "nobody".to_string() } else { format!("member {id}") }
+/// "member 2", or "nobody".
+pub(super) fn who(id: MemberId) -> String {
+    if id.is_none() { "nobody".to_string() } else { format!("member {id}") }
 }

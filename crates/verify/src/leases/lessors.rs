@@ -59,7 +59,7 @@ mod tests {
             (8, 1, Fact::Lessor { primary: true }),
         ];
         for (time, member, fact) in facts {
-            lessors.event(&Event { time, member, fact });
+            lessors.event(&Event { time, member: MemberId::new(member), fact });
         }
         assert_eq!(lessors.spans(), [(1, 3), (3, 5), (8, Nanos::MAX)]);
     }

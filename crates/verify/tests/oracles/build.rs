@@ -6,7 +6,9 @@ use api::mvccpb::{Event, KeyValue};
 use api::{Error, Request, Response};
 use bytes::Bytes;
 use etcdsim_verify::{Expectations, Oracle, Verdict, Violation, judge};
-use record::{Applied, CacheView, MemberEnd, Nanos, Operation, Outcome, Record, StreamEnd, WatchStream};
+use record::{
+    Applied, CacheView, MemberEnd, MemberId, Nanos, Operation, Outcome, Record, StreamEnd, WatchStream,
+};
 
 const SECOND: Nanos = 1_000_000_000;
 
@@ -89,7 +91,7 @@ pub struct Story {
 impl Story {
     fn add(mut self, client: u32, request: Request, call: u64, outcome: Outcome) -> Story {
         let operation =
-            Operation { client, member: client, user: None, request, call: call * SECOND, outcome };
+            Operation { client, member: client.into(), user: None, request, call: call * SECOND, outcome };
         self.record.history.operations.push(operation);
         self
     }
@@ -111,7 +113,7 @@ impl Story {
 
     /// The last operation went through another member.
     pub fn by(mut self, member: u32) -> Story {
-        self.record.history.operations.last_mut().expect("an operation").member = member;
+        self.record.history.operations.last_mut().expect("an operation").member = member.into();
         self
     }
 
@@ -132,15 +134,17 @@ impl Story {
 
     /// The starts of members are known: all started at 0, and these later.
     pub fn starts(mut self, later: &[(u32, u64)]) -> Story {
-        self.expectations.starts = (1..=5).map(|member| (member, 0)).collect();
-        self.expectations.starts.extend(later.iter().map(|(member, at)| (*member, at * SECOND)));
+        self.expectations.starts = MemberId::first(5).map(|member| (member, 0)).collect();
+        self.expectations
+            .starts
+            .extend(later.iter().map(|(member, at)| (MemberId::new(*member), at * SECOND)));
         self
     }
 
     /// How a member ended.
     pub fn end(mut self, member: u32, applied: u64, state_hash: u64) -> Story {
         self.record.members.push(MemberEnd {
-            member,
+            member: member.into(),
             running: true,
             core: true,
             applied,
@@ -211,7 +215,14 @@ impl Default for Stream {
     fn default() -> Stream {
         let (sent, received) = (Vec::new(), Vec::new());
         Stream {
-            stream: WatchStream { client: 1, member: 1, opened: 0, sent, received, ended: None },
+            stream: WatchStream {
+                client: 1,
+                member: MemberId::new(1),
+                opened: 0,
+                sent,
+                received,
+                ended: None,
+            },
             now: 0,
         }
     }
@@ -300,7 +311,14 @@ impl Story {
     pub fn settled(mut self, healed: u64, end: u64, revision: u64) -> Story {
         self.record.healed = healed * SECOND;
         self.record.stats.virtual_ns = end * SECOND;
-        let member = MemberEnd { member: 1, running: true, core: true, applied: 9, revision, state_hash: 1 };
+        let member = MemberEnd {
+            member: MemberId::new(1),
+            running: true,
+            core: true,
+            applied: 9,
+            revision,
+            state_hash: 1,
+        };
         self.record.members.push(member);
         self
     }

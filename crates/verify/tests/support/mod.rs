@@ -6,7 +6,7 @@ use api::etcdserverpb::*;
 use api::{Error, Request, Response};
 use bytes::Bytes;
 use etcdsim_verify::model::Model;
-use record::{Applied, History, Nanos, Operation, Outcome};
+use record::{Applied, History, MemberId, Nanos, Operation, Outcome};
 
 /// A small generator of numbers (splitmix64).
 pub struct Random(pub u64);
@@ -145,7 +145,7 @@ pub fn history(random: &mut Random, shape: &Shape) -> (History, Vec<Applied>) {
         };
         Operation {
             client: planned.client,
-            member: planned.client + 1,
+            member: MemberId::new(planned.client + 1),
             user: None,
             request: planned.request,
             call: planned.call,
@@ -168,7 +168,14 @@ pub fn read_everything(history: &mut History, applied: &[Applied]) {
     let call =
         history.operations.iter().map(|one| one.returned().unwrap_or(one.call)).max().unwrap_or(0) + 100;
     let outcome = Outcome::Answer { at: call + 1, response };
-    history.operations.push(Operation { client: 99, member: 1, user: None, request, call, outcome });
+    history.operations.push(Operation {
+        client: 99,
+        member: MemberId::new(1),
+        user: None,
+        request,
+        call,
+        outcome,
+    });
 }
 
 fn key(random: &mut Random, shape: &Shape) -> Bytes {

@@ -28,7 +28,7 @@ use api::{Error, Request, Response};
 use bytes::Bytes;
 use plan::act::Follow;
 use plan::{Failover, Plan};
-use record::{Nanos, Outcome};
+use record::{MemberId, Nanos, Outcome};
 
 use crate::clock::Clock;
 
@@ -45,7 +45,7 @@ pub(crate) struct Client {
     /// The next act of the plan.
     next: usize,
     /// The operation under way: its number in the history, and the member it went to.
-    pub(crate) current: Option<(u64, u32)>,
+    pub(crate) current: Option<(u64, MemberId)>,
     /// Index in the list of endpoints.
     endpoint: usize,
     /// No call before this time, so that a return and the next call never share a time.
@@ -100,7 +100,7 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    pub(crate) fn new(plan: &Plan, members: usize) -> Programs {
+    pub(crate) fn new(plan: &Plan, members: u32) -> Programs {
         Programs {
             memories: plan.clients.iter().map(|_| Memory::default()).collect(),
             outside: BTreeMap::new(),
@@ -206,7 +206,7 @@ impl Client {
     }
 
     /// The member it asks next.
-    pub(crate) fn member(&self) -> u32 {
+    pub(crate) fn member(&self) -> MemberId {
         self.plan.endpoints[self.endpoint % self.plan.endpoints.len()]
     }
 

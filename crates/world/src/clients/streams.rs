@@ -23,10 +23,10 @@ use api::etcdserverpb::{WatchRequest, WatchResponse};
 use bytes::Bytes;
 use keyed::{Domain, Keyed};
 use member::io::Input;
-use record::{Fact, MessageKind, Nanos, StreamEnd, WatchStream};
+use record::{Fact, MemberId, Members, MessageKind, Nanos, StreamEnd, WatchStream};
 
 use super::transport::{Overdue, Receiver, Sender};
-use crate::network::{Body, Packet};
+use crate::network::{Body, Packet, Party};
 use crate::process::State;
 use crate::world::{Happening, SECOND, World, client_head};
 
@@ -81,7 +81,7 @@ impl Segment {
 #[derive(Debug)]
 pub(crate) struct Stream {
     client: usize,
-    member: usize,
+    member: MemberId,
     incarnation: u32,
     /// The client's own number for it.
     number: u32,
@@ -119,16 +119,16 @@ pub(crate) struct Streams {
     /// Responses that clients have begun to process, for the draws of the processing time.
     processed: Vec<u64>,
     /// For each member, the incarnation that last lost power: the machine is off until the next one.
-    dark: Vec<u32>,
+    dark: Members<u32>,
 }
 
 impl Streams {
-    pub(super) fn new(seed: u64, members: usize) -> Streams {
+    pub(super) fn new(seed: u64, members: u32) -> Streams {
         Streams {
             all: Vec::new(),
             processing: Keyed::new(seed, PROCESSING),
             processed: Vec::new(),
-            dark: vec![u32::MAX; members],
+            dark: Members::new(members, |_| u32::MAX),
         }
     }
 
@@ -145,8 +145,8 @@ impl Streams {
         self.get(stream).open
     }
 
-    /// The member at the other end, by index.
-    pub(super) fn member(&self, stream: u64) -> usize {
+    /// The member at the other end.
+    pub(super) fn member(&self, stream: u64) -> MemberId {
         self.get(stream).member
     }
 }
@@ -159,13 +159,12 @@ impl World<'_> {
         let now = self.now();
         let stream = self.history.watches.len() as u64;
         let state = &self.clients[client];
-        let (to, token) = (state.member(), state.token());
+        let (member, token) = (state.member(), state.token());
         let (heard, keepalive) = (state.clock.monotonic(now), state.after(now, state.plan.keepalive));
-        let member = to as usize - 1;
-        self.note(0, Fact::WatchOpened { stream, client: client as u32, to });
+        self.note(MemberId::NONE, Fact::WatchOpened { stream, client: client as u32, to: member });
         self.history.watches.push(WatchStream {
             client: client as u32,
-            member: to,
+            member,
             opened: now,
             sent: Vec::new(),
             received: Vec::new(),
@@ -217,8 +216,8 @@ impl World<'_> {
     fn send_up(&mut self, stream: u64, segment: Segment) {
         let state = self.programs.streams.get(stream);
         let packet = Packet {
-            from: self.processes.len() + state.client,
-            to: state.member,
+            from: Party::Client(state.client),
+            to: Party::Member(state.member),
             incarnations: (0, state.incarnation),
             head: client_head(MessageKind::WatchRequest),
             body: Body::Stream(stream, segment),
@@ -244,7 +243,7 @@ impl World<'_> {
             state.up.stop();
         }
         self.history.watches[stream as usize].ended = Some((now, end));
-        self.note(0, Fact::WatchEnded { stream });
+        self.note(MemberId::NONE, Fact::WatchEnded { stream });
     }
 
     /// A stream broke, as its client sees it.
@@ -262,7 +261,7 @@ impl World<'_> {
     }
 
     /// A packet arrives at a client.
-    fn stream_at_client(&mut self, stream: u64, segment: Segment) {
+    pub(crate) fn stream_at_client(&mut self, stream: u64, segment: Segment) {
         let now = self.now();
         let state = self.programs.streams.get_mut(stream);
         let open = state.open;
@@ -350,7 +349,7 @@ impl World<'_> {
         match item {
             Down::Response(response) => {
                 self.note(
-                    0,
+                    MemberId::NONE,
                     Fact::WatchReceived {
                         stream,
                         revision: response.header.as_ref().map_or(0, |header| header.revision as u64),
@@ -397,17 +396,17 @@ impl World<'_> {
     // ---- the member's end -------------------------------------------------------------------------
 
     /// A member answers on a stream.
-    pub(crate) fn watch_response(&mut self, member: usize, stream: u64, response: WatchResponse) {
+    pub(crate) fn watch_response(&mut self, member: MemberId, stream: u64, response: WatchResponse) {
         self.push_down(member, stream, Down::Response(Arc::new(response)));
     }
 
     /// A member ends a stream.
-    pub(crate) fn watch_refused(&mut self, member: usize, stream: u64, error: Error) {
+    pub(crate) fn watch_refused(&mut self, member: MemberId, stream: u64, error: Error) {
         self.push_down(member, stream, Down::Refused(error));
         self.programs.streams.get_mut(stream).served = false;
     }
 
-    fn push_down(&mut self, member: usize, stream: u64, item: Down) {
+    fn push_down(&mut self, member: MemberId, stream: u64, item: Down) {
         let now = self.now();
         let incarnation = self.processes[member].incarnation;
         let state = self.programs.streams.get_mut(stream);
@@ -424,8 +423,8 @@ impl World<'_> {
         // The kernel sends the reset; its process may be gone.
         let incarnation = if matches!(segment, Segment::Reset) { 0 } else { state.incarnation };
         let packet = Packet {
-            from: state.member,
-            to: self.processes.len() + state.client,
+            from: Party::Member(state.member),
+            to: Party::Client(state.client),
             incarnations: (incarnation, 0),
             head: client_head(MessageKind::WatchResponse),
             body: Body::Stream(stream, segment),
@@ -434,7 +433,7 @@ impl World<'_> {
     }
 
     /// A packet arrives at a member that runs.
-    fn stream_at_member(&mut self, stream: u64, segment: Segment) {
+    pub(crate) fn stream_at_member(&mut self, stream: u64, segment: Segment) {
         let now = self.now();
         let state = self.programs.streams.get_mut(stream);
         let (member, served) = (state.member, state.served);
@@ -488,7 +487,7 @@ impl World<'_> {
     }
 
     /// A member's process ended. If the machine is alive, the clients of its streams learn it at once.
-    pub(crate) fn reset_streams(&mut self, member: usize, power: bool) {
+    pub(crate) fn reset_streams(&mut self, member: MemberId, power: bool) {
         let incarnation = self.processes[member].incarnation;
         if power {
             self.programs.streams.dark[member] = incarnation;
@@ -508,19 +507,9 @@ impl World<'_> {
 
     // ---- between the ends -------------------------------------------------------------------------
 
-    /// A packet of a stream arrives.
-    pub(crate) fn stream_arrives(&mut self, to: usize, stream: u64, segment: Segment) {
-        if to < self.processes.len() {
-            self.stream_at_member(stream, segment);
-        } else {
-            self.stream_at_client(stream, segment);
-        }
-    }
-
     /// A packet of a stream reached a member's machine, but not the process it was for.
-    pub(crate) fn stream_unheard(&mut self, to: usize, stream: u64, segment: &Segment) {
-        let members = self.processes.len();
-        if to >= members || matches!(segment, Segment::Reset) {
+    pub(crate) fn stream_unheard(&mut self, to: MemberId, stream: u64, segment: &Segment) {
+        if matches!(segment, Segment::Reset) {
             return;
         }
         let process = &self.processes[to];

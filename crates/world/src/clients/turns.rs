@@ -7,11 +7,11 @@
 use std::sync::Arc;
 
 use api::{Error, Request, Response};
-use record::{CacheView, Fact, MessageKind, Nanos, Operation, Outcome, Probe};
+use record::{CacheView, Fact, MemberId, MessageKind, Nanos, Operation, Outcome, Probe};
 
 use super::acts::{self, Context, Heard, Step};
 use super::{Door, Login};
-use crate::network::{Body, Packet};
+use crate::network::{Body, Packet, Party};
 use crate::world::{Happening, World, client_head};
 
 impl World<'_> {
@@ -185,11 +185,10 @@ impl World<'_> {
         });
         let at = timeout_at.min(Nanos::MAX / 2);
         self.queue.push(at, Happening::ClientTimeout { client, operation });
-        let to = member as usize - 1;
         self.send(Packet {
-            from: self.processes.len() + client,
-            to,
-            incarnations: (0, self.processes[to].incarnation),
+            from: Party::Client(client),
+            to: Party::Member(member),
+            incarnations: (0, self.processes[member].incarnation),
             head: client_head(MessageKind::ClientRequest),
             body: Body::Request(operation, request, token),
         });
@@ -210,15 +209,14 @@ impl World<'_> {
     /// Signals to the member that the client no longer waits for an operation, as gRPC does at a deadline.
     /// Only for operations that a member may hold for as long as it likes: it has no effect on others.
     fn break_off(&mut self, client: usize, operation: u64) {
-        let Operation { member, request, .. } = &self.history.operations[operation as usize];
+        let Operation { member, ref request, .. } = self.history.operations[operation as usize];
         if !matches!(request, Request::Lock(_) | Request::Campaign(_)) {
             return;
         }
-        let to = *member as usize - 1;
         self.send(Packet {
-            from: self.processes.len() + client,
-            to,
-            incarnations: (0, self.processes[to].incarnation),
+            from: Party::Client(client),
+            to: Party::Member(member),
+            incarnations: (0, self.processes[member].incarnation),
             head: client_head(MessageKind::ClientRequest),
             body: Body::Cancel(operation),
         });
@@ -242,7 +240,7 @@ impl World<'_> {
         let well = matches!(outcome, Outcome::Answer { .. });
         let digest = crate::digests::outcome(&outcome);
         let answered = !matches!(outcome, Outcome::Unknown { .. });
-        self.note(0, Fact::Returned { operation, answered, digest });
+        self.note(MemberId::NONE, Fact::Returned { operation, answered, digest });
         self.recorder.record.stats.answered += u64::from(well);
         let index = operation as usize;
         if settling {

@@ -17,10 +17,11 @@ use api::etcdserverpb::{
 use api::mvccpb::Event;
 use api::mvccpb::event::EventType;
 use plan::act::{Follow, Start, Watch};
-use record::{Nanos, Probe};
+use record::{MemberId, Nanos, Probe};
 
 use super::acts::Command;
 use super::{Client, Door, Login};
+use crate::network::Party;
 use crate::world::{Happening, MILLISECOND, SECOND, World};
 
 /// First wait before a stream is reopened, the maximum of `backoff` there.
@@ -430,14 +431,14 @@ impl World<'_> {
     }
 
     /// Watches that have not received everything up to `revision`, each as a sentence. Only those at members
-    /// (by index) of `core` count.
-    pub(crate) fn watches_behind(&self, revision: i64, core: &[usize]) -> Vec<String> {
+    /// of `core` count.
+    pub(crate) fn watches_behind(&self, revision: i64, core: &[MemberId]) -> Vec<String> {
         let mut behind = Vec::new();
         for (at, client) in self.clients.iter().enumerate() {
-            let reaches = |member: usize| {
-                core.contains(&member) && !self.network.severed(member, self.processes.len() + at)
+            let reaches = |member: MemberId| {
+                core.contains(&member) && !self.network.severed(Party::Member(member), Party::Client(at))
             };
-            let next = client.member() as usize - 1;
+            let next = client.member();
             if !client.chores.is_empty() && reaches(next) {
                 behind.push(format!("Client {at} has not relisted the keys it follows."));
             }
@@ -453,7 +454,7 @@ impl World<'_> {
                 let sentence = match line.stream {
                     Some(stream) if reaches(self.programs.streams.member(stream)) => format!(
                         "Stream {stream} of client {at} at member {} has shown everything up to revision {least}, not {revision}.",
-                        self.programs.streams.member(stream) + 1
+                        self.programs.streams.member(stream)
                     ),
                     None if reaches(next) => format!("Client {at} has not opened its watch stream again."),
                     _ => continue,

@@ -66,6 +66,7 @@
 use std::collections::BTreeSet;
 
 use plan::{DiskFault, FaultKind, Files};
+use record::MemberId;
 
 use super::content::PAGE;
 
@@ -74,7 +75,7 @@ use super::content::PAGE;
 pub struct Atlas {
     /// How many members may be damaged: `n - quorum(n)`.
     budget: usize,
-    damaged: BTreeSet<u32>,
+    damaged: BTreeSet<MemberId>,
 }
 
 impl Atlas {
@@ -89,13 +90,13 @@ impl Atlas {
     ///
     /// The first member struck gets the budget. A shrinker that leaves out a refused fault changes nothing,
     /// and one that leaves out an admitted fault takes no admission from the others.
-    pub fn may_damage(&mut self, member: u32, kind: &FaultKind) -> bool {
+    pub fn may_damage(&mut self, member: MemberId, kind: &FaultKind) -> bool {
         !kind.effect().damages || (!is_about_the_log_alone(kind) && self.give_up(member))
     }
 
     /// Counts a member as never coming back, if the cluster can spare another one. Returns whether the member
     /// counts as such now.
-    pub fn give_up(&mut self, member: u32) -> bool {
+    pub fn give_up(&mut self, member: MemberId) -> bool {
         if self.damaged.len() < self.budget {
             self.damaged.insert(member);
         }
@@ -103,7 +104,7 @@ impl Atlas {
     }
 
     /// Whether this member was damaged: it may refuse to start.
-    pub fn is_damaged(&self, member: u32) -> bool {
+    pub fn is_damaged(&self, member: MemberId) -> bool {
         self.damaged.contains(&member)
     }
 }
@@ -145,11 +146,11 @@ mod tests {
     fn a_quorum_stays_undamaged() {
         for voters in 1..=9 {
             let mut atlas = Atlas::new(voters);
-            for member in 1..=voters {
+            for member in MemberId::first(voters) {
                 atlas.may_damage(member, &ROT);
                 atlas.may_damage(member, &LOST);
             }
-            let undamaged = (1..=voters).filter(|member| !atlas.is_damaged(*member)).count();
+            let undamaged = MemberId::first(voters).filter(|member| !atlas.is_damaged(*member)).count();
             assert_eq!(undamaged as u32, voters / 2 + 1, "{voters} voters");
         }
     }
@@ -157,17 +158,19 @@ mod tests {
     #[test]
     fn one_member_may_be_struck_again() {
         let mut atlas = Atlas::new(3);
-        assert!(atlas.may_damage(2, &ROT));
-        assert!(atlas.may_damage(2, &LOST));
-        assert!(!atlas.may_damage(3, &ROT));
-        assert!(atlas.may_damage(3, &DiskFault::StalledDisk.into()));
+        let (second, third) = (MemberId::new(2), MemberId::new(3));
+        assert!(atlas.may_damage(second, &ROT));
+        assert!(atlas.may_damage(second, &LOST));
+        assert!(!atlas.may_damage(third, &ROT));
+        assert!(atlas.may_damage(third, &DiskFault::StalledDisk.into()));
     }
 
     #[test]
     fn a_promise_is_never_lost_in_silence() {
         let mut atlas = Atlas::new(5);
-        assert!(!atlas.may_damage(1, &DiskFault::LostWrite { files: Files::Wal, count: 1 }.into()));
-        assert!(!atlas.is_damaged(1));
+        let first = MemberId::new(1);
+        assert!(!atlas.may_damage(first, &DiskFault::LostWrite { files: Files::Wal, count: 1 }.into()));
+        assert!(!atlas.is_damaged(first));
         assert!(!write_may_go_astray(Some(Files::Wal), 1 << 20));
         assert!(!write_may_go_astray(Some(Files::Backend), 0));
         assert_eq!(exposed_to_rot(Some(Files::Wal), 1000, 600), 0..600);

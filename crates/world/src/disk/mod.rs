@@ -41,6 +41,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use keyed::Keyed;
 use member::disk::{Disk, DiskError, DiskErrorKind, DiskJob, DiskOp};
 use plan::DiskFault;
+use record::MemberId;
 
 pub use atlas::Atlas;
 use drive::Drive;
@@ -64,8 +65,8 @@ pub struct Retimed {
 
 impl SimDisk {
     /// An empty disk. `keyed` is the world's source of disk draws; the disk takes its member's part.
-    pub fn new(member: u32, keyed: Keyed, model: plan::Disk) -> SimDisk {
-        SimDisk(Arc::new(Mutex::new(Drive::new(keyed.split(u64::from(member)), model))))
+    pub fn new(member: MemberId, keyed: Keyed, model: plan::Disk) -> SimDisk {
+        SimDisk(Arc::new(Mutex::new(Drive::new(keyed.split(member.raft_id()), model))))
     }
 
     /// A panic of a member during a call does not break the disk: the world goes on to judge it.

@@ -1,7 +1,9 @@
 //! What faults have begun, and how it ends: for everyone, or only for the healed part.
 
+use record::MemberId;
+
 use super::network::Flapping;
-use crate::network::Pair;
+use crate::network::{Pair, Party};
 use crate::world::World;
 
 /// What a fault has begun: one variant for each way of undoing it. Code that begins something new must define
@@ -36,21 +38,21 @@ pub(super) enum Begun {
 
 /// How much of a fault ends.
 pub(super) struct Scope<'a> {
-    /// The members it releases, by index.
-    pub members: &'a [usize],
-    /// The processes between which it ends; `None` means all.
-    pub among: Option<&'a [usize]>,
+    /// The members it releases.
+    pub members: &'a [MemberId],
+    /// The parties between which it ends; `None` means all.
+    pub among: Option<&'a [Party]>,
 }
 
 impl<'a> Scope<'a> {
     /// The whole fault, which holds these members.
-    pub fn everything(members: &'a [usize]) -> Scope<'a> {
+    pub fn everything(members: &'a [MemberId]) -> Scope<'a> {
         Scope { members, among: None }
     }
 
-    /// Its effect on these members, and between these processes.
-    pub fn among(members: &'a [usize], processes: &'a [usize]) -> Scope<'a> {
-        Scope { members, among: Some(processes) }
+    /// Its effect on these members, and between these parties.
+    pub fn among(members: &'a [MemberId], parties: &'a [Party]) -> Scope<'a> {
+        Scope { members, among: Some(parties) }
     }
 }
 

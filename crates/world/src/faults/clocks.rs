@@ -1,7 +1,7 @@
 //! Faults of clocks.
 
 use plan::ClockFault;
-use record::Nanos;
+use record::{MemberId, Nanos};
 
 use super::Strike;
 use super::begun::Begun;
@@ -36,17 +36,17 @@ impl World<'_> {
         }
     }
 
-    pub(super) fn restore_clock_rates(&mut self, members: &[usize]) {
+    pub(super) fn restore_clock_rates(&mut self, members: &[MemberId]) {
         let now = self.now();
         self.set_clocks(members, |clock| clock.reset_rate(now));
     }
 
-    pub(super) fn stop_clock_swings(&mut self, members: &[usize]) {
+    pub(super) fn stop_clock_swings(&mut self, members: &[MemberId]) {
         let now = self.now();
         self.set_clocks(members, |clock| clock.set_swing(now, None));
     }
 
-    fn set_clocks(&mut self, members: &[usize], set: impl Fn(&mut Clock)) {
+    fn set_clocks(&mut self, members: &[MemberId], set: impl Fn(&mut Clock)) {
         for &member in members {
             set(&mut self.processes[member].clock);
             // The wake-up was set for the old rate.

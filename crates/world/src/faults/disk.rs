@@ -1,7 +1,7 @@
 //! Faults of disks. `disk/faults.rs` implements them.
 
 use plan::DiskFault;
-use record::Stop;
+use record::{MemberId, Stop};
 
 use super::Strike;
 use super::begun::Begun;
@@ -20,7 +20,7 @@ impl World<'_> {
         if kind.ends_process() { Begun::Holds } else { Begun::Disks }
     }
 
-    pub(super) fn heal_disk(&mut self, member: usize, fault: u32) {
+    pub(super) fn heal_disk(&mut self, member: MemberId, fault: u32) {
         let (now, key) = (self.now(), self.fault_key(fault));
         self.processes[member].disk.heal(now, key);
         self.retime(member);

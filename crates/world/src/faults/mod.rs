@@ -16,18 +16,19 @@ use std::collections::BTreeMap;
 
 use keyed::{Domain, Draw, Keyed};
 use plan::{Condition, Fault, FaultKind, Plan, Target, Trigger};
-use record::{Fact, Nanos};
+use record::{Fact, MemberId, Members, Nanos};
 
 use self::begun::{Begun, Scope};
 use crate::disk::Atlas;
+use crate::network::Party;
 use crate::world::{Happening, World};
 
 const TARGET: Domain = Domain::new("world fault target");
 
 /// A fault that has begun and not ended.
 struct Active {
-    /// Members it struck and still holds, by index.
-    members: Vec<usize>,
+    /// Members it struck and still holds.
+    members: Vec<MemberId>,
     begun: Begun,
 }
 
@@ -35,22 +36,31 @@ struct Active {
 struct Strike<'a> {
     /// Its index in the plan.
     fault: u32,
-    /// Members, by index.
-    members: &'a [usize],
-    /// Processes, by index: members or clients.
-    targets: &'a [usize],
+    members: &'a [MemberId],
+    /// Members or clients.
+    targets: &'a [Party],
     draw: Draw,
+}
+
+/// A fault that waits for its condition.
+struct Waiting {
+    /// Its index in the plan.
+    fault: usize,
+    condition: Condition,
+    /// The condition does not count before this time.
+    from: Nanos,
+    /// Time between the condition and the fault.
+    delay: Nanos,
 }
 
 /// The faults of a run.
 pub(crate) struct Nemesis {
     keyed: Keyed,
     atlas: Atlas,
-    /// Those that wait for a condition: fault, condition, from, delay.
-    waiting: Vec<(usize, Condition, Nanos, Nanos)>,
+    waiting: Vec<Waiting>,
     active: BTreeMap<usize, Active>,
     /// Members that the plan expects to refuse their start.
-    expected: Vec<bool>,
+    expected: Members<bool>,
     /// No new fault begins from now on.
     pub(crate) over: bool,
 }
@@ -58,8 +68,7 @@ pub(crate) struct Nemesis {
 impl Nemesis {
     pub(crate) fn new(plan: &Plan) -> Nemesis {
         let members = plan.cluster.members;
-        let expected =
-            (1..=plan.most_members()).map(|member| plan.expect.refusals.contains(&member)).collect();
+        let expected = Members::new(plan.most_members(), |member| plan.expect.refusals.contains(&member));
         let removed = plan.faults.iter().filter(|fault| fault.kind.effect().removes_member).count() as u32;
         Nemesis {
             keyed: Keyed::new(plan.seed, TARGET),
@@ -73,13 +82,13 @@ impl Nemesis {
     }
 
     /// Whether a member may refuse to start for good: its disk was damaged, or the plan expects it.
-    pub(crate) fn excuses_refusal(&self, member: usize) -> bool {
+    pub(crate) fn excuses_refusal(&self, member: MemberId) -> bool {
         self.expected[member] || self.is_damaged(member)
     }
 
     /// Whether the member's disk was damaged or lost.
-    pub(crate) fn is_damaged(&self, member: usize) -> bool {
-        self.atlas.is_damaged(member as u32 + 1)
+    pub(crate) fn is_damaged(&self, member: MemberId) -> bool {
+        self.atlas.is_damaged(member)
     }
 
     fn draw(&self, fault: &Fault) -> Draw {
@@ -93,7 +102,7 @@ impl World<'_> {
             match fault.when {
                 Trigger::At(time) => self.queue.push(time, Happening::FaultBegins { fault: at }),
                 Trigger::When { condition, from, delay } => {
-                    self.nemesis.waiting.push((at, condition, from, delay));
+                    self.nemesis.waiting.push(Waiting { fault: at, condition, from, delay });
                 }
             }
         }
@@ -106,13 +115,9 @@ impl World<'_> {
         }
         let now = self.now();
         let progress = &self.progress;
-        let due = self
-            .nemesis
-            .waiting
-            .extract_if(.., |(_, condition, from, _)| now >= *from && progress.holds(condition));
-        let due: Vec<(usize, Nanos)> = due.map(|(fault, _, _, delay)| (fault, now + delay)).collect();
-        for (fault, at) in due {
-            self.queue.push(at, Happening::FaultBegins { fault });
+        let is_due = |waiting: &mut Waiting| now >= waiting.from && progress.holds(&waiting.condition);
+        for Waiting { fault, delay, .. } in self.nemesis.waiting.extract_if(.., is_due) {
+            self.queue.push(now + delay, Happening::FaultBegins { fault });
         }
     }
 
@@ -130,7 +135,7 @@ impl World<'_> {
         if fault.kind.effect().damages {
             // The atlas keeps enough good copies: a member that it does not release is not touched.
             members.retain(|member| {
-                let admitted = self.nemesis.atlas.may_damage(*member as u32 + 1, &fault.kind);
+                let admitted = self.nemesis.atlas.may_damage(*member, &fault.kind);
                 if !admitted {
                     self.recorder.count("refused-by-atlas");
                 }
@@ -140,7 +145,7 @@ impl World<'_> {
                 return;
             }
         }
-        let targets = self.resolve_processes(&fault.target, draw);
+        let targets = self.resolve_parties(&fault.target, draw);
         tracing::debug!(fault = at, kind = fault.kind.name(), ?members, "fault begins");
         self.note_fault(at, &members, true);
         let strike = Strike { fault: at as u32, members: &members, targets: &targets, draw };
@@ -174,7 +179,7 @@ impl World<'_> {
     }
 
     /// A fault begins or ends: one fact for each member it strikes, or one fact without a member.
-    fn note_fault(&mut self, at: usize, members: &[usize], begins: bool) {
+    fn note_fault(&mut self, at: usize, members: &[MemberId], begins: bool) {
         let kind = &self.plan.faults[at].kind;
         let fact = Fact::Fault {
             fault: at as u32,
@@ -184,28 +189,27 @@ impl World<'_> {
             begins,
         };
         if members.is_empty() {
-            self.note(0, fact.clone());
+            self.note(MemberId::NONE, fact.clone());
         }
         for member in members {
-            self.note(*member as u32 + 1, fact.clone());
+            self.note(*member, fact.clone());
         }
     }
 
     /// Ends all faults, or only those within the core: everything else stays broken for good.
-    pub(crate) fn end_faults(&mut self, core: &[bool]) {
+    pub(crate) fn end_faults(&mut self, core: &Members<bool>) {
         self.nemesis.over = true;
         let active: Vec<usize> = self.nemesis.active.keys().copied().collect();
-        if core.iter().all(|core| *core) {
+        if core.values().all(|core| *core) {
             active.into_iter().for_each(|at| self.fault_ends(at));
             return;
         }
         // Clients and operators are healed with the core.
-        let members = self.processes.len();
-        let last = members + self.operator();
-        let healed: Vec<usize> = (0..=last).filter(|process| *process >= members || core[*process]).collect();
+        let members = core.iter().filter(|(_, healed)| **healed).map(|(member, _)| Party::Member(member));
+        let healed: Vec<Party> = members.chain((0..=self.operator()).map(Party::Client)).collect();
         for at in active {
             let mut active = self.nemesis.active.remove(&at).expect("it was there a moment ago");
-            let freed: Vec<usize> = active.members.extract_if(.., |member| core[*member]).collect();
+            let freed: Vec<MemberId> = active.members.extract_if(.., |member| core[*member]).collect();
             self.undo(at as u32, &mut active.begun, &Scope::among(&freed, &healed));
             self.nemesis.active.insert(at, active);
         }

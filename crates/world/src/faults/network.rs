@@ -1,11 +1,11 @@
 //! Faults of the network: changed link behaviour, partitions, clogs, rules on messages.
 
 use plan::NetworkFault;
-use record::Nanos;
+use record::{MemberId, Nanos};
 
 use super::begun::{Begun, Scope};
 use super::{Active, Strike};
-use crate::network::{Packet, Pair, between, bridge, majorities_ring};
+use crate::network::{Packet, Pair, Party, between, bridge, majorities_ring};
 use crate::world::{Happening, MILLISECOND, World};
 
 /// A partition that comes and goes.
@@ -21,47 +21,52 @@ pub(super) struct Flapping {
 impl World<'_> {
     pub(super) fn begin_network(&mut self, kind: &NetworkFault, strike: &Strike<'_>) -> Begun {
         let Strike { fault, members, targets, draw } = *strike;
-        let everyone: Vec<usize> = (0..self.processes.len()).collect();
+        let members = &parties(members)[..];
+        let everyone = &self.everyone()[..];
         match kind {
             NetworkFault::Link { to, both, link } => {
-                let to = self.resolve_processes(to, draw.then(7));
+                let to = self.resolve_parties(to, draw.then(7));
                 self.network.overlay(fault, &between(targets, &to, *both), *link);
                 Begun::Links
             }
             NetworkFault::Cut { to, both } => {
-                let to = self.resolve_processes(to, draw.then(7));
+                let to = self.resolve_parties(to, draw.then(7));
                 self.cut(between(targets, &to, *both))
             }
-            NetworkFault::Isolate => self.cut(between(members, &everyone, true)),
-            NetworkFault::OneWay { inbound: true } => self.cut(between(&everyone, members, false)),
-            NetworkFault::OneWay { inbound: false } => self.cut(between(members, &everyone, false)),
+            NetworkFault::Isolate => self.cut(between(members, everyone, true)),
+            NetworkFault::OneWay { inbound: true } => self.cut(between(everyone, members, false)),
+            NetworkFault::OneWay { inbound: false } => self.cut(between(members, everyone, false)),
             NetworkFault::Split => {
-                let rest: Vec<usize> =
+                let rest: Vec<Party> =
                     everyone.iter().copied().filter(|member| !members.contains(member)).collect();
                 self.cut(between(members, &rest, true))
             }
-            NetworkFault::MajoritiesRing => self.cut(majorities_ring(everyone.len(), draw.then(8))),
-            NetworkFault::Bridge => self.cut(bridge(everyone.len(), members[0], draw.then(8))),
+            NetworkFault::MajoritiesRing => self.cut(majorities_ring(everyone, draw.then(8))),
+            NetworkFault::Bridge => self.cut(bridge(everyone, members[0], draw.then(8))),
             NetworkFault::Flapping { down, up } => {
                 self.queue.push(self.now(), Happening::Flap { fault: fault as usize });
                 Begun::Flapping(Flapping { cut: Vec::new(), is_down: false, down: *down, up: *up })
             }
             NetworkFault::CutClients => {
-                let clients: Vec<usize> =
-                    (0..=self.operator()).map(|client| everyone.len() + client).collect();
+                let clients: Vec<Party> = (0..=self.operator()).map(Party::Client).collect();
                 self.cut(between(&clients, members, true))
             }
             NetworkFault::Clog { to } => {
-                let to = self.resolve_processes(to, draw.then(7));
+                let to = self.resolve_parties(to, draw.then(7));
                 self.network.clog(fault, between(targets, &to, false));
                 Begun::Packets
             }
             NetworkFault::Rule(rule) => {
-                let to = self.resolve_processes(&rule.to, draw.then(7));
+                let to = self.resolve_parties(&rule.to, draw.then(7));
                 self.network.add_rule(fault, rule.clone(), targets.to_vec(), to);
                 Begun::Packets
             }
         }
+    }
+
+    /// All members, also those that are not in the cluster.
+    fn everyone(&self) -> Vec<Party> {
+        self.processes.ids().map(Party::Member).collect()
     }
 
     fn cut(&mut self, pairs: Vec<Pair>) -> Begun {
@@ -72,7 +77,7 @@ impl World<'_> {
     /// A flapping partition is cut or joined.
     pub(crate) fn flap(&mut self, at: usize) {
         let now = self.now();
-        let everyone: Vec<usize> = (0..self.processes.len()).collect();
+        let everyone = self.everyone();
         let Some(Active { members, begun: Begun::Flapping(flapping) }) = self.nemesis.active.get_mut(&at)
         else {
             return;
@@ -80,7 +85,7 @@ impl World<'_> {
         if flapping.is_down {
             self.network.heal(&std::mem::take(&mut flapping.cut), now);
         } else {
-            flapping.cut = between(members, &everyone, true);
+            flapping.cut = between(&parties(members), &everyone, true);
             self.network.cut(&flapping.cut, now);
         }
         flapping.is_down = !flapping.is_down;
@@ -114,4 +119,8 @@ impl World<'_> {
             self.queue.push(arrival, Happening::Arrive(packet));
         }
     }
+}
+
+fn parties(members: &[MemberId]) -> Vec<Party> {
+    members.iter().copied().map(Party::Member).collect()
 }

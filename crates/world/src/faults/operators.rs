@@ -6,6 +6,7 @@ use api::etcdserverpb::{
     MemberUpdateRequest, MoveLeaderRequest, alarm_request::AlarmAction,
 };
 use plan::OperatorTask;
+use record::MemberId;
 
 use super::Strike;
 use super::begun::Begun;
@@ -23,14 +24,14 @@ impl World<'_> {
     }
 
     fn steps_of(&self, task: &OperatorTask, strike: &Strike<'_>) -> Vec<Step> {
-        let target = strike.members.first().copied().unwrap_or(0);
+        let target = strike.members.first().copied().unwrap_or(MemberId::new(1));
         let joiner = || self.joiner_of(strike.fault as usize);
         match *task {
             OperatorTask::AddMember { learner, promote } => {
                 let joiner = joiner();
                 let mut steps = vec![Step::Ask(add(joiner, learner))];
                 if learner && promote {
-                    steps.push(Step::Ask(MemberPromoteRequest { id: id(joiner) }.into()));
+                    steps.push(Step::Ask(MemberPromoteRequest { id: joiner.raft_id() }.into()));
                 }
                 steps
             }
@@ -42,11 +43,11 @@ impl World<'_> {
                 vec![Step::Reconfigure(vec![add(joiner(), false), remove(target)])]
             }
             OperatorTask::UpdateMember => {
-                let peer_urls = vec![peer_url(target), format!("http://m{}.other:2380", target + 1)];
-                vec![Step::Ask(MemberUpdateRequest { id: id(target), peer_urls }.into())]
+                let peer_urls = vec![peer_url(target), format!("http://m{target}.other:2380")];
+                vec![Step::Ask(MemberUpdateRequest { id: target.raft_id(), peer_urls }.into())]
             }
             OperatorTask::MoveLeader => {
-                vec![Step::AskLeader(MoveLeaderRequest { target_id: id(target) }.into())]
+                vec![Step::AskLeader(MoveLeaderRequest { target_id: target.raft_id() }.into())]
             }
             OperatorTask::Defragment => strike.members.iter().map(|member| defragment(*member)).collect(),
             OperatorTask::Compact { keep, physical } => vec![compact(keep, physical)],
@@ -61,20 +62,15 @@ impl World<'_> {
     }
 }
 
-/// The id of a member, given its index.
-fn id(member: usize) -> u64 {
-    member as u64 + 1
-}
-
-fn add(member: usize, is_learner: bool) -> Request {
+fn add(member: MemberId, is_learner: bool) -> Request {
     Request::MemberAdd(MemberAddRequest { peer_urls: vec![peer_url(member)], is_learner })
 }
 
-fn remove(member: usize) -> Request {
-    Request::MemberRemove(MemberRemoveRequest { id: id(member) })
+fn remove(member: MemberId) -> Request {
+    Request::MemberRemove(MemberRemoveRequest { id: member.raft_id() })
 }
 
-fn defragment(member: usize) -> Step {
+fn defragment(member: MemberId) -> Step {
     Step::AskMember(member, DefragmentRequest {}.into())
 }
 
@@ -82,7 +78,7 @@ fn compact(keep: u64, physical: bool) -> Step {
     Step::Compact { keep, physical, revision: None }
 }
 
-fn disarm(member: usize) -> Step {
+fn disarm(member: MemberId) -> Step {
     let action = AlarmAction::Deactivate as i32;
-    Step::Ask(AlarmRequest { action, member_id: id(member), alarm: NO_SPACE }.into())
+    Step::Ask(AlarmRequest { action, member_id: member.raft_id(), alarm: NO_SPACE }.into())
 }

@@ -4,7 +4,7 @@
 use member::failpoint::{Action, Armed};
 use member::io::Input;
 use plan::{PointAction, ProcessFault};
-use record::{Fact, Nanos, Stop};
+use record::{Fact, MemberId, Nanos, Stop};
 
 use super::Strike;
 use super::begun::Begun;
@@ -71,12 +71,12 @@ impl World<'_> {
     }
 
     /// Ends a process, if it runs, and keeps it down until the fault releases it.
-    pub(super) fn hold_down(&mut self, member: usize, fault: u32, stop: Stop) {
+    pub(super) fn hold_down(&mut self, member: MemberId, fault: u32, stop: Stop) {
         self.processes[member].held_by.push(Hold { fault, pauses: false });
         self.kill(member, stop);
     }
 
-    fn pause(&mut self, member: usize, fault: u32) {
+    fn pause(&mut self, member: MemberId, fault: u32) {
         self.processes[member].held_by.push(Hold { fault, pauses: true });
         if self.processes[member].state == State::Running {
             self.processes[member].state = State::Paused;
@@ -84,7 +84,7 @@ impl World<'_> {
         }
     }
 
-    fn stop_gracefully(&mut self, member: usize, fault: u32) {
+    fn stop_gracefully(&mut self, member: MemberId, fault: u32) {
         if !self.processes[member].is_up() {
             return;
         }
@@ -94,7 +94,7 @@ impl World<'_> {
         self.feed(member, Input::Stop);
     }
 
-    fn arm_point(&mut self, member: usize, point: Option<(u32, PointAction)>, armed: Option<Armed>) {
+    fn arm_point(&mut self, member: MemberId, point: Option<(u32, PointAction)>, armed: Option<Armed>) {
         let process = &mut self.processes[member];
         process.point = point;
         process.config.failpoint = armed;
@@ -103,12 +103,12 @@ impl World<'_> {
         }
     }
 
-    pub(super) fn disarm_point(&mut self, member: usize) {
+    pub(super) fn disarm_point(&mut self, member: MemberId) {
         self.arm_point(member, None, None);
     }
 
     /// The disk operation with an armed crash is due.
-    pub(crate) fn armed_crash(&mut self, member: usize) {
+    pub(crate) fn armed_crash(&mut self, member: MemberId) {
         let now = self.now();
         if self.processes[member].disk.armed_crash().is_none_or(|at| at > now) {
             return;
@@ -122,7 +122,7 @@ impl World<'_> {
     }
 
     /// A fault no longer holds a process; if no other fault does, it runs again.
-    pub(crate) fn let_go(&mut self, member: usize, fault: u32) {
+    pub(crate) fn let_go(&mut self, member: MemberId, fault: u32) {
         let process = &mut self.processes[member];
         process.held_by.retain(|hold| hold.fault != fault);
         match process.state {
@@ -143,7 +143,7 @@ impl World<'_> {
     }
 
     /// Feeds an input ahead of those that wait.
-    fn feed_first(&mut self, member: usize, input: Input) {
+    fn feed_first(&mut self, member: MemberId, input: Input) {
         self.processes[member].inbox.push_front(input);
         self.drain_inbox(member);
         self.set_wake(member);

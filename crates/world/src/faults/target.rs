@@ -2,12 +2,14 @@
 
 use keyed::Draw;
 use plan::Target;
+use record::MemberId;
 
+use crate::network::Party;
 use crate::world::World;
 
 impl World<'_> {
-    /// The members (by index) a target means now.
-    pub(super) fn resolve(&self, target: &Target, draw: Draw) -> Vec<usize> {
+    /// The members a target means now.
+    pub(super) fn resolve(&self, target: &Target, draw: Draw) -> Vec<MemberId> {
         let all = self.members();
         let quorum = all.len() / 2 + 1;
         let leader = || self.progress.leader().unwrap_or_else(|| *draw.then(1).pick(&all));
@@ -15,8 +17,7 @@ impl World<'_> {
         draw.then(2).shuffle(&mut shuffled);
         match target {
             Target::Members(members) => {
-                let indices = members.iter().map(|member| *member as usize - 1);
-                indices.filter(|member| all.contains(member)).collect()
+                members.iter().copied().filter(|member| all.contains(member)).collect()
             }
             Target::Leader => vec![leader()],
             Target::Followers => {
@@ -25,7 +26,8 @@ impl World<'_> {
             }
             Target::Follower => {
                 let leader = leader();
-                let followers: Vec<usize> = all.iter().copied().filter(|member| *member != leader).collect();
+                let followers: Vec<MemberId> =
+                    all.iter().copied().filter(|member| *member != leader).collect();
                 if followers.is_empty() { all } else { vec![*draw.pick(&followers)] }
             }
             Target::Random => vec![*draw.pick(&all)],
@@ -42,13 +44,13 @@ impl World<'_> {
         }
     }
 
-    /// The processes (members or clients, by index) a target means now.
-    pub(super) fn resolve_processes(&self, target: &Target, draw: Draw) -> Vec<usize> {
+    /// The members or clients a target means now.
+    pub(super) fn resolve_parties(&self, target: &Target, draw: Draw) -> Vec<Party> {
         match target {
             Target::Clients(clients) => {
-                clients.iter().map(|client| self.processes.len() + *client as usize).collect()
+                clients.iter().map(|client| Party::Client(*client as usize)).collect()
             }
-            other => self.resolve(other, draw),
+            other => self.resolve(other, draw).into_iter().map(Party::Member).collect(),
         }
     }
 }

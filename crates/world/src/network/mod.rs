@@ -10,6 +10,7 @@
 
 mod links;
 mod partitions;
+mod party;
 mod rules;
 
 use api::{Error, Request, Response};
@@ -22,12 +23,14 @@ use raft::eraftpb::{Message, MessageType};
 use record::fact::{DropReason, MessageHead};
 use record::{MessageKind, Nanos};
 
-pub(crate) use partitions::{Pair, between, bridge, majorities_ring};
+pub(crate) use partitions::{between, bridge, majorities_ring};
+pub(crate) use party::{Pair, Party};
 
 use crate::clients::Segment;
 
 use links::{Fate, LinkState};
 use partitions::Cuts;
+use party::{Grid, pair_key};
 use rules::ActiveRule;
 
 /// What a packet holds.
@@ -51,9 +54,8 @@ pub(crate) enum Body {
 /// A message under way.
 #[derive(Clone, Debug)]
 pub(crate) struct Packet {
-    /// Process numbers: members from 0, clients after them.
-    pub(crate) from: usize,
-    pub(crate) to: usize,
+    pub(crate) from: Party,
+    pub(crate) to: Party,
     /// Incarnations when it was sent.
     pub(crate) incarnations: (u32, u32),
     pub(crate) head: MessageHead,
@@ -75,13 +77,11 @@ pub(crate) enum Sent {
 
 /// The network.
 pub(crate) struct Network {
-    members: usize,
-    processes: usize,
     setup: Setup,
-    links: Vec<LinkState>,
+    links: Grid<LinkState>,
     cuts: Cuts,
     /// When each ordered pair was last cut or joined.
-    changed: Vec<Nanos>,
+    changed: Grid<Nanos>,
     clogs: Cuts,
     rules: Vec<ActiveRule>,
     /// Packets that wait for a clog or a rule's fault to end, with that fault.
@@ -91,39 +91,30 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    pub(crate) fn new(seed: u64, members: usize, clients: usize, setup: Setup) -> Network {
-        let processes = members + clients;
-        let links = (0..processes * processes)
-            .map(|pair| {
-                // Keyed by the names of the two, not by their indices: one more client changes nothing.
-                let name = |process: usize| {
-                    if process < members { process as u64 + 1 } else { (process - members) as u64 | 1 << 31 }
-                };
-                LinkState::new(seed, name(pair / processes) << 32 | name(pair % processes))
-            })
-            .collect();
+    pub(crate) fn new(seed: u64, members: u32, clients: usize, setup: Setup) -> Network {
         Network {
-            members,
-            processes,
             setup,
-            links,
-            cuts: Cuts::new(processes),
-            changed: vec![0; processes * processes],
-            clogs: Cuts::new(processes),
+            links: Grid::new(members, clients, |pair| LinkState::new(seed, pair_key(pair))),
+            cuts: Cuts::new(members, clients),
+            changed: Grid::new(members, clients, |_| 0),
+            clogs: Cuts::new(members, clients),
             rules: Vec::new(),
             held: Vec::new(),
             clogging: Vec::new(),
         }
     }
 
-    fn usual(&self, from: usize, to: usize) -> Link {
-        if from < self.members && to < self.members { self.setup.peers } else { self.setup.clients }
+    fn usual(&self, pair: Pair) -> Link {
+        match pair {
+            (Party::Member(_), Party::Member(_)) => self.setup.peers,
+            _ => self.setup.clients,
+        }
     }
 
     /// Sends a packet.
     pub(crate) fn send(&mut self, now: Nanos, mut packet: Box<Packet>) -> Sent {
-        let (from, to) = (packet.from, packet.to);
-        if self.cuts.is_cut(from, to) {
+        let pair = (packet.from, packet.to);
+        if self.cuts.is_cut(pair) {
             return Sent::Dropped(DropReason::CutAtSend);
         }
         let mut delay = 0;
@@ -132,7 +123,7 @@ impl Network {
             let decided = self
                 .rules
                 .iter_mut()
-                .find_map(|rule| rule.decide(from, to, &packet.head).map(|action| (rule.fault, action)));
+                .find_map(|rule| rule.decide(pair, &packet.head).map(|action| (rule.fault, action)));
             match decided {
                 None => {}
                 Some((_, RuleAction::Drop)) => return Sent::Dropped(DropReason::Rule),
@@ -144,14 +135,14 @@ impl Network {
                 }
             }
         }
-        if self.clogs.is_cut(from, to) {
-            let clog = self.clogging.iter().find(|(_, pairs)| pairs.contains(&(from, to)));
+        if self.clogs.is_cut(pair) {
+            let clog = self.clogging.iter().find(|(_, pairs)| pairs.contains(&pair));
             let (fault, _) = clog.expect("a clogged pair belongs to a clog");
             self.held.push((*fault, packet));
             return Sent::Held;
         }
-        let usual = self.usual(from, to);
-        let fate = self.links[from * self.processes + to].send(&usual, now, || size(&packet.body));
+        let usual = self.usual(pair);
+        let fate = self.links[pair].send(&usual, now, || size(&packet.body));
         match fate {
             Fate::Lost => Sent::Dropped(DropReason::Loss),
             Fate::Overflow => Sent::Dropped(DropReason::Overflow),
@@ -174,19 +165,17 @@ impl Network {
     /// Whether the link of a packet that arrives now is still whole.
     #[inline]
     pub(crate) fn reaches(&self, packet: &Packet) -> bool {
-        !self.cuts.is_cut(packet.from, packet.to)
+        !self.cuts.is_cut((packet.from, packet.to))
     }
 
-    /// Whether one of two processes does not hear the other, or loses more of the messages to it than it
+    /// Whether one of two parties does not hear the other, or loses more of the messages to it than it
     /// receives: then nothing bounds how often it must try until a message and its answer arrive.
-    pub(crate) fn severed(&self, a: usize, b: usize) -> bool {
-        let mostly_lost = |from: usize, to: usize| {
-            let link = &self.links[from * self.processes + to];
-            link.behaviour(&self.usual(from, to)).loss > Ratio::percent(50)
-        };
-        [(a, b), (b, a)].iter().any(|&(from, to)| {
-            self.cuts.is_cut(from, to) || self.clogs.is_cut(from, to) || mostly_lost(from, to)
-        })
+    pub(crate) fn severed(&self, a: Party, b: Party) -> bool {
+        let mostly_lost =
+            |pair: Pair| self.links[pair].behaviour(&self.usual(pair)).loss > Ratio::percent(50);
+        [(a, b), (b, a)]
+            .into_iter()
+            .any(|pair| self.cuts.is_cut(pair) || self.clogs.is_cut(pair) || mostly_lost(pair))
     }
 
     pub(crate) fn cut(&mut self, pairs: &[Pair], now: Nanos) {
@@ -200,25 +189,25 @@ impl Network {
     }
 
     fn note_change(&mut self, pairs: &[Pair], now: Nanos) {
-        for (from, to) in pairs {
-            self.changed[from * self.processes + to] = now;
+        for pair in pairs {
+            self.changed[*pair] = now;
         }
     }
 
-    /// The time since which messages pass both ways between two processes; `None` if they do not.
-    pub(crate) fn joined_since(&self, a: usize, b: usize) -> Option<Nanos> {
-        let pass = !self.cuts.is_cut(a, b) && !self.cuts.is_cut(b, a);
-        pass.then(|| self.changed[a * self.processes + b].max(self.changed[b * self.processes + a]))
+    /// The time since which messages pass both ways between two parties; `None` if they do not.
+    pub(crate) fn joined_since(&self, a: Party, b: Party) -> Option<Nanos> {
+        let pass = !self.cuts.is_cut((a, b)) && !self.cuts.is_cut((b, a));
+        pass.then(|| self.changed[(a, b)].max(self.changed[(b, a)]))
     }
 
     pub(crate) fn overlay(&mut self, fault: u32, pairs: &[Pair], link: Link) {
-        for (from, to) in pairs {
-            self.links[from * self.processes + to].overlay(fault, link);
+        for pair in pairs {
+            self.links[*pair].overlay(fault, link);
         }
     }
 
     pub(crate) fn remove_overlay(&mut self, fault: u32) {
-        self.links.iter_mut().for_each(|link| link.remove_overlay(fault));
+        self.links.values_mut().for_each(|link| link.remove_overlay(fault));
     }
 
     pub(crate) fn clog(&mut self, fault: u32, pairs: Vec<Pair>) {
@@ -226,25 +215,25 @@ impl Network {
         self.clogging.push((fault, pairs));
     }
 
-    pub(crate) fn add_rule(&mut self, fault: u32, rule: plan::MessageRule, from: Vec<usize>, to: Vec<usize>) {
+    pub(crate) fn add_rule(&mut self, fault: u32, rule: plan::MessageRule, from: Vec<Party>, to: Vec<Party>) {
         self.rules.push(ActiveRule::new(fault, rule, from, to));
     }
 
-    /// Ends an overlay among these processes, and leaves the rest of it as it is.
-    pub(crate) fn remove_overlay_among(&mut self, fault: u32, spared: &[usize]) {
+    /// Ends an overlay among these parties, and leaves the rest of it as it is.
+    pub(crate) fn remove_overlay_among(&mut self, fault: u32, spared: &[Party]) {
         for from in spared {
             for to in spared {
-                self.links[from * self.processes + to].remove_overlay(fault);
+                self.links[(*from, *to)].remove_overlay(fault);
             }
         }
     }
 
-    /// Ends a clog or a rule among these processes, and leaves the rest of it as it is. What it held between
+    /// Ends a clog or a rule among these parties, and leaves the rest of it as it is. What it held between
     /// them is sent now, in order.
     pub(crate) fn release_among(
         &mut self,
         fault: u32,
-        spared: &[usize],
+        spared: &[Party],
         now: Nanos,
     ) -> Vec<(Nanos, Box<Packet>)> {
         let among = |(from, to): &Pair| spared.contains(from) && spared.contains(to);
@@ -273,9 +262,9 @@ impl Network {
         let mut released = Vec::new();
         let held: Vec<_> = self.held.extract_if(.., |(fault, packet)| which(*fault, packet)).collect();
         for (_, packet) in held {
-            let usual = self.usual(packet.from, packet.to);
-            let link = &mut self.links[packet.from * self.processes + packet.to];
-            released.push((link.release(&usual, now), packet));
+            let pair = (packet.from, packet.to);
+            let usual = self.usual(pair);
+            released.push((self.links[pair].release(&usual, now), packet));
         }
         released
     }

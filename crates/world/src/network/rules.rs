@@ -4,25 +4,27 @@
 use plan::{MessageRule, RuleAction};
 use record::fact::MessageHead;
 
+use super::party::{Pair, Party};
+
 /// An active rule.
 pub(crate) struct ActiveRule {
     pub(crate) fault: u32,
     pub(crate) rule: MessageRule,
-    /// Senders and receivers it applies to, by process number.
-    pub(crate) from: Vec<usize>,
-    pub(crate) to: Vec<usize>,
-    /// Processes among which it no longer applies.
-    pub(crate) spared: Vec<usize>,
+    /// Senders and receivers it applies to.
+    pub(crate) from: Vec<Party>,
+    pub(crate) to: Vec<Party>,
+    /// Parties among which it no longer applies.
+    pub(crate) spared: Vec<Party>,
     seen: u32,
 }
 
 impl ActiveRule {
-    pub(crate) fn new(fault: u32, rule: MessageRule, from: Vec<usize>, to: Vec<usize>) -> ActiveRule {
+    pub(crate) fn new(fault: u32, rule: MessageRule, from: Vec<Party>, to: Vec<Party>) -> ActiveRule {
         ActiveRule { fault, rule, from, to, spared: Vec::new(), seen: 0 }
     }
 
     /// What this rule does with a message; `None` if it does not match.
-    pub(crate) fn decide(&mut self, from: usize, to: usize, head: &MessageHead) -> Option<RuleAction> {
+    pub(crate) fn decide(&mut self, (from, to): Pair, head: &MessageHead) -> Option<RuleAction> {
         let rule = &self.rule;
         let matches = rule.kind.is_none_or(|kind| kind == head.kind)
             && rule.term.is_none_or(|term| term == head.term)

@@ -14,6 +14,7 @@ use etcdsim_world::disk::SimDisk;
 use keyed::{Domain, Keyed};
 use member::disk::{Disk, DiskError, DiskJob, DiskOp};
 use plan::Spread;
+use record::MemberId;
 
 const DISK: Domain = Domain::new("disk test");
 
@@ -30,7 +31,7 @@ fn model() -> plan::Disk {
 }
 
 fn disk(seed: u64) -> SimDisk {
-    SimDisk::new(1, Keyed::new(seed, DISK), model())
+    SimDisk::new(MemberId::new(1), Keyed::new(seed, DISK), model())
 }
 
 /// A disk and the process that uses it, one section per call, at a time of their own.

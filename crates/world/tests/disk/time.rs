@@ -173,7 +173,7 @@ fn a_slow_disk_is_slow_and_leaves_other_times_alone() {
     let spread = Spread::Uniform { low: 100, high: 1_000_000 };
     let model = plan::Disk { read: spread, write: spread, sync: spread, capacity: 0 };
     let times = |slow: Option<u64>| -> Vec<u64> {
-        let disk = SimDisk::new(1, Keyed::new(3, DISK), model);
+        let disk = SimDisk::new(MemberId::new(1), Keyed::new(3, DISK), model);
         let _process = disk.attach(1);
         let mut now = 0;
         (1..20)

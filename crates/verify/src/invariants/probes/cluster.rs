@@ -31,7 +31,7 @@ impl ClusterProbes {
             paused: BTreeSet::new(),
             receiving: BTreeSet::new(),
             made_during: Window::new(),
-            last_lessor: 0,
+            last_lessor: MemberId::NONE,
         }
     }
 
@@ -74,14 +74,14 @@ impl ClusterProbes {
         let Some(before) = before.filter(|_| new) else { return };
         probes[Probe::ConfigurationsChanged] += 1;
         probes[Probe::JointConfigurations] += u64::from(now.is_joint());
-        let promoted = |id: &&u64| before.learners.contains(id);
+        let promoted = |id: &&MemberId| before.learners.contains(id);
         probes[Probe::LearnersPromoted] += now.voters.iter().filter(promoted).count() as u64;
-        let removed = |id: &&u64| !now.has_voter(**id) && !now.learners.contains(id);
+        let removed = |id: &&MemberId| !now.has_voter(**id) && !now.learners.contains(id);
         probes[Probe::VotersRemoved] += before.voters.iter().filter(removed).count() as u64;
         let pending =
             self.made_during.get(now.index).is_some_and(|then| *then < probes[Probe::LeadersElected]);
         probes[Probe::LeadersElectedWhileChangePending] += u64::from(pending);
-        let itself = self.leaders.contains(&member) && !now.has_voter(u64::from(member));
+        let itself = self.leaders.contains(&member) && !now.has_voter(member);
         probes[Probe::LeadersRemovedByThemselves] += u64::from(itself);
     }
 
@@ -92,7 +92,7 @@ impl ClusterProbes {
             return;
         }
         probes[Probe::TwoLessorsAtOnce] += u64::from(self.lessors.iter().any(|other| *other != member));
-        probes[Probe::LessorsChanged] += u64::from(self.last_lessor != 0 && self.last_lessor != member);
+        probes[Probe::LessorsChanged] += u64::from(!self.last_lessor.is_none() && self.last_lessor != member);
         self.last_lessor = member;
         self.lessors.insert(member);
     }
@@ -141,7 +141,7 @@ impl ClusterProbes {
     /// A message arrived.
     #[inline]
     pub fn delivered(&mut self, member: MemberId, head: &MessageHead, probes: &mut Counts) {
-        if head.kind == MessageKind::Snapshot && member != 0 {
+        if head.kind == MessageKind::Snapshot && !member.is_none() {
             self.receiving.insert(member);
             probes[Probe::TwoMembersReceivingSnapshots] += u64::from(self.receiving.len() == 2);
         }
@@ -158,7 +158,7 @@ impl ClusterProbes {
     /// A member installed a snapshot; `newest` is the newest configuration.
     pub fn installed(&mut self, member: MemberId, newest: Option<&Configuration>, probes: &mut Counts) {
         self.receiving.remove(&member);
-        let learns = |newest: &Configuration| newest.learners.contains(&u64::from(member));
+        let learns = |newest: &Configuration| newest.learners.contains(&member);
         probes[Probe::SnapshotsInstalledByLearners] += u64::from(newest.is_some_and(learns));
         probes[Probe::SnapshotsInstalledInJoint] += u64::from(newest.is_some_and(Configuration::is_joint));
     }
@@ -234,8 +234,8 @@ mod tests {
         run.configure(1, 1, &[1, 2, 3], &[], &[4]);
         let kind = MessageKind::Snapshot;
         let head = MessageHead { kind, term: 1, index: 5, log_term: 1, commit: 0, reject: false, entries: 0 };
-        run.report(3, Fact::Delivered { from: 1, head });
-        run.report(4, Fact::Delivered { from: 1, head });
+        run.report(3, Fact::Delivered { from: MemberId::new(1), head });
+        run.report(4, Fact::Delivered { from: MemberId::new(1), head });
         run.install(4, 5, 1);
         run.install(3, 5, 1);
         let probes = run.invariants.probes();

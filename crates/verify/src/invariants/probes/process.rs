@@ -1,5 +1,7 @@
 //! Probes about the roles of members, their disks and the ends of their processes.
 
+use std::collections::BTreeMap;
+
 use record::fact::MessageHead;
 use record::probe::Counts;
 use record::{Event, Fact, MemberId, MessageKind, Probe, Role, Stop};
@@ -7,9 +9,16 @@ use record::{Event, Fact, MemberId, MessageKind, Probe, Role, Stop};
 /// What must be remembered to count them.
 #[derive(Debug, Default)]
 pub struct ProcessProbes {
-    processes: Vec<Process>,
-    /// The newest configuration: its index, and both its halves.
-    configuration: (u64, [Vec<u64>; 2]),
+    processes: BTreeMap<MemberId, Process>,
+    configuration: Newest,
+}
+
+/// The newest configuration.
+#[derive(Debug, Default)]
+struct Newest {
+    index: u64,
+    voters: Vec<MemberId>,
+    outgoing: Vec<MemberId>,
 }
 
 /// One member's process.
@@ -45,11 +54,7 @@ impl Process {
 
 impl ProcessProbes {
     fn process(&mut self, member: MemberId) -> Option<&mut Process> {
-        let place = (member as usize).checked_sub(1)?;
-        while self.processes.len() <= place {
-            self.processes.push(Process::new());
-        }
-        self.processes.get_mut(place)
+        (!member.is_none()).then(|| self.processes.entry(member).or_insert_with(Process::new))
     }
 
     /// One more event.
@@ -81,11 +86,12 @@ impl ProcessProbes {
                 }
             }
             Fact::Stopped(stop) => self.stopped(event.member, stop, probes),
-            Fact::Configuration { index, voters, outgoing, .. } if *index >= self.configuration.0 => {
-                self.configuration = (*index, [voters.clone(), outgoing.clone()]);
+            Fact::Configuration { index, voters, outgoing, .. } if *index >= self.configuration.index => {
+                let (voters, outgoing) = (voters.clone(), outgoing.clone());
+                self.configuration = Newest { index: *index, voters, outgoing };
             }
             Fact::Failpoint { .. } => {
-                probes[Probe::FailpointsStruckInJoint] += u64::from(!self.configuration.1[1].is_empty());
+                probes[Probe::FailpointsStruckInJoint] += u64::from(!self.configuration.outgoing.is_empty());
                 let leads = self.process(event.member).is_some_and(|process| process.leads());
                 probes[Probe::FailpointsStruckOnLeaders] += u64::from(leads);
             }
@@ -94,8 +100,7 @@ impl ProcessProbes {
     }
 
     fn state(&mut self, member: MemberId, term: u64, role: Role, probes: &mut Counts) {
-        let other = |(place, process): (usize, &Process)| place + 1 != member as usize && process.leads();
-        let two = self.processes.iter().enumerate().any(other);
+        let two = self.processes.iter().any(|(other, process)| *other != member && process.leads());
         let Some(process) = self.process(member) else { return };
         process.acted = true;
         let (before, term_before) = (process.role, process.term);
@@ -137,18 +142,19 @@ impl ProcessProbes {
         if !ran {
             return;
         }
-        probes[Probe::AllMembersDown] += u64::from(self.processes.iter().all(|process| !process.runs));
-        let runs = |id: &&u64| self.processes.get(**id as usize - 1).is_some_and(|process| process.runs);
-        let short = |half: &Vec<u64>| half.iter().filter(runs).count() < half.len() / 2 + 1;
-        let halves = self.configuration.1.iter().filter(|half| !half.is_empty());
-        probes[Probe::QuorumsDown] += u64::from(halves.into_iter().any(short));
+        probes[Probe::AllMembersDown] += u64::from(self.processes.values().all(|process| !process.runs));
+        let runs = |id: &&MemberId| self.processes.get(id).is_some_and(|process| process.runs);
+        let short = |half: &&Vec<MemberId>| half.iter().filter(runs).count() < half.len() / 2 + 1;
+        let halves = [&self.configuration.voters, &self.configuration.outgoing];
+        let short = halves.iter().any(|half| !half.is_empty() && short(half));
+        probes[Probe::QuorumsDown] += u64::from(short);
     }
 }
 
 /// A message left.
 #[inline]
 fn sent(member: MemberId, head: &MessageHead, probes: &mut Counts) {
-    if member == 0 {
+    if member.is_none() {
         return;
     }
     match head.kind {

@@ -1,0 +1,107 @@
+//! The two ends of a link, and tables with a cell for each link.
+
+use std::ops::{Index, IndexMut};
+
+use record::MemberId;
+
+/// Who sends or receives packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Party {
+    Member(MemberId),
+    /// A client of the plan, by its number; then the reader of the settle phase, then all operators.
+    Client(usize),
+}
+
+/// An ordered pair of parties: the sender and the receiver.
+pub(crate) type Pair = (Party, Party);
+
+impl Party {
+    /// As facts name it: the member, or none for a client.
+    #[inline]
+    pub(crate) fn in_facts(self) -> MemberId {
+        match self {
+            Party::Member(member) => member,
+            Party::Client(_) => MemberId::NONE,
+        }
+    }
+
+    /// Its number in the keys of draws, in 32 bits. One more client or member changes no other number.
+    fn key(self) -> u64 {
+        match self {
+            Party::Member(member) => member.raft_id(),
+            Party::Client(client) => client as u64 | 1 << 31,
+        }
+    }
+}
+
+/// The number of a pair in the keys of draws.
+pub(super) fn pair_key((from, to): Pair) -> u64 {
+    from.key() << 32 | to.key()
+}
+
+/// A value for each ordered pair of parties.
+pub(crate) struct Grid<T> {
+    members: usize,
+    parties: usize,
+    cells: Vec<T>,
+}
+
+impl<T> Grid<T> {
+    pub(crate) fn new(members: u32, clients: usize, mut value: impl FnMut(Pair) -> T) -> Grid<T> {
+        let all = MemberId::first(members).map(Party::Member).chain((0..clients).map(Party::Client));
+        let cells = all.clone().flat_map(|from| all.clone().map(move |to| (from, to)));
+        let cells = cells.map(&mut value).collect();
+        Grid { members: members as usize, parties: members as usize + clients, cells }
+    }
+
+    pub(crate) fn values_mut(&mut self) -> std::slice::IterMut<'_, T> {
+        self.cells.iter_mut()
+    }
+
+    #[inline]
+    fn cell(&self, (from, to): Pair) -> usize {
+        let slot = |party: Party| match party {
+            Party::Member(member) => member.slot(),
+            Party::Client(client) => self.members + client,
+        };
+        slot(from) * self.parties + slot(to)
+    }
+}
+
+impl<T> Index<Pair> for Grid<T> {
+    type Output = T;
+
+    #[inline]
+    fn index(&self, pair: Pair) -> &T {
+        &self.cells[self.cell(pair)]
+    }
+}
+
+impl<T> IndexMut<Pair> for Grid<T> {
+    #[inline]
+    fn index_mut(&mut self, pair: Pair) -> &mut T {
+        let cell = self.cell(pair);
+        &mut self.cells[cell]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_pair_has_its_own_cell_and_its_own_key() {
+        let grid = Grid::new(3, 2, |pair| pair);
+        let mut keys = Vec::new();
+        for pair @ (from, to) in &grid.cells {
+            assert_eq!(grid[(*from, *to)], *pair);
+            keys.push(pair_key(*pair));
+        }
+        assert_eq!(keys.len(), 25);
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), 25);
+        let larger = Grid::new(4, 5, pair_key);
+        assert!(grid.cells.iter().all(|pair| larger[*pair] == pair_key(*pair)));
+    }
+}
