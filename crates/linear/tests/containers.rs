@@ -86,11 +86,11 @@ where
 fn small_numbers_enqueued_at_a_time_take_no_search() {
     let mut rows: Vec<(queue::Input<u64>, u64, Option<(queue::Output<u64>, u64)>)> = Vec::new();
     for element in 0..8 {
-        rows.push((queue::Input::Enqueue(element), 1, Some((queue::Output::Enqueued, 1000))));
+        rows.push((queue::Input::Insert(element), 1, Some((queue::Output::Inserted, 1000))));
     }
     for (place, element) in [3, 4, 6, 1, 2, 7, 5, 0].into_iter().enumerate() {
         let call = 2000 + place as u64 * 10;
-        rows.push((queue::Input::Dequeue, call, Some((queue::Output::Dequeued(Some(element)), call + 1))));
+        rows.push((queue::Input::Take, call, Some((queue::Output::Taken(Some(element)), call + 1))));
     }
     assert!(in_no_time(&Queue::new(), &history(&rows)).verdict.is_linearizable());
 }
@@ -100,11 +100,11 @@ fn permutations_of_small_numbers_have_different_sums_in_a_search() {
     // One element comes twice, so it takes a search, whose states are the orders of the others.
     let mut rows: Vec<(queue::Input<u64>, u64, Option<(queue::Output<u64>, u64)>)> = Vec::new();
     for element in [0, 1, 2, 3, 4, 5, 6, 6] {
-        rows.push((queue::Input::Enqueue(element), 1, Some((queue::Output::Enqueued, 1000))));
+        rows.push((queue::Input::Insert(element), 1, Some((queue::Output::Inserted, 1000))));
     }
     for (place, element) in [3, 4, 6, 1, 2, 6, 5, 0].into_iter().enumerate() {
         let call = 2000 + place as u64 * 10;
-        rows.push((queue::Input::Dequeue, call, Some((queue::Output::Dequeued(Some(element)), call + 1))));
+        rows.push((queue::Input::Take, call, Some((queue::Output::Taken(Some(element)), call + 1))));
     }
     assert!(judge(&Queue::new(), &history(&rows)));
 }
@@ -122,12 +122,12 @@ fn lost_adds_and_a_read_that_lacks_an_element_take_no_search() {
 
 #[test]
 fn an_element_that_leaves_twice_is_said_to() {
-    let done = |at| Some((queue::Output::Enqueued, at));
-    let took = |element, at| Some((queue::Output::Dequeued(Some(element)), at));
+    let done = |at| Some((queue::Output::Inserted, at));
+    let took = |element, at| Some((queue::Output::Taken(Some(element)), at));
     let rows = [
-        (queue::Input::Enqueue(1), 1, done(2)),
-        (queue::Input::Dequeue, 3, took(1, 4)),
-        (queue::Input::Dequeue, 5, took(1, 6)),
+        (queue::Input::Insert(1), 1, done(2)),
+        (queue::Input::Take, 3, took(1, 4)),
+        (queue::Input::Take, 5, took(1, 6)),
     ];
     let history = history(&rows);
     let Verdict::NotLinearizable(violation) = in_no_time(&Queue::new(), &history).verdict else { panic!() };
@@ -142,17 +142,17 @@ fn an_element_that_leaves_twice_is_said_to() {
 
 #[test]
 fn elements_that_come_twice_are_searched() {
-    let done = |at| Some((queue::Output::Enqueued, at));
-    let took = |element, at| Some((queue::Output::Dequeued(element), at));
+    let done = |at| Some((queue::Output::Inserted, at));
+    let took = |element, at| Some((queue::Output::Taken(element), at));
     let rows = [
-        (queue::Input::Enqueue(1), 1, done(2)),
-        (queue::Input::Enqueue(1), 1, done(2)),
-        (queue::Input::Dequeue, 3, took(Some(1), 4)),
-        (queue::Input::Dequeue, 5, took(Some(1), 6)),
-        (queue::Input::Dequeue, 7, took(None, 8)),
+        (queue::Input::Insert(1), 1, done(2)),
+        (queue::Input::Insert(1), 1, done(2)),
+        (queue::Input::Take, 3, took(Some(1), 4)),
+        (queue::Input::Take, 5, took(Some(1), 6)),
+        (queue::Input::Take, 7, took(None, 8)),
     ];
     assert!(compare(&Queue::new(), &history(&rows)));
-    let rows = [rows.as_slice(), &[(queue::Input::Dequeue, 9, took(Some(1), 10))]].concat();
+    let rows = [rows.as_slice(), &[(queue::Input::Take, 9, took(Some(1), 10))]].concat();
     assert!(!compare(&Queue::new(), &history(&rows)));
 }
 
@@ -163,15 +163,15 @@ fn a_chain_of_elements_leaves_no_room_for_an_empty_answer() {
     let mut rows: Vec<(queue::Input<u64>, u64, Option<(queue::Output<u64>, u64)>)> = Vec::new();
     for element in 0..20 {
         let from = element * 10;
-        rows.push((queue::Input::Enqueue(element), from, Some((queue::Output::Enqueued, from + 1))));
-        let took = queue::Output::Dequeued(Some(element));
-        rows.push((queue::Input::Dequeue, from + 12, Some((took, from + 40))));
+        rows.push((queue::Input::Insert(element), from, Some((queue::Output::Inserted, from + 1))));
+        let took = queue::Output::Taken(Some(element));
+        rows.push((queue::Input::Take, from + 12, Some((took, from + 40))));
     }
     assert!(judge(&Queue::new(), &history(&rows)));
-    let nothing = queue::Output::Dequeued(None);
-    let during = (queue::Input::Dequeue, 30, Some((nothing, 190)));
+    let nothing = queue::Output::Taken(None);
+    let during = (queue::Input::Take, 30, Some((nothing, 190)));
     assert!(!judge(&Queue::new(), &history(&[rows.as_slice(), &[during]].concat())));
-    let after = (queue::Input::Dequeue, 30, Some((nothing, 202)));
+    let after = (queue::Input::Take, 30, Some((nothing, 202)));
     assert!(judge(&Queue::new(), &history(&[rows.as_slice(), &[after]].concat())));
 }
 
@@ -181,11 +181,15 @@ fn a_deep_stack_takes_no_longer() {
     let deep = 50_000_u64;
     let mut rows: Vec<(stack::Input<u64>, u64, Option<(stack::Output<u64>, u64)>)> = Vec::new();
     for element in 0..deep {
-        rows.push((stack::Input::Push(element), element * 2, Some((stack::Output::Pushed, element * 2 + 3))));
+        rows.push((
+            stack::Input::Insert(element),
+            element * 2,
+            Some((stack::Output::Inserted, element * 2 + 3)),
+        ));
     }
     for place in 0..deep {
         let call = (deep + place) * 2 + 10;
-        rows.push((stack::Input::Pop, call, Some((stack::Output::Popped(Some(deep - 1 - place)), call + 3))));
+        rows.push((stack::Input::Take, call, Some((stack::Output::Taken(Some(deep - 1 - place)), call + 3))));
     }
     assert!(in_no_time(&Stack::new(), &history(&rows)).verdict.is_linearizable());
 }

@@ -190,13 +190,13 @@ fn small_register(every_shape: bool) -> Domain<register::Register<u8>> {
 fn small_queue() -> Domain<queue::Queue<u8>> {
     use queue::{Input, Output};
     let answered = vec![
-        (Input::Enqueue(1), Output::Enqueued),
-        (Input::Enqueue(2), Output::Enqueued),
-        (Input::Dequeue, Output::Dequeued(None)),
-        (Input::Dequeue, Output::Dequeued(Some(1))),
-        (Input::Dequeue, Output::Dequeued(Some(2))),
+        (Input::Insert(1), Output::Inserted),
+        (Input::Insert(2), Output::Inserted),
+        (Input::Take, Output::Taken(None)),
+        (Input::Take, Output::Taken(Some(1))),
+        (Input::Take, Output::Taken(Some(2))),
     ];
-    let unknown = vec![Input::Enqueue(1), Input::Enqueue(2), Input::Dequeue];
+    let unknown = vec![Input::Insert(1), Input::Insert(2), Input::Take];
     Domain { model: queue::Queue::new(), answered, unknown, twins: [vec![1, 0, 2, 4, 3], vec![1, 0, 2]] }
 }
 

@@ -1,16 +1,16 @@
 //! Generated histories of containers, for the bench.
 
 pub(super) use linear::generate::containers::Wrong;
-use linear::generate::containers::{self, Shape};
+use linear::generate::containers::{self, Elements, Shape};
 use linear::models::{bag, priority_queue, queue, set, stack};
 use linear::{Budget, History, Model, Verdict, check};
 
 /// A history in memory.
 pub(super) enum Prepared {
-    Queue(History<queue::Input<u32>, queue::Output<u32>>),
-    Stack(History<stack::Input<u32>, stack::Output<u32>>),
-    PriorityQueue(History<priority_queue::Input<u32>, priority_queue::Output<u32>>),
-    Bag(History<bag::Input<u32>, bag::Output<u32>>),
+    Queue(Elements),
+    Stack(Elements),
+    PriorityQueue(Elements),
+    Bag(Elements),
     Set(History<set::Input<u32>, set::Output<u32>>),
 }
 
