@@ -140,6 +140,10 @@ impl<O: Order<V>, V: Clone + Eq + Hash + Debug> Model for ContainerModel<O, V> {
         O::compare(one, other)
     }
 
+    fn describe_element(&self, element: &V) -> String {
+        format!("{element:?}")
+    }
+
     fn describe_input(&self, input: &Input<V>) -> String {
         match input {
             Input::Insert(element) => format!("{}({element:?})", O::WORDS.insert),

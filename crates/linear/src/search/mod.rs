@@ -186,6 +186,9 @@ impl<'a, 'm, M: Moves> Search<'a, 'm, M> {
     ///
     /// An unused row restricts what may follow, so whether there is one is part of the configuration.
     fn visit(&mut self) -> Result<bool, Limit> {
+        if self.moves.late(self.state, self.open.earliest_return()) {
+            return Ok(false);
+        }
         let unused = self.frames.last().is_some_and(|frame| frame.unused);
         let place = u64::from(self.state) << 2 | u64::from(unused) << 1 | 1;
         self.memo.insert(self.sum ^ share(self.problem.seed, place << 32), self.moves.bytes())
@@ -255,7 +258,7 @@ impl<'a, 'm, M: Moves> Search<'a, 'm, M> {
         let mut row = self.open.first();
         let mut until = self.open.earliest_return().min(self.bound);
         while row != self.open.end() && self.problem.call[row as usize] < until {
-            if self.moves.is_read(row) && self.moves.after(self.state, row).is_some() {
+            if self.moves.joins(self.state, row) {
                 self.lift(row);
                 until = self.open.earliest_return().min(self.bound);
                 if let Some(frame) = self.frames.last_mut() {
