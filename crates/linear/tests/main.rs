@@ -10,6 +10,7 @@ mod distinct;
 mod distinct_all;
 mod exhaustive;
 mod generated;
+mod limits;
 mod metamorphic;
 mod minimum;
 mod models;

@@ -117,6 +117,8 @@ struct Search<'a, 'm, M> {
     classes: Classes,
     /// How many rows were looked at and not yet charged as steps.
     scanned: u64,
+    /// How many bytes of the same budget are used elsewhere.
+    held: usize,
 }
 
 /// Looking at this many rows costs as much as a step, so that many rows of unknown outcome cannot hide the work.
@@ -145,6 +147,7 @@ impl<'a, 'm, M: Moves> Search<'a, 'm, M> {
             bound: NEVER,
             classes,
             scanned: 0,
+            held: 0,
         }
     }
 
@@ -191,7 +194,7 @@ impl<'a, 'm, M: Moves> Search<'a, 'm, M> {
         }
         let unused = self.frames.last().is_some_and(|frame| frame.unused);
         let place = u64::from(self.state) << 2 | u64::from(unused) << 1 | 1;
-        self.memo.insert(self.sum ^ share(self.problem.seed, place << 32), self.moves.bytes())
+        self.memo.insert(self.sum ^ share(self.problem.seed, place << 32), self.moves.bytes() + self.held)
     }
 
     /// Takes the next row to try after the current configuration, if there is one.
