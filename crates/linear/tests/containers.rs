@@ -193,3 +193,88 @@ fn a_deep_stack_takes_no_longer() {
     }
     assert!(in_no_time(&Stack::new(), &history(&rows)).verdict.is_linearizable());
 }
+
+type SetRow = (set::Input<u64>, u64, Option<(set::Output<u64>, u64)>);
+
+fn changed(input: set::Input<u64>, call: u64, at: u64, answer: bool) -> SetRow {
+    (input, call, Some((set::Output::Changed(answer), at)))
+}
+
+fn read(call: u64, at: u64, elements: &[u64]) -> SetRow {
+    (set::Input::Read, call, Some((set::Output::Elements(elements.iter().copied().collect()), at)))
+}
+
+/// What is said of a violation, and which operations it is about.
+fn said(rows: &[SetRow]) -> (Vec<u32>, String) {
+    let history = history(rows);
+    let Verdict::NotLinearizable(violation) = in_no_time(&Set::new(), &history).verdict else { panic!() };
+    let reason = violation.reason(&Set::new(), &history);
+    (violation.conflict.operations, reason.unwrap_or_default())
+}
+
+#[test]
+fn violations_of_sets_are_said_in_a_sentence() {
+    use set::Input::{Add, Remove};
+    let never = [read(1, 2, &[7])];
+    assert_eq!(said(&never), (vec![0], "#0 answered {7}, but nothing added 7".to_owned()));
+    let twice = [changed(Add(7), 1, 2, true), changed(Remove(7), 3, 4, true), changed(Remove(7), 5, 6, true)];
+    let text = "#1 answered that it removed 7, and so did #2, but it was added only once";
+    assert_eq!(said(&twice), (vec![1, 2], text.to_owned()));
+    let early = [changed(Remove(7), 1, 2, true), changed(Add(7), 3, 4, true)];
+    let text = "#0 answered by 2 that 7 was there, but #1 add(7) was called at 3";
+    assert_eq!(said(&early), (vec![0, 1], text.to_owned()));
+    let late = [changed(Add(7), 1, 2, true), changed(Remove(7), 3, 4, true), changed(Add(7), 5, 6, false)];
+    let text = "#1 had removed 7 by 4, and only #0 added it; but #2, called at 5, found it there";
+    assert_eq!(said(&late), (vec![1, 2], text.to_owned()));
+    let lost = [changed(Add(7), 1, 2, true), changed(Remove(7), 3, 4, false)];
+    let text = "#1 did not find 7 between 3 and 4; but #0 had added it by 2, and nothing removed it";
+    assert_eq!(said(&lost), (vec![0, 1], text.to_owned()));
+    let missed = [changed(Add(7), 1, 2, true), read(3, 4, &[]), changed(Remove(7), 5, 6, true)];
+    let text = "#1 did not find 7 between 3 and 4; but #0 had added it by 2, and #2, which removed it, was called at 5";
+    assert_eq!(said(&missed), (vec![0, 1, 2], text.to_owned()));
+}
+
+#[test]
+fn reads_of_sets_that_contradict_each_other_are_said_to() {
+    use set::Input::{Add, Remove};
+    let adds = [changed(Add(1), 1, 20, true), changed(Add(2), 1, 20, true)];
+    let unlike = [&adds[..], &[read(2, 10, &[1]), read(3, 11, &[2])]].concat();
+    let text = "#2 answered {1}, and #3 answered {2}: neither shows all that the other one shows, and nothing was removed";
+    assert_eq!(said(&unlike), (vec![2, 3], text.to_owned()));
+    let back = [&adds[..], &[read(2, 5, &[1]), read(6, 11, &[])]].concat();
+    let (operations, text) = said(&back);
+    assert_eq!(operations, [2, 3]);
+    assert_eq!(
+        text,
+        "#3 read took effect before #2 read; but that was over by 5 (#2), and #3 was called only at 6"
+    );
+    let never_together = [
+        changed(Add(1), 1, 2, true),
+        changed(Remove(1), 3, 4, true),
+        changed(Add(2), 5, 6, true),
+        read(2, 9, &[1, 2]),
+    ];
+    let text = "#3 shows what #2 add(2) added and what #1 remove(1) removed; but that removal had returned at 4, and that add was called at 5";
+    assert_eq!(said(&never_together), (vec![1, 2, 3], text.to_owned()));
+}
+
+/// Reads in the order in which elements come and go, though all of them are in flight at a time.
+#[test]
+fn reads_in_flight_at_a_time_are_put_in_order_by_what_they_show() {
+    use set::Input::{Add, Remove};
+    let count = 40;
+    let mut rows: Vec<SetRow> = Vec::new();
+    for element in 0..count {
+        rows.push(changed(Add(element), 1, 1000, true));
+        rows.push(changed(Remove(element), 1, 1000, true));
+    }
+    // Each element is there for three reads, and the reads are called in the wrong order.
+    for first in (0..count).rev() {
+        let shown: Vec<u64> = (first..count.min(first + 3)).collect();
+        rows.push(read(1, 1000, &shown));
+    }
+    assert!(in_no_time(&Set::new(), &history(&rows)).verdict.is_linearizable());
+    // One that shows what no order of the others leaves room for.
+    rows.push(read(1, 1000, &[0, 20]));
+    assert!(in_no_time(&Set::new(), &history(&rows)).verdict.is_violation());
+}

@@ -5,7 +5,6 @@ mod common;
 mod containers;
 mod cycles;
 mod differential;
-#[expect(clippy::type_complexity, reason = "makers of operations")]
 mod distinct;
 mod distinct_all;
 mod exhaustive;
@@ -16,6 +15,7 @@ mod minimum;
 mod models;
 mod mutations;
 mod partition;
+mod pitfalls;
 mod recorded;
 mod regressions;
 mod views;

@@ -35,8 +35,8 @@ impl Prepared {
         Prepared::Set(containers::set(shape))
     }
 
-    /// Judges, and says how many operations the explanation has; `None` if nothing is wrong.
-    pub(super) fn check(&self, explain: bool) -> Option<usize> {
+    /// Judges, and explains if asked to.
+    pub(super) fn check(&self, explain: bool) -> Found {
         match self {
             Prepared::Queue(history) => judge(&queue::Queue::new(), history, explain),
             Prepared::Stack(history) => judge(&stack::Stack::new(), history, explain),
@@ -49,15 +49,30 @@ impl Prepared {
     }
 }
 
-fn judge<M>(model: &M, history: &History<M::Input, M::Output>, explain: bool) -> Option<usize>
+/// What a check found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    Order,
+    /// So many operations contradict each other.
+    Conflict(usize),
+    Undecided,
+}
+
+impl From<Verdict> for Found {
+    fn from(verdict: Verdict) -> Found {
+        match verdict {
+            Verdict::Linearizable(_) => Found::Order,
+            Verdict::NotLinearizable(violation) => Found::Conflict(violation.conflict.operations.len()),
+            Verdict::Undecided(_) => Found::Undecided,
+        }
+    }
+}
+
+fn judge<M>(model: &M, history: &History<M::Input, M::Output>, explain: bool) -> Found
 where
     M: Model + Sync,
     M::Input: Sync,
     M::Output: Sync,
 {
-    match check(model, history, &Budget { explain, ..Budget::default() }).verdict {
-        Verdict::Linearizable(_) => None,
-        Verdict::NotLinearizable(violation) => Some(violation.conflict.operations.len()),
-        Verdict::Undecided(undecided) => panic!("not decided: {}", undecided.limit),
-    }
+    check(model, history, &Budget { explain, ..Budget::default() }).verdict.into()
 }
