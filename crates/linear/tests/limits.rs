@@ -32,8 +32,16 @@ struct Shape {
     clients: u64,
     /// How many of a hundred outcomes are unknown.
     unknown: u64,
-    /// Whether two answers are swapped.
-    swapped: bool,
+    wrong: Wrong,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wrong {
+    Nothing,
+    /// Two answers of operations that do not overlap are swapped.
+    Swapped,
+    /// The second of two such operations answers what the first one did.
+    Stale,
 }
 
 /// A history of a model whose answers are right at points in the intervals.
@@ -73,8 +81,8 @@ where
         }
         outputs[index] = Some((input, output));
     }
-    if shape.swapped {
-        swap(&by_call, &mut outputs);
+    if shape.wrong != Wrong::Nothing {
+        spoil(shape.wrong, &by_call, &mut outputs);
     }
     history_of(by_call.into_iter().zip(outputs).map(|((_, _, client, call, at), asked)| {
         let (input, output) = asked.expect("every operation is planned once");
@@ -83,8 +91,9 @@ where
     }))
 }
 
-/// Swaps the answers of two operations of one kind in the second half that do not overlap.
-fn swap<I, O: Clone + PartialEq>(
+/// Swaps the answers of two operations of one kind in the second half that do not overlap, or repeats one.
+fn spoil<I, O: Clone + PartialEq>(
+    wrong: Wrong,
     plan: &[(u64, usize, u32, u64, Option<u64>)],
     outputs: &mut [Option<(I, O)>],
 ) {
@@ -96,7 +105,7 @@ fn swap<I, O: Clone + PartialEq>(
             if apart && kind(one) == kind(other) && output(one) != output(other) {
                 let moved = output(one).cloned();
                 let back = output(other).cloned();
-                if let (Some((_, first)), Some(back)) = (&mut outputs[one], back) {
+                if let (Some((_, first)), Some(back), Wrong::Swapped) = (&mut outputs[one], back, wrong) {
                     *first = back;
                 }
                 if let (Some((_, second)), Some(moved)) = (&mut outputs[other], moved) {
@@ -219,17 +228,19 @@ fn cases(full: bool) -> Vec<Case> {
     let mut cases: Vec<Case> = Vec::new();
     let shapes: &[Shape] = if full {
         &[
-            Shape { operations: 200, clients: 5, unknown: 0, swapped: true },
-            Shape { operations: 1000, clients: 5, unknown: 2, swapped: false },
-            Shape { operations: 1000, clients: 25, unknown: 10, swapped: true },
-            Shape { operations: 3000, clients: 100, unknown: 5, swapped: true },
-            Shape { operations: 20_000, clients: 25, unknown: 1, swapped: true },
+            Shape { operations: 200, clients: 5, unknown: 0, wrong: Wrong::Swapped },
+            Shape { operations: 1000, clients: 5, unknown: 2, wrong: Wrong::Nothing },
+            Shape { operations: 1000, clients: 25, unknown: 10, wrong: Wrong::Swapped },
+            Shape { operations: 1000, clients: 5, unknown: 0, wrong: Wrong::Stale },
+            Shape { operations: 3000, clients: 100, unknown: 5, wrong: Wrong::Swapped },
+            Shape { operations: 20_000, clients: 25, unknown: 1, wrong: Wrong::Swapped },
         ]
     } else {
         &[
-            Shape { operations: 200, clients: 5, unknown: 0, swapped: true },
-            Shape { operations: 1000, clients: 5, unknown: 2, swapped: false },
-            Shape { operations: 1000, clients: 25, unknown: 10, swapped: true },
+            Shape { operations: 200, clients: 5, unknown: 0, wrong: Wrong::Swapped },
+            Shape { operations: 1000, clients: 5, unknown: 2, wrong: Wrong::Nothing },
+            Shape { operations: 1000, clients: 25, unknown: 10, wrong: Wrong::Swapped },
+            Shape { operations: 1000, clients: 5, unknown: 0, wrong: Wrong::Stale },
         ]
     };
     for &shape in shapes {
