@@ -104,7 +104,6 @@ fn one_of_several_outermost_elements_of_a_stack_will_do() {
 fn several_elements_together_leave_no_room_for_an_empty_answer() {
     let elements = [(1, [0, 10], [40, 45]), (2, [20, 30], [60, 65]), (3, [50, 55], [90, 95])];
     only_together(&Queue::new(), &elements, &[empty(20, 80)]);
-    let elements = [(3, [0, 10], [40, 45]), (2, [20, 30], [60, 65]), (1, [50, 55], [90, 95])];
     only_together(&PriorityQueue::new(), &elements, &[empty(20, 80)]);
 }
 

@@ -181,7 +181,7 @@ impl<M: Model> Words<'_, M> {
     fn of_set(&self, reason: &Reason) -> Option<String> {
         Some(match *reason {
             Reason::NeverAdded { element, found } => {
-                format!("{}, but nothing added {}", self.answered(found), (self.element)(element))
+                format!("{}, but nothing had added {} by then", self.answered(found), (self.element)(element))
             }
             Reason::RemovedTwice { element, removes: [one, other] } => format!(
                 "{} answered that it removed {}, and so did {}, but it was added only once",
