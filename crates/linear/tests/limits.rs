@@ -260,10 +260,12 @@ fn cases(full: bool) -> Vec<Case> {
                 set::Input::Read => set::Output::Elements(state.clone()),
             };
             of_model(&mut cases, format!("set, {values} values"), Set::new(), shape, ask, answer);
-            let ask = move |random: &mut Random, index| match (random.below(10), values) {
-                (0..6, 500) => list::Input::Append(index),
-                (0..6, _) => list::Input::Append(random.below(values)),
-                _ => list::Input::Read,
+            // Each read holds all elements: with too many of them the history alone takes all memory.
+            let reads = if shape.operations > 5000 { 5 } else { 400 };
+            let ask = move |random: &mut Random, index| match (random.below(1000), values) {
+                (drawn, _) if drawn < reads => list::Input::Read,
+                (_, 500) => list::Input::Append(index),
+                _ => list::Input::Append(random.below(values)),
             };
             let answer = |state: &Vec<u64>, input: &list::Input<u64>| match input {
                 list::Input::Append(_) => list::Output::Appended,
