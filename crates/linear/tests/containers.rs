@@ -1,5 +1,6 @@
 //! Larger histories of containers, where the verdict is known beforehand, and small ones that went wrong once.
 
+use linear::generate::Random;
 use linear::generate::containers::{self, Shape, Wrong};
 use linear::models::bag::Bag;
 use linear::models::priority_queue::PriorityQueue;
@@ -9,6 +10,7 @@ use linear::models::stack::{self, Stack};
 use linear::{Budget, History, Model, Operation, Outcome, Report, Verdict, check};
 
 use crate::common::{compare, history_of, judge};
+use crate::limits;
 
 fn generated<M>(model: &M, history: impl Fn(&Shape) -> History<M::Input, M::Output>)
 where
@@ -256,6 +258,36 @@ fn reads_of_sets_that_contradict_each_other_are_said_to() {
     ];
     let text = "#3 shows what #2 add(2) added and what #1 remove(1) removed; but that removal had returned at 4, and that add was called at 5";
     assert_eq!(said(&never_together), (vec![3, 1], text.to_owned()));
+}
+
+/// Sets that are read whole while elements come and go take hardly more steps than they have reads.
+#[test]
+fn reads_of_whole_sets_take_little_search() {
+    for clients in [5, 25, 100] {
+        for unknown in [0, 2, 5] {
+            let ask = |random: &mut Random, index: u64| match random.below(10) {
+                0 => set::Input::Read,
+                1..5 => set::Input::Remove(index.saturating_sub(random.below(60))),
+                _ => set::Input::Add(index),
+            };
+            let shape = limits::Shape { operations: 3000, clients, unknown, wrong: limits::Wrong::Nothing };
+            let good = limits::simulated(&Set::new(), shape, ask, limits::of_set);
+            let report = check(&Set::new(), &good, &Budget::default());
+            println!("{shape:?}: {report}");
+            assert!(report.verdict.is_linearizable() && report.steps < 30_000, "{shape:?}: {report}");
+            assert!(judge(&Set::new(), &good));
+            let shape = limits::Shape { wrong: limits::Wrong::Swapped, ..shape };
+            let wrong = limits::simulated(&Set::new(), shape, ask, limits::of_set);
+            assert!(!judge(&Set::new(), &wrong), "{shape:?}");
+            let Verdict::NotLinearizable(violation) = check(&Set::new(), &wrong, &Budget::default()).verdict
+            else {
+                panic!("{shape:?}")
+            };
+            let operations = violation.conflict.operations.len();
+            assert!(operations <= 6 && violation.conflict.minimal, "{shape:?}: {violation:?}");
+            assert!(violation.reason(&Set::new(), &wrong).is_some(), "{shape:?}: {violation:?}");
+        }
+    }
 }
 
 /// Reads in the order in which elements come and go, though all of them are in flight at a time.

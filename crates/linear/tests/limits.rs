@@ -5,6 +5,7 @@
 
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "a measurement reads the clock")]
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -27,16 +28,16 @@ use crate::common::history_of;
 
 /// What is done to a history.
 #[derive(Clone, Copy, Debug)]
-struct Shape {
-    operations: usize,
-    clients: u64,
+pub struct Shape {
+    pub operations: usize,
+    pub clients: u64,
     /// How many of a hundred outcomes are unknown.
-    unknown: u64,
-    wrong: Wrong,
+    pub unknown: u64,
+    pub wrong: Wrong,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wrong {
+pub enum Wrong {
     Nothing,
     /// Two answers of operations that do not overlap are swapped.
     Swapped,
@@ -45,7 +46,7 @@ enum Wrong {
 }
 
 /// A history of a model whose answers are right at points in the intervals.
-fn simulated<M: Model>(
+pub fn simulated<M: Model>(
     model: &M,
     shape: Shape,
     mut ask: impl FnMut(&mut Random, u64) -> M::Input,
@@ -156,6 +157,15 @@ where
     End { verdict, took: start.elapsed(), steps: report.steps }
 }
 
+/// What a set answers.
+pub fn of_set(state: &BTreeSet<u64>, input: &set::Input<u64>) -> set::Output<u64> {
+    match input {
+        set::Input::Add(element) => set::Output::Changed(!state.contains(element)),
+        set::Input::Remove(element) => set::Output::Changed(state.contains(element)),
+        set::Input::Read => set::Output::Elements(state.clone()),
+    }
+}
+
 type Case = (String, Box<dyn Fn(&Budget<'_>) -> End>);
 
 fn container<M>(cases: &mut Vec<Case>, name: &str, model: M, shape: Shape, values: u64, put: u64)
@@ -254,12 +264,7 @@ fn cases(full: bool) -> Vec<Case> {
                 4..7 => set::Input::Remove(random.below(values)),
                 _ => set::Input::Read,
             };
-            let answer = |state: &std::collections::BTreeSet<u64>, input: &set::Input<u64>| match input {
-                set::Input::Add(element) => set::Output::Changed(!state.contains(element)),
-                set::Input::Remove(element) => set::Output::Changed(state.contains(element)),
-                set::Input::Read => set::Output::Elements(state.clone()),
-            };
-            of_model(&mut cases, format!("set, {values} values"), Set::new(), shape, ask, answer);
+            of_model(&mut cases, format!("set, {values} values"), Set::new(), shape, ask, of_set);
             // Each read holds all elements: with too many of them the history alone takes all memory.
             let reads = if shape.operations > 5000 { 5 } else { 400 };
             let ask = move |random: &mut Random, index| match (random.below(1000), values) {
