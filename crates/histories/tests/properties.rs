@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use histories::scan::{Cursor, each_line, each_line_of};
 use histories::{Error, Operations, Recorded, RegisterValue, Value, detect, edn, general, robustness};
-use linear::models::{bag, keyed, list, lock, priority_queue, queue, register, set, stack, text};
+use linear::models::{container, keyed, list, lock, register, set, text};
 use linear::{History, Operation, Outcome};
 use proptest::prelude::*;
 
@@ -80,23 +80,13 @@ fn recorded() -> impl Strategy<Value = Recorded> {
     ];
     let store =
         (any::<String>(), store).prop_map(|(key, (input, output))| (keyed::Input { key, input }, output));
-    let queue = prop_oneof![
-        value().prop_map(|new| (queue::Input::Enqueue(new), queue::Output::Enqueued)),
-        prop::option::of(value()).prop_map(|seen| (queue::Input::Dequeue, queue::Output::Dequeued(seen))),
-    ];
-    let stack = prop_oneof![
-        value().prop_map(|new| (stack::Input::Push(new), stack::Output::Pushed)),
-        prop::option::of(value()).prop_map(|seen| (stack::Input::Pop, stack::Output::Popped(seen))),
-    ];
-    let priority_queue = prop_oneof![
-        value().prop_map(|new| (priority_queue::Input::Insert(new), priority_queue::Output::Inserted)),
-        prop::option::of(value())
-            .prop_map(|seen| (priority_queue::Input::DeleteMin, priority_queue::Output::Deleted(seen))),
-    ];
-    let bag = prop_oneof![
-        value().prop_map(|new| (bag::Input::Add(new), bag::Output::Added)),
-        prop::option::of(value()).prop_map(|seen| (bag::Input::Take, bag::Output::Taken(seen))),
-    ];
+    let container = || {
+        prop_oneof![
+            value().prop_map(|new| (container::Input::Insert(new), container::Output::Inserted)),
+            prop::option::of(value())
+                .prop_map(|seen| (container::Input::Take, container::Output::Taken(seen))),
+        ]
+    };
     let set = prop_oneof![
         (value(), any::<bool>())
             .prop_map(|(new, changed)| (set::Input::Add(new), set::Output::Changed(changed))),
@@ -120,10 +110,10 @@ fn recorded() -> impl Strategy<Value = Recorded> {
     prop_oneof![
         register,
         history(store).prop_map(Recorded::KeyValue),
-        operations(queue.boxed()).prop_map(Recorded::Queue),
-        operations(stack.boxed()).prop_map(Recorded::Stack),
-        operations(priority_queue.boxed()).prop_map(Recorded::PriorityQueue),
-        operations(bag.boxed()).prop_map(Recorded::Bag),
+        operations(container().boxed()).prop_map(Recorded::Queue),
+        operations(container().boxed()).prop_map(Recorded::Stack),
+        operations(container().boxed()).prop_map(Recorded::PriorityQueue),
+        operations(container().boxed()).prop_map(Recorded::Bag),
         operations(set.boxed()).prop_map(Recorded::Set),
         operations(lock.boxed()).prop_map(Recorded::Lock),
         operations(list.boxed()).prop_map(Recorded::List),

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 pub struct Budget<'a> {
     /// How many configurations the searches may visit, over all components together.
     pub steps_max: u64,
-    /// How many bytes one component may use for the memo of its search, its states and the values between its
-    /// appends, including what those own according to [`Model::owned_bytes`](crate::Model::owned_bytes) and
-    /// [`Model::value_bytes`](crate::Model::value_bytes). The up to 140 bytes for each operation that every check
-    /// needs are not counted: the history bounds them.
+    /// How many bytes the searches may use at a time for their memos, their states and the values between appends,
+    /// including what those own according to [`Model::owned_bytes`](crate::Model::owned_bytes) and
+    /// [`Model::value_bytes`](crate::Model::value_bytes). Components that are searched at the same time share them
+    /// evenly. The up to 140 bytes for each operation that every check needs are not counted: the history bounds
+    /// them.
     pub bytes_max: usize,
     /// How long the check may take on the wall clock. A verdict that depends on it is not reproducible.
     pub wall_max: Option<Duration>,
@@ -73,17 +74,26 @@ pub(crate) struct Ledger<'a> {
     deadline: Option<Instant>,
     cancel: Option<&'a AtomicBool>,
     bytes_max: usize,
+    /// How many searches share the bytes.
+    threads: usize,
 }
 
 impl<'a> Ledger<'a> {
-    pub(crate) fn new(budget: &Budget<'a>) -> Self {
+    /// The ledger of up to `threads` searches at a time.
+    pub(crate) fn new(budget: &Budget<'a>, threads: usize) -> Self {
         Ledger {
             spent: AtomicU64::new(0),
             steps_max: budget.steps_max,
             deadline: budget.wall_max.and_then(|wall| Instant::now().checked_add(wall)),
             cancel: budget.cancel,
             bytes_max: budget.bytes_max,
+            threads: threads.max(1),
         }
+    }
+
+    /// From now on so many searches share the bytes.
+    pub(crate) fn share_among(&mut self, threads: usize) {
+        self.threads = threads.max(1);
     }
 
     /// A separate ledger for the explanation of a violation.
@@ -94,6 +104,7 @@ impl<'a> Ledger<'a> {
             deadline: self.deadline,
             cancel: self.cancel,
             bytes_max: self.bytes_max,
+            threads: 1,
         }
     }
 
@@ -125,7 +136,7 @@ impl<'a> Meter<'a> {
     }
 
     pub(crate) fn bytes_max(&self) -> usize {
-        self.ledger.bytes_max
+        self.ledger.bytes_max / self.ledger.threads
     }
 
     /// Takes one step, if the budget still allows it.

@@ -28,16 +28,18 @@ where
     M::Output: Sync,
 {
     let parts = Parts::new(model, history);
-    let ledger = Ledger::new(budget);
+    let threads = budget.threads.min(parts.len()).min(THREADS_MAX);
+    let mut ledger = Ledger::new(budget, threads);
     let all: Vec<usize> = (0..parts.len()).collect();
     // A violation that is found without a search makes all searches unnecessary.
     let effort = if parts.len() == 1 { Effort::Search(SEED) } else { Effort::Quick };
-    let mut results = Work::new(&parts, &ledger, &all, effort).run_on(budget.threads);
+    let mut results = Work::new(&parts, &ledger, &all, effort).run_on(threads);
     if !results.iter().any(|(_, decision)| matches!(decision, Decision::Violation { .. })) {
         let deferred = results.extract_if(.., |(_, decision)| matches!(decision, Decision::Deferred));
         let deferred: Vec<usize> = deferred.map(|(component, _)| component).collect();
+        ledger.share_among(threads.min(deferred.len()));
         let work = Work::new(&parts, &ledger, &deferred, Effort::Search(SEED));
-        results.append(&mut work.run_on(budget.threads));
+        results.append(&mut work.run_on(threads));
     }
     results.sort_unstable_by_key(|(component, _)| *component);
     let verdict = combine(&parts, results, &ledger, budget);
@@ -160,7 +162,7 @@ where
     M::Output: Sync,
 {
     fn run_on(&self, threads: usize) -> Vec<(usize, Decision)> {
-        let threads = threads.min(self.components.len()).min(THREADS_MAX);
+        let threads = threads.min(self.components.len());
         if threads <= 1 {
             return self.run();
         }

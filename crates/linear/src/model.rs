@@ -127,6 +127,11 @@ pub trait Model {
         Ordering::Equal
     }
 
+    /// An element of a container in words, for explanations.
+    fn describe_element(&self, _element: &Self::Value) -> String {
+        "an element".to_owned()
+    }
+
     /// How many bytes a value owns beyond its own size, as [`owned_bytes`](Model::owned_bytes) says for states.
     /// Only called for values that [`retract`](Model::retract) returned.
     fn value_bytes(&self, _value: &Self::Value) -> usize {

@@ -106,7 +106,7 @@ impl Violation {
     ) -> Conflict {
         let members = model.partition(history).members();
         let part = explain::Part { model, history, operations: members.of(self.component) };
-        let ledger = Ledger::new(budget).for_explanation(budget.explain_steps_max);
+        let ledger = Ledger::new(budget, 1).for_explanation(budget.explain_steps_max);
         let least = explain::least(&part, &self.conflict, &ledger);
         least.unwrap_or_else(|| self.conflict.clone())
     }

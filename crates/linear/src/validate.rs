@@ -18,8 +18,8 @@
 //! operation of S comes after them. In a register an operation outside S matters only if it sets a value that S,
 //! or another operation that matters, looks for. Of several that do the same it is enough to keep as many as
 //! there are operations in S, those called first: between two operations of S none has to happen twice, as only
-//! the last value matters, and an earlier call can stand in for a later one. In a
-//! container only those matter that put in or take out an element that S mentions, because what remains of an order
+//! the last value matters, and an earlier call can stand in for a later one. An append matters only if it can lead
+//! to a value that is looked for; after any other append no such value comes before the next write. In a container only those matter that put in or take out an element that S mentions, because what remains of an order
 //! is still one when all operations on other elements are left out; and as many takes of unknown outcome as such
 //! elements were put in, those called first.
 
@@ -296,10 +296,11 @@ fn of_register<M: Model>(
     model.register_start()?;
     let mut looked_for: HashSet<M::Value> = HashSet::new();
     let mut absence = false;
+    let mut appends = Vec::new();
     for &index in operations {
         let operation = history.operation(index);
         match (model.as_register(&operation.input, operation.output())?, &operation.outcome) {
-            (RegisterOp::Append, _) => return None,
+            (RegisterOp::Append, _) => appends.push(index),
             (RegisterOp::Read(value), Outcome::Answered { .. }) => {
                 looked_for.insert(value.into_owned());
             }
@@ -313,11 +314,34 @@ fn of_register<M: Model>(
     // The value that a needed compare-and-set compares with is looked for in turn, so this repeats until no
     // value is added. Mostly one round is enough.
     let mut needed = vec![absence; outside.len()];
+    for &index in outside {
+        if matches!(model.as_register(&history.operation(index).input, None)?, RegisterOp::Append) {
+            appends.push(index);
+        }
+    }
+    let mut leading: HashSet<u32> = HashSet::new();
+    let mut retracted: HashSet<M::Value> = HashSet::new();
+    let mut left = RETRACTIONS_MAX;
     loop {
         let known = looked_for.len();
+        let mut open: Vec<M::Value> = match appends.is_empty() {
+            true => Vec::new(),
+            false => looked_for.difference(&retracted).cloned().collect(),
+        };
+        while let Some(value) = open.pop() {
+            left = left.checked_sub(appends.len())?;
+            for &index in &appends {
+                let Some(before) = model.retract(&value, &history.operation(index).input) else { continue };
+                leading.insert(index);
+                if looked_for.insert(before.clone()) {
+                    open.push(before);
+                }
+            }
+            retracted.insert(value);
+        }
         for (&index, needed) in outside.iter().zip(&mut needed) {
             match model.as_register(&history.operation(index).input, None)? {
-                RegisterOp::Append => return None,
+                RegisterOp::Append => *needed |= leading.contains(&index),
                 RegisterOp::Write(value) if !*needed => *needed = looked_for.contains(value.as_ref()),
                 RegisterOp::Cas { expected, new, .. } if absence || !*needed => {
                     *needed |= looked_for.contains(new.as_ref());
@@ -333,17 +357,25 @@ fn of_register<M: Model>(
         }
     }
     let mut writers = Vec::new();
+    let mut kept = Vec::new();
     for (&index, _) in outside.iter().zip(needed).filter(|(_, needed)| *needed) {
         match model.as_register(&history.operation(index).input, None)? {
             RegisterOp::Write(value) => writers.push((index, None, value.into_owned())),
             RegisterOp::Cas { expected, new, .. } => {
                 writers.push((index, Some(expected.into_owned()), new.into_owned()));
             }
+            // Several may have to happen one after the other.
+            RegisterOp::Append => kept.push(index),
             _ => {}
         }
     }
-    Some(first_few(&mut writers.into_iter(), operations.len(), &looked_for))
+    kept.append(&mut first_few(&mut writers.into_iter(), operations.len(), &looked_for));
+    kept.sort_by_key(|&index| (history.operation(index).call, index));
+    Some(kept)
 }
+
+/// How many values before appends are asked for, before everything outside the conflict is kept.
+const RETRACTIONS_MAX: usize = 4_000_000;
 
 /// The first `few` of the writers that do the same. Values that nobody looks for count as one.
 fn first_few<V: Hash + Eq>(

@@ -1,30 +1,22 @@
 //! Containers whose elements differ, against the definition.
 
 use linear::generate::Random;
-use linear::models::bag::{self, Bag};
-use linear::models::priority_queue::{self, PriorityQueue};
-use linear::models::queue::{self, Queue};
+use linear::models::bag::AnyOrder;
+use linear::models::container::{ContainerModel, Input, Order, Output};
+use linear::models::priority_queue::LeastFirst;
+use linear::models::queue::FirstIn;
 use linear::models::set::{self, Set};
-use linear::models::stack::{self, Stack};
+use linear::models::stack::LastIn;
 use linear::{History, Model, Operation, Outcome};
 
 use crate::common::{compare, histories, history_of};
 
-/// What a small history is drawn from.
-struct Shape<M: Model> {
-    model: M,
-    /// Puts in the element of this number.
-    put: fn(u64) -> (M::Input, M::Output),
-    /// Takes one, or finds nothing.
-    take: fn(Option<u64>) -> (M::Input, M::Output),
-}
+type Containers = History<Input<u64>, Output<u64>>;
 
-/// A history of up to eight operations: half of the answers are right at points in the intervals.
-fn small<M: Model>(shape: &Shape<M>, random: &mut Random) -> History<M::Input, M::Output>
-where
-    M::Input: Clone,
-    M::Output: Clone,
-{
+/// A history of up to eight operations on elements that have these names: half of the answers are right at points
+/// in the intervals.
+fn small<O: Order<u64>>(name: fn(u64) -> u64, random: &mut Random) -> Containers {
+    let model = ContainerModel::<O, u64>::new();
     let length = 3 + random.below(5);
     let unknown = [0, 0, 20, 40][random.below(4) as usize];
     let wrong = [0, 0, 10, 50][random.below(4) as usize];
@@ -39,25 +31,26 @@ where
         })
         .collect();
     plan.sort_unstable();
-    let mut state = shape.model.initial();
+    let mut state = model.initial();
     let mut put = 0;
     let mut operations = Vec::new();
     for (_, index, call, at) in plan {
         let lost = random.below(100) < unknown;
         let (input, output) = if random.below(2) == 0 {
             put += 1;
-            (shape.put)(put)
+            (Input::Insert(name(put)), Output::Inserted)
         } else {
-            let mut answers: Vec<Option<u64>> = (1..=length).map(Some).collect();
+            let mut answers: Vec<Option<u64>> = (1..=length).map(|element| Some(name(element))).collect();
             answers.push(None);
-            let right = answers.iter().copied().find(|&answer| {
-                let (input, output) = (shape.take)(answer);
-                shape.model.step(&state, &input, Some(&output)).is_some()
-            });
+            let answers: Vec<Output<u64>> = answers.into_iter().map(Output::Taken).collect();
+            let right = answers
+                .iter()
+                .copied()
+                .find(|answer| model.step(&state, &Input::Take, Some(answer)).is_some());
             let drawn = answers[random.below(answers.len() as u64) as usize];
-            (shape.take)(right.filter(|_| random.below(100) >= wrong).unwrap_or(drawn))
+            (Input::Take, right.filter(|_| random.below(100) >= wrong).unwrap_or(drawn))
         };
-        let after = shape.model.step(&state, &input, Some(&output));
+        let after = model.step(&state, &input, Some(&output));
         if let (true, Some(after)) = (!lost || random.below(2) == 0, after) {
             state = after;
         }
@@ -68,69 +61,36 @@ where
     history_of(operations.into_iter().map(|(_, operation)| operation))
 }
 
-fn many<M>(shape: &Shape<M>)
-where
-    M: Model + Sync,
-    M::Input: Sync + Clone + std::fmt::Debug,
-    M::Output: Sync + Clone + std::fmt::Debug,
-{
+fn many<O: Order<u64>>(name: fn(u64) -> u64) {
     let mut verdicts = [0; 2];
     let count = histories(10_000);
     for seed in 0..count {
-        let mut random = Random::new(seed);
-        let history = small(shape, &mut random);
-        verdicts[usize::from(compare(&shape.model, &history))] += 1;
+        let history = small::<O>(name, &mut Random::new(seed));
+        verdicts[usize::from(compare(&ContainerModel::<O, u64>::new(), &history))] += 1;
     }
     println!("linearizable: {} of {count}", verdicts[1]);
     assert!(verdicts.iter().all(|&one| one * 20 > count), "{verdicts:?}");
 }
 
-const QUEUE: fn() -> Shape<Queue<u64>> = || Shape {
-    model: Queue::new(),
-    put: |element| (queue::Input::Enqueue(element), queue::Output::Enqueued),
-    take: |element| (queue::Input::Dequeue, queue::Output::Dequeued(element)),
-};
-
-const STACK: fn() -> Shape<Stack<u64>> = || Shape {
-    model: Stack::new(),
-    put: |element| (stack::Input::Push(element), stack::Output::Pushed),
-    take: |element| (stack::Input::Pop, stack::Output::Popped(element)),
-};
-
-/// Elements leave it in another order than they came in.
-const PRIORITY_QUEUE: fn() -> Shape<PriorityQueue<u64>> = || Shape {
-    model: PriorityQueue::new(),
-    put: |element| (priority_queue::Input::Insert(element * 5 % 11), priority_queue::Output::Inserted),
-    take: |element| {
-        let element = element.map(|element| element * 5 % 11);
-        (priority_queue::Input::DeleteMin, priority_queue::Output::Deleted(element))
-    },
-};
-
-const BAG: fn() -> Shape<Bag<u64>> = || Shape {
-    model: Bag::new(),
-    put: |element| (bag::Input::Add(element), bag::Output::Added),
-    take: |element| (bag::Input::Take, bag::Output::Taken(element)),
-};
-
 #[test]
 fn queues() {
-    many(&QUEUE());
+    many::<FirstIn>(|element| element);
 }
 
 #[test]
 fn stacks() {
-    many(&STACK());
+    many::<LastIn>(|element| element);
 }
 
+/// Elements leave it in another order than they came in.
 #[test]
 fn priority_queues() {
-    many(&PRIORITY_QUEUE());
+    many::<LeastFirst>(|element| element * 5 % 11);
 }
 
 #[test]
 fn bags() {
-    many(&BAG());
+    many::<AnyOrder>(|element| element);
 }
 
 /// A history of a set of three elements. Every element is added once, or as often as it comes.

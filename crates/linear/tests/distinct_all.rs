@@ -3,7 +3,11 @@
 //! As in [`crate::exhaustive`] every relation of precedence is taken once. Elements that are alike are put in in
 //! the order of their names; those of a priority queue are not alike, so they come in any order.
 
-use linear::models::{bag, priority_queue, queue, stack};
+use linear::models::bag::Bag;
+use linear::models::container::{Input, Output};
+use linear::models::priority_queue::PriorityQueue;
+use linear::models::queue::Queue;
+use linear::models::stack::Stack;
 use linear::{Budget, Container, History, Model, Operation, Outcome, Verdict, check, validate};
 
 use crate::common::history_of;
@@ -130,21 +134,17 @@ where
     }
 }
 
-fn history<I, O>(skeleton: &[Interval], asked: &[Asked], shape: impl Fn(Asked) -> (I, O)) -> History<I, O> {
+fn history(skeleton: &[Interval], asked: &[Asked]) -> History<Input<u8>, Output<u8>> {
     let operation = |(client, (&(call, at), &asked)): (usize, (&Interval, &Asked))| {
-        let (input, output) = shape(asked);
+        let (input, output) = match asked {
+            Asked::Put(element) => (Input::Insert(element), Output::Inserted),
+            Asked::Take(element) => (Input::Take, Output::Taken(element)),
+            Asked::TakeAny => (Input::Take, Output::Taken(None)),
+        };
         let outcome = at.map_or(Outcome::Unknown, |at| Outcome::Answered { output, at });
         Operation { client: client as u32, input, call, outcome }
     };
     history_of(skeleton.iter().zip(asked).enumerate().map(operation))
-}
-
-fn element(asked: Asked) -> Option<u8> {
-    match asked {
-        Asked::Put(element) => Some(element),
-        Asked::Take(element) => element,
-        Asked::TakeAny => None,
-    }
 }
 
 /// All histories of so many operations on so many elements.
@@ -156,41 +156,12 @@ fn all(kind: Container, operations: usize, elements: u8) {
             let expected = orderable(kind, &skeleton, asked, 0, &mut Vec::new());
             count += 1;
             good += u64::from(expected);
-            let put = |one: Asked| matches!(one, Asked::Put(_));
-            let number = |one: Asked| element(one).unwrap_or(0);
+            let history = history(&skeleton, asked);
             match kind {
-                Container::Queue => {
-                    use queue::{Input, Output, Queue};
-                    let history = history(&skeleton, asked, |one| match put(one) {
-                        true => (Input::Enqueue(number(one)), Output::Enqueued),
-                        false => (Input::Dequeue, Output::Dequeued(element(one))),
-                    });
-                    compare(&Queue::new(), &history, expected, evidence);
-                }
-                Container::Stack => {
-                    use stack::{Input, Output, Stack};
-                    let history = history(&skeleton, asked, |one| match put(one) {
-                        true => (Input::Push(number(one)), Output::Pushed),
-                        false => (Input::Pop, Output::Popped(element(one))),
-                    });
-                    compare(&Stack::new(), &history, expected, evidence);
-                }
-                Container::PriorityQueue => {
-                    use priority_queue::{Input, Output, PriorityQueue};
-                    let history = history(&skeleton, asked, |one| match put(one) {
-                        true => (Input::Insert(number(one)), Output::Inserted),
-                        false => (Input::DeleteMin, Output::Deleted(element(one))),
-                    });
-                    compare(&PriorityQueue::new(), &history, expected, evidence);
-                }
-                _ => {
-                    use bag::{Bag, Input, Output};
-                    let history = history(&skeleton, asked, |one| match put(one) {
-                        true => (Input::Add(number(one)), Output::Added),
-                        false => (Input::Take, Output::Taken(element(one))),
-                    });
-                    compare(&Bag::new(), &history, expected, evidence);
-                }
+                Container::Queue => compare(&Queue::new(), &history, expected, evidence),
+                Container::Stack => compare(&Stack::new(), &history, expected, evidence),
+                Container::PriorityQueue => compare(&PriorityQueue::new(), &history, expected, evidence),
+                _ => compare(&Bag::new(), &history, expected, evidence),
             }
         });
     }

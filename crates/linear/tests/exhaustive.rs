@@ -190,17 +190,17 @@ fn small_register(every_shape: bool) -> Domain<register::Register<u8>> {
 fn small_queue() -> Domain<queue::Queue<u8>> {
     use queue::{Input, Output};
     let answered = vec![
-        (Input::Enqueue(1), Output::Enqueued),
-        (Input::Enqueue(2), Output::Enqueued),
-        (Input::Dequeue, Output::Dequeued(None)),
-        (Input::Dequeue, Output::Dequeued(Some(1))),
-        (Input::Dequeue, Output::Dequeued(Some(2))),
+        (Input::Insert(1), Output::Inserted),
+        (Input::Insert(2), Output::Inserted),
+        (Input::Take, Output::Taken(None)),
+        (Input::Take, Output::Taken(Some(1))),
+        (Input::Take, Output::Taken(Some(2))),
     ];
-    let unknown = vec![Input::Enqueue(1), Input::Enqueue(2), Input::Dequeue];
+    let unknown = vec![Input::Insert(1), Input::Insert(2), Input::Take];
     Domain { model: queue::Queue::new(), answered, unknown, twins: [vec![1, 0, 2, 4, 3], vec![1, 0, 2]] }
 }
 
-/// A set of one element: only reads connect several elements.
+/// A set of one element.
 fn small_set() -> Domain<set::Set<u8>> {
     use set::{Input, Output};
     let answered = vec![
@@ -213,6 +213,18 @@ fn small_set() -> Domain<set::Set<u8>> {
     ];
     let unknown = vec![Input::Add(1), Input::Remove(1)];
     Domain { model: set::Set::new(), answered, unknown, twins: [(0..6).collect(), (0..2).collect()] }
+}
+
+/// A set of elements 1 and 2, which are alike, and which reads connect.
+fn small_set_of_two() -> Domain<set::Set<u8>> {
+    use set::{Input, Output};
+    let changed = [Input::Add, Input::Remove].map(|ask: fn(u8) -> Input<u8>| [ask(1), ask(2)]).concat();
+    let mut answered: Vec<_> = changed.iter().map(|&input| (input, Output::Changed(true))).collect();
+    answered.extend([1, 2].map(|element| (Input::Remove(element), Output::Changed(false))));
+    let shown = [vec![], vec![1], vec![2], vec![1, 2]];
+    answered.extend(shown.map(|shown| (Input::Read, Output::Elements(shown.into_iter().collect()))));
+    let twins = [vec![1, 0, 3, 2, 5, 4, 6, 8, 7, 9], vec![1, 0, 3, 2]];
+    Domain { model: set::Set::new(), answered, unknown: changed, twins }
 }
 
 /// A lock that the owners 1 and 2, which are alike, ask for.
@@ -256,6 +268,11 @@ fn a_small_set_is_judged_as_by_definition() {
 }
 
 #[test]
+fn a_small_set_of_two_is_judged_as_by_definition() {
+    small_set_of_two().some();
+}
+
+#[test]
 fn a_small_lock_is_judged_as_by_definition() {
     small_lock().some();
 }
@@ -278,5 +295,6 @@ fn all_plain_small_registers_of_six_operations() {
 fn all_small_queues_of_up_to_six_operations_and_sets_and_locks_of_up_to_five() {
     small_queue().whole("queue", 6);
     small_set().whole("set", 5);
+    small_set_of_two().whole("set of two", 4);
     small_lock().whole("lock", 5);
 }

@@ -5,16 +5,17 @@ mod common;
 mod containers;
 mod cycles;
 mod differential;
-#[expect(clippy::type_complexity, reason = "makers of operations")]
 mod distinct;
 mod distinct_all;
 mod exhaustive;
 mod generated;
+mod limits;
 mod metamorphic;
 mod minimum;
 mod models;
 mod mutations;
 mod partition;
+mod pitfalls;
 mod recorded;
 mod regressions;
 mod views;

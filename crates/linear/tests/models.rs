@@ -74,12 +74,12 @@ fn many<M>(
 #[test]
 fn a_queue() {
     let input = |random: &mut Random, _| match random.below(2) {
-        0 => queue::Input::Enqueue(random.below(3)),
-        _ => queue::Input::Dequeue,
+        0 => queue::Input::Insert(random.below(3)),
+        _ => queue::Input::Take,
     };
     many(&Queue::new(), input, |_, input| match input {
-        queue::Input::Enqueue(_) => vec![queue::Output::Enqueued],
-        queue::Input::Dequeue => [None, Some(0), Some(1), Some(2)].map(queue::Output::Dequeued).to_vec(),
+        queue::Input::Insert(_) => vec![queue::Output::Inserted],
+        queue::Input::Take => [None, Some(0), Some(1), Some(2)].map(queue::Output::Taken).to_vec(),
     });
 }
 

@@ -114,11 +114,11 @@ fn queue_history(length: u32) -> Vec<Operation<queue::Input<u32>, queue::Output<
     for element in 0..length {
         let call = u64::from(element) * 4;
         let answered = |output, at| Outcome::Answered { output, at };
-        let (input, outcome) = (queue::Input::Enqueue(element), answered(queue::Output::Enqueued, call + 2));
+        let (input, outcome) = (queue::Input::Insert(element), answered(queue::Output::Inserted, call + 2));
         operations.push(Operation { client: 1, input, call, outcome });
         if element > 0 {
-            let outcome = answered(queue::Output::Dequeued(Some(element - 1)), call + 3);
-            operations.push(Operation { client: 2, input: queue::Input::Dequeue, call: call + 1, outcome });
+            let outcome = answered(queue::Output::Taken(Some(element - 1)), call + 3);
+            operations.push(Operation { client: 2, input: queue::Input::Take, call: call + 1, outcome });
         }
     }
     operations
@@ -131,7 +131,7 @@ fn elements_that_leave_a_queue_in_another_order_are_a_violation() {
         let mut operations = queue_history(100);
         assert!(judged(operations.clone()));
         let dequeues: Vec<usize> =
-            (0..operations.len()).filter(|&at| operations[at].input == queue::Input::Dequeue).collect();
+            (0..operations.len()).filter(|&at| operations[at].input == queue::Input::Take).collect();
         let (one, other) = (dequeues[first], dequeues[first + 2]);
         let outputs = [one, other].map(|at| operations[at].output().copied());
         for (at, output) in [(one, outputs[1]), (other, outputs[0])] {

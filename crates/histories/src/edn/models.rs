@@ -104,18 +104,18 @@ impl Model for Queue {
 
     fn input(&self, parser: &Parser<'_>, f: &str, _: Option<&Value>, value: &Node<'_>) -> Scan<Self::Input> {
         match f {
-            "enqueue" => Ok(queue::Input::Enqueue(scalar(parser, value)?)),
-            _ => Ok(queue::Input::Dequeue),
+            "enqueue" => Ok(queue::Input::Insert(scalar(parser, value)?)),
+            _ => Ok(queue::Input::Take),
         }
     }
 
     fn output(&self, parser: &Parser<'_>, input: &Self::Input, value: &Node<'_>) -> Scan<Self::Output> {
         match input {
-            queue::Input::Enqueue(element) => {
+            queue::Input::Insert(element) => {
                 repeats(parser, value, scalar(parser, value)? == *element)?;
-                Ok(queue::Output::Enqueued)
+                Ok(queue::Output::Inserted)
             }
-            queue::Input::Dequeue => Ok(queue::Output::Dequeued(held(parser, value)?.0)),
+            queue::Input::Take => Ok(queue::Output::Taken(held(parser, value)?.0)),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use linear::models::{list, lock, queue, register, set};
+use linear::models::{list, lock, register, set};
 
 use super::fields::Fields;
 use super::write::{Line, Unwritable};
@@ -97,61 +97,6 @@ impl Form for Register {
             (register::Input::Read, register::Output::Value(value)) => line.held("result", value),
             (register::Input::Write(_), register::Output::Written) => {}
             (register::Input::Cas(..), register::Output::Set(set)) => line.flag("result", *set),
-            _ => return Err(Unwritable),
-        }
-        Ok(())
-    }
-}
-
-pub(super) struct Queue;
-
-impl Form for Queue {
-    type Input = queue::Input<Value>;
-    type Output = queue::Output<Value>;
-
-    fn input(&self, op: &str, fields: &mut Fields<'_>, cursor: &Cursor<'_>) -> Scan<Self::Input> {
-        match op {
-            "enqueue" => Ok(queue::Input::Enqueue(fields.value(cursor)?)),
-            "dequeue" => Ok(queue::Input::Dequeue),
-            _ => unknown("\"enqueue\" or \"dequeue\"", fields, cursor),
-        }
-    }
-
-    fn output(
-        &self,
-        input: &Self::Input,
-        fields: &mut Fields<'_>,
-        cursor: &Cursor<'_>,
-    ) -> Scan<Self::Output> {
-        Ok(match input {
-            queue::Input::Enqueue(_) => queue::Output::Enqueued,
-            queue::Input::Dequeue => queue::Output::Dequeued(fields.answered(cursor)?.0),
-        })
-    }
-
-    fn write_input(&self, input: &Self::Input, line: &mut Line) -> Result<(), Unwritable> {
-        match input {
-            queue::Input::Dequeue => line.text("op", "dequeue"),
-            queue::Input::Enqueue(value) => {
-                line.text("op", "enqueue");
-                line.value("value", value);
-            }
-        }
-        Ok(())
-    }
-
-    fn write_output(
-        &self,
-        input: &Self::Input,
-        output: &Self::Output,
-        line: &mut Line,
-    ) -> Result<(), Unwritable> {
-        match (input, output) {
-            (queue::Input::Enqueue(_), queue::Output::Enqueued) => {}
-            (queue::Input::Dequeue, queue::Output::Dequeued(Some(value))) => line.value("result", value),
-            (queue::Input::Dequeue, queue::Output::Dequeued(None)) => {
-                line.held("result", &RegisterValue(None))
-            }
             _ => return Err(Unwritable),
         }
         Ok(())

@@ -2,13 +2,13 @@
 
 use std::io::Read;
 
-use linear::models::keyed;
+use linear::models::{bag, keyed, priority_queue, queue, stack};
 use linear::{History, Invalid, Operation, Outcome};
 
 use super::fields::{Fields, Placed, scalar};
 use super::forms::{self, Form};
 use super::store::Store;
-use super::{FORMAT, MODELS, containers};
+use super::{FORMAT, MODELS};
 use crate::error::{Error, Mistake, Scan};
 use crate::recorded::{Operations, Recorded, RegisterValue, StoreHistory};
 use crate::scan::{Cursor, each_line, each_line_of};
@@ -65,12 +65,12 @@ impl Reader {
                 operation(&forms::Register { cas: *cas }, operations, &mut fields, cursor)
             }
             Recorded::KeyValue(history) => store(history, &mut fields, cursor),
-            Recorded::Queue(operations) => operation(&forms::Queue, operations, &mut fields, cursor),
-            Recorded::Stack(operations) => operation(&containers::Stack, operations, &mut fields, cursor),
+            Recorded::Queue(operations) => operation(&queue::WORDS, operations, &mut fields, cursor),
+            Recorded::Stack(operations) => operation(&stack::WORDS, operations, &mut fields, cursor),
             Recorded::PriorityQueue(operations) => {
-                operation(&containers::PriorityQueue, operations, &mut fields, cursor)
+                operation(&priority_queue::WORDS, operations, &mut fields, cursor)
             }
-            Recorded::Bag(operations) => operation(&containers::Bag, operations, &mut fields, cursor),
+            Recorded::Bag(operations) => operation(&bag::WORDS, operations, &mut fields, cursor),
             Recorded::Set(operations) => operation(&forms::Set, operations, &mut fields, cursor),
             Recorded::Lock(operations) => operation(&forms::Lock, operations, &mut fields, cursor),
             Recorded::List(operations) => operation(&forms::List, operations, &mut fields, cursor),

@@ -2,12 +2,12 @@
 
 use std::io::{self, Write};
 
-use linear::models::keyed;
+use linear::models::{bag, keyed, priority_queue, queue, stack};
 use linear::{Operation, Outcome};
 
+use super::FORMAT;
 use super::forms::{self, Form};
 use super::store::Store;
-use super::{FORMAT, containers};
 use crate::recorded::{Operations, Recorded, RegisterValue, Value};
 
 /// The operation is not one of its history's model, or its answer is one to another operation.
@@ -68,19 +68,19 @@ pub fn write(recorded: &Recorded, out: &mut impl Write) -> Result<(), WriteError
         }
         Recorded::Queue(operations) => {
             line.text("model", "queue");
-            all(&forms::Queue, operations, line, out)
+            all(&queue::WORDS, operations, line, out)
         }
         Recorded::Stack(operations) => {
             line.text("model", "stack");
-            all(&containers::Stack, operations, line, out)
+            all(&stack::WORDS, operations, line, out)
         }
         Recorded::PriorityQueue(operations) => {
             line.text("model", "priority-queue");
-            all(&containers::PriorityQueue, operations, line, out)
+            all(&priority_queue::WORDS, operations, line, out)
         }
         Recorded::Bag(operations) => {
             line.text("model", "bag");
-            all(&containers::Bag, operations, line, out)
+            all(&bag::WORDS, operations, line, out)
         }
         Recorded::Set(operations) => {
             line.text("model", "set");

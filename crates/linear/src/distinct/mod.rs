@@ -6,18 +6,22 @@
 //! on all histories of up to six operations, too.
 //!
 //! What it cannot decide is left to the search: stacks and priority queues where takes of unknown outcome matter in
-//! a way that was not foreseen, and sets that are read as a whole while elements are removed.
+//! a way that was not foreseen. Reads of whole sets from which elements are removed are put in order by a search of
+//! their own ([`reads`]).
 
 mod bag;
 mod cover;
 mod cuts;
 mod elements;
+mod life;
 mod priority_queue;
 mod queue;
+mod reads;
 mod reason;
 pub(crate) mod search;
 mod set;
 mod stack;
+mod stages;
 mod supply;
 mod trees;
 
@@ -129,10 +133,10 @@ pub(crate) fn sentence<M: Model>(
     let kept: Vec<bool> = operations.iter().map(|index| conflict.operations.contains(index)).collect();
     let slice = Slice { operations: &operations, kept: Some(&kept), until: None };
     if container == Container::Set {
-        return None;
+        return set::reason(model, history, &slice);
     }
     match judge(model, history, &slice, container)? {
-        (rows, Outcome::Wrong(reason)) => reason.sentence(model, history, &rows),
+        (rows, Outcome::Wrong(reason)) => reason.sentence(model, history, &rows, &|_| String::new()),
         _ => None,
     }
 }

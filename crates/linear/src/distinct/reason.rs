@@ -37,10 +37,23 @@ pub(super) enum Reason {
     Crossed { pairs: Vec<Pair> },
     /// Elements that only takes of unknown outcome can have taken, as the other rows show.
     TooFew { lost: Vec<Pair>, shown: Vec<u32> },
-    /// Of a set: what these found of one element, and what was done to it.
-    Element { rows: Vec<u32> },
-    /// Of a set: what these found of several elements.
-    Reads { rows: Vec<u32> },
+    /// Of a set: it found an element that nothing added.
+    NeverAdded { element: u32, found: u32 },
+    /// Of a set: both removed an element that was added once.
+    RemovedTwice { element: u32, removes: [u32; 2] },
+    /// Of a set: the element had been found before it was added.
+    FoundEarly { element: u32, add: u32, found: u32 },
+    /// Of a set: the element was found after it had been removed.
+    FoundLate { element: u32, add: u32, remove: u32, found: u32 },
+    /// Of a set: it found an element absent that was there all the time, as the rows `shown` show.
+    There { element: u32, add: u32, remove: u32, shown: [u32; 2], absent: u32 },
+    /// Of a set: a read shows two elements, one of which was removed before the other was added.
+    NeverTogether { add: u32, remove: u32, read: u32 },
+    /// Of a set from which nothing is removed: neither read shows all that the other one shows.
+    Unlike { reads: [u32; 2] },
+    /// Of a set from which nothing is removed: `later` shows or adds what `earlier` does not know of, and had
+    /// returned before that was called, as two rows show; `between` tells two adds apart.
+    Backwards { earlier: u32, later: u32, shown: [u32; 2], between: u32 },
 }
 
 impl Reason {
@@ -58,7 +71,18 @@ impl Reason {
             Reason::TooFew { lost, shown } => {
                 lost.iter().flat_map(both).chain(shown.iter().copied()).collect()
             }
-            Reason::Element { rows } | Reason::Reads { rows } => rows.clone(),
+            Reason::NeverAdded { found, .. } => vec![*found],
+            Reason::RemovedTwice { removes, .. } => removes.to_vec(),
+            Reason::FoundEarly { add, found, .. } => vec![*add, *found],
+            Reason::FoundLate { add, remove, found, .. } => vec![*add, *remove, *found],
+            Reason::There { add, remove, shown, absent, .. } => {
+                vec![*add, *remove, shown[0], shown[1], *absent]
+            }
+            Reason::NeverTogether { add, remove, read } => vec![*add, *remove, *read],
+            Reason::Unlike { reads } => reads.to_vec(),
+            Reason::Backwards { earlier, later, shown, between } => {
+                vec![*earlier, *later, shown[0], shown[1], *between]
+            }
         };
         rows.retain(|&row| row != NONE);
         rows.sort_unstable();
@@ -72,8 +96,9 @@ impl Reason {
         model: &M,
         history: &History<M::Input, M::Output>,
         rows: &Rows,
+        name: &dyn Fn(u32) -> String,
     ) -> Option<String> {
-        Words { model, history, rows }.sentence(self)
+        Words { model, history, rows, element: name }.sentence(self)
     }
 }
 
@@ -84,6 +109,8 @@ struct Words<'a, M: Model> {
     model: &'a M,
     history: &'a History<M::Input, M::Output>,
     rows: &'a Rows,
+    /// The name of an element, by its number.
+    element: &'a dyn Fn(u32) -> String,
 }
 
 impl<M: Model> Words<'_, M> {
@@ -145,7 +172,99 @@ impl<M: Model> Words<'_, M> {
                 "the elements {} were there at the same time, one after the other, and none of them can have been put in first and taken last",
                 self.spans(pairs)
             ),
-            Reason::TooFew { .. } | Reason::Element { .. } | Reason::Reads { .. } => return None,
+            Reason::TooFew { .. } => return None,
+            of_set => return self.of_set(of_set),
+        })
+    }
+
+    /// The contradiction of a set.
+    fn of_set(&self, reason: &Reason) -> Option<String> {
+        Some(match *reason {
+            Reason::NeverAdded { element, found } => {
+                format!("{}, but nothing had added {} by then", self.answered(found), (self.element)(element))
+            }
+            Reason::RemovedTwice { element, removes: [one, other] } => format!(
+                "{} answered that it removed {}, and so did {}, but it was added only once",
+                self.name(one),
+                (self.element)(element),
+                self.name(other)
+            ),
+            Reason::FoundEarly { element, add, found } => format!(
+                "{} answered by {} that {} was there, but {} was called at {}",
+                self.name(found),
+                self.ret(found),
+                (self.element)(element),
+                self.asked(add),
+                self.call(add)
+            ),
+            Reason::FoundLate { element, add, remove, found } => format!(
+                "{} had removed {} by {}, and only {} added it; but {}, called at {}, found it there",
+                self.name(remove),
+                (self.element)(element),
+                self.ret(remove),
+                self.name(add),
+                self.name(found),
+                self.call(found)
+            ),
+            Reason::There { element, add, remove, shown: [from, to], absent } => {
+                let element = (self.element)(element);
+                let until = match remove {
+                    NONE => "and nothing removed it".to_owned(),
+                    remove if to == remove => {
+                        format!(
+                            "and {}, which removed it, was called at {}",
+                            self.name(remove),
+                            self.call(to)
+                        )
+                    }
+                    remove => format!(
+                        "and {} removed it only after {} had found it, called at {}",
+                        self.name(remove),
+                        self.name(to),
+                        self.call(to)
+                    ),
+                };
+                let since = match from == add {
+                    true => format!("{} had added it by {}", self.name(add), self.ret(from)),
+                    false => format!("{} had found it by {}", self.name(from), self.ret(from)),
+                };
+                format!(
+                    "{} did not find {element} between {} and {}; but {since}, {until}",
+                    self.name(absent),
+                    self.call(absent),
+                    self.ret(absent)
+                )
+            }
+            Reason::NeverTogether { add, remove, read } => format!(
+                "{} shows what {} added and what {} removed; but that removal had returned at {}, and that add was called at {}",
+                self.name(read),
+                self.asked(add),
+                self.asked(remove),
+                self.ret(remove),
+                self.call(add)
+            ),
+            Reason::Unlike { reads: [one, other] } => format!(
+                "{}, and {}: neither shows all that the other one shows, and nothing was removed",
+                self.answered(one),
+                self.answered(other)
+            ),
+            Reason::Backwards { earlier, later, shown: [by, from], between } => {
+                let tell = match between {
+                    NONE => String::new(),
+                    between if between == later || between == earlier => String::new(),
+                    between => format!(", as {} shows", self.name(between)),
+                };
+                format!(
+                    "{} took effect before {}{tell}; but that was over by {} ({}), and {} was called only at {}",
+                    self.asked(earlier),
+                    self.asked(later),
+                    self.ret(by),
+                    self.name(by),
+                    self.name(from),
+                    self.call(from)
+                )
+            }
+            _ => return None,
         })
     }
 

@@ -20,9 +20,10 @@ pub(super) fn least_conflict<M: Model>(
     let mut corrections: Vec<Vec<u32>> = Vec::new();
     let mut size_now = 1;
     let mut trials = 0;
+    let mut left = WORK_MAX;
     while size_now <= size && trials <= trials_max {
         let mut chosen = Vec::new();
-        if !meets_all(&corrections, &mut chosen, size_now) {
+        if !meets_all(&corrections, &mut chosen, size_now, &mut left)? {
             size_now += 1;
             continue;
         }
@@ -50,19 +51,25 @@ fn correction<M: Model>(pool: &mut Pool<'_, M>, all: &[u32], mut kept: Vec<u32>)
     Some(correction)
 }
 
-/// Adds operations to `chosen` until it has one of every correction. Returns whether `size` operations suffice.
-fn meets_all(corrections: &[Vec<u32>], chosen: &mut Vec<u32>, size: usize) -> bool {
+/// How many operations of corrections are looked at in all: choosing takes exponential time at worst.
+const WORK_MAX: usize = 100_000_000;
+
+/// Adds operations to `chosen` until it has one of every correction. Returns whether `size` operations suffice,
+/// `None` if `left` does not suffice to find out.
+fn meets_all(corrections: &[Vec<u32>], chosen: &mut Vec<u32>, size: usize, left: &mut usize) -> Option<bool> {
+    let all: usize = corrections.iter().map(Vec::len).sum();
+    *left = left.checked_sub(all.max(1))?;
     let unmet = corrections.iter().filter(|one| !one.iter().any(|place| chosen.contains(place)));
-    let Some(least) = unmet.min_by_key(|one| one.len()) else { return true };
+    let Some(least) = unmet.min_by_key(|one| one.len()) else { return Some(true) };
     if chosen.len() == size {
-        return false;
+        return Some(false);
     }
-    least.iter().any(|&place| {
+    for &place in least {
         chosen.push(place);
-        let met = meets_all(corrections, chosen, size);
-        if !met {
-            chosen.pop();
+        if meets_all(corrections, chosen, size, left)? {
+            return Some(true);
         }
-        met
-    })
+        chosen.pop();
+    }
+    Some(false)
 }

@@ -14,6 +14,9 @@ use super::{MANY, Part, SEED};
 /// A larger conflict than this is shrunk again in other orders.
 const SMALL: usize = 6;
 
+/// After so many trials the clock is looked at.
+const TRIALS_PER_LOOK: u32 = 16;
+
 /// How many operations are tried at first.
 const FEW_MIN: usize = 4;
 
@@ -30,6 +33,8 @@ pub(super) struct Pool<'a, M: Model> {
     is_register: bool,
     /// The quick test, if the component has a register view.
     subsets: Option<SubsetCheck>,
+    /// How many sets were tried.
+    trials: u32,
 }
 
 impl<'a, M: Model> Pool<'a, M> {
@@ -41,7 +46,7 @@ impl<'a, M: Model> Pool<'a, M> {
             Some(subsets) => operations = subsets.operations(),
             None => operations.sort_by_key(|&index| (part.history.operation(index).call, index)),
         }
-        Pool { part, ledger, operations, is_register, subsets }
+        Pool { part, ledger, operations, is_register, subsets, trials: 0 }
     }
 
     /// These operations and all that could matter to them.
@@ -80,6 +85,11 @@ impl<'a, M: Model> Pool<'a, M> {
 
     /// Whether a set is a conflict; `None` if the budget is used up.
     pub(super) fn is_conflict(&mut self, kept: &[u32]) -> Option<bool> {
+        // The quick test takes no steps, but many of them take time.
+        self.trials += 1;
+        if self.trials.is_multiple_of(TRIALS_PER_LOOK) {
+            Meter::new(self.ledger).look().ok()?;
+        }
         let quick = self.subsets.as_mut().and_then(|subsets| subsets.is_conflict(kept));
         quick.or_else(|| self.is_conflict_by_check(kept))
     }

@@ -9,7 +9,8 @@ use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 use super::{NEVER, Pending, Random, UNIT};
 use crate::history::{History, Operation, Outcome};
 use crate::model::Container;
-use crate::models::{bag, priority_queue, queue, set, stack};
+use crate::models::container::{Input, Output};
+use crate::models::set;
 
 /// What to generate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,35 +73,32 @@ enum Answer {
 }
 
 /// A history of a queue.
-pub fn queue(shape: &Shape) -> History<queue::Input<u32>, queue::Output<u32>> {
-    history(plan(shape, Container::Queue), |ask, answer| match (ask, answer) {
-        (Ask::Put(element), _) => (queue::Input::Enqueue(element), queue::Output::Enqueued),
-        (_, answer) => (queue::Input::Dequeue, queue::Output::Dequeued(taken(answer))),
-    })
+pub fn queue(shape: &Shape) -> Elements {
+    elements(shape, Container::Queue)
 }
 
 /// A history of a stack.
-pub fn stack(shape: &Shape) -> History<stack::Input<u32>, stack::Output<u32>> {
-    history(plan(shape, Container::Stack), |ask, answer| match (ask, answer) {
-        (Ask::Put(element), _) => (stack::Input::Push(element), stack::Output::Pushed),
-        (_, answer) => (stack::Input::Pop, stack::Output::Popped(taken(answer))),
-    })
+pub fn stack(shape: &Shape) -> Elements {
+    elements(shape, Container::Stack)
 }
 
 /// A history of a priority queue.
-pub fn priority_queue(shape: &Shape) -> History<priority_queue::Input<u32>, priority_queue::Output<u32>> {
-    use priority_queue::{Input, Output};
-    history(plan(shape, Container::PriorityQueue), |ask, answer| match (ask, answer) {
-        (Ask::Put(element), _) => (Input::Insert(element), Output::Inserted),
-        (_, answer) => (Input::DeleteMin, Output::Deleted(taken(answer))),
-    })
+pub fn priority_queue(shape: &Shape) -> Elements {
+    elements(shape, Container::PriorityQueue)
 }
 
 /// A history of a bag.
-pub fn bag(shape: &Shape) -> History<bag::Input<u32>, bag::Output<u32>> {
-    history(plan(shape, Container::Bag), |ask, answer| match (ask, answer) {
-        (Ask::Put(element), _) => (bag::Input::Add(element), bag::Output::Added),
-        (_, answer) => (bag::Input::Take, bag::Output::Taken(taken(answer))),
+pub fn bag(shape: &Shape) -> Elements {
+    elements(shape, Container::Bag)
+}
+
+/// A history of a container in which an element is put in and some element taken out.
+pub type Elements = History<Input<u32>, Output<u32>>;
+
+fn elements(shape: &Shape, container: Container) -> Elements {
+    history(plan(shape, container), |ask, answer| match (ask, answer) {
+        (Ask::Put(element), _) => (Input::Insert(element), Output::Inserted),
+        (_, answer) => (Input::Take, Output::Taken(taken(answer))),
     })
 }
 

@@ -1,40 +1,23 @@
 //! A bag, or pool: elements leave it in any order.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use crate::model::{Container, ContainerOp, Model};
+use super::container::{ContainerModel, Order, Words};
+use crate::model::Container;
 
-/// What can be asked of a bag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Input<V> {
-    /// To hold one more element.
-    Add(V),
-    /// For any element, which then leaves.
-    Take,
-}
+pub use super::container::{Input, Output};
 
-/// What a bag answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Output<V> {
-    /// To an add.
-    Added,
-    /// To a take: `None` if there was nothing.
-    Taken(Option<V>),
-}
+/// A bag that is empty at first. It may hold an element several times.
+pub type Bag<V> = ContainerModel<AnyOrder, V>;
 
-/// A bag that is first empty. It may hold an element several times.
+/// How a bag names its operations.
+pub const WORDS: Words = Words { insert: "add", take: "take" };
+
+/// Any element may leave next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Bag<V>(std::marker::PhantomData<fn() -> V>);
-
-impl<V> Bag<V> {
-    /// The model.
-    pub fn new() -> Self {
-        Bag(std::marker::PhantomData)
-    }
-}
+pub struct AnyOrder;
 
 /// What a bag may hold.
 ///
@@ -48,10 +31,6 @@ pub struct Held<V> {
 }
 
 impl<V: Clone + Ord> Held<V> {
-    fn new() -> Self {
-        Held { layers: vec![BTreeMap::new()] }
-    }
-
     fn add(&mut self, element: V) {
         if let Some(last) = self.layers.last_mut() {
             *last.entry(element).or_insert(0) += 1;
@@ -78,7 +57,7 @@ impl<V: Clone + Ord> Held<V> {
             }
         }
         if self.layers.iter().all(BTreeMap::is_empty) {
-            *self = Held::new();
+            *self = Held::default();
         }
         true
     }
@@ -92,79 +71,47 @@ impl<V: Clone + Ord> Held<V> {
                 return false;
             }
         }
-        *self = Held::new();
+        *self = Held::default();
         true
     }
 }
 
-impl<V: Clone + Ord + Hash + Debug> Model for Bag<V> {
-    type Input = Input<V>;
-    type Output = Output<V>;
+impl<V> Default for Held<V> {
+    fn default() -> Self {
+        Held { layers: vec![BTreeMap::new()] }
+    }
+}
+
+impl<V: Clone + Ord + Hash + Debug> Order<V> for AnyOrder {
     type State = Held<V>;
-    type Value = V;
 
-    fn initial(&self) -> Held<V> {
-        Held::new()
+    const KIND: Container = Container::Bag;
+    const WORDS: Words = WORDS;
+    // Unanswered takes may have taken whatever is left.
+    const EMPTY_CHANGES: bool = true;
+
+    fn insert(state: &mut Held<V>, element: V) {
+        state.add(element);
     }
 
-    fn step(&self, state: &Held<V>, input: &Input<V>, output: Option<&Output<V>>) -> Option<Held<V>> {
-        let mut after = state.clone();
-        self.apply(&mut after, input, output).then_some(after)
-    }
-
-    fn apply(&self, state: &mut Held<V>, input: &Input<V>, output: Option<&Output<V>>) -> bool {
-        match (input, output) {
-            (Input::Add(element), None | Some(Output::Added)) => state.add(element.clone()),
-            (Input::Take, None) => state.lose_one(),
-            (Input::Take, Some(Output::Taken(Some(element)))) => return state.take(element),
-            (Input::Take, Some(Output::Taken(None))) => return state.take_nothing(),
-            _ => return false,
+    fn take(state: &mut Held<V>, answer: Option<&V>) -> bool {
+        match answer {
+            Some(element) => state.take(element),
+            None => state.take_nothing(),
         }
-        true
     }
 
-    fn owned_bytes(&self, state: &Held<V>) -> usize {
+    fn take_any(state: &mut Held<V>) {
+        state.lose_one();
+    }
+
+    fn owned_bytes(state: &Held<V>) -> usize {
         let elements: usize = state.layers.iter().map(BTreeMap::len).sum();
         let layers = state.layers.len() * size_of::<BTreeMap<V, usize>>();
         layers + elements * 2 * (size_of::<V>() + size_of::<usize>())
     }
 
-    fn container(&self) -> Option<Container> {
-        Some(Container::Bag)
-    }
-
-    fn as_container<'a>(
-        &self,
-        input: &'a Input<V>,
-        output: Option<&'a Output<V>>,
-    ) -> Option<ContainerOp<Cow<'a, V>>> {
-        match (input, output) {
-            (Input::Add(element), None | Some(Output::Added)) => {
-                Some(ContainerOp::Insert(Cow::Borrowed(element)))
-            }
-            (Input::Take, None) => Some(ContainerOp::TakeAny),
-            (Input::Take, Some(Output::Taken(None))) => Some(ContainerOp::TakeNothing),
-            (Input::Take, Some(Output::Taken(Some(seen)))) => Some(ContainerOp::Take(Cow::Borrowed(seen))),
-            _ => None,
-        }
-    }
-
-    fn describe_input(&self, input: &Input<V>) -> String {
-        match input {
-            Input::Add(element) => format!("add({element:?})"),
-            Input::Take => "take".to_owned(),
-        }
-    }
-
-    fn describe_output(&self, _: &Input<V>, output: &Output<V>) -> String {
-        match output {
-            Output::Added => "done".to_owned(),
-            Output::Taken(Some(element)) => format!("{element:?}"),
-            Output::Taken(None) => "empty".to_owned(),
-        }
-    }
-
-    fn describe_state(&self, state: &Held<V>) -> String {
+    fn describe(state: &Held<V>) -> String {
         let layers = state.layers.iter().flatten();
         let elements: Vec<&V> = layers.flat_map(|(element, &count)| vec![element; count]).collect();
         match state.layers.len() - 1 {

@@ -144,6 +144,10 @@ impl<K: Clone + Ord + Hash + Debug, M: Model> Model for Keyed<K, M> {
         self.model.compare(one, other)
     }
 
+    fn describe_element(&self, element: &M::Value) -> String {
+        self.model.describe_element(element)
+    }
+
     fn retract(&self, after: &M::Value, input: &Self::Input) -> Option<M::Value> {
         self.model.retract(after, &input.input)
     }

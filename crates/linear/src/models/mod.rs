@@ -5,9 +5,11 @@
 //! others are searched over their own states, which is exact, but exponential in the number of operations that
 //! are in flight at a time.
 //!
-//! Each model has an `Input` (what a client asks) and an `Output` (what it answers).
+//! Each model has an `Input` (what a client asks) and an `Output` (what it answers). Queues, stacks, priority queues
+//! and bags share those of [`container`].
 
 pub mod bag;
+pub mod container;
 pub mod keyed;
 pub mod list;
 pub mod lock;

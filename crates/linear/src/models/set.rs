@@ -118,6 +118,10 @@ impl<V: Clone + Ord + Hash + Debug> Model for Set<V> {
         matches!(input, Input::Read) || matches!(output, Some(Output::Changed(false)))
     }
 
+    fn describe_element(&self, element: &V) -> String {
+        format!("{element:?}")
+    }
+
     fn describe_input(&self, input: &Input<V>) -> String {
         match input {
             Input::Add(element) => format!("add({element:?})"),

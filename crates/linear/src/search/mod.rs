@@ -117,6 +117,8 @@ struct Search<'a, 'm, M> {
     classes: Classes,
     /// How many rows were looked at and not yet charged as steps.
     scanned: u64,
+    /// How many bytes of the same budget are used elsewhere.
+    held: usize,
 }
 
 /// Looking at this many rows costs as much as a step, so that many rows of unknown outcome cannot hide the work.
@@ -145,6 +147,7 @@ impl<'a, 'm, M: Moves> Search<'a, 'm, M> {
             bound: NEVER,
             classes,
             scanned: 0,
+            held: 0,
         }
     }
 
@@ -186,9 +189,12 @@ impl<'a, 'm, M: Moves> Search<'a, 'm, M> {
     ///
     /// An unused row restricts what may follow, so whether there is one is part of the configuration.
     fn visit(&mut self) -> Result<bool, Limit> {
+        if self.moves.late(self.state, self.open.earliest_return()) {
+            return Ok(false);
+        }
         let unused = self.frames.last().is_some_and(|frame| frame.unused);
         let place = u64::from(self.state) << 2 | u64::from(unused) << 1 | 1;
-        self.memo.insert(self.sum ^ share(self.problem.seed, place << 32), self.moves.bytes())
+        self.memo.insert(self.sum ^ share(self.problem.seed, place << 32), self.moves.bytes() + self.held)
     }
 
     /// Takes the next row to try after the current configuration, if there is one.
@@ -255,7 +261,7 @@ impl<'a, 'm, M: Moves> Search<'a, 'm, M> {
         let mut row = self.open.first();
         let mut until = self.open.earliest_return().min(self.bound);
         while row != self.open.end() && self.problem.call[row as usize] < until {
-            if self.moves.is_read(row) && self.moves.after(self.state, row).is_some() {
+            if self.moves.joins(self.state, row) {
                 self.lift(row);
                 until = self.open.earliest_return().min(self.bound);
                 if let Some(frame) = self.frames.last_mut() {

@@ -8,6 +8,16 @@ pub(crate) trait Moves {
     /// The state after the row; `None` if the row is wrong in this state.
     fn after(&mut self, state: u32, row: u32) -> Option<u32>;
 
+    /// Whether the row can join the order now and leaves the state as it is, so that nothing is lost if it does.
+    fn joins(&mut self, state: u32, row: u32) -> bool {
+        self.is_read(row) && self.after(state, row).is_some()
+    }
+
+    /// Whether nothing that must return by `until` can follow in this state.
+    fn late(&self, _state: u32, _until: u32) -> bool {
+        false
+    }
+
     /// A quick test that may say no where [`after`](Moves::after) is `None`, and where the state after the row
     /// can never lead to the end.
     fn possible(&self, _state: u32, _row: u32) -> bool {

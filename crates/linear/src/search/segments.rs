@@ -57,6 +57,7 @@ pub(super) fn search<M: Moves>(mut search: Search<'_, '_, M>, meter: &mut Meter<
             }
         }
         segments.drop_dead(frontier);
+        search.held = segments.bytes;
         frontier = from..segments.ends.len();
         // From here on these rows are in the order, whichever end the search continues from.
         while first_row < search.problem.call.len() && search.problem.call[first_row] < bound {
@@ -128,6 +129,7 @@ impl Segments {
             let mut optional = from.clone();
             optional.extend(path.iter().filter(|&&row| search.problem.ret[row as usize] == NEVER));
             self.bytes += (path.len() + optional.len()) * size_of::<u32>() + size_of::<End>();
+            search.held = self.bytes;
             if self.bytes > self.bytes_max {
                 return Err(Limit::Bytes);
             }

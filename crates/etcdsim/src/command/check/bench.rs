@@ -16,6 +16,7 @@ use linear::{Budget, check as linear_check};
 use revision::generate as revisions;
 use serde::{Deserialize, Serialize};
 
+use super::containers::Found;
 use super::{Engine, Model, containers};
 use crate::exit::Exit;
 use crate::show::numbers;
@@ -119,11 +120,13 @@ impl Cell {
 struct Measured {
     #[serde(flatten)]
     cell: Cell,
-    /// The verdict alone, in nanoseconds.
+    /// Whether there is a verdict within the usual limits.
+    decided: bool,
+    /// The verdict alone, in nanoseconds, or as long as it took to give up.
     verdict_ns: u64,
     /// The verdict with its explanation.
     explained_ns: u64,
-    /// The number of operations in the explanation; 0 if the history is good.
+    /// The number of operations in the explanation; 0 if the history is good or not decided.
     conflict: usize,
     /// Memory beyond the history, in bytes; `None` if the system does not report it.
     peak_bytes: Option<u64>,
@@ -258,35 +261,37 @@ impl Prepared {
         }
     }
 
-    /// Judges, and returns how many operations the explanation has; `None` if the history is good.
-    fn check(&self, explain: bool) -> Option<usize> {
+    /// Judges, and explains if asked to.
+    fn check(&self, explain: bool) -> Found {
         match self {
             // An explanation costs this engine nothing extra.
             Prepared::Revision(history, evidence) => match revision::check(history, evidence) {
-                revision::Verdict::Linearizable(_) => None,
-                revision::Verdict::Violation(violation) => Some(violation.operations.len()),
-                revision::Verdict::Undecided(undecided) => panic!("generated with evidence: {undecided}"),
+                revision::Verdict::Linearizable(_) => Found::Order,
+                revision::Verdict::Violation(violation) => Found::Conflict(violation.operations.len()),
+                revision::Verdict::Undecided(_) => Found::Undecided,
             },
             Prepared::General(history) => {
                 let model = Keyed::new(Register { initial: INITIAL });
                 let budget = Budget { explain, ..Budget::default() };
-                match linear_check(&model, history, &budget).verdict {
-                    linear::Verdict::Linearizable(_) => None,
-                    linear::Verdict::NotLinearizable(violation) => Some(violation.conflict.operations.len()),
-                    linear::Verdict::Undecided(undecided) => panic!("not decided: {}", undecided.limit),
-                }
+                linear_check(&model, history, &budget).verdict.into()
             }
             Prepared::Container(container) => container.check(explain),
         }
     }
 
     fn measure(&self, cell: &Cell, samples: u32) -> Measured {
-        let conflict = self.check(true);
-        assert_eq!(conflict.is_some(), cell.stale, "a wrong verdict on {cell:?}");
+        let found = self.check(true);
+        let right = match found {
+            Found::Order => !cell.stale,
+            Found::Conflict(_) => cell.stale,
+            Found::Undecided => true,
+        };
+        assert!(right, "a wrong verdict on {cell:?}");
         let verdict_ns = median(samples, || self.check(false));
         let explained_ns = if cell.stale { median(samples, || self.check(true)) } else { verdict_ns };
-        let (conflict, peak_bytes) = (conflict.unwrap_or(0), apart(cell));
-        Measured { cell: *cell, verdict_ns, explained_ns, conflict, peak_bytes }
+        let conflict = if let Found::Conflict(operations) = found { operations } else { 0 };
+        let (decided, peak_bytes) = (found != Found::Undecided, apart(cell));
+        Measured { cell: *cell, decided, verdict_ns, explained_ns, conflict, peak_bytes }
     }
 
     fn peak_bytes(&self) -> Option<u64> {
@@ -340,8 +345,13 @@ fn table(measured: &[Measured]) -> String {
         "conflict",
         "memory",
     ]);
-    for Measured { cell, verdict_ns, explained_ns, conflict, peak_bytes } in measured {
+    for Measured { cell, decided, verdict_ns, explained_ns, conflict, peak_bytes } in measured {
         let explained = if cell.stale { milliseconds(*explained_ns) } else { String::new() };
+        let shown = match (decided, cell.stale) {
+            (false, _) => "not decided".to_string(),
+            (true, true) => conflict.to_string(),
+            (true, false) => String::new(),
+        };
         table.add_row([
             cell.engine.name().to_string(),
             numbers::count(u64::from(cell.operations)),
@@ -352,7 +362,7 @@ fn table(measured: &[Measured]) -> String {
             milliseconds(*verdict_ns),
             format!("{:.1}", *verdict_ns as f64 / f64::from(cell.operations)),
             explained,
-            if cell.stale { conflict.to_string() } else { String::new() },
+            shown,
             peak_bytes.map_or("-".to_string(), |bytes| format!("{:.1} MB", bytes as f64 / 1e6)),
         ]);
     }
@@ -383,8 +393,12 @@ fn worst(engine: Which, measured: &[Measured]) -> String {
             one.explained_ns.saturating_sub(one.verdict_ns) as f64 / one.verdict_ns.max(1) as f64
         };
         let explanation = of_size().map(beyond).fold(0.0, f64::max);
+        let undecided = match of_size().filter(|measured| !measured.decided).count() {
+            0 => String::new(),
+            count => format!("; {count} of {} not decided", of_size().count()),
+        };
         format!(
-            "{}, {} operations: at most {} and {:.1} MB; explanations of at most {conflict} operations, which take at most {explanation:.2} times the verdict's time in addition\n",
+            "{}, {} operations: at most {} and {:.1} MB; explanations of at most {conflict} operations, which take at most {explanation:.2} times the verdict's time in addition{undecided}\n",
             engine.name(),
             numbers::count(u64::from(size)),
             milliseconds(verdict),

@@ -1,16 +1,16 @@
 //! Generated histories of containers, for the bench.
 
 pub(super) use linear::generate::containers::Wrong;
-use linear::generate::containers::{self, Shape};
+use linear::generate::containers::{self, Elements, Shape};
 use linear::models::{bag, priority_queue, queue, set, stack};
 use linear::{Budget, History, Model, Verdict, check};
 
 /// A history in memory.
 pub(super) enum Prepared {
-    Queue(History<queue::Input<u32>, queue::Output<u32>>),
-    Stack(History<stack::Input<u32>, stack::Output<u32>>),
-    PriorityQueue(History<priority_queue::Input<u32>, priority_queue::Output<u32>>),
-    Bag(History<bag::Input<u32>, bag::Output<u32>>),
+    Queue(Elements),
+    Stack(Elements),
+    PriorityQueue(Elements),
+    Bag(Elements),
     Set(History<set::Input<u32>, set::Output<u32>>),
 }
 
@@ -35,8 +35,8 @@ impl Prepared {
         Prepared::Set(containers::set(shape))
     }
 
-    /// Judges, and says how many operations the explanation has; `None` if nothing is wrong.
-    pub(super) fn check(&self, explain: bool) -> Option<usize> {
+    /// Judges, and explains if asked to.
+    pub(super) fn check(&self, explain: bool) -> Found {
         match self {
             Prepared::Queue(history) => judge(&queue::Queue::new(), history, explain),
             Prepared::Stack(history) => judge(&stack::Stack::new(), history, explain),
@@ -49,15 +49,30 @@ impl Prepared {
     }
 }
 
-fn judge<M>(model: &M, history: &History<M::Input, M::Output>, explain: bool) -> Option<usize>
+/// What a check found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    Order,
+    /// So many operations contradict each other.
+    Conflict(usize),
+    Undecided,
+}
+
+impl From<Verdict> for Found {
+    fn from(verdict: Verdict) -> Found {
+        match verdict {
+            Verdict::Linearizable(_) => Found::Order,
+            Verdict::NotLinearizable(violation) => Found::Conflict(violation.conflict.operations.len()),
+            Verdict::Undecided(_) => Found::Undecided,
+        }
+    }
+}
+
+fn judge<M>(model: &M, history: &History<M::Input, M::Output>, explain: bool) -> Found
 where
     M: Model + Sync,
     M::Input: Sync,
     M::Output: Sync,
 {
-    match check(model, history, &Budget { explain, ..Budget::default() }).verdict {
-        Verdict::Linearizable(_) => None,
-        Verdict::NotLinearizable(violation) => Some(violation.conflict.operations.len()),
-        Verdict::Undecided(undecided) => panic!("not decided: {}", undecided.limit),
-    }
+    check(model, history, &Budget { explain, ..Budget::default() }).verdict.into()
 }
