@@ -1,10 +1,12 @@
-//! Histories of a correct store, or of one with a single stale read, for benchmarks and tests.
+//! Generates random histories for benchmarks and tests: those of a correct store, or with a single stale read.
 //!
-//! Clients are busy nearly all the time, which makes ordering hardest: the times from call to point and from point to
-//! return are exponential, and a client pauses for a tenth of that. Half of the operations are reads, 30 % puts, 10 %
-//! updates and 10 % deletions. A write of unknown outcome takes effect half of the time, possibly late, and its client is
-//! replaced. A share of the operations may be on several keys: ranges, deletions of ranges, transactions. Then the store
-//! also deletes keys itself, as it does when leases end.
+//! * Clients are busy nearly all the time, because many overlapping operations make ordering hardest. An operation
+//!   takes effect at one point in time. The times from its call to that point and from there to its return are
+//!   exponentially distributed, and the client then pauses for a tenth of that.
+//! * Half of the operations are reads, 30 % puts, 10 % updates and 10 % deletions. A share of the operations may be on
+//!   several keys.
+//! * Half of the writes of unknown outcome take effect, some of them late. Their client is replaced by a new one.
+//! * If there are operations on several keys, the store also deletes keys itself, as etcd does when leases expire.
 
 mod wide;
 
