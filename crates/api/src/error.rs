@@ -1,10 +1,12 @@
+//! The table of etcd's errors, with their exact texts and status codes.
+
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::Code;
 
-/// One row for each error: its name, its code on the wire (and in 3.4, if that was different), its exact text, what it means.
+/// Makes the enum from one row for each error: what it means, name, status code (and that of etcd 3.4, if it was different), exact text.
 macro_rules! errors {
     ($($(#[doc = $doc:literal])+ $name:ident: $code:ident $(($code_3_4:ident in 3.4))?, $text:literal;)+) => {
         /// What etcd answers instead of a response, or as the reason why it cancels a watcher.

@@ -1,11 +1,11 @@
-//! The pieces of serde that the generated messages name in their attributes: the JSON form of etcd's gateway.
+//! The JSON form of the messages, which is that of etcd's gateway: functions that the generated messages name in their serde attributes.
 //!
 //! 64-bit integers are strings, bytes are base64, enums are names, zero values are left out, field names are those of the `.proto` files.
 //! When reading, integers and enums may also be numbers, names may be in camel case, base64 may be URL-safe or unpadded, and anything may be `null`.
-//! An enum number without a name is kept and written as that number: etcd accepts such requests, and once crashed on one.
+//! An enum number without a name is kept and written as a number: etcd accepts such requests, and once crashed on one.
 //!
-//! Why not `pbjson`: its code cannot write such a number, nor read `null` for a scalar.
-//! The format must be self-describing, as JSON and TOML are.
+//! Why not the crate `pbjson`: its code cannot write a number without a name, nor read `null` for a scalar.
+//! These functions work only with self-describing formats, such as JSON and TOML.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -21,7 +21,7 @@ use serde::de::{
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Whether a field is left out.
+/// Whether a field has its zero value, so that it is left out.
 pub fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
