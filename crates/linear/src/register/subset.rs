@@ -77,7 +77,7 @@ impl SubsetCheck {
 
     /// The operations outside this set of rows that could matter to it.
     pub(crate) fn supporting(&mut self, kept: &[u32]) -> Vec<u32> {
-        self.gather(kept);
+        self.collect_pieces(kept);
         let outside = self.pieces.all.iter().filter(|piece| piece.outside());
         outside.map(|piece| self.rows[piece.row as usize].index).collect()
     }
@@ -85,7 +85,7 @@ impl SubsetCheck {
     /// Whether these rows, in the order of calls, are a conflict; `None` if that would take too long to find
     /// out.
     pub(crate) fn is_conflict(&mut self, kept: &[u32]) -> Option<bool> {
-        if !self.gather(kept) {
+        if !self.collect_pieces(kept) {
             return None;
         }
         self.pieces.build_sets();
@@ -98,7 +98,7 @@ impl SubsetCheck {
     }
 
     /// Collects the pieces of a question; returns whether they are few enough.
-    fn gather(&mut self, kept: &[u32]) -> bool {
+    fn collect_pieces(&mut self, kept: &[u32]) -> bool {
         let end = kept.iter().map(|&row| self.ret[row as usize]).max().unwrap_or(0);
         let (values, negated) = self.look_for(kept, end);
         self.pieces.all.clear();
