@@ -118,8 +118,7 @@ fn slot_word(half: u32, number: u32) -> u64 {
     u64::from(half) << 32 | u64::from(number + 1)
 }
 
-/// The low bits of a number are not hashed, so that neighbouring numbers get neighbouring slots. So many bits:
-/// slots come in runs of 256.
+/// How many low bits of a number are not hashed. Neighbouring numbers get neighbouring slots, in runs of 256.
 const NEAR_BITS: u32 = 8;
 
 const NEAR: u64 = (1 << NEAR_BITS) - 1;

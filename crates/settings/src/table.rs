@@ -31,7 +31,7 @@ macro_rules! table {
                 $(#[doc = $about])+
                 #[doc = ""]
                 #[doc = concat!("`", $name, "`: `", stringify!($form), "`; `", stringify!($default),
-                    "` where a scenario does not say" $(, "; in etcd `", stringify!($etcd), "` (", $source, ")")?, ".")]
+                    "` if a scenario does not set it" $(, "; in etcd `", stringify!($etcd), "` (", $source, ")")?, ".")]
                 pub $field: $kind,
             )+
         }

@@ -12,6 +12,7 @@ use super::columns::{Columns, INITIAL, Kind, NONE};
 pub(super) struct RegisterMoves<'a> {
     kind: &'a [Kind],
     expected: &'a [u32],
+    /// The column `new`, with one value in place of all values that no row looks for.
     new: Vec<u32>,
     /// The value in `new` that stands for all values that no row looks for; [`NONE`] if there is none.
     unseen: u32,
@@ -19,6 +20,7 @@ pub(super) struct RegisterMoves<'a> {
     optional: Vec<bool>,
     /// By row. Rows of the same class do the same; [`NONE`] if no other row does the same.
     class: Vec<u32>,
+    /// One more than the greatest class.
     classes: u32,
     /// By value: how many rows must take effect, are not in the order yet, and can only follow this value.
     consumers: Vec<u32>,
@@ -121,7 +123,7 @@ impl<'a> RegisterMoves<'a> {
         !self.optional[row] && matches!(self.kind[row], Kind::Read | Kind::Cas)
     }
 
-    /// Adds a row that has not appended effect yet to the counts, or removes it.
+    /// Adds a row to the counts, because it is not in the order yet (`open`), or removes it, because it is now.
     fn count(&mut self, row: usize, open: bool) {
         let change = |count: &mut u32| if open { *count += 1 } else { *count -= 1 };
         if self.consumes(row) {

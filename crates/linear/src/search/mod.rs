@@ -2,9 +2,9 @@
 //! first (Wing and Gong 1993) and remembers the configurations it has visited (Lowe). It knows operations only
 //! as numbered *rows* and states only as numbers; [`Moves`] says what a row does to a state.
 //!
-//! The search builds an order row by row. A row may come next if it was called before every row that must take
-//! effect and is not in the order yet returned. A *configuration* is the set of rows in the order so far and
-//! the state they lead to. Several rules keep the number of configurations small:
+//! The search builds an order row by row. The rows that are not in the order yet are *open*. An open row may come
+//! next if no other open row returned before its call. A *configuration* is the set of rows in the order so far
+//! and the state they lead to. Several rules keep the number of configurations small:
 //!
 //! - A read that may come next and is right is taken at once. It changes nothing, so no order is lost.
 //! - Of rows that do the same, only the one that must return first is tried. In any order, two such rows can be

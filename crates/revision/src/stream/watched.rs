@@ -1,6 +1,6 @@
 //! The store as the watch of a [`Stream`](super::Stream) shows it, and the answers that are judged against it.
 //!
-//! The watch may be behind the answers or ahead of them. What is ahead of the other waits:
+//! The watch may be behind the answers or ahead of them, so some of both must wait:
 //!
 //! * An answer with a revision that the watch has not reached waits until the watch gets there.
 //! * A revision that was shown but not acknowledged by an answer is *open*. It waits for the answer of the operation
@@ -16,7 +16,7 @@ use crate::verdict::{Reason, Undecided, Violation};
 
 type Result<T> = std::result::Result<T, Box<Violation>>;
 
-/// What a change does: its key and value.
+/// What a change does: its key, and the value that it sets; `None` for a deletion.
 type Effect = (u32, Option<u32>);
 
 /// The store as the watch shows it, and what waits.
@@ -50,10 +50,11 @@ pub(super) struct Watched {
     store_made: u32,
 }
 
-/// A revision that no answer has acknowledged so far, and what its first key held before it.
+/// A revision that no answer has acknowledged so far.
 #[derive(Debug)]
 struct Open {
     changes: Vec<Change>,
+    /// What the key of the first change held before it.
     before: Seen,
 }
 
