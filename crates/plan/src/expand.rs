@@ -92,21 +92,22 @@ impl Expansion<'_> {
                 // lane.
                 let program = lane.part_of.unwrap_or(lane.number);
                 let dice = dice.part("client").nth(program.into());
-                let mut own = workload.clone();
-                section.draw(WORKLOAD, dice, &self.context, &mut own);
+                // Fields with ranges and choices are drawn again for each client.
+                let mut fields = workload.clone();
+                section.draw(WORKLOAD, dice, &self.context, &mut fields);
                 clients.push(Client {
                     endpoints: match lane.pinned {
                         Some(member) => vec![member],
-                        None => endpoints(own.endpoints, program, members, dice),
+                        None => endpoints(fields.endpoints, program, members, dice),
                     },
-                    failover: own.failover,
-                    timeout: own.timeout,
-                    clock_rate: own.clock.unwrap_or_else(|| self.clocks(dice).clients),
+                    failover: fields.failover,
+                    timeout: fields.timeout,
+                    clock_rate: fields.clock.unwrap_or_else(|| self.clocks(dice).clients),
                     part_of: lane.part_of,
-                    user: lane.user.or(own.user),
-                    watch_processing: own.watch_processing,
-                    keepalive: own.keepalive,
-                    keepalive_timeout: own.keepalive_timeout,
+                    user: lane.user.or(fields.user),
+                    watch_processing: fields.watch_processing,
+                    keepalive: fields.keepalive,
+                    keepalive_timeout: fields.keepalive_timeout,
                     operations: lane.operations,
                 });
             }

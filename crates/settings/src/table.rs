@@ -7,7 +7,8 @@
 //! ```
 //!
 //! * A `scenario` row can be set in a scenario file. A `fixed` row has its default in every run.
-//! * The default is that of the simulator. The part after `etcd` is missing if etcd has no such setting.
+//! * The default is that of the simulator. The part after `etcd` is missing if etcd has no such
+//!   setting, or has it with a default that is not a value here.
 //! * The values are given as `time(low, high)`, `count(low, high)` or `size(low, high)`, as `Form::Switch`, or
 //!   as `Form::Word` with the names of an enum defined above the table. `.or_zero("off")` also allows 0,
 //!   written "off".
