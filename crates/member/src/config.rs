@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-pub use settings::{AutoCompaction, Ids, Settings};
+pub use settings::{AutoCompaction, Ids, RaftLoop, Settings};
 
 use crate::flaw::Flaws;
 
