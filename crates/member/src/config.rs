@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use record::MemberId;
-pub use settings::{AutoCompaction, Ids, Settings};
+pub use settings::{AutoCompaction, Ids, RaftLoop, Settings};
 
 use crate::flaw::Flaws;
 

@@ -163,6 +163,8 @@ impl Member {
         self.node.transfer_leader(to);
         let deadline = self.now + self.config.settings.request_timeout;
         self.transfers.push(Transfer { operation, to, deadline });
+        // The member that leads already need not wait for another leader.
+        self.look_after_transfers(effects);
     }
 
     pub(crate) fn look_after_transfers(&mut self, effects: &mut Effects) {

@@ -7,7 +7,7 @@
 use api::etcdserverpb::CompactionRequest;
 use api::{Error, Request, Response};
 use raft::eraftpb::{Entry, EntryType, Message, MessageType};
-use record::{Fact, MemberId};
+use record::{Fact, MemberId, Probe};
 
 use crate::auth::AuthStore;
 use crate::backend::Backend;
@@ -79,6 +79,8 @@ pub struct Member {
     /// (flaw M-12291).
     pub(crate) wall: i64,
     pub(crate) next_tick: u64,
+    /// Ticks that came due while the raft loop waited for the disk.
+    pub(crate) missed_ticks: u32,
     /// When this member last contacted the others.
     pub(crate) greeted: u64,
     /// When the probes reached are reported next.
@@ -238,27 +240,35 @@ impl Member {
             }
             Input::Stop => self.stop(effects),
         }
-        self.tick();
+        self.tick(effects);
         self.drive(effects);
         self.housekeeping(effects);
         self.flush(effects);
     }
 
-    /// Runs a tick that is due. None while a leader's snapshot is being written to disk: raft would look for
-    /// configuration changes between the applied index and the commit index before it campaigns, and panic on
-    /// entries that the snapshot replaced (`docs/findings.md`; TiKV skips these ticks too). After a pause,
-    /// one tick stands for all missed ones, as with Go's ticker.
-    fn tick(&mut self) {
-        if self.now < self.next_tick {
+    /// Runs a tick that is due. After a pause, one tick stands for all missed ones, as with Go's ticker; so too
+    /// after a save for which the raft loop waited. None while a leader's snapshot is being written to disk: raft
+    /// would look for configuration changes between the applied index and the commit index before it campaigns,
+    /// and panic on entries that the snapshot replaced (`docs/findings.md`; TiKV skips these ticks too).
+    fn tick(&mut self, effects: &mut Effects) {
+        let due = self.now >= self.next_tick;
+        if due {
+            let interval = self.config.settings.heartbeat_interval;
+            self.next_tick += interval;
+            if self.next_tick <= self.now {
+                self.next_tick = self.now + interval;
+            }
+        }
+        if self.node.waits() {
+            self.missed_ticks += u32::from(due);
             return;
         }
-        if !self.persistence.awaits_snapshot() {
-            self.node.tick();
+        let missed = std::mem::take(&mut self.missed_ticks);
+        if missed >= self.config.settings.election_ticks && self.node.is_leader() && !self.node.leads_in_raft() {
+            effects.facts.push(Fact::Probe { probe: Probe::DeposedBySlowDisk });
         }
-        let interval = self.config.settings.heartbeat_interval;
-        self.next_tick += interval;
-        if self.next_tick <= self.now {
-            self.next_tick = self.now + interval;
+        if (due || missed > 0) && !self.persistence.awaits_snapshot() {
+            self.node.tick();
         }
     }
 
@@ -298,7 +308,7 @@ impl Member {
             self.ask_read_index(effects);
             // What raft has after a leader's snapshot builds on it, so it waits until the snapshot is
             // installed.
-            if self.persistence.awaits_snapshot() || !self.node.has_ready() {
+            if self.persistence.awaits_snapshot() || self.node.waits() || !self.node.has_ready() {
                 break;
             }
             let job = self.persistence.next_job(self.next_job);
@@ -314,7 +324,9 @@ impl Member {
                 self.read_index_confirmed(&state, effects);
             }
             self.apply_all(turn.committed, effects);
-            self.pass(Failpoint::RaftBeforeAdvance, effects);
+            if !self.node.waits() {
+                self.pass(Failpoint::RaftBeforeAdvance, effects);
+            }
             self.note_leader(effects);
         }
         self.answer_reads(effects);
@@ -349,6 +361,7 @@ impl Member {
         self.pass(Failpoint::WalAfterSync, effects);
         self.persistence.job_done(job, &mut self.wal);
         self.pass(Failpoint::RaftAfterSave, effects);
+        let waited = self.node.waits();
         let persisted = self.node.persisted(job);
         if !self.node.is_leader() {
             self.pass(Failpoint::RaftBeforeFollowerSend, effects);
@@ -356,6 +369,9 @@ impl Member {
         self.send(persisted.messages, effects);
         if let Some(index) = persisted.snapshot {
             self.install_snapshots(index, effects);
+        }
+        if waited && !self.node.waits() {
+            self.pass(Failpoint::RaftBeforeAdvance, effects);
         }
         self.log_snapshot_saved(job, effects);
     }

@@ -10,6 +10,10 @@
 //!
 //! Readies are persisted asynchronously: `advance_append_async` at once, `on_persist_ready` when the
 //! disk job that holds the ready is done. Jobs end in order, so readies do.
+//!
+//! With the setting `raft-loop = "blocking"` the loop waits for each save as etcd's does ([`Node::waits`]):
+//! messages and proposals are still stepped, as by the goroutine of etcd's raft node, but what follows from
+//! them, and who leads, comes to light only with the next ready ([`Node::leader`]).
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
@@ -19,7 +23,7 @@ use raft::eraftpb::{ConfChangeV2, ConfState, Entry, HardState, Message, MessageT
 use raft::{RawNode, ReadOnlyOption, ReadState, SnapshotStatus, StateRole};
 use record::{Fact, LogEntry, MemberId, Role};
 
-use crate::config::Config;
+use crate::config::{Config, RaftLoop};
 use crate::configuration::Proposed;
 use crate::flaw::{Flaw, Flaws};
 use crate::log::Log;
@@ -37,6 +41,10 @@ pub(crate) struct Node {
     timeout: ((u64, u64), usize),
     election_ticks: u32,
     flaws: Flaws,
+    /// Whether no ready follows another one before that one is durable.
+    blocking: bool,
+    /// The leader, and whether it is this member, as of the last ready.
+    seen: (MemberId, bool),
     /// Readies whose writes are in progress, oldest first.
     unpersisted: VecDeque<Unpersisted>,
     reported: Reported,
@@ -127,6 +135,8 @@ impl Node {
             timeout: ((u64::MAX, 0), 0),
             election_ticks: config.settings.election_ticks,
             flaws: config.flaws,
+            blocking: config.settings.raft_loop == RaftLoop::Blocking,
+            seen: (MemberId::NONE, false),
             unpersisted: VecDeque::new(),
             reported: Reported { state: FOLLOWER, commit: 0 },
         };
@@ -144,6 +154,14 @@ impl Node {
             self.timeout = (key, drawn as usize);
         }
         self.raw.raft.set_randomized_election_timeout(self.timeout.1);
+        if !self.blocking {
+            self.see();
+        }
+    }
+
+    /// Remembers who leads.
+    fn see(&mut self) {
+        self.seen = (MemberId::from_raft(self.raw.raft.leader_id), self.leads_in_raft());
     }
 
     pub(crate) fn tick(&mut self) {
@@ -203,7 +221,7 @@ impl Node {
         self.raw.mut_store().set_conf_state(conf_state.clone());
         // A leader that was removed from the cluster steps down, as etcd's raft does on request
         // (`StepDownOnRemoval`): raft 0.7 would panic at its next durable entry (`docs/findings.md`).
-        if self.is_leader() && self.matched(self.id()).is_none() {
+        if self.leads_in_raft() && self.matched(self.id()).is_none() {
             let term = self.term();
             self.raw.raft.become_follower(term, raft::INVALID_ID);
         }
@@ -223,7 +241,7 @@ impl Node {
 
     /// The match index of another member (leaders only).
     pub(crate) fn matched(&self, member: MemberId) -> Option<u64> {
-        self.is_leader().then(|| self.raw.raft.prs().get(member.raft_id()))?.map(|progress| progress.matched)
+        self.leads_in_raft().then(|| self.raw.raft.prs().get(member.raft_id()))?.map(|progress| progress.matched)
     }
 
     pub(crate) fn read_index(&mut self, context: u64) {
@@ -252,17 +270,28 @@ impl Node {
         self.raw.raft.term
     }
 
-    /// The leader it follows, or none.
+    /// The leader as of the last ready, or none: what etcd's server knows (`server.go`, `getLead`).
     pub(crate) fn leader(&self) -> MemberId {
-        MemberId::from_raft(self.raw.raft.leader_id)
+        self.seen.0
     }
 
     fn id(&self) -> MemberId {
         MemberId::from_raft(self.raw.raft.id)
     }
 
+    /// Whether this member leads, as of the last ready.
     pub(crate) fn is_leader(&self) -> bool {
+        self.seen.1
+    }
+
+    /// Whether this member leads by what raft has stepped since the last ready, too.
+    pub(crate) fn leads_in_raft(&self) -> bool {
         self.raw.raft.state == StateRole::Leader
+    }
+
+    /// Whether raft takes proposals: it knows a leader.
+    pub(crate) fn takes_proposals(&self) -> bool {
+        self.raw.raft.leader_id != raft::INVALID_ID
     }
 
     pub(crate) fn committed(&self) -> u64 {
@@ -297,6 +326,14 @@ impl Node {
         !self.unpersisted.is_empty()
     }
 
+    /// Whether the loop waits for a save, as etcd's does: until it is durable there is no tick and no further
+    /// ready.
+    pub(crate) fn waits(&self) -> bool {
+        // M-14370: raft commits the only member's entries at once, in the ready that has them saved.
+        let commits_early = self.flaws.has(Flaw::AckBeforeFsyncSingle) && self.is_alone();
+        self.blocking && !self.unpersisted.is_empty() && !commits_early
+    }
+
     pub(crate) fn has_ready(&self) -> bool {
         self.raw.has_ready()
     }
@@ -304,6 +341,7 @@ impl Node {
     /// Takes the next ready apart. `job` is the number of the disk job it will need, if it needs one.
     pub(crate) fn ready(&mut self, job: u64, facts: &mut Vec<Fact>) -> Turn {
         let mut ready = self.raw.ready();
+        self.see();
         let number = ready.number();
         let mut turn = Turn {
             read_states: ready.take_read_states(),

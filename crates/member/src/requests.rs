@@ -273,7 +273,7 @@ impl Member {
 
     /// Proposes waiting requests while raft knows a leader.
     pub(crate) fn propose_waiting(&mut self, effects: &mut Effects) {
-        while !self.node.leader().is_none()
+        while self.node.takes_proposals()
             && let Some((id, payload)) = self.proposals.next_waiting()
         {
             let taken = match payload {
@@ -291,7 +291,7 @@ impl Member {
     /// A request to change the membership.
     fn change_members(&mut self, operation: u64, request: Request, effects: &mut Effects) {
         // Only the leader knows how far a learner has caught up.
-        if matches!(request, Request::MemberPromote(_)) && !self.node.is_leader() {
+        if matches!(request, Request::MemberPromote(_)) && !self.node.leads_in_raft() {
             return self.ask_leader(operation, request);
         }
         match self.checked_change(&self.cluster, &request) {

@@ -177,6 +177,7 @@ impl Member {
         let _ = found.store.take_changes();
         let mut member = Member {
             next_tick: now + config.settings.heartbeat_interval,
+            missed_ticks: 0,
             greeted: now,
             report_at: now,
             failpoint: config.failpoint,

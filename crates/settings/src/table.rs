@@ -94,6 +94,18 @@ words! {
     }
 }
 
+words! {
+    /// What a member's raft loop does while the disk makes a save durable.
+    RaftLoop {
+        /// etcd's way: it waits. Until the save is durable there is no tick and no further ready, so a leader
+        /// with a slow disk sends no heartbeats, and the others elect a new one.
+        Blocking = "blocking",
+        /// raft's asynchronous way, which etcd does not use: it goes on, and only what depends on the save
+        /// waits for it.
+        Async = "async",
+    }
+}
+
 table! {
     /// Length of a raft tick. A leader sends heartbeats every tick.
     scenario "heartbeat-interval" heartbeat_interval: u64 = 100 * MS, time(MS, 10 * SECOND),
@@ -108,6 +120,10 @@ table! {
     /// Whether a leader steps down if a quorum does not answer it for an election timeout.
     scenario "check-quorum" check_quorum: bool = true, Form::Switch,
         etcd true, "`etcdserver/raft.go`";
+    /// Whether a member's raft loop waits for its disk. `"blocking"`: no tick and no further ready until a save
+    /// is durable. `"async"`: it goes on.
+    scenario "raft-loop" raft_loop: RaftLoop = RaftLoop::Blocking, Form::Word(RaftLoop::WORDS),
+        etcd RaftLoop::Blocking, "`etcdserver/raft.go`, `start`";
     /// How many entries a member applies between two log snapshots.
     scenario "snapshot-count" snapshot_count: u64 = 10_000, count(1, 1_000_000_000),
         etcd 10_000, "`--snapshot-count`, since 3.6; 100000 before";

@@ -15,7 +15,7 @@
 //! * in `etcdsim`, if only the whole history shows it.
 //!
 //! A number is never reused and never changes: it is part of every trace hash. The next probe takes the next
-//! number: 137.
+//! number: 138.
 
 use crate::Failpoint;
 
@@ -135,6 +135,8 @@ probes! {
             why "Its own copy must not have counted before it was durable.";
         63 LeadersPaused "leaders-paused": "A leader was paused."
             why "It wakes up without knowing yet that there is another leader.";
+        137 DeposedBySlowDisk "deposed-by-slow-disk": "A leader waited for its disk for an election timeout or longer, and the others elected a new one meanwhile."
+            why "It neither sends heartbeats nor checks its quorum while it waits, and comes back as a leader of an old term.";
         64 ElectionsWithoutAWinner "elections-without-a-winner": "A candidate had to start over."
             why "Split votes; terms grow without leaders.";
         65 PreVotesGivenUp "pre-votes-given-up": "A pre-candidate became a follower again."
