@@ -20,7 +20,7 @@ use linear::{History, Operation, Outcome};
 
 use crate::error::{Error, Mistake, Scan, found};
 use crate::recorded::{RegisterValue, Value};
-use crate::scan::SliceLines;
+use crate::scan::{SliceLines, byte_order_mark};
 
 /// A history of a register that is empty at first: [`RegisterValue`] of `None`.
 pub type RegisterHistory = History<Input<RegisterValue>, Output<RegisterValue>>;
@@ -197,7 +197,10 @@ struct Words<'a> {
 impl<'a> Words<'a> {
     fn new(line: usize, bytes: &'a [u8]) -> Scan<Words<'a>> {
         match std::str::from_utf8(bytes) {
-            Ok(text) => Ok(Words { line, text: text.trim_end(), at: 0 }),
+            Ok(text) => {
+                let at = if line == 1 { byte_order_mark(text) } else { 0 };
+                Ok(Words { line, text: text.trim_end(), at })
+            }
             Err(error) => {
                 let valid = std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default();
                 let words = Words { line, text: valid, at: valid.len() };

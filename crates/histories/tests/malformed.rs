@@ -17,7 +17,7 @@ fn general_histories() {
     let cases = [
         (
             r#"{"client":1,"op":"write","value":3,"call":10,"return":20"#,
-            "h.jsonl:2:57: expected `,` or `}`, found the end of the line\n  hint: a comma is missing, or the line is cut off or holds more than one value",
+            "h.jsonl:2:57: expected `,` or `}`, found the end of the line\n  hint: the file ends in the middle of this line, so it was cut off: remove the line, or record the history again",
         ),
         (
             r#"{"client":1,"op":"cas","value":3,"call":10,"return":20}"#,
@@ -68,7 +68,7 @@ fn edn_histories() {
     let cases = [
         (
             "[{:type :invoke, :f :read, :process 0}",
-            "h.edn:1:39: expected a form, found the end of the file\n  hint: is the file cut off? A bracket is still open",
+            "h.edn:1:39: expected a form, found the end of the file\n  hint: the file was cut off: a bracket or a string is still open at its end",
         ),
         (
             "{:type :ok, :f :read, :process 0}",
@@ -76,7 +76,7 @@ fn edn_histories() {
         ),
         (
             "{:type :invoke, :f :fly, :process 0}",
-            "h.edn:1:1: expected the functions of one model, found `{`\n  hint: they are :read and :write, with :cas; :add and :read; :enqueue and :dequeue; :txn; or :get, :put and :append",
+            "h.edn:1:1: expected a function that some model has, not :fly, found `{`\n  hint: they are :read and :write, with :cas, :watch or :final-watch; :add and :read; :transfer and :read; :enqueue, :dequeue and :drain; :acquire and :release; :txn; or :get, :put and :append",
         ),
         (
             "{:type :invoke, :f :write,\n :value {}, :process 0}",

@@ -3,8 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use histories::edn::Syntax;
 use histories::scan::{Cursor, each_line, each_line_of};
-use histories::{Error, Operations, Recorded, RegisterValue, Value, detect, edn, general, robustness};
+use histories::{
+    Error, Operations, Recorded, RegisterValue, Value, detect, edn, general, jepsen_log, robustness,
+};
 use linear::models::{bag, keyed, list, lock, priority_queue, queue, register, set, stack, text};
 use linear::{History, Operation, Outcome};
 use proptest::prelude::*;
@@ -145,6 +148,9 @@ fn all(bytes: &[u8]) -> Result<(), TestCaseError> {
     within(bytes, general::read("f", bytes))?;
     within(bytes, general::read_from("f", bytes))?;
     within(bytes, edn::read("f", bytes))?;
+    within(bytes, edn::read_as("f", bytes, Syntax::Json))?;
+    within(bytes, edn::read_as("f", bytes, Syntax::Lines))?;
+    within(bytes, jepsen_log::read("f", bytes))?;
     within(bytes, robustness::read("f", bytes))?;
     within(bytes, robustness::read_watches("f", bytes))?;
     within(bytes, detect("f", bytes))?;
@@ -152,12 +158,19 @@ fn all(bytes: &[u8]) -> Result<(), TestCaseError> {
     within(bytes, each_line("f", bytes, |cursor| cursor.skip_value()))
 }
 
-const SAMPLES: [&[u8]; 7] = [
+const SAMPLES: [&[u8]; 14] = [
     include_bytes!("data/general-register.jsonl"),
     include_bytes!("data/general-lock.jsonl"),
     include_bytes!("data/register.edn"),
     include_bytes!("data/txn.edn"),
     include_bytes!("data/set.edn"),
+    include_bytes!("data/versioned.edn"),
+    include_bytes!("data/lock.edn"),
+    include_bytes!("data/watch.edn"),
+    include_bytes!("data/drain.edn"),
+    include_bytes!("data/bank.json"),
+    include_bytes!("data/counter.txt"),
+    include_bytes!("data/wr.log"),
     include_bytes!("data/operations.json"),
     include_bytes!("data/watch.json"),
 ];

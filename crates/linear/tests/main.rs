@@ -17,4 +17,5 @@ mod mutations;
 mod partition;
 mod recorded;
 mod regressions;
+mod sums;
 mod views;

@@ -64,6 +64,9 @@ impl Reader {
             Recorded::Register { cas, operations, .. } => {
                 operation(&forms::Register { cas: *cas }, operations, &mut fields, cursor)
             }
+            Recorded::Versioned { .. } | Recorded::Counter { .. } | Recorded::Bank(_) => {
+                unreachable!("no header names such a model")
+            }
             Recorded::KeyValue(history) => store(history, &mut fields, cursor),
             Recorded::Queue(operations) => operation(&forms::Queue, operations, &mut fields, cursor),
             Recorded::Stack(operations) => operation(&containers::Stack, operations, &mut fields, cursor),

@@ -54,6 +54,9 @@ pub fn write(recorded: &Recorded, out: &mut impl Write) -> Result<(), WriteError
             line.held("initial", initial);
             all(&forms::Register { cas: *cas }, operations, line, out)
         }
+        Recorded::Versioned { .. } | Recorded::Counter { .. } | Recorded::Bank(_) => {
+            Err(WriteError::NotOfModel(0))
+        }
         Recorded::KeyValue(history) => {
             line.text("model", "key-value");
             line.end();

@@ -8,6 +8,8 @@
 //! Each model has an `Input` (what a client asks) and an `Output` (what it answers).
 
 pub mod bag;
+pub mod bank;
+pub mod counter;
 pub mod keyed;
 pub mod list;
 pub mod lock;
@@ -17,3 +19,5 @@ pub mod register;
 pub mod set;
 pub mod stack;
 pub mod text;
+pub mod transactions;
+pub mod versioned;
