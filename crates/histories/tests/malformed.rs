@@ -33,7 +33,7 @@ fn general_histories() {
         ),
         (
             r#"{"client":1,"op":"read","call":10,"return":null,"result":1}"#,
-            "h.jsonl:2:58: expected no \"result\" here, found `1`\n  hint: leave \"result\" out: this operation has no result, failed, or did not return",
+            "h.jsonl:2:58: expected no \"result\" here, found `1`\n  hint: leave \"result\" out: this operation has none, failed, or did not return",
         ),
         (
             r#"{"client":1,"op":"read","call":1.5,"return":null}"#,
@@ -59,7 +59,7 @@ fn general_histories() {
     );
     assert_eq!(
         shown(general::read("h.jsonl", br#"{"format":"etcdsim-general-1","model":"tree"}"#)),
-        "h.jsonl:1:39: expected a known model, found `\"tree\"`\n  hint: the models are register, cas-register, key-value, queue, stack, priority-queue, bag, set, lock, list"
+        "h.jsonl:1:39: expected a known model, found `\"tree\"`\n  hint: the models are register, cas-register, versioned-register, counter, bank, key-value, queue, stack, priority-queue, bag, set, lock, list"
     );
 }
 

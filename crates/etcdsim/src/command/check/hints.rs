@@ -1,6 +1,8 @@
 //! What may be behind a violation that is none of the system: another first state, or a write that was reported as
 //! failed and took effect.
 
+use std::time::Duration;
+
 use api::Response;
 use api::etcdserverpb::response_op;
 use histories::{Recorded, RegisterValue};
@@ -14,6 +16,8 @@ use super::file::Content;
 
 /// How many values are tried as the first one.
 const TRIED_MAX: usize = 3;
+/// How many configurations may be searched for each of them.
+const STEPS_MAX: u64 = 100_000;
 /// How many writes that failed are named.
 const WRITES_SHOWN: usize = 3;
 
@@ -87,11 +91,19 @@ fn shown<M: Model>(model: &M, input: &M::Input, output: &M::Output) -> Vec<M::Va
     }
 }
 
-/// Whether everything holds if registers begin with a value that was read before anybody wrote it.
-pub(super) fn initial(general: &General<'_>, content: &mut Content, judged: &Judged) -> Option<String> {
+/// Whether everything holds if registers begin with a value that one of the first answers shows. `left` is what is
+/// left of the time.
+pub(super) fn initial(
+    general: &General<'_>,
+    content: &mut Content,
+    judged: &Judged,
+    left: Option<Duration>,
+) -> Option<String> {
     let tried = candidates(content);
     let before = content.initial()?;
-    let budget = Budget { explain: false, ..general.budget.clone() };
+    let steps_max = general.budget.steps_max.min(STEPS_MAX);
+    let wall_max = left.map(|left| left / TRIED_MAX as u32);
+    let budget = Budget { explain: false, steps_max, wall_max, ..general.budget.clone() };
     let quiet = General { budget: &budget, ..*general };
     for value in tried.into_iter().filter(|value| *value != before).take(TRIED_MAX) {
         content.begin_with(&value);

@@ -216,6 +216,7 @@ fn judge(read: &mut Read, arguments: &Arguments) -> Judged {
     let negative = arguments.negative_balances;
     let general = General { budget: &budget, together: arguments.together, negative, indices };
     let by_oracles = arguments.engine != Engine::General;
+    let watch = Stopwatch::start();
     let mut judged = match &*content {
         Content::Etcd(etcd) if by_oracles => engine::by_oracles(&etcd.0, &etcd.1),
         content => general.judge(content),
@@ -224,7 +225,10 @@ fn judge(read: &mut Read, arguments: &Arguments) -> Judged {
     if judged.verdict == End::Violation {
         let hint = match content {
             Content::Etcd(etcd) if by_oracles => hints::start_revision(&etcd.0, &mut etcd.1, &judged),
-            content => hints::initial(&general, content, &judged),
+            content => {
+                let left = arguments.time_budget.map(|all| all.saturating_sub(watch.elapsed()));
+                hints::initial(&general, content, &judged, left)
+            }
         };
         judged.hints.extend(hint);
     }

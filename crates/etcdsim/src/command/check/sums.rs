@@ -8,6 +8,7 @@ use linear::models::counter::{self, Counter};
 use linear::{Budget, History, Operation, validate};
 
 use super::engine::{Conflict, End, General, Judged, confirmed, in_no_order, said};
+use crate::stopwatch::Stopwatch;
 
 impl General<'_> {
     /// Counters.
@@ -88,8 +89,13 @@ impl General<'_> {
             };
             return violation("bank", operations.len(), conflict);
         }
-        self.starting_with_the_first_read(&model, operations)
-            .unwrap_or_else(|| self.operations("bank", model, operations))
+        let watch = Stopwatch::start();
+        if let Some(judged) = self.starting_with_the_first_read(&model, operations) {
+            return judged;
+        }
+        let wall_max = self.budget.wall_max.map(|wall| wall.saturating_sub(watch.elapsed()));
+        let budget = Budget { wall_max, ..self.budget.clone() };
+        General { budget: &budget, ..*self }.operations("bank", model, operations)
     }
 
     /// The verdict if all is well when the bank begins with what its first read shows, which is easier to find out than
@@ -106,7 +112,10 @@ impl General<'_> {
             .filter(|operation| matches!(operation.output(), Some(bank::Output::Balances(_))));
         let first = reads.min_by_key(|operation| operation.returned())?;
         let model = model.starting_with(first.output()?)?;
-        let report = linear::check(&model, history, &Budget { explain: false, ..self.budget.clone() });
+        // If it takes long, half the time is left for all other beginnings.
+        let wall_max = self.budget.wall_max.map(|wall| wall / 2);
+        let budget = Budget { explain: false, wall_max, ..self.budget.clone() };
+        let report = linear::check(&model, history, &budget);
         let linear::Verdict::Linearizable(witness) = report.verdict else { return None };
         confirmed(validate::linearization(&model, history, &witness), "order");
         let mut judged = Judged::new("bank", "general", history.len());
