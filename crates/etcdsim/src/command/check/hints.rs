@@ -28,11 +28,12 @@ pub(super) fn failed_writes<M: Model>(
     violation: &Violation,
     cited: &dyn Fn(u32) -> String,
 ) -> Vec<String> {
-    let members = model.partition(history).members();
-    let members = members.of(violation.component);
+    let partition = model.partition(history);
+    let components = (0..).zip(partition.components());
+    let members = components.filter(|(_, component)| **component as usize == violation.component);
     // By operation of the component: what it wrote, and whether it failed.
     let mut writes: Vec<(u32, M::Value, bool)> = Vec::new();
-    for &index in members {
+    for (index, _) in members {
         let operation = history.operation(index);
         if let Some(value) = written(model, &operation.input) {
             writes.push((index, value, operation.failed()));

@@ -65,7 +65,7 @@ impl General<'_> {
             registers::Verdict::Anomalies(anomalies) => wrong(anomalies, line),
             registers::Verdict::Cycle(edges) => circle(edges, line),
             registers::Verdict::Unclear(why) => {
-                let history = History::from_operations(transactions.iter().map(operation).collect())
+                let history = History::from_operations(transactions.iter().map(operation))
                     .expect("the time of an event is its position in the file");
                 let model = Transactions::new(initial.clone());
                 let mut judged = self.linear("rw-register", &model, &history, |index| index);
