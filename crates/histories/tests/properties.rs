@@ -189,9 +189,10 @@ fn all(bytes: &[u8]) -> Result<(), TestCaseError> {
     within(bytes, each_line("f", bytes, |cursor| cursor.skip_value()))
 }
 
-const SAMPLES: [&[u8]; 14] = [
+const SAMPLES: [&[u8]; 15] = [
     include_bytes!("data/general-register.jsonl"),
     include_bytes!("data/general-lock.jsonl"),
+    include_bytes!("data/general-bank.jsonl"),
     include_bytes!("data/register.edn"),
     include_bytes!("data/txn.edn"),
     include_bytes!("data/set.edn"),

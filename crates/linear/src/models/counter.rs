@@ -192,15 +192,15 @@ fn running(mut list: Running) -> Running {
 }
 
 /// The sum of everything strictly before a time.
-fn before(list: &Running, time: u64) -> i128 {
+fn before(list: &[(u64, i128)], time: u64) -> i128 {
     last(list, list.partition_point(|&(at, _)| at < time))
 }
 
 /// The sum of everything up to and at a time.
-fn up_to(list: &Running, time: u64) -> i128 {
+fn up_to(list: &[(u64, i128)], time: u64) -> i128 {
     last(list, list.partition_point(|&(at, _)| at <= time))
 }
 
-fn last(list: &Running, count: usize) -> i128 {
+fn last(list: &[(u64, i128)], count: usize) -> i128 {
     count.checked_sub(1).map_or(0, |last| list[last].1)
 }
