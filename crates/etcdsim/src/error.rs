@@ -164,6 +164,30 @@ pub enum Error {
         asked: String,
     },
 
+    /// An initial value was given for a history of a model that has none, or one that it cannot have.
+    #[error("{} holds a history of the model {held}, which cannot begin with {value:?}", path.display())]
+    #[diagnostic(help(
+        "leave out `--initial`: registers can begin with any value, counters with a whole number, and nothing else has an initial value"
+    ))]
+    NoInitial {
+        /// The file.
+        path: PathBuf,
+        /// What it holds.
+        held: String,
+        /// What was given.
+        value: String,
+    },
+
+    /// A first revision was given for a history without revisions.
+    #[error("{} holds a history of the model {held}, which has no revisions", path.display())]
+    #[diagnostic(help("leave out `--start-revision`: only histories of etcd have revisions"))]
+    NoStartRevision {
+        /// The file.
+        path: PathBuf,
+        /// What it holds.
+        held: String,
+    },
+
     /// The revision engine was asked to judge a history without revisions.
     #[error("the answers in {} carry no revisions: it is a history of the model {held}", path.display())]
     #[diagnostic(help("leave out `--engine`, or write `--engine general`"))]

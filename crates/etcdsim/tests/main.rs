@@ -1,6 +1,7 @@
 //! The command and the library, from end to end, as one program.
 
 mod check;
+mod check_formats;
 mod command;
 mod common;
 mod determinism;

@@ -6,8 +6,8 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::error::{Error, Mistake, Scan};
-use crate::general;
-use crate::scan::{Cursor, SliceLines};
+use crate::scan::{Cursor, Kind, SliceLines};
+use crate::{edn, general};
 
 /// A known format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +18,10 @@ pub enum Format {
     General,
     /// A Jepsen history in EDN, [`crate::edn`].
     Edn,
+    /// A Jepsen history in JSON, [`crate::edn::Syntax::Json`].
+    JepsenJson,
+    /// Jepsen's `history.txt` or `jepsen.log`, [`crate::edn::Syntax::Lines`].
+    JepsenLines,
     /// A Jepsen log of an early etcd, [`crate::jepsen_log`].
     JepsenLog,
     /// `operations.json` of etcd's robustness tests, [`crate::robustness::read`].
@@ -32,7 +36,9 @@ impl fmt::Display for Format {
             Format::Etcdsim(version) => write!(f, "etcdsim-history-{version}"),
             Format::General => f.write_str(general::FORMAT),
             Format::Edn => f.write_str("a Jepsen history in EDN"),
-            Format::JepsenLog => f.write_str("a Jepsen log"),
+            Format::JepsenJson => f.write_str("a Jepsen history in JSON"),
+            Format::JepsenLines => f.write_str("a history.txt or jepsen.log of Jepsen"),
+            Format::JepsenLog => f.write_str("a Jepsen log of an early etcd"),
             Format::RobustnessOperations => f.write_str("operations.json of etcd's robustness tests"),
             Format::RobustnessWatch => f.write_str("watch.json of etcd's robustness tests"),
         }
@@ -40,7 +46,8 @@ impl fmt::Display for Format {
 }
 
 const KNOWN: &str = "the formats are etcdsim-history-1 and -2, etcdsim-general-1 (JSON lines, with \"format\" in \
-line 1), Jepsen histories in EDN, Jepsen logs, and operations.json and watch.json of etcd's robustness tests";
+line 1), Jepsen histories in EDN, in JSON, as history.txt or as jepsen.log, and operations.json and watch.json of \
+etcd's robustness tests";
 
 /// How many bytes at the beginning of a file decide its format.
 pub const LOOKED_AT_BYTES: u64 = 1024 * 1024;
@@ -68,7 +75,13 @@ pub fn detect_path(path: &Path) -> Result<Format, Error> {
 }
 
 fn of(bytes: &[u8]) -> Scan<Format> {
-    let Some(line) = SliceLines::new(bytes).find(|line| !line.is_blank()) else {
+    let mut start = 0;
+    let line = SliceLines::new(bytes).find(|line| {
+        let blank = line.is_blank();
+        start += if blank { line.bytes.len() + 1 } else { 0 };
+        !blank
+    });
+    let Some(line) = line else {
         return Err(Box::new(Mistake {
             file: String::new(),
             line: 1,
@@ -79,23 +92,62 @@ fn of(bytes: &[u8]) -> Scan<Format> {
         }));
     };
     // Only the beginning was read, so a character may be cut in half, which is not the file's fault.
-    let valid = match std::str::from_utf8(line.bytes) {
-        Err(error) if error.error_len().is_none() => &line.bytes[..error.valid_up_to()],
-        _ => line.bytes,
+    let valid = |bytes| match std::str::from_utf8(bytes) {
+        Err(error) if error.error_len().is_none() => &bytes[..error.valid_up_to()],
+        _ => bytes,
     };
-    let mut cursor = Cursor::new(line.number, valid)?;
+    let mut cursor = Cursor::new(line.number, valid(line.bytes))?;
     cursor.kind();
-    let rest = &valid[cursor.offset()..];
-    let second = rest.iter().skip(1).find(|byte| !byte.is_ascii_whitespace() && **byte != b',');
-    match (rest.first(), second) {
-        (Some(b'I'), _) if rest.starts_with(b"INFO") => Ok(Format::JepsenLog),
-        (Some(b'{'), Some(b':' | b'}') | None) if second != Some(&b'}') => Ok(Format::Edn),
-        (Some(b'['), Some(b'{' | b'#' | b';' | b']') | None) | (Some(b'(' | b'#' | b';'), _) => {
-            Ok(Format::Edn)
-        }
-        (Some(b'{'), _) => json(&mut cursor),
-        _ => Err(unknown(&cursor)),
+    // From here on, the end of a line is a blank like any other.
+    start += cursor.offset();
+    let rest = valid(&bytes[start..]);
+    let first_line = String::from_utf8_lossy(&valid(line.bytes)[cursor.offset()..]);
+    if let Some(format) = lines(&first_line) {
+        return Ok(format);
     }
+    let mut marks = rest.iter().filter(|byte| !byte.is_ascii_whitespace() && **byte != b',');
+    let format = match (marks.next(), marks.next(), marks.next()) {
+        (Some(b'['), Some(b'{'), Some(b'"')) | (Some(b'{'), Some(b'"'), _) => {
+            let Ok(mut inside) = Cursor::new(line.number, rest) else { return Err(unknown(&cursor)) };
+            json(&mut inside).map_err(|mistake| placed(bytes, start, *mistake))?
+        }
+        (Some(b'{'), Some(b':') | None, _) => Some(Format::Edn),
+        (Some(b'['), Some(b'{' | b'#' | b';' | b']') | None, _) | (Some(b'(' | b'#' | b';'), ..) => {
+            Some(Format::Edn)
+        }
+        _ => None,
+    };
+    format.ok_or_else(|| unknown(&cursor))
+}
+
+/// A mistake whose column counts from `start` on, as if there were no lines.
+#[cold]
+fn placed(bytes: &[u8], start: usize, mistake: Mistake) -> Box<Mistake> {
+    let before = &bytes[..(start + mistake.column - 1).min(bytes.len())];
+    let line = memchr::memchr_iter(b'\n', before).count() + 1;
+    let column = before.len() - memchr::memrchr(b'\n', before).map_or(0, |end| end + 1) + 1;
+    Box::new(Mistake { line, column, ..mistake })
+}
+
+/// The format of a file whose first line is one of Jepsen's.
+fn lines(first: &str) -> Option<Format> {
+    if edn::looks_like_event(first) {
+        return Some(Format::JepsenLines);
+    }
+    let level = ["INFO", "WARN", "DEBUG", "ERROR"].into_iter().find_map(|level| first.strip_prefix(level));
+    match level {
+        Some(rest) if rest.trim_start().starts_with("jepsen.util - ") || rest.is_empty() => {
+            Some(Format::JepsenLog)
+        }
+        Some(rest) => rest.starts_with(['\t', ' ']).then_some(Format::JepsenLines),
+        None => is_date(first).then_some(Format::JepsenLines),
+    }
+}
+
+/// Whether a line begins with a date, as in `jepsen.log`.
+fn is_date(line: &str) -> bool {
+    let shape: Vec<u8> = line.bytes().take(10).map(|b| if b.is_ascii_digit() { b'0' } else { b }).collect();
+    shape == b"0000-00-00"
 }
 
 #[cold]
@@ -103,26 +155,31 @@ fn unknown(cursor: &Cursor<'_>) -> Box<Mistake> {
     cursor.expected("the beginning of a known format", KNOWN)
 }
 
-/// Decides by the names of the first line's fields, as far as the line was read.
-fn json(cursor: &mut Cursor<'_>) -> Scan<Format> {
-    let unknown = unknown(cursor);
+/// Decides by the names of the first object's fields, as far as they were read.
+fn json(cursor: &mut Cursor<'_>) -> Scan<Option<Format>> {
     // Version 1 of the project's format has no `format`. Its first line is the set-up, or an operation.
     let mut etcdsim = false;
+    let array = cursor.kind() == Kind::Array;
+    if array {
+        cursor.array()?;
+        cursor.next_item()?;
+    }
     cursor.object()?;
     while let Ok(Some(name)) = cursor.next_field() {
         match name {
-            "format" => {
+            "format" if !array => {
                 cursor.kind();
                 let at = cursor.offset();
                 return match cursor.plain_string()? {
-                    "etcdsim-history-1" => Ok(Format::Etcdsim(1)),
-                    "etcdsim-history-2" => Ok(Format::Etcdsim(2)),
-                    general::FORMAT => Ok(Format::General),
+                    "etcdsim-history-1" => Ok(Some(Format::Etcdsim(1))),
+                    "etcdsim-history-2" => Ok(Some(Format::Etcdsim(2))),
+                    general::FORMAT => Ok(Some(Format::General)),
                     _ => Err(cursor.mistake(at, "the name of a known format", KNOWN)),
                 };
             }
-            "Input" | "Output" | "ClientId" => return Ok(Format::RobustnessOperations),
-            "Request" | "Responses" => return Ok(Format::RobustnessWatch),
+            "Input" | "Output" | "ClientId" => return Ok(Some(Format::RobustnessOperations)),
+            "Request" | "Responses" => return Ok(Some(Format::RobustnessWatch)),
+            "process" | "type" | "f" => return Ok(Some(Format::JepsenJson)),
             "rpc" | "members" => etcdsim = true,
             _ => {}
         }
@@ -130,5 +187,5 @@ fn json(cursor: &mut Cursor<'_>) -> Scan<Format> {
             break;
         }
     }
-    if etcdsim { Ok(Format::Etcdsim(1)) } else { Err(unknown) }
+    Ok(etcdsim.then_some(Format::Etcdsim(1)))
 }

@@ -61,6 +61,12 @@ impl Error {
     }
 }
 
+/// The hint where the last line of a file ends too early.
+pub(crate) const CUT_LINE: &str = "the file ends in the middle of this line, so it was cut off: remove the line, or record the history again";
+
+/// The hint where a file ends within brackets or a string.
+pub(crate) const CUT_FILE: &str = "the file was cut off: a bracket or a string is still open at its end";
+
 /// How many characters of an unexpected token an error shows.
 const SHOWN_MAX: usize = 24;
 

@@ -18,9 +18,9 @@ use std::collections::BTreeMap;
 use linear::models::register::{Input, Output};
 use linear::{History, Operation, Outcome};
 
-use crate::error::{Error, Mistake, Scan, found};
+use crate::error::{CUT_LINE, Error, Mistake, Scan, found};
 use crate::recorded::{RegisterValue, Value};
-use crate::scan::SliceLines;
+use crate::scan::{SliceLines, byte_order_mark};
 
 /// A history of a register that is empty at first: [`RegisterValue`] of `None`.
 pub type RegisterHistory = History<Input<RegisterValue>, Output<RegisterValue>>;
@@ -34,7 +34,12 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<RegisterHistory, Error> {
     let mut log = Log::default();
     for line in SliceLines::new(bytes).filter(|line| !line.is_blank()) {
         let event = Words::new(line.number, line.bytes).and_then(|mut words| log.event(&mut words));
-        event.map_err(|mistake| Error::in_file(mistake, file))?;
+        event.map_err(|mut mistake| {
+            if !line.ended && mistake.column > line.bytes.len() {
+                mistake.hint = CUT_LINE.to_owned();
+            }
+            Error::in_file(mistake, file)
+        })?;
     }
     Ok(History::from_operations(log.operations)
         .expect("an operation ends after its call, and there are not too many"))
@@ -197,7 +202,10 @@ struct Words<'a> {
 impl<'a> Words<'a> {
     fn new(line: usize, bytes: &'a [u8]) -> Scan<Words<'a>> {
         match std::str::from_utf8(bytes) {
-            Ok(text) => Ok(Words { line, text: text.trim_end(), at: 0 }),
+            Ok(text) => {
+                let at = if line == 1 { byte_order_mark(text) } else { 0 };
+                Ok(Words { line, text: text.trim_end(), at })
+            }
             Err(error) => {
                 let valid = std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default();
                 let words = Words { line, text: valid, at: valid.len() };

@@ -3,7 +3,7 @@
 //! | module | format | result |
 //! |---|---|---|
 //! | [`general`] | `etcdsim-general-1`: JSON lines for most models of [`linear`], read and written | [`Recorded`] |
-//! | [`edn`] | Jepsen histories in EDN | [`edn::Jepsen`]: [`Recorded`] or list-append transactions |
+//! | [`edn`] | Jepsen histories in EDN, in JSON, as `history.txt` and as `jepsen.log` | [`edn::Jepsen`]: [`Recorded`] or transactions |
 //! | [`jepsen_log`] | Jepsen's logs of an early etcd | a history of a register |
 //! | [`robustness`] | `operations.json` and `watch.json` of etcd's robustness tests | structs of its own |
 //! | [`scan`] | any JSON lines, token by token | whatever its caller builds |

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use linear::models::{bag, keyed, list, lock, priority_queue, queue, register, set, stack, text};
+use linear::models::{
+    bag, bank, counter, keyed, list, lock, priority_queue, queue, register, set, stack, text, versioned,
+};
 use linear::{History, Invalid, Operation};
 
 /// A value, an element or a key: a number or a text.
@@ -18,9 +20,17 @@ impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Value::Number(number) => write!(f, "{number}"),
+            // A keyword of Jepsen's, as it writes it.
+            Value::Text(text) if is_keyword(text) => f.write_str(text),
             Value::Text(text) => write!(f, "{text:?}"),
         }
     }
+}
+
+/// Whether a text is a keyword: a colon and a name.
+fn is_keyword(text: &str) -> bool {
+    let part = |c: char| c.is_alphanumeric() || "-_.*+!?/<>=&$%".contains(c);
+    text.strip_prefix(':').is_some_and(|name| !name.is_empty() && name.chars().all(part))
 }
 
 /// What a register holds: a value, or `None` if it is empty.
@@ -101,6 +111,22 @@ pub enum Recorded {
         /// The operations.
         operations: RegisterOperations,
     },
+    /// A history for [`versioned::Versioned`].
+    Versioned {
+        /// What each register holds before the first update.
+        initial: RegisterValue,
+        /// The operations.
+        operations: Operations<versioned::Input<RegisterValue>, versioned::Output<RegisterValue>>,
+    },
+    /// A history for [`counter::Counter`].
+    Counter {
+        /// What each counter shows before the first addition.
+        initial: i64,
+        /// The operations.
+        operations: Operations<counter::Input, counter::Output>,
+    },
+    /// A history for [`bank::Bank`].
+    Bank(Operations<bank::Input<Value>, bank::Output<Value>>),
     /// A history for [`keyed::Keyed`] of [`text::Text`].
     KeyValue(StoreHistory),
     /// A history for [`queue::Queue`].
@@ -124,6 +150,9 @@ impl Recorded {
     pub fn len(&self) -> usize {
         match self {
             Recorded::Register { operations, .. } => operations.len(),
+            Recorded::Versioned { operations, .. } => operations.len(),
+            Recorded::Counter { operations, .. } => operations.len(),
+            Recorded::Bank(operations) => operations.len(),
             Recorded::KeyValue(history) => history.len(),
             Recorded::Queue(operations) => operations.len(),
             Recorded::Stack(operations) => operations.len(),

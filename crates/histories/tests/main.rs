@@ -1,5 +1,6 @@
 //! All tests of this crate as one program.
 
+mod jepsen;
 mod malformed;
 mod properties;
 mod samples;

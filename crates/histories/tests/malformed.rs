@@ -17,7 +17,7 @@ fn general_histories() {
     let cases = [
         (
             r#"{"client":1,"op":"write","value":3,"call":10,"return":20"#,
-            "h.jsonl:2:57: expected `,` or `}`, found the end of the line\n  hint: a comma is missing, or the line is cut off or holds more than one value",
+            "h.jsonl:2:57: expected `,` or `}`, found the end of the line\n  hint: the file ends in the middle of this line, so it was cut off: remove the line, or record the history again",
         ),
         (
             r#"{"client":1,"op":"cas","value":3,"call":10,"return":20}"#,
@@ -33,7 +33,7 @@ fn general_histories() {
         ),
         (
             r#"{"client":1,"op":"read","call":10,"return":null,"result":1}"#,
-            "h.jsonl:2:58: expected no \"result\" here, found `1`\n  hint: leave \"result\" out: this operation has no result, failed, or did not return",
+            "h.jsonl:2:58: expected no \"result\" here, found `1`\n  hint: leave \"result\" out: this operation has none, failed, or did not return",
         ),
         (
             r#"{"client":1,"op":"read","call":1.5,"return":null}"#,
@@ -59,7 +59,7 @@ fn general_histories() {
     );
     assert_eq!(
         shown(general::read("h.jsonl", br#"{"format":"etcdsim-general-1","model":"tree"}"#)),
-        "h.jsonl:1:39: expected a known model, found `\"tree\"`\n  hint: the models are register, cas-register, key-value, queue, stack, priority-queue, bag, set, lock, list"
+        "h.jsonl:1:39: expected a known model, found `\"tree\"`\n  hint: the models are register, cas-register, versioned-register, counter, bank, key-value, queue, stack, priority-queue, bag, set, lock, list"
     );
 }
 
@@ -68,7 +68,7 @@ fn edn_histories() {
     let cases = [
         (
             "[{:type :invoke, :f :read, :process 0}",
-            "h.edn:1:39: expected a form, found the end of the file\n  hint: is the file cut off? A bracket is still open",
+            "h.edn:1:39: expected a form, found the end of the file\n  hint: the file was cut off: a bracket or a string is still open at its end",
         ),
         (
             "{:type :ok, :f :read, :process 0}",
@@ -76,7 +76,7 @@ fn edn_histories() {
         ),
         (
             "{:type :invoke, :f :fly, :process 0}",
-            "h.edn:1:1: expected the functions of one model, found `{`\n  hint: they are :read and :write, with :cas; :add and :read; :enqueue and :dequeue; :txn; or :get, :put and :append",
+            "h.edn:1:1: expected a function that some model has, not :fly, found `{`\n  hint: they are :read and :write, with :cas, :watch or :final-watch; :add and :read; :transfer and :read; :enqueue, :dequeue and :drain; :acquire and :release; :txn; or :get, :put and :append",
         ),
         (
             "{:type :invoke, :f :write,\n :value {}, :process 0}",

@@ -1,11 +1,12 @@
 //! Properties of every input: no panic, and mistakes within the input. And of every history: it is read back as it
 //! was written.
 
-use std::collections::BTreeSet;
-
+use histories::edn::Syntax;
 use histories::scan::{Cursor, each_line, each_line_of};
-use histories::{Error, Operations, Recorded, RegisterValue, Value, detect, edn, general, robustness};
-use linear::models::{container, keyed, list, lock, register, set, text};
+use histories::{
+    Error, Operations, Recorded, RegisterValue, Value, detect, edn, general, jepsen_log, robustness,
+};
+use linear::models::{bank, container, counter, keyed, list, lock, register, set, text, versioned};
 use linear::{History, Operation, Outcome};
 use proptest::prelude::*;
 
@@ -92,9 +93,7 @@ fn recorded() -> impl Strategy<Value = Recorded> {
             .prop_map(|(new, changed)| (set::Input::Add(new), set::Output::Changed(changed))),
         (value(), any::<bool>())
             .prop_map(|(old, changed)| (set::Input::Remove(old), set::Output::Changed(changed))),
-        prop::collection::vec(value(), 0..5).prop_map(|seen| {
-            (set::Input::Read, set::Output::Elements(seen.into_iter().collect::<BTreeSet<Value>>()))
-        }),
+        prop::collection::vec(value(), 0..5).prop_map(|seen| (set::Input::Read, set::Output::of(seen))),
     ];
     let lock = prop_oneof![
         any::<(u32, bool)>()
@@ -109,6 +108,7 @@ fn recorded() -> impl Strategy<Value = Recorded> {
     ];
     prop_oneof![
         register,
+        sums(),
         history(store).prop_map(Recorded::KeyValue),
         operations(container().boxed()).prop_map(Recorded::Queue),
         operations(container().boxed()).prop_map(Recorded::Stack),
@@ -118,6 +118,38 @@ fn recorded() -> impl Strategy<Value = Recorded> {
         operations(lock.boxed()).prop_map(Recorded::Lock),
         operations(list.boxed()).prop_map(Recorded::List),
     ]
+}
+
+/// Counters, banks and versioned registers.
+fn sums() -> impl Strategy<Value = Recorded> {
+    let counter = prop_oneof![
+        any::<i64>().prop_map(|number| (counter::Input::Add(number), counter::Output::Added)),
+        any::<i64>().prop_map(|seen| (counter::Input::Read, counter::Output::Value(seen))),
+    ];
+    let counter = (any::<i64>(), operations(counter.boxed()))
+        .prop_map(|(initial, operations)| Recorded::Counter { initial, operations });
+    let bank = prop_oneof![
+        (value(), value(), any::<i64>()).prop_map(|(from, to, amount)| {
+            (bank::Input::Transfer { from, to, amount }, bank::Output::Transferred)
+        }),
+        prop::collection::btree_map(value(), prop::option::of(any::<i64>()), 0..4)
+            .prop_map(|seen| (bank::Input::Read, bank::Output::Balances(seen))),
+    ];
+    let version = || prop::option::of(any::<u64>());
+    let versioned = prop_oneof![
+        (version(), held())
+            .prop_map(|(version, seen)| (versioned::Input::Read, versioned::Output::Value(version, seen))),
+        (version(), held())
+            .prop_map(|(version, new)| (versioned::Input::Write(new), versioned::Output::Updated(version))),
+        (version(), held(), held()).prop_map(|(version, old, new)| {
+            (versioned::Input::Cas(old, new), versioned::Output::Updated(version))
+        }),
+        (held(), held())
+            .prop_map(|(old, new)| (versioned::Input::Cas(old, new), versioned::Output::NotEqual)),
+    ];
+    let versioned = (held(), operations(versioned.boxed()))
+        .prop_map(|(initial, operations)| Recorded::Versioned { initial, operations });
+    prop_oneof![counter, operations(bank.boxed()).prop_map(Recorded::Bank), versioned]
 }
 
 /// Every mistake is in a line of the input, at a column at most one past that line's end.
@@ -135,6 +167,9 @@ fn all(bytes: &[u8]) -> Result<(), TestCaseError> {
     within(bytes, general::read("f", bytes))?;
     within(bytes, general::read_from("f", bytes))?;
     within(bytes, edn::read("f", bytes))?;
+    within(bytes, edn::read_as("f", bytes, Syntax::Json))?;
+    within(bytes, edn::read_as("f", bytes, Syntax::Lines))?;
+    within(bytes, jepsen_log::read("f", bytes))?;
     within(bytes, robustness::read("f", bytes))?;
     within(bytes, robustness::read_watches("f", bytes))?;
     within(bytes, detect("f", bytes))?;
@@ -142,12 +177,20 @@ fn all(bytes: &[u8]) -> Result<(), TestCaseError> {
     within(bytes, each_line("f", bytes, |cursor| cursor.skip_value()))
 }
 
-const SAMPLES: [&[u8]; 7] = [
+const SAMPLES: [&[u8]; 15] = [
     include_bytes!("data/general-register.jsonl"),
     include_bytes!("data/general-lock.jsonl"),
+    include_bytes!("data/general-bank.jsonl"),
     include_bytes!("data/register.edn"),
     include_bytes!("data/txn.edn"),
     include_bytes!("data/set.edn"),
+    include_bytes!("data/versioned.edn"),
+    include_bytes!("data/lock.edn"),
+    include_bytes!("data/watch.edn"),
+    include_bytes!("data/drain.edn"),
+    include_bytes!("data/bank.json"),
+    include_bytes!("data/counter.txt"),
+    include_bytes!("data/wr.log"),
     include_bytes!("data/operations.json"),
     include_bytes!("data/watch.json"),
 ];

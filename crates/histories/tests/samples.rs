@@ -38,7 +38,7 @@ fn every_sample_is_detected() {
 
 #[test]
 fn general_samples_are_read_and_written() {
-    for name in ["general-register.jsonl", "general-lock.jsonl"] {
+    for name in ["general-register.jsonl", "general-lock.jsonl", "general-bank.jsonl"] {
         let recorded = general::read(name, &data(name)).expect(name);
         let mut written = Vec::new();
         general::write(&recorded, &mut written).expect("a Vec takes every byte");

@@ -10,7 +10,7 @@ use crate::model::Model;
 use crate::partition::{Members, Partition};
 use crate::register::{AllRows, Workspace};
 use crate::report::{Linearization, Report, Undecided, Verdict, Violation, Witness};
-use crate::slice::{Decision, Effort, Slice};
+use crate::slice::{Decision, Effort, Seen, Slice};
 use crate::{distinct, generic, register};
 
 /// The seed of the first search. Every violation is confirmed with another seed.
@@ -112,12 +112,27 @@ pub(crate) fn decide<M: Model>(
         return Decision::Undecided { limit, deepest: Vec::new() };
     }
     let quick = register::decide(model, history, slice, &mut meter, effort)
+        .or_else(|| impossible(model, history, slice))
         .or_else(|| distinct::decide(model, history, slice, &mut meter, effort));
     match (quick, effort) {
         (Some(decision), _) => decision,
         (None, Effort::Quick) => Decision::Deferred,
         (None, Effort::Search(seed)) => generic::decide(model, history, slice, &mut meter, seed),
     }
+}
+
+/// The first operation with an answer that no state allows.
+fn impossible<M: Model>(
+    model: &M,
+    history: &History<M::Input, M::Output>,
+    slice: &Slice<'_>,
+) -> Option<Decision> {
+    let wrong = |&(place, &index): &(usize, &u32)| match slice.seen(model, history, place) {
+        Seen::Answered { output, .. } => model.is_impossible(&history.operation(index).input, output),
+        Seen::Optional { .. } | Seen::Unknown | Seen::Absent => false,
+    };
+    let (_, &index) = slice.operations.iter().enumerate().find(wrong)?;
+    Some(Decision::Violation { core: Some(vec![index]), deepest: Vec::new() })
 }
 
 /// A list of components that any number of threads work through together.

@@ -60,8 +60,8 @@
 //!
 //! # A model that is here already
 //!
-//! [`models`] has registers, lists, locks, queues, stacks, priority queues, bags, sets and texts, and
-//! [`models::keyed`] makes a store of many such objects out of any model.
+//! [`models`] has registers, lists, locks, queues, stacks, priority queues, bags, sets, texts, counters, banks and
+//! transactions on registers, and [`models::keyed`] makes a store of many such objects out of any model.
 //!
 //! ```
 //! use linear::models::register::{Input, Output, Register};

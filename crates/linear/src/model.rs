@@ -58,6 +58,11 @@ pub trait Model {
         false
     }
 
+    /// Whether no state allows this answer: then the operation is a violation by itself.
+    fn is_impossible(&self, _input: &Self::Input, _output: &Self::Output) -> bool {
+        false
+    }
+
     /// How many bytes a state owns beyond its own size, such as on the heap. They count towards
     /// [`Budget::bytes_max`](crate::Budget::bytes_max); a model that reports too few makes that limit loose.
     fn owned_bytes(&self, _state: &Self::State) -> usize {

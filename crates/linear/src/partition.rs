@@ -75,7 +75,7 @@ impl Partition {
     }
 
     /// The component of each operation.
-    pub(crate) fn components(&self) -> &[u32] {
+    pub fn components(&self) -> &[u32] {
         &self.component
     }
 

@@ -130,6 +130,7 @@ fn small_set(
         };
         if random.below(100) < wrong {
             output = match output {
+                set::Output::Repeated(elements) => set::Output::Repeated(elements),
                 set::Output::Changed(changed) => set::Output::Changed(!changed),
                 set::Output::Elements(mut elements) => {
                     if !elements.remove(&element) {

@@ -18,4 +18,5 @@ mod partition;
 mod pitfalls;
 mod recorded;
 mod regressions;
+mod sums;
 mod views;

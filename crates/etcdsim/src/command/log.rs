@@ -2,16 +2,22 @@
 
 use std::fmt;
 
-use tracing_subscriber::filter::{ParseError, Targets};
+use tracing_subscriber::filter::{LevelFilter, ParseError, Targets};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use verify::describe;
 
+/// The runtime around a run, in builds that have it.
+const MADSIM: &str = "madsim";
+
 /// Starts writing the log to stderr. `filter` is as in `RUST_LOG`, without spans: `info`, `warn,raft=debug`.
 pub(super) fn begin(filter: &str) -> Result<(), String> {
-    let filter: Targets = filter.parse().map_err(|error: ParseError| error.to_string())?;
+    let targets: Targets = filter.parse().map_err(|error: ParseError| error.to_string())?;
+    // madsim warns about its own settings, of which the user made none.
+    let filter =
+        if filter.contains(MADSIM) { targets } else { targets.with_target(MADSIM, LevelFilter::OFF) };
     let lines = tracing_subscriber::fmt::layer()
         .with_timer(VirtualTime)
         .with_ansi(anstream::stderr().is_terminal())

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ::plan::FlawAt;
+use histories::{RegisterValue, Value};
 
 use crate::flaws;
 
@@ -29,6 +30,21 @@ pub(super) fn seeds(text: &str) -> Result<Seeds, String> {
         return Err(format!("{text} holds no seed; write the first seed before the last, as in `40..60`"));
     }
     Ok(Seeds(seeds))
+}
+
+/// Reads what a register holds: a whole number, `nil`, a keyword such as `:empty`, or a text, in quotes or not.
+pub(super) fn register(text: &str) -> Result<RegisterValue, String> {
+    if matches!(text, "nil" | "null") {
+        return Ok(RegisterValue(None));
+    }
+    let value = match text.parse() {
+        Ok(number) => Value::Number(number),
+        Err(_) => {
+            let inside = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+            Value::Text(inside.unwrap_or(text).into())
+        }
+    };
+    Ok(RegisterValue(Some(value)))
 }
 
 /// Reads `5m`, `90s`, `1h30m`, `500ms`.

@@ -1,9 +1,10 @@
 //! Events, and how they pair up: a call and the event that ends it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::parse::{Form, Node, Parser};
-use crate::error::Scan;
+use crate::error::{Mistake, Scan};
 
 /// The `:type` of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +13,18 @@ pub(super) enum Kind {
     Ok,
     Fail,
     Info,
+}
+
+impl Kind {
+    pub(super) fn of(name: &str) -> Option<Kind> {
+        match name {
+            "invoke" => Some(Kind::Invoke),
+            "ok" => Some(Kind::Ok),
+            "fail" => Some(Kind::Fail),
+            "info" => Some(Kind::Info),
+            _ => None,
+        }
+    }
 }
 
 /// An event of a client.
@@ -23,6 +36,9 @@ pub(super) struct Event<'a> {
     pub(super) f: &'a str,
     pub(super) key: Option<Node<'a>>,
     pub(super) value: Node<'a>,
+    pub(super) error: Option<Node<'a>>,
+    /// Jepsen's `:index`, if the event has one.
+    pub(super) index: Option<i64>,
 }
 
 /// A call and the event that ended it.
@@ -34,8 +50,83 @@ pub(super) struct Pair<'a> {
     pub(super) end: Option<(Event<'a>, u64)>,
 }
 
-/// Reads all events and pairs them, in the order of their calls.
-pub(super) fn pairs<'a>(parser: &mut Parser<'a>) -> Scan<Vec<Pair<'a>>> {
+/// Pairs events that come one after the other. The pairs are in the order of their calls.
+#[derive(Debug, Default)]
+pub(super) struct Pairing<'a> {
+    pub(super) pairs: Vec<Pair<'a>>,
+    /// By process: the pair in flight.
+    open: BTreeMap<u32, usize>,
+    now: u64,
+    last_index: Option<i64>,
+}
+
+impl<'a> Pairing<'a> {
+    /// Adds an event that is a map, unless it is one of the nemesis.
+    pub(super) fn form(&mut self, parser: &Parser<'a>, node: Node<'a>) -> Scan<()> {
+        match event(parser, node)? {
+            Some(event) => self.event(parser, event),
+            None => {
+                self.skip();
+                Ok(())
+            }
+        }
+    }
+
+    /// Lets the time of an event of the nemesis pass.
+    pub(super) fn skip(&mut self) {
+        self.now += 1;
+    }
+
+    /// Adds an event.
+    pub(super) fn event(&mut self, parser: &Parser<'a>, event: Event<'a>) -> Scan<()> {
+        self.now += ticks(&event);
+        let (at, process) = (event.at, event.process);
+        if let Some(index) = event.index {
+            if self.last_index.is_some_and(|last| last >= index) {
+                return Err(parser.mistake(at, "a larger index", "events are in the order of :index"));
+            }
+            self.last_index = Some(index);
+        }
+        if event.kind == Kind::Invoke {
+            if self.open.insert(process, self.pairs.len()).is_some() {
+                let hint = "a process has one operation at a time, and none after an :info";
+                let expected = format!("the end of the operation of process {process}");
+                return Err(parser.mistake(at, expected, hint));
+            }
+            self.pairs.push(Pair { invoke: event, call: self.now, end: None });
+            return Ok(());
+        }
+        let Some(index) = self.open.remove(&process) else {
+            let hint = "only an :invoke begins an operation; any other event ends the one in flight";
+            return Err(parser.mistake(at, format!("an :invoke of process {process} before this"), hint));
+        };
+        let pair = &mut self.pairs[index];
+        if pair.invoke.f != event.f {
+            let hint = format!("the operation in flight of process {process} is :{}", pair.invoke.f);
+            return Err(parser.mistake(at, format!("the end of :{}", pair.invoke.f), hint));
+        }
+        pair.end = Some((event, self.now));
+        Ok(())
+    }
+}
+
+/// How much time an event takes: a drain takes one tick for each element, so that they can leave one by one.
+fn ticks(event: &Event<'_>) -> u64 {
+    if event.f != "drain" || event.kind != Kind::Ok {
+        return 1;
+    }
+    let elements = match &event.value.form {
+        Form::Sequence(items) => match &items[..] {
+            [_, Node { form: Form::Sequence(items), .. }] => items.len(),
+            items => items.len(),
+        },
+        _ => 1,
+    };
+    elements.max(1) as u64
+}
+
+/// Reads all events of a file of EDN.
+pub(super) fn of_edn<'a>(parser: &mut Parser<'a>) -> Scan<Vec<Pair<'a>>> {
     let close = if parser.accept(b'[')? {
         Some(b']')
     } else if parser.accept(b'(')? {
@@ -43,99 +134,105 @@ pub(super) fn pairs<'a>(parser: &mut Parser<'a>) -> Scan<Vec<Pair<'a>>> {
     } else {
         None
     };
-    let (mut pairs, mut open, mut now) = (Vec::<Pair<'a>>::new(), BTreeMap::new(), 0u64);
-    let mut last_index = None;
+    let mut pairing = Pairing::default();
     while parser.next_byte()? != close {
         let node = parser.form()?;
-        now += 1;
-        let Some(event) = event(parser, node, &mut last_index)? else { continue };
-        let (at, process) = (event.at, event.process);
-        if event.kind == Kind::Invoke {
-            if open.insert(process, pairs.len()).is_some() {
-                let hint = "a process has one operation at a time, and none after an :info";
-                return Err(parser.mistake(
-                    at,
-                    format!("the end of the operation of process {process}"),
-                    hint,
-                ));
-            }
-            pairs.push(Pair { invoke: event, call: now, end: None });
-            continue;
-        }
-        let Some(index) = open.remove(&process) else {
-            let hint = "only an :invoke begins an operation; any other event ends the one in flight";
-            return Err(parser.mistake(at, format!("an :invoke of process {process} before this"), hint));
-        };
-        let pair = &mut pairs[index];
-        if pair.invoke.f != event.f {
-            let hint = format!("the operation in flight of process {process} is :{}", pair.invoke.f);
-            return Err(parser.mistake(at, format!("the end of :{}", pair.invoke.f), hint));
-        }
-        pair.end = Some((event, now));
+        pairing.form(parser, node)?;
     }
-    if close.is_some() {
-        parser.accept(close.unwrap_or(b']'))?;
+    if let Some(close) = close {
+        parser.accept(close)?;
         if parser.next_byte()?.is_some() {
             let hint = "one history a file";
             return Err(parser.mistake(parser.offset(), "the end of the file", hint));
         }
     }
-    Ok(pairs)
+    Ok(pairing.pairs)
 }
 
-fn event<'a>(parser: &Parser<'a>, node: Node<'a>, last_index: &mut Option<i64>) -> Scan<Option<Event<'a>>> {
+/// A keyword of EDN, or a string of JSON, which has no keywords.
+pub(super) fn name<'n>(node: &'n Node<'_>) -> Option<&'n str> {
+    match &node.form {
+        Form::Keyword(name) => Some(name),
+        Form::Text(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// As [`name`], as long as the file.
+fn borrowed<'a>(form: &Form<'a>) -> Option<&'a str> {
+    match form {
+        Form::Keyword(name) => Some(name),
+        Form::Text(Cow::Borrowed(text)) => Some(text),
+        _ => None,
+    }
+}
+
+const FIELDS: &str =
+    ":type is :invoke, :ok, :fail or :info; :f a keyword; :process a number from 0 or :nemesis";
+
+/// The event that a map is; `None` if it is one of the nemesis.
+fn event<'a>(parser: &Parser<'a>, node: Node<'a>) -> Scan<Option<Event<'a>>> {
     let at = node.at;
     let Form::Map(pairs) = node.form else {
-        return Err(parser.mistake(
-            at,
-            "an event, `{:type …}`",
-            "a history is a vector of maps, or maps alone",
-        ));
+        let hint = "a history is a vector of maps, or maps alone";
+        return Err(parser.mistake(at, "an event, `{:type …}`", hint));
     };
     let (mut kind, mut f, mut process, mut value, mut key) = (None, None, None, None, None);
-    for (name, form) in pairs {
-        let Form::Keyword(name) = name.form else { continue };
-        match (name, form.form) {
-            ("process", Form::Keyword("nemesis")) => return Ok(None),
-            ("process", Form::Integer(number)) => process = u32::try_from(number).ok(),
-            ("type", Form::Keyword("invoke")) => kind = Some(Kind::Invoke),
-            ("type", Form::Keyword("ok")) => kind = Some(Kind::Ok),
-            ("type", Form::Keyword("fail")) => kind = Some(Kind::Fail),
-            ("type", Form::Keyword("info")) => kind = Some(Kind::Info),
-            ("f", Form::Keyword(name)) => f = Some(name),
-            ("value", inner) => value = Some(Node { at: form.at, form: inner }),
-            ("key", inner) => key = Some(Node { at: form.at, form: inner }),
-            ("index", Form::Integer(index)) => {
-                if last_index.is_some_and(|last| last >= index) {
-                    return Err(parser.mistake(
-                        form.at,
-                        "a larger index",
-                        "events are in the order of :index",
-                    ));
+    let (mut error, mut index) = (None, None);
+    for (field, form) in pairs {
+        let wrong = |field: &str| parser.mistake(form.at, format!("a :{field}"), FIELDS);
+        match name(&field) {
+            Some("process") => match &form.form {
+                Form::Integer(number) => {
+                    let number = u32::try_from(*number).map_err(|_| {
+                        parser.mistake(form.at, "a :process from 0 to 4294967295, or :nemesis", FIELDS)
+                    })?;
+                    process = Some(number);
                 }
-                *last_index = Some(index);
+                _ if name(&form) == Some("nemesis") => return Ok(None),
+                _ => return Err(wrong("process")),
+            },
+            Some("type") => {
+                kind = Some(name(&form).and_then(Kind::of).ok_or_else(|| wrong("type"))?);
             }
-            // Other events may lack these fields, so only a wrong value is a mistake here.
-            ("process" | "type" | "f" | "index", _) => {
-                let hint = ":type is :invoke, :ok, :fail or :info; :f a keyword; :process a number from 0 or :nemesis";
-                return Err(parser.mistake(form.at, format!("a :{name}"), hint));
-            }
+            Some("f") if form.form == Form::Nil => {}
+            Some("f") => f = Some(borrowed(&form.form).ok_or_else(|| wrong("f"))?),
+            Some("index") => match form.form {
+                Form::Integer(number) => index = Some(number),
+                Form::Nil => {}
+                _ => return Err(wrong("index")),
+            },
+            Some("value") => value = Some(form),
+            Some("key") => key = Some(form),
+            Some("error") => error = Some(form),
             _ => {}
         }
     }
-    let missing = |name: &str| {
-        parser.mistake(
-            at,
-            format!("an event with :{name}"),
-            "an event has at least :type, :f, :process and :value",
-        )
-    };
+    let missing = |name: &str| missing(parser, at, name);
+    let value = value.unwrap_or(Node { at, form: Form::Nil });
+    // Elle's own histories leave it out.
+    let f = f.or_else(|| is_transaction(&value).then_some("txn"));
     Ok(Some(Event {
         at,
         process: process.ok_or_else(|| missing("process"))?,
         kind: kind.ok_or_else(|| missing("type"))?,
         f: f.ok_or_else(|| missing("f"))?,
         key,
-        value: value.unwrap_or(Node { at, form: Form::Nil }),
+        value,
+        error,
+        index,
     }))
+}
+
+#[cold]
+fn missing(parser: &Parser<'_>, at: usize, name: &str) -> Box<Mistake> {
+    let hint = "an event has at least :type, :f, :process and :value";
+    parser.mistake(at, format!("an event with :{name}"), hint)
+}
+
+/// Whether a value is steps of a transaction, such as `[[:r 1 nil]]`.
+fn is_transaction(value: &Node<'_>) -> bool {
+    let Form::Sequence(steps) = &value.form else { return false };
+    let step = |step: &Node<'_>| matches!(&step.form, Form::Sequence(parts) if parts.first().is_some_and(|f| name(f).is_some()));
+    !steps.is_empty() && steps.iter().all(step)
 }

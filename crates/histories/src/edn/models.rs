@@ -3,21 +3,28 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use linear::models::{keyed, queue, register, set, text};
-use linear::{Invalid, Operation, Outcome};
+use linear::Invalid;
+use linear::models::{bank, counter, lock, queue, register, set, versioned};
 
-use super::events::{Event, Kind, Pair};
+use super::events::{self, Event, Kind, Pair};
 use super::parse::{Form, Node, Parser};
+use super::read::tuple;
 use crate::error::{Mistake, Scan};
-use crate::recorded::{RegisterValue, StoreHistory, Value};
+use crate::recorded::{RegisterValue, Value};
 
 /// How one of Jepsen's models writes its values, without keys.
 pub(super) trait Model {
     type Input;
     type Output;
 
-    fn input(&self, parser: &Parser<'_>, f: &str, key: Option<&Value>, value: &Node<'_>)
-    -> Scan<Self::Input>;
+    /// What an event calls. `value` is its value without the key.
+    fn input(
+        &self,
+        parser: &Parser<'_>,
+        event: &Event<'_>,
+        key: Option<&Value>,
+        value: &Node<'_>,
+    ) -> Scan<Self::Input>;
 
     fn output(&self, parser: &Parser<'_>, input: &Self::Input, value: &Node<'_>) -> Scan<Self::Output>;
 }
@@ -36,7 +43,7 @@ pub(super) fn scalar(parser: &Parser<'_>, node: &Node<'_>) -> Scan<Value> {
     }
 }
 
-fn held(parser: &Parser<'_>, node: &Node<'_>) -> Scan<RegisterValue> {
+pub(super) fn held(parser: &Parser<'_>, node: &Node<'_>) -> Scan<RegisterValue> {
     if node.form == Form::Nil {
         Ok(RegisterValue(None))
     } else {
@@ -45,7 +52,7 @@ fn held(parser: &Parser<'_>, node: &Node<'_>) -> Scan<RegisterValue> {
 }
 
 /// Makes sure that an answer repeats the value of the call.
-fn repeats(parser: &Parser<'_>, node: &Node<'_>, same: bool) -> Scan<()> {
+pub(super) fn repeats(parser: &Parser<'_>, node: &Node<'_>, same: bool) -> Scan<()> {
     if same {
         return Ok(());
     }
@@ -73,8 +80,14 @@ impl Model for Register {
     type Input = register::Input<RegisterValue>;
     type Output = register::Output<RegisterValue>;
 
-    fn input(&self, parser: &Parser<'_>, f: &str, _: Option<&Value>, value: &Node<'_>) -> Scan<Self::Input> {
-        match f {
+    fn input(
+        &self,
+        parser: &Parser<'_>,
+        event: &Event<'_>,
+        _: Option<&Value>,
+        value: &Node<'_>,
+    ) -> Scan<Self::Input> {
+        match event.f {
             "read" => Ok(register::Input::Read),
             "write" => Ok(register::Input::Write(held(parser, value)?)),
             _ => Self::cas(parser, value),
@@ -102,8 +115,14 @@ impl Model for Queue {
     type Input = queue::Input<Value>;
     type Output = queue::Output<Value>;
 
-    fn input(&self, parser: &Parser<'_>, f: &str, _: Option<&Value>, value: &Node<'_>) -> Scan<Self::Input> {
-        match f {
+    fn input(
+        &self,
+        parser: &Parser<'_>,
+        event: &Event<'_>,
+        _: Option<&Value>,
+        value: &Node<'_>,
+    ) -> Scan<Self::Input> {
+        match event.f {
             "enqueue" => Ok(queue::Input::Insert(scalar(parser, value)?)),
             _ => Ok(queue::Input::Take),
         }
@@ -134,11 +153,11 @@ impl Model for Set {
     fn input(
         &self,
         parser: &Parser<'_>,
-        f: &str,
+        event: &Event<'_>,
         key: Option<&Value>,
         value: &Node<'_>,
     ) -> Scan<Self::Input> {
-        if f == "read" {
+        if event.f == "read" {
             return Ok(set::Input::Read);
         }
         let element = scalar(parser, value)?;
@@ -154,14 +173,17 @@ impl Model for Set {
             repeats(parser, value, scalar(parser, value)? == *element)?;
             return Ok(set::Output::Changed(true));
         }
-        let (Form::Sequence(items) | Form::Set(items)) = &value.form else {
-            return Err(parser.mistake(value.at, "all elements", "a read of a set answers #{1 2} or [1 2]"));
+        let items = match &value.form {
+            Form::Sequence(items) | Form::Set(items) => &items[..],
+            // Nobody has stored the set yet.
+            Form::Nil => &[],
+            _ => {
+                let hint = "a read of a set answers #{1 2} or [1 2]";
+                return Err(parser.mistake(value.at, "all elements", hint));
+            }
         };
-        let elements = items.iter().map(|item| scalar(parser, item)).collect::<Scan<BTreeSet<Value>>>()?;
-        if elements.len() < items.len() {
-            return Err(parser.mistake(value.at, "every element once", "a set holds an element once"));
-        }
-        Ok(set::Output::Elements(elements))
+        let elements = items.iter().map(|item| scalar(parser, item)).collect::<Scan<Vec<Value>>>()?;
+        Ok(set::Output::of(elements))
     }
 }
 
@@ -170,46 +192,215 @@ pub(super) fn too_many(parser: &Parser<'_>, at: usize, invalid: Invalid) -> Box<
     parser.mistake(at, "the end of the file", format!("{invalid}; split the file"))
 }
 
-/// The history of a key-value store. Its events have a `:key`, and values are texts.
-pub(super) fn store(parser: &Parser<'_>, pairs: Vec<Pair<'_>>) -> Scan<StoreHistory> {
-    let string = |node: &Node<'_>| match &node.form {
-        Form::Text(text) => Ok(text.clone().into_owned()),
-        _ => Err(parser.mistake(node.at, "a string", "a key-value store holds texts")),
-    };
-    let key = |event: &Event<'_>| match &event.key {
-        Some(key) => string(key),
-        None => {
-            Err(parser.mistake(event.at, "an event with :key", "an operation on a key-value store has a key"))
-        }
-    };
-    let mut history = StoreHistory::new();
-    for Pair { invoke, call, end } in pairs {
-        let asked = key(&invoke)?;
-        let input = match invoke.f {
-            "get" => text::Input::Get,
-            "put" => text::Input::Put(string(&invoke.value)?),
-            _ => text::Input::Append(string(&invoke.value)?),
+/// Whether an event calls a versioned register: its value is a `[version value]` without a version, alone or
+/// after a key.
+pub(super) fn is_versioned(event: &Event<'_>) -> bool {
+    versioned_value(event, &event.value) || versioned_key(event).is_some()
+}
+
+/// The key of a call of a versioned register.
+pub(super) fn versioned_key<'n, 'a>(event: &'n Event<'a>) -> Option<&'n Node<'a>> {
+    let (key, value) = tuple(&event.value)?;
+    (key.form != Form::Nil && versioned_value(event, value)).then_some(key)
+}
+
+fn versioned_value(event: &Event<'_>, value: &Node<'_>) -> bool {
+    match tuple(value) {
+        // The old and the new value of a compare-and-set are a pair, too.
+        Some((version, value)) => version.form == Form::Nil && (event.f != "cas" || tuple(value).is_some()),
+        None => false,
+    }
+}
+
+/// `[version value]`, where the version is the one that an update made or a read saw.
+pub(super) struct Versioned;
+
+impl Versioned {
+    fn parts<'n, 'a>(parser: &Parser<'_>, node: &'n Node<'a>) -> Scan<(Option<u64>, &'n Node<'a>)> {
+        let hint = "the first value of this file is a [version value], so all are";
+        let Some((version, value)) = tuple(node) else {
+            return Err(parser.mistake(node.at, "a [version value]", hint));
         };
-        let outcome = match end {
-            None => Outcome::Unknown,
-            Some((Event { kind: Kind::Info, .. }, _)) => Outcome::Unknown,
-            Some((Event { kind: Kind::Fail, .. }, at)) => Outcome::Failed { at },
-            Some((event, at)) => {
-                repeats(parser, &event.value, key(&event)? == asked)?;
-                let answer = string(&event.value)?;
-                let output = match &input {
-                    text::Input::Put(value) | text::Input::Append(value) => {
-                        repeats(parser, &event.value, answer == *value)?;
-                        text::Output::Done
-                    }
-                    _ => text::Output::Text(answer),
-                };
-                Outcome::Answered { output, at }
+        let version = match version.form {
+            Form::Nil => None,
+            Form::Integer(version) if version >= 0 => Some(version.unsigned_abs()),
+            _ => return Err(parser.mistake(version.at, "a version from 0, or nil", hint)),
+        };
+        Ok((version, value))
+    }
+}
+
+impl Model for Versioned {
+    type Input = versioned::Input<RegisterValue>;
+    type Output = versioned::Output<RegisterValue>;
+
+    fn input(
+        &self,
+        parser: &Parser<'_>,
+        event: &Event<'_>,
+        _: Option<&Value>,
+        value: &Node<'_>,
+    ) -> Scan<Self::Input> {
+        let (_, value) = Self::parts(parser, value)?;
+        match event.f {
+            "read" => Ok(versioned::Input::Read),
+            "write" => Ok(versioned::Input::Write(held(parser, value)?)),
+            _ => match Register::cas(parser, value)? {
+                register::Input::Cas(expected, new) => Ok(versioned::Input::Cas(expected, new)),
+                register::Input::Read | register::Input::Write(_) => Ok(versioned::Input::Read),
+            },
+        }
+    }
+
+    fn output(&self, parser: &Parser<'_>, input: &Self::Input, value: &Node<'_>) -> Scan<Self::Output> {
+        let (version, answered) = Self::parts(parser, value)?;
+        let same = match input {
+            versioned::Input::Read => {
+                let seen = held(parser, answered)?;
+                // What does not exist has no version.
+                let version = version.or((seen == RegisterValue(None)).then_some(0));
+                return Ok(versioned::Output::Value(version, seen));
+            }
+            versioned::Input::Write(new) => held(parser, answered)? == *new,
+            versioned::Input::Cas(expected, new) => {
+                let cas = register::Input::Cas(expected.clone(), new.clone());
+                Register::cas(parser, answered)? == cas
             }
         };
-        let input = keyed::Input { key: asked, input };
-        let operation = Operation { client: invoke.process, input, call, outcome };
-        history.push(operation).map_err(|invalid| too_many(parser, invoke.at, invalid))?;
+        repeats(parser, answered, same)?;
+        Ok(versioned::Output::Updated(version))
     }
-    Ok(history)
+}
+
+pub(super) struct Counter;
+
+impl Counter {
+    fn number(parser: &Parser<'_>, node: &Node<'_>) -> Scan<i64> {
+        match node.form {
+            Form::Integer(number) => Ok(number),
+            _ => Err(parser.mistake(node.at, "a whole number", "a counter adds and shows whole numbers")),
+        }
+    }
+}
+
+impl Model for Counter {
+    type Input = counter::Input;
+    type Output = counter::Output;
+
+    fn input(
+        &self,
+        parser: &Parser<'_>,
+        event: &Event<'_>,
+        _: Option<&Value>,
+        value: &Node<'_>,
+    ) -> Scan<Self::Input> {
+        match event.f {
+            "add" => Ok(counter::Input::Add(Self::number(parser, value)?)),
+            _ => Ok(counter::Input::Read),
+        }
+    }
+
+    fn output(&self, parser: &Parser<'_>, input: &Self::Input, value: &Node<'_>) -> Scan<Self::Output> {
+        match input {
+            counter::Input::Add(number) => {
+                repeats(parser, value, Self::number(parser, value)? == *number)?;
+                Ok(counter::Output::Added)
+            }
+            counter::Input::Read => Ok(counter::Output::Value(Self::number(parser, value)?)),
+        }
+    }
+}
+
+/// A lock. Its values say nothing, as the process is the owner.
+pub(super) struct Lock {
+    /// Whether each process releases only what it acquired.
+    pub(super) owned: bool,
+}
+
+impl Model for Lock {
+    type Input = lock::Input;
+    type Output = lock::Output;
+
+    fn input(&self, _: &Parser<'_>, event: &Event<'_>, _: Option<&Value>, _: &Node<'_>) -> Scan<Self::Input> {
+        // With one owner for all, anybody may release, and nobody may acquire what is held.
+        let owner = if self.owned { event.process } else { 0 };
+        Ok(match event.f {
+            "acquire" => lock::Input::Acquire(owner),
+            _ => lock::Input::Release(owner),
+        })
+    }
+
+    fn output(&self, _: &Parser<'_>, _: &Self::Input, _: &Node<'_>) -> Scan<Self::Output> {
+        Ok(lock::Output(true))
+    }
+}
+
+/// Whether every release, unless it failed, follows an acquisition of the same process and key.
+pub(super) fn owned(pairs: &[Pair<'_>]) -> bool {
+    let mut holds = BTreeSet::new();
+    pairs.iter().all(|pair| {
+        if matches!(&pair.end, Some((Event { kind: Kind::Fail, .. }, _))) {
+            return true;
+        }
+        let key = tuple(&pair.invoke.value).map(|(key, _)| format!("{:?}", key.form));
+        let holder = (pair.invoke.process, key);
+        if pair.invoke.f == "acquire" { holds.insert(holder) } else { holds.remove(&holder) }
+    })
+}
+
+pub(super) struct Bank;
+
+impl Bank {
+    fn transfer(parser: &Parser<'_>, node: &Node<'_>) -> Scan<bank::Input<Value>> {
+        let hint = "a transfer is {:from 1, :to 2, :amount 3}";
+        let Form::Map(fields) = &node.form else {
+            return Err(parser.mistake(node.at, "a transfer", hint));
+        };
+        let field = |field: &str| {
+            let found = fields.iter().find(|(key, _)| events::name(key) == Some(field));
+            found
+                .map(|(_, value)| value)
+                .ok_or_else(|| parser.mistake(node.at, format!("a transfer with :{field}"), hint))
+        };
+        let (from, to) = (scalar(parser, field("from")?)?, scalar(parser, field("to")?)?);
+        let amount = Counter::number(parser, field("amount")?)?;
+        Ok(bank::Input::Transfer { from, to, amount })
+    }
+}
+
+impl Model for Bank {
+    type Input = bank::Input<Value>;
+    type Output = bank::Output<Value>;
+
+    fn input(
+        &self,
+        parser: &Parser<'_>,
+        event: &Event<'_>,
+        _: Option<&Value>,
+        value: &Node<'_>,
+    ) -> Scan<Self::Input> {
+        match event.f {
+            "transfer" => Self::transfer(parser, value),
+            _ => Ok(bank::Input::Read),
+        }
+    }
+
+    fn output(&self, parser: &Parser<'_>, input: &Self::Input, value: &Node<'_>) -> Scan<Self::Output> {
+        if *input != bank::Input::Read {
+            repeats(parser, value, Self::transfer(parser, value)? == *input)?;
+            return Ok(bank::Output::Transferred);
+        }
+        let Form::Map(fields) = &value.form else {
+            let hint = "a read of a bank answers all accounts, {0 100, 1 0}";
+            return Err(parser.mistake(value.at, "a map of balances", hint));
+        };
+        let balance = |(account, balance): &(Node<'_>, Node<'_>)| {
+            let balance = match balance.form {
+                Form::Nil => None,
+                _ => Some(Counter::number(parser, balance)?),
+            };
+            Ok((scalar(parser, account)?, balance))
+        };
+        Ok(bank::Output::Balances(fields.iter().map(balance).collect::<Scan<_>>()?))
+    }
 }

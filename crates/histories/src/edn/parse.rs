@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::error::{self, Mistake, Scan};
+use crate::scan::byte_order_mark;
 
 /// How deep forms may be nested.
 pub const DEPTH_MAX: u32 = 64;
@@ -42,8 +43,8 @@ pub enum Form<'a> {
 /// A parser of EDN that reads a file form by form.
 #[derive(Clone, Debug)]
 pub struct Parser<'a> {
-    text: &'a str,
-    at: usize,
+    pub(super) text: &'a str,
+    pub(super) at: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -54,7 +55,7 @@ impl<'a> Parser<'a> {
     /// If the file is not UTF-8.
     pub fn new(bytes: &'a [u8]) -> Scan<Self> {
         match std::str::from_utf8(bytes) {
-            Ok(text) => Ok(Parser { text, at: 0 }),
+            Ok(text) => Ok(Parser { text, at: byte_order_mark(text) }),
             Err(error) => {
                 let at = error.valid_up_to();
                 let (line, column) = place(bytes, at);
@@ -64,6 +65,28 @@ impl<'a> Parser<'a> {
                 Err(Box::new(Mistake { file: String::new(), line, column, expected, found, hint }))
             }
         }
+    }
+
+    /// Whether the file ends within a bracket or a string, and the mistake is in its last line.
+    pub(super) fn is_cut_at(&self, mistake: &Mistake) -> bool {
+        let bytes = self.text.trim_end().as_bytes();
+        if mistake.line < memchr::memchr_iter(b'\n', bytes).count() + 1 {
+            return false;
+        }
+        let (mut depth, mut quoted, mut at) = (0i64, false, 0);
+        while let Some(&byte) = bytes.get(at) {
+            match byte {
+                b'\\' => at += 1,
+                b'"' => quoted = !quoted,
+                _ if quoted => {}
+                b'[' | b'(' | b'{' => depth += 1,
+                b']' | b')' | b'}' => depth -= 1,
+                b';' => at += memchr::memchr(b'\n', &bytes[at..]).unwrap_or(bytes.len() - at),
+                _ => {}
+            }
+            at += 1;
+        }
+        quoted || depth > 0
     }
 
     /// A mistake at a place, in bytes from the beginning of the file.

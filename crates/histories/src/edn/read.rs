@@ -4,59 +4,161 @@ use std::collections::BTreeSet;
 
 use linear::{Operation, Outcome};
 
-use super::events::{Event, Kind, Pair, pairs};
+use super::events::{self, Event, Kind, Pair};
 use super::models::{self, Model, scalar};
 use super::parse::{Form, Node, Parser};
-use super::{Jepsen, Step, Transaction};
-use crate::error::{Error, Scan};
+use super::{Indexed, Indices, Jepsen, Syntax, drains, json, lines, store, transactions, watches};
+use crate::error::{CUT_FILE, Error, Scan};
 use crate::recorded::{Operations, Recorded, RegisterValue, Value};
 
-/// Reads a history. `file` is its name in errors.
+/// Reads a history in EDN. `file` is its name in errors.
 ///
 /// # Errors
 ///
 /// The first mistake in the file.
 pub fn read(file: &str, bytes: &[u8]) -> Result<Jepsen, Error> {
-    of(bytes).map_err(|mistake| Error::in_file(mistake, file))
+    Ok(read_as(file, bytes, Syntax::Edn)?.history)
 }
 
-const HINT: &str = ":read and :write, with :cas; :add and :read; :enqueue and :dequeue; :txn; \
-                    or :get, :put and :append";
+/// Reads a history in any syntax, with what Jepsen calls its operations. `file` is its name in errors.
+///
+/// # Errors
+///
+/// The first mistake in the file.
+pub fn read_as(file: &str, bytes: &[u8], syntax: Syntax) -> Result<Indexed, Error> {
+    let read = || {
+        let mut parser = Parser::new(bytes)?;
+        of(&mut parser, syntax).map_err(|mut mistake| {
+            if syntax != Syntax::Lines && parser.is_cut_at(&mistake) {
+                mistake.hint = CUT_FILE.to_owned();
+            }
+            mistake
+        })
+    };
+    read().map_err(|mistake| Error::in_file(mistake, file))
+}
 
-fn of(bytes: &[u8]) -> Scan<Jepsen> {
-    let mut parser = Parser::new(bytes)?;
-    let pairs = pairs(&mut parser)?;
-    let parser = &parser;
+const KNOWN: [&str; 16] = [
+    "read",
+    "write",
+    "cas",
+    "add",
+    "enqueue",
+    "dequeue",
+    "drain",
+    "acquire",
+    "release",
+    "transfer",
+    "watch",
+    "final-watch",
+    "txn",
+    "get",
+    "put",
+    "append",
+];
+
+const HINT: &str = ":read and :write, with :cas, :watch or :final-watch; :add and :read; :transfer and :read; \
+                    :enqueue, :dequeue and :drain; :acquire and :release; :txn; or :get, :put and :append";
+
+fn of(parser: &mut Parser<'_>, syntax: Syntax) -> Scan<Indexed> {
+    let pairs = match syntax {
+        Syntax::Edn => events::of_edn(parser)?,
+        Syntax::Json => json::of_json(parser)?,
+        Syntax::Lines => lines::of_lines(parser)?,
+    };
+    let parser = &*parser;
     let functions: BTreeSet<&str> = pairs.iter().map(|pair| pair.invoke.f).collect();
     let only = |known: &[&str]| functions.iter().all(|f| known.contains(f));
     // A file with only reads is of a register, and so is an empty one.
     if only(&["read", "write", "cas"]) {
-        let cas = functions.contains("cas");
-        let operations = operations(parser, pairs, &models::Register)?;
-        return Ok(Jepsen::Recorded(Recorded::Register { cas, initial: RegisterValue(None), operations }));
+        return registers(parser, pairs, functions.contains("cas"));
     }
     if only(&["add", "read"]) {
-        let model = models::Set::default();
-        return Ok(Jepsen::Recorded(Recorded::Set(operations(parser, pairs, &model)?)));
+        return if is_counter(&pairs) {
+            let (operations, indices) = operations(parser, pairs, &models::Counter)?;
+            Ok(indexed(Recorded::Counter { initial: 0, operations }, indices))
+        } else {
+            let (operations, indices) = operations(parser, pairs, &models::Set::default())?;
+            Ok(indexed(Recorded::Set(operations), indices))
+        };
     }
-    if only(&["enqueue", "dequeue"]) {
-        return Ok(Jepsen::Recorded(Recorded::Queue(operations(parser, pairs, &models::Queue)?)));
+    if only(&["enqueue", "dequeue", "drain"]) {
+        let pairs = drains::expanded(parser, pairs)?;
+        let (operations, indices) = operations(parser, pairs, &models::Queue)?;
+        return Ok(indexed(Recorded::Queue(operations), indices));
+    }
+    if only(&["acquire", "release"]) {
+        let lock = models::Lock { owned: models::owned(&pairs) };
+        let (operations, indices) = operations(parser, pairs, &lock)?;
+        return Ok(indexed(Recorded::Lock(operations), indices));
+    }
+    if only(&["transfer", "read"]) {
+        let (operations, indices) = operations(parser, pairs, &models::Bank)?;
+        return Ok(indexed(Recorded::Bank(operations), indices));
+    }
+    if only(&["write", "watch", "final-watch"]) {
+        return watches::read(parser, pairs);
     }
     if only(&["get", "put", "append"]) {
-        return Ok(Jepsen::Recorded(Recorded::KeyValue(models::store(parser, pairs)?)));
+        let indices = pairs.iter().map(indices).collect();
+        return Ok(indexed(Recorded::KeyValue(store::store(parser, pairs)?), indices));
     }
     if only(&["txn"]) {
-        let transactions = pairs.into_iter().map(|pair| transaction(parser, pair));
-        return Ok(Jepsen::ListAppend(transactions.collect::<Scan<_>>()?));
+        let indices = pairs.iter().map(indices).collect();
+        let history = transactions::read(parser, pairs)?;
+        return Ok(Indexed { history, indices, reported: Vec::new() });
     }
-    // The first function that differs from the first one.
+    // A function that no model has, or else the first that differs from the first one.
     let first = pairs[0].invoke.f;
-    let odd = pairs.iter().find(|pair| pair.invoke.f != first).unwrap_or(&pairs[0]);
-    Err(parser.mistake(odd.invoke.at, "the functions of one model", format!("they are {HINT}")))
+    let unknown = pairs.iter().find(|pair| !KNOWN.contains(&pair.invoke.f));
+    let odd = unknown.or_else(|| pairs.iter().find(|pair| pair.invoke.f != first)).unwrap_or(&pairs[0]);
+    let expected = match unknown {
+        Some(odd) => format!("a function that some model has, not :{}", odd.invoke.f),
+        None => format!("the functions of one model, not :{first} and :{}", odd.invoke.f),
+    };
+    Err(parser.mistake(odd.invoke.at, expected, format!("they are {HINT}")))
+}
+
+fn indexed(recorded: Recorded, indices: Vec<Indices>) -> Indexed {
+    Indexed { history: Jepsen::Recorded(recorded), indices, reported: Vec::new() }
+}
+
+/// The `:index` of a pair's events.
+pub(super) fn indices(pair: &Pair<'_>) -> Indices {
+    let end = pair.end.as_ref().and_then(|(end, _)| end.index);
+    Indices { invoke: pair.invoke.index, end }
+}
+
+fn registers(parser: &Parser<'_>, pairs: Vec<Pair<'_>>, cas: bool) -> Scan<Indexed> {
+    let initial = RegisterValue(None);
+    if pairs.first().is_some_and(|pair| models::is_versioned(&pair.invoke)) {
+        let (operations, indices) = operations(parser, pairs, &models::Versioned)?;
+        return Ok(indexed(Recorded::Versioned { initial, operations }, indices));
+    }
+    let (operations, indices) = operations(parser, pairs, &models::Register)?;
+    Ok(indexed(Recorded::Register { cas, initial, operations }, indices))
+}
+
+/// Whether additions and reads are those of a counter: a read shows a number.
+///
+/// If no read was answered, there is nothing to judge, and a set may be added to only once.
+fn is_counter(pairs: &[Pair<'_>]) -> bool {
+    let part = usize::from(pairs.first().is_some_and(|pair| keyed(&pair.invoke)));
+    let ends = pairs.iter().filter_map(|pair| pair.end.as_ref());
+    let mut reads = ends.filter(|(event, _)| event.f == "read" && event.kind == Kind::Ok);
+    if let Some((event, _)) = reads.find(|(event, _)| value(event, part).form != Form::Nil) {
+        return matches!(value(event, part).form, Form::Integer(_));
+    }
+    let mut added = BTreeSet::new();
+    let mut adds = pairs.iter().filter(|pair| pair.invoke.f == "add" && part == 0);
+    adds.any(|pair| match pair.invoke.value.form {
+        Form::Integer(number) => !added.insert(number),
+        _ => false,
+    })
 }
 
 /// The key and the value of a `[key value]`, if it is one.
-fn tuple<'n, 'a>(node: &'n Node<'a>) -> Option<(&'n Node<'a>, &'n Node<'a>)> {
+pub(super) fn tuple<'n, 'a>(node: &'n Node<'a>) -> Option<(&'n Node<'a>, &'n Node<'a>)> {
     match &node.form {
         Form::Sequence(items) if items.len() == 2 => Some((&items[0], &items[1])),
         _ => None,
@@ -64,18 +166,22 @@ fn tuple<'n, 'a>(node: &'n Node<'a>) -> Option<(&'n Node<'a>, &'n Node<'a>)> {
 }
 
 fn keyed(event: &Event<'_>) -> bool {
+    if models::is_versioned(event) {
+        return models::versioned_key(event).is_some();
+    }
     let Some((_, second)) = tuple(&event.value) else { return false };
     event.f != "cas" || tuple(second).is_some()
 }
 
-fn operations<M: Model>(
-    parser: &Parser<'_>,
-    pairs: Vec<Pair<'_>>,
-    model: &M,
-) -> Scan<Operations<M::Input, M::Output>> {
+type Read<M> = (Operations<<M as Model>::Input, <M as Model>::Output>, Vec<Indices>);
+
+fn operations<M: Model>(parser: &Parser<'_>, pairs: Vec<Pair<'_>>, model: &M) -> Scan<Read<M>> {
     let keyed = pairs.first().is_some_and(|pair| keyed(&pair.invoke));
     let mut operations = Operations::new(keyed);
-    for Pair { invoke, call, end } in pairs {
+    let mut numbers = Vec::with_capacity(pairs.len());
+    for pair in pairs {
+        let number = indices(&pair);
+        let Pair { invoke, call, end } = pair;
         let split = |event: &Event<'_>| -> Scan<(Option<Value>, usize)> {
             if !keyed {
                 return Ok((None, 0));
@@ -87,7 +193,7 @@ fn operations<M: Model>(
             Ok((Some(scalar(parser, key)?), 1))
         };
         let (key, part) = split(&invoke)?;
-        let input = model.input(parser, invoke.f, key.as_ref(), value(&invoke, part))?;
+        let input = model.input(parser, &invoke, key.as_ref(), value(&invoke, part))?;
         let outcome = match end {
             None => Outcome::Unknown,
             Some((Event { kind: Kind::Info, .. }, _)) => Outcome::Unknown,
@@ -103,8 +209,9 @@ fn operations<M: Model>(
         };
         let operation = Operation { client: invoke.process, input, call, outcome };
         operations.push(key, operation).map_err(|invalid| models::too_many(parser, invoke.at, invalid))?;
+        numbers.push(number);
     }
-    Ok(operations)
+    Ok((operations, numbers))
 }
 
 /// The value of an event: all of it for part 0, the second element of its tuple for part 1.
@@ -113,54 +220,4 @@ fn value<'n, 'a>(event: &'n Event<'a>, part: usize) -> &'n Node<'a> {
         (1, Some((_, value))) => value,
         _ => &event.value,
     }
-}
-
-fn transaction(parser: &Parser<'_>, pair: Pair<'_>) -> Scan<Transaction> {
-    let Pair { invoke, call, end } = pair;
-    let mut called = steps(parser, &invoke.value, false)?;
-    let outcome = match end {
-        None => Outcome::Unknown,
-        Some((Event { kind: Kind::Info, .. }, _)) => Outcome::Unknown,
-        Some((Event { kind: Kind::Fail, .. }, at)) => Outcome::Failed { at },
-        Some((event, at)) => {
-            let answered = steps(parser, &event.value, true)?;
-            let same = |(called, answered): (&Step<_, _>, &Step<_, _>)| match (called, answered) {
-                (Step::Read(called, _), Step::Read(answered, _)) => called == answered,
-                (called, answered) => called == answered,
-            };
-            if called.len() != answered.len() || !called.iter().zip(&answered).all(same) {
-                let hint = "an :ok repeats the transaction and fills in what its reads saw";
-                return Err(parser.mistake(event.value.at, "the parts of the call", hint));
-            }
-            called = answered;
-            Outcome::Answered { output: (), at }
-        }
-    };
-    Ok(Transaction { client: invoke.process, call, outcome, steps: called })
-}
-
-fn steps(parser: &Parser<'_>, node: &Node<'_>, answered: bool) -> Scan<Vec<Step<Value, Value>>> {
-    let hint = "a transaction is [[:append key element] [:r key nil] …]";
-    let Form::Sequence(parts) = &node.form else {
-        return Err(parser.mistake(node.at, "the parts of a transaction", hint));
-    };
-    let part = |node: &Node<'_>| {
-        let Form::Sequence(items) = &node.form else {
-            return Err(parser.mistake(node.at, "a part of a transaction", hint));
-        };
-        let [Node { form: Form::Keyword(f), .. }, key, value] = &items[..] else {
-            return Err(parser.mistake(node.at, "a part of a transaction", hint));
-        };
-        let key = scalar(parser, key)?;
-        match (*f, &value.form) {
-            ("append", _) => Ok(Step::Append(key, scalar(parser, value)?)),
-            ("r", Form::Nil) => Ok(Step::Read(key, answered.then(Vec::new))),
-            ("r", Form::Sequence(items)) if answered => {
-                let items = items.iter().map(|item| scalar(parser, item));
-                Ok(Step::Read(key, Some(items.collect::<Scan<_>>()?)))
-            }
-            _ => Err(parser.mistake(value.at, "an :append, or an :r of nil or of what was seen", hint)),
-        }
-    };
-    parts.iter().map(part).collect()
 }

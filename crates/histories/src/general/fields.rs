@@ -18,6 +18,8 @@ pub(super) enum Scalar<'a> {
 pub(super) enum Answer<'a> {
     Scalar(Scalar<'a>),
     Many(Vec<Value>),
+    /// The elements are pairs of an account and its balance.
+    Balances(Vec<(Value, Option<i64>)>),
 }
 
 /// A field's value and its place in the line.
@@ -38,13 +40,18 @@ pub(super) struct Fields<'a> {
     pub(super) value: Option<Placed<Scalar<'a>>>,
     pub(super) compared: Option<Placed<Scalar<'a>>>,
     pub(super) owner: Option<Placed<u32>>,
+    pub(super) from: Option<Placed<Scalar<'a>>>,
+    pub(super) to: Option<Placed<Scalar<'a>>>,
+    pub(super) amount: Option<Placed<i64>>,
+    pub(super) version: Option<Placed<u64>>,
     pub(super) call: Option<Placed<u64>>,
     pub(super) returned: Option<Placed<Option<u64>>>,
     pub(super) result: Option<Placed<Answer<'a>>>,
     pub(super) failed: Option<Placed<bool>>,
 }
 
-const KNOWN: &str = "client, op, key, value, expected, owner, call, return, result or failed";
+const KNOWN: &str =
+    "client, op, key, value, expected, owner, from, to, amount, call, return, result, version or failed";
 
 impl<'a> Fields<'a> {
     /// Reads a line. In place, because the struct is too large to return for every line.
@@ -58,6 +65,10 @@ impl<'a> Fields<'a> {
                 "value" => once(&mut self.value, name, cursor, scalar)?,
                 "expected" => once(&mut self.compared, name, cursor, scalar)?,
                 "owner" => once(&mut self.owner, name, cursor, Cursor::small)?,
+                "from" => once(&mut self.from, name, cursor, scalar)?,
+                "to" => once(&mut self.to, name, cursor, scalar)?,
+                "amount" => once(&mut self.amount, name, cursor, Cursor::integer)?,
+                "version" => once(&mut self.version, name, cursor, Cursor::unsigned)?,
                 "call" => once(&mut self.call, name, cursor, Cursor::unsigned)?,
                 "return" => once(&mut self.returned, name, cursor, |cursor| {
                     Ok(if cursor.null() { None } else { Some(cursor.unsigned()?) })
@@ -125,9 +136,32 @@ impl<'a> Fields<'a> {
         let result = self.result(cursor)?;
         match result.value {
             Answer::Many(value) => Ok(Placed { at: result.at, value }),
-            Answer::Scalar(_) => {
+            Answer::Scalar(_) | Answer::Balances(_) => {
                 Err(cursor.mistake(result.at, "an array", "the result holds all elements, as [1, 2] or []"))
             }
+        }
+    }
+
+    /// The result, which must be a number.
+    pub(super) fn counted(&mut self, cursor: &Cursor<'_>) -> Scan<i64> {
+        let result = self.result(cursor)?;
+        match result.value {
+            Answer::Scalar(Scalar::Number(number)) => Ok(number),
+            _ => Err(cursor.mistake(result.at, "a whole number", "the result is what the counter shows")),
+        }
+    }
+
+    /// The result, which must be balances.
+    pub(super) fn balances(&mut self, cursor: &Cursor<'_>) -> Scan<Placed<Vec<(Value, Option<i64>)>>> {
+        let result = self.result(cursor)?;
+        match result.value {
+            Answer::Balances(value) => Ok(Placed { at: result.at, value }),
+            Answer::Many(value) if value.is_empty() => Ok(Placed { at: result.at, value: Vec::new() }),
+            Answer::Many(_) | Answer::Scalar(_) => Err(cursor.mistake(
+                result.at,
+                "an array of accounts with balances",
+                "the result holds all balances, as [[0, 100], [1, 0]]",
+            )),
         }
     }
 
@@ -136,7 +170,7 @@ impl<'a> Fields<'a> {
         let result = self.result(cursor)?;
         match result.value {
             Answer::Scalar(value) => Placed { at: result.at, value }.held(cursor),
-            Answer::Many(_) => Err(cursor.mistake(
+            Answer::Many(_) | Answer::Balances(_) => Err(cursor.mistake(
                 result.at,
                 "a number, a string or null",
                 "the result is one value, not an array",
@@ -151,6 +185,10 @@ impl<'a> Fields<'a> {
             self.value.as_ref().map(|value| (value.at, "value")),
             self.compared.as_ref().map(|value| (value.at, "expected")),
             self.owner.as_ref().map(|owner| (owner.at, "owner")),
+            self.from.as_ref().map(|from| (from.at, "from")),
+            self.to.as_ref().map(|to| (to.at, "to")),
+            self.amount.as_ref().map(|amount| (amount.at, "amount")),
+            self.version.as_ref().map(|version| (version.at, "version")),
             self.result.as_ref().map(|result| (result.at, "result")),
         ];
         match left.into_iter().flatten().next() {
@@ -158,9 +196,8 @@ impl<'a> Fields<'a> {
             Some((at, name)) => {
                 let hint = match name {
                     "key" => "leave \"key\" out, or add \"keyed\": true to line 1".to_owned(),
-                    "result" => {
-                        "leave \"result\" out: this operation has no result, failed, or did not return"
-                            .to_owned()
+                    "result" | "version" => {
+                        format!("leave \"{name}\" out: this operation has none, failed, or did not return")
                     }
                     _ => format!("leave \"{name}\" out, or check \"op\""),
                 };
@@ -171,6 +208,14 @@ impl<'a> Fields<'a> {
 }
 
 impl Placed<Scalar<'_>> {
+    /// A number.
+    pub(super) fn number(self, cursor: &Cursor<'_>) -> Scan<i64> {
+        match self.value {
+            Scalar::Number(number) => Ok(number),
+            _ => Err(cursor.mistake(self.at, "a whole number", "write numbers without quotes, as 12")),
+        }
+    }
+
     /// A number or a text.
     pub(super) fn value(self, cursor: &Cursor<'_>) -> Scan<Value> {
         match self.value {
@@ -231,12 +276,41 @@ fn answer<'a>(cursor: &mut Cursor<'a>) -> Scan<Answer<'a>> {
     if cursor.kind() != Kind::Array {
         return Ok(Answer::Scalar(scalar(cursor)?));
     }
-    let mut values = Vec::new();
+    let (mut values, mut balances) = (Vec::new(), Vec::new());
     cursor.array()?;
     while cursor.next_item()? {
-        cursor.kind();
-        let at = cursor.offset();
-        values.push(Placed { at, value: scalar(cursor)? }.value(cursor)?);
+        if cursor.kind() == Kind::Array && values.is_empty() {
+            balances.push(balance(cursor)?);
+        } else if balances.is_empty() {
+            values.push(element(cursor)?);
+        } else {
+            return Err(cursor.expected("an account with its balance", "as [0, 100], like the others"));
+        }
     }
-    Ok(Answer::Many(values))
+    Ok(if balances.is_empty() { Answer::Many(values) } else { Answer::Balances(balances) })
+}
+
+/// A number or a text.
+fn element(cursor: &mut Cursor<'_>) -> Scan<Value> {
+    cursor.kind();
+    let at = cursor.offset();
+    Placed { at, value: scalar(cursor)? }.value(cursor)
+}
+
+/// An account and its balance, `[0, 100]` or `[0, null]`.
+fn balance(cursor: &mut Cursor<'_>) -> Scan<(Value, Option<i64>)> {
+    const HINT: &str = "an account and its balance are [0, 100]";
+    cursor.array()?;
+    if !cursor.next_item()? {
+        return Err(cursor.expected("an account", HINT));
+    }
+    let account = element(cursor)?;
+    if !cursor.next_item()? {
+        return Err(cursor.expected("a balance", HINT));
+    }
+    let balance = if cursor.null() { None } else { Some(cursor.integer()?) };
+    if cursor.next_item()? {
+        return Err(cursor.expected("`]`", HINT));
+    }
+    Ok((account, balance))
 }

@@ -1,7 +1,5 @@
 //! How the inputs and outputs of each model are written in a line.
 
-use std::collections::BTreeSet;
-
 use linear::models::{list, lock, register, set};
 
 use super::fields::Fields;
@@ -127,17 +125,7 @@ impl Form for Set {
         if *input != set::Input::Read {
             return Ok(set::Output::Changed(fields.flag(cursor)?));
         }
-        let many = fields.many(cursor)?;
-        let count = many.value.len();
-        let elements: BTreeSet<Value> = many.value.into_iter().collect();
-        if elements.len() < count {
-            return Err(cursor.mistake(
-                many.at,
-                "every element once",
-                "a set holds an element once; is this a list?",
-            ));
-        }
-        Ok(set::Output::Elements(elements))
+        Ok(set::Output::of(fields.many(cursor)?.value))
     }
 
     fn write_input(&self, input: &Self::Input, line: &mut Line) -> Result<(), Unwritable> {
@@ -161,6 +149,7 @@ impl Form for Set {
     ) -> Result<(), Unwritable> {
         match (input, output) {
             (set::Input::Read, set::Output::Elements(elements)) => line.many("result", elements),
+            (set::Input::Read, set::Output::Repeated(elements)) => line.many("result", elements),
             (set::Input::Add(_) | set::Input::Remove(_), set::Output::Changed(changed)) => {
                 line.flag("result", *changed);
             }

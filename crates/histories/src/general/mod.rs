@@ -2,18 +2,20 @@
 //!
 //! The project's `docs/general-history.md` has the schema and an example of each model. In short, line 1 is
 //! `{"format": "etcdsim-general-1", "model": …}`, with `"keyed": true` if every operation has a key, and for
-//! registers with `"initial"`, what they hold at first. Each further line is an operation:
+//! registers and counters with `"initial"`, what they hold at first. Each further line is an operation:
 //!
 //! | field | |
 //! |---|---|
 //! | `client` | a number below 2^32 |
-//! | `op` | of `register`: `read`, `write`; of `cas-register` also `cas`; of `key-value`: `get`, `put`, `append`, `cas`, `delete`; of `queue`: `enqueue`, `dequeue`; of `stack`: `push`, `pop`; of `priority-queue`: `insert`, `delete-min`; of `bag`: `add`, `take`; of `set`: `add`, `remove`, `read`; of `lock`: `acquire`, `release`; of `list`: `append`, `read` |
+//! | `op` | of `register`: `read`, `write`; of `cas-register` and `versioned-register` also `cas`; of `counter`: `add`, `read`; of `bank`: `transfer`, `read`; of `key-value`: `get`, `put`, `append`, `cas`, `delete`; of `queue`: `enqueue`, `dequeue`; of `stack`: `push`, `pop`; of `priority-queue`: `insert`, `delete-min`; of `bag`: `add`, `take`; of `set`: `add`, `remove`, `read`; of `lock`: `acquire`, `release`; of `list`: `append`, `read` |
 //! | `key` | exactly if line 1 has `"keyed": true`, and always for `key-value` |
 //! | `value`, `expected` | the value that is written, added or appended; the value that a `cas` compares with |
 //! | `owner` | who acquires or releases, a number below 2^32 |
+//! | `from`, `to`, `amount` | what a `transfer` moves |
 //! | `call`, `return` | times on one clock, from 0 to 2^64 - 1; `"return": null` if the outcome is unknown |
 //! | `failed` | `true` if the operation had no effect |
 //! | `result` | the answer, if the operation has more of an answer than that it was done |
+//! | `version` | of `versioned-register`: the version that an answer shows, if it does |
 //!
 //! Not checked: whether each client has one operation at a time. No model needs that.
 //!
@@ -32,6 +34,7 @@ mod fields;
 mod forms;
 mod read;
 mod store;
+mod sums;
 mod write;
 
 pub use read::{Reader, read, read_from};
@@ -41,9 +44,12 @@ pub use write::{WriteError, write};
 pub const FORMAT: &str = "etcdsim-general-1";
 
 /// The models that such a file can name.
-pub const MODELS: [&str; 10] = [
+pub const MODELS: [&str; 13] = [
     "register",
     "cas-register",
+    "versioned-register",
+    "counter",
+    "bank",
     "key-value",
     "queue",
     "stack",

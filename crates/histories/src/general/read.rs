@@ -8,7 +8,7 @@ use linear::{History, Invalid, Operation, Outcome};
 use super::fields::{Fields, Placed, scalar};
 use super::forms::{self, Form};
 use super::store::Store;
-use super::{FORMAT, MODELS};
+use super::{FORMAT, MODELS, sums};
 use crate::error::{Error, Mistake, Scan};
 use crate::recorded::{Operations, Recorded, RegisterValue, StoreHistory};
 use crate::scan::{Cursor, each_line, each_line_of};
@@ -64,6 +64,13 @@ impl Reader {
             Recorded::Register { cas, operations, .. } => {
                 operation(&forms::Register { cas: *cas }, operations, &mut fields, cursor)
             }
+            Recorded::Versioned { operations, .. } => {
+                operation(&sums::Versioned, operations, &mut fields, cursor)
+            }
+            Recorded::Counter { operations, .. } => {
+                operation(&sums::Counter, operations, &mut fields, cursor)
+            }
+            Recorded::Bank(operations) => operation(&sums::Bank, operations, &mut fields, cursor),
             Recorded::KeyValue(history) => store(history, &mut fields, cursor),
             Recorded::Queue(operations) => operation(&queue::WORDS, operations, &mut fields, cursor),
             Recorded::Stack(operations) => operation(&stack::WORDS, operations, &mut fields, cursor),
@@ -133,19 +140,30 @@ fn header(cursor: &mut Cursor<'_>) -> Scan<Recorded> {
         return Err(cursor.mistake(format.at, format!("\"{FORMAT}\""), hint));
     }
     let model = model.ok_or_else(|| missing("model", format!("one of {}", MODELS.join(", "))))?;
-    let cas = model.value == "cas-register";
-    let register = cas || model.value == "register";
-    if let Some(initial) = initial.as_ref().filter(|_| !register) {
-        let hint = "only a register and a cas-register have an initial value";
+    if !MODELS.contains(&model.value) {
+        let hint = format!("the models are {}", MODELS.join(", "));
+        return Err(cursor.mistake(model.at, "a known model", hint));
+    }
+    let begins = ["register", "cas-register", "versioned-register", "counter"].contains(&model.value);
+    if let Some(initial) = initial.as_ref().filter(|_| !begins) {
+        let hint = format!("a {} has no initial value; only registers and counters have one", model.value);
         return Err(cursor.mistake(initial.at, "no \"initial\" here", hint));
     }
+    let counted = match initial.as_ref().filter(|_| model.value == "counter") {
+        Some(initial) => Placed { ..*initial }.number(cursor)?,
+        None => 0,
+    };
     let initial = initial.map_or(Ok(RegisterValue(None)), |initial| initial.held(cursor))?;
     if let Some(keyed) = keyed.as_ref().filter(|keyed| model.value == "key-value" && !keyed.value) {
         return Err(cursor.mistake(keyed.at, "true, or no \"keyed\"", "a key-value store always has keys"));
     }
     let keyed = keyed.is_some_and(|keyed| keyed.value);
     Ok(match model.value {
-        _ if register => Recorded::Register { cas, initial, operations: Operations::new(keyed) },
+        "register" => Recorded::Register { cas: false, initial, operations: Operations::new(keyed) },
+        "cas-register" => Recorded::Register { cas: true, initial, operations: Operations::new(keyed) },
+        "versioned-register" => Recorded::Versioned { initial, operations: Operations::new(keyed) },
+        "counter" => Recorded::Counter { initial: counted, operations: Operations::new(keyed) },
+        "bank" => Recorded::Bank(Operations::new(keyed)),
         "key-value" => Recorded::KeyValue(History::new()),
         "queue" => Recorded::Queue(Operations::new(keyed)),
         "stack" => Recorded::Stack(Operations::new(keyed)),
@@ -153,11 +171,8 @@ fn header(cursor: &mut Cursor<'_>) -> Scan<Recorded> {
         "bag" => Recorded::Bag(Operations::new(keyed)),
         "set" => Recorded::Set(Operations::new(keyed)),
         "lock" => Recorded::Lock(Operations::new(keyed)),
-        "list" => Recorded::List(Operations::new(keyed)),
-        _ => {
-            let hint = format!("the models are {}", MODELS.join(", "));
-            return Err(cursor.mistake(model.at, "a known model", hint));
-        }
+        // The names were looked up above.
+        _ => Recorded::List(Operations::new(keyed)),
     })
 }
 

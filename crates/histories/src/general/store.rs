@@ -45,7 +45,7 @@ impl Form for Store {
                 let value = match result.value {
                     Answer::Scalar(value) => value,
                     // An array is not a text. The error for null says the same.
-                    Answer::Many(_) => Scalar::Null,
+                    Answer::Many(_) | Answer::Balances(_) => Scalar::Null,
                 };
                 Ok(text::Output::Text(Placed { at: result.at, value }.text(cursor)?))
             }

@@ -8,6 +8,7 @@ use linear::{Operation, Outcome};
 use super::FORMAT;
 use super::forms::{self, Form};
 use super::store::Store;
+use super::{FORMAT, sums};
 use crate::recorded::{Operations, Recorded, RegisterValue, Value};
 
 /// The operation is not one of its history's model, or its answer is one to another operation.
@@ -53,6 +54,20 @@ pub fn write(recorded: &Recorded, out: &mut impl Write) -> Result<(), WriteError
             line.text("model", if *cas { "cas-register" } else { "register" });
             line.held("initial", initial);
             all(&forms::Register { cas: *cas }, operations, line, out)
+        }
+        Recorded::Versioned { initial, operations } => {
+            line.text("model", "versioned-register");
+            line.held("initial", initial);
+            all(&sums::Versioned, operations, line, out)
+        }
+        Recorded::Counter { initial, operations } => {
+            line.text("model", "counter");
+            line.number("initial", initial);
+            all(&sums::Counter, operations, line, out)
+        }
+        Recorded::Bank(operations) => {
+            line.text("model", "bank");
+            all(&sums::Bank, operations, line, out)
         }
         Recorded::KeyValue(history) => {
             line.text("model", "key-value");
@@ -234,6 +249,26 @@ impl Line {
                 self.bytes.push(b',');
             }
             self.scalar(value);
+        }
+        self.bytes.push(b']');
+    }
+
+    pub(super) fn balances<'a>(
+        &mut self,
+        name: &str,
+        balances: impl IntoIterator<Item = (&'a Value, &'a Option<i64>)>,
+    ) {
+        self.name(name);
+        self.bytes.push(b'[');
+        for (index, (account, balance)) in balances.into_iter().enumerate() {
+            self.bytes.extend_from_slice(if index > 0 { b",[" } else { b"[" });
+            self.scalar(account);
+            self.bytes.push(b',');
+            match balance {
+                Some(balance) => self.digits(balance),
+                None => self.bytes.extend_from_slice(b"null"),
+            }
+            self.bytes.push(b']');
         }
         self.bytes.push(b']');
     }

@@ -24,6 +24,14 @@ pub enum Kind {
     Other,
 }
 
+/// What some editors put at the beginning of a file; it has no meaning.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// How long the mark at the beginning of a file is, if there is one.
+pub(crate) fn byte_order_mark(text: &str) -> usize {
+    if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len_utf8() } else { 0 }
+}
+
 /// A line of JSON, read from left to right.
 #[derive(Clone, Debug)]
 pub struct Cursor<'a> {
@@ -46,7 +54,10 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub fn new(line: usize, bytes: &'a [u8]) -> Scan<Self> {
         match std::str::from_utf8(bytes) {
-            Ok(text) => Ok(Cursor { text, at: 0, line, fresh: false, name_at: 0 }),
+            Ok(text) => {
+                let at = if line == 1 { byte_order_mark(text) } else { 0 };
+                Ok(Cursor { text, at, line, fresh: false, name_at: 0 })
+            }
             Err(error) => Err(Self::not_text(line, bytes, error.valid_up_to())),
         }
     }

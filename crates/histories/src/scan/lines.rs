@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use super::Cursor;
-use crate::error::{Error, Scan};
+use crate::error::{CUT_LINE, Error, Scan};
 
 /// A line without its line end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,12 +12,33 @@ pub struct Line<'a> {
     pub number: usize,
     /// What it holds.
     pub bytes: &'a [u8],
+    /// Whether a line end follows. Only the last line of a file may have none.
+    pub ended: bool,
 }
 
 impl Line<'_> {
     /// Whether the line holds only blanks.
     pub fn is_blank(&self) -> bool {
         self.bytes.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
+    }
+
+    /// Whether the file ends within this line, where a bracket or a string is still open.
+    fn is_cut(&self) -> bool {
+        if self.ended {
+            return false;
+        }
+        let (mut depth, mut quoted, mut escaped) = (0i64, false, false);
+        for &byte in self.bytes {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = quoted,
+                b'"' => quoted = !quoted,
+                b'{' | b'[' if !quoted => depth += 1,
+                b'}' | b']' if !quoted => depth -= 1,
+                _ => {}
+            }
+        }
+        quoted || depth > 0
     }
 }
 
@@ -46,7 +67,7 @@ impl<'a> Iterator for SliceLines<'a> {
             None => (rest, None),
         };
         self.rest = rest;
-        Some(Line { number: self.number, bytes })
+        Some(Line { number: self.number, bytes, ended: rest.is_some() })
     }
 }
 
@@ -84,21 +105,21 @@ impl<R: Read> Lines<R> {
                 let (from, to) = (self.start, self.searched + found);
                 self.start = to + 1;
                 self.searched = self.start;
-                return Ok(Some(self.line(from, to)));
+                return Ok(Some(self.line(from, to, true)));
             }
             self.searched = self.end;
             if self.finished {
                 let (from, to) = (self.start, self.end);
                 self.start = to;
-                return Ok((from < to).then(|| self.line(from, to)));
+                return Ok((from < to).then(|| self.line(from, to, false)));
             }
             self.fill()?;
         }
     }
 
-    fn line(&mut self, from: usize, to: usize) -> Line<'_> {
+    fn line(&mut self, from: usize, to: usize, ended: bool) -> Line<'_> {
         self.number += 1;
-        Line { number: self.number, bytes: &self.buffer[from..to] }
+        Line { number: self.number, bytes: &self.buffer[from..to], ended }
     }
 
     fn fill(&mut self) -> io::Result<()> {
@@ -159,6 +180,10 @@ fn scan<'a>(line: Line<'a>, with: &mut impl FnMut(&mut Cursor<'a>) -> Scan<()>) 
         return Ok(());
     }
     let mut cursor = Cursor::new(line.number, line.bytes)?;
-    with(&mut cursor)?;
-    cursor.end()
+    with(&mut cursor).and_then(|()| cursor.end()).map_err(|mut mistake| {
+        if line.is_cut() {
+            mistake.hint = CUT_LINE.to_owned();
+        }
+        mistake
+    })
 }

@@ -35,6 +35,7 @@ mod lines;
 mod number;
 mod string;
 
+pub(crate) use cursor::byte_order_mark;
 pub use cursor::{Cursor, DEPTH_MAX, Kind};
 pub use lines::{Line, Lines, SliceLines, each_line, each_line_of};
 pub use string::JsonString;

@@ -5,9 +5,9 @@
 //! commit, each commit to the next one, and the last commit before a transaction's call leads to the
 //! transaction. In a cycle, a way along the chain counts as one edge.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
-use super::{Dependency, Link, Transaction, answered_at};
+use super::{Dependency, Link, Span};
 
 /// How many transactions of a component the search for a cycle starts from.
 const STARTS_MAX: usize = 256;
@@ -45,8 +45,8 @@ impl Ways {
 }
 
 /// A serial order of the transactions that happened. The error is a cycle.
-pub(super) fn order_or_cycle<K, V>(
-    transactions: &[Transaction<K, V>],
+pub(super) fn order_or_cycle(
+    transactions: &[Span],
     happened: &[bool],
     dependencies: &[Dependency],
 ) -> Result<Vec<u32>, Vec<Dependency>> {
@@ -75,15 +75,55 @@ pub(super) fn order_or_cycle<K, V>(
     Err(graph.shortest_cycle())
 }
 
+/// A serial order in which every transaction may come next when it does, as far as `place` says; it is asked about
+/// one after another and places the one that it lets. `None` if it lets none, or if there is a cycle.
+pub(super) fn order_chosen(
+    transactions: &[Span],
+    happened: &[bool],
+    dependencies: &[Dependency],
+    mut place: impl FnMut(u32) -> bool,
+) -> Option<Vec<u32>> {
+    let graph = Graph::new(transactions, happened, dependencies);
+    let mut waits_for = vec![0_u32; graph.next.len()];
+    for &(to, _) in graph.next.iter().flatten() {
+        waits_for[to as usize] += 1;
+    }
+    // Those that must end first come first.
+    let mut ready: BTreeSet<(u64, u32)> = BTreeSet::new();
+    let mut free: Vec<u32> =
+        (0..waits_for.len() as u32).filter(|&node| waits_for[node as usize] == 0).collect();
+    let mut order = Vec::new();
+    loop {
+        while let Some(node) = free.pop() {
+            if happened.get(node as usize) == Some(&true) {
+                ready.insert((transactions[node as usize].answered.unwrap_or(u64::MAX), node));
+                continue;
+            }
+            graph.release(node, &mut waits_for, &mut free);
+        }
+        let Some(&next) = ready.iter().find(|&&(_, node)| place(node)) else { break };
+        ready.remove(&next);
+        order.push(next.1);
+        graph.release(next.1, &mut waits_for, &mut free);
+    }
+    let all = happened.iter().filter(|happened| **happened).count();
+    (order.len() == all).then_some(order)
+}
+
 impl Graph {
-    fn new<K, V>(
-        transactions: &[Transaction<K, V>],
-        happened: &[bool],
-        dependencies: &[Dependency],
-    ) -> Graph {
-        let committed = |(index, transaction): (usize, &Transaction<K, V>)| {
-            answered_at(transaction).map(|at| (at, index as u32))
-        };
+    /// Notes that a node is done.
+    fn release(&self, node: u32, waits_for: &mut [u32], free: &mut Vec<u32>) {
+        for &(to, _) in &self.next[node as usize] {
+            waits_for[to as usize] -= 1;
+            if waits_for[to as usize] == 0 {
+                free.push(to);
+            }
+        }
+    }
+
+    fn new(transactions: &[Span], happened: &[bool], dependencies: &[Dependency]) -> Graph {
+        let committed =
+            |(index, transaction): (usize, &Span)| transaction.answered.map(|at| (at, index as u32));
         let mut commits: Vec<(u64, u32)> = transactions.iter().enumerate().filter_map(committed).collect();
         commits.sort_unstable();
         let first = transactions.len() as u32;

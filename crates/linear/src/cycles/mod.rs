@@ -40,6 +40,7 @@
 //! Architecture invariant: of the rest of the crate, this module uses only [`Outcome`] and [`Invalid`].
 
 mod graph;
+pub mod registers;
 mod versions;
 
 use std::fmt::Debug;
@@ -166,7 +167,9 @@ where
         Err(anomalies) => return Ok(Verdict::Anomalies(anomalies)),
     };
     let dependencies = versions.dependencies();
-    Ok(match graph::order_or_cycle(transactions, &versions.happened, &dependencies) {
+    let spans: Vec<Span> =
+        transactions.iter().map(|one| Span { call: one.call, answered: answered_at(one) }).collect();
+    Ok(match graph::order_or_cycle(&spans, &versions.happened, &dependencies) {
         Ok(order) => Verdict::Serializable(order),
         Err(cycle) => Verdict::Cycle(cycle.into_iter().map(|dependency| versions.edge(dependency)).collect()),
     })
@@ -178,6 +181,13 @@ fn answered_at<K, V>(transaction: &Transaction<K, V>) -> Option<u64> {
         Outcome::Answered { at, .. } => Some(at),
         Outcome::Failed { .. } | Outcome::Unknown => None,
     }
+}
+
+/// When a transaction was called, and when it was answered if it committed.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    call: u64,
+    answered: Option<u64>,
 }
 
 /// Why one transaction comes before another.

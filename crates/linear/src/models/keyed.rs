@@ -102,6 +102,10 @@ impl<K: Clone + Ord + Hash + Debug, M: Model> Model for Keyed<K, M> {
         self.model.is_read(&input.input, output)
     }
 
+    fn is_impossible(&self, input: &Self::Input, output: &Self::Output) -> bool {
+        self.model.is_impossible(&input.input, output)
+    }
+
     fn partition(&self, history: &History<Self::Input, Self::Output>) -> Partition {
         if self.split {
             Partition::by_key(history, |input| input.key.clone())

@@ -9,7 +9,9 @@
 //! and bags share those of [`container`].
 
 pub mod bag;
+pub mod bank;
 pub mod container;
+pub mod counter;
 pub mod keyed;
 pub mod list;
 pub mod lock;
@@ -19,3 +21,5 @@ pub mod register;
 pub mod set;
 pub mod stack;
 pub mod text;
+pub mod transactions;
+pub mod versioned;

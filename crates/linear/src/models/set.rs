@@ -25,6 +25,16 @@ pub enum Output<V> {
     Changed(bool),
     /// The answer to a read.
     Elements(BTreeSet<V>),
+    /// The answer to a read that shows an element more than once, which no set does.
+    Repeated(Vec<V>),
+}
+
+impl<V: Clone + Ord> Output<V> {
+    /// The answer to a read that shows these elements, in any order.
+    pub fn of(elements: Vec<V>) -> Self {
+        let set: BTreeSet<V> = elements.iter().cloned().collect();
+        if set.len() < elements.len() { Output::Repeated(elements) } else { Output::Elements(set) }
+    }
 }
 
 /// A set that is empty at first.
@@ -122,6 +132,10 @@ impl<V: Clone + Ord + Hash + Debug> Model for Set<V> {
         format!("{element:?}")
     }
 
+    fn is_impossible(&self, _: &Input<V>, output: &Output<V>) -> bool {
+        matches!(output, Output::Repeated(_))
+    }
+
     fn describe_input(&self, input: &Input<V>) -> String {
         match input {
             Input::Add(element) => format!("add({element:?})"),
@@ -135,6 +149,7 @@ impl<V: Clone + Ord + Hash + Debug> Model for Set<V> {
             Output::Changed(true) => "done".to_owned(),
             Output::Changed(false) => "nothing to do".to_owned(),
             Output::Elements(elements) => format!("{elements:?}"),
+            Output::Repeated(elements) => format!("{elements:?}, an element more than once"),
         }
     }
 

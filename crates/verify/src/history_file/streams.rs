@@ -82,7 +82,11 @@ impl Streams {
             (None, Some(_)) => messages.1,
             _ => messages.0.max(messages.1),
         };
-        if at < last.unwrap_or(stream.opened) || stream.ended.is_some() {
+        if stream.ended.is_some() {
+            let what = "this stream ended in a line above; expected no more of it, or another number for a new stream";
+            return wrong("stream", what);
+        }
+        if at < last.unwrap_or(stream.opened) {
             return wrong(
                 "at",
                 "this is earlier than the lines above it; expected the lines of a stream in order",

@@ -1,10 +1,9 @@
 //! Judges a history with an engine and describes the result in text.
 
-use std::fmt::Debug;
-
+use histories::edn::Indices;
 use histories::{Operations, Recorded, RegisterValue, Value};
-use linear::cycles;
 use linear::models::bag::Bag;
+use linear::models::counter::Counter;
 use linear::models::keyed::Keyed;
 use linear::models::list::List;
 use linear::models::lock::Lock;
@@ -14,6 +13,7 @@ use linear::models::register::Register;
 use linear::models::set::Set;
 use linear::models::stack::Stack;
 use linear::models::text::Text;
+use linear::models::versioned::Versioned;
 use linear::{Budget, History, Limit, Model, Outcome, Verdict, validate};
 use record::Record;
 use serde::Serialize;
@@ -21,6 +21,7 @@ use verify::Expectations;
 use verify::general::etcd::Asked;
 
 use super::file::Content;
+use super::hints;
 use crate::report::Failure;
 use crate::stopwatch::Stopwatch;
 
@@ -47,6 +48,9 @@ pub(super) struct Judged {
     pub(super) conflict: Option<Conflict>,
     /// The reasons why there is no verdict, one sentence each.
     pub(super) undecided: Vec<String>,
+    /// What may be behind a violation that is none of the system, one sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) hints: Vec<String>,
     /// Histories of etcd: what was checked.
     pub(super) checks: Vec<verify::Check>,
     /// The number of independent parts, which are judged one by one.
@@ -85,7 +89,7 @@ pub(super) struct Conflict {
 }
 
 impl Judged {
-    fn new(model: &'static str, engine: &'static str, operations: usize) -> Judged {
+    pub(super) fn new(model: &'static str, engine: &'static str, operations: usize) -> Judged {
         Judged {
             model,
             engine,
@@ -94,10 +98,26 @@ impl Judged {
             failure: None,
             conflict: None,
             undecided: Vec::new(),
+            hints: Vec::new(),
             checks: Vec::new(),
             components: 0,
             steps: 0,
         }
+    }
+}
+
+impl Judged {
+    /// Adds what the clients of a test noticed themselves.
+    pub(super) fn report(&mut self, reported: &[String]) {
+        if reported.is_empty() {
+            return;
+        }
+        self.verdict = End::Violation;
+        let conflict = self.conflict.get_or_insert_with(|| Conflict {
+            title: "a client of the test saw this itself".to_string(),
+            ..Conflict::default()
+        });
+        conflict.excluded.extend(reported.iter().cloned());
     }
 }
 
@@ -107,6 +127,10 @@ pub(super) struct General<'a> {
     pub(super) budget: &'a Budget<'a>,
     /// Whether keys are judged together, as one component.
     pub(super) together: bool,
+    /// Whether an account of a bank may hold less than nothing.
+    pub(super) negative: bool,
+    /// By operation: what Jepsen calls its events; empty for histories of others.
+    pub(super) indices: &'a [Indices],
 }
 
 /// Judges a history of etcd by all oracles.
@@ -129,7 +153,19 @@ impl General<'_> {
         match content {
             Content::Etcd(etcd) => self.etcd(&etcd.0, &etcd.1),
             Content::Recorded(recorded) => self.recorded(recorded),
-            Content::Lists(transactions) => lists(transactions),
+            Content::Lists(transactions) => self.lists(transactions),
+            Content::Registers(transactions, initial) => self.registers(transactions, initial),
+        }
+    }
+
+    /// How an operation is named: by its number, and by what Jepsen calls its events.
+    pub(super) fn cited(&self, number: u32) -> String {
+        match self.indices.get(number as usize) {
+            Some(Indices { invoke: Some(invoke), end: Some(end) }) => {
+                format!("#{number} (:index {invoke}, {end})")
+            }
+            Some(Indices { invoke: Some(invoke), end: None }) => format!("#{number} (:index {invoke})"),
+            _ => format!("#{number}"),
         }
     }
 
@@ -159,6 +195,13 @@ impl General<'_> {
                 let name = if *cas { "cas-register" } else { "register" };
                 self.operations::<Register<RegisterValue>>(name, model, operations)
             }
+            Recorded::Versioned { initial, operations } => {
+                self.operations("versioned-register", Versioned { initial: initial.clone() }, operations)
+            }
+            Recorded::Counter { initial, operations } => {
+                self.counter(Counter { initial: *initial }, operations)
+            }
+            Recorded::Bank(operations) => self.bank(operations),
             Recorded::KeyValue(history) if self.together => {
                 self.linear("key-value", &Keyed::together(Text), history, |index| index)
             }
@@ -177,7 +220,7 @@ impl General<'_> {
         }
     }
 
-    fn operations<M>(
+    pub(super) fn operations<M>(
         &self,
         name: &'static str,
         model: M,
@@ -198,7 +241,7 @@ impl General<'_> {
     }
 
     /// Judges with `linear` and validates its evidence independently.
-    fn linear<M>(
+    pub(super) fn linear<M>(
         &self,
         name: &'static str,
         model: &M,
@@ -231,12 +274,12 @@ impl General<'_> {
                     Err(validate::WrongVerdict::TooLarge) => {}
                     checked => confirmed(checked, "conflict"),
                 }
-                let said = |index: &u32| said(model, history, *index, number(*index));
+                let said = |index: &u32| said(model, history, *index, &self.cited(number(*index)));
+                judged.hints.extend(hints::failed_writes(model, history, &violation, &|index| {
+                    self.cited(number(index))
+                }));
                 judged.conflict = Some(Conflict {
-                    title: format!(
-                        "these {} operations cannot be put in order, whatever happened to all others",
-                        conflict.operations.len()
-                    ),
+                    title: in_no_order(conflict.operations.len()),
                     operations: conflict.operations.iter().map(said).collect(),
                     minimal: conflict.minimal,
                     excluded: match violation.reason(model, history) {
@@ -274,13 +317,27 @@ fn missing(undecided: &linear::Undecided, components: usize) -> String {
 }
 
 /// Invalid evidence is a bug of ours.
-fn confirmed(checked: Result<(), validate::WrongVerdict>, what: &str) {
+pub(super) fn confirmed(checked: Result<(), validate::WrongVerdict>, what: &str) {
     if let Err(why) = checked {
         panic!("the engine's {what} is invalid: {why}. Either the engine or `linear::validate` is wrong");
     }
 }
 
-fn said<M: Model>(model: &M, history: &History<M::Input, M::Output>, index: u32, number: u32) -> String {
+/// That operations are a conflict.
+pub(super) fn in_no_order(operations: usize) -> String {
+    match operations {
+        1 => "this operation cannot be put in order, whatever happened to all others".to_string(),
+        some => format!("these {some} operations cannot be put in order, whatever happened to all others"),
+    }
+}
+
+/// An operation in a line; `cited` names it.
+pub(super) fn said<M: Model>(
+    model: &M,
+    history: &History<M::Input, M::Output>,
+    index: u32,
+    cited: &str,
+) -> String {
     let operation = history.operation(index);
     let (answer, until) = match &operation.outcome {
         Outcome::Answered { output, at } => {
@@ -290,7 +347,7 @@ fn said<M: Model>(model: &M, history: &History<M::Input, M::Output>, index: u32,
         Outcome::Unknown => ("no answer".to_string(), "?".to_string()),
     };
     let asked = model.describe_input(&operation.input);
-    format!("#{number}  client {}  {asked}  -> {answer}   {} .. {until}", operation.client, operation.call)
+    format!("{cited}  client {}  {asked}  -> {answer}   {} .. {until}", operation.client, operation.call)
 }
 
 /// Why orders fail, one sentence each. Operations outside the conflict can stand between its operations in many ways,
@@ -321,49 +378,4 @@ fn cut(text: &str, most: usize) -> String {
     let begins: String = text.chars().take(most / 2).collect();
     let ends: String = text.chars().skip(length - most / 2).collect();
     format!("{begins} … {ends}")
-}
-
-fn lists<K, V>(transactions: &[cycles::Transaction<K, V>]) -> Judged
-where
-    K: Clone + Eq + std::hash::Hash + Debug,
-    V: Clone + Eq + std::hash::Hash + Debug,
-{
-    let mut judged = Judged::new("list-append", "cycles", transactions.len());
-    let named = |indices: &[u32]| {
-        let line = |index: &u32| {
-            let transaction = &transactions[*index as usize];
-            format!("#{index}  client {}  {:?}", transaction.client, transaction.steps)
-        };
-        indices.iter().map(line).collect()
-    };
-    let verdict = cycles::check(transactions).expect("the time of an event is its position in the file");
-    let conflict = match verdict {
-        cycles::Verdict::Serializable(_) => return judged,
-        // Not the system's fault: if a value is appended twice, a read does not show which append it saw.
-        cycles::Verdict::Anomalies(anomalies)
-            if anomalies.iter().all(|one| one.kind == cycles::AnomalyKind::AppendedTwice) =>
-        {
-            judged.verdict = End::Undecided;
-            judged.undecided.extend(anomalies.first().map(|one| {
-                format!("Only lists to which no value is appended twice can be judged, but {}.", one.sentence)
-            }));
-            return judged;
-        }
-        cycles::Verdict::Anomalies(anomalies) => Conflict {
-            title: "no order explains what a transaction read or left".to_string(),
-            operations: anomalies.first().map(|anomaly| named(&anomaly.transactions)).unwrap_or_default(),
-            excluded: anomalies.into_iter().map(|anomaly| anomaly.sentence).collect(),
-            ..Conflict::default()
-        },
-        cycles::Verdict::Cycle(edges) => Conflict {
-            title: format!("{} transactions must each come before the next, in a circle", edges.len()),
-            operations: named(&edges.iter().map(|edge| edge.from).collect::<Vec<_>>()),
-            minimal: true,
-            excluded: edges.into_iter().map(|edge| edge.sentence).collect(),
-            ..Conflict::default()
-        },
-    };
-    judged.verdict = End::Violation;
-    judged.conflict = Some(conflict);
-    judged
 }

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use histories::edn::{self, Jepsen};
+use histories::edn::{self, Indexed, Indices, Jepsen, Syntax};
 use histories::robustness::{self as report, Watch};
-use histories::{Format as Detected, Operations, Recorded, RegisterValue, detect_path, general};
+use histories::{Format as Detected, Operations, Recorded, RegisterValue, Value, detect_path, general};
 use record::Record;
 use verify::Expectations;
 use verify::history_file::HistoryFile;
@@ -27,6 +27,10 @@ pub(super) enum Format {
     General,
     /// Jepsen histories in EDN, which includes Porcupine's key-value files
     Edn,
+    /// Jepsen histories in JSON
+    JepsenJson,
+    /// Jepsen's history.txt or jepsen.log
+    JepsenText,
     /// Jepsen's logs of an early etcd
     JepsenLog,
     /// operations.json of etcd's robustness tests, or a folder with the reports of all clients
@@ -42,6 +46,36 @@ pub(super) enum Content {
     Recorded(Recorded),
     /// Transactions on lists.
     Lists(Vec<edn::Transaction>),
+    /// Transactions on registers, and what these hold at first.
+    Registers(Vec<edn::RegisterTransaction>, RegisterValue),
+}
+
+/// A file that was read.
+#[derive(Debug)]
+pub(super) struct Read {
+    /// What it holds.
+    pub(super) content: Content,
+    /// By operation: what Jepsen calls its events; empty for other formats.
+    pub(super) indices: Vec<Indices>,
+    /// What the clients noticed themselves.
+    pub(super) reported: Vec<String>,
+}
+
+impl From<Content> for Read {
+    fn from(content: Content) -> Read {
+        Read { content, indices: Vec::new(), reported: Vec::new() }
+    }
+}
+
+impl From<Indexed> for Read {
+    fn from(Indexed { history, indices, reported }: Indexed) -> Read {
+        let content = match history {
+            Jepsen::Recorded(recorded) => Content::Recorded(recorded),
+            Jepsen::ListAppend(transactions) => Content::Lists(transactions),
+            Jepsen::Registers(transactions) => Content::Registers(transactions, RegisterValue(None)),
+        };
+        Read { content, indices, reported }
+    }
 }
 
 impl Content {
@@ -51,15 +85,47 @@ impl Content {
             Content::Etcd(etcd) => etcd.0.history.operations.len(),
             Content::Recorded(recorded) => recorded.len(),
             Content::Lists(transactions) => transactions.len(),
+            Content::Registers(transactions, _) => transactions.len(),
+        }
+    }
+
+    /// What registers hold, or counters show, at first; `None` if the model has no such value.
+    pub(super) fn initial(&self) -> Option<RegisterValue> {
+        match self {
+            Content::Recorded(Recorded::Register { initial, .. } | Recorded::Versioned { initial, .. })
+            | Content::Registers(_, initial) => Some(initial.clone()),
+            Content::Recorded(Recorded::Counter { initial, .. }) => {
+                Some(RegisterValue(Some(Value::Number(*initial))))
+            }
+            _ => None,
+        }
+    }
+
+    /// Sets what registers hold, or counters show, at first; returns whether the model has such a value.
+    pub(super) fn begin_with(&mut self, value: &RegisterValue) -> bool {
+        match self {
+            Content::Recorded(Recorded::Register { initial, .. } | Recorded::Versioned { initial, .. })
+            | Content::Registers(_, initial) => {
+                *initial = value.clone();
+                true
+            }
+            Content::Recorded(Recorded::Counter { initial, .. }) => match value.0 {
+                Some(Value::Number(number)) => {
+                    *initial = number;
+                    true
+                }
+                _ => false,
+            },
+            _ => false,
         }
     }
 }
 
 /// Reads a file, or a folder with a report of the robustness tests.
-pub(super) fn read(path: &Path, format: Format) -> Result<Content, Error> {
+pub(super) fn read(path: &Path, format: Format) -> Result<Read, Error> {
     if path.is_dir() {
         return match format {
-            Format::Auto | Format::Robustness => folder(path),
+            Format::Auto | Format::Robustness => Ok(folder(path)?.into()),
             _ => Err(Error::NoFile { path: path.to_path_buf() }),
         };
     }
@@ -69,6 +135,8 @@ pub(super) fn read(path: &Path, format: Format) -> Result<Content, Error> {
         Format::Etcdsim => Detected::Etcdsim(2),
         Format::General => Detected::General,
         Format::Edn => Detected::Edn,
+        Format::JepsenJson => Detected::JepsenJson,
+        Format::JepsenText => Detected::JepsenLines,
         Format::JepsenLog => Detected::JepsenLog,
         Format::Robustness => Detected::RobustnessOperations,
     };
@@ -78,17 +146,19 @@ pub(super) fn read(path: &Path, format: Format) -> Result<Content, Error> {
         source.detect()?;
     }
     let (file, mistaken) = (&source.name[..], |error| source.mistaken(error));
-    Ok(match detected {
+    let jepsen = |syntax| -> Result<Read, Error> {
+        Ok(edn::read_as(file, &source.bytes()?, syntax).map_err(mistaken)?.into())
+    };
+    let content = match detected {
         Detected::Etcdsim(_) => {
             let read = HistoryFile::read_from(file, source.reader()?);
             let read = read.map_err(|error| Error::in_history(error, &source.bytes().unwrap_or_default()))?;
             Content::Etcd(Box::new(read.into_record()))
         }
         Detected::General => Content::Recorded(general::read_from(file, source.reader()?).map_err(mistaken)?),
-        Detected::Edn => match edn::read(file, &source.bytes()?).map_err(mistaken)? {
-            Jepsen::Recorded(recorded) => Content::Recorded(recorded),
-            Jepsen::ListAppend(transactions) => Content::Lists(transactions),
-        },
+        Detected::Edn => return jepsen(Syntax::Edn),
+        Detected::JepsenJson => return jepsen(Syntax::Json),
+        Detected::JepsenLines => return jepsen(Syntax::Lines),
         Detected::JepsenLog => {
             let initial = RegisterValue(None);
             let history = histories::jepsen_log::read(file, &source.bytes()?).map_err(mistaken)?;
@@ -101,7 +171,8 @@ pub(super) fn read(path: &Path, format: Format) -> Result<Content, Error> {
             etcd(&operations, &[], true)
         }
         Detected::RobustnessWatch => return Err(Error::OnlyWatches { path: path.to_path_buf() }),
-    })
+    };
+    Ok(content.into())
 }
 
 /// A file that is being read.
@@ -154,7 +225,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    fn reader(&self) -> Result<Box<dyn Read + '_>, Error> {
+    fn reader(&self) -> Result<Box<dyn io::Read + '_>, Error> {
         Ok(match &self.kept {
             Some((bytes, _)) => Box::new(&bytes[..]),
             None => Box::new(open(self.path)?),

@@ -4,6 +4,9 @@ mod bench;
 mod containers;
 mod engine;
 mod file;
+mod hints;
+mod sums;
+mod transactions;
 
 use std::fmt::{self, Write};
 use std::fs::File;
@@ -13,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use histories::RegisterValue;
 use indicatif::ProgressBar;
 use linear::Budget;
 use owo_colors::OwoColorize;
@@ -25,7 +29,7 @@ use crate::exit::Exit;
 use crate::show::{human, numbers};
 use crate::stopwatch::Stopwatch;
 use engine::{End, General, Judged};
-use file::{Content, Format};
+use file::{Content, Format, Read};
 
 /// The most operations and reasons that are shown; the others are counted.
 const OPERATIONS_SHOWN: usize = 40;
@@ -47,6 +51,15 @@ pub(super) struct Arguments {
     /// The format of the files
     #[arg(long, value_enum, default_value_t = Format::Auto)]
     format: Format,
+    /// What every register holds, or every counter shows, before the first operation: `0`, `nil`, `:empty`
+    #[arg(long, value_name = "VALUE", value_parser = values::register, allow_hyphen_values = true)]
+    initial: Option<RegisterValue>,
+    /// The revision of an etcd's store when its history began, if it was in use before
+    #[arg(long, value_name = "REVISION", value_parser = clap::value_parser!(i64).range(1..))]
+    start_revision: Option<i64>,
+    /// Accounts of a bank may hold less than nothing
+    #[arg(long)]
+    negative_balances: bool,
     /// Judge all keys together, even if each could be judged separately
     #[arg(long)]
     together: bool,
@@ -83,6 +96,9 @@ enum Model {
     Etcd,
     Register,
     CasRegister,
+    VersionedRegister,
+    Counter,
+    Bank,
     KeyValue,
     Queue,
     Stack,
@@ -92,6 +108,7 @@ enum Model {
     Lock,
     List,
     ListAppend,
+    RwRegister,
 }
 
 /// The engine that judges a history.
@@ -122,18 +139,15 @@ pub(super) fn check(arguments: &Arguments) -> Result<Exit, Mistakes> {
         return Err(Error::OneHistoryToWrite { path: path.clone() }.into());
     }
     let (mut text, mut documents) = (String::new(), Vec::new());
-    let mut mistake = None;
+    // A file with a mistake does not keep the others from being judged.
+    let mut mistakes = Vec::new();
     for path in &arguments.histories {
         match one(path, arguments) {
             Ok(document) => {
                 describe(&mut text, &document).expect("a String takes everything");
                 documents.push(document);
             }
-            // The results of the earlier files are still printed.
-            Err(error) => {
-                mistake = Some(error);
-                break;
-            }
+            Err(error) => mistakes.push(error),
         }
     }
     let ended = |end| documents.iter().any(|document| document.judged.verdict == end);
@@ -143,11 +157,13 @@ pub(super) fn check(arguments: &Arguments) -> Result<Exit, Mistakes> {
         (false, false) => Exit::Held,
     };
     if arguments.json {
-        let all = serde_json::json!({ "schema": "etcdsim.check/2", "histories": documents });
+        let mistaken: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+        let all =
+            serde_json::json!({ "schema": "etcdsim.check/2", "histories": documents, "mistakes": mistaken });
         text = serde_json::to_string_pretty(&all).expect("JSON can be written") + "\n";
     }
     super::print(&text);
-    mistake.map_or(Ok(exit), |error| Err(error.into()))
+    if mistakes.is_empty() { Ok(exit) } else { Err(Mistakes { errors: mistakes, annotate: false }) }
 }
 
 fn one(path: &Path, arguments: &Arguments) -> Result<Document, Error> {
@@ -157,21 +173,38 @@ fn one(path: &Path, arguments: &Arguments) -> Result<Document, Error> {
         bar.enable_steady_tick(Duration::from_millis(250));
     }
     let reading = Stopwatch::start();
-    let content = file::read(path, arguments.format)?;
+    let mut loaded = file::read(path, arguments.format)?;
     let read = reading.elapsed();
-    fits(arguments, &content, path)?;
+    fits(arguments, &loaded.content, path)?;
+    begin(arguments, &mut loaded.content, path)?;
     if let Some(out) = &arguments.write {
-        write(&content, out)?;
+        write(&loaded.content, out)?;
     }
-    bar.set_message(format!("judging {}", numbers::counted(content.len(), "operation")));
+    bar.set_message(format!("judging {}", numbers::counted(loaded.content.len(), "operation")));
     let checking = Stopwatch::start();
-    let judged = judge(&content, arguments);
+    let judged = judge(&mut loaded, arguments);
     let check = checking.elapsed();
     bar.finish_and_clear();
     Ok(Document { file, judged, read_ns: read.as_nanos() as u64, check_ns: check.as_nanos() as u64 })
 }
 
-fn judge(content: &Content, arguments: &Arguments) -> Judged {
+/// Sets what the user says of the state before the first operation.
+fn begin(arguments: &Arguments, content: &mut Content, path: &Path) -> Result<(), Error> {
+    let (path, held) = (path.to_path_buf(), name(held(content)));
+    if let Some(value) = &arguments.initial
+        && !content.begin_with(value)
+    {
+        return Err(Error::NoInitial { path, held, value: format!("{value:?}") });
+    }
+    match (arguments.start_revision, content) {
+        (Some(revision), Content::Etcd(etcd)) => etcd.1.start_revision = revision,
+        (Some(_), _) => return Err(Error::NoStartRevision { path, held }),
+        (None, _) => {}
+    }
+    Ok(())
+}
+
+fn judge(read: &mut Read, arguments: &Arguments) -> Judged {
     let budget = Budget {
         steps_max: arguments.steps,
         bytes_max: arguments.memory.saturating_mul(BYTES_IN_MIB),
@@ -179,20 +212,43 @@ fn judge(content: &Content, arguments: &Arguments) -> Judged {
         threads: arguments.jobs.get(),
         ..Budget::default()
     };
-    let general = General { budget: &budget, together: arguments.together };
-    match content {
-        Content::Etcd(etcd) if arguments.engine != Engine::General => engine::by_oracles(&etcd.0, &etcd.1),
+    let Read { content, indices, reported } = read;
+    let negative = arguments.negative_balances;
+    let general = General { budget: &budget, together: arguments.together, negative, indices };
+    let by_oracles = arguments.engine != Engine::General;
+    let watch = Stopwatch::start();
+    let mut judged = match &*content {
+        Content::Etcd(etcd) if by_oracles => engine::by_oracles(&etcd.0, &etcd.1),
         content => general.judge(content),
+    };
+    judged.report(reported);
+    if judged.verdict == End::Violation {
+        let hint = match content {
+            Content::Etcd(etcd) if by_oracles => hints::start_revision(&etcd.0, &mut etcd.1, &judged),
+            content => {
+                let left = arguments.time_budget.map(|all| all.saturating_sub(watch.elapsed()));
+                hints::initial(&general, content, &judged, left)
+            }
+        };
+        judged.hints.extend(hint);
     }
+    judged
 }
 
-/// Whether the file holds the model that the user asked for.
-fn fits(arguments: &Arguments, content: &Content, path: &Path) -> Result<(), Error> {
+fn name(model: Model) -> String {
+    model.to_possible_value().map_or(String::new(), |value| value.get_name().to_string())
+}
+
+/// The model of a file.
+fn held(content: &Content) -> Model {
     use histories::Recorded;
-    let held = match content {
+    match content {
         Content::Etcd(_) => Model::Etcd,
         Content::Recorded(Recorded::Register { cas: false, .. }) => Model::Register,
         Content::Recorded(Recorded::Register { cas: true, .. }) => Model::CasRegister,
+        Content::Recorded(Recorded::Versioned { .. }) => Model::VersionedRegister,
+        Content::Recorded(Recorded::Counter { .. }) => Model::Counter,
+        Content::Recorded(Recorded::Bank(_)) => Model::Bank,
         Content::Recorded(Recorded::KeyValue(_)) => Model::KeyValue,
         Content::Recorded(Recorded::Queue(_)) => Model::Queue,
         Content::Recorded(Recorded::Stack(_)) => Model::Stack,
@@ -202,9 +258,13 @@ fn fits(arguments: &Arguments, content: &Content, path: &Path) -> Result<(), Err
         Content::Recorded(Recorded::Lock(_)) => Model::Lock,
         Content::Recorded(Recorded::List(_)) => Model::List,
         Content::Lists(_) => Model::ListAppend,
-    };
-    let name =
-        |model: Model| model.to_possible_value().map_or(String::new(), |value| value.get_name().to_string());
+        Content::Registers(..) => Model::RwRegister,
+    }
+}
+
+/// Whether the file holds the model that the user asked for.
+fn fits(arguments: &Arguments, content: &Content, path: &Path) -> Result<(), Error> {
+    let held = held(content);
     let path = || path.to_path_buf();
     // A register fits `cas-register`: its clients never compare.
     let asked = arguments.model;
@@ -220,7 +280,9 @@ fn fits(arguments: &Arguments, content: &Content, path: &Path) -> Result<(), Err
 /// Writes a history in one of the project's own formats.
 fn write(content: &Content, path: &Path) -> Result<(), Error> {
     let cannot = match content {
-        Content::Lists(_) => Some("transactions on lists have no format of this project's own"),
+        Content::Lists(_) | Content::Registers(..) => {
+            Some("transactions have no format of this project's own")
+        }
         Content::Etcd(etcd) if etcd.1.open_world => Some(
             "other clients wrote, too, which the format cannot express: name the folder of the whole report",
         ),
@@ -244,7 +306,7 @@ fn write(content: &Content, path: &Path) -> Result<(), Error> {
                 history.write(&mut out)?;
             }
             Content::Recorded(recorded) => histories::general::write(recorded, &mut out)?,
-            Content::Lists(_) => {}
+            Content::Lists(_) | Content::Registers(..) => {}
         }
         out.flush()
     };
@@ -259,18 +321,24 @@ fn describe(text: &mut String, document: &Document) -> fmt::Result {
         (Some(failure), _) => {
             let heading = format!("{file}: {operations}{of}, {}", failure.oracles());
             writeln!(text, "{}", heading.red().bold())?;
-            human::failure(text, failure)
+            human::failure(text, failure)?;
+            hinted(text, &judged.hints)
         }
         (None, Some(conflict)) => {
             let heading = format!("{file}: {operations}{of}, not linearizable");
             writeln!(text, "{}", heading.red().bold())?;
-            self::conflict(text, conflict)
+            self::conflict(text, conflict)?;
+            hinted(text, &judged.hints)
         }
         (None, None) if judged.verdict == End::Undecided => {
             writeln!(text, "{file}: {operations}{of}, not decided. {}", judged.undecided.join(" "))
         }
         (None, None) => writeln!(text, "{file}: {operations}{of}, all held"),
     }
+}
+
+fn hinted(text: &mut String, hints: &[String]) -> fmt::Result {
+    hints.iter().try_for_each(|hint| writeln!(text, "   hint: {hint}"))
 }
 
 fn conflict(text: &mut String, conflict: &engine::Conflict) -> fmt::Result {

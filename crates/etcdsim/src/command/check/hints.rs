@@ -1,0 +1,240 @@
+//! What may be behind a violation that is none of the system: another first state, or a write that was reported as
+//! failed and took effect.
+
+use std::time::Duration;
+
+use api::Response;
+use api::etcdserverpb::response_op;
+use histories::{Recorded, RegisterValue};
+use linear::models::{register, versioned};
+use linear::{Budget, ContainerOp, History, Model, RegisterOp, Violation};
+use record::{Outcome, Record};
+use verify::Expectations;
+
+use super::engine::{End, General, Judged, by_oracles};
+use super::file::Content;
+
+/// How many values are tried as the first one.
+const TRIED_MAX: usize = 3;
+/// How many configurations may be searched for each of them.
+const STEPS_MAX: u64 = 100_000;
+/// How many writes that failed are named.
+const WRITES_SHOWN: usize = 3;
+
+/// Writes that were reported as failed, of what operations of the conflict show and nobody else wrote.
+pub(super) fn failed_writes<M: Model>(
+    model: &M,
+    history: &History<M::Input, M::Output>,
+    violation: &Violation,
+    cited: &dyn Fn(u32) -> String,
+) -> Vec<String> {
+    let partition = model.partition(history);
+    let components = (0..).zip(partition.components());
+    let members = components.filter(|(_, component)| **component as usize == violation.component);
+    // By operation of the component: what it wrote, and whether it failed.
+    let mut writes: Vec<(u32, M::Value, bool)> = Vec::new();
+    for (index, _) in members {
+        let operation = history.operation(index);
+        if let Some(value) = written(model, &operation.input) {
+            writes.push((index, value, operation.failed()));
+        }
+    }
+    if writes.iter().all(|(.., failed)| !failed) {
+        return Vec::new();
+    }
+    let mut sentences = Vec::new();
+    for &index in &violation.conflict.operations {
+        let operation = history.operation(index);
+        let Some(output) = operation.output() else { continue };
+        for value in shown(model, &operation.input, output) {
+            let of = || writes.iter().filter(|(_, written, _)| *written == value);
+            if of().any(|(.., failed)| !failed) {
+                continue;
+            }
+            sentences.extend(of().map(|(write, ..)| {
+                let input = model.describe_input(&history.operation(*write).input);
+                format!(
+                    "{} shows what {}, {input}, wrote, which was reported as failed. If it may have taken effect, its outcome is unknown, not failed.",
+                    cited(index),
+                    cited(*write),
+                )
+            }));
+        }
+    }
+    sentences.dedup();
+    sentences.truncate(WRITES_SHOWN);
+    sentences
+}
+
+/// What an operation would leave for others to see.
+fn written<M: Model>(model: &M, input: &M::Input) -> Option<M::Value> {
+    match model.as_register(input, None) {
+        Some(RegisterOp::Write(value) | RegisterOp::Cas { new: value, .. }) => Some(value.into_owned()),
+        _ => match model.as_container(input, None) {
+            Some(ContainerOp::Insert(element)) => Some(element.into_owned()),
+            _ => None,
+        },
+    }
+}
+
+/// What an answer shows that somebody must have written.
+fn shown<M: Model>(model: &M, input: &M::Input, output: &M::Output) -> Vec<M::Value> {
+    match model.as_register(input, Some(output)) {
+        Some(RegisterOp::Read(value)) => vec![value.into_owned()],
+        Some(RegisterOp::Cas { expected, succeeded: Some(true), .. }) => vec![expected.into_owned()],
+        _ => match model.as_container(input, Some(output)) {
+            Some(ContainerOp::Take(element) | ContainerOp::Present(element)) => vec![element.into_owned()],
+            Some(ContainerOp::Elements(elements)) => {
+                elements.into_iter().map(|element| element.into_owned()).collect()
+            }
+            _ => Vec::new(),
+        },
+    }
+}
+
+/// Whether everything holds if registers begin with a value that one of the first answers shows. `left` is what is
+/// left of the time.
+pub(super) fn initial(
+    general: &General<'_>,
+    content: &mut Content,
+    judged: &Judged,
+    left: Option<Duration>,
+) -> Option<String> {
+    let tried = candidates(content);
+    let before = content.initial()?;
+    let steps_max = general.budget.steps_max.min(STEPS_MAX);
+    let wall_max = left.map(|left| left / TRIED_MAX as u32);
+    let budget = Budget { explain: false, steps_max, wall_max, ..general.budget.clone() };
+    let quiet = General { budget: &budget, ..*general };
+    for value in tried.into_iter().filter(|value| *value != before).take(TRIED_MAX) {
+        content.begin_with(&value);
+        let held = quiet.judge(content).verdict == End::Held;
+        content.begin_with(&before);
+        if held {
+            let them = if judged.model == "counter" { "counters show" } else { "registers hold" };
+            return Some(format!(
+                "if {them} {value:?} at first and not {before:?}, all held: try --initial {value:?}"
+            ));
+        }
+    }
+    None
+}
+
+/// The values that the first answers show, by their returns.
+fn candidates(content: &Content) -> Vec<RegisterValue> {
+    let mut seen: Vec<(u64, RegisterValue)> = Vec::new();
+    match content {
+        Content::Recorded(Recorded::Register { operations, .. }) => {
+            each(operations, |at, _, output| match output {
+                register::Output::Value(value) => seen.push((at, value.clone())),
+                register::Output::Written | register::Output::Set(_) => {}
+            });
+            each(operations, |at, input, output| match (input, output) {
+                (register::Input::Cas(expected, _), register::Output::Set(true)) => {
+                    seen.push((at, expected.clone()));
+                }
+                _ => {}
+            });
+        }
+        Content::Recorded(Recorded::Versioned { operations, .. }) => {
+            each(operations, |at, _, output| match output {
+                versioned::Output::Value(_, value) => seen.push((at, value.clone())),
+                versioned::Output::Updated(_) | versioned::Output::NotEqual => {}
+            });
+        }
+        Content::Recorded(Recorded::Counter { operations, .. }) => {
+            each(operations, |at, _, output| match output {
+                linear::models::counter::Output::Value(value) => {
+                    seen.push((at, RegisterValue(Some(histories::Value::Number(*value)))));
+                }
+                linear::models::counter::Output::Added => {}
+            });
+        }
+        Content::Registers(transactions, _) => {
+            for transaction in transactions {
+                let linear::Outcome::Answered { at, .. } = transaction.outcome else { continue };
+                seen.extend(transaction.steps.iter().filter_map(|step| match step {
+                    linear::cycles::registers::Step::Read(_, Some(value)) => Some((at, value.clone())),
+                    _ => None,
+                }));
+            }
+        }
+        _ => {}
+    }
+    seen.sort_by_key(|(at, _)| *at);
+    let mut values: Vec<RegisterValue> = Vec::new();
+    for (_, value) in seen {
+        if values.len() > TRIED_MAX {
+            break;
+        }
+        if !values.contains(&value) {
+            values.push(value);
+        }
+    }
+    values
+}
+
+fn each<I, O>(operations: &histories::Operations<I, O>, mut with: impl FnMut(u64, &I, &O)) {
+    match operations {
+        histories::Operations::Single(history) => {
+            for operation in history.operations() {
+                if let (Some(at), Some(output)) = (operation.returned(), operation.output()) {
+                    with(at, &operation.input, output);
+                }
+            }
+        }
+        histories::Operations::Keyed(history) => {
+            for operation in history.operations() {
+                if let (Some(at), Some(output)) = (operation.returned(), operation.output()) {
+                    with(at, &operation.input.input, output);
+                }
+            }
+        }
+    }
+}
+
+/// Whether everything holds if the store was in use before the history began.
+pub(super) fn start_revision(
+    record: &Record,
+    expectations: &mut Expectations,
+    judged: &Judged,
+) -> Option<String> {
+    let begun = expectations.start_revision;
+    let first = first_revision(record).filter(|first| *first > begun)?;
+    expectations.start_revision = first;
+    let again = by_oracles(record, expectations);
+    expectations.start_revision = begun;
+    let count = |judged: &Judged| judged.failure.as_ref().map_or(0, |failure| failure.violations.len());
+    match again.verdict {
+        End::Violation if count(&again) >= count(judged) => None,
+        End::Violation => Some(format!(
+            "the first answers are of revision {first}: if the store was in use before the history began, --start-revision {first} leaves fewer violations"
+        )),
+        End::Held | End::Undecided => Some(format!(
+            "if the store was in use before the history began and was empty at revision {first}, nothing is wrong: try --start-revision {first}"
+        )),
+    }
+}
+
+/// The revision of the store before the first operation, as far as answers show it.
+fn first_revision(record: &Record) -> Option<i64> {
+    let revisions = record.history.operations.iter().filter_map(|operation| {
+        let Outcome::Answer { response, .. } = &operation.outcome else { return None };
+        // A write made its own revision.
+        Some(response.header()?.revision - i64::from(is_write(response)))
+    });
+    revisions.filter(|revision| *revision > 0).min()
+}
+
+fn is_write(response: &Response) -> bool {
+    match response {
+        Response::Put(_) => true,
+        Response::DeleteRange(deleted) => deleted.deleted > 0,
+        Response::Txn(txn) => txn.responses.iter().any(|part| match &part.response {
+            Some(response_op::Response::ResponsePut(_)) => true,
+            Some(response_op::Response::ResponseDeleteRange(deleted)) => deleted.deleted > 0,
+            _ => false,
+        }),
+        _ => false,
+    }
+}

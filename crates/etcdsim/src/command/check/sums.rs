@@ -1,0 +1,171 @@
+//! Judges counters and banks: what their sums show first, then by a search.
+
+use std::collections::BTreeMap;
+
+use histories::{Operations, Value};
+use linear::models::bank::{self, Bank};
+use linear::models::counter::{self, Counter};
+use linear::{Budget, History, Operation, validate};
+
+use super::engine::{Conflict, End, General, Judged, confirmed, in_no_order, said};
+use crate::stopwatch::Stopwatch;
+
+impl General<'_> {
+    /// Counters.
+    pub(super) fn counter(
+        &self,
+        model: Counter,
+        operations: &Operations<counter::Input, counter::Output>,
+    ) -> Judged {
+        for (history, numbers) in by_key(operations) {
+            let Some(contradiction) = counter::contradiction(&model, &history) else { continue };
+            let line = |index: u32| self.line(&model, &history, index, &numbers);
+            let conflict = match contradiction {
+                counter::Contradiction::OutOfRange { read, least, most } => Conflict {
+                    title: "this read shows what the additions cannot sum up to".to_string(),
+                    operations: vec![line(read)],
+                    excluded: vec![format!(
+                        "from the call of #{} to its return, the counter showed at least {least} and at most {most}, whatever became of the additions in flight",
+                        numbers[read as usize]
+                    )],
+                    ..Conflict::default()
+                },
+                counter::Contradiction::Backwards { earlier, later } => Conflict {
+                    title: in_no_order(2),
+                    operations: vec![line(earlier), line(later)],
+                    minimal: true,
+                    excluded: vec![format!(
+                        "nothing negative is added, but #{}, which was called after #{} had returned, shows less",
+                        numbers[later as usize], numbers[earlier as usize]
+                    )],
+                    ..Conflict::default()
+                },
+            };
+            return violation("counter", operations.len(), conflict);
+        }
+        let mut judged = self.operations("counter", model, operations);
+        if judged.verdict == End::Undecided {
+            let sums = "Every read shows what the additions in flight or answered can sum up to.";
+            judged.undecided.push(sums.to_string());
+        }
+        judged
+    }
+
+    /// Banks.
+    pub(super) fn bank(&self, operations: &Operations<bank::Input<Value>, bank::Output<Value>>) -> Judged {
+        let model = Bank { initial: None, negative: self.negative };
+        for (history, numbers) in by_key(operations) {
+            let Some(contradiction) = bank::contradiction(&model, &history) else { continue };
+            let line = |index: u32| self.line(&model, &history, index, &numbers);
+            let number = |index: u32| numbers[index as usize];
+            let (reads, reason) = match contradiction {
+                bank::Contradiction::Totals { earlier, had, later, has } => (
+                    vec![line(earlier), line(later)],
+                    format!(
+                        "#{} shows {had} in all and #{} shows {has}, but no transfer changes that",
+                        number(earlier),
+                        number(later)
+                    ),
+                ),
+                bank::Contradiction::Negative { read, account, balance } => (
+                    vec![line(read)],
+                    format!(
+                        "#{} shows {balance} in account {account:?}; if accounts may hold less than nothing, --negative-balances says so",
+                        number(read)
+                    ),
+                ),
+                bank::Contradiction::NoBalance { read, account } => (
+                    vec![line(read)],
+                    format!("#{} shows account {account:?} without a balance", number(read)),
+                ),
+            };
+            let title = in_no_order(reads.len());
+            let conflict = Conflict {
+                title,
+                operations: reads,
+                minimal: true,
+                excluded: vec![reason],
+                ..Conflict::default()
+            };
+            return violation("bank", operations.len(), conflict);
+        }
+        let watch = Stopwatch::start();
+        if let Some(judged) = self.starting_with_the_first_read(&model, operations) {
+            return judged;
+        }
+        let wall_max = self.budget.wall_max.map(|wall| wall.saturating_sub(watch.elapsed()));
+        let budget = Budget { wall_max, ..self.budget.clone() };
+        General { budget: &budget, ..*self }.operations("bank", model, operations)
+    }
+
+    /// The verdict if all is well when the bank begins with what its first read shows, which is easier to find out than
+    /// whether it can begin with anything.
+    fn starting_with_the_first_read(
+        &self,
+        model: &Bank<Value>,
+        operations: &Operations<bank::Input<Value>, bank::Output<Value>>,
+    ) -> Option<Judged> {
+        let Operations::Single(history) = operations else { return None };
+        let reads = history
+            .operations()
+            .iter()
+            .filter(|operation| matches!(operation.output(), Some(bank::Output::Balances(_))));
+        let first = reads.min_by_key(|operation| operation.returned())?;
+        let model = model.starting_with(first.output()?)?;
+        // If it takes long, half the time is left for all other beginnings.
+        let wall_max = self.budget.wall_max.map(|wall| wall / 2);
+        let budget = Budget { explain: false, wall_max, ..self.budget.clone() };
+        let report = linear::check(&model, history, &budget);
+        let linear::Verdict::Linearizable(witness) = report.verdict else { return None };
+        confirmed(validate::linearization(&model, history, &witness), "order");
+        let mut judged = Judged::new("bank", "general", history.len());
+        (judged.components, judged.steps) = (report.components, report.steps);
+        Some(judged)
+    }
+
+    fn line<M: linear::Model>(
+        &self,
+        model: &M,
+        history: &History<M::Input, M::Output>,
+        index: u32,
+        numbers: &[u32],
+    ) -> String {
+        said(model, history, index, &self.cited(numbers[index as usize]))
+    }
+}
+
+fn violation(model: &'static str, operations: usize, conflict: Conflict) -> Judged {
+    let mut judged = Judged::new(model, "sums", operations);
+    judged.verdict = End::Violation;
+    judged.conflict = Some(conflict);
+    judged
+}
+
+/// The operations of every key, each with its number in the file.
+fn by_key<I: Clone, O: Clone>(operations: &Operations<I, O>) -> Vec<(History<I, O>, Vec<u32>)> {
+    let mut keys: BTreeMap<Option<&Value>, (Vec<Operation<I, O>>, Vec<u32>)> = BTreeMap::new();
+    match operations {
+        Operations::Single(history) => {
+            let all = (0..).zip(history.operations());
+            let (numbers, operations) = all.map(|(number, operation)| (number, operation.clone())).unzip();
+            keys.insert(None, (operations, numbers));
+        }
+        Operations::Keyed(history) => {
+            for (number, operation) in (0..).zip(history.operations()) {
+                let (operations, numbers) = keys.entry(Some(&operation.input.key)).or_default();
+                operations.push(Operation {
+                    client: operation.client,
+                    input: operation.input.input.clone(),
+                    call: operation.call,
+                    outcome: operation.outcome.clone(),
+                });
+                numbers.push(number);
+            }
+        }
+    }
+    let history = |(operations, numbers)| {
+        let history = History::from_operations(operations).expect("operations of a history are valid");
+        (history, numbers)
+    };
+    keys.into_values().map(history).collect()
+}

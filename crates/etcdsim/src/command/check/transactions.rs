@@ -1,0 +1,137 @@
+//! Judges transactions: by the cycles of their dependencies, and those on registers by a search where these do not
+//! decide.
+
+use std::fmt::Debug;
+
+use histories::edn::{RegisterTransaction, Transaction};
+use histories::{RegisterValue, Value};
+use linear::cycles::{self, Anomaly, AnomalyKind, Edge, Step, registers};
+use linear::models::transactions::{Step as Part, Transactions};
+use linear::{History, Operation, Outcome};
+
+use super::engine::{Conflict, End, General, Judged};
+
+impl General<'_> {
+    /// Transactions that append to lists.
+    pub(super) fn lists(&self, transactions: &[Transaction]) -> Judged {
+        let mut judged = Judged::new("list-append", "cycles", transactions.len());
+        let step = |step: &Step<Value, Value>| match step {
+            Step::Append(key, value) => format!("append {value:?} to {key:?}"),
+            Step::Read(key, seen) => read(key, seen.as_ref()),
+        };
+        let line = |index: u32| {
+            let Transaction { client, steps, .. } = &transactions[index as usize];
+            self.transaction(index, *client, steps.iter().map(step))
+        };
+        let verdict = cycles::check(transactions).expect("the time of an event is its position in the file");
+        let conflict = match verdict {
+            cycles::Verdict::Serializable(_) => return judged,
+            // Not the system's fault: if a value is appended twice, a read does not show which append it saw.
+            cycles::Verdict::Anomalies(anomalies)
+                if anomalies.iter().all(|one| one.kind == AnomalyKind::AppendedTwice) =>
+            {
+                judged.verdict = End::Undecided;
+                judged.undecided.extend(anomalies.first().map(|one| {
+                    format!(
+                        "Only lists to which no value is appended twice can be judged, but {}.",
+                        one.sentence
+                    )
+                }));
+                return judged;
+            }
+            cycles::Verdict::Anomalies(anomalies) => wrong(anomalies, line),
+            cycles::Verdict::Cycle(edges) => circle(edges, line),
+        };
+        judged.verdict = End::Violation;
+        judged.conflict = Some(conflict);
+        judged
+    }
+
+    /// Transactions that write registers.
+    pub(super) fn registers(&self, transactions: &[RegisterTransaction], initial: &RegisterValue) -> Judged {
+        let mut judged = Judged::new("rw-register", "cycles", transactions.len());
+        let step = |step: &registers::Step<Value, RegisterValue>| match step {
+            registers::Step::Write(key, value) => format!("write {value:?} to {key:?}"),
+            registers::Step::Read(key, seen) => read(key, seen.as_ref()),
+        };
+        let line = |index: u32| {
+            let RegisterTransaction { client, steps, .. } = &transactions[index as usize];
+            self.transaction(index, *client, steps.iter().map(step))
+        };
+        let verdict = registers::check(transactions, initial)
+            .expect("the time of an event is its position in the file");
+        let conflict = match verdict {
+            registers::Verdict::Serializable(_) => return judged,
+            registers::Verdict::Anomalies(anomalies) => wrong(anomalies, line),
+            registers::Verdict::Cycle(edges) => circle(edges, line),
+            registers::Verdict::Unclear(why) => {
+                let history = History::from_operations(transactions.iter().map(operation))
+                    .expect("the time of an event is its position in the file");
+                let model = Transactions::new(initial.clone());
+                let mut judged = self.linear("rw-register", &model, &history, |index| index);
+                if judged.verdict == End::Undecided {
+                    judged.undecided.insert(0, format!("The dependencies alone do not decide it: {why}."));
+                }
+                return judged;
+            }
+        };
+        judged.verdict = End::Violation;
+        judged.conflict = Some(conflict);
+        judged
+    }
+
+    fn transaction(&self, index: u32, client: u32, steps: impl Iterator<Item = String>) -> String {
+        format!("{}  client {client}  {}", self.cited(index), steps.collect::<Vec<_>>().join(", "))
+    }
+}
+
+fn read<V: Debug>(key: &Value, seen: Option<&V>) -> String {
+    match seen {
+        Some(seen) => format!("read {key:?} -> {seen:?}"),
+        None => format!("read {key:?} -> no answer"),
+    }
+}
+
+fn wrong(anomalies: Vec<Anomaly>, line: impl Fn(u32) -> String) -> Conflict {
+    let first =
+        anomalies.first().map(|anomaly| anomaly.transactions.iter().map(|&index| line(index)).collect());
+    Conflict {
+        title: "no order explains what a transaction read or left".to_string(),
+        operations: first.unwrap_or_default(),
+        excluded: anomalies.into_iter().map(|anomaly| anomaly.sentence).collect(),
+        ..Conflict::default()
+    }
+}
+
+fn circle(edges: Vec<Edge>, line: impl Fn(u32) -> String) -> Conflict {
+    Conflict {
+        title: format!("{} transactions must each come before the next, in a circle", edges.len()),
+        operations: edges.iter().map(|edge| line(edge.from)).collect(),
+        minimal: true,
+        excluded: edges.into_iter().map(|edge| edge.sentence).collect(),
+        ..Conflict::default()
+    }
+}
+
+/// A transaction for the search.
+fn operation(
+    transaction: &RegisterTransaction,
+) -> Operation<Vec<Part<Value, RegisterValue>>, Vec<RegisterValue>> {
+    let RegisterTransaction { client, call, outcome, steps } = transaction;
+    let (mut input, mut output) = (Vec::new(), Vec::new());
+    for step in steps {
+        match step {
+            registers::Step::Write(key, value) => input.push(Part::Write(key.clone(), value.clone())),
+            registers::Step::Read(key, seen) => {
+                input.push(Part::Read(key.clone()));
+                output.extend(seen.clone());
+            }
+        }
+    }
+    let outcome = match outcome {
+        Outcome::Answered { at, .. } => Outcome::Answered { output, at: *at },
+        Outcome::Failed { at } => Outcome::Failed { at: *at },
+        Outcome::Unknown => Outcome::Unknown,
+    };
+    Operation { client: *client, input, call: *call, outcome }
+}

@@ -1,0 +1,103 @@
+//! Histories of watchers of one key: what was written, and what each watcher saw of it.
+//!
+//! They become a history of a list. A write appends. A watcher may lag, so its log is a read of what the list held
+//! at any time before the watch ended. Then the list has an order exactly if all watchers saw the writes in
+//! one order that respects time, none left out and none twice.
+
+use std::collections::BTreeMap;
+
+use linear::models::list;
+use linear::{History, Operation, Outcome};
+
+use super::events::{self, Event, Kind, Pair};
+use super::models::{scalar, too_many};
+use super::parse::{Form, Node, Parser};
+use super::read::indices;
+use super::{Indexed, Jepsen};
+use crate::error::Scan;
+use crate::recorded::{Operations, Recorded, Value};
+
+/// Above so many elements in all logs, only the last log of each process is kept: it begins with the others.
+const ELEMENTS_MAX: usize = 4_000_000;
+
+/// What Jepsen's client reports if events came in the wrong order.
+const NONMONOTONIC: &str = "nonmonotonic-watch";
+
+pub(super) fn read(parser: &Parser<'_>, pairs: Vec<Pair<'_>>) -> Scan<Indexed> {
+    let mut logs: BTreeMap<u32, Vec<Value>> = BTreeMap::new();
+    let mut reported = Vec::new();
+    // By process: what it has read so far, and which operation read it last.
+    let (mut operations, mut numbers, mut last) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let mut elements = 0;
+    for pair in &pairs {
+        let process = pair.invoke.process;
+        if pair.invoke.f == "write" {
+            let element = scalar(parser, &pair.invoke.value)?;
+            let outcome = match &pair.end {
+                None | Some((Event { kind: Kind::Info, .. }, _)) => Outcome::Unknown,
+                Some((Event { kind: Kind::Fail, .. }, at)) => Outcome::Failed { at: *at },
+                Some((_, at)) => Outcome::Answered { output: list::Output::Appended, at: *at },
+            };
+            let input = list::Input::Append(element);
+            operations.push(Operation { client: process, input, call: pair.call, outcome });
+            numbers.push(indices(pair));
+            continue;
+        }
+        let Some((end, at)) = &pair.end else { continue };
+        reported.extend(complaint(pair, end));
+        if end.kind != Kind::Ok {
+            continue;
+        }
+        let log = logs.entry(process).or_default();
+        log.extend(log_of(parser, &end.value)?);
+        elements += log.len();
+        let output = list::Output::Elements(log.clone());
+        let outcome = Outcome::Answered { output, at: *at };
+        if elements > ELEMENTS_MAX
+            && let Some(earlier) = last.get(&process)
+        {
+            let earlier: &mut Operation<_, _> = &mut operations[*earlier];
+            earlier.outcome = Outcome::Unknown;
+        }
+        last.insert(process, operations.len());
+        operations.push(Operation { client: process, input: list::Input::Read, call: 0, outcome });
+        numbers.push(indices(pair));
+    }
+    let at = pairs.first().map_or(0, |pair| pair.invoke.at);
+    let history = History::from_operations(operations).map_err(|invalid| too_many(parser, at, invalid))?;
+    let history = Jepsen::Recorded(Recorded::List(Operations::Single(history)));
+    Ok(Indexed { history, indices: numbers, reported })
+}
+
+/// What the client noticed itself.
+fn complaint(pair: &Pair<'_>, end: &Event<'_>) -> Option<String> {
+    let error = end.error.as_ref()?;
+    let kind = match &error.form {
+        Form::Sequence(parts) => parts.first().and_then(events::name),
+        _ => events::name(error),
+    };
+    if kind != Some(NONMONOTONIC) {
+        return None;
+    }
+    let index = end.index.map_or(String::new(), |index| format!(" (:index {index})"));
+    let process = pair.invoke.process;
+    Some(format!(
+        "a watch of client {process}{index} ended because events came in the wrong order of their revisions"
+    ))
+}
+
+/// The `:log` of a watch's answer.
+fn log_of(parser: &Parser<'_>, value: &Node<'_>) -> Scan<Vec<Value>> {
+    let hint = "a watch answers {:revision 5, :log [1 2]}";
+    let Form::Map(fields) = &value.form else {
+        return Err(parser.mistake(value.at, "a map with :log", hint));
+    };
+    let log = fields.iter().find(|(field, _)| events::name(field) == Some("log"));
+    match log.map(|(_, log)| log) {
+        Some(Node { form: Form::Sequence(items), .. }) => {
+            items.iter().map(|item| scalar(parser, item)).collect()
+        }
+        Some(other) => Err(parser.mistake(other.at, "a vector of what was seen", hint)),
+        None => Err(parser.mistake(value.at, "a map with :log", hint)),
+    }
+}
