@@ -68,7 +68,13 @@ pub fn detect_path(path: &Path) -> Result<Format, Error> {
 }
 
 fn of(bytes: &[u8]) -> Scan<Format> {
-    let Some(line) = SliceLines::new(bytes).find(|line| !line.is_blank()) else {
+    let mut before = 0;
+    let first = SliceLines::new(bytes).find(|line| {
+        let blank = line.is_blank();
+        before += if blank { line.bytes.len() + 1 } else { 0 };
+        !blank
+    });
+    let Some(line) = first else {
         return Err(Box::new(Mistake {
             file: String::new(),
             line: 1,
@@ -78,10 +84,15 @@ fn of(bytes: &[u8]) -> Scan<Format> {
             hint: KNOWN.to_owned(),
         }));
     };
-    // Only the beginning was read, so a character may be cut in half, which is not the file's fault.
-    let valid = match std::str::from_utf8(line.bytes) {
-        Err(error) if error.error_len().is_none() => &line.bytes[..error.valid_up_to()],
-        _ => line.bytes,
+    // A value may go on in the lines after the first.
+    let begins = &bytes[before..];
+    let valid = match std::str::from_utf8(begins) {
+        // Only the beginning was read, so a character may be cut in half, which is not the file's fault. What is wrong
+        // in a later line is for the reader of the format.
+        Err(error) if error.error_len().is_none() || error.valid_up_to() >= line.bytes.len() => {
+            &begins[..error.valid_up_to()]
+        }
+        _ => begins,
     };
     let mut cursor = Cursor::new(line.number, valid)?;
     cursor.kind();
@@ -103,7 +114,7 @@ fn unknown(cursor: &Cursor<'_>) -> Box<Mistake> {
     cursor.expected("the beginning of a known format", KNOWN)
 }
 
-/// Decides by the names of the first line's fields, as far as the line was read.
+/// Decides by the names of the first object's fields, as far as it was read.
 fn json(cursor: &mut Cursor<'_>) -> Scan<Format> {
     let unknown = unknown(cursor);
     // Version 1 of the project's format has no `format`. Its first line is the set-up, or an operation.
@@ -121,7 +132,7 @@ fn json(cursor: &mut Cursor<'_>) -> Scan<Format> {
                     _ => Err(cursor.mistake(at, "the name of a known format", KNOWN)),
                 };
             }
-            "Input" | "Output" | "ClientId" => return Ok(Format::RobustnessOperations),
+            "Input" | "Output" | "ClientId" | "ClientID" => return Ok(Format::RobustnessOperations),
             "Request" | "Responses" => return Ok(Format::RobustnessWatch),
             "rpc" | "members" => etcdsim = true,
             _ => {}

@@ -3,3 +3,4 @@
 mod malformed;
 mod properties;
 mod samples;
+mod values;

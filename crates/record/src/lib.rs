@@ -25,3 +25,6 @@ pub type Nanos = u64;
 
 /// A member's number in the plan, from 1. Also its raft id in the simulator. 0 is no member.
 pub type MemberId = u32;
+
+/// No member: stands for one that a recorder did not keep.
+pub const NO_MEMBER: MemberId = 0;

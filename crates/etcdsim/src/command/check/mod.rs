@@ -110,6 +110,12 @@ struct Document {
     file: String,
     #[serde(flatten)]
     judged: Judged,
+    /// What to know about the numbers in it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+    /// What was skipped in the file.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
     read_ns: u64,
     check_ns: u64,
 }
@@ -157,7 +163,7 @@ fn one(path: &Path, arguments: &Arguments) -> Result<Document, Error> {
         bar.enable_steady_tick(Duration::from_millis(250));
     }
     let reading = Stopwatch::start();
-    let content = file::read(path, arguments.format)?;
+    let file::Opened { content, notes, warnings } = file::read(path, arguments.format)?;
     let read = reading.elapsed();
     fits(arguments, &content, path)?;
     if let Some(out) = &arguments.write {
@@ -168,7 +174,17 @@ fn one(path: &Path, arguments: &Arguments) -> Result<Document, Error> {
     let judged = judge(&content, arguments);
     let check = checking.elapsed();
     bar.finish_and_clear();
-    Ok(Document { file, judged, read_ns: read.as_nanos() as u64, check_ns: check.as_nanos() as u64 })
+    for warning in &warnings {
+        anstream::eprintln!("{}: {warning}", "warning".yellow());
+    }
+    Ok(Document {
+        file,
+        judged,
+        notes,
+        warnings,
+        read_ns: read.as_nanos() as u64,
+        check_ns: check.as_nanos() as u64,
+    })
 }
 
 fn judge(content: &Content, arguments: &Arguments) -> Judged {
@@ -252,14 +268,15 @@ fn write(content: &Content, path: &Path) -> Result<(), Error> {
 }
 
 fn describe(text: &mut String, document: &Document) -> fmt::Result {
-    let Document { file, judged, .. } = document;
+    let Document { file, judged, notes, .. } = document;
     let operations = numbers::counted(judged.operations, "operation");
     let of = if judged.model == "etcd" { String::new() } else { format!(" of a {}", judged.model) };
     match (&judged.failure, &judged.conflict) {
         (Some(failure), _) => {
             let heading = format!("{file}: {operations}{of}, {}", failure.oracles());
             writeln!(text, "{}", heading.red().bold())?;
-            human::failure(text, failure)
+            human::failure(text, failure)?;
+            notes.iter().try_for_each(|note| writeln!(text, "   {note}"))
         }
         (None, Some(conflict)) => {
             let heading = format!("{file}: {operations}{of}, not linearizable");
