@@ -142,6 +142,16 @@ pub enum Error {
         path: PathBuf,
     },
 
+    /// A folder with more than one report.
+    #[error("{} has {} reports: {}", path.display(), reports.len(), listed(reports))]
+    #[diagnostic(help("name the folder of one of them"))]
+    SeveralReports {
+        /// The folder.
+        path: PathBuf,
+        /// The folders of the reports.
+        reports: Vec<PathBuf>,
+    },
+
     /// A file with only what watchers received, without the clients' operations.
     #[error("{} holds only what watchers saw", path.display())]
     #[diagnostic(help(
@@ -227,6 +237,16 @@ pub struct HistoryError {
     column: usize,
     #[label("{what}")]
     place: Option<SourceSpan>,
+}
+
+/// How many folders are listed; the others are only counted.
+const FOLDERS_SHOWN: usize = 3;
+
+/// The first few folders.
+fn listed(folders: &[PathBuf]) -> String {
+    let shown = folders.iter().take(FOLDERS_SHOWN).map(|folder| folder.display().to_string());
+    let more = if folders.len() > FOLDERS_SHOWN { ", …" } else { "" };
+    shown.collect::<Vec<_>>().join(", ") + more
 }
 
 impl From<ScenarioErrors> for Error {

@@ -1,66 +1,248 @@
 //! Converts reports of etcd's robustness tests to histories of this project.
 //!
 //! A report is a folder with an `operations.json` and a `watch.json` for each client. What it does not record (the
-//! lease and create revision of a pair, which member answered) is marked as unrecorded or left out.
+//! lease and create revision of a pair, where a watch from now on began, the revision of a compaction that ended one)
+//! is marked as not recorded or left out.
 //!
-//! Not converted: serializable reads, because the report does not give their revision. What watchers received is
-//! evidence of what writes without an answer did; it is not judged itself.
+//! A watch of a report is one of etcd's Go client, which goes on by itself after its connection breaks. It becomes one
+//! stream with one watcher: none of what is promised depends on where the connection broke.
+//!
+//! Not converted: serializable reads, because the report does not give their revision; defragmentations; grants of
+//! leases without an answer, because only the answer has the id.
+
+use std::collections::BTreeMap;
 
 use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
 use api::etcdserverpb::request_op::Request as AskedOp;
 use api::etcdserverpb::response_op::Response as AnsweredOp;
+use api::etcdserverpb::watch_request::RequestUnion;
 use api::etcdserverpb::*;
 use api::mvccpb::event::EventType;
 use api::mvccpb::{Event, KeyValue};
 use api::{Error, Request, Response};
 use bytes::Bytes;
-use histories::robustness::{self as report, Answer, Found, Op, OpResult, Value, Watch};
-use record::{History, MemberId, Nanos, Operation, Outcome, WatchStream};
-use verify::answer::NOT_RECORDED;
+use histories::robustness::{self as report, Answer, Found, Op, OpResult, Value, WatchPart};
+use record::{History, MemberId, Nanos, Operation, Outcome, StreamEnd, WatchStream};
+use verify::answer::{CREATED_BEFORE, NOT_RECORDED};
 
-/// A report does not say which member answered.
-const SOME_MEMBER: MemberId = MemberId::NONE;
+/// The id of the one watcher of a stream.
+const WATCHER: i64 = 0;
 
-/// The operations of all clients of a report, in the order of their calls.
-pub fn history(operations: &[report::Operation]) -> History {
-    let mut operations: Vec<Operation> = operations.iter().filter_map(operation).collect();
-    operations.sort_by_key(|operation| operation.call);
-    History { operations, ..History::default() }
+/// A report being converted.
+#[derive(Debug, Default)]
+pub struct Conversion {
+    operations: Vec<Operation>,
+    watches: Vec<WatchStream>,
+    /// The watch whose parts come in.
+    watch: Watch,
+    /// The members' ids in the report, by their numbers here.
+    members: BTreeMap<String, MemberId>,
+    /// The latest time in the report.
+    newest: Nanos,
+    /// The first kind of request that is not known.
+    unknown: Option<String>,
 }
 
-/// What the watchers of a report received.
-pub fn watched(watches: &[Watch]) -> Vec<WatchStream> {
-    let stream = |watch: &Watch| {
-        let received = watch.responses.iter().map(|response| {
-            let events = response.events.iter().map(event).collect();
-            (time(response.time), WatchResponse { events, ..WatchResponse::default() })
-        });
-        WatchStream {
-            client: 0,
-            member: SOME_MEMBER,
-            opened: 0,
-            sent: Vec::new(),
-            received: received.collect(),
-            ended: None,
+/// A watch whose end was not read yet.
+#[derive(Debug, Default)]
+struct Watch {
+    request: WatchCreateRequest,
+    received: Vec<(Nanos, WatchResponse)>,
+    /// The error in the last response.
+    error: Option<(Nanos, String)>,
+}
+
+/// A report as a history.
+#[derive(Debug, Default)]
+pub struct Converted {
+    /// What the clients saw.
+    pub history: History,
+    /// Which member has which number in the history, by their ids in the report.
+    pub members: BTreeMap<String, MemberId>,
+    /// A kind of request in the report that is not known; such requests are not in the history.
+    pub unknown: Option<String>,
+}
+
+impl Conversion {
+    /// Takes an operation.
+    pub fn operation(&mut self, operation: &report::Operation) {
+        self.newest = self.newest.max(time(operation.call)).max(time(operation.returned));
+        if let (report::Request::Other(kind), None) = (&operation.request, &self.unknown) {
+            self.unknown = Some(kind.clone());
         }
-    };
-    watches.iter().map(stream).collect()
+        let member = match &operation.response.member {
+            Some(id) => self.member(id),
+            None => MemberId::NONE,
+        };
+        self.operations.extend(self::operation(operation, member));
+    }
+
+    /// Takes a part of a watch of this client.
+    pub fn watch(&mut self, client: u32, part: WatchPart) {
+        match part {
+            WatchPart::Request(request) => self.watch.request = creation(request),
+            WatchPart::Response(response) => self.watch.take(response),
+            WatchPart::End => {
+                let stream = std::mem::take(&mut self.watch).into_stream(client);
+                self.newest = self.newest.max(stream.received.last().map_or(0, |(at, _)| *at));
+                self.watches.push(stream);
+            }
+        }
+    }
+
+    /// The history, with the operations in the order of their calls.
+    pub fn finish(self) -> Converted {
+        let Conversion { mut operations, mut watches, members, newest, unknown, .. } = self;
+        operations.sort_by_key(|operation| operation.call);
+        watches.iter_mut().for_each(|stream| settle(stream, newest));
+        let history = History { operations, watches, ..History::default() };
+        Converted { history, members, unknown }
+    }
+
+    fn member(&mut self, id: &str) -> MemberId {
+        if let Some(number) = self.members.get(id) {
+            return *number;
+        }
+        let number = MemberId::NONE + 1 + MemberId::try_from(self.members.len()).expect("a cluster is small");
+        self.members.insert(id.to_string(), number);
+        number
+    }
 }
 
-fn event(event: &report::Event) -> Event {
-    let kind = if event.deleted { EventType::Delete } else { EventType::Put };
-    let kv = KeyValue {
-        key: Bytes::from(event.key.clone()),
-        value: value(&event.value),
-        mod_revision: event.revision,
-        ..KeyValue::default()
-    };
-    Event { r#type: kind as i32, kv: Some(kv), prev_kv: None }
+impl Watch {
+    fn take(&mut self, response: report::WatchResponse) {
+        let report::WatchResponse { events, is_progress_notify, revision, time, error } = response;
+        let at = self::time(time);
+        if self.received.is_empty() {
+            // The report does not have the answer to the creation, which comes first.
+            let (header, created) = (header(NOT_RECORDED), true);
+            let answer = WatchResponse { header, watch_id: WATCHER, created, ..WatchResponse::default() };
+            self.received.push((0, answer));
+        }
+        // Nothing comes after an error; if something does, the error has ended nothing.
+        self.error = error.map(|error| (at, error));
+        let revision = if revision > 0 { revision } else { NOT_RECORDED };
+        let said = |events| WatchResponse {
+            header: header(revision),
+            watch_id: WATCHER,
+            events,
+            ..WatchResponse::default()
+        };
+        if !events.is_empty() {
+            let mut all = Vec::with_capacity(events.len());
+            all.extend(events.into_iter().map(event));
+            self.received.push((at, said(all)));
+        }
+        if is_progress_notify {
+            self.received.push((at, said(Vec::new())));
+        }
+    }
+
+    /// The stream; its times may be missing still.
+    fn into_stream(self, client: u32) -> WatchStream {
+        let Watch { request, mut received, error } = self;
+        let mut ended = StreamEnd::Closed;
+        let mut over = received.last().map_or(0, |(at, _)| *at);
+        if let Some((at, error)) = error {
+            over = over.max(at);
+            match named(&error) {
+                Some(Error::Compacted) => {
+                    let cancelled = WatchResponse {
+                        header: header(NOT_RECORDED),
+                        watch_id: WATCHER,
+                        canceled: true,
+                        compact_revision: NOT_RECORDED,
+                        cancel_reason: error,
+                        ..WatchResponse::default()
+                    };
+                    received.push((at, cancelled));
+                }
+                Some(error) => ended = StreamEnd::Refused(error),
+                None => ended = StreamEnd::Broken,
+            }
+        }
+        received.shrink_to_fit();
+        let request = WatchRequest { request_union: Some(RequestUnion::CreateRequest(request)) };
+        let sent = vec![(0, request)];
+        WatchStream { client, member: MemberId::NONE, opened: 0, sent, received, ended: Some((over, ended)) }
+    }
 }
 
-fn operation(operation: &report::Operation) -> Option<Operation> {
+/// Gives times to what has none. A response arrived before the next one, and the answer to the creation before the
+/// first; if nothing else is known, it arrived by the end of the report.
+fn settle(stream: &mut WatchStream, newest: Nanos) {
+    let mut next = newest;
+    for (at, _) in stream.received.iter_mut().rev() {
+        next = if *at == 0 { next } else { *at };
+        *at = next;
+    }
+    let mut last = 0;
+    for (at, _) in &mut stream.received {
+        last = last.max(*at);
+        *at = last;
+    }
+    let opened = stream.received.first().map_or(0, |(at, _)| *at);
+    stream.opened = opened;
+    stream.sent.iter_mut().for_each(|(at, _)| *at = opened);
+    if let Some((at, _)) = &mut stream.ended {
+        *at = last.max(*at);
+    }
+}
+
+fn creation(request: report::WatchRequest) -> WatchCreateRequest {
+    let report::WatchRequest { key, revision, with_prefix, with_progress_notify, with_prev_kv } = request;
+    let range_end = if with_prefix { after_prefix(key.as_bytes()) } else { Bytes::new() };
+    WatchCreateRequest {
+        key: if key.is_empty() { Bytes::from_static(b"\0") } else { Bytes::from(key) },
+        range_end,
+        start_revision: revision,
+        progress_notify: with_progress_notify,
+        prev_kv: with_prev_kv,
+        ..WatchCreateRequest::default()
+    }
+}
+
+/// The first key after all that begin with a prefix, as a range's end.
+fn after_prefix(prefix: &[u8]) -> Bytes {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if let Some(next) = last.checked_add(1) {
+            end.push(next);
+            return Bytes::from(end);
+        }
+    }
+    // No key is after all these: the end is open.
+    Bytes::from_static(b"\0")
+}
+
+fn event(event: report::Event) -> Event {
+    let report::Event { deleted, key, value, revision, is_create, previous } = event;
+    let key = Bytes::from(key);
+    let create_revision = match (is_create, deleted) {
+        (Some(true), _) => revision,
+        (_, true) => 0,
+        (Some(false), false) => CREATED_BEFORE,
+        (None, false) => NOT_RECORDED,
+    };
+    let prev_kv = previous.map(|previous| KeyValue {
+        key: key.clone(),
+        value: self::value(previous.value),
+        mod_revision: previous.mod_revision,
+        version: recorded(previous.version),
+        create_revision: NOT_RECORDED,
+        lease: NOT_RECORDED,
+    });
+    let (version, lease) = if deleted { (0, 0) } else { (NOT_RECORDED, NOT_RECORDED) };
+    let value = self::value(value);
+    let kv = KeyValue { key, value, mod_revision: revision, create_revision, version, lease };
+    let kind = if deleted { EventType::Delete } else { EventType::Put };
+    Event { r#type: kind as i32, kv: Some(kv), prev_kv }
+}
+
+fn operation(operation: &report::Operation, member: MemberId) -> Option<Operation> {
     let request = request(operation)?;
-    let at = time(operation.returned);
+    let call = time(operation.call);
+    let at = time(operation.returned).max(call);
     let response = &operation.response;
     let outcome = match (&response.answer, &response.error, &response.client_error) {
         (_, Some(_), _) => Outcome::Unknown { gave_up: at },
@@ -73,8 +255,12 @@ fn operation(operation: &report::Operation) -> Option<Operation> {
         }
         _ => Outcome::Unknown { gave_up: at },
     };
+    let unknown = matches!(outcome, Outcome::Unknown { .. });
+    if unknown && matches!(request, Request::LeaseGrant(LeaseGrantRequest { id: 0, .. })) {
+        return None;
+    }
     let client = u32::try_from(operation.client).unwrap_or_default();
-    Some(Operation { client, member: SOME_MEMBER, user: None, request, call: time(operation.call), outcome })
+    Some(Operation { client, member, user: None, request, call, outcome })
 }
 
 /// An error by what the report calls it: of a refused compaction it has the store's own text, without the service's name
@@ -85,6 +271,15 @@ fn named(error: &str) -> Option<Error> {
 
 fn time(nanos: i64) -> Nanos {
     Nanos::try_from(nanos).unwrap_or_default()
+}
+
+fn header(revision: i64) -> Option<ResponseHeader> {
+    Some(ResponseHeader { revision, ..ResponseHeader::default() })
+}
+
+/// A version, which older reports do not have.
+fn recorded(version: i64) -> i64 {
+    if version == 0 { NOT_RECORDED } else { version }
 }
 
 /// What was asked; nothing where that is no use to a judge.
@@ -103,7 +298,7 @@ fn request(operation: &report::Operation) -> Option<Request> {
         report::Request::Compact(revision) => {
             Request::Compact(CompactionRequest { revision: *revision, physical: false })
         }
-        report::Request::Defragment => return None,
+        report::Request::Defragment | report::Request::Other(_) => return None,
     })
 }
 
@@ -113,6 +308,8 @@ fn range(range: &report::Range, revision: i64) -> RangeRequest {
         range_end: Bytes::from(range.end.clone()),
         limit: range.limit,
         revision,
+        keys_only: range.keys_only,
+        count_only: range.count_only,
         ..RangeRequest::default()
     }
 }
@@ -137,7 +334,7 @@ fn asked(op: &Op) -> RequestOp {
         Op::Range(range) => AskedOp::RequestRange(self::range(range, 0)),
         Op::Put { key, value, lease } => AskedOp::RequestPut(PutRequest {
             key: Bytes::from(key.clone()),
-            value: self::value(value),
+            value: self::value(value.clone()),
             lease: *lease,
             ..PutRequest::default()
         }),
@@ -151,7 +348,8 @@ fn asked(op: &Op) -> RequestOp {
 
 /// The response; `None` if it does not fit the request.
 fn answer(request: &report::Request, answer: &Answer, revision: i64) -> Option<Response> {
-    let header = Some(ResponseHeader { revision, ..ResponseHeader::default() });
+    // The revision of some answers means nothing, and the report has -1 there.
+    let header = header(if revision < 0 { NOT_RECORDED } else { revision });
     Some(match (request, answer) {
         (report::Request::Range { .. }, Answer::Range(found)) => {
             Response::Range(RangeResponse { header, ..self::found(found) })
@@ -183,7 +381,7 @@ fn answers(branch: &[Op], results: &[OpResult], revision: i64) -> Vec<ResponseOp
         if changes((op, result)) {
             newest = revision;
         }
-        let header = Some(ResponseHeader { revision: newest, ..ResponseHeader::default() });
+        let header = header(newest);
         let response = match op {
             Op::Range(_) => AnsweredOp::ResponseRange(RangeResponse { header, ..found(&result.found) }),
             Op::Put { .. } => AnsweredOp::ResponsePut(PutResponse { header, prev_kv: None }),
@@ -206,18 +404,31 @@ fn found(found: &Found) -> RangeResponse {
 fn pair(pair: &report::KeyValue) -> KeyValue {
     KeyValue {
         key: Bytes::from(pair.key.clone()),
-        value: value(&pair.value),
+        value: value(pair.value.clone()),
         mod_revision: pair.mod_revision,
-        version: if pair.version == 0 { NOT_RECORDED } else { pair.version },
+        version: recorded(pair.version),
         create_revision: NOT_RECORDED,
         lease: NOT_RECORDED,
     }
 }
 
-/// The report has only a hash of a long value.
-fn value(value: &Value) -> Bytes {
+/// How long a value must be so that a report has only its hash (`ToValueOrHash` in `tests/robustness/model/types.go`).
+const HASHED_BYTES: usize = 20;
+
+/// The report has only a hash of a long value, except in some requests, where it has the value itself.
+fn value(value: Value) -> Bytes {
     match value {
-        Value::Text(text) => Bytes::from(text.clone()),
-        Value::Hash(hash) => Bytes::from(format!("a value with the hash {hash}")),
+        Value::Text(text) if text.len() < HASHED_BYTES => Bytes::from(text),
+        Value::Text(text) => hashed(fnv_1a(text.as_bytes())),
+        Value::Hash(hash) => hashed(hash),
     }
+}
+
+fn hashed(hash: u32) -> Bytes {
+    Bytes::from(format!("a value with the hash {hash}"))
+}
+
+/// The FNV-1a hash of 32 bits (draft-eastlake-fnv, section 2).
+fn fnv_1a(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }

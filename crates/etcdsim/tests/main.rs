@@ -7,4 +7,5 @@ mod common;
 mod determinism;
 mod engines;
 mod examples;
+mod reports;
 mod simulation;

@@ -108,8 +108,9 @@ fn of(bytes: &[u8]) -> Scan<Format> {
     let mut marks = rest.iter().filter(|byte| !byte.is_ascii_whitespace() && **byte != b',');
     let format = match (marks.next(), marks.next(), marks.next()) {
         (Some(b'['), Some(b'{'), Some(b'"')) | (Some(b'{'), Some(b'"'), _) => {
-            let Ok(mut inside) = Cursor::new(line.number, rest) else { return Err(unknown(&cursor)) };
-            json(&mut inside).map_err(|mistake| placed(bytes, start, *mistake))?
+            let inside = Cursor::inside(line.number, cursor.offset(), rest);
+            let Ok(mut inside) = inside else { return Err(unknown(&cursor)) };
+            json(&mut inside)?
         }
         (Some(b'{'), Some(b':') | None, _) => Some(Format::Edn),
         (Some(b'['), Some(b'{' | b'#' | b';' | b']') | None, _) | (Some(b'(' | b'#' | b';'), ..) => {
@@ -118,15 +119,6 @@ fn of(bytes: &[u8]) -> Scan<Format> {
         _ => None,
     };
     format.ok_or_else(|| unknown(&cursor))
-}
-
-/// A mistake whose column counts from `start` on, as if there were no lines.
-#[cold]
-fn placed(bytes: &[u8], start: usize, mistake: Mistake) -> Box<Mistake> {
-    let before = &bytes[..(start + mistake.column - 1).min(bytes.len())];
-    let line = memchr::memchr_iter(b'\n', before).count() + 1;
-    let column = before.len() - memchr::memrchr(b'\n', before).map_or(0, |end| end + 1) + 1;
-    Box::new(Mistake { line, column, ..mistake })
 }
 
 /// The format of a file whose first line is one of Jepsen's.
@@ -155,7 +147,7 @@ fn unknown(cursor: &Cursor<'_>) -> Box<Mistake> {
     cursor.expected("the beginning of a known format", KNOWN)
 }
 
-/// Decides by the names of the first object's fields, as far as they were read.
+/// Decides by the names of the first object's fields, as far as it was read.
 fn json(cursor: &mut Cursor<'_>) -> Scan<Option<Format>> {
     // Version 1 of the project's format has no `format`. Its first line is the set-up, or an operation.
     let mut etcdsim = false;
@@ -177,7 +169,7 @@ fn json(cursor: &mut Cursor<'_>) -> Scan<Option<Format>> {
                     _ => Err(cursor.mistake(at, "the name of a known format", KNOWN)),
                 };
             }
-            "Input" | "Output" | "ClientId" => return Ok(Some(Format::RobustnessOperations)),
+            "Input" | "Output" | "ClientId" | "ClientID" => return Ok(Some(Format::RobustnessOperations)),
             "Request" | "Responses" => return Ok(Some(Format::RobustnessWatch)),
             "process" | "type" | "f" => return Ok(Some(Format::JepsenJson)),
             "rpc" | "members" => etcdsim = true,

@@ -41,8 +41,9 @@
 //!
 //! # What you can rely on
 //!
-//! 1. Readers accept what they know and nothing else. Every [`Mistake`] says where it is, what was expected, what
-//!    was found and how to mend it. The place is within the input.
+//! 1. Readers accept what they know and nothing else, except fields in a report of the robustness tests, which they
+//!    skip and list. Every [`Mistake`] says where it is, what was expected, what was found and how to mend it. The place
+//!    is within the input.
 //! 2. No input makes a reader panic or overflow the stack.
 //! 3. [`general::read`] reads what [`general::write`] writes, and gets the same history.
 //!

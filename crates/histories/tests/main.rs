@@ -4,3 +4,4 @@ mod jepsen;
 mod malformed;
 mod properties;
 mod samples;
+mod values;

@@ -99,8 +99,16 @@ fn edn_histories() {
 #[test]
 fn robustness_reports() {
     assert_eq!(
-        shown(robustness::read("operations.json", br#"{"ClientId":1,"Colour":2}"#)),
-        "operations.json:1:15: expected one of ClientId, Input, Call, Output, Return, Metadata, found `\"Colour\"`\n  hint: no known version of the report has `Colour`"
+        shown(robustness::read("operations.json", b"{\n \"ClientId\":1,\n \"Colour\":2\n}")),
+        "operations.json:4:1: expected the field \"Input\", found `}`\n  hint: an operation has \"Input\"; is this an operations.json of the robustness tests?"
+    );
+    assert_eq!(
+        shown(robustness::read("operations.json", br#"{"ClientId":1,"clientid":2}"#)),
+        "operations.json:1:15: expected \"ClientId\" only once, found `\"clientid\"`\n  hint: leave one of the two out"
+    );
+    assert_eq!(
+        shown(robustness::read("operations.json", b"{\"ClientId\":1,\"Input\":{\n{\"ClientId\":1}\n")),
+        "operations.json:2:1: expected `\"`, found `{`\n  hint: a text is in double quotes"
     );
     assert_eq!(
         shown(robustness::read(
@@ -112,6 +120,13 @@ fn robustness_reports() {
     assert_eq!(
         shown(robustness::read_watches("watch.json", b"{}")),
         "watch.json:1:2: expected the field \"Request\", found `}`\n  hint: is this a watch.json of the robustness tests?"
+    );
+    assert_eq!(
+        shown(robustness::read_watches(
+            "watch.json",
+            b"{\"Request\": {\"Key\": \"a\"},\n \"Responses\": [\n {\"Revision\": 1},\n {\"Revision\": x}]}"
+        )),
+        "watch.json:4:15: expected a whole number, found `x`\n  hint: write it without quotes and without a fraction"
     );
 }
 

@@ -14,9 +14,12 @@ use api::mvccpb::KeyValue;
 use crate::describe;
 use crate::model::Ties;
 
-/// Stands for a revision, version or lease of a pair that the recorder did not keep: it is not compared. etcd never
-/// answers with it.
+/// Stands for a revision, version or lease that the recorder did not keep: it is not compared. etcd never answers with
+/// it.
 pub const NOT_RECORDED: i64 = i64::MIN;
+
+/// Stands for a create revision of which the recorder kept only that it is before the pair's mod revision.
+pub const CREATED_BEFORE: i64 = i64::MIN + 1;
 
 /// The first difference, as text; `None` if the model allows the answer.
 #[inline]
@@ -222,13 +225,25 @@ fn key_values(path: &str, field: &str, expected: &[KeyValue], observed: &[KeyVal
 /// Whether a pair is as expected, as far as it was recorded.
 pub fn is_same_pair(expected: Option<&KeyValue>, observed: Option<&KeyValue>) -> bool {
     let (Some(expected), Some(observed)) = (expected, observed) else { return expected == observed };
-    let same = |expected: i64, observed: i64| expected == observed || observed == NOT_RECORDED;
     expected.key == observed.key
         && expected.value == observed.value
         && expected.mod_revision == observed.mod_revision
-        && same(expected.create_revision, observed.create_revision)
-        && same(expected.version, observed.version)
-        && same(expected.lease, observed.lease)
+        && is_same_creation(expected, observed)
+        && is_same_number(expected.version, observed.version)
+        && is_same_number(expected.lease, observed.lease)
+}
+
+/// Whether a number is as expected, or was not recorded.
+pub fn is_same_number(expected: i64, observed: i64) -> bool {
+    expected == observed || observed == NOT_RECORDED
+}
+
+/// Whether the create revision of a pair is as expected, as far as it was recorded.
+pub fn is_same_creation(expected: &KeyValue, observed: &KeyValue) -> bool {
+    match observed.create_revision {
+        CREATED_BEFORE => expected.create_revision < expected.mod_revision,
+        observed => is_same_number(expected.create_revision, observed),
+    }
 }
 
 #[inline]

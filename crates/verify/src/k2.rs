@@ -213,9 +213,9 @@ fn answered(history: &History, number: usize) -> String {
     let revision =
         operation.response().and_then(|response| response.header()).map_or(0, |header| header.revision);
     let time = describe::time(operation.returned().unwrap_or(operation.call));
-    let member = operation.member;
     format!(
-        "{} was answered by member {member} with revision {revision} at {time}.",
-        describe::who(operation)
+        "{} was answered{} with revision {revision} at {time}.",
+        describe::who(operation),
+        describe::by_member(" by", operation.member)
     )
 }

@@ -302,11 +302,11 @@ fn loss(
     };
     Violation::new(Oracle::K4, returned(read), what)
         .say(format!(
-            "{} was acknowledged as revision {} at {} by member {}.",
+            "{} was acknowledged as revision {} at {}{}.",
             describe::who(write),
             change.revision,
             describe::time(returned(write)),
-            write.member
+            describe::by_member(" by", write.member)
         ))
         .say(format!("The quiet read of everything at {} {there}.", describe::time(returned(read))))
         .say(match found {

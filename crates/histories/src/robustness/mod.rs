@@ -2,9 +2,10 @@
 //! watchers saw. The format is taken from etcd-io/etcd, `tests/robustness/report/client.go` and
 //! `tests/robustness/model/{types,watch}.go`.
 //!
-//! Both hold one JSON object on each line, as Go writes them. All versions of the format that use these field names
-//! are read; a field name that no version has is a mistake. A field that is missing or `null` has Go's zero value:
-//! nothing, 0 or the empty text.
+//! Both hold JSON objects one after another, on a line each or indented. All versions of the format that use these
+//! field names are read, whatever the case of their letters, as Go does. A field whose name no known version has is
+//! skipped; a [`Reader`] says which there are. A field that is missing or `null` has Go's zero value: nothing, 0 or the
+//! empty text.
 //!
 //! Not checked: whether answers fit their requests. Of a value of twenty bytes or more only the hash is known.
 //!
@@ -17,11 +18,40 @@
 //! # Ok::<(), histories::Error>(())
 //! ```
 
+mod fields;
 mod read;
 mod watch;
 
+use fields::Unknown;
 pub use read::{read, read_from};
-pub use watch::{Event, Previous, Watch, WatchRequest, WatchResponse, read_watches};
+pub use watch::{Event, Previous, Watch, WatchPart, WatchRequest, WatchResponse, read_watches};
+
+/// Reads the files of a report, and notes the fields that it does not know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reader {
+    unknown: Unknown,
+}
+
+impl Reader {
+    /// The fields that were skipped because no known version of the report has them, by name. Each is there once, with
+    /// the first place where it is.
+    pub fn unknown(&self) -> impl Iterator<Item = &UnknownField> {
+        self.unknown.all()
+    }
+}
+
+/// A field that no known version of the report has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownField {
+    /// Its name.
+    pub name: String,
+    /// The first file that has it.
+    pub file: String,
+    /// The line there, from 1.
+    pub line: usize,
+    /// The column, in bytes, from 1.
+    pub column: usize,
+}
 
 /// One operation of one client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +96,8 @@ pub enum Request {
     Defragment,
     /// Compacts up to this revision.
     Compact(i64),
+    /// A request of a kind that no known version of the report has: its type.
+    Other(String),
 }
 
 /// Keys from `start` up to but not including `end`, or `start` alone if `end` is empty.
@@ -77,6 +109,10 @@ pub struct Range {
     pub end: String,
     /// How many keys to return at most, 0 for all.
     pub limit: i64,
+    /// Whether the answer has no values.
+    pub keys_only: bool,
+    /// Whether the answer has only the number of keys.
+    pub count_only: bool,
 }
 
 /// A condition on a key.
@@ -137,6 +173,8 @@ pub struct Response {
     pub error: Option<String>,
     /// An error that is an answer, such as that a revision is in the future.
     pub client_error: Option<String>,
+    /// The id of the member that answered, as the report has it. `None` if the report is too old to say.
+    pub member: Option<String>,
 }
 
 /// An answer.

@@ -2,22 +2,20 @@
 
 use std::io::Read;
 
-use super::{Answer, Condition, Found, KeyValue, Op, OpResult, Operation, Range, Request, Response, Value};
+use super::fields::{Fields, array, error, object, text};
+use super::{
+    Answer, Condition, Found, KeyValue, Op, OpResult, Operation, Range, Reader, Request, Response, Value,
+};
 use crate::error::{Error, Scan};
-use crate::scan::{Cursor, each_line, each_line_of};
+use crate::scan::{Kind, Values};
 
 /// Reads the operations of a client. `file` is its name in errors.
 ///
 /// # Errors
 ///
-/// The first mistake in the file.
+/// The first mistake in the file. A field with an unknown name is none; [`Reader`] says which there are.
 pub fn read(file: &str, bytes: &[u8]) -> Result<Vec<Operation>, Error> {
-    let mut operations = Vec::new();
-    each_line_of(file, bytes, |cursor| {
-        operations.push(operation(cursor)?);
-        Ok(())
-    })?;
-    Ok(operations)
+    read_from(file, bytes)
 }
 
 /// As [`read`], for a file that is read piece by piece.
@@ -27,63 +25,32 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<Vec<Operation>, Error> {
 /// The first mistake in the file, or that it cannot be read.
 pub fn read_from(file: &str, from: impl Read) -> Result<Vec<Operation>, Error> {
     let mut operations = Vec::new();
-    each_line(file, from, |cursor| {
-        operations.push(operation(cursor)?);
-        Ok(())
-    })?;
+    Reader::default().operations(file, from, |operation| operations.push(operation))?;
     Ok(operations)
 }
 
-/// Reads an object whose fields all have one of the names in `known`. A field that is `null` counts as missing.
-pub(super) fn object<'a>(
-    cursor: &mut Cursor<'a>,
-    known: &[&str],
-    mut field: impl FnMut(&mut Cursor<'a>, &str) -> Scan<()>,
-) -> Scan<()> {
-    cursor.object()?;
-    let mut seen = 0u32;
-    while let Some(name) = cursor.next_field()? {
-        let Some(index) = known.iter().position(|one| *one == name) else {
-            let hint = format!("no known version of the report has `{name}`");
-            return Err(cursor.mistake(cursor.name_offset(), format!("one of {}", known.join(", ")), hint));
-        };
-        if seen >> index & 1 == 1 {
-            return Err(cursor.mistake(
-                cursor.name_offset(),
-                format!("\"{name}\" only once"),
-                "leave one of the two out",
-            ));
+impl Reader {
+    /// Reads the operations of a client, piece by piece. `file` is its name in errors, and `each` takes the operations.
+    ///
+    /// # Errors
+    ///
+    /// The first mistake in the file, or that it cannot be read.
+    pub fn operations(
+        &mut self,
+        file: &str,
+        from: impl Read,
+        mut each: impl FnMut(Operation),
+    ) -> Result<(), Error> {
+        let mut values = Values::new(file, from);
+        while !values.are_over()? {
+            let unknown = &mut self.unknown;
+            each(values.value(|cursor| operation(&mut Fields { cursor, unknown, file }))?);
         }
-        seen |= 1 << index;
-        if !cursor.null() {
-            field(cursor, name)?;
-        }
+        Ok(())
     }
-    Ok(())
 }
 
-pub(super) fn array<'a, T>(
-    cursor: &mut Cursor<'a>,
-    mut item: impl FnMut(&mut Cursor<'a>) -> Scan<T>,
-) -> Scan<Vec<T>> {
-    let mut items = Vec::new();
-    cursor.array()?;
-    while cursor.next_item()? {
-        items.push(item(cursor)?);
-    }
-    Ok(items)
-}
-
-pub(super) fn text(cursor: &mut Cursor<'_>) -> Scan<String> {
-    Ok(cursor.string()?.to_cow().into_owned())
-}
-
-/// An error's text. Go writes the empty text for no error.
-pub(super) fn error(cursor: &mut Cursor<'_>) -> Scan<Option<String>> {
-    Ok(Some(text(cursor)?).filter(|text| !text.is_empty()))
-}
-
-fn operation(cursor: &mut Cursor<'_>) -> Scan<Operation> {
+fn operation(cursor: &mut Fields<'_, '_>) -> Scan<Operation> {
     let (mut client, mut call, mut returned) = (None, None, None);
     let (mut request, mut response) = (None, None);
     let mut return_at = 0;
@@ -122,9 +89,10 @@ fn operation(cursor: &mut Cursor<'_>) -> Scan<Operation> {
     Ok(read)
 }
 
+const KINDS: [&str; 6] = ["leaseGrant", "leaseRevoke", "range", "txn", "defragment", "compact"];
 const REQUESTS: [&str; 7] = ["Type", "LeaseGrant", "LeaseRevoke", "Range", "Txn", "Defragment", "Compact"];
 
-fn request(cursor: &mut Cursor<'_>) -> Scan<Request> {
+fn request(cursor: &mut Fields<'_, '_>) -> Scan<Request> {
     let (mut kind, mut requests) = (None, Vec::with_capacity(1));
     object(cursor, &REQUESTS, |cursor, name| {
         let request = match name {
@@ -156,12 +124,13 @@ fn request(cursor: &mut Cursor<'_>) -> Scan<Request> {
                 defragment or compact";
     match requests.pop() {
         Some((present, request)) if present == kind && requests.is_empty() => Ok(request),
+        None if !kind.is_empty() && !KINDS.contains(&kind) => Ok(Request::Other(kind.to_owned())),
         _ => Err(cursor.mistake(at, "the type of the one request that is not null", hint)),
     }
 }
 
 /// An object with one number.
-fn number(cursor: &mut Cursor<'_>, name: &str) -> Scan<i64> {
+fn number(cursor: &mut Fields<'_, '_>, name: &str) -> Scan<i64> {
     let mut value = 0;
     object(cursor, &[name], |cursor, _| {
         value = cursor.integer()?;
@@ -170,14 +139,16 @@ fn number(cursor: &mut Cursor<'_>, name: &str) -> Scan<i64> {
     Ok(value)
 }
 
-fn range(cursor: &mut Cursor<'_>, revisions: bool) -> Scan<(Range, i64)> {
-    let known = ["Start", "End", "Limit", "Revision"];
+fn range(cursor: &mut Fields<'_, '_>, revisions: bool) -> Scan<(Range, i64)> {
+    let known = ["Start", "End", "Limit", "KeysOnly", "CountOnly", "Revision"];
     let (mut range, mut revision) = (Range::default(), 0);
-    object(cursor, &known[..if revisions { 4 } else { 3 }], |cursor, name| {
+    object(cursor, &known[..if revisions { 6 } else { 5 }], |cursor, name| {
         match name {
             "Start" => range.start = text(cursor)?,
             "End" => range.end = text(cursor)?,
             "Limit" => range.limit = cursor.integer()?,
+            "KeysOnly" => range.keys_only = cursor.boolean()?,
+            "CountOnly" => range.count_only = cursor.boolean()?,
             _ => revision = cursor.integer()?,
         }
         Ok(())
@@ -185,7 +156,7 @@ fn range(cursor: &mut Cursor<'_>, revisions: bool) -> Scan<(Range, i64)> {
     Ok((range, revision))
 }
 
-fn txn(cursor: &mut Cursor<'_>) -> Scan<Request> {
+fn txn(cursor: &mut Fields<'_, '_>) -> Scan<Request> {
     let (mut conditions, mut success, mut failure) = (Vec::new(), Vec::new(), Vec::new());
     object(cursor, &["Conditions", "OperationsOnSuccess", "OperationsOnFailure"], |cursor, name| {
         match name {
@@ -198,7 +169,7 @@ fn txn(cursor: &mut Cursor<'_>) -> Scan<Request> {
     Ok(Request::Txn { conditions, success, failure })
 }
 
-fn condition(cursor: &mut Cursor<'_>) -> Scan<Condition> {
+fn condition(cursor: &mut Fields<'_, '_>) -> Scan<Condition> {
     let mut condition = Condition::default();
     object(cursor, &["Key", "ExpectedRevision", "ExpectedVersion"], |cursor, name| {
         match name {
@@ -211,7 +182,7 @@ fn condition(cursor: &mut Cursor<'_>) -> Scan<Condition> {
     Ok(condition)
 }
 
-fn op(cursor: &mut Cursor<'_>) -> Scan<Op> {
+fn op(cursor: &mut Fields<'_, '_>) -> Scan<Op> {
     let mut kind = None;
     let (mut ranged, mut deleted) = (Range::default(), String::new());
     let (mut key, mut value, mut lease) = (String::new(), Value::default(), 0);
@@ -247,7 +218,7 @@ fn op(cursor: &mut Cursor<'_>) -> Scan<Op> {
 }
 
 /// A value or its hash. The recorder writes 0 or the empty text for the one it does not set.
-pub(super) fn value(cursor: &mut Cursor<'_>) -> Scan<Value> {
+pub(super) fn value(cursor: &mut Fields<'_, '_>) -> Scan<Value> {
     let (mut plain, mut hash) = (String::new(), 0);
     object(cursor, &["Value", "Hash"], |cursor, name| {
         match name {
@@ -259,7 +230,7 @@ pub(super) fn value(cursor: &mut Cursor<'_>) -> Scan<Value> {
     Ok(if hash == 0 { Value::Text(plain) } else { Value::Hash(hash) })
 }
 
-const RESPONSES: [&str; 12] = [
+const RESPONSES: [&str; 14] = [
     "Txn",
     "Range",
     "LeaseGrant",
@@ -272,9 +243,11 @@ const RESPONSES: [&str; 12] = [
     "Persisted",
     "PersistedRevision",
     "PartialResponse",
+    "member-id",
+    "MemberID",
 ];
 
-fn response(cursor: &mut Cursor<'_>) -> Scan<Response> {
+fn response(cursor: &mut Fields<'_, '_>) -> Scan<Response> {
     let start = cursor.offset();
     let mut response = Response::default();
     let (mut answers, mut persisted, mut persisted_revision, mut partial) = (0, false, 0, false);
@@ -301,7 +274,8 @@ fn response(cursor: &mut Cursor<'_>) -> Scan<Response> {
                     "Revision" => response.revision = cursor.integer()?,
                     "Persisted" => persisted = cursor.boolean()?,
                     "PersistedRevision" => persisted_revision = cursor.integer()?,
-                    _ => partial = cursor.boolean()?,
+                    "PartialResponse" => partial = cursor.boolean()?,
+                    _ => response.member = member(cursor)?,
                 }
                 return Ok(());
             }
@@ -322,7 +296,7 @@ fn response(cursor: &mut Cursor<'_>) -> Scan<Response> {
     Ok(response)
 }
 
-fn answer_txn(cursor: &mut Cursor<'_>) -> Scan<Answer> {
+fn answer_txn(cursor: &mut Fields<'_, '_>) -> Scan<Answer> {
     let (mut failure, mut results) = (false, Vec::new());
     object(cursor, &["Failure", "Results"], |cursor, name| {
         match name {
@@ -334,7 +308,7 @@ fn answer_txn(cursor: &mut Cursor<'_>) -> Scan<Answer> {
     Ok(Answer::Txn { failure, results })
 }
 
-fn result(cursor: &mut Cursor<'_>, known: &[&str]) -> Scan<OpResult> {
+fn result(cursor: &mut Fields<'_, '_>, known: &[&str]) -> Scan<OpResult> {
     let mut result = OpResult { found: Found::default(), deleted: 0 };
     object(cursor, known, |cursor, name| {
         match name {
@@ -347,7 +321,7 @@ fn result(cursor: &mut Cursor<'_>, known: &[&str]) -> Scan<OpResult> {
     Ok(result)
 }
 
-fn key_value(cursor: &mut Cursor<'_>) -> Scan<KeyValue> {
+fn key_value(cursor: &mut Fields<'_, '_>) -> Scan<KeyValue> {
     let mut pair = KeyValue::default();
     object(cursor, &["Key", "Value", "ModRevision", "Version"], |cursor, name| {
         match name {
@@ -359,4 +333,13 @@ fn key_value(cursor: &mut Cursor<'_>) -> Scan<KeyValue> {
         Ok(())
     })?;
     Ok(pair)
+}
+
+/// A member's id: a number, or a text with one. 0 if there was no header.
+fn member(cursor: &mut Fields<'_, '_>) -> Scan<Option<String>> {
+    let id = match cursor.kind() {
+        Kind::String => text(cursor)?,
+        _ => cursor.unsigned()?.to_string(),
+    };
+    Ok(Some(id).filter(|id| !id.is_empty() && id != "0"))
 }

@@ -1,9 +1,12 @@
 //! Reads `watch.json`.
 
-use super::Value;
-use super::read::{array, error, object, text, value};
+use std::io::Read;
+
+use super::fields::{self, Fields, array, error, object, text};
+use super::read::value;
+use super::{Reader, Value};
 use crate::error::{Error, Scan};
-use crate::scan::{Cursor, each_line_of};
+use crate::scan::Values;
 
 /// A watch and all responses to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,9 +39,9 @@ pub struct WatchResponse {
     pub events: Vec<Event>,
     /// Whether it is a progress notification, without events.
     pub is_progress_notify: bool,
-    /// The store's revision according to the header.
+    /// The store's revision according to the header, 0 if the report does not say.
     pub revision: i64,
-    /// When it arrived, in nanoseconds since the start of the run.
+    /// When it arrived, in nanoseconds since the start of the run. 0 if the report does not say.
     pub time: i64,
     /// The error that ended the watch, if any.
     pub error: Option<String>,
@@ -55,8 +58,8 @@ pub struct Event {
     pub value: Value,
     /// The revision of the change.
     pub revision: i64,
-    /// Whether the key did not exist before.
-    pub is_create: bool,
+    /// Whether the key did not exist before; of a deletion, `false`. `None` if the report is too old to say.
+    pub is_create: Option<bool>,
     /// What it held before, if the watch asked for it and the key existed.
     pub previous: Option<Previous>,
 }
@@ -72,41 +75,96 @@ pub struct Previous {
     pub version: i64,
 }
 
+/// A part of a watch, which can be long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WatchPart {
+    /// The request. As Go writes it, it comes before the responses.
+    Request(WatchRequest),
+    /// The next response.
+    Response(WatchResponse),
+    /// The end: what comes next is of another watch. There was a request.
+    End,
+}
+
 /// Reads the watches of a client. `file` is its name in errors.
 ///
 /// # Errors
 ///
-/// The first mistake in the file.
+/// The first mistake in the file. A field with an unknown name is none; [`Reader`] says which there are.
 pub fn read_watches(file: &str, bytes: &[u8]) -> Result<Vec<Watch>, Error> {
-    let mut watches = Vec::new();
-    each_line_of(file, bytes, |cursor| {
-        watches.push(watch(cursor)?);
-        Ok(())
+    let (mut watches, mut watch) = (Vec::new(), Watch::default());
+    Reader::default().watches(file, bytes, |part| match part {
+        WatchPart::Request(request) => watch.request = request,
+        WatchPart::Response(response) => watch.responses.push(response),
+        WatchPart::End => watches.push(std::mem::take(&mut watch)),
     })?;
     Ok(watches)
 }
 
-fn watch(cursor: &mut Cursor<'_>) -> Scan<Watch> {
-    let mut watch = Watch::default();
-    let mut requested = false;
-    object(cursor, &["Request", "Responses"], |cursor, name| {
-        match name {
-            "Request" => {
-                requested = true;
-                watch.request = request(cursor)?;
-            }
-            _ => watch.responses = array(cursor, response)?,
+const WATCH: [&str; 2] = ["Request", "Responses"];
+
+impl Reader {
+    /// Reads the watches of a client, piece by piece. `file` is its name in errors, and `each` takes the parts of the
+    /// watches.
+    ///
+    /// # Errors
+    ///
+    /// The first mistake in the file, or that it cannot be read.
+    pub fn watches(
+        &mut self,
+        file: &str,
+        from: impl Read,
+        mut each: impl FnMut(WatchPart),
+    ) -> Result<(), Error> {
+        let mut values = Values::new(file, from);
+        while !values.are_over()? {
+            self.watch(file, &mut values, &mut each)?;
+            each(WatchPart::End);
         }
         Ok(())
-    })?;
-    if !requested {
-        let hint = "is this a watch.json of the robustness tests?";
-        return Err(cursor.mistake(cursor.offset() - 1, "the field \"Request\"", hint));
     }
-    Ok(watch)
+
+    fn watch(
+        &mut self,
+        file: &str,
+        values: &mut Values<'_, impl Read>,
+        each: &mut impl FnMut(WatchPart),
+    ) -> Result<(), Error> {
+        let unknown = &mut self.unknown;
+        let mut seen = [false; WATCH.len()];
+        values.object(|values, name| {
+            let Some(index) = fields::known(&WATCH, name) else {
+                return values.value(|cursor| {
+                    unknown.add(file, name, cursor.place(0));
+                    cursor.skip_value()
+                });
+            };
+            if std::mem::replace(&mut seen[index], true) {
+                return Err(values.expected(&format!("\"{name}\" only once"), "leave one of the two out")?);
+            }
+            match index {
+                0 => {
+                    let request = values.value(|cursor| request(&mut Fields { cursor, unknown, file }))?;
+                    each(WatchPart::Request(request));
+                }
+                _ if values.null()? => {}
+                _ => values.array(|values| {
+                    let response = values.value(|cursor| response(&mut Fields { cursor, unknown, file }))?;
+                    each(WatchPart::Response(response));
+                    Ok(())
+                })?,
+            }
+            Ok(())
+        })?;
+        if seen[0] {
+            return Ok(());
+        }
+        let hint = "is this a watch.json of the robustness tests?";
+        Err(values.missing("the field \"Request\"", hint))
+    }
 }
 
-fn request(cursor: &mut Cursor<'_>) -> Scan<WatchRequest> {
+fn request(cursor: &mut Fields<'_, '_>) -> Scan<WatchRequest> {
     let mut request = WatchRequest::default();
     let known = ["Key", "Revision", "WithPrefix", "WithProgressNotify", "WithPrevKV"];
     object(cursor, &known, |cursor, name| {
@@ -122,7 +180,7 @@ fn request(cursor: &mut Cursor<'_>) -> Scan<WatchRequest> {
     Ok(request)
 }
 
-fn response(cursor: &mut Cursor<'_>) -> Scan<WatchResponse> {
+fn response(cursor: &mut Fields<'_, '_>) -> Scan<WatchResponse> {
     let mut response = WatchResponse::default();
     object(cursor, &["Events", "IsProgressNotify", "Revision", "Time", "Error"], |cursor, name| {
         match name {
@@ -137,7 +195,7 @@ fn response(cursor: &mut Cursor<'_>) -> Scan<WatchResponse> {
     Ok(response)
 }
 
-fn event(cursor: &mut Cursor<'_>) -> Scan<Event> {
+fn event(cursor: &mut Fields<'_, '_>) -> Scan<Event> {
     let mut event = Event::default();
     let mut kind = None;
     object(cursor, &["Type", "Key", "Value", "Revision", "IsCreate", "PrevValue"], |cursor, name| {
@@ -146,7 +204,7 @@ fn event(cursor: &mut Cursor<'_>) -> Scan<Event> {
             "Key" => event.key = text(cursor)?,
             "Value" => event.value = value(cursor)?,
             "Revision" => event.revision = cursor.integer()?,
-            "IsCreate" => event.is_create = cursor.boolean()?,
+            "IsCreate" => event.is_create = Some(cursor.boolean()?),
             _ => event.previous = Some(previous(cursor)?),
         }
         Ok(())
@@ -162,7 +220,7 @@ fn event(cursor: &mut Cursor<'_>) -> Scan<Event> {
     Ok(event)
 }
 
-fn previous(cursor: &mut Cursor<'_>) -> Scan<Previous> {
+fn previous(cursor: &mut Fields<'_, '_>) -> Scan<Previous> {
     let mut previous = Previous::default();
     object(cursor, &["Value", "ModRevision", "Version"], |cursor, name| {
         match name {

@@ -1,4 +1,4 @@
-//! A cursor in a line of JSON, and the structure of values.
+//! A cursor in a line of JSON, or in a value of several lines, and the structure of values.
 
 use crate::error::{self, Mistake, Scan};
 
@@ -32,13 +32,15 @@ pub(crate) fn byte_order_mark(text: &str) -> usize {
     if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len_utf8() } else { 0 }
 }
 
-/// A line of JSON, read from left to right.
+/// A line of JSON, or a value of several lines, read from left to right.
 #[derive(Clone, Debug)]
 pub struct Cursor<'a> {
     pub(super) text: &'a str,
     /// Invariant: at a boundary of characters, at most the length of `text`.
     pub(super) at: usize,
     line: usize,
+    /// How many bytes of the first line come before the text.
+    indent: usize,
     /// An object or array has just been opened, so no comma comes before its first item.
     fresh: bool,
     /// Where the name of the last field begins.
@@ -53,21 +55,32 @@ impl<'a> Cursor<'a> {
     /// If the line is not UTF-8.
     #[inline]
     pub fn new(line: usize, bytes: &'a [u8]) -> Scan<Self> {
+        Cursor::inside(line, 0, bytes)
+    }
+
+    /// A cursor at the start of a text that begins `indent` bytes into a line, and may go on in the lines after it.
+    ///
+    /// # Errors
+    ///
+    /// If the text is not UTF-8.
+    #[inline]
+    pub(crate) fn inside(line: usize, indent: usize, bytes: &'a [u8]) -> Scan<Self> {
         match std::str::from_utf8(bytes) {
             Ok(text) => {
-                let at = if line == 1 { byte_order_mark(text) } else { 0 };
-                Ok(Cursor { text, at, line, fresh: false, name_at: 0 })
+                let at = if (line, indent) == (1, 0) { byte_order_mark(text) } else { 0 };
+                Ok(Cursor { text, at, line, indent, fresh: false, name_at: 0 })
             }
-            Err(error) => Err(Self::not_text(line, bytes, error.valid_up_to())),
+            Err(error) => Err(Self::not_text(line, indent, bytes, error.valid_up_to())),
         }
     }
 
     #[cold]
-    fn not_text(line: usize, bytes: &[u8], at: usize) -> Box<Mistake> {
+    fn not_text(line: usize, indent: usize, bytes: &[u8], at: usize) -> Box<Mistake> {
+        let (line, column) = place((line, indent), bytes, at);
         Box::new(Mistake {
             file: String::new(),
             line,
-            column: at + 1,
+            column,
             expected: "UTF-8".to_owned(),
             found: format!("the byte 0x{:02x}", bytes[at]),
             hint: "is this file compressed, or in another encoding? Write bytes that are not text as base64"
@@ -75,12 +88,17 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    /// The number of the line.
+    /// The number of the line, the first one if there are several.
     pub fn line(&self) -> usize {
         self.line
     }
 
-    /// How many bytes of the line have been read.
+    /// The line and the column of a place in the text, which is given in bytes from 0. Both count from 1.
+    pub fn place(&self, at: usize) -> (usize, usize) {
+        place((self.line, self.indent), self.text.as_bytes(), at)
+    }
+
+    /// How many bytes have been read.
     pub fn offset(&self) -> usize {
         self.at
     }
@@ -90,13 +108,14 @@ impl<'a> Cursor<'a> {
         self.name_at
     }
 
-    /// A mistake at a place in this line, in bytes from 0.
+    /// A mistake at a place in the text, in bytes from 0.
     #[cold]
     pub fn mistake(&self, at: usize, expected: impl Into<String>, hint: impl Into<String>) -> Box<Mistake> {
+        let (line, column) = self.place(at);
         Box::new(Mistake {
             file: String::new(),
-            line: self.line,
-            column: at + 1,
+            line,
+            column,
             expected: expected.into(),
             found: error::found(self.text, at, "the end of the line"),
             hint: hint.into(),
@@ -226,7 +245,11 @@ impl<'a> Cursor<'a> {
 
     #[cold]
     fn unclosed(&self, close: u8) -> Box<Mistake> {
-        self.expected(
+        // If the text ends in the middle of a value, what is on the next line is not what is wrong.
+        let read = self.text[..self.at].trim_end().len();
+        let at = if self.text[read..self.at].contains('\n') { read } else { self.at };
+        self.mistake(
+            at,
             format!("`,` or `{}`", close as char),
             "a comma is missing, or the line is cut off or holds more than one value",
         )
@@ -325,5 +348,14 @@ impl<'a> Cursor<'a> {
             return Ok(());
         }
         Err(self.expected("the end of the line", "put one JSON object on each line"))
+    }
+}
+
+/// The line and the column of a byte of a text that begins that many bytes into that line.
+fn place((line, indent): (usize, usize), text: &[u8], at: usize) -> (usize, usize) {
+    let before = &text[..at.min(text.len())];
+    match memchr::memrchr(b'\n', before) {
+        None => (line, indent + at + 1),
+        Some(end) => (line + memchr::memchr_iter(b'\n', before).count(), at - end),
     }
 }

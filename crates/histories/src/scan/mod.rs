@@ -1,4 +1,5 @@
-//! A scanner for JSON lines: one value on each line, read token by token, without an allocation for each line.
+//! A scanner for JSON lines: one value on each line, read token by token, without an allocation for each line. And for
+//! JSON values one after another whose line breaks can be anywhere ([`Values`]).
 //!
 //! ```
 //! use histories::scan::Cursor;
@@ -23,7 +24,8 @@
 //! 1. Everything accepted is JSON (RFC 8259) and UTF-8, whether it is read or skipped. It is stricter than JSON in
 //!    two ways: names of fields that are read have no escapes, and nesting ends at [`DEPTH_MAX`].
 //! 2. No input makes it panic. Every [`Mistake`](crate::Mistake) has a place within the input.
-//! 3. Memory is bounded by the longest line ([`Lines`]), and nothing is allocated after that line.
+//! 3. Memory is bounded by the longest line ([`Lines`]), or by the longest value that is read as a whole ([`Values`]),
+//!    and nothing is allocated after it.
 //!
 //! # What is not done
 //!
@@ -34,8 +36,10 @@ mod cursor;
 mod lines;
 mod number;
 mod string;
+mod values;
 
 pub(crate) use cursor::byte_order_mark;
 pub use cursor::{Cursor, DEPTH_MAX, Kind};
 pub use lines::{Line, Lines, SliceLines, each_line, each_line_of};
 pub use string::JsonString;
+pub use values::Values;

@@ -11,8 +11,9 @@ use api::etcdserverpb::response_op::Response as OpResponse;
 use api::etcdserverpb::*;
 use api::mvccpb::KeyValue;
 use api::{Request, Response};
-use record::{Nanos, Operation, Outcome};
+use record::{MemberId, Nanos, Operation, Outcome};
 
+use crate::answer::{CREATED_BEFORE, NOT_RECORDED};
 pub use event::{actor, event, fact, moment};
 pub use watch::{change, watch_response, watcher};
 
@@ -31,10 +32,16 @@ pub fn operation(operation: &Operation) -> String {
         Outcome::Unknown { .. } => ("no answer".to_string(), "?".to_string()),
     };
     format!(
-        "client {client}  {}  -> {result}   {} .. {until}  via member {member}",
+        "client {client}  {}  -> {result}   {} .. {until}{}",
         self::request(request),
-        time(*call)
+        time(*call),
+        by_member("  via", *member)
     )
+}
+
+/// The member after a word such as ` by`; nothing if it was not recorded.
+pub fn by_member(word: &str, member: MemberId) -> String {
+    if member.is_none() { String::new() } else { format!("{word} member {member}") }
 }
 
 /// The client and its request, to begin a sentence with.
@@ -78,21 +85,26 @@ pub fn span(from: &[u8], end: &[u8]) -> String {
     }
 }
 
-/// A key with its value and revisions.
+/// A key with its value and revisions, as far as they were recorded.
 pub fn key_value(kv: &KeyValue) -> String {
-    let mut text = format!(
-        "{}={} (create {}, mod {}, version {}",
-        key(&kv.key),
-        value(&kv.value),
-        kv.create_revision,
-        kv.mod_revision,
-        kv.version
-    );
-    if kv.lease != 0 {
-        write!(text, ", lease {}", kv.lease).expect("a String takes everything");
+    let mut parts = Vec::new();
+    match kv.create_revision {
+        NOT_RECORDED => {}
+        CREATED_BEFORE => parts.push("created before".to_string()),
+        revision => parts.push(format!("create {revision}")),
     }
-    text.push(')');
-    text
+    let numbers = [("mod", kv.mod_revision), ("version", kv.version), ("lease", kv.lease)];
+    for (name, number) in numbers {
+        if number != NOT_RECORDED && (number != 0 || name != "lease") {
+            parts.push(format!("{name} {number}"));
+        }
+    }
+    format!("{}={} ({})", key(&kv.key), value(&kv.value), parts.join(", "))
+}
+
+/// A revision in a sentence or a line, with what comes before it; nothing if it was not recorded.
+pub fn with_revision(before: &str, revision: i64) -> String {
+    if revision == NOT_RECORDED { String::new() } else { format!("{before}revision {revision}") }
 }
 
 /// A request, without its client.
@@ -219,8 +231,9 @@ fn response(response: &Response) -> String {
         }
         _ => String::new(),
     };
-    let separator = if detail.is_empty() { "" } else { ": " };
-    format!("revision {revision}{separator}{detail}")
+    let parts = [with_revision("", revision), detail];
+    let shown: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    if shown.is_empty() { "done".to_string() } else { shown.join(": ") }
 }
 
 fn branch(txn: &TxnResponse) -> String {

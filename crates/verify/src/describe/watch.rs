@@ -6,7 +6,8 @@ use api::mvccpb::event::EventType;
 use api::mvccpb::{Event, KeyValue};
 use record::Nanos;
 
-use super::{KEYS_SHOWN, key, key_value, span, time};
+use super::{KEYS_SHOWN, key, key_value, span, time, with_revision};
+use crate::answer::NOT_RECORDED;
 
 /// What a watcher was asked to watch: `a..b from revision 5`.
 pub fn watcher(request: &WatchCreateRequest) -> String {
@@ -53,8 +54,10 @@ pub fn watch_response(at: Nanos, response: &WatchResponse) -> String {
     if response.canceled {
         what.push("cancelled".to_string());
     }
-    if response.compact_revision != 0 {
-        what.push(format!("compacted at {}", response.compact_revision));
+    match response.compact_revision {
+        0 => {}
+        NOT_RECORDED => what.push("compacted".to_string()),
+        revision => what.push(format!("compacted at {revision}")),
     }
     if !response.cancel_reason.is_empty() {
         what.push(format!("\"{}\"", response.cancel_reason));
@@ -69,7 +72,7 @@ pub fn watch_response(at: Nanos, response: &WatchResponse) -> String {
         what.push("more to follow".to_string());
     }
     let revision = response.header.as_ref().map_or(0, |header| header.revision);
-    format!("{}  {who}: {}  -> revision {revision}", time(at), what.join(", "))
+    format!("{}  {who}: {}{}", time(at), what.join(", "), with_revision("  -> ", revision))
 }
 
 fn event(event: &Event) -> String {

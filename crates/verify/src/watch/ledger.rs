@@ -15,6 +15,7 @@ use api::mvccpb::event::EventType;
 use record::Nanos;
 
 use super::stream::{Batch, Reply, Watcher};
+use crate::answer::NOT_RECORDED;
 use crate::truth::{self, Truth};
 
 /// One event that arrived.
@@ -59,7 +60,8 @@ pub struct Expected {
 pub struct Ledger<'a> {
     /// The watcher.
     pub watcher: &'a Watcher<'a>,
-    /// The first revision it must receive. For a watcher from now on, the one after that of its creation.
+    /// The first revision it must receive. For a watcher from now on, the one after that of its creation. `i64::MAX`
+    /// if nothing shows where it began.
     pub first: i64,
     /// What it must receive, in order.
     pub expected: Vec<Expected>,
@@ -191,11 +193,16 @@ pub fn is_filtered(watcher: &Watcher<'_>, deleted: bool) -> bool {
 }
 
 fn first(watcher: &Watcher<'_>) -> i64 {
-    let revisions = watcher.replies.iter().filter_map(|reply| match reply {
+    let mut revisions = watcher.replies.iter().filter_map(|reply| match reply {
         Reply::Batch(batch) => batch.events.first()?.kv.as_ref().map(|kv| kv.mod_revision),
         Reply::Progress { .. } => None,
     });
     match watcher.request.start_revision {
+        0 if watcher.revision == NOT_RECORDED => match watcher.replies.first() {
+            Some(Reply::Progress { revision, .. }) => revision.saturating_add(1),
+            Some(Reply::Batch(_)) => revisions.next().unwrap_or(i64::MAX),
+            None => i64::MAX,
+        },
         // The revision of its answer is read first, and the watcher begins after it (etcd's `recvLoop`).
         0 => watcher.revision + 1,
         // Versions of etcd treat this differently.

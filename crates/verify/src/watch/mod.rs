@@ -31,6 +31,7 @@ use std::collections::BTreeMap;
 
 use record::{History, Nanos, Record, WatchStream};
 
+use crate::answer::NOT_RECORDED;
 use crate::truth::Truth;
 use crate::{Context, Oracle, Sheet, Violation, describe};
 use ledger::{Delivery, Ledger};
@@ -144,15 +145,20 @@ impl Report {
 
 /// A violation in what a watcher received, with the responses that show it.
 fn seen(watcher: &Watcher<'_>, oracle: Oracle, at: Nanos, title: &str, responses: &[usize]) -> Violation {
+    let created = match watcher.revision {
+        NOT_RECORDED => String::new(),
+        revision => format!(
+            ", watcher {}, created at {} with revision {revision}",
+            watcher.id,
+            describe::time(watcher.created)
+        ),
+    };
     let asked = format!(
-        "Client {} watched {} by member {} (stream {}, watcher {}, created at {} with revision {}).",
+        "Client {} watched {}{} (stream {}{created}).",
         watcher.stream.client,
         describe::watcher(watcher.request),
-        watcher.stream.member,
+        describe::by_member(" by", watcher.stream.member),
         watcher.number,
-        watcher.id,
-        describe::time(watcher.created),
-        watcher.revision
     );
     Violation::new(oracle, at, title).say(asked).seen_in(lines(watcher.stream, responses))
 }

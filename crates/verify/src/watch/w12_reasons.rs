@@ -19,6 +19,7 @@ use super::gaps::{self, Where};
 use super::ledger::Ledger;
 use super::stream::{End, Transcript, Wrong};
 use super::{Look, lines, said, seen};
+use crate::answer::NOT_RECORDED;
 use crate::definite::is_definite;
 use crate::{Oracle, Severity, Violation, describe};
 
@@ -31,17 +32,26 @@ pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option
 fn cancelled(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
     let Some(End::Compacted { at, revision, response }) = ledger.watcher.end else { return None };
     *looked += 1;
+    let recorded = revision != NOT_RECORDED;
     let wrong = |title: &str| {
+        let compacted = if recorded { format!("compacted at {revision}") } else { "compacted".to_string() };
         seen(ledger.watcher, Oracle::W12, at, title, &[response])
-            .say(format!("At {} it was cancelled: compacted at {revision}.", describe::time(at)))
+            .say(format!("At {} it was cancelled: {compacted}.", describe::time(at)))
     };
+    let needs = ledger.newest().map_or(ledger.first, |newest| ledger.first.max(newest + 1));
+    let knows_first = ledger.watcher.request.start_revision >= 0 && ledger.first != i64::MAX;
+    if !recorded {
+        let none = !look.truth.may_be_compacted(needs, at);
+        return (knows_first && none).then(|| {
+            wrong("a watcher was cancelled by a compaction that never was")
+                .say(format!("It needed revision {needs} and later; no compaction can have removed these."))
+        });
+    }
     let happened = look.truth.compactions_by(at).any(|compaction| compaction.revision == revision);
     if look.truth.is_sure_of_compactions() && !happened {
         let violation = wrong("a watcher was cancelled by a compaction that never was");
         return Some(violation.say(format!("Nothing had been compacted at revision {revision} by then.")));
     }
-    let needs = ledger.newest().map_or(ledger.first, |newest| ledger.first.max(newest + 1));
-    let knows_first = ledger.watcher.request.start_revision >= 0;
     (knows_first && needs >= revision).then(|| {
         wrong("a watcher was cancelled by a compaction that removed nothing it needed")
             .say(format!("It needed nothing before revision {needs}."))
@@ -101,7 +111,8 @@ pub fn slips(look: &Look<'_>, stream: &WatchStream, transcript: &Transcript<'_>)
         let (at, response) = &stream.received[slip.response];
         let (title, sentence) = words(look, *at, &response.cancel_reason, &slip.what)?;
         let violation = Violation::new(Oracle::W12, *at, title);
-        let who = format!("Client {} had a stream of watchers with member {}.", stream.client, stream.member);
+        let member = describe::by_member(" with", stream.member);
+        let who = format!("Client {} had a stream of watchers{member}.", stream.client);
         Some(violation.say(who).say(sentence).seen_in(lines(stream, &[slip.response])))
     })
 }

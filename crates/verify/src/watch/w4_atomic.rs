@@ -13,7 +13,7 @@ use record::WatchStream;
 use super::ledger::{Expected, Ledger};
 use super::stream::{Reply, Transcript, Wrong};
 use super::{Look, lines, seen};
-use crate::{Oracle, Violation};
+use crate::{Oracle, Violation, describe};
 
 pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
     split(ledger).or_else(|| torn(look, ledger, looked))
@@ -91,8 +91,9 @@ pub fn slips(stream: &WatchStream, transcript: &Transcript<'_>) -> Option<Violat
         Some(
             violation
                 .say(format!(
-                    "Client {} had a stream of watchers with member {}.",
-                    stream.client, stream.member
+                    "Client {} had a stream of watchers{}.",
+                    stream.client,
+                    describe::by_member(" with", stream.member)
                 ))
                 .say(sentence)
                 .seen_in(lines(stream, &around)),

@@ -14,6 +14,7 @@
 use super::ledger::Ledger;
 use super::stream::Reply;
 use super::{Look, said, seen};
+use crate::answer::NOT_RECORDED;
 use crate::{Oracle, Violation};
 
 pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
@@ -81,7 +82,7 @@ impl Walk<'_, '_> {
             self.next = self.next.max(place.map_or(0, |place| place + 1));
         }
         let last = deliveries.iter().map(|delivery| delivery.revision).max().unwrap_or(0);
-        if last > batch.revision {
+        if last > batch.revision && batch.revision != NOT_RECORDED {
             let violation = wrong("a response is of an older revision than its events", &[batch.response]);
             return Some(violation.say(format!(
                 "Its header names revision {}, and it carries an event of revision {last}.",

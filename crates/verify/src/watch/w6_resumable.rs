@@ -8,12 +8,15 @@
 
 use super::ledger::Ledger;
 use super::{Look, gaps, said, seen};
+use crate::answer::NOT_RECORDED;
 use crate::{Oracle, Violation};
 
 pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
     let watcher = ledger.watcher;
     *looked += usize::from(watcher.request.start_revision > 0);
-    if let Some(early) = ledger.deliveries.iter().find(|delivery| delivery.revision < ledger.first) {
+    // If it is not recorded where the watcher began, its first revision follows from what it received.
+    let began = watcher.request.start_revision != 0 || watcher.revision != NOT_RECORDED;
+    if began && let Some(early) = ledger.deliveries.iter().find(|delivery| delivery.revision < ledger.first) {
         let title = "a watcher received a change before its first revision";
         let responses = [early.response];
         let violation = seen(watcher, Oracle::W6, early.at, title, &responses);

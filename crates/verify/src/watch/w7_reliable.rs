@@ -13,6 +13,7 @@ use api::mvccpb::KeyValue;
 use super::gaps::{self, Where};
 use super::ledger::{Delivery, Ledger};
 use super::{Look, said, seen};
+use crate::answer::is_same_number;
 use crate::{Oracle, Severity, Violation};
 
 pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
@@ -61,11 +62,11 @@ fn difference(received: &KeyValue, happened: &KeyValue, deleted: bool) -> Option
     }
     if received.value != happened.value {
         Some("value")
-    } else if received.version != happened.version {
+    } else if !is_same_number(happened.version, received.version) {
         Some("version")
-    } else if received.lease != happened.lease {
+    } else if !is_same_number(happened.lease, received.lease) {
         Some("lease")
-    } else if deleted {
+    } else if deleted && !is_same_number(happened.create_revision, received.create_revision) {
         Some("create revision")
     } else {
         None

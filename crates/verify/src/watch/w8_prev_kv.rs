@@ -8,6 +8,7 @@
 
 use super::ledger::{Delivery, Ledger};
 use super::{Look, said, seen};
+use crate::answer::is_same_pair;
 use crate::{Oracle, Violation, describe};
 
 pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
@@ -34,7 +35,7 @@ fn against(
     let expected = if happened.is_create() { None } else { look.truth.before(happened) };
     *looked += usize::from(expected.is_some());
     let gone = got.is_none() && look.truth.may_be_compacted(delivery.revision - 1, delivery.at);
-    if got == expected || gone {
+    if is_same_pair(expected, got) || gone {
         return None;
     }
     let text = |kv: Option<&_>| kv.map_or("nothing".to_string(), describe::key_value);

@@ -5,6 +5,7 @@
 
 use super::ledger::Ledger;
 use super::{Look, said, seen};
+use crate::answer::is_same_creation;
 use crate::{Oracle, Violation};
 
 pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
@@ -15,7 +16,7 @@ pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option
             return None;
         }
         *looked += 1;
-        if kv.create_revision == happened.kv.create_revision {
+        if is_same_creation(&happened.kv, kv) {
             return None;
         }
         let title = match (kv.create_revision == kv.mod_revision, happened.is_create()) {

@@ -1,20 +1,21 @@
 //! Reads a history file of any format.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use histories::edn::{self, Indexed, Indices, Jepsen, Syntax};
-use histories::robustness::{self as report, Watch};
+use histories::robustness as report;
 use histories::{Format as Detected, Operations, Recorded, RegisterValue, Value, detect_path, general};
 use record::Record;
 use verify::Expectations;
 use verify::history_file::HistoryFile;
 
 use crate::error::Error;
-use crate::robustness;
+use crate::robustness::{Conversion, Converted};
 
 /// The format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -59,11 +60,21 @@ pub(super) struct Read {
     pub(super) indices: Vec<Indices>,
     /// What the clients noticed themselves.
     pub(super) reported: Vec<String>,
+    /// What a person should know who reads the verdict, a sentence each.
+    pub(super) notes: Vec<String>,
+    /// What was skipped: with its place, a sentence each.
+    pub(super) warnings: Vec<String>,
 }
 
 impl From<Content> for Read {
     fn from(content: Content) -> Read {
-        Read { content, indices: Vec::new(), reported: Vec::new() }
+        Read {
+            content,
+            indices: Vec::new(),
+            reported: Vec::new(),
+            notes: Vec::new(),
+            warnings: Vec::new(),
+        }
     }
 }
 
@@ -74,7 +85,7 @@ impl From<Indexed> for Read {
             Jepsen::ListAppend(transactions) => Content::Lists(transactions),
             Jepsen::Registers(transactions) => Content::Registers(transactions, RegisterValue(None)),
         };
-        Read { content, indices, reported }
+        Read { indices, reported, ..Read::from(content) }
     }
 }
 
@@ -166,9 +177,11 @@ pub(super) fn read(path: &Path, format: Format) -> Result<Read, Error> {
             Content::Recorded(Recorded::Register { cas: true, initial, operations })
         }
         Detected::RobustnessOperations => {
-            let operations = report::read(file, &source.bytes()?).map_err(mistaken)?;
+            let (mut reader, mut conversion) = (report::Reader::default(), Conversion::default());
+            let each = |operation| conversion.operation(&operation);
+            reader.operations(file, source.reader()?, each).map_err(mistaken)?;
             // One file has only one client, and others wrote, too.
-            etcd(&operations, &[], true)
+            return Ok(etcd(conversion.finish(), true, &reader));
         }
         Detected::RobustnessWatch => return Err(Error::OnlyWatches { path: path.to_path_buf() }),
     };
@@ -246,40 +259,71 @@ fn unreadable(path: &Path) -> impl Fn(io::Error) -> Error {
     |error| Error::NoHistory { path: path.to_path_buf(), error }
 }
 
-fn etcd(operations: &[report::Operation], watches: &[Watch], open_world: bool) -> Content {
-    let record = Record { history: robustness::history(operations), ..Record::default() };
-    let watched = robustness::watched(watches);
-    Content::Etcd(Box::new((record, Expectations { watched, open_world, ..Expectations::default() })))
+/// A report that was read. `part` is whether it is known not to have all clients.
+fn etcd(converted: Converted, part: bool, reader: &report::Reader) -> Read {
+    let Converted { history, members, unknown } = converted;
+    let mut warnings: Vec<String> = Vec::new();
+    for field in reader.unknown() {
+        let report::UnknownField { name, file, line, column } = field;
+        warnings.push(format!(
+            "{file}:{line}:{column}: the field `{name}` is not known; it is skipped here and wherever else it is."
+        ));
+    }
+    if let Some(kind) = &unknown {
+        warnings.push(format!(
+            "Requests of the type `{kind}` are not known and left out, so revisions may have been made by these."
+        ));
+    }
+    let notes = members.iter().map(|(id, number)| format!("Member {number} has the id {id} in the report."));
+    let expectations = Expectations { open_world: part || unknown.is_some(), ..Expectations::default() };
+    let record = Record { history, ..Record::default() };
+    let content = Content::Etcd(Box::new((record, expectations)));
+    Read { notes: notes.collect(), warnings, ..Read::from(content) }
 }
 
 /// Reads all clients of a report: every `operations.json` and `watch.json` in the folder and its subfolders.
-fn folder(path: &Path) -> Result<Content, Error> {
+fn folder(path: &Path) -> Result<Read, Error> {
     let mut files = Vec::new();
     gather(path, 2, &mut files).map_err(unreadable(path))?;
     files.sort();
-    let (mut operations, mut watches) = (Vec::new(), Vec::new());
+    let (mut reader, mut conversion) = (report::Reader::default(), Conversion::default());
     let mut found = false;
+    let mut reports = BTreeSet::new();
     for path in files {
         let file = path.to_string_lossy().into_owned();
-        let read = || fs::read(&path).map_err(unreadable(&path));
         let mistaken = |error| Error::in_recorded(error, &fs::read(&path).unwrap_or_default());
+        let client = path.parent().and_then(client_of);
         match path.file_name().and_then(|name| name.to_str()) {
             Some("operations.json") => {
-                operations.extend(report::read(&file, &read()?).map_err(mistaken)?);
+                let each = |operation| conversion.operation(&operation);
+                reader.operations(&file, open(&path)?, each).map_err(mistaken)?;
                 found = true;
             }
             Some("watch.json") => {
-                let read = report::read_watches(&file, &read()?);
-                watches.extend(read.map_err(mistaken)?);
+                let each = |part| conversion.watch(client.unwrap_or_default(), part);
+                reader.watches(&file, open(&path)?, each).map_err(mistaken)?;
             }
-            _ => {}
+            _ => continue,
         }
+        let folder = path.parent().filter(|_| client.is_some()).and_then(Path::parent);
+        reports.extend(folder.map(Path::to_path_buf));
     }
-    if found {
-        Ok(etcd(&operations, &watches, false))
-    } else {
-        Err(Error::NoReport { path: path.to_path_buf() })
+    if reports.len() > 1 {
+        return Err(Error::SeveralReports {
+            path: path.to_path_buf(),
+            reports: reports.into_iter().collect(),
+        });
     }
+    if !found {
+        return Err(Error::NoReport { path: path.to_path_buf() });
+    }
+    // The folder of one client does not have what others wrote.
+    Ok(etcd(conversion.finish(), client_of(path).is_some(), &reader))
+}
+
+/// The client's number, if it is the folder of one.
+fn client_of(folder: &Path) -> Option<u32> {
+    folder.file_name()?.to_str()?.strip_prefix("client-")?.parse().ok()
 }
 
 fn gather(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> io::Result<()> {

@@ -127,6 +127,12 @@ struct Document {
     file: String,
     #[serde(flatten)]
     judged: Judged,
+    /// What to know about the numbers in it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+    /// What was skipped in the file.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
     read_ns: u64,
     check_ns: u64,
 }
@@ -185,7 +191,18 @@ fn one(path: &Path, arguments: &Arguments) -> Result<Document, Error> {
     let judged = judge(&mut loaded, arguments);
     let check = checking.elapsed();
     bar.finish_and_clear();
-    Ok(Document { file, judged, read_ns: read.as_nanos() as u64, check_ns: check.as_nanos() as u64 })
+    let Read { notes, warnings, .. } = loaded;
+    for warning in &warnings {
+        anstream::eprintln!("{}: {warning}", "warning".yellow());
+    }
+    Ok(Document {
+        file,
+        judged,
+        notes,
+        warnings,
+        read_ns: read.as_nanos() as u64,
+        check_ns: check.as_nanos() as u64,
+    })
 }
 
 /// Sets what the user says of the state before the first operation.
@@ -212,7 +229,7 @@ fn judge(read: &mut Read, arguments: &Arguments) -> Judged {
         threads: arguments.jobs.get(),
         ..Budget::default()
     };
-    let Read { content, indices, reported } = read;
+    let Read { content, indices, reported, .. } = read;
     let negative = arguments.negative_balances;
     let general = General { budget: &budget, together: arguments.together, negative, indices };
     let by_oracles = arguments.engine != Engine::General;
@@ -314,7 +331,7 @@ fn write(content: &Content, path: &Path) -> Result<(), Error> {
 }
 
 fn describe(text: &mut String, document: &Document) -> fmt::Result {
-    let Document { file, judged, .. } = document;
+    let Document { file, judged, notes, .. } = document;
     let operations = numbers::counted(judged.operations, "operation");
     let of = if judged.model == "etcd" { String::new() } else { format!(" of a {}", judged.model) };
     match (&judged.failure, &judged.conflict) {
@@ -322,6 +339,7 @@ fn describe(text: &mut String, document: &Document) -> fmt::Result {
             let heading = format!("{file}: {operations}{of}, {}", failure.oracles());
             writeln!(text, "{}", heading.red().bold())?;
             human::failure(text, failure)?;
+            notes.iter().try_for_each(|note| writeln!(text, "   {note}"))?;
             hinted(text, &judged.hints)
         }
         (None, Some(conflict)) => {

@@ -1,0 +1,317 @@
+//! JSON values one after another, whose line breaks can be anywhere, read piece by piece.
+//!
+//! A value is read as a whole, with a [`Cursor`]; or, if it is large, part by part: [`Values::object`] and
+//! [`Values::array`] open it, and what is in it is read as values again.
+
+use std::io::{ErrorKind, Read};
+
+use super::Cursor;
+use crate::error::{Error, Mistake, Scan};
+
+/// How many bytes are read at once.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// The values of anything that can be read, in a buffer of at most about twice the longest value that is read as a
+/// whole.
+///
+/// ```
+/// use histories::scan::Values;
+///
+/// let mut values = Values::new("file.json", &b"{\n  \"a\": [1,\n 2]\n} {}"[..]);
+/// let mut numbers = Vec::new();
+/// values.object(|values, name| {
+///     assert_eq!(name, "a");
+///     values.array(|values| {
+///         numbers.push(values.value(|cursor| cursor.integer())?);
+///         Ok(())
+///     })
+/// })?;
+/// assert_eq!(numbers, [1, 2]);
+/// values.value(|cursor| cursor.skip_value())?;
+/// assert!(values.are_over()?);
+/// # Ok::<(), histories::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Values<'f, R> {
+    /// The file's name in errors.
+    file: &'f str,
+    reader: R,
+    buffer: Vec<u8>,
+    /// Invariant: `start <= end <= buffer.len()`. The bytes from `start` to `end` were read and not taken yet.
+    start: usize,
+    end: usize,
+    finished: bool,
+    /// The line that `start` is in, from 1, and how many bytes of it come before.
+    place: (usize, usize),
+}
+
+impl<'f, R: Read> Values<'f, R> {
+    /// The values of `reader`, which needs no buffer of its own. `file` is its name in errors.
+    pub fn new(file: &'f str, reader: R) -> Self {
+        Values { file, reader, buffer: Vec::new(), start: 0, end: 0, finished: false, place: (1, 0) }
+    }
+
+    /// Whether nothing but blanks is left.
+    ///
+    /// # Errors
+    ///
+    /// That the file cannot be read.
+    pub fn are_over(&mut self) -> Result<bool, Error> {
+        Ok(self.next_byte()?.is_none())
+    }
+
+    /// Reads the next value as a whole. `with` must read all of it.
+    ///
+    /// # Errors
+    ///
+    /// That of `with`, that it does not end where the value does, or that the file cannot be read.
+    pub fn value<T>(&mut self, with: impl FnOnce(&mut Cursor<'_>) -> Scan<T>) -> Result<T, Error> {
+        self.next_byte()?;
+        let length = self.length()?;
+        let text = &self.buffer[self.start..self.start + length];
+        let read = |text| {
+            let mut cursor = Cursor::inside(self.place.0, self.place.1, text)?;
+            let value = with(&mut cursor)?;
+            cursor.end()?;
+            Ok(value)
+        };
+        let value = read(text).map_err(|mistake| Error::in_file(mistake, self.file))?;
+        self.take(length);
+        Ok(value)
+    }
+
+    /// Reads an object part by part: `field` reads the value of each field, and gets the name.
+    ///
+    /// # Errors
+    ///
+    /// Those of `field`, that the next value is not an object, or that the file cannot be read.
+    pub fn object(
+        &mut self,
+        mut field: impl FnMut(&mut Self, &str) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.open(b'{', "an object, `{`", "a file of JSON has one object after another")?;
+        let mut fresh = true;
+        while self.has_more(b'}', &mut fresh)? {
+            let name = self.value(|cursor| cursor.plain_string().map(str::to_owned))?;
+            self.open(b':', "`:`", "a field is a name, a colon and a value")?;
+            field(self, &name)?;
+        }
+        Ok(())
+    }
+
+    /// Reads an array part by part: `item` reads each value in it.
+    ///
+    /// # Errors
+    ///
+    /// Those of `item`, that the next value is not an array, or that the file cannot be read.
+    pub fn array(&mut self, mut item: impl FnMut(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
+        self.open(b'[', "an array, `[`", "several values go into brackets, [1, 2]")?;
+        let mut fresh = true;
+        while self.has_more(b']', &mut fresh)? {
+            item(self)?;
+        }
+        Ok(())
+    }
+
+    /// Skips `null` if it is next; returns whether it was.
+    ///
+    /// # Errors
+    ///
+    /// If something else begins with an `n`, or the file cannot be read.
+    pub fn null(&mut self) -> Result<bool, Error> {
+        if self.next_byte()? != Some(b'n') {
+            return Ok(false);
+        }
+        self.value(|cursor| cursor.skip_value())?;
+        Ok(true)
+    }
+
+    /// A mistake at the next token.
+    ///
+    /// # Errors
+    ///
+    /// That the file cannot be read.
+    #[cold]
+    pub fn expected(&mut self, expected: &str, hint: &str) -> Result<Error, Error> {
+        self.next_byte()?;
+        let length = self.length()?;
+        Ok(self.mistake(length, |cursor| cursor.expected(expected, hint)))
+    }
+
+    /// Something is missing in the object that was read last.
+    #[cold]
+    pub fn missing(&self, expected: &str, hint: &str) -> Error {
+        let (line, taken) = self.place;
+        let mistake = Mistake {
+            file: String::new(),
+            line,
+            column: taken.max(1),
+            expected: expected.to_owned(),
+            found: "`}`".to_owned(),
+            hint: hint.to_owned(),
+        };
+        Error::in_file(Box::new(mistake), self.file)
+    }
+
+    #[cold]
+    fn mistake(&self, length: usize, with: impl FnOnce(&Cursor<'_>) -> Box<Mistake>) -> Error {
+        let text = &self.buffer[self.start..self.start + length];
+        let mistake = match Cursor::inside(self.place.0, self.place.1, text) {
+            Ok(cursor) => with(&cursor),
+            Err(not_text) => not_text,
+        };
+        Error::in_file(mistake, self.file)
+    }
+
+    /// Takes a byte of structure.
+    fn open(&mut self, byte: u8, expected: &str, hint: &str) -> Result<(), Error> {
+        if self.next_byte()? != Some(byte) {
+            return Err(self.expected(expected, hint)?);
+        }
+        self.take(1);
+        Ok(())
+    }
+
+    /// Whether anything comes before `close`. Takes the comma, or `close`.
+    fn has_more(&mut self, close: u8, fresh: &mut bool) -> Result<bool, Error> {
+        let next = self.next_byte()?;
+        if next == Some(close) {
+            self.take(1);
+            return Ok(false);
+        }
+        if !std::mem::replace(fresh, false) {
+            if next != Some(b',') {
+                let expected = format!("`,` or `{}`", close as char);
+                return Err(self.expected(&expected, "a comma is missing, or the file is cut off")?);
+            }
+            self.take(1);
+        }
+        Ok(true)
+    }
+
+    /// Skips blanks. Returns the byte after them.
+    fn next_byte(&mut self) -> Result<Option<u8>, Error> {
+        loop {
+            let unread = &self.buffer[self.start..self.end];
+            let is_blank = |byte: &&u8| matches!(**byte, b' ' | b'\t' | b'\r' | b'\n');
+            let blanks = unread.iter().take_while(is_blank).count();
+            let next = unread.get(blanks).copied();
+            self.take(blanks);
+            if next.is_some() || !self.fill()? {
+                return Ok(next);
+            }
+        }
+    }
+
+    /// How long the value is that begins here; what is left if it does not end.
+    fn length(&mut self) -> Result<usize, Error> {
+        let mut end = End::default();
+        let mut searched = 0;
+        loop {
+            let unread = &self.buffer[self.start + searched..self.end];
+            if let Some(more) = end.find(unread) {
+                return Ok(searched + more);
+            }
+            searched = self.end - self.start;
+            if !self.fill()? {
+                return Ok(searched);
+            }
+        }
+    }
+
+    /// Takes bytes, and keeps count of lines.
+    fn take(&mut self, count: usize) {
+        let taken = &self.buffer[self.start..self.start + count];
+        let (line, before) = self.place;
+        self.place = match memchr::memrchr(b'\n', taken) {
+            None => (line, before + count),
+            Some(last) => (line + memchr::memchr_iter(b'\n', taken).count(), count - last - 1),
+        };
+        self.start += count;
+    }
+
+    /// Reads more; returns whether there was any.
+    fn fill(&mut self) -> Result<bool, Error> {
+        if self.finished {
+            return Ok(false);
+        }
+        self.buffer.copy_within(self.start..self.end, 0);
+        self.end -= self.start;
+        self.start = 0;
+        if self.end == self.buffer.len() {
+            self.buffer.resize((2 * self.end).max(CHUNK_BYTES), 0);
+        }
+        loop {
+            match self.reader.read(&mut self.buffer[self.end..]) {
+                Ok(0) => self.finished = true,
+                Ok(read) => self.end += read,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(Error::io(self.file, error)),
+            }
+            return Ok(!self.finished);
+        }
+    }
+}
+
+/// The search for the end of a value, which goes on where the last piece ended. What is inside need not be JSON.
+#[derive(Default)]
+struct End {
+    /// How many braces and brackets are open.
+    depth: usize,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Kind {
+    /// Before the first byte of the value.
+    #[default]
+    Start,
+    /// Between tokens, in an object or array.
+    Structure,
+    /// In a string.
+    String,
+    /// In a string, after a backslash.
+    Escape,
+    /// In a word or a number outside of any object or array.
+    Word,
+}
+
+impl End {
+    /// How many bytes of the next piece belong to the value; `None` if all do and it goes on.
+    fn find(&mut self, piece: &[u8]) -> Option<usize> {
+        let mut at = 0;
+        while at < piece.len() {
+            let byte = piece[at];
+            match self.kind {
+                Kind::String => {
+                    at += memchr::memchr2(b'"', b'\\', &piece[at..])?;
+                    self.kind = if piece[at] == b'\\' { Kind::Escape } else { Kind::Structure };
+                    if self.kind == Kind::Structure && self.depth == 0 {
+                        return Some(at + 1);
+                    }
+                }
+                Kind::Escape => self.kind = Kind::String,
+                Kind::Word => {
+                    if matches!(byte, b',' | b':' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n') {
+                        return Some(at);
+                    }
+                }
+                Kind::Start | Kind::Structure => match byte {
+                    b'"' => self.kind = Kind::String,
+                    b'{' | b'[' => {
+                        self.depth += 1;
+                        self.kind = Kind::Structure;
+                    }
+                    b'}' | b']' if self.depth > 1 => self.depth -= 1,
+                    b'}' | b']' => return Some(at + 1),
+                    // A byte of structure where a value should be: its reader says what is wrong.
+                    b',' | b':' if self.kind == Kind::Start => return Some(at + 1),
+                    _ if self.kind == Kind::Start => self.kind = Kind::Word,
+                    _ => {}
+                },
+            }
+            at += 1;
+        }
+        None
+    }
+}
