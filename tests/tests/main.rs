@@ -6,13 +6,20 @@ mod conformance;
 mod hashes;
 mod names;
 mod scenarios;
+mod without_evidence;
 
 use libtest_mimic::Arguments;
 
 fn main() {
     let arguments = Arguments::from_args();
-    let trials =
-        [names::trials(), scenarios::trials(), canaries::trials(), conformance::trials(), hashes::trials()];
+    let trials = [
+        names::trials(),
+        scenarios::trials(),
+        canaries::trials(),
+        conformance::trials(),
+        hashes::trials(),
+        without_evidence::trials(),
+    ];
     let trials = trials.into_iter().flatten().collect();
     libtest_mimic::run(&arguments, trials).exit();
 }

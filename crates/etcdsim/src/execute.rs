@@ -114,7 +114,7 @@ fn judge(
 
 /// How slow and how fast the members' clocks may run in a plan, in millionths of the true rate. A stopped
 /// clock is not counted: the bounds on leases allow for it.
-fn clock_rates(plan: &Plan) -> (u32, u32) {
+pub(crate) fn clock_rates(plan: &Plan) -> (u32, u32) {
     let rates = plan.faults.iter().filter_map(|fault| match fault.kind {
         FaultKind::Clock(ClockFault::Rate { rate }) => Some(rate),
         _ => None,

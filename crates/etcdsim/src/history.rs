@@ -3,11 +3,13 @@
 use std::fs;
 use std::path::Path;
 
+use plan::Plan;
 use record::Record;
 use verify::Verdict;
-use verify::history_file::HistoryFile;
+use verify::history_file::{HistoryFile, Setup};
 
 use crate::error::Error;
+use crate::execute::{Outcome, clock_rates};
 use crate::report::Failure;
 
 /// A history of etcd and what the oracles say of it.
@@ -67,4 +69,30 @@ pub fn check_history_file(file: impl AsRef<Path>) -> Result<CheckedHistory, Erro
     let text = fs::read_to_string(path);
     let text = text.map_err(|error| Error::NoHistory { path: path.to_path_buf(), error })?;
     check_history(&path.to_string_lossy(), &text)
+}
+
+/// What a run left for `etcdsim check`: what its clients saw, what its members applied, and how fast their clocks may
+/// have run. `etcdsim replay --history` writes it.
+pub fn history_of_run(plan: &Plan, outcome: &Outcome) -> HistoryFile {
+    let operations = outcome.record.history.operations.len() as u64;
+    let mut applied = outcome.record.applied.clone();
+    for entry in &mut applied {
+        // What a member asks its leader for, such as a promotion, has a number that no client knows.
+        entry.operation = entry.operation.filter(|number| *number < operations);
+    }
+    HistoryFile {
+        setup: Setup {
+            server: "etcdsim".to_string(),
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            members: plan.cluster.members,
+            clients: plan.clients.len() as u32,
+            seed: plan.seed,
+            clock_rates: Some(clock_rates(plan)),
+            auto_compaction: plan.cluster.settings.auto_compaction_revisions > 0
+                || plan.cluster.settings.auto_compaction_period > 0,
+        },
+        history: outcome.record.history.clone(),
+        applied,
+        starts: outcome.starts.clone(),
+    }
 }

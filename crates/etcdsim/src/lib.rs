@@ -195,7 +195,7 @@ pub use determinism::{Divergence, Parting};
 pub use error::{Error, HistoryError};
 pub use execute::{HarnessFailure, Outcome, run_plan, run_plan_observed};
 pub use exit::Exit;
-pub use history::{CheckedHistory, check_history, check_history_file};
+pub use history::{CheckedHistory, check_history, check_history_file, history_of_run};
 pub use report::{CaseReport, End, Ended, Failure, Group, Reached, Report, SeedRun, ViolationReport};
 pub use simulation::{SEED_VARIABLE, SEEDS_VARIABLE, Simulation, SimulationFailure};
 pub use story::Story;

@@ -103,7 +103,7 @@ impl Conversion {
         if let Some(number) = self.members.get(id) {
             return *number;
         }
-        let number = MemberId::NONE + 1 + MemberId::try_from(self.members.len()).expect("a cluster is small");
+        let number = MemberId::from_raft(self.members.len() as u64 + 1);
         self.members.insert(id.to_string(), number);
         number
     }

@@ -59,6 +59,8 @@ impl<'a> Context<'a> {
                 watched: &self.expectations.watched,
                 start_revision: self.expectations.start_revision,
                 closed: self.is_closed(),
+                compacts_itself: self.expectations.compacts_itself,
+                fastest: self.expectations.clock_rates.1,
             };
             k1::check(self.history(), &premises)
         })
@@ -74,7 +76,8 @@ impl<'a> Context<'a> {
         let truth = self.truth.get_or_init(|| {
             let start = self.expectations.start_revision;
             let known = self.known()?;
-            Some(Truth::new(self.history(), self.evidence(), known, start, self.is_closed()))
+            let closed = self.is_closed() && !self.expectations.compacts_itself;
+            Some(Truth::new(self.history(), self.evidence(), known, start, closed))
         });
         truth.as_ref()
     }

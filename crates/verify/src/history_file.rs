@@ -36,6 +36,15 @@ use crate::Expectations;
 
 /// The fault that stands for a start of a member's process.
 const RESTART: &str = "restart";
+/// From here on, the simulator's members number what they ask each other for, such as a promotion that only the leader
+/// can check. Histories that etcdsim wrote before it left these numbers out have them.
+const OF_MEMBERS: u64 = 1 << 61;
+/// What a simulated history names as its server.
+const SIMULATOR: &str = "etcdsim";
+/// The rate of a clock that is right, in millionths.
+const EXACT: u32 = 1_000_000;
+/// How much two clocks of real machines may differ.
+const DRIFT: u32 = 1_000;
 /// The formats that are read; the last one is written.
 const FORMATS: [&str; 2] = ["etcdsim-history-1", "etcdsim-history-2"];
 
@@ -53,6 +62,26 @@ pub struct Setup {
     pub clients: u32,
     /// The seed of the run.
     pub seed: u64,
+    /// Rates of the slowest and the fastest clock of any member, in millionths of the rate of the clock that the times
+    /// in the file are of; the slowest is not 0. `None` if they are not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock_rates: Option<(u32, u32)>,
+    /// Whether members compact on their own (`--auto-compaction-retention`).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub auto_compaction: bool,
+}
+
+impl Setup {
+    /// The rates of the slowest and the fastest clock, and whether they are known. A simulator may have given its clocks
+    /// any rate; the monotonic clocks of real machines differ by at most what the kernel may correct (`adjtimex(2)`: 500
+    /// millionths each).
+    fn clocks(&self) -> ((u32, u32), bool) {
+        match self.clock_rates {
+            Some(rates) => (rates, true),
+            None if self.server == SIMULATOR => ((EXACT, EXACT), false),
+            None => ((EXACT - DRIFT, EXACT + DRIFT), true),
+        }
+    }
 }
 
 /// A history with its evidence, if there is any.
@@ -167,6 +196,7 @@ struct AppliedEntry {
 impl From<AppliedEntry> for Applied {
     fn from(entry: AppliedEntry) -> Applied {
         let AppliedEntry { index, operation, internal, revision, mutated, time } = entry;
+        let operation = operation.filter(|operation| *operation < OF_MEMBERS);
         Applied { index, operation, internal, revision, mutated, time }
     }
 }
@@ -242,7 +272,12 @@ impl HistoryFile {
     /// The record to judge, and what to expect of it.
     pub fn into_record(self) -> (Record, Expectations) {
         let record = Record { history: self.history, applied: self.applied, ..Record::default() };
-        (record, Expectations { starts: self.starts, ..Expectations::default() })
+        let (clock_rates, clocks_known) = self.setup.clocks();
+        let compacts_itself = self.setup.auto_compaction;
+        let starts = self.starts;
+        let expectations =
+            Expectations { starts, clock_rates, clocks_known, compacts_itself, ..Expectations::default() };
+        (record, expectations)
     }
 }
 
@@ -294,6 +329,12 @@ impl Reader<'_> {
 
     fn set_up(&mut self, number: usize, line: &str) -> Result<(), FileError> {
         self.found.setup = parse(self.file, number, line)?;
+        if let Some((slowest, fastest)) = self.found.setup.clock_rates
+            && !(1..=fastest).contains(&slowest)
+        {
+            let what = "expected the rates of the slowest and the fastest clock in millionths, such as [1000000, 2000000]";
+            return Err(error(self.file, number, column_of(line, "clock_rates"), what));
+        }
         let Format { format } = parse(self.file, number, line)?;
         if format.is_none() && parse::<Shape>(self.file, number, line)?.is_something_else() {
             let what = format!(

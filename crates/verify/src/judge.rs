@@ -26,6 +26,10 @@ pub struct Expectations {
     pub starts: Vec<(MemberId, Nanos)>,
     /// Rates of the slowest and the fastest clock of any member, in millionths of true time; the slowest is not 0.
     pub clock_rates: (u32, u32),
+    /// Whether the rates are known. If not, a lease that ended too early by them is left open.
+    pub clocks_known: bool,
+    /// Whether members may compact on their own. Needed only if the record does not have what they applied.
+    pub compacts_itself: bool,
     /// How long a lease may outlive its time in a healthy cluster.
     pub lease_bound: Nanos,
     /// What a new leader adds to the time of every lease: an election timeout.
@@ -49,6 +53,8 @@ impl Default for Expectations {
             open_world: false,
             starts: Vec::new(),
             clock_rates: (1_000_000, 1_000_000),
+            clocks_known: true,
+            compacts_itself: false,
             lease_bound: 10_000_000_000,
             lease_extension: 1_000_000_000,
             lease_checkpoint: None,

@@ -47,7 +47,7 @@ pub struct Compaction {
     pub earliest: Nanos,
     /// The first member had carried it out by this time; `None` if it may never have happened.
     pub latest: Option<Nanos>,
-    /// The newest revision when it was carried out, if known.
+    /// The newest revision when it was carried out, or a later one, if known.
     pub after: Option<i64>,
 }
 
@@ -108,14 +108,14 @@ impl Truth {
             events: Vec::new(),
             keys: BTreeMap::new(),
             start,
-            until: known.until,
+            until: known.explained,
             complete: known.complete,
             sure_of_compactions: closed || applied.is_some(),
             compactions: compactions(history, applied),
             makers: known.makers.clone(),
             times: Vec::new(),
         };
-        for (kv, deleted) in known.model.changes().take_while(|(kv, _)| kv.mod_revision <= known.until) {
+        for (kv, deleted) in known.model.changes().take_while(|(kv, _)| kv.mod_revision <= known.explained) {
             truth.take(kv, deleted);
         }
         for entry in applied.unwrap_or_default().iter().filter(|entry| entry.mutated) {
@@ -284,12 +284,14 @@ fn by_evidence(history: &History, applied: &[Applied]) -> Vec<Compaction> {
 fn by_answers(history: &History) -> Vec<Compaction> {
     let compaction = |operation: &record::Operation| {
         let Request::Compact(request) = &operation.request else { return None };
-        let latest = match operation.outcome {
-            Outcome::Answer { at, .. } => Some(at),
-            Outcome::Error { error, .. } if is_definite(error) => return None,
-            Outcome::Error { .. } | Outcome::Unknown { .. } => None,
+        let (latest, after) = match &operation.outcome {
+            // The header is filled in after the fact: no higher revision had been made.
+            Outcome::Answer { at, response } => (Some(*at), response.header().map(|header| header.revision)),
+            Outcome::Error { error, .. } if is_definite(*error) => return None,
+            Outcome::Error { .. } | Outcome::Unknown { .. } => (None, None),
         };
-        Some(Compaction { revision: request.revision, earliest: operation.call, latest, after: None })
+        let after = after.filter(|revision| *revision > 0);
+        Some(Compaction { revision: request.revision, earliest: operation.call, latest, after })
     };
     history.operations.iter().filter_map(compaction).collect()
 }

@@ -8,13 +8,13 @@ use clap::Args;
 use owo_colors::OwoColorize;
 use record::{Event, Observer};
 use verify::describe;
-use verify::history_file::{HistoryFile, Setup};
 
 use super::{Mistakes, log, values};
 use crate::case::Case;
 use crate::error::Error;
 use crate::execute::{HarnessFailure, Outcome, run_plan_observed};
 use crate::exit::Exit;
+use crate::history::history_of_run;
 use crate::report::Failure;
 use crate::saved::Recorded;
 use crate::show::{human, numbers};
@@ -102,20 +102,8 @@ pub(super) fn replay(arguments: &Arguments) -> Result<Exit, Mistakes> {
 
 /// Writes what the clients saw, with the evidence.
 fn write_history(file: &Path, plan: &::plan::Plan, outcome: &Outcome) -> io::Result<()> {
-    let history = HistoryFile {
-        setup: Setup {
-            server: "etcdsim".to_string(),
-            version: env!("CARGO_PKG_VERSION").to_string(),
-            members: plan.cluster.members,
-            clients: plan.clients.len() as u32,
-            seed: plan.seed,
-        },
-        history: outcome.record.history.clone(),
-        applied: outcome.record.applied.clone(),
-        starts: outcome.starts.clone(),
-    };
     let mut out = BufWriter::new(File::create(file)?);
-    history.write(&mut out)?;
+    history_of_run(plan, outcome).write(&mut out)?;
     out.flush()
 }
 

@@ -1,13 +1,13 @@
 //! What was in the store at each revision, as far as the placed operations show. The oracles of watchers and caches
 //! compare with it.
 //!
-//! It has no guesses: what only a search found, what two writes claim, what follows a wrong answer to a write, and
-//! everything after that is not known, however likely it is.
+//! What two writes claim, what follows a wrong answer to a write, and everything after that is not known. Without
+//! evidence, a search may have had a choice (`gaps`): from there on there is an explanation, which need not be what
+//! happened.
 
-use record::History;
+use record::{Applied, History};
 
 use super::order::{NOBODY, Order, Step};
-use super::place::Place;
 use super::replay::Replay;
 use crate::model::Model;
 
@@ -16,27 +16,31 @@ use crate::model::Model;
 pub struct Known {
     /// Every version of every key and every change; nothing in it is compacted.
     pub model: Model,
-    /// Everything is known up to this revision, and nothing after it.
+    /// Everything is known up to this revision.
     pub until: i64,
-    /// Whether no revision was made after `until`.
+    /// Up to this revision there is an explanation of everything, but after `until` there may be others. Without
+    /// evidence, a watcher that contradicts this one contradicts them all (`gaps`).
+    pub explained: i64,
+    /// Whether no revision was made after `explained`.
     pub complete: bool,
     /// Which client operation made which revision, in order.
     pub makers: Vec<(i64, u32)>,
 }
 
 impl Known {
-    /// What a replay of all steps ended with. `until` is the last revision up to which every step was right;
-    /// `finished` is whether nothing can have happened besides the steps.
-    pub(super) fn of_replay(order: &Order, model: Model, until: i64, finished: bool) -> Known {
-        let until = until.min(model.revision()).min(order.disputed - 1).min(first_guess(order) - 1);
-        let complete = finished && until == model.revision();
-        Known { makers: makers(&order.steps), model, until, complete }
+    /// What a replay of all steps ended with. `until` is the last revision up to which every step was right, `sure` the
+    /// last one up to which no step was chosen; `finished` is whether nothing can have happened besides the steps.
+    pub(super) fn of_replay(order: &Order, model: Model, until: i64, sure: i64, finished: bool) -> Known {
+        let explained = until.min(model.revision()).min(order.disputed - 1);
+        let complete = finished && explained == model.revision();
+        let until = explained.min(sure);
+        Known { makers: makers(&order.steps), model, until, explained, complete }
     }
 
-    /// What the answers alone show: up to the first revision that no answer acknowledges, or the first answer that
+    /// What the answers alone show, and what is sure besides them (`entries`): up to the first revision that no answer acknowledges, or the first answer that
     /// does not fit.
-    pub(super) fn of_answers(history: &History, order: &Order, start: i64) -> Known {
-        let mut replay = Replay::new(history, start);
+    pub(super) fn of_answers(history: &History, order: &Order, entries: &[Applied], start: i64) -> Known {
+        let mut replay = Replay::new(history, start).by_evidence(entries, false).by_answers();
         let mut until = i64::MAX;
         for step in &order.steps {
             until = match replay.missing(step) {
@@ -46,18 +50,8 @@ impl Known {
             };
             break;
         }
-        Known::of_replay(order, replay.model, until, false)
+        Known::of_replay(order, replay.model, until, i64::MAX, false)
     }
-}
-
-/// The first revision whose maker is only a guess.
-fn first_guess(order: &Order) -> i64 {
-    let guess = |step: &&Step| {
-        step.position.makes_revision()
-            && step.operation != NOBODY
-            && order.places.get(step.operation as usize) == Some(&Place::Open)
-    };
-    order.steps.iter().find(guess).map_or(i64::MAX, |step| step.position.revision())
 }
 
 fn makers(steps: &[Step]) -> Vec<(i64, u32)> {

@@ -7,7 +7,8 @@
 //! 1. `place`, `order`: each operation's place by its answer; no revision is made twice. A write without an answer is
 //!    placed where the cluster applied it, by the record's evidence.
 //! 2. `realtime`: what had returned before a call comes before it.
-//! 3. `gaps`: some operation made every revision. Without evidence, a search over the unanswered writes.
+//! 3. `gaps`: something made every revision. Without evidence, a search over the unanswered writes, the ends of leases
+//!    and what the services write.
 //! 4. `replay`: in that order, each whole answer is the model's.
 //! 5. `loose`: errors and compactions, which carry no revision, fit in somewhere between call and answer.
 //! 6. `rights`: users had the right to do what they did, and not to do what they were refused.
@@ -33,15 +34,19 @@ mod realtime;
 pub(crate) mod replay;
 mod rights;
 
+use std::collections::BTreeSet;
+
 use api::Request;
 use record::{Applied, History, WatchStream};
 
-use crate::model::FIRST_REVISION;
+use crate::model::{FIRST_REVISION, Model};
 use crate::{Context, Oracle, Sheet, Violation};
 use crate::{definite, describe};
-use gaps::Filled;
+pub use gaps::LeaseEnd;
+use gaps::{Ended, Filled, Given};
 pub use known::Known;
 use order::{NOBODY, Order, Step};
+use place::Place;
 use realtime::Window;
 use replay::Replay;
 
@@ -59,11 +64,22 @@ pub struct Premises<'a> {
     pub start_revision: i64,
     /// Whether the history has every client that wrote. If not, a revision that nothing explains is no violation.
     pub closed: bool,
+    /// Whether members may have compacted on their own, which only evidence shows.
+    pub compacts_itself: bool,
+    /// The rate of the fastest clock of any member, in millionths of true time.
+    pub fastest: u32,
 }
 
 impl Default for Premises<'_> {
     fn default() -> Self {
-        Premises { applied: None, watched: &[], start_revision: FIRST_REVISION, closed: true }
+        Premises {
+            applied: None,
+            watched: &[],
+            start_revision: FIRST_REVISION,
+            closed: true,
+            compacts_itself: false,
+            fastest: 1_000_000,
+        }
     }
 }
 
@@ -88,6 +104,8 @@ pub struct Replayed {
     pub revisions: usize,
     /// What was in the store at each of them.
     pub known: Option<Known>,
+    /// Without evidence: the ends of leases that explain revisions.
+    pub lease_ends: Vec<LeaseEnd>,
 }
 
 /// Judges a record by K1, and by what its replay shows of K2 and K3.
@@ -111,32 +129,46 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Replayed {
     let calls = history.operations.iter().map(|operation| operation.call);
     assert!(calls.is_sorted(), "a history is in the order of its calls; the reader of a file sorts it");
     let mut replayed = Replayed::default();
-    // Only evidence shows what the services wrote: they are writers that the history does not have.
-    let services = premises.applied.is_none() && calls_services(history);
-    let others_compact = !premises.closed;
-    let premises = &Premises { closed: premises.closed && !services, ..*premises };
+    let evidence = premises.applied.is_some();
+    let others_compact = !premises.closed || premises.compacts_itself && !evidence;
     let start = premises.start_revision;
     let mut order = Order::new(history, premises.applied, start, &mut replayed.violations);
     let (somewhere, open) = realtime::sweep(history, &order, start, &mut replayed.violations);
-    let known = order.steps.len();
-    if premises.applied.is_none()
-        && !fill_gaps(history, premises, services, &mut order.steps, &open, order.leases, &mut replayed)
-    {
-        replayed.known = Some(Known::of_answers(history, &order, start));
-        return replayed;
+    let mut filled = None;
+    if !evidence {
+        match fill_gaps(history, premises, &mut order, &open, &mut replayed) {
+            Ok(found) => filled = Some(found),
+            Err(entries) => {
+                replayed.known = Some(Known::of_answers(history, &order, &entries, start));
+                return replayed;
+            }
+        }
     }
-    let guessed = order.steps.len() > known;
+    let (entries, sure) = match &filled {
+        Some(filled) => (&filled.entries[..], filled.sure),
+        None => (premises.applied.unwrap_or_default(), i64::MAX),
+    };
+    let guessed = sure < i64::MAX;
+    let premises = &Premises { applied: evidence.then_some(entries), ..*premises };
+    // Where others wrote too, an explanation proves nothing.
+    let known = |order: &Order, model: Model, until: i64, sure: i64, finished: bool| {
+        let until = if premises.closed { until } else { until.min(sure) };
+        Known::of_replay(order, model, until, sure, finished)
+    };
 
-    let mut replay =
-        Replay::new(history, start).by_evidence(premises.applied.unwrap_or_default(), order.rights);
-    let until = replay_all(&mut replay, history, &order.steps, premises, &mut replayed);
-    let finished = premises.closed && (premises.applied.is_some() || open.is_empty());
+    let mut replay = Replay::new(history, start).by_evidence(entries, order.rights);
+    if !evidence {
+        replay = replay.by_answers();
+    }
+    let until = replay_all(&mut replay, history, &order.steps, (premises, entries), &mut replayed);
+    let unseen = !evidence && (!open.is_empty() || replay.model.leases_with_keys().next().is_some());
+    let finished = premises.closed && !unseen && (evidence || !calls_services(history));
     if replay.lost_track {
         replayed
             .undecided
             .push("A lease expired while several had keys; the evidence does not say which one.".to_string());
         replayed.violations.clear();
-        replayed.known = Some(Known::of_replay(&order, replay.model, until, finished));
+        replayed.known = Some(known(&order, replay.model, until, sure, finished));
         return replayed;
     }
     replayed.placed = order.steps.iter().filter(|step| step.operation != NOBODY).count();
@@ -150,8 +182,7 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Replayed {
     if order.loose {
         let model = &replay.model;
         let mut wrong = Vec::new();
-        let (open_may_be, wrote) = (premises.applied.is_none(), !premises.closed);
-        let unseen = loose::Unseen { open: open_may_be, wrote, compacted: others_compact };
+        let unseen = loose::Unseen { open: !evidence, wrote: !premises.closed, compacted: others_compact };
         replayed.loose = loose::check(history, &order, &somewhere, &open, unseen, model, &mut wrong);
         if guessed && !wrong.is_empty() {
             replayed.undecided.push(format!(
@@ -162,66 +193,56 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Replayed {
             replayed.violations.extend(wrong);
         }
     }
-    replayed.known = Some(Known::of_replay(&order, replay.model, until, finished));
+    replayed.known = Some(known(&order, replay.model, until, sure, finished));
     replayed
 }
 
-/// Explains revisions without evidence, and returns whether going on makes sense. `services` is whether members write
-/// keys that no request names.
+/// Explains revisions without evidence. If that fails, the order has only what is sure, with these entries of members.
 fn fill_gaps(
     history: &History,
     premises: &Premises<'_>,
-    services: bool,
-    steps: &mut Vec<Step>,
+    order: &mut Order,
     open: &[Window],
-    leases: bool,
     replayed: &mut Replayed,
-) -> bool {
-    if leases {
-        replayed.undecided.push(
-            "The history has leases, and there is no evidence of the order in which the cluster applied them."
-                .to_string(),
-        );
-        return false;
-    }
-    let mut newest = premises.start_revision;
-    let gap = steps.iter().any(|step| {
-        let missing = step.position.revision() - i64::from(step.position.makes_revision()) > newest;
-        newest = step.position.revision();
-        missing
-    });
-    if !gap {
-        return true;
-    }
-    if services {
-        replayed.undecided.push(
-            "The history has calls of the lock and election services, and there is no evidence of what these wrote."
-                .to_string(),
-        );
-        return false;
-    }
-    let (filled, hopeless) = match gaps::fill(history, premises.watched, steps, open, premises.start_revision)
-    {
-        Filled::All(filled) => (filled, None),
-        Filled::Impossible(filled) if premises.closed => (filled, None),
-        Filled::Impossible(_) => (
-            Vec::new(),
-            Some("some were made by writers that the history does not have, or an answer is wrong"),
-        ),
-        Filled::OutOfBudget => (
-            Vec::new(),
-            Some("the search for an explanation was given up; it needs a watch or the log as evidence"),
-        ),
+) -> Result<Filled, Vec<Applied>> {
+    let given = Given {
+        watched: premises.watched,
+        start: premises.start_revision,
+        closed: premises.closed,
+        fastest: premises.fastest,
     };
-    steps.extend(filled);
-    steps.sort_unstable();
+    let mut filled = gaps::fill(history, &order.steps, open, &given);
+    let hopeless = match filled.ended {
+        Ended::Done => None,
+        Ended::Open => {
+            Some("some were made by writers that the history does not have, or an answer is wrong")
+        }
+        Ended::OutOfBudget => {
+            Some("the search for an explanation was given up; it needs a watch or the log as evidence")
+        }
+    };
     if let Some(why) = hopeless {
         let count = open.len();
         replayed.undecided.push(format!(
             "The {count} writes without an answer were not found to explain the revisions that no answer acknowledges: {why}."
         ));
+        filled.steps.retain(|step| step.position.revision() <= filled.sure);
     }
-    hopeless.is_none()
+    // A revocation that removed keys was placed where it changed nothing.
+    let made: BTreeSet<u32> = filled.steps.iter().map(|step| step.operation).collect();
+    order.steps.retain(|step| step.operation == NOBODY || !made.contains(&step.operation));
+    for step in filled.steps.iter().filter(|step| step.operation != NOBODY) {
+        if order.places[step.operation as usize] != Place::Open {
+            order.places[step.operation as usize] = Place::At(step.position);
+        }
+    }
+    order.steps.append(&mut filled.steps);
+    order.steps.sort_unstable();
+    if hopeless.is_some() {
+        return Err(filled.entries);
+    }
+    replayed.lease_ends = std::mem::take(&mut filled.lease_ends);
+    Ok(filled)
 }
 
 /// Whether members write keys that no request names.
@@ -246,7 +267,7 @@ fn replay_all(
     replay: &mut Replay<'_>,
     history: &History,
     steps: &[Step],
-    premises: &Premises<'_>,
+    (premises, entries): (&Premises<'_>, &[Applied]),
     replayed: &mut Replayed,
 ) -> i64 {
     let mut wrong = 0;
@@ -269,12 +290,7 @@ fn replay_all(
         if let Err(mismatch) = taken {
             wrong += 1;
             if wrong <= MISMATCHES_SHOWN {
-                replayed.violations.push(mismatch.violation(
-                    history,
-                    premises.applied.unwrap_or_default(),
-                    steps,
-                    &replay.model,
-                ));
+                replayed.violations.push(mismatch.violation(history, entries, steps, &replay.model));
             }
         }
     }

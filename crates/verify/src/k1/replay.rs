@@ -4,10 +4,11 @@
 //! removed the revision by then is for `loose`.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use api::etcdserverpb::LeaseGrantRequest;
-use api::{Error, Request, Response};
-use record::{Applied, History, Operation, Outcome};
+use api::etcdserverpb::{LeaseGrantRequest, LeaseRevokeRequest};
+use api::{Error, Part, Request, Response};
+use record::{Applied, History, Nanos, Operation, Outcome};
 
 use super::order::{NOBODY, Step};
 use super::place::{is_beside_the_store, is_write};
@@ -28,6 +29,8 @@ pub struct Replay<'a> {
     ties: Ties,
     /// Whether something unknown made a revision, so that nothing after it can be judged.
     pub lost_track: bool,
+    /// Without evidence: the grants without an answer, by id: when they were called, and seconds to live.
+    open_grants: Option<BTreeMap<i64, (Nanos, i64)>>,
 }
 
 impl<'a> Replay<'a> {
@@ -36,7 +39,20 @@ impl<'a> Replay<'a> {
         let mut model = Model::starting_at(start);
         model.keep_changes();
         let (ties, lost_track) = (Ties::default(), false);
-        Replay { history, applied: &[], rights: false, model, ties, lost_track }
+        Replay { history, applied: &[], rights: false, model, ties, lost_track, open_grants: None }
+    }
+
+    /// Without evidence, what nobody sees happens when it is needed: a lease without keys ends once it is granted
+    /// again, and a grant without an answer takes effect once a key is attached to its lease.
+    pub fn by_answers(mut self) -> Replay<'a> {
+        let open = |operation: &Operation| match &operation.request {
+            Request::LeaseGrant(grant) if grant.id != 0 && definite::over_at(operation).is_none() => {
+                Some((grant.id, (operation.call, grant.ttl)))
+            }
+            _ => None,
+        };
+        self.open_grants = Some(self.history.operations.iter().rev().filter_map(open).collect());
+        self
     }
 
     /// Adds the evidence by which the steps were ordered, and whether it shows users and their rights.
@@ -80,9 +96,48 @@ impl<'a> Replay<'a> {
         self.applied.get((step.rank as usize).checked_sub(1)?)
     }
 
+    /// Lets a request that no client is known to have made make a revision. Returns whether it does.
+    pub fn make(&mut self, request: &Request, revision: i64) -> bool {
+        self.settle_leases(request, Nanos::MAX);
+        let made = self.model.apply(request).is_ok() && self.model.revision() == revision;
+        if self.model.revision() > revision {
+            self.model.rewind(revision);
+        }
+        made
+    }
+
+    /// Lets happen to leases what a request needs that was carried out by `at` at the latest.
+    fn settle_leases(&mut self, request: &Request, at: Nanos) {
+        let Some(open) = &self.open_grants else { return };
+        if let Request::LeaseGrant(grant) = request
+            && self.model.lease_ttl(grant.id).is_some()
+            && self.model.lease_keys(grant.id).is_empty()
+        {
+            let revoke = Request::LeaseRevoke(LeaseRevokeRequest { id: grant.id });
+            self.model.apply(&revoke).expect("a lease that exists can be revoked");
+        }
+        let needed = request.parts().filter_map(|part| match part {
+            Part::Put(put) if put.lease != 0 => Some(put.lease),
+            _ => None,
+        });
+        let revoked = match request {
+            Request::LeaseRevoke(revoke) => Some(revoke.id),
+            _ => None,
+        };
+        for id in needed.chain(revoked) {
+            if let Some((call, ttl)) = open.get(&id)
+                && *call <= at
+                && self.model.lease_ttl(id).is_none()
+            {
+                drop(self.model.apply(&Request::LeaseGrant(LeaseGrantRequest { id, ttl: *ttl })));
+            }
+        }
+    }
+
     /// An entry that a member proposed itself changes the store if and only if it changes the model's.
     fn take_own(&mut self, request: &Request, step: &Step) -> Result<(), Mismatch> {
         let before = self.model.revision();
+        self.settle_leases(request, Nanos::MAX);
         let result = self.model.apply(request);
         let difference = match (step.position.makes_revision(), self.model.revision() > before) {
             (true, false) => match result {
@@ -103,6 +158,7 @@ impl<'a> Replay<'a> {
         {
             request = Cow::Owned(LeaseGrantRequest { id: chosen_id(entry), ..*grant }.into());
         }
+        self.settle_leases(&request, definite::over_at(operation).unwrap_or(Nanos::MAX));
         let result = self.carry_out(operation, &request, step);
         let difference = match (&operation.outcome, &result) {
             (Outcome::Answer { response, .. }, Ok(expected)) => {

@@ -9,11 +9,12 @@
 //!
 //! That the keys of a lease go with it in one revision, and that nothing else removes one, is for K1's replay.
 //!
-//! Needs the evidence. Not checked: that the time a lease has left is right to the second; leases whose id no answer
+//! Without evidence, `by_answers` checks what answers say. Not checked: that the time a lease has left is right to the second; leases whose id no answer
 //! names; late expiry of leases that the lock and election services made for themselves; late expiry before healing;
 //! without the times of lessors, what a change of leader adds. The header of L3 says what it leaves out.
 
 mod answers;
+mod by_answers;
 mod lessors;
 mod lives;
 
@@ -49,22 +50,39 @@ pub struct Terms {
     pub end: Nanos,
 }
 
-/// Judges a record by L1 to L3, if there is evidence.
+/// Judges a record by L1 to L3; without evidence, by what answers say.
 pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
-    if !context.applied().is_empty() {
-        check(context.history(), context.applied(), context.known(), &context.terms(), sheet);
+    let mut violations = Vec::new();
+    if context.applied().is_empty() {
+        by_answers::judge(context, &mut violations, sheet);
+    } else {
+        let known = context.expectations.clocks_known;
+        let applied = context.applied();
+        check(context.history(), applied, context.known(), (&context.terms(), known), &mut violations, sheet);
     }
+    crowd(&mut violations);
+    sheet.add_all(violations);
 }
 
-/// `known` is the store, for the keys of leases.
-fn check(history: &History, applied: &[Applied], known: Option<&Known>, terms: &Terms, sheet: &mut Sheet) {
-    let (mut expired, mut timed) = (0, 0);
-    let mut violations = Vec::new();
+/// `known` is the store, for the keys of leases; with the terms comes whether clocks are known.
+fn check(
+    history: &History,
+    applied: &[Applied],
+    known: Option<&Known>,
+    (terms, clocks_known): (&Terms, bool),
+    violations: &mut Vec<Violation>,
+    sheet: &mut Sheet,
+) {
+    let (mut expired, mut timed, mut left_open) = (0, 0, 0);
     let lives = Lives::new(history, applied, terms.bound);
     for (id, life) in lives.iter() {
         if let Some(end) = life.end.filter(|end| end.expired) {
             expired += 1;
-            violations.extend(too_early(id, life, end, terms));
+            match too_early(id, life, end, terms) {
+                Some(violation) if clocks_known => violations.push(violation),
+                Some(_) => left_open += 1,
+                None => {}
+            }
         }
         if let Some(due) = latest_end(life, terms) {
             timed += 1;
@@ -74,12 +92,20 @@ fn check(history: &History, applied: &[Applied], known: Option<&Known>, terms: &
             }
         }
     }
-    let answers = answers::check(history, applied, &lives, known, terms, &mut violations);
-    crowd(&mut violations);
+    leave_open(left_open, sheet);
+    let answers = answers::check(history, applied, &lives, known, terms, violations);
     sheet.checked(Oracle::L1, "leases whose time was over", expired);
     sheet.checked(Oracle::L2, "leases compared with the latest moment of their end", timed);
     sheet.checked(Oracle::L3, "answers about leases", answers);
-    sheet.add_all(violations);
+}
+
+/// Says that some leases ended before their time, by exact clocks.
+fn leave_open(count: usize, sheet: &mut Sheet) {
+    if count > 0 {
+        sheet.leave_open(format!(
+            "{count} leases ended before their time by exact clocks; the history does not say how fast the members' clocks ran (`clock_rates` in line 1)."
+        ));
+    }
 }
 
 /// How long a lease lasts by a clock of this rate, in whole nanoseconds.

@@ -26,7 +26,8 @@ use bytes::Bytes;
 use alarm::Alarms;
 use auth::Auth;
 pub use check::{MAX_LEASE_TTL, MAX_TXN_OPS, check};
-use lease::{Leases, NO_LEASE};
+pub use lease::Leases;
+use lease::NO_LEASE;
 pub use store::FIRST_REVISION;
 use store::{Span, Store};
 pub use ties::Ties;
@@ -61,6 +62,11 @@ impl Model {
     /// its operations: the pair then, and whether it was deleted. A deletion has only the key and the revision.
     pub fn changes(&self) -> impl Iterator<Item = (KeyValue, bool)> {
         self.store.changes()
+    }
+
+    /// The changes of one revision, as [`Model::changes`] has them.
+    pub fn changes_at(&self, revision: i64) -> impl Iterator<Item = (KeyValue, bool)> {
+        self.store.changes_at(revision)
     }
 
     /// The keys and values of the changes that were kept; empty values for deletions.
@@ -189,6 +195,16 @@ impl Model {
     /// Seconds for which a lease was granted; `None` if it does not exist.
     pub fn lease_ttl(&self, id: i64) -> Option<i64> {
         self.leases.get(id).map(|lease| lease.ttl)
+    }
+
+    /// The leases as they are now, for [`Model::set_leases`].
+    pub fn leases(&self) -> Leases {
+        self.leases.clone()
+    }
+
+    /// Goes back to earlier leases, which [`Model::rewind`] does not know: after it, with the leases of that revision.
+    pub fn set_leases(&mut self, leases: Leases) {
+        self.leases = leases;
     }
 
     /// The users and their rights.

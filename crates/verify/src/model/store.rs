@@ -133,6 +133,14 @@ impl Store {
         self.changes.iter().flatten().map(|(key, version)| (key_value(key, version), version.number == 0))
     }
 
+    /// The changes of one revision, as [`Store::changes`] has them.
+    pub fn changes_at(&self, revision: i64) -> impl Iterator<Item = (KeyValue, bool)> {
+        let changes = self.changes.as_deref().unwrap_or_default();
+        let first = changes.partition_point(|(_, version)| version.modified < revision);
+        let there = changes[first..].iter().take_while(move |(_, version)| version.modified == revision);
+        there.map(|(key, version)| (key_value(key, version), version.number == 0))
+    }
+
     /// The keys and values of the changes that were kept; empty values for deletions.
     pub fn changed(&self) -> impl Iterator<Item = (&Bytes, &Bytes)> {
         self.changes.iter().flatten().map(|(key, version)| (key, &version.value))

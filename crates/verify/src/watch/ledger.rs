@@ -192,7 +192,8 @@ pub fn is_filtered(watcher: &Watcher<'_>, deleted: bool) -> bool {
     watcher.request.filters.contains(&(filter as i32))
 }
 
-fn first(watcher: &Watcher<'_>) -> i64 {
+/// The first revision that it must receive.
+pub fn first(watcher: &Watcher<'_>) -> i64 {
     let mut revisions = watcher.replies.iter().filter_map(|reply| match reply {
         Reply::Batch(batch) => batch.events.first()?.kv.as_ref().map(|kv| kv.mod_revision),
         Reply::Progress { .. } => None,

@@ -13,6 +13,7 @@
 
 mod gaps;
 mod ledger;
+pub(crate) mod reach;
 pub mod stream;
 mod w10_from_now_on;
 mod w11_delivery;

@@ -13,6 +13,7 @@ mod k4;
 mod leases;
 mod locks;
 mod membership;
+mod no_evidence;
 mod own;
 mod rights;
 mod run;

@@ -1,0 +1,74 @@
+//! When the time of a lease can be over, by the answers to its clients.
+
+use std::collections::BTreeMap;
+
+use api::{Request, Response};
+use record::{History, Nanos, Outcome};
+
+use crate::answer;
+use crate::definite::is_definite;
+use crate::model::MIN_LEASE_TTL;
+
+const SECOND: u128 = 1_000_000_000;
+const MILLION: u128 = 1_000_000;
+
+/// A grant, and how long its lease was kept alive.
+#[derive(Clone, Copy, Debug)]
+struct Granted {
+    /// The revision of the answer; 0 without one.
+    revision: i64,
+    call: Nanos,
+    /// Seconds; 0 if the recorder did not keep it.
+    ttl: i64,
+    /// The call of the last keep-alive that was confirmed before the lease was granted again.
+    renewed: Nanos,
+}
+
+/// All grants.
+#[derive(Debug, Default)]
+pub struct Ends {
+    grants: BTreeMap<i64, Vec<Granted>>,
+    /// The rate of the fastest clock, in millionths.
+    fastest: u32,
+}
+
+impl Ends {
+    pub fn of(history: &History, fastest: u32) -> Ends {
+        let mut ends = Ends { grants: BTreeMap::new(), fastest };
+        for operation in &history.operations {
+            let Request::LeaseGrant(grant) = &operation.request else { continue };
+            let (id, ttl, revision) = match &operation.outcome {
+                Outcome::Answer { response: Response::LeaseGrant(answer), .. } => {
+                    (answer.id, answer.ttl, answer::revision(answer.header.as_ref()))
+                }
+                Outcome::Error { error, .. } if is_definite(*error) => continue,
+                _ => (grant.id, grant.ttl.max(MIN_LEASE_TTL), 0),
+            };
+            let renewed = operation.call;
+            let granted = Granted { revision, call: operation.call, ttl, renewed };
+            ends.grants.entry(id).or_default().push(granted);
+        }
+        for operation in &history.operations {
+            if let (Request::LeaseKeepAlive(request), Outcome::Answer { at, response }) =
+                (&operation.request, &operation.outcome)
+                && matches!(response, Response::LeaseKeepAlive(answer) if answer.ttl > 0)
+                && let Some(grants) = ends.grants.get_mut(&request.id)
+            {
+                let after = grants.partition_point(|granted| granted.call <= *at);
+                if let Some(granted) = grants[..after].last_mut() {
+                    granted.renewed = granted.renewed.max(operation.call);
+                }
+            }
+        }
+        ends
+    }
+
+    /// The earliest moment at which the time of a lease, as it was before this revision, can be over.
+    pub fn earliest(&self, id: i64, revision: i64) -> Nanos {
+        let grants = self.grants.get(&id).map_or(&[][..], |grants| &grants[..]);
+        let Some(granted) = grants.iter().rfind(|granted| granted.revision < revision) else { return 0 };
+        let rate = u128::from(self.fastest.max(1));
+        let lasts = Nanos::try_from(granted.ttl.max(0) as u128 * SECOND * MILLION / rate);
+        granted.renewed.saturating_add(lasts.unwrap_or(Nanos::MAX))
+    }
+}

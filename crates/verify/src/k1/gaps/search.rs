@@ -1,0 +1,405 @@
+//! The search: a replay that stops at each revision nobody acknowledges and chooses what made it.
+//!
+//! Where the replay contradicts an answer, it goes back to the last choice that can matter: one whose writers touch
+//! the keys in question (conflict-directed backjumping). What no choice can mend is wrong whatever happened: it is passed
+//! over, and the oracles report it.
+
+use std::collections::BTreeSet;
+
+use api::Request;
+use bytes::Bytes;
+use record::History;
+
+use super::super::order::{NOBODY, Step};
+use super::super::place::Position;
+use super::super::replay::Replay;
+use super::choice::{Choice, Pool, Source, Span};
+use super::shown::{Facts, Shown};
+use super::{BUDGET, Ended, Given};
+use crate::model::Leases;
+
+/// Steps that one trial counts for: it rewinds the model key by key.
+const TRIAL: u64 = 20;
+
+/// A revision that something unacknowledged must have made, and the choice for it.
+struct Gap {
+    revision: i64,
+    /// The step at which it was found missing.
+    at: usize,
+    choices: Vec<Choice>,
+    /// The next one to try.
+    next: usize,
+    chosen: Option<usize>,
+    /// The earlier gaps whose other choices may help.
+    culprits: BTreeSet<usize>,
+    /// Whether any choice made the revision and failed only later.
+    fitted: bool,
+    leases: Leases,
+}
+
+/// The search.
+pub struct Search<'a> {
+    history: &'a History,
+    steps: &'a [Step],
+    pool: &'a Pool<'a>,
+    facts: Facts,
+    shown: Shown<'a>,
+    start: i64,
+    closed: bool,
+    replay: Replay<'a>,
+    /// The next step.
+    at: usize,
+    gaps: Vec<Gap>,
+    /// Steps that fail whatever is chosen.
+    wrong: BTreeSet<usize>,
+    /// Revisions that nothing can have made.
+    nobodys: BTreeSet<i64>,
+    /// Revisions at which something shown stood in the way since the search last began anew.
+    in_the_way: BTreeSet<i64>,
+    /// The last step that stood in the way.
+    farthest: Option<usize>,
+    /// The last revision to explain, beyond those that answers name.
+    until: i64,
+    budget: u64,
+}
+
+/// What happens next.
+enum Next {
+    Done,
+    Missing(i64),
+    /// One of these gaps must be filled otherwise.
+    Back(BTreeSet<usize>),
+}
+
+impl<'a> Search<'a> {
+    pub fn new(
+        history: &'a History,
+        steps: &'a [Step],
+        pool: &'a Pool<'a>,
+        facts: Facts,
+        shown: Shown<'a>,
+        given: &Given<'_>,
+    ) -> Search<'a> {
+        let last = steps.last().map_or(given.start, |step| step.position.revision());
+        // A watcher may name any revision; no more can have been made than there is something to make them.
+        let most = last.saturating_add(i64::try_from(pool.len()).unwrap_or(i64::MAX));
+        let until = shown.newest(most).max(facts.newest());
+        Search {
+            history,
+            steps,
+            pool,
+            facts,
+            shown,
+            start: given.start,
+            closed: given.closed && pool.all_hidden,
+            replay: Replay::new(history, given.start).by_answers(),
+            at: 0,
+            gaps: Vec::new(),
+            wrong: BTreeSet::new(),
+            nobodys: BTreeSet::new(),
+            in_the_way: BTreeSet::new(),
+            farthest: None,
+            until,
+            budget: BUDGET,
+        }
+    }
+
+    /// Searches to the end.
+    pub fn run(&mut self) -> Ended {
+        loop {
+            let next = self.go_on();
+            if self.budget == 0 {
+                return Ended::OutOfBudget;
+            }
+            let going = match next {
+                Next::Done => return Ended::Done,
+                Next::Missing(revision) => self.open_gap(revision),
+                Next::Back(culprits) => self.back_to(culprits),
+            };
+            if !going {
+                return if self.budget == 0 { Ended::OutOfBudget } else { Ended::Open };
+            }
+        }
+    }
+
+    /// Who made which revision.
+    pub fn made(&self) -> Vec<(i64, Source)> {
+        let made = |gap: &Gap| Some((gap.revision, gap.choices[gap.chosen?].source));
+        self.gaps.iter().filter_map(made).collect()
+    }
+
+    /// Replays steps until a revision is missing or something does not fit.
+    fn go_on(&mut self) -> Next {
+        while let Some(step) = self.steps.get(self.at) {
+            if let Some(revision) = self.replay.missing(step) {
+                if self.nobodys.contains(&revision) {
+                    self.replay.model.skip_to(revision);
+                    continue;
+                }
+                return Next::Missing(revision);
+            }
+            self.budget = self.budget.saturating_sub(1);
+            if self.budget == 0 {
+                return Next::Done;
+            }
+            if let Some(culprits) = self.take(*step) {
+                return Next::Back(culprits);
+            }
+            self.at += 1;
+        }
+        let revision = self.replay.model.revision();
+        if revision < self.until && !self.nobodys.contains(&(revision + 1)) {
+            return Next::Missing(revision + 1);
+        }
+        Next::Done
+    }
+
+    /// Takes a step; the gaps to go back to if it does not fit.
+    fn take(&mut self, step: Step) -> Option<BTreeSet<usize>> {
+        let makes = step.position.makes_revision();
+        // A revocation that was chosen to have made its revision.
+        if !makes && self.is_taken(Source::Operation(step.operation)) {
+            return None;
+        }
+        let wrong = self.replay.take(&step).is_err();
+        if self.gaps.is_empty() {
+            return None;
+        }
+        let request = &self.history.operations[step.operation as usize].request;
+        if wrong && !self.wrong.contains(&self.at) {
+            let culprits = self.culprits(&Span::of(request), of_leases(request));
+            if !culprits.is_empty() {
+                self.farthest = self.farthest.max(Some(self.at));
+                return Some(culprits);
+            }
+            self.wrong.insert(self.at);
+        }
+        if makes {
+            let revision = step.position.revision();
+            let call = self.history.operations[step.operation as usize].call;
+            let against = self.shown.against(&self.replay.model, revision, call);
+            if !against.is_empty() {
+                let culprits = self.culprits_of(&against.keys, against.all);
+                if culprits.is_empty() {
+                    self.shown.doubt(&BTreeSet::from([revision]));
+                } else {
+                    self.in_the_way.insert(revision);
+                    return Some(culprits);
+                }
+            }
+        }
+        None
+    }
+
+    fn is_taken(&self, source: Source) -> bool {
+        self.gaps.iter().any(|gap| gap.chosen.is_some_and(|chosen| gap.choices[chosen].source == source))
+    }
+
+    /// The gaps that some writer may have filled so that these spans, or leases, changed.
+    fn culprits(&self, spans: &[Span], leases: bool) -> BTreeSet<usize> {
+        let of_lease = |choice: &Choice| match choice.source {
+            Source::Lease(_) => true,
+            source => matches!(&*self.pool.request(source), Request::LeaseRevoke(_)),
+        };
+        let matters = |gap: &Gap| {
+            let mut choices = gap.choices.iter();
+            choices.any(|choice| choice.touches(spans) || leases && of_lease(choice))
+        };
+        (0..self.gaps.len()).filter(|gap| matters(&self.gaps[*gap])).collect()
+    }
+
+    fn culprits_of(&self, keys: &[Bytes], all: bool) -> BTreeSet<usize> {
+        if all {
+            return (0..self.gaps.len()).collect();
+        }
+        let spans: Vec<Span> = keys.iter().map(|key| Span(key.clone(), Bytes::new())).collect();
+        self.culprits(&spans, false)
+    }
+
+    /// Opens a gap and fills it. Returns whether the search goes on.
+    fn open_gap(&mut self, revision: i64) -> bool {
+        let mut culprits = BTreeSet::new();
+        let believed = self.shown.believes(revision);
+        let mut choices = self.pool.choices(revision, &self.replay, &self.shown);
+        choices.retain(|choice| {
+            let taken = self
+                .gaps
+                .iter()
+                .position(|gap| gap.chosen.is_some_and(|chosen| gap.choices[chosen].source == choice.source));
+            culprits.extend(taken);
+            taken.is_none()
+        });
+        if believed && choices.iter().any(|choice| choice.doubtful) {
+            self.in_the_way.insert(revision);
+            choices.retain(|choice| !choice.doubtful);
+        }
+        let leases = self.replay.model.leases();
+        let (at, next) = (self.at, 0);
+        self.gaps.push(Gap { revision, at, choices, next, chosen: None, culprits, fitted: false, leases });
+        self.choose()
+    }
+
+    /// Fills the last gap with its next choice, or goes back. Returns whether the search goes on.
+    fn choose(&mut self) -> bool {
+        let number = self.gaps.len() - 1;
+        loop {
+            let gap = &mut self.gaps[number];
+            (gap.chosen, self.at) = (None, gap.at);
+            let Some(choice) = gap.choices.get(gap.next).cloned() else { return self.exhausted() };
+            gap.next += 1;
+            let (revision, chosen) = (gap.revision, gap.next - 1);
+            self.budget = self.budget.saturating_sub(TRIAL);
+            if self.budget == 0 {
+                return false;
+            }
+            match self.make(number, &choice) {
+                Ok(()) => {
+                    let gap = &mut self.gaps[number];
+                    (gap.chosen, gap.fitted) = (Some(chosen), true);
+                    debug_assert_eq!(self.replay.model.revision(), revision, "a choice makes its revision");
+                    return true;
+                }
+                Err(culprits) => self.gaps[number].culprits.extend(culprits),
+            }
+        }
+    }
+
+    /// Lets a choice make the revision of a gap; else the earlier gaps that may be why it cannot.
+    fn make(&mut self, number: usize, choice: &Choice) -> Result<(), BTreeSet<usize>> {
+        let (revision, leases) = (self.gaps[number].revision, self.gaps[number].leases.clone());
+        self.replay.model.rewind(revision - 1);
+        self.replay.model.set_leases(leases);
+        let earlier = |mut culprits: BTreeSet<usize>| {
+            culprits.remove(&number);
+            culprits
+        };
+        if !self.carry_out(choice.source, revision) {
+            let request = self.pool.request(choice.source);
+            return Err(earlier(self.culprits(&Span::of(&request), of_leases(&request))));
+        }
+        let seen = self.facts.against(&self.replay, revision);
+        if !seen.is_empty() {
+            return Err(earlier(self.culprits_of(&seen, false)));
+        }
+        let against = self.shown.against(&self.replay.model, revision, self.pool.call(choice.source));
+        if !against.is_empty() {
+            self.in_the_way.insert(revision);
+            return Err(earlier(self.culprits_of(&against.keys, against.all)));
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, source: Source, revision: i64) -> bool {
+        match source {
+            Source::Operation(operation) => {
+                let step = Step { position: Position::making(revision), rank: 0, operation };
+                self.replay.take(&step).is_ok()
+            }
+            source => self.replay.make(&self.pool.request(source), revision),
+        }
+    }
+
+    /// The last gap has no choice left. Returns whether the search goes on.
+    fn exhausted(&mut self) -> bool {
+        let Some(gap) = self.gaps.pop() else { return false };
+        if !gap.culprits.is_empty() {
+            return self.back_to(gap.culprits);
+        }
+        // Nothing before it can help: something does not fit whatever happened.
+        self.replay.model.rewind(gap.revision - 1);
+        self.replay.model.set_leases(gap.leases);
+        self.at = gap.at;
+        let in_the_way = std::mem::take(&mut self.in_the_way);
+        if self.shown.doubt(&in_the_way) {
+            return self.open_gap(gap.revision);
+        }
+        if gap.fitted
+            && let Some(step) = self.farthest.take()
+            && self.wrong.insert(step)
+        {
+            return self.open_gap(gap.revision);
+        }
+        // A revision that only watchers name is theirs to explain.
+        if !self.closed && gap.at < self.steps.len() {
+            return false;
+        }
+        self.nobodys.insert(gap.revision);
+        true
+    }
+
+    fn back_to(&mut self, mut culprits: BTreeSet<usize>) -> bool {
+        let Some(last) = culprits.pop_last() else { return false };
+        self.gaps.truncate(last + 1);
+        self.gaps[last].culprits.extend(culprits);
+        self.choose()
+    }
+
+    /// The last revision up to which there was no choice, by all that was seen and shown.
+    pub fn sure(&mut self) -> i64 {
+        let mut sure = self.nobodys.first().map_or(i64::MAX, |revision| revision - 1);
+        let made: Vec<(i64, Source)> = self.made();
+        if let Some(gap) = self.gaps.first().filter(|_| !self.closed) {
+            return sure.min(gap.revision - 1);
+        }
+        self.replay = Replay::new(self.history, self.start).by_answers();
+        self.at = 0;
+        let gaps = std::mem::take(&mut self.gaps);
+        for (gap, (revision, source)) in gaps.iter().filter(|gap| gap.chosen.is_some()).zip(&made) {
+            if *revision > sure {
+                break;
+            }
+            self.walk_to(gap.at, &made);
+            let taken: BTreeSet<Source> =
+                made.iter().filter(|one| one.0 < *revision).map(|one| one.1).collect();
+            let leases = self.replay.model.leases();
+            let choices = self.pool.choices(*revision, &self.replay, &self.shown);
+            let mut others =
+                choices.iter().filter(|choice| choice.source != *source && !taken.contains(&choice.source));
+            let believed = self.shown.believes(*revision);
+            let fits = others.any(|choice| {
+                if believed && choice.doubtful {
+                    return false;
+                }
+                let fits = self.carry_out(choice.source, *revision)
+                    && self.facts.against(&self.replay, *revision).is_empty()
+                    && (self.shown.against(&self.replay.model, *revision, self.pool.call(choice.source)))
+                        .is_empty();
+                self.replay.model.rewind(*revision - 1);
+                self.replay.model.set_leases(leases.clone());
+                fits
+            });
+            if fits {
+                sure = sure.min(*revision - 1);
+                break;
+            }
+            self.carry_out(*source, *revision);
+        }
+        // What the search had not come to is open.
+        if self.budget == 0 {
+            sure = sure.min(gaps.last().map_or(sure, |gap| gap.revision - i64::from(gap.chosen.is_none())));
+        }
+        self.gaps = gaps;
+        sure
+    }
+
+    /// Replays the steps before a gap, without any check.
+    fn walk_to(&mut self, at: usize, made: &[(i64, Source)]) {
+        while self.at < at {
+            let step = self.steps[self.at];
+            let replaced = made.iter().any(|(_, source)| *source == Source::Operation(step.operation));
+            if step.position.makes_revision() || !replaced || step.operation == NOBODY {
+                drop(self.replay.take(&step));
+            }
+            self.at += 1;
+        }
+    }
+}
+
+/// Whether it matters which leases there are.
+fn of_leases(request: &Request) -> bool {
+    matches!(request, Request::LeaseGrant(_) | Request::LeaseRevoke(_))
+        || request.parts().any(|part| match part {
+            api::Part::Put(put) => put.lease != 0,
+            _ => false,
+        })
+}

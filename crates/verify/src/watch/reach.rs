@@ -1,0 +1,74 @@
+//! How far each watcher got: which changes it must have received by what it says itself.
+
+use std::collections::BTreeSet;
+
+use record::WatchStream;
+
+use super::ledger::{first, is_delete, is_filtered};
+use super::stream::{self, Reply, Watcher};
+use crate::truth::Keys;
+
+/// A watcher's keys, from where to where it has received their changes, and which.
+#[derive(Debug)]
+pub struct Reach<'a> {
+    key: &'a [u8],
+    end: &'a [u8],
+    /// Puts and deletions that it filtered out.
+    filtered: [bool; 2],
+    first: i64,
+    /// The last revision of which everything must have come.
+    last: i64,
+    /// The highest revision that it was shown.
+    pub newest: i64,
+    received: BTreeSet<(i64, &'a [u8], bool)>,
+}
+
+impl Reach<'_> {
+    /// Whether it should have received this change and did not.
+    pub fn misses(&self, key: &[u8], revision: i64, deleted: bool) -> bool {
+        (self.first..=self.last).contains(&revision)
+            && !self.filtered[usize::from(deleted)]
+            && Keys { key: self.key, end: self.end }.contain(key)
+            && !self.received.contains(&(revision, key, deleted))
+    }
+}
+
+/// Of every watcher of these streams.
+pub fn of(streams: &[WatchStream]) -> Vec<Reach<'_>> {
+    let transcripts = streams.iter().enumerate().map(|(number, stream)| stream::read(number, stream));
+    transcripts.flat_map(|transcript| transcript.watchers).map(|watcher| reach(&watcher)).collect()
+}
+
+fn reach<'a>(watcher: &Watcher<'a>) -> Reach<'a> {
+    let keys = watcher.keys();
+    let mut reach = Reach {
+        key: keys.key,
+        end: keys.end,
+        filtered: [is_filtered(watcher, false), is_filtered(watcher, true)],
+        first: first(watcher),
+        last: 0,
+        newest: watcher.revision,
+        received: BTreeSet::new(),
+    };
+    for reply in &watcher.replies {
+        match reply {
+            Reply::Progress { revision, .. } => {
+                reach.last = reach.last.max(*revision);
+                reach.newest = reach.newest.max(*revision);
+            }
+            Reply::Batch(batch) => {
+                let mut last = 0;
+                for event in &batch.events {
+                    let Some(kv) = &event.kv else { continue };
+                    reach.received.insert((kv.mod_revision, &kv.key, is_delete(event)));
+                    last = last.max(kv.mod_revision);
+                }
+                // The rest of the last revision may have been under way.
+                reach.last = reach.last.max(last - i64::from(!batch.whole));
+                reach.newest = reach.newest.max(last);
+                reach.newest = reach.newest.max(batch.revision);
+            }
+        }
+    }
+    reach
+}
