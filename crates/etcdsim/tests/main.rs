@@ -7,3 +7,4 @@ mod determinism;
 mod engines;
 mod examples;
 mod simulation;
+mod verdict_lines;

@@ -189,7 +189,9 @@ impl World<'_> {
         }
         for member in &core {
             if self.processes[*member].state != State::Running {
-                missing.push(format!("Member {} does not run.", member + 1));
+                let why = self.processes[*member].why_it_does_not_run();
+                let stop = if why.ends_with('.') { "" } else { "." };
+                missing.push(format!("Member {} does not run: {why}{stop}", member + 1));
             }
         }
         if !missing.is_empty() {

@@ -16,4 +16,7 @@ mod membership;
 mod own;
 mod rights;
 mod run;
+mod scope;
+mod services;
 mod watch;
+mod watch_rights;

@@ -49,6 +49,8 @@ pub(super) struct Judged {
     pub(super) undecided: Vec<String>,
     /// Histories of etcd: what was checked.
     pub(super) checks: Vec<verify::Check>,
+    /// Histories of etcd: what was not judged, and why.
+    pub(super) not_judged: Vec<verify::NotJudged>,
     /// The number of independent parts, which are judged one by one.
     pub(super) components: usize,
     /// The number of configurations searched; 0 if no search was needed.
@@ -95,6 +97,7 @@ impl Judged {
             conflict: None,
             undecided: Vec::new(),
             checks: Vec::new(),
+            not_judged: Vec::new(),
             components: 0,
             steps: 0,
         }
@@ -114,12 +117,17 @@ pub(super) fn by_oracles(record: &Record, expectations: &Expectations) -> Judged
     let verdict = verify::judge(record, expectations);
     let mut judged = Judged::new("etcd", "revision", record.history.operations.len());
     judged.failure = Failure::of(&verdict, &record.history);
-    judged.verdict = match (&judged.failure, verdict.undecided.is_empty()) {
+    let nothing = verdict.is_empty() && !verdict.not_judged.is_empty();
+    (judged.undecided, judged.checks, judged.not_judged) =
+        (verdict.undecided, verdict.checks, verdict.not_judged);
+    if nothing && judged.undecided.is_empty() {
+        judged.undecided.push("Nothing in it could be judged.".to_string());
+    }
+    judged.verdict = match (&judged.failure, judged.undecided.is_empty()) {
         (Some(_), _) => End::Violation,
         (None, true) => End::Held,
         (None, false) => End::Undecided,
     };
-    (judged.undecided, judged.checks) = (verdict.undecided, verdict.checks);
     judged
 }
 
@@ -149,6 +157,11 @@ impl General<'_> {
         let name = |index: u32| asked.numbers[index as usize];
         let mut judged = self.linear("etcd", &asked.model, &asked.history, name);
         judged.operations = history.operations.len();
+        judged.not_judged = Asked::left_out(history);
+        if judged.verdict != End::Undecided {
+            let (what, count) = ("operations put in order", asked.numbers.len() as u64);
+            judged.checks.push(verify::Check { oracle: verify::Oracle::K1, what, count });
+        }
         judged
     }
 
@@ -233,10 +246,15 @@ impl General<'_> {
                 }
                 let said = |index: &u32| said(model, history, *index, number(*index));
                 judged.conflict = Some(Conflict {
-                    title: format!(
-                        "these {} operations cannot be put in order, whatever happened to all others",
-                        conflict.operations.len()
-                    ),
+                    title: match conflict.operations.len() {
+                        1 => "this operation cannot be put in order, whatever happened to all others"
+                            .to_string(),
+                        some => {
+                            format!(
+                                "these {some} operations cannot be put in order, whatever happened to all others"
+                            )
+                        }
+                    },
                     operations: conflict.operations.iter().map(said).collect(),
                     minimal: conflict.minimal,
                     excluded: match violation.reason(model, history) {

@@ -22,7 +22,7 @@ use verify::history_file::HistoryFile;
 use super::{Mistakes, values};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::show::{human, numbers};
+use crate::show::{human, numbers, scope};
 use crate::stopwatch::Stopwatch;
 use engine::{End, General, Judged};
 use file::{Content, Format};
@@ -259,18 +259,29 @@ fn describe(text: &mut String, document: &Document) -> fmt::Result {
         (Some(failure), _) => {
             let heading = format!("{file}: {operations}{of}, {}", failure.oracles());
             writeln!(text, "{}", heading.red().bold())?;
-            human::failure(text, failure)
+            human::failure(text, failure)?;
         }
         (None, Some(conflict)) => {
             let heading = format!("{file}: {operations}{of}, not linearizable");
             writeln!(text, "{}", heading.red().bold())?;
-            self::conflict(text, conflict)
+            self::conflict(text, conflict)?;
         }
         (None, None) if judged.verdict == End::Undecided => {
-            writeln!(text, "{file}: {operations}{of}, not decided. {}", judged.undecided.join(" "))
+            writeln!(text, "{file}: {operations}{of}, not decided. {}", judged.undecided.join(" "))?;
         }
-        (None, None) => writeln!(text, "{file}: {operations}{of}, all held"),
+        (None, None) => {
+            let by = match &scope::judged_by(&judged.checks)[..] {
+                "" => String::new(),
+                oracles => format!(" ({oracles})"),
+            };
+            let not = match &scope::kept_from(&judged.not_judged)[..] {
+                "" => String::new(),
+                oracles => format!("; not judged in full: {oracles}"),
+            };
+            writeln!(text, "{file}: {operations}{of}, all held{by}{not}")?;
+        }
     }
+    scope::lists(text, &judged.checks, &judged.not_judged)
 }
 
 fn conflict(text: &mut String, conflict: &engine::Conflict) -> fmt::Result {
