@@ -5,7 +5,7 @@
 
 use std::error::Error;
 
-use etcdsim::{check_history, check_history_file};
+use etcdsim::{NotJudged, check_history, check_history_file};
 
 /// docs/histories.md describes the format: keys and values are in base64, times in nanoseconds.
 const LOST: &str = r#"{"format": "etcdsim-history-2", "server": "etcd", "version": "3.6.1", "members": 1, "clients": 1, "seed": 0}
@@ -26,8 +26,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     for sentence in &checked.verdict.undecided {
         println!("not decided: {sentence}");
     }
+    for NotJudged { oracle, what, count, missing } in &checked.verdict.not_judged {
+        println!("not judged: {oracle}, {what}: {count}, because {}", missing.why());
+    }
     if checked.holds() {
-        println!("all held");
+        println!("all that was judged held");
     }
     Ok(())
 }

@@ -207,7 +207,10 @@ pub use plan::{
     Workload, WorkloadContext,
 };
 pub use record::{Event, Fact, History, MemberId, Nanos, Observer, Operation, Record, Stats, TraceHash};
-pub use verify::{Check, Context, Expectations, Judge, Monitor, Oracle, Severity, Sheet, Verdict, Violation};
+pub use verify::{
+    Check, Context, Expectations, Judge, Missing, Monitor, NotJudged, Oracle, Severity, Sheet, Verdict,
+    Violation,
+};
 pub use world::Options;
 
 pub use keyed::{Draw, Ratio};

@@ -9,3 +9,4 @@ mod engines;
 mod examples;
 mod reports;
 mod simulation;
+mod verdict_lines;

@@ -5,11 +5,15 @@
 //! permissions); the headers of the Auth service, whose revision may be read after the fact; tokens.
 
 use api::Response;
+use api::authpb::Permission;
+use api::authpb::permission::Type;
 use api::etcdserverpb::response_op::Response as Op;
 use api::etcdserverpb::{
-    DeleteRangeResponse, PutResponse, RangeResponse, ResponseHeader, ResponseOp, TxnResponse,
+    AlarmMember, AlarmType, DeleteRangeResponse, PutResponse, RangeResponse, ResponseHeader, ResponseOp,
+    TxnResponse,
 };
 use api::mvccpb::KeyValue;
+use bytes::Bytes;
 
 use crate::describe;
 use crate::model::Ties;
@@ -118,13 +122,65 @@ fn number(path: &str, field: &str, expected: i64, observed: i64) -> Option<Strin
     (expected != observed).then(|| format!("{path}{field} should be {expected}, not {observed}"))
 }
 
-fn different<T: PartialEq + std::fmt::Debug>(
-    path: &str,
-    field: &str,
-    expected: &T,
-    observed: &T,
-) -> Option<String> {
-    (expected != observed).then(|| format!("{path}{field} should be {expected:?}, not {observed:?}"))
+fn different<T: PartialEq + Said>(path: &str, field: &str, expected: &T, observed: &T) -> Option<String> {
+    (expected != observed)
+        .then(|| format!("{path}{field} should be {}, not {}", expected.said(), observed.said()))
+}
+
+/// The value of a field, as part of a sentence.
+trait Said {
+    fn said(&self) -> String;
+}
+
+impl Said for bool {
+    fn said(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Said for u64 {
+    fn said(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Said for String {
+    fn said(&self) -> String {
+        format!("\"{self}\"")
+    }
+}
+
+impl Said for Bytes {
+    fn said(&self) -> String {
+        describe::key(self)
+    }
+}
+
+impl Said for i64 {
+    fn said(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Said for AlarmMember {
+    fn said(&self) -> String {
+        let name = AlarmType::try_from(self.alarm).map_or("unknown", |alarm| alarm.as_str_name());
+        format!("{name} of member {}", self.member_id)
+    }
+}
+
+impl Said for Permission {
+    fn said(&self) -> String {
+        let kind = Type::try_from(self.perm_type).map_or("unknown", |kind| kind.as_str_name());
+        format!("{kind} on {}", describe::span(&self.key, &self.range_end))
+    }
+}
+
+impl<T: Said> Said for Vec<T> {
+    fn said(&self) -> String {
+        let all: Vec<String> = self.iter().map(Said::said).collect();
+        if all.is_empty() { "none".to_string() } else { all.join(", ") }
+    }
 }
 
 fn put(path: &str, expected: &PutResponse, observed: &PutResponse) -> Option<String> {

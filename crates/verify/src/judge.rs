@@ -4,7 +4,7 @@ use record::{MemberId, Nanos, Record, WatchStream};
 
 use crate::model::FIRST_REVISION;
 use crate::table::{Kind, TABLE};
-use crate::{Context, Sheet, Verdict};
+use crate::{Context, Sheet, Verdict, failed_writes, scope};
 
 /// What must hold beyond the oracles, and what is known besides the record.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,5 +82,7 @@ pub fn judge_all(context: &Context<'_>, sheet: &mut Sheet) {
             judge(context, &mut own);
         }
     }
+    scope::judge(context, &mut own);
+    failed_writes::explain(context, &mut own);
     sheet.append(own);
 }

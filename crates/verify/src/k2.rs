@@ -5,9 +5,10 @@
 //! only moves forward while its process runs, so neither may a later serializable read of the same member. What a
 //! watcher received was committed too, and is compared with every operation in the same way.
 //!
+//! Without the times of the restarts, a read that goes back on its member is undecided: only a restart explains it.
+//!
 //! Not checked: how old the state may be (any age); a read during which its member restarts; going back across a
-//! restart, which is allowed (a member comes back with what is durable); without the times of the restarts, going
-//! back on one member at all.
+//! restart, which is allowed (a member comes back with what is durable).
 
 use api::Request;
 use record::{History, MemberId, Nanos, Operation};
@@ -28,9 +29,7 @@ pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     let (mut reads, mut compared) = (0, 0);
     if history.operations.iter().any(|operation| is_judged(&operation.request)) {
         reads = against_everyone(history, sheet);
-        if !starts.is_empty() {
-            compared = against_the_member(history, starts, sheet);
-        }
+        compared = against_the_member(history, starts, sheet);
     }
     sheet.checked(Oracle::K2, "serializable answers", reads);
     sheet.checked(Oracle::K2, "compared with earlier answers of their member", compared);
@@ -92,17 +91,38 @@ fn against_watchers(history: &History, sheet: &mut Sheet) {
 /// Returns how many answers were compared with an earlier one of their member.
 fn against_the_member(history: &History, starts: &[(MemberId, Nanos)], sheet: &mut Sheet) -> usize {
     let mut compared = 0;
+    let mut back = Vec::new();
     for (later, earlier) in newest_before(history, starts) {
         if let (Place::Shows(shown), Some(newest)) =
             (place(&history.operations[later]), shown(&history.operations[earlier]))
         {
             compared += 1;
             if shown < newest {
-                sheet.add(went_back(history, earlier, later));
+                back.push((earlier, later));
             }
         }
     }
+    if !starts.is_empty() {
+        sheet.add_all(back.iter().map(|(earlier, later)| went_back(history, *earlier, *later)));
+    } else if let Some((earlier, later)) = back.first() {
+        compared -= back.len();
+        sheet.leave_open(unless_restarted(history, *earlier, *later, back.len()));
+    }
     compared
+}
+
+/// What is missing to call this a violation.
+fn unless_restarted(history: &History, earlier: usize, later: usize, count: usize) -> String {
+    let (one, other) = (answered(history, earlier), answered(history, later));
+    let member = history.operations[later].member;
+    let others = match count - 1 {
+        0 => String::new(),
+        1 => " One more read went back like this.".to_string(),
+        more => format!(" {more} more reads went back like this."),
+    };
+    format!(
+        "A serializable read went back (K2): {one} {other} Only a restart of member {member} in between would excuse that, and the history does not say when members were started: add a line {{\"fault\": \"restart\", \"member\": {member}, \"at\": …}} for each start, the first included.{others}"
+    )
 }
 
 /// Up to where an answer shows its member's store to have been when the answer was made.

@@ -17,7 +17,7 @@ use record::{Applied, History, Nanos, Operation, Outcome};
 
 use crate::k1::place::is_local;
 use crate::k2::{newest_before, shown};
-use crate::{Context, Oracle, Sheet, Violation, definite, describe, model};
+use crate::{Context, Missing, Oracle, Sheet, Violation, definite, describe, model};
 
 /// Whether it reads at a revision of its own choice.
 pub fn reads_the_past(request: &Request) -> bool {
@@ -50,6 +50,14 @@ pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
         }
     }
     sheet.checked(Oracle::K3, "reads at a revision", reads);
+    let ahead = |operation: &&Operation| {
+        is_refused(operation) && matches!(operation.outcome, Outcome::Error { error: Error::FutureRev, .. })
+    };
+    if starts.is_empty() {
+        let refused = history.operations.iter().filter(ahead).count();
+        let what = "serializable reads that were refused because their revision was in the future";
+        sheet.not_judged(Oracle::K3, what, refused, Missing::Starts);
+    }
 }
 
 /// A serializable read with an error that the model can judge.

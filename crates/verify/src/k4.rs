@@ -16,10 +16,10 @@ use api::etcdserverpb::{DeleteRangeRequest, PutRequest, RangeRequest, TxnRequest
 use api::mvccpb::KeyValue;
 use api::{Part, Request, Response};
 use bytes::Bytes;
-use record::{Applied, History};
+use record::{Applied, History, Operation};
 
 use crate::k1::place::{Place, is_write, place};
-use crate::{Context, Oracle, Sheet, Violation, describe};
+use crate::{Context, Missing, Oracle, Sheet, Violation, describe};
 
 /// More lost writes than this are only counted.
 const LOST_SHOWN: usize = 3;
@@ -30,12 +30,28 @@ pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     let mut violations = Vec::new();
     twice(history, applied, &mut violations);
     let mut writes = 0;
+    let acknowledged = history.operations.iter().filter(|operation| made(operation).is_some()).count();
     if let Some(quiet) = quiet_read(history) {
         writes = lost(history, applied, context.is_closed(), quiet, &mut violations);
+    }
+    let what = "acknowledged writes that may be lost at the end";
+    sheet.not_judged(Oracle::K4, what, acknowledged - writes, Missing::QuietRead);
+    if applied.is_empty() {
+        let what = "acknowledged writes that may have taken effect twice";
+        sheet.not_judged(Oracle::K4, what, acknowledged, Missing::AppliedEntries);
     }
     sheet.checked(Oracle::K4, "acknowledged writes looked for at the end", writes);
     sheet.checked(Oracle::K4, "applied entries", applied.len());
     sheet.add_all(violations);
+}
+
+/// The answer of an acknowledged write, and the revision that it made.
+fn made(operation: &Operation) -> Option<(&Response, i64)> {
+    let (response, place) = (operation.response()?, place(operation));
+    match place {
+        Place::At(position) if position.makes_revision() => Some((response, position.revision())),
+        _ => None,
+    }
 }
 
 /// The last linearizable read of everything.
@@ -190,11 +206,9 @@ fn lost(
     let mut changes = Changes::default();
     for (number, operation) in history.operations.iter().enumerate() {
         let before = operation.returned().is_some_and(|at| at < read.call);
-        if let (true, Some(response), Place::At(position)) = (before, operation.response(), place(operation))
-            && position.makes_revision()
-        {
+        if let (true, Some((response, revision))) = (before, made(operation)) {
             writes += 1;
-            changes.take(&operation.request, response, position.revision(), number);
+            changes.take(&operation.request, response, revision, number);
         }
     }
 
@@ -228,7 +242,10 @@ fn lost(
     if let Some(last) = violations.last_mut()
         && count > LOST_SHOWN
     {
-        last.sentences.push(format!("{} more keys lost an acknowledged write.", count - LOST_SHOWN));
+        last.sentences.push(match count - LOST_SHOWN {
+            1 => "One more key lost an acknowledged write.".to_string(),
+            more => format!("{more} more keys lost an acknowledged write."),
+        });
     }
     writes
 }

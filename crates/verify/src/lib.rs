@@ -13,6 +13,7 @@
 //! * [`watch`], `caches`: W1 to W12 and C1, against the [`truth`] that `k1` replayed.
 //! * [`leases`], `locks`, `membership`, `hash_kv`: L1 to L3, M1, M2, and what clients see of I8.
 //! * [`invariants`]: I1 to I10, which watch a run as it goes. `ends`: V1, V2 and the end of I8.
+//! * `watch_rights`: K1, for the users who watch. `scope`: what a history has and no oracle looked at.
 //! * [`describe`]: operations, events and times as text.
 //!
 //! Not here: D1, which needs two runs.
@@ -31,6 +32,7 @@ mod context;
 pub mod definite;
 pub mod describe;
 mod ends;
+mod failed_writes;
 pub mod general;
 mod hash_kv;
 pub mod history_file;
@@ -45,15 +47,17 @@ mod locks;
 mod membership;
 pub mod model;
 mod oracle;
+mod scope;
 pub mod table;
 pub mod truth;
 mod verdict;
 pub mod watch;
+mod watch_rights;
 
 pub use context::Context;
 pub use judge::{Expectations, judge, judge_all};
 pub use oracle::{Judge, Monitor, Oracle, Severity};
 pub use table::Monitors;
-pub use verdict::{Check, Sheet, Verdict, Violation};
+pub use verdict::{Check, Missing, NotJudged, Sheet, Verdict, Violation};
 /// The engines, for histories and models of other systems: neither knows anything of etcd.
 pub use {linear, revision};

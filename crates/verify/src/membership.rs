@@ -203,8 +203,12 @@ impl<'a> Answers<'a> {
                 && !allowed.contains(&urls(&member.peer_urls))
             {
                 let title = "a member has peer URLs that nobody gave it, or that were replaced";
-                let reason =
-                    format!("Member {id} has {}; it can have {allowed:?}.", member.peer_urls.join(", "));
+                let allowed: Vec<String> = allowed.iter().map(|urls| urls.join(", ")).collect();
+                let reason = format!(
+                    "Member {id} has {}; it can have {}.",
+                    member.peer_urls.join(", "),
+                    allowed.join(" or ")
+                );
                 add(*id, Wrong { title, reason, shown_by: vec![view.number] });
             }
         }

@@ -14,7 +14,7 @@ use crate::invariants::Invariants;
 use crate::oracle::Monitor;
 use crate::{
     Context, Oracle, Severity, Sheet, agreement, caches, ends, hash_kv, k1, k2, k3, k4, leases, locks,
-    membership, watch,
+    membership, watch, watch_rights,
 };
 
 /// How the oracles of a part of the table are evaluated: they judge the record or watch events.
@@ -63,11 +63,15 @@ pub struct Row {
     pub exactly: &'static str,
     /// What it does not check; Markdown. Empty if nothing is left out.
     pub not_checked: &'static str,
+    /// What else it does not check in a history without evidence; Markdown. Empty if nothing else is left out, or if it
+    /// judges only runs.
+    pub without_evidence: &'static str,
 }
 
 macro_rules! oracles {
     ($($chapter:ident, $kind:expr => {
-        $($id:ident, $severity:ident: $holds:literal, exactly: $exactly:literal, not_checked: $not_checked:literal;)*
+        $($id:ident, $severity:ident: $holds:literal, exactly: $exactly:literal,
+            not_checked: $not_checked:literal $(, without_evidence: $without:literal)?;)*
     })+) => {
         /// The numbers of the rows, from 0.
         #[derive(Clone, Copy)]
@@ -95,6 +99,7 @@ macro_rules! oracles {
                 chapter: Chapter::$chapter,
                 exactly: $exactly,
                 not_checked: $not_checked,
+                without_evidence: concat!($($without)?),
             },)*],
         },)+];
     };
@@ -142,38 +147,43 @@ oracles! {
                 what the model answers at that revision. Operations without an answer stay open to the end; \
                 what the members applied says which of them took effect, and where. What a member proposed \
                 itself is replayed with the rest: an entry that made a revision must explain it. Users could \
-                do what they did, and were refused only what they had no right to.",
+                do what they did, watching included, and were refused only what they had no right to.",
             not_checked: "What time does to a lease (L1 to L3). The order of lease operations among each \
                 other. Operations whose outcome is unknown and that no member applied. Order among reads of \
                 one revision (they commute). The header of a `Compact`. Errors of size, load and quota, except \
                 that they have no effect. Rights to a lease that depend on its keys, except for revocations \
                 and puts; the age and the revision of tokens; requests for which etcd's versions require \
-                different rights. Without evidence: anything about leases, users and alarms, and revisions \
-                after a call of the lock or election service.";
+                different rights; that a watcher is not refused.",
+            without_evidence: "Leases, alarms, and users and their rights, except the rights of watchers if the changes of users and rights \
+                do not overlap; revisions after a call of the lock or election service.";
     }
     Clients, Kind::Record(k2::judge) => {
         K2, Wrong: "serializable reads return a state of the past, never going back on one member",
             exactly: "A serializable read returns a state of the past, and never goes back on one member between two \
                 of its starts. No linearizable operation is of an older state than such a read, or a watcher's event, \
                 had shown before its call.",
-            not_checked: "How old the state is; going back over a restart, which is allowed.";
+            not_checked: "How old the state is; going back over a restart, which is allowed.",
+            without_evidence: "Without the times of the members' starts, a read that goes back on its member is undecided.";
     }
     Clients, Kind::Record(k3::judge) => {
         K3, Wrong: "reads at a revision return that revision, or the exact error",
             exactly: "A read at a revision returns that revision; a compacted or future one gives the exact error, in \
                 serializable transactions too.",
             not_checked: "A serializable read at a revision that its lagging member has not compacted yet. Which \
-                branch a refused serializable transaction would have run: its reads at a revision count in both. \
-                Without the times of restarts, whether a revision was the future for a member.";
+                branch a refused serializable transaction would have run: its reads at a revision count in both.",
+            without_evidence: "Without the times of the members' starts, whether a revision was in the future for a member.";
     }
     Clients, Kind::Record(k4::judge) => {
         K4, Lost: "no acknowledged write is lost, no operation takes effect twice",
             exactly: "No acknowledged write is lost: when all is quiet, each key still holds its newest acknowledged \
                 write or something newer. No operation takes effect twice.",
             not_checked: "Writes that were overwritten before the end (K1 sees those missing); puts with a \
-                lease; keys that a lease or a delete without an answer may have removed. Without evidence, \
-                whether anything took effect twice.";
+                lease; keys that a lease or a delete without an answer may have removed.",
+            without_evidence: "Whether anything took effect twice. Without a linearizable read of everything at the end, losses (K1 sees \
+                those that a read shows).";
     }
+    // The rights of those who watch: they add to K1.
+    Clients, Kind::Record(watch_rights::judge) => {}
     // The other engines, if nothing is found so far: they add to K1 what they checked.
     Clients, Kind::Record(agreement::judge) => {}
     Watchers, Kind::Record(watch::judge) => {
@@ -203,7 +213,8 @@ oracles! {
         W7, Wrong: "watchers receive every change, and each as it was",
             exactly: "Between two events none is missing; each is of a change that happened, and that a client \
                 had requested by then, with its value, version and lease.",
-            not_checked: "";
+            not_checked: "",
+            without_evidence: "Events of revisions that no answer explains: only their order is checked (of W6, W8, W9 and W10, too).";
         W8, Wrong: "an event has the pair as it was before, if that was asked for",
             exactly: "With `prev_kv` an event has the pair as it was one revision before; none if it creates \
                 the key, or if it was not asked for.",
@@ -218,32 +229,36 @@ oracles! {
             exactly: "A stream that is open at the end, to a member that is alive and in the healed part, has brought \
                 every change up to that member's revision, or the news that it is compacted; creations on it are \
                 answered. Changes of the last 2 s are excused.",
-            not_checked: "Histories from elsewhere.";
+            not_checked: "",
+            without_evidence: "Everything: only a run shows what its members had at the end.";
         W12, Wrong: "watchers are created and cancelled in order, and for the right reasons",
             exactly: "Creations are answered in order with the ids that follow from what was sent, refused for \
                 etcd's reasons only; no response is for a watcher that does not exist; a cancellation was \
                 asked for, or names a revision that was compacted to and that the watcher needed; a watcher \
                 that needs compacted revisions is cancelled and does not skip them.",
-            not_checked: "That a cancellation is answered; who may watch what, except that no user is refused \
+            not_checked: "That a cancellation is answered; who may watch what (K1), except that no user is refused \
                 while authentication cannot be on.";
     }
     Watchers, Kind::Record(caches::judge) => {
         C1, Wrong: "a client's copy of a part of the store equals that part at its revision",
             exactly: "A client's copy of a part of the store (listed once, kept by a watch) has exactly the keys and \
                 modification revisions of its revision, and never goes back.",
-            not_checked: "Values; how old a copy is.";
+            not_checked: "Values; how old a copy is.",
+            without_evidence: "Views of revisions that no answer explains.";
     }
     Services, Kind::Record(leases::judge) => {
         L1, Lost: "no lease ends before its time by the fastest clock",
             exactly: "No lease expires before its time is over by the fastest clock of the plan, counted from \
                 its grant or from the call of the last keep-alive that was confirmed.",
-            not_checked: "";
+            not_checked: "",
+            without_evidence: "Everything.";
         L2, Stuck: "no lease stays after its time by the slowest clock and the bound",
             exactly: "After healing no lease stays longer than its time by the slowest clock, counted from the \
                 last moment at which it may have been renewed or a new leader became the lessor, plus what a \
                 new leader adds (an election timeout) and a bound of 10 s.",
             not_checked: "Late expiry before healing; leases that the lock and election services made for \
-                themselves; leases whose id no answer names.";
+                themselves; leases whose id no answer names.",
+            without_evidence: "Everything: only a run shows when its faults are over.";
         L3, Wrong: "what answers say about leases is true",
             exactly: "A keep-alive is confirmed only while the lease exists, with the time it was granted for; \
                 it has no time left only if the lease did not exist all along or its time can have been over. \
@@ -252,7 +267,8 @@ oracles! {
                 healed, because a leader does not make sure that it leads for this one. A list has the leases \
                 that the member had at the revision of its answer.",
             not_checked: "That the time left is right to the second; that a lease is said not to exist \
-                although it does, by a leader that may be deposed; the order of lists.";
+                although it does, by a leader that may be deposed; the order of lists.",
+            without_evidence: "Everything.";
     }
     Services, Kind::Record(locks::judge) => {
         M1, Wrong: "whoever holds a lock or leads an election is first in its queue",
@@ -262,7 +278,11 @@ oracles! {
                 those of the services and those that clients keep by the same recipe.",
             not_checked: "Writes without a guard: a lease may end while its holder is slow. How often two clients held \
                 one lock at once by the clock is counted and is no violation; neither are the `lost-adds` of the \
-                workload `lock-set`. That a queue moves on (V1, L2). Without evidence, errors of the services.";
+                workload `lock-set`. That a queue moves on (V1, L2).",
+            without_evidence: "The answers of the services are compared with each other instead of with the store: whoever was in a queue \
+                must be able to have left it before a later one has its turn, and a leader must have campaigned. Whether \
+                the key of an answered `Unlock` is gone; locks against elections of one name; when a lease ends \
+                of which no grant is seen; guarded writes at revisions that only the services can have made.";
     }
     Services, Kind::Record(membership::judge) => {
         M2, Wrong: "what answers say about the members is true",

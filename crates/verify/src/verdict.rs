@@ -1,7 +1,8 @@
 //! What the oracles report: the sheet that all of them write into, and the verdict made from it.
 
 use record::Nanos;
-use serde::Serialize;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 
 use crate::{Oracle, Severity};
 
@@ -87,12 +88,80 @@ pub struct Check {
     pub count: u64,
 }
 
+/// What an oracle could not judge, although the history has it, and what is missing to judge it. It is neither held nor
+/// violated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotJudged {
+    /// The oracle that would judge it.
+    pub oracle: Oracle,
+    /// What was not judged: "answers of the lock and election services".
+    pub what: &'static str,
+    /// How many there are.
+    pub count: u64,
+    /// What is missing.
+    pub missing: Missing,
+}
+
+impl Serialize for NotJudged {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("NotJudged", 5)?;
+        fields.serialize_field("oracle", &self.oracle)?;
+        fields.serialize_field("what", self.what)?;
+        fields.serialize_field("count", &self.count)?;
+        fields.serialize_field("missing", &self.missing)?;
+        fields.serialize_field("why", self.missing.why())?;
+        fields.end()
+    }
+}
+
+/// What an oracle needs and a history may lack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Missing {
+    /// The entries that the members applied.
+    AppliedEntries,
+    /// The content of the store at the revisions in question.
+    Store,
+    /// The operations of all clients that wrote.
+    OtherClients,
+    /// When the members' processes were started.
+    Starts,
+    /// A read of the whole store at the end.
+    QuietRead,
+    /// The end of the faults and the state of the members, which only a run of the simulator shows.
+    Run,
+    /// Which user opened a watch stream.
+    User,
+    /// The order of changes of users and rights.
+    OrderOfRights,
+    /// An engine that knows more than keys and leases.
+    RevisionEngine,
+}
+
+impl Missing {
+    /// Why this keeps an oracle from judging; a part of a sentence.
+    pub fn why(self) -> &'static str {
+        match self {
+            Missing::AppliedEntries => "the history does not have the entries that the members applied",
+            Missing::Store => "what was in the store at that revision is not known",
+            Missing::OtherClients => "others wrote too, and the history does not have their operations",
+            Missing::Starts => "the history does not say when members were started",
+            Missing::QuietRead => "no linearizable read of everything comes after them",
+            Missing::Run => "only a run of the simulator shows when its faults are over",
+            Missing::User => "the history does not say which user opened the stream",
+            Missing::OrderOfRights => "the order of the changes of users and rights is not known",
+            Missing::RevisionEngine => "the general engine judges only keys and leases",
+        }
+    }
+}
+
 /// What all oracles write into, in the order in which they run.
 #[derive(Debug, Default)]
 pub struct Sheet {
     violations: Vec<Violation>,
     undecided: Vec<String>,
     checks: Vec<Check>,
+    not_judged: Vec<NotJudged>,
 }
 
 impl Sheet {
@@ -116,6 +185,31 @@ impl Sheet {
         self.checks.push(Check { oracle, what, count: count as u64 });
     }
 
+    /// Reports that an oracle could not judge `count` things, which `what` names; nothing if there are none.
+    pub fn not_judged(&mut self, oracle: Oracle, what: &'static str, count: usize, missing: Missing) {
+        if count > 0 {
+            self.not_judged.push(NotJudged { oracle, what, count: count as u64, missing });
+        }
+    }
+
+    /// Adds to the sentences of violations reported so far.
+    pub(crate) fn amend(&mut self, mut amend: impl FnMut(&mut Violation)) {
+        self.violations.iter_mut().for_each(|violation| amend(violation));
+    }
+
+    /// Whether an oracle checked anything so far; with `checks`, anything in one of these.
+    pub(crate) fn looked_at(&self, oracle: Oracle, checks: &[&str]) -> bool {
+        let meant = |check: &&Check| {
+            check.oracle == oracle && (checks.is_empty() || checks.contains(&check.what)) && check.count > 0
+        };
+        self.checks.iter().any(|check| meant(&check))
+    }
+
+    /// Whether an oracle has reported already that this was not judged; anything, if `what` is empty.
+    pub(crate) fn has_not_judged(&self, oracle: Oracle, what: &str) -> bool {
+        self.not_judged.iter().any(|one| one.oracle == oracle && (what.is_empty() || one.what == what))
+    }
+
     /// Whether no violation was reported so far, and nothing was left open.
     pub fn is_clean(&self) -> bool {
         self.violations.is_empty() && self.undecided.is_empty()
@@ -131,14 +225,15 @@ impl Sheet {
         self.violations.extend(other.violations);
         self.undecided.extend(other.undecided);
         self.checks.extend(other.checks);
+        self.not_judged.extend(other.not_judged);
     }
 
     /// Everything reported, the worst violation first. Of violations with the same rank, the one written first comes
     /// first.
     pub fn into_verdict(self) -> Verdict {
-        let Sheet { mut violations, undecided, checks } = self;
+        let Sheet { mut violations, undecided, checks, not_judged } = self;
         violations.sort_by_key(Violation::rank);
-        Verdict { violations, undecided, checks }
+        Verdict { violations, undecided, checks, not_judged }
     }
 }
 
@@ -151,12 +246,20 @@ pub struct Verdict {
     pub undecided: Vec<String>,
     /// What was checked.
     pub checks: Vec<Check>,
+    /// What the history has and no oracle could judge, and why.
+    pub not_judged: Vec<NotJudged>,
 }
 
 impl Verdict {
-    /// Whether nothing was found, and nothing was left open.
+    /// Whether nothing was found, and nothing was left open. What was [not judged](Verdict::not_judged) makes no
+    /// difference.
     pub fn holds(&self) -> bool {
         self.violations.is_empty() && self.undecided.is_empty()
+    }
+
+    /// Whether no oracle looked at anything.
+    pub fn is_empty(&self) -> bool {
+        self.violations.is_empty() && self.checks.iter().all(|check| check.count == 0)
     }
 
     /// How many things an oracle checked.

@@ -24,6 +24,7 @@ fn document(page: &str) -> String {
 }
 
 fn table(chapter: &str) -> String {
+    let from_elsewhere = ["clients", "watchers", "services"].contains(&chapter);
     let chapter = match chapter {
         "clients" => Chapter::Clients,
         "watchers" => Chapter::Watchers,
@@ -32,10 +33,17 @@ fn table(chapter: &str) -> String {
         "invariants" => Chapter::Invariants,
         other => panic!("there is no chapter {other:?}"),
     };
-    let mut table = String::from("| id | holds | not checked |\n|---|---|---|\n");
+    let mut table = match from_elsewhere {
+        true => "| id | holds | not checked | nor without evidence |\n|---|---|---|---|\n".to_string(),
+        false => "| id | holds | not checked |\n|---|---|---|\n".to_string(),
+    };
     for row in TABLE.iter().flat_map(|part| part.rows).filter(|row| row.chapter == chapter) {
-        let not_checked = if row.not_checked.is_empty() { "–" } else { row.not_checked };
-        writeln!(table, "| {} | {} | {not_checked} |", row.oracle, row.exactly).unwrap();
+        let or_dash = |text: &'static str| if text.is_empty() { "–" } else { text };
+        write!(table, "| {} | {} | {} |", row.oracle, row.exactly, or_dash(row.not_checked)).unwrap();
+        if from_elsewhere {
+            write!(table, " {} |", or_dash(row.without_evidence)).unwrap();
+        }
+        table.push('\n');
     }
     table
 }

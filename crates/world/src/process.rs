@@ -9,7 +9,7 @@ use std::sync::Arc;
 use member::io::{Effects, Input};
 use member::{Config, Member};
 use plan::PointAction;
-use record::{MemberId, Nanos};
+use record::{MemberId, Nanos, Stop};
 
 use crate::clock::Clock;
 use crate::disk::SimDisk;
@@ -51,6 +51,8 @@ pub(crate) struct Process {
     pub(crate) stage: Stage,
     /// When it was last started.
     pub(crate) started: Nanos,
+    /// When and how it last ended.
+    pub(crate) ended: Option<(Nanos, Stop)>,
     /// An armed failpoint: the fault, and what happens there.
     pub(crate) point: Option<(u32, PointAction)>,
     /// A pause in the middle of a step: the effects after that point happen when the pause is over.
@@ -98,6 +100,7 @@ impl Process {
         Process {
             stage: Stage::Member,
             started: 0,
+            ended: None,
             point: None,
             stalled: None,
             id,
@@ -144,6 +147,28 @@ impl Process {
         self.stopping = None;
         self.stalled = None;
         self.effects = None;
+    }
+
+    /// Why the process does not run, to end a sentence with.
+    pub(crate) fn why_it_does_not_run(&self) -> String {
+        match (self.state, &self.ended) {
+            (State::Running, _) => "it runs".to_string(),
+            (State::Paused, _) => "it is paused".to_string(),
+            (State::Starting, _) => "it is still starting".to_string(),
+            (State::Down, None) => "it was never started".to_string(),
+            (State::Down, Some((at, stop))) => {
+                let at = format!("at {}.{:03} s", at / 1_000_000_000, at / 1_000_000 % 1_000);
+                match stop {
+                    Stop::Graceful => format!("it was stopped {at}"),
+                    Stop::Crash => format!("it was killed {at}"),
+                    Stop::PowerLoss => format!("it lost power {at}"),
+                    Stop::Fatal(why) => format!("it ended itself {at}: {why}"),
+                    Stop::Panic(words) => format!("it panicked {at}: {words}"),
+                    Stop::Refused(why) => format!("it refused to start {at}: {why}"),
+                    Stop::Removed => format!("it learned {at} that it is no longer a member"),
+                }
+            }
+        }
     }
 
     /// Recovers from the disk as a new incarnation. This is only the member's part; the world does the rest.

@@ -194,7 +194,9 @@ impl World<'_> {
         }
         for member in &core {
             if self.processes[*member].state != State::Running {
-                missing.push(format!("Member {member} does not run."));
+                let why = self.processes[*member].why_it_does_not_run();
+                let stop = if why.ends_with('.') { "" } else { "." };
+                missing.push(format!("Member {member} does not run: {why}{stop}"));
             }
         }
         if !missing.is_empty() {

@@ -391,6 +391,7 @@ impl<'a> World<'a> {
             process.disk.crash(now)
         }
         process.drop_memory();
+        process.ended = Some((now, stop.clone()));
         self.note_of(member, Fact::Stopped(stop));
         if !power {
             self.reset_connections(member);

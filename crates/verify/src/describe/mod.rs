@@ -51,6 +51,12 @@ pub fn who(operation: &Operation) -> String {
 
 /// A moment, in seconds to the millisecond.
 pub fn time(at: Nanos) -> String {
+    match at {
+        0 => return "0.000 s".to_string(),
+        1..1_000 => return format!("{at} ns"),
+        1_000..1_000_000 => return format!("{}.{:03} µs", at / 1_000, at % 1_000),
+        _ => {}
+    }
     let millis = at.saturating_add(500_000) / 1_000_000;
     format!("{}.{:03} s", millis / 1000, millis % 1000)
 }

@@ -10,9 +10,10 @@ use crate::answer;
 use crate::definite::{is_modelled, over_at};
 use crate::describe;
 use crate::k1::is_service;
-use crate::k1::place::{Place, Position, is_write, place};
+use crate::k1::place::{Place, Position, is_local, is_write, place};
 use crate::k1::replay::granted;
 use crate::model::{FIRST_REVISION, Model, Ties};
+use crate::{Missing, NotJudged, Oracle, Sheet};
 
 /// What a key takes in the store of a state, including its list of one version.
 const BYTES_PER_KEY: usize = 160;
@@ -92,6 +93,25 @@ impl Asked {
             return Some("the lock and election services write keys of their own");
         }
         None
+    }
+
+    /// What of a history this model leaves out.
+    pub fn left_out(history: &History) -> Vec<NotJudged> {
+        let count = |is_meant: fn(&record::Operation) -> bool| {
+            history.operations.iter().filter(|operation| is_meant(operation)).count()
+        };
+        let serializable = count(|one| matches!(place(one), Place::Shows(_)));
+        let others =
+            count(|one| place(one) == Place::Silent && !is_local(&one.request) && one.response().is_some());
+        let mut sheet = Sheet::default();
+        let mut not_judged = |oracle, what, count| {
+            sheet.not_judged(oracle, what, count, Missing::RevisionEngine);
+        };
+        not_judged(Oracle::K1, "answers that are about neither keys nor leases", others);
+        not_judged(Oracle::K2, "serializable answers", serializable);
+        not_judged(Oracle::W7, "streams of watchers", history.watches.len());
+        not_judged(Oracle::C1, "views of clients' copies", history.caches.len());
+        sheet.into_verdict().not_judged
     }
 
     /// Judges it.

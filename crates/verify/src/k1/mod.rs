@@ -185,9 +185,12 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Replayed {
         let unseen = loose::Unseen { open: !evidence, wrote: !premises.closed, compacted: others_compact };
         replayed.loose = loose::check(history, &order, &somewhere, &open, unseen, model, &mut wrong);
         if guessed && !wrong.is_empty() {
+            let wrong = match wrong.len() {
+                1 => "An error or compaction does".to_string(),
+                count => format!("{count} errors or compactions do"),
+            };
             replayed.undecided.push(format!(
-                "{} errors or compactions do not fit the first explanation found for the revisions that no answer acknowledges; without evidence another one may exist.",
-                wrong.len()
+                "{wrong} not fit the first explanation found for the revisions that no answer acknowledges; without evidence another one may exist."
             ));
         } else {
             replayed.violations.extend(wrong);
@@ -222,10 +225,12 @@ fn fill_gaps(
         }
     };
     if let Some(why) = hopeless {
-        let count = open.len();
-        replayed.undecided.push(format!(
-            "The {count} writes without an answer were not found to explain the revisions that no answer acknowledges: {why}."
-        ));
+        let writes = match open.len() {
+            0 => "No write without an answer is there to explain the revisions that no answer acknowledges".to_string(),
+            1 => "The write without an answer was not found to explain the revisions that no answer acknowledges".to_string(),
+            count => format!("The {count} writes without an answer were not found to explain the revisions that no answer acknowledges"),
+        };
+        replayed.undecided.push(format!("{writes}: {why}."));
         filled.steps.retain(|step| step.position.revision() <= filled.sure);
     }
     // A revocation that removed keys was placed where it changed nothing.
@@ -297,7 +302,10 @@ fn replay_all(
     if let Some(last) = replayed.violations.last_mut()
         && wrong > MISMATCHES_SHOWN
     {
-        last.sentences.push(format!("{} more answers do not fit either.", wrong - MISMATCHES_SHOWN));
+        last.sentences.push(match wrong - MISMATCHES_SHOWN {
+            1 => "One more answer does not fit either.".to_string(),
+            more => format!("{more} more answers do not fit either."),
+        });
     }
     until
 }

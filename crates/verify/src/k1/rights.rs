@@ -236,8 +236,10 @@ fn wrong(operation: &Operation, number: usize, reason: String) -> Violation {
         Outcome::Answer { .. } => "an answer that contradicts the caller's rights",
         _ => "an error that contradicts the caller's rights",
     };
-    let who =
-        operation.user.as_deref().map_or("An anonymous client".to_string(), |user| format!("User {user:?}"));
+    let who = operation
+        .user
+        .as_deref()
+        .map_or("An anonymous client".to_string(), |user| format!("User \"{user}\""));
     Violation::new(Oracle::K1, time, title)
         .say(format!("{who} asked: {}.", describe::operation(operation)))
         .say(reason)

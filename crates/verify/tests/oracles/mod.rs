@@ -17,4 +17,7 @@ mod no_evidence;
 mod own;
 mod rights;
 mod run;
+mod scope;
+mod services;
 mod watch;
+mod watch_rights;

@@ -53,6 +53,8 @@ pub(super) struct Judged {
     pub(super) hints: Vec<String>,
     /// Histories of etcd: what was checked.
     pub(super) checks: Vec<verify::Check>,
+    /// Histories of etcd: what was not judged, and why.
+    pub(super) not_judged: Vec<verify::NotJudged>,
     /// The number of independent parts, which are judged one by one.
     pub(super) components: usize,
     /// The number of configurations searched; 0 if no search was needed.
@@ -100,6 +102,7 @@ impl Judged {
             undecided: Vec::new(),
             hints: Vec::new(),
             checks: Vec::new(),
+            not_judged: Vec::new(),
             components: 0,
             steps: 0,
         }
@@ -138,12 +141,17 @@ pub(super) fn by_oracles(record: &Record, expectations: &Expectations) -> Judged
     let verdict = verify::judge(record, expectations);
     let mut judged = Judged::new("etcd", "revision", record.history.operations.len());
     judged.failure = Failure::of(&verdict, &record.history);
-    judged.verdict = match (&judged.failure, verdict.undecided.is_empty()) {
+    let nothing = verdict.is_empty() && !verdict.not_judged.is_empty();
+    (judged.undecided, judged.checks, judged.not_judged) =
+        (verdict.undecided, verdict.checks, verdict.not_judged);
+    if nothing && judged.undecided.is_empty() {
+        judged.undecided.push("Nothing in it could be judged.".to_string());
+    }
+    judged.verdict = match (&judged.failure, judged.undecided.is_empty()) {
         (Some(_), _) => End::Violation,
         (None, true) => End::Held,
         (None, false) => End::Undecided,
     };
-    (judged.undecided, judged.checks) = (verdict.undecided, verdict.checks);
     judged
 }
 
@@ -185,6 +193,11 @@ impl General<'_> {
         let name = |index: u32| asked.numbers[index as usize];
         let mut judged = self.linear("etcd", &asked.model, &asked.history, name);
         judged.operations = history.operations.len();
+        judged.not_judged = Asked::left_out(history);
+        if judged.verdict != End::Undecided {
+            let (what, count) = ("operations put in order", asked.numbers.len() as u64);
+            judged.checks.push(verify::Check { oracle: verify::Oracle::K1, what, count });
+        }
         judged
     }
 

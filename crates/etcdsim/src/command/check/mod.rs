@@ -26,7 +26,7 @@ use verify::history_file::HistoryFile;
 use super::{Mistakes, values};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::show::{human, numbers};
+use crate::show::{human, numbers, scope};
 use crate::stopwatch::Stopwatch;
 use engine::{End, General, Judged};
 use file::{Content, Format, Read};
@@ -340,19 +340,30 @@ fn describe(text: &mut String, document: &Document) -> fmt::Result {
             writeln!(text, "{}", heading.red().bold())?;
             human::failure(text, failure)?;
             notes.iter().try_for_each(|note| writeln!(text, "   {note}"))?;
-            hinted(text, &judged.hints)
+            hinted(text, &judged.hints)?;
         }
         (None, Some(conflict)) => {
             let heading = format!("{file}: {operations}{of}, not linearizable");
             writeln!(text, "{}", heading.red().bold())?;
             self::conflict(text, conflict)?;
-            hinted(text, &judged.hints)
+            hinted(text, &judged.hints)?;
         }
         (None, None) if judged.verdict == End::Undecided => {
-            writeln!(text, "{file}: {operations}{of}, not decided. {}", judged.undecided.join(" "))
+            writeln!(text, "{file}: {operations}{of}, not decided. {}", judged.undecided.join(" "))?;
         }
-        (None, None) => writeln!(text, "{file}: {operations}{of}, all held"),
+        (None, None) => {
+            let by = match &scope::judged_by(&judged.checks)[..] {
+                "" => String::new(),
+                oracles => format!(" ({oracles})"),
+            };
+            let not = match &scope::kept_from(&judged.not_judged)[..] {
+                "" => String::new(),
+                oracles => format!("; not judged in full: {oracles}"),
+            };
+            writeln!(text, "{file}: {operations}{of}, all held{by}{not}")?;
+        }
     }
+    scope::lists(text, &judged.checks, &judged.not_judged)
 }
 
 fn hinted(text: &mut String, hints: &[String]) -> fmt::Result {

@@ -10,8 +10,14 @@
 //! Without tokens nothing excludes anything: a lease ends while its holder is slow. How often two clients held a lock
 //! at once by the clock is counted, as a demonstration, and is no violation.
 //!
-//! Needs the store over the history, as K1 knows it. Not checked: writes without a guard; that a queue moves on (V1,
-//! L2); fairness beyond the order of the queue; without evidence, errors of the services.
+//! Needs the store over the history, as K1 knows it. Without evidence, what the services wrote is not known: then
+//! their answers are compared with each other (`answers`).
+//!
+//! Not checked: writes without a guard; that a queue moves on (V1, L2); fairness beyond the order of the queue; without
+//! evidence, what `answers` leaves out, and guarded writes at revisions that only the services can have made.
+
+mod answers;
+mod removals;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,9 +32,10 @@ use api::{Error, Part, Request, Response};
 use bytes::Bytes;
 use record::{Applied, History, Nanos, Operation, Outcome};
 
-use crate::k1::Known;
 use crate::k1::place::{Place, place};
-use crate::{Context, Oracle, Sheet, Violation, answer, describe};
+use crate::k1::{Known, is_service as calls_service};
+use crate::model::FIRST_REVISION;
+use crate::{Context, Missing, Oracle, Sheet, Violation, answer, describe};
 
 /// What the oracle checked, and how often.
 #[derive(Default)]
@@ -41,32 +48,76 @@ struct Counts {
     held: usize,
     /// How many of these began while another client held the same lock, by the clock.
     beside: usize,
+    /// Answers of the services, and guarded writes, at revisions at which the store is not known.
+    open: usize,
+    open_guards: usize,
 }
 
 /// Judges a record by M1.
 pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     let Some(known) = context.known() else { return };
-    let counts = check(context.history(), context.applied(), known, sheet);
+    let history = context.history();
+    let evidence = !context.applied().is_empty();
+    let mut counts = Counts::default();
+    let queues = queues(history);
+    if !queues.is_empty() {
+        let judge = Queues { applied: context.applied(), known, queues };
+        check(history, &judge, evidence, &mut counts, sheet);
+        (counts.held, counts.beside) = by_the_clock(history);
+    }
+    if !evidence {
+        by_answers(context, &mut counts, sheet);
+    }
     sheet.checked(Oracle::M1, "answers of the lock and election services", counts.answers);
     sheet.checked(Oracle::M1, "writes guarded by a token", counts.guarded);
     sheet.checked(Oracle::M1, "times that a lock was held, by the clock", counts.held);
     sheet.checked(Oracle::M1, "of these while another held it (shown, not judged)", counts.beside);
+    let missing = if evidence { Missing::Store } else { Missing::AppliedEntries };
+    sheet.not_judged(Oracle::M1, "answers of the lock and election services", counts.open, missing);
+    sheet.not_judged(Oracle::M1, "writes guarded by a token", counts.open_guards, missing);
 }
 
-fn check(history: &History, applied: &[Applied], known: &Known, sheet: &mut Sheet) -> Counts {
-    let mut counts = Counts::default();
-    let queues = queues(history);
-    if queues.is_empty() {
-        return counts;
+/// Compares the answers of the services with each other.
+fn by_answers(context: &Context<'_>, counts: &mut Counts, sheet: &mut Sheet) {
+    let expectations = context.expectations;
+    if !context.is_closed() {
+        let answered =
+            |operation: &&Operation| is_service(&operation.request) && operation.response().is_some();
+        let open = context.history().operations.iter().filter(answered).count();
+        let what = "answers of the lock and election services";
+        return sheet.not_judged(Oracle::M1, what, open, Missing::OtherClients);
     }
-    let judge = Queues { applied, known, queues };
+    let from_start = expectations.start_revision == FIRST_REVISION;
+    let found = answers::check(context.history(), expectations.clock_rates.1, from_start, sheet);
+    counts.answers = found.judged;
+    let what = "answers to Unlock and Resign, after which the key is gone";
+    sheet.not_judged(Oracle::M1, what, found.releases, Missing::AppliedEntries);
+}
+
+/// Whether it is a call of the lock or election service.
+fn is_service(request: &Request) -> bool {
+    calls_service(request) || matches!(request, Request::Leader(_))
+}
+
+/// Compares what is claimed with the store; what the services answer, only with evidence.
+fn check(history: &History, judge: &Queues<'_>, evidence: bool, counts: &mut Counts, sheet: &mut Sheet) {
     for (number, operation) in history.operations.iter().enumerate() {
         let wrong = if let Request::Txn(txn) = &operation.request {
             let Some((key, token)) = judge.guard(operation, txn) else { continue };
+            let revision = answer::revision(operation.response().and_then(|response| response.header()));
+            if !judge.is_known(revision - 1) {
+                counts.open_guards += 1;
+                continue;
+            }
             counts.guarded += 1;
             judge.guarded(operation, key, token)
+        } else if !evidence || !is_service(&operation.request) {
+            continue;
         } else {
-            let Some(wrong) = judge.service(operation) else { continue };
+            let Some(wrong) = judge.service(operation) else {
+                counts.open += usize::from(operation.response().is_some());
+                continue;
+            };
             counts.answers += 1;
             wrong
         };
@@ -79,8 +130,6 @@ fn check(history: &History, applied: &[Applied], known: &Known, sheet: &mut Shee
             sheet.add(violation);
         }
     }
-    (counts.held, counts.beside) = by_the_clock(history);
-    counts
 }
 
 /// A prefix: first key and end, as in a range request.
@@ -158,7 +207,7 @@ impl Queues<'_> {
     /// The guard of a successful transaction that wrote something outside the queue: key and token.
     fn guard<'t>(&self, operation: &Operation, txn: &'t TxnRequest) -> Option<(&'t Bytes, i64)> {
         let Response::Txn(response) = operation.response()? else { return None };
-        if !response.succeeded || !self.is_known(answer::revision(response.header.as_ref()) - 1) {
+        if !response.succeeded {
             return None;
         }
         txn.compare.iter().find_map(|compare| {

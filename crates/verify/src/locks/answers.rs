@@ -1,0 +1,523 @@
+//! M1 without evidence: what the answers of the lock and election services say against each other.
+//!
+//! What the services write is in no request, so without the entries that the members applied the queues are not
+//! known. But every answer claims two things about its queue:
+//!
+//! * a candidate (a key with its create revision) was in the queue at some revision;
+//! * the candidate had its turn: from then on, nobody is in the queue who entered before.
+//!
+//! A candidate leaves the queue only if a client asks for that (unlock, resign, delete, revoke) or its lease ends. So
+//! answers contradict each other if a candidate was in the queue, a later one had its turn, and nothing can have
+//! removed the first in between. A key that belongs to another queue, and a leader for whom nobody campaigned, are
+//! wrong by themselves.
+//!
+//! Not checked: that the key of an answered `Unlock` is gone; locks against elections of the same name; without the
+//! `LeaseGrant` of a lease that a request names, when it ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use api::v3electionpb::LeaderKey;
+use api::{Error, Part, Request, Response};
+use bytes::Bytes;
+use record::{History, Nanos, Operation, Outcome};
+
+use super::removals::{Removals, Stay, was_refused};
+use crate::{Oracle, Sheet, Violation, answer, describe};
+
+/// How many answers there are.
+#[derive(Default)]
+pub(super) struct Counts {
+    /// Answers and errors that were judged.
+    pub(super) judged: usize,
+    /// Answers to `Unlock` and `Resign`.
+    pub(super) releases: usize,
+}
+
+/// Judges a history that has every client. `fastest` is the rate of the fastest clock, in millionths of true time;
+/// `from_start` says whether the store was empty when the history began.
+pub(super) fn check(history: &History, fastest: u32, from_start: bool, sheet: &mut Sheet) -> Counts {
+    let mut queues: BTreeMap<&Bytes, Queue<'_>> = BTreeMap::new();
+    let mut counts = Counts::default();
+    for (number, operation) in history.operations.iter().enumerate() {
+        if matches!(operation.request, Request::Unlock(_) | Request::Resign(_)) {
+            counts.releases += usize::from(operation.response().is_some());
+        }
+        let Some(name) = name(&operation.request) else { continue };
+        queues.entry(name).or_default().take(number, operation);
+    }
+    if queues.is_empty() {
+        return counts;
+    }
+    let (removals, writers) = (Removals::new(history, fastest), Writers::new(history));
+    let judge = Judge { history, from_start, removals, writers };
+    for (name, queue) in &queues {
+        counts.judged += queue.locks.len() + queue.claims.len() + queue.refusals.len();
+        let mut wrong = Vec::new();
+        judge.keys(name, queue, &mut wrong);
+        judge.locks(queue, &mut wrong);
+        judge.elections(queue, &mut wrong);
+        judge.refusals(queue, &mut wrong);
+        // One cause can contradict many answers: the first of each kind in a queue is shown.
+        let mut titles = BTreeSet::new();
+        for wrong in wrong {
+            if titles.insert(wrong.title) {
+                sheet.add(wrong.violation(history));
+            }
+        }
+    }
+    counts
+}
+
+/// The queue that a request names. An `Unlock` names only a key.
+fn name(request: &Request) -> Option<&Bytes> {
+    match request {
+        Request::Lock(request) => Some(&request.name),
+        Request::Campaign(request) => Some(&request.name),
+        Request::Leader(request) => Some(&request.name),
+        Request::Proclaim(request) => request.leader.as_ref().map(|leader| &leader.name),
+        Request::Resign(request) => request.leader.as_ref().map(|leader| &leader.name),
+        _ => None,
+    }
+}
+
+/// A lock that an answer gave.
+#[derive(Clone, Copy)]
+struct Held<'a> {
+    number: usize,
+    key: &'a Bytes,
+    /// The lease of the request; 0 if the service made its own.
+    lease: i64,
+    /// The revision at which its key was the first in the queue.
+    at: i64,
+    call: Nanos,
+    returned: Nanos,
+}
+
+/// A candidate: a key and the revision that created it. The order is that in which they entered their queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Candidate<'a> {
+    entered: i64,
+    key: &'a Bytes,
+}
+
+/// What an answer says about a candidate.
+struct Claim<'a> {
+    number: usize,
+    candidate: Candidate<'a>,
+    /// The lease of the request for a candidate that an answered campaign names; 0 if the service made its own.
+    campaigned: Option<i64>,
+    /// A revision at which it was in the queue.
+    at: i64,
+    turn: Turn,
+    call: Nanos,
+    returned: Nanos,
+}
+
+/// When a candidate had its turn, by an answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// The answer does not say that it had.
+    No,
+    /// At the revision of the claim.
+    There,
+    /// At some revision, by the return.
+    ByReturn,
+}
+
+/// What answers say about one queue.
+#[derive(Default)]
+struct Queue<'a> {
+    locks: Vec<Held<'a>>,
+    claims: Vec<Claim<'a>>,
+    /// Answered resignations: the candidate, the revision at which it was gone, and the operation.
+    resigned: BTreeMap<Candidate<'a>, (i64, usize)>,
+    /// Errors that say that there is no leader, or that a candidate is none.
+    refusals: Vec<(usize, Option<Candidate<'a>>, Nanos, Nanos)>,
+}
+
+fn candidate(leader: &LeaderKey) -> Candidate<'_> {
+    Candidate { entered: leader.rev, key: &leader.key }
+}
+
+impl<'a> Queue<'a> {
+    fn take(&mut self, number: usize, operation: &'a Operation) {
+        let (response, returned) = match &operation.outcome {
+            Outcome::Answer { at, response } => (response, *at),
+            Outcome::Error { at, error } => return self.refused(number, operation, *at, *error),
+            Outcome::Unknown { .. } => return,
+        };
+        let (at, call) = (answer::revision(response.header()), operation.call);
+        if at <= 0 {
+            return;
+        }
+        let claim = |candidate, campaigned, at, turn| Claim {
+            number,
+            candidate,
+            campaigned,
+            at,
+            turn,
+            call,
+            returned,
+        };
+        match (&operation.request, response) {
+            (Request::Lock(request), Response::Lock(response)) => {
+                let (key, lease) = (&response.key, request.lease);
+                self.locks.push(Held { number, key, lease, at, call, returned });
+            }
+            (Request::Campaign(request), Response::Campaign(response)) => {
+                let Some(leader) = &response.leader else { return };
+                let campaigned = Some(request.lease);
+                self.claims.push(claim(candidate(leader), campaigned, leader.rev, Turn::ByReturn));
+            }
+            (Request::Leader(_), Response::Leader(response)) => {
+                let Some(kv) = &response.kv else { return };
+                let named = Candidate { entered: kv.create_revision, key: &kv.key };
+                self.claims.push(claim(named, None, at, Turn::There));
+            }
+            (Request::Proclaim(request), Response::Proclaim(_)) => {
+                let Some(leader) = &request.leader else { return };
+                self.claims.push(claim(candidate(leader), None, at, Turn::No));
+            }
+            (Request::Resign(request), Response::Resign(_)) => {
+                let Some(leader) = &request.leader else { return };
+                let first = self.resigned.entry(candidate(leader)).or_insert((at, number));
+                *first = (*first).min((at, number));
+            }
+            _ => {}
+        }
+    }
+
+    fn refused(&mut self, number: usize, operation: &'a Operation, at: Nanos, error: Error) {
+        let of = match (&operation.request, error) {
+            (Request::Leader(_), Error::ElectionNoLeader) => None,
+            (Request::Proclaim(request), Error::ElectionNotLeader) => match &request.leader {
+                Some(leader) => Some(candidate(leader)),
+                None => return,
+            },
+            _ => return,
+        };
+        self.refusals.push((number, of, operation.call, at));
+    }
+}
+
+/// A violation being written.
+struct Wrong {
+    title: &'static str,
+    reason: String,
+    shown_by: Vec<usize>,
+}
+
+impl Wrong {
+    fn new(title: &'static str, reason: String, shown_by: impl IntoIterator<Item = usize>) -> Wrong {
+        Wrong { title, reason, shown_by: shown_by.into_iter().collect() }
+    }
+
+    fn violation(self, history: &History) -> Violation {
+        let last = self.shown_by.iter().copied().max_by_key(|number| history.operations[*number].returned());
+        let operation = &history.operations[last.expect("an operation shows it")];
+        let time = operation.returned().unwrap_or(operation.call);
+        Violation::new(Oracle::M1, time, self.title)
+            .say(format!("The operation: {}.", describe::operation(operation)))
+            .say(self.reason)
+            .shown_by(self.shown_by)
+    }
+}
+
+/// What clients wrote into queues, or may have.
+struct Writers<'a> {
+    /// Puts and proclamations, by their key.
+    puts: BTreeMap<&'a [u8], Vec<Said<'a>>>,
+    /// Campaigns and locks that can have created a key, by the name of their queue.
+    candidacies: BTreeMap<&'a [u8], Vec<&'a Operation>>,
+}
+
+/// A value that a client gave a key, or may have.
+struct Said<'a> {
+    call: Nanos,
+    value: &'a Bytes,
+    /// Whether it creates a key that is not there: a proclamation does not.
+    creates: bool,
+}
+
+impl<'a> Writers<'a> {
+    fn new(history: &'a History) -> Writers<'a> {
+        let mut writers = Writers { puts: BTreeMap::new(), candidacies: BTreeMap::new() };
+        for operation in history.operations.iter().filter(|operation| !was_refused(operation)) {
+            let said = |value, creates| Said { call: operation.call, value, creates };
+            match &operation.request {
+                Request::Campaign(campaign) => {
+                    writers.candidacies.entry(&campaign.name).or_default().push(operation);
+                }
+                Request::Lock(lock) => writers.candidacies.entry(&lock.name).or_default().push(operation),
+                Request::Proclaim(proclaim) => {
+                    if let Some(leader) = &proclaim.leader {
+                        writers.puts.entry(&leader.key).or_default().push(said(&proclaim.value, false));
+                    }
+                }
+                request => {
+                    for part in request.parts() {
+                        if let Part::Put(put) = part {
+                            writers.puts.entry(&put.key).or_default().push(said(&put.value, true));
+                        }
+                    }
+                }
+            }
+        }
+        writers
+    }
+
+    fn said(&self, key: &[u8], by: Nanos) -> impl Iterator<Item = &Said<'a>> {
+        self.puts.get(key).into_iter().flatten().filter(move |said| said.call <= by)
+    }
+
+    fn candidacies(&self, name: &[u8], by: Nanos) -> impl Iterator<Item = &'a Operation> {
+        self.candidacies.get(name).into_iter().flatten().copied().filter(move |one| one.call <= by)
+    }
+
+    /// Whether some operation called by then can have made the candidate.
+    fn can_have_made(&self, name: &[u8], candidate: Candidate<'_>, by: Nanos) -> bool {
+        let stood = |operation: &Operation| match (&operation.request, operation.response()) {
+            (_, Some(Response::Campaign(response))) => {
+                response.leader.as_ref().is_some_and(|leader| self::candidate(leader) == candidate)
+            }
+            (_, Some(Response::Lock(response))) => response.key == *candidate.key,
+            (Request::Campaign(request), _) => may_be_of(name, request.lease, candidate.key),
+            (Request::Lock(request), _) => may_be_of(name, request.lease, candidate.key),
+            _ => false,
+        };
+        self.said(candidate.key, by).any(|said| said.creates) || self.candidacies(name, by).any(stood)
+    }
+
+    /// Whether a campaign, a lock, a proclamation or a put called by then can have given the key this value.
+    fn can_have_said(&self, name: &[u8], key: &[u8], value: &[u8], by: Nanos) -> bool {
+        let stood = |operation: &Operation| match &operation.request {
+            Request::Campaign(campaign) => campaign.value[..] == *value,
+            _ => value.is_empty(),
+        };
+        self.said(key, by).any(|said| said.value[..] == *value) || self.candidacies(name, by).any(stood)
+    }
+}
+
+/// Whether the services may name a key of this queue so, for a request with this lease (0: one that they make).
+fn may_be_of(name: &[u8], lease: i64, key: &[u8]) -> bool {
+    let Some(rest) = key.strip_prefix(name).and_then(|rest| rest.strip_prefix(b"/")) else { return false };
+    lease == 0 || rest == hexadecimal(lease).as_bytes()
+}
+
+/// A lease as the services write it into a key.
+fn hexadecimal(lease: i64) -> String {
+    let sign = if lease < 0 { "-" } else { "" };
+    format!("{sign}{:x}", lease.unsigned_abs())
+}
+
+struct Judge<'a> {
+    history: &'a History,
+    from_start: bool,
+    removals: Removals<'a>,
+    writers: Writers<'a>,
+}
+
+impl Judge<'_> {
+    /// Keys that belong to no candidate of the queue.
+    fn keys(&self, name: &[u8], queue: &Queue<'_>, wrong: &mut Vec<Wrong>) {
+        let belongs = |key: &[u8], lease| may_be_of(name, lease, key);
+        let expected = |lease: i64| match lease {
+            0 => format!("begins with {}", describe::key(&[name, b"/"].concat())),
+            lease => format!("is {}", describe::key(&[name, b"/", hexadecimal(lease).as_bytes()].concat())),
+        };
+        for held in queue.locks.iter().filter(|held| !belongs(held.key, held.lease)) {
+            let reason = format!(
+                "The key in the answer is {}; a key of this lock {}.",
+                describe::key(held.key),
+                expected(held.lease)
+            );
+            wrong.push(Wrong::new("a lock was given with a key of another queue", reason, [held.number]));
+        }
+        for claim in &queue.claims {
+            let key = claim.candidate.key;
+            let lease = claim.campaigned.unwrap_or(0);
+            if belongs(key, lease) {
+                wrong.extend(self.stood(name, claim).filter(|_| self.from_start));
+            } else if claim.turn != Turn::No {
+                // In a proclamation, the client names both.
+                let reason = format!(
+                    "The key in the answer is {}; a key of this election {}.",
+                    describe::key(key),
+                    expected(lease)
+                );
+                let title = "an election has a leader with a key of another queue";
+                wrong.push(Wrong::new(title, reason, [claim.number]));
+            }
+        }
+    }
+
+    /// A leader is one who campaigned, with a value that somebody gave it.
+    fn stood(&self, name: &[u8], claim: &Claim<'_>) -> Option<Wrong> {
+        let Candidate { key, entered } = claim.candidate;
+        if claim.campaigned.is_some() {
+            return None;
+        }
+        if !self.writers.can_have_made(name, claim.candidate, claim.returned) {
+            let reason = format!(
+                "Nobody who campaigned for {} by then can have made {} at revision {entered}.",
+                describe::key(name),
+                describe::key(key)
+            );
+            return Some(Wrong::new(
+                "a leader is named who never stood for election",
+                reason,
+                [claim.number],
+            ));
+        }
+        let Some(Response::Leader(response)) = self.history.operations[claim.number].response() else {
+            return None;
+        };
+        let value = &response.kv.as_ref()?.value;
+        (!self.writers.can_have_said(name, key, value, claim.returned)).then(|| {
+            let reason = format!(
+                "Nobody had given {} the value {} by then.",
+                describe::key(key),
+                describe::value(value)
+            );
+            Wrong::new("a leader is named with a value that nobody gave it", reason, [claim.number])
+        })
+    }
+
+    /// Between two answers that give a lock with different keys, the first key must have gone.
+    fn locks(&self, queue: &Queue<'_>, wrong: &mut Vec<Wrong>) {
+        let mut held: Vec<&Held<'_>> = queue.locks.iter().collect();
+        held.sort_by_key(|held| (held.at, held.number));
+        for pair in held.windows(2) {
+            let [one, other] = pair else { unreachable!("windows of two") };
+            let stay = Stay {
+                key: one.key,
+                lease: Some(one.lease),
+                since: one.call,
+                after: one.at,
+                until: Some(other.at),
+                before: other.returned,
+            };
+            if one.key == other.key || one.at < other.at && self.removals.can_end(&stay) {
+                continue;
+            }
+            let reason = format!(
+                "{} had it with the key {} at revision {}; nothing can have removed that key by revision {}.",
+                describe::who(&self.history.operations[one.number]),
+                describe::key(one.key),
+                one.at,
+                other.at
+            );
+            let title = "a lock was given while it was still held";
+            wrong.push(Wrong::new(title, reason, [one.number, other.number]));
+        }
+    }
+
+    /// When a candidate had its turn, those who entered before must have left.
+    fn elections(&self, queue: &Queue<'_>, wrong: &mut Vec<Wrong>) {
+        let mut candidates: BTreeMap<Candidate<'_>, Vec<&Claim<'_>>> = BTreeMap::new();
+        for claim in &queue.claims {
+            candidates.entry(claim.candidate).or_default().push(claim);
+        }
+        // The earliest turns of those who entered later: by revision, and by return.
+        let mut there: Option<&Claim<'_>> = None;
+        let mut returned: Option<&Claim<'_>> = None;
+        for (candidate, claims) in candidates.iter().rev() {
+            let last = claims.iter().copied().max_by_key(|claim| claim.at).expect("each has a claim");
+            if let Some((gone, by)) = queue.resigned.get(candidate)
+                && last.at >= *gone
+            {
+                let reason = format!(
+                    "{} had resigned by revision {gone}; the answer is of revision {}.",
+                    in_words(*candidate),
+                    last.at
+                );
+                let title = "a leader resigned and is still in the queue";
+                wrong.push(Wrong::new(title, reason, [last.number, *by]));
+            }
+            for turn in [there, returned].into_iter().flatten() {
+                if !self.can_have_left(claims, last, turn) {
+                    wrong.push(self.two_leaders(*candidate, last, turn));
+                }
+            }
+            for claim in claims {
+                let earliest = match claim.turn {
+                    Turn::No => continue,
+                    Turn::There => &mut there,
+                    Turn::ByReturn => &mut returned,
+                };
+                let when = |claim: &Claim<'_>| match claim.turn {
+                    Turn::There => claim.at as u64,
+                    _ => claim.returned,
+                };
+                if earliest.is_none_or(|earliest| when(claim) < when(earliest)) {
+                    *earliest = Some(claim);
+                }
+            }
+        }
+    }
+
+    /// Whether a candidate can have left between the last claim that it was in the queue and a later one's turn.
+    fn can_have_left(&self, claims: &[&Claim<'_>], last: &Claim<'_>, turn: &Claim<'_>) -> bool {
+        let until = (turn.turn == Turn::There).then_some(turn.at);
+        let too_late = until.is_some_and(|until| last.at >= until) || last.call > turn.returned;
+        !too_late && self.removals.can_end(&stay(claims, last, until, turn.returned))
+    }
+
+    fn two_leaders(&self, earlier: Candidate<'_>, last: &Claim<'_>, turn: &Claim<'_>) -> Wrong {
+        let reason = format!(
+            "{} entered the queue before {} and was there at revision {}; nothing can have removed it before the other one led.",
+            in_words(earlier),
+            in_words(turn.candidate),
+            last.at
+        );
+        let title = "an election has a new leader while an earlier one is still in the queue";
+        Wrong::new(title, reason, [last.number, turn.number])
+    }
+
+    /// An error that says that there is no leader, or that one is none, although it cannot have left.
+    fn refusals(&self, queue: &Queue<'_>, wrong: &mut Vec<Wrong>) {
+        let mut candidates: BTreeMap<Candidate<'_>, Vec<&Claim<'_>>> = BTreeMap::new();
+        for claim in queue.claims.iter().filter(|_| !queue.refusals.is_empty()) {
+            candidates.entry(claim.candidate).or_default().push(claim);
+        }
+        for (number, of, call, at) in &queue.refusals {
+            for (candidate, claims) in &candidates {
+                if of.is_some_and(|of| of != *candidate) {
+                    continue;
+                }
+                let before = claims.iter().copied().filter(|claim| claim.returned < *call);
+                let Some(last) = before.max_by_key(|claim| claim.at) else { continue };
+                if self.removals.can_end(&stay(claims, last, None, *at)) {
+                    continue;
+                }
+                let reason = format!(
+                    "{} was in the queue at revision {}, and nothing can have removed it by then.",
+                    in_words(*candidate),
+                    last.at
+                );
+                let title = match of {
+                    Some(_) => "a leader was refused as if it did not lead",
+                    None => "no leader is named where there was a leader",
+                };
+                wrong.push(Wrong::new(title, reason, [*number, last.number]));
+            }
+        }
+    }
+}
+
+/// The time in which a candidate must have left, after the last claim that it was in the queue.
+fn stay<'a>(claims: &[&Claim<'a>], last: &Claim<'a>, until: Option<i64>, before: Nanos) -> Stay<'a> {
+    let own = claims.iter().find_map(|claim| Some((claim.campaigned?, claim.call)));
+    Stay {
+        key: last.candidate.key,
+        lease: own.map(|(lease, _)| lease),
+        since: own.map_or(last.call, |(_, call)| call),
+        after: last.at,
+        until,
+        before,
+    }
+}
+
+fn in_words(candidate: Candidate<'_>) -> String {
+    format!("{} of revision {}", describe::key(candidate.key), candidate.entered)
+}

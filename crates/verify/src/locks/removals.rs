@@ -1,0 +1,190 @@
+//! What can have removed a key from a queue, by the requests of a history that has every client.
+//!
+//! Conservative: where the history does not say, the key can have been removed.
+
+use std::collections::BTreeMap;
+
+use api::v3electionpb::LeaderKey;
+use api::{Part, Request, Response};
+use bytes::Bytes;
+use record::{History, Nanos, Operation, Outcome};
+
+use crate::truth::Keys;
+use crate::{answer, definite};
+
+/// Seconds of a lease that the services make for a request without one (`concurrency.NewSession` in etcd). It is not
+/// renewed.
+const OWN_LEASE_TTL: i64 = 60;
+const SECOND: u128 = 1_000_000_000;
+const MILLION: u128 = 1_000_000;
+
+/// A key that was in its queue, and the time in which it may have left.
+pub(super) struct Stay<'a> {
+    /// The key.
+    pub(super) key: &'a Bytes,
+    /// The lease that the request for it names, 0 for one that the service made; `None` if no request is known.
+    pub(super) lease: Option<i64>,
+    /// When that request was called: a lease that the service made is not older.
+    pub(super) since: Nanos,
+    /// It was there at this revision,
+    pub(super) after: i64,
+    /// and had to be gone at this one, if that is known,
+    pub(super) until: Option<i64>,
+    /// and by this time.
+    pub(super) before: Nanos,
+}
+
+/// A request that removes keys, if it was carried out.
+#[derive(Clone, Copy)]
+struct Removal {
+    call: Nanos,
+    /// The revision of its answer; `None` without one: it may take effect at any time after its call.
+    at: Option<i64>,
+}
+
+impl Removal {
+    fn of(operation: &Operation) -> Removal {
+        let at = operation.response().map(|response| answer::revision(response.header()));
+        Removal { call: operation.call, at: at.filter(|at| *at > 0) }
+    }
+
+    fn ends(&self, stay: &Stay<'_>) -> bool {
+        let in_time = |at: i64| at > stay.after && stay.until.is_none_or(|until| at <= until);
+        self.call <= stay.before && self.at.is_none_or(in_time)
+    }
+}
+
+/// What a history says about a lease.
+#[derive(Default)]
+struct Lease {
+    /// Answered grants: call and seconds.
+    grants: Vec<(Nanos, i64)>,
+    /// Whether a grant without an answer names it.
+    doubtful: bool,
+    /// Confirmed keep-alives: return and call.
+    renewals: Vec<(Nanos, Nanos)>,
+    revoked: Vec<Removal>,
+    /// Calls of the services that name it and got no answer: they may remove their key when they give up.
+    given_up: Vec<Nanos>,
+}
+
+/// Everything that removes keys.
+pub(super) struct Removals<'a> {
+    keys: BTreeMap<&'a [u8], Vec<Removal>>,
+    ranges: Vec<(Keys<'a>, Removal)>,
+    leases: BTreeMap<i64, Lease>,
+    /// The rate of the fastest clock, in millionths of true time.
+    fastest: u32,
+}
+
+impl<'a> Removals<'a> {
+    pub(super) fn new(history: &'a History, fastest: u32) -> Removals<'a> {
+        let (keys, ranges, leases) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
+        let mut removals = Removals { keys, ranges, leases, fastest };
+        for operation in history.operations.iter().filter(|operation| !was_refused(operation)) {
+            removals.take(operation);
+        }
+        removals
+    }
+
+    fn take(&mut self, operation: &'a Operation) {
+        let removal = Removal::of(operation);
+        let leader = |leader: &'a Option<LeaderKey>| leader.as_ref().map(|leader| &leader.key[..]);
+        match &operation.request {
+            Request::Unlock(request) => self.keys.entry(&request.key).or_default().push(removal),
+            Request::Resign(request) => {
+                if let Some(key) = leader(&request.leader) {
+                    self.keys.entry(key).or_default().push(removal);
+                }
+            }
+            Request::LeaseRevoke(request) => self.lease(request.id).revoked.push(removal),
+            Request::LeaseGrant(request) => match operation.response() {
+                Some(Response::LeaseGrant(response)) => {
+                    let granted = (operation.call, response.ttl);
+                    self.lease(response.id).grants.push(granted);
+                }
+                _ => self.lease(request.id).doubtful = true,
+            },
+            Request::LeaseKeepAlive(request) => {
+                if let Outcome::Answer { at, response: Response::LeaseKeepAlive(response) } =
+                    &operation.outcome
+                    && response.ttl > 0
+                {
+                    self.lease(request.id).renewals.push((*at, operation.call));
+                }
+            }
+            Request::Lock(request) => self.may_give_up(operation, request.lease),
+            Request::Campaign(request) => self.may_give_up(operation, request.lease),
+            request => {
+                for part in request.parts() {
+                    let Part::DeleteRange(delete) = part else { continue };
+                    if delete.range_end.is_empty() {
+                        self.keys.entry(&delete.key).or_default().push(removal);
+                    } else {
+                        self.ranges.push((Keys { key: &delete.key, end: &delete.range_end }, removal));
+                    }
+                }
+            }
+        }
+    }
+
+    fn lease(&mut self, id: i64) -> &mut Lease {
+        self.leases.entry(id).or_default()
+    }
+
+    /// What a call without an answer does to a key whose lease the service made is in no other answer.
+    fn may_give_up(&mut self, operation: &Operation, lease: i64) {
+        if operation.response().is_none() && lease != 0 {
+            self.lease(lease).given_up.push(operation.call);
+        }
+    }
+
+    /// Whether the key can have been removed in that time.
+    pub(super) fn can_end(&self, stay: &Stay<'_>) -> bool {
+        let ends = |removal: &Removal| removal.ends(stay);
+        let asked = self.keys.get(&stay.key[..]).into_iter().flatten().any(ends)
+            || self.ranges.iter().any(|(keys, removal)| keys.contain(stay.key) && removal.ends(stay));
+        asked || self.lease_can_end(stay)
+    }
+
+    fn lease_can_end(&self, stay: &Stay<'_>) -> bool {
+        let named = stay.lease.filter(|lease| *lease != 0).or_else(|| lease_of(stay.key));
+        let known = named.and_then(|lease| self.leases.get(&lease));
+        if let Some(lease) = known
+            && (lease.revoked.iter().any(|removal| removal.ends(stay))
+                || lease.given_up.iter().any(|call| *call <= stay.before))
+        {
+            return true;
+        }
+        match (stay.lease, known) {
+            // The service made the lease for this request.
+            (Some(0), _) => self.is_over(stay.since, OWN_LEASE_TTL, stay.before),
+            (_, Some(lease)) => match lease.grants[..] {
+                [(granted, ttl)] if !lease.doubtful => {
+                    let renewed = lease.renewals.iter().filter(|(returned, _)| *returned <= stay.before);
+                    let last = renewed.map(|(_, call)| *call).max().unwrap_or(granted).max(granted);
+                    self.is_over(last, ttl, stay.before)
+                }
+                _ => true,
+            },
+            (_, None) => true,
+        }
+    }
+
+    /// Whether the time of a lease can be over, if it began at `since` or later.
+    fn is_over(&self, since: Nanos, ttl: i64, by: Nanos) -> bool {
+        let nanos = ttl.max(0) as u128 * SECOND * MILLION / u128::from(self.fastest.max(1));
+        u128::from(by.saturating_sub(since)) >= nanos
+    }
+}
+
+/// Whether it certainly had no effect.
+pub(super) fn was_refused(operation: &Operation) -> bool {
+    matches!(operation.outcome, Outcome::Error { error, .. } if definite::is_definite(error))
+}
+
+/// The lease in the name of a key of the services.
+fn lease_of(key: &[u8]) -> Option<i64> {
+    let name = std::str::from_utf8(key.rsplit(|byte| *byte == b'/').next()?).ok()?;
+    i64::from_str_radix(name, 16).ok()
+}
