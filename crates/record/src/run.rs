@@ -22,6 +22,8 @@ pub struct Record {
     pub unsettled: Vec<String>,
     /// Panics and refusals that the plan does not expect, as (time, member, what).
     pub surprises: Vec<(Nanos, MemberId, Stop)>,
+    /// When each fault struck, and its name, in the order of time.
+    pub strikes: Vec<(Nanos, &'static str)>,
     /// When the chaos phase was over and the cluster was healed.
     pub healed: Nanos,
     /// The counts.
