@@ -5,6 +5,7 @@
 use api::etcdserverpb::{LeaseGrantRequest, LeaseRevokeRequest};
 use api::{Error, Request, Response};
 use raft::eraftpb::Entry;
+use record::MemberId;
 
 use crate::apply::Applied;
 use crate::auth::AuthInfo;

@@ -297,7 +297,7 @@ fn join(plan: &mut Plan) {
     let (initial, most) = (plan.cluster.members, plan.most_members());
     let known = if most > initial { initial + 1..=most } else { 1..=initial };
     for client in plan.clients.iter_mut().filter(|client| client.endpoints.is_empty()) {
-        client.endpoints = known.clone().collect();
+        client.endpoints = known.clone().map(MemberId::new).collect();
     }
 }
 

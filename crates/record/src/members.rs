@@ -14,8 +14,15 @@ impl MemberId {
 }
 
 /// A value for each of the members 1, 2, 3, … of a plan, indexed by member id.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Members<T>(Vec<T>);
+
+/// No members.
+impl<T> Default for Members<T> {
+    fn default() -> Members<T> {
+        Members(Vec::new())
+    }
+}
 
 impl<T> Members<T> {
     /// A value for each of the first `count` members.

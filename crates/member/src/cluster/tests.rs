@@ -23,7 +23,7 @@ const SECOND: u64 = 1_000_000_000;
 const INDEX: u64 = 7;
 
 fn config() -> Config {
-    Config::new(member(1), Arc::new([]))
+    Config::new(id_of(1), Arc::new([]))
 }
 
 fn flawed(flaw: Flaw) -> Config {
@@ -32,8 +32,12 @@ fn flawed(flaw: Flaw) -> Config {
     config
 }
 
-fn member(id: u64) -> MemberId {
-    MemberId::from_raft(id)
+fn id_of(number: u64) -> MemberId {
+    MemberId::from_raft(number)
+}
+
+fn ids(numbers: &[u64]) -> Vec<MemberId> {
+    numbers.iter().copied().map(MemberId::from_raft).collect()
 }
 
 fn url(id: u64) -> String {
@@ -42,7 +46,7 @@ fn url(id: u64) -> String {
 
 /// Members 1 to `size`, all started.
 fn cluster(size: u64, config: Config) -> Cluster {
-    let peer = |id| Peer { id: member(id), name: format!("m{id}").into(), peer_urls: Arc::new([url(id)]) };
+    let peer = |id| Peer { id: id_of(id), name: format!("m{id}").into(), peer_urls: Arc::new([url(id)]) };
     Cluster::bootstrap(&(1..=size).map(peer).collect::<Vec<_>>(), &config)
 }
 
@@ -53,9 +57,9 @@ fn new_member(id: u64, is_learner: bool) -> Change {
 /// Member 1, a minute after its start, connected since then to these members.
 fn health(connected: &[u64]) -> Health {
     Health {
-        own: member(1),
+        own: id_of(1),
         now: 60 * SECOND,
-        connected: connected.iter().map(|id| (member(*id), 0)).collect(),
+        connected: connected.iter().map(|id| (id_of(*id), 0)).collect(),
     }
 }
 
@@ -102,7 +106,7 @@ fn an_addition_is_proposed_only_if_a_quorum_of_the_larger_cluster_is_started_and
 fn a_connection_counts_after_five_seconds() {
     let mut cluster = cluster(3, config());
     let mut health =
-        Health { own: member(1), now: 6 * SECOND, connected: [(member(2), 0), (member(3), SECOND)].into() };
+        Health { own: id_of(1), now: 6 * SECOND, connected: [(id_of(2), 0), (id_of(3), SECOND)].into() };
     assert_eq!(cluster.check_add(&add(4, false), 0, &health), Err(Unhealthy));
     assert!(cluster.take_probes().contains(&Probe::ChangeRefusedUnhealthy));
     health.now += 1;
@@ -117,7 +121,7 @@ fn without_strictness_only_urls_are_checked() {
     assert_eq!(cluster.check_add(&add(4, false), 0, &health(&[])), Ok(new_member(4, false)));
     assert_eq!(
         cluster.check_remove(&MemberRemoveRequest { id: 2 }, &health(&[])),
-        Ok(Change::Remove(member(2)))
+        Ok(Change::Remove(id_of(2)))
     );
     let none = MemberAddRequest::default();
     assert_eq!(cluster.check_add(&none, 0, &health(&[])), Err(MemberBadUrls));
@@ -147,12 +151,16 @@ fn a_removal_leaves_a_quorum_that_is_started_and_connected() {
         let added: Vec<_> = (started + 1..=size).map(|id| new_member(id, false)).collect();
         let cluster = after(cluster(started, config()), &added);
         let what = cluster.check_remove(&MemberRemoveRequest { id }, &health(connected));
-        assert_eq!(what, answer.map(|()| Change::Remove(id)), "{id} of {started}/{size}, {connected:?}");
+        assert_eq!(
+            what,
+            answer.map(|()| Change::Remove(id_of(id))),
+            "{id} of {started}/{size}, {connected:?}"
+        );
     }
     let cluster = after(cluster(3, config()), &[new_member(4, true)]);
     assert_eq!(
         cluster.check_remove(&MemberRemoveRequest { id: 4 }, &health(&[])),
-        Ok(Change::Remove(member(4)))
+        Ok(Change::Remove(id_of(4)))
     );
 }
 
@@ -166,10 +174,10 @@ fn a_learner_is_promoted_by_a_leader_that_knows_it_has_caught_up() {
     assert_eq!(check(progress(None)), Err(MemberNotFound), "raft does not know it");
     assert_eq!(check(progress(Some(0))), Err(LearnerNotReady), "it never started");
     assert_eq!(check(progress(Some(899))), Err(LearnerNotReady));
-    assert_eq!(check(progress(Some(900))), Ok(Change::Promote(member(4))));
+    assert_eq!(check(progress(Some(900))), Ok(Change::Promote(id_of(4))));
 
     // With the learner, two started voters of three are a quorum of the future four; one is not.
-    for (started, answer) in [(2, Ok(Change::Promote(member(4)))), (1, Err(NotEnoughStartedMembers))] {
+    for (started, answer) in [(2, Ok(Change::Promote(id_of(4)))), (1, Err(NotEnoughStartedMembers))] {
         let others = (started + 1..=3).map(|id| new_member(id, false));
         let changes: Vec<_> = others.chain([new_member(4, true)]).collect();
         let few = after(self::cluster(started, config()), &changes);
@@ -186,26 +194,22 @@ fn changes_are_checked_again_when_they_are_applied() {
         (new_member(5, false), MemberNotFound),
         (taken, PeerUrlExists),
         (new_member(6, true), TooManyLearners),
-        (Change::Remove(member(6)), MemberNotFound),
-        (Change::Remove(member(5)), MemberNotFound),
-        (Change::Update(member(6), urls(6)), MemberNotFound),
-        (Change::Update(member(5), urls(5)), MemberNotFound),
-        (Change::Update(member(2), urls(1)), PeerUrlExists),
-        (Change::Promote(member(3)), MemberNotLearner),
-        (Change::Promote(member(6)), MemberNotFound),
-        (Change::Promote(member(5)), MemberNotFound),
-        (Change::Joint(vec![new_member(6, false), Change::Remove(member(7))]), MemberNotFound),
+        (Change::Remove(id_of(6)), MemberNotFound),
+        (Change::Remove(id_of(5)), MemberNotFound),
+        (Change::Update(id_of(6), urls(6)), MemberNotFound),
+        (Change::Update(id_of(5), urls(5)), MemberNotFound),
+        (Change::Update(id_of(2), urls(1)), PeerUrlExists),
+        (Change::Promote(id_of(3)), MemberNotLearner),
+        (Change::Promote(id_of(6)), MemberNotFound),
+        (Change::Promote(id_of(5)), MemberNotFound),
+        (Change::Joint(vec![new_member(6, false), Change::Remove(id_of(7))]), MemberNotFound),
         (
-            Change::Joint(vec![
-                Change::Remove(member(1)),
-                Change::Remove(member(2)),
-                Change::Remove(member(3)),
-            ]),
+            Change::Joint(vec![Change::Remove(id_of(1)), Change::Remove(id_of(2)), Change::Remove(id_of(3))]),
             NotEnoughStartedMembers,
         ),
     ];
     let start = || {
-        let changes = [new_member(4, true), new_member(5, false), Change::Remove(member(5))];
+        let changes = [new_member(4, true), new_member(5, false), Change::Remove(id_of(5))];
         after(cluster(3, config()), &changes)
     };
     for (change, error) in table {
@@ -224,22 +228,22 @@ fn what_changes_do() {
     let list = cluster.apply_change(INDEX, &new_member(4, true)).unwrap();
     let learner = Member { id: 4, peer_urls: vec![url(4)], is_learner: true, ..Member::default() };
     assert_eq!(list.last(), Some(&learner), "no name until it published one");
-    assert_eq!((cluster.voters(), cluster.learners()), (vec![1, 2, 3], vec![4]));
+    assert_eq!((cluster.voters(), cluster.learners()), (ids(&[1, 2, 3]), ids(&[4])));
 
-    cluster.apply_change(INDEX, &Change::Update(member(4), vec![url(40)])).unwrap();
+    cluster.apply_change(INDEX, &Change::Update(id_of(4), vec![url(40)])).unwrap();
     let member = Member { peer_urls: vec![url(40)], ..learner };
-    assert_eq!(cluster.member(4), Some(&member), "it still learns");
-    cluster.apply_change(INDEX, &Change::Update(member(4), vec![url(40)])).unwrap();
+    assert_eq!(cluster.member(id_of(4)), Some(&member), "it still learns");
+    cluster.apply_change(INDEX, &Change::Update(id_of(4), vec![url(40)])).unwrap();
 
-    assert!(cluster.apply_attributes(4, "m4", &["http://m4:2379".to_string()]));
-    cluster.apply_change(INDEX, &Change::Promote(member(4))).unwrap();
-    assert_eq!((cluster.voters(), cluster.learners()), (vec![1, 2, 3, 4], vec![]));
-    let member = cluster.member(4).unwrap();
+    assert!(cluster.apply_attributes(id_of(4), "m4", &["http://m4:2379".to_string()]));
+    cluster.apply_change(INDEX, &Change::Promote(id_of(4))).unwrap();
+    assert_eq!((cluster.voters(), cluster.learners()), (ids(&[1, 2, 3, 4]), vec![]));
+    let member = cluster.member(id_of(4)).unwrap();
     assert_eq!((member.name.as_str(), member.client_urls.len()), ("m4", 1));
 
-    cluster.apply_change(INDEX, &Change::Remove(member(4))).unwrap();
-    assert!(cluster.is_removed(4) && cluster.member(4).is_none());
-    assert!(!cluster.apply_attributes(4, "m4", &[]), "a late publication by a removed member");
+    cluster.apply_change(INDEX, &Change::Remove(id_of(4))).unwrap();
+    assert!(cluster.is_removed(id_of(4)) && cluster.member(id_of(4)).is_none());
+    assert!(!cluster.apply_attributes(id_of(4), "m4", &[]), "a late publication by a removed member");
 
     let again = Change::Add(Member { id: 7, peer_urls: vec![url(40)], ..Member::default() });
     cluster.apply_change(INDEX, &again).unwrap();
@@ -253,15 +257,11 @@ fn what_changes_do() {
 
 #[test]
 fn a_joint_change_is_one_change() {
-    let steps = vec![
-        new_member(4, false),
-        new_member(5, false),
-        Change::Remove(member(1)),
-        Change::Remove(member(2)),
-    ];
+    let steps =
+        vec![new_member(4, false), new_member(5, false), Change::Remove(id_of(1)), Change::Remove(id_of(2))];
     let mut joint = cluster(3, config());
     joint.apply_change(INDEX, &Change::Joint(steps.clone())).unwrap();
-    assert_eq!(joint.voters(), [3, 4, 5]);
+    assert_eq!(joint.voters(), ids(&[3, 4, 5]));
     assert_eq!(joint, after(cluster(3, config()), &steps));
     assert!(joint.take_probes().contains(&Probe::JointChangeApplied));
 }
@@ -272,11 +272,11 @@ fn the_hash_covers_everything_that_is_replicated() {
     let nospace =
         AlarmRequest { action: AlarmAction::Activate as i32, member_id: 1, alarm: AlarmType::Nospace as i32 };
     let changes: [fn(&mut Cluster); 5] = [
-        |cluster| assert!(cluster.apply_attributes(4, "m4", &[])),
-        |cluster| assert!(cluster.apply_attributes(3, "m3", &["http://m3:2379".to_string()])),
+        |cluster| assert!(cluster.apply_attributes(id_of(4), "m4", &[])),
+        |cluster| assert!(cluster.apply_attributes(id_of(3), "m3", &["http://m3:2379".to_string()])),
         |cluster| cluster.set_version("3.6.0"),
-        |cluster| assert!(cluster.apply_change(INDEX, &Change::Promote(member(4))).is_ok()),
-        |cluster| assert!(cluster.apply_change(INDEX, &Change::Remove(member(4))).is_ok()),
+        |cluster| assert!(cluster.apply_change(INDEX, &Change::Promote(id_of(4))).is_ok()),
+        |cluster| assert!(cluster.apply_change(INDEX, &Change::Remove(id_of(4))).is_ok()),
     ];
     let mut seen = BTreeSet::from([base().hash()]);
     for change in changes {
@@ -376,23 +376,23 @@ fn what_alarms_refuse() {
 #[test]
 fn flaw_21737_an_update_makes_a_learner_vote() {
     let voters = |config| {
-        let changes = [new_member(4, true), Change::Update(member(4), vec![url(40)])];
+        let changes = [new_member(4, true), Change::Update(id_of(4), vec![url(40)])];
         after(cluster(3, config), &changes).voters()
     };
-    assert_eq!(voters(config()), [1, 2, 3]);
-    assert_eq!(voters(flawed(Flaw::MemberUpdatePromotesLearner)), [1, 2, 3, 4]);
+    assert_eq!(voters(config()), ids(&[1, 2, 3]));
+    assert_eq!(voters(flawed(Flaw::MemberUpdatePromotesLearner)), ids(&[1, 2, 3, 4]));
 }
 
 #[test]
 fn flaw_20797_a_promotion_is_forgotten() {
     let reloaded = |config: Config| {
-        let before = after(cluster(3, config.clone()), &[new_member(4, true), Change::Promote(member(4))]);
+        let before = after(cluster(3, config.clone()), &[new_member(4, true), Change::Promote(id_of(4))]);
         let loaded = Cluster::decode(before.encode(), &config).unwrap();
-        assert_eq!(before.voters(), [1, 2, 3, 4]);
+        assert_eq!(before.voters(), ids(&[1, 2, 3, 4]));
         (loaded == before, loaded.learners())
     };
     assert_eq!(reloaded(config()), (true, vec![]));
-    assert_eq!(reloaded(flawed(Flaw::PromotionNotPersisted)), (false, vec![4]));
+    assert_eq!(reloaded(flawed(Flaw::PromotionNotPersisted)), (false, ids(&[4])));
 }
 
 #[test]
@@ -422,9 +422,9 @@ fn any_step() -> impl Strategy<Value = Change> {
     let id = || 1_u64..8;
     prop_oneof![
         (id(), any::<bool>()).prop_map(|(id, is_learner)| new_member(id, is_learner)),
-        id().prop_map(Change::Remove),
-        (id(), id()).prop_map(|(id, other)| Change::Update(id, vec![url(other)])),
-        id().prop_map(Change::Promote),
+        id().prop_map(|id| Change::Remove(id_of(id))),
+        (id(), id()).prop_map(|(id, other)| Change::Update(id_of(id), vec![url(other)])),
+        id().prop_map(|id| Change::Promote(id_of(id))),
     ]
 }
 
@@ -444,7 +444,7 @@ proptest! {
         for change in changes {
             prop_assert_eq!(&Change::decode(&change.encode()[..]).unwrap(), &change);
             let _ = cluster.apply_change(INDEX, &change);
-            removed.extend((1..8).filter(|id| cluster.is_removed(*id)));
+            removed.extend((1..8).filter(|id| cluster.is_removed(id_of(*id))));
             prop_assert!(cluster.list().iter().all(|member| !removed.contains(&member.id)));
             prop_assert!(!cluster.voters().is_empty() && cluster.learners().len() <= 1);
             let urls: Vec<_> = cluster.list().into_iter().flat_map(|member| member.peer_urls).collect();

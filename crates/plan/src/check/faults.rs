@@ -141,8 +141,9 @@ impl Checks<'_> {
             return false;
         }
         // The members that an end can be, if there is only one. `None`: several, or clients.
-        let only = |choice: Option<&Choice>| -> Option<u32> {
-            let Some(choice) = choice else { return (self.machines == 1).then_some(1) };
+        let only = |choice: Option<&Choice>| -> Option<MemberId> {
+            let first = MemberId::new(1);
+            let Some(choice) = choice else { return (self.machines == 1).then_some(first) };
             let mut only = None;
             for value in choice.values() {
                 let member = match value {
@@ -151,7 +152,7 @@ impl Checks<'_> {
                         [member] => *member,
                         _ => return None,
                     },
-                    _ if self.machines == 1 => 1,
+                    _ if self.machines == 1 => first,
                     _ => return None,
                 };
                 if only.is_some_and(|other| other != member) {

@@ -5,6 +5,8 @@
 
 mod faults;
 
+use record::MemberId;
+
 use crate::choice::{Choice, Value};
 use crate::field::{HOUR, Section, Words};
 use crate::read::Reader;
@@ -86,7 +88,7 @@ impl<'a> Checks<'a> {
         let members = bounds(&cluster, "members", Cluster::default().members.into(), 9);
         let most = i128::from(crate::plan::MOST_MACHINES);
         let by_faults: i128 = scenario.faults.iter().map(most_added).sum();
-        let by_clients = scenario.clients.iter().flat_map(machines_added).max().map_or(0, i128::from);
+        let by_clients = scenario.clients.iter().flat_map(machines_added).max().map_or(0, |member| member.raft_id().into());
         let may_join = by_faults > 0 || by_clients > 0 || scenario.swarm.is_some();
         Checks {
             scenario,
@@ -240,7 +242,7 @@ fn most_added(fault: &FaultEntry) -> i128 {
 }
 
 /// The machines that the requests of an explicit client name as new members.
-fn machines_added(client: &Section) -> Vec<u32> {
+fn machines_added(client: &Section) -> Vec<MemberId> {
     match client.choice("operations") {
         Some(Choice::Fixed(Value::Operations(operations))) => {
             crate::plan::machines_added(operations).collect()

@@ -184,7 +184,7 @@ impl Disk {
             self.certain.matched = head.index;
             self.log_proof = proof;
         }
-        self.promised_state(head.term, 0, proof);
+        self.promised_state(head.term, MemberId::NONE, proof);
     }
 
     /// The member promised its vote.
