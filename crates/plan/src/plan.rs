@@ -332,7 +332,8 @@ pub(crate) fn machines_added(operations: &[PlannedOperation]) -> impl Iterator<I
         Act::Request(Request::MemberAdd(request)) => request.peer_urls.first(),
         _ => None,
     });
-    let machine = |url: &String| url.strip_prefix("http://m")?.strip_suffix(":2380")?.parse::<MemberId>().ok();
+    let machine =
+        |url: &String| url.strip_prefix("http://m")?.strip_suffix(":2380")?.parse::<MemberId>().ok();
     requests.filter_map(machine).filter(|machine| machine.is_among_first(MOST_MACHINES))
 }
 

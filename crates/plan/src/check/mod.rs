@@ -88,7 +88,12 @@ impl<'a> Checks<'a> {
         let members = bounds(&cluster, "members", Cluster::default().members.into(), 9);
         let most = i128::from(crate::plan::MOST_MACHINES);
         let by_faults: i128 = scenario.faults.iter().map(most_added).sum();
-        let by_clients = scenario.clients.iter().flat_map(machines_added).max().map_or(0, |member| member.raft_id().into());
+        let by_clients = scenario
+            .clients
+            .iter()
+            .flat_map(machines_added)
+            .max()
+            .map_or(0, |member| member.raft_id().into());
         let may_join = by_faults > 0 || by_clients > 0 || scenario.swarm.is_some();
         Checks {
             scenario,
