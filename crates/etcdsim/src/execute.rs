@@ -94,6 +94,7 @@ fn judge(
     let settings = &plan.cluster.settings;
     let expectations = Expectations {
         answered: plan.expect.answered,
+        progress: plan.expect.progress,
         starts: starts.to_vec(),
         clock_rates: clock_rates(plan),
         lease_extension: settings.election_timeout(),

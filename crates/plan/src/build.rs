@@ -215,6 +215,13 @@ impl ScenarioBuilder {
         self
     }
 
+    /// From the first fault to the end of the chaos phase, the longest time without an answer while some client asks.
+    #[must_use]
+    pub fn progress(mut self, within: Duration) -> ScenarioBuilder {
+        self.expect.set("progress", toml(&Open::Value(within)));
+        self
+    }
+
     /// Members that may refuse to start, because a fault damages data that they need.
     #[must_use]
     pub fn refusals(mut self, members: &[MemberId]) -> ScenarioBuilder {

@@ -68,6 +68,7 @@ impl Expansion<'_> {
         plan.clients = self.clients(plan.cluster.members, plan.phases.chaos);
         self.context.clients = plan.clients.len() as u32;
         plan.faults = self.faults(&plan.network, plan.cluster.members, plan.phases.chaos);
+        self::join(&mut plan);
         plan
     }
 
@@ -100,6 +101,7 @@ impl Expansion<'_> {
                         Some(member) => vec![member],
                         None => endpoints(fields.endpoints, program, members, dice),
                     },
+                    auto_sync: fields.auto_sync,
                     failover: fields.failover,
                     timeout: fields.timeout,
                     clock_rate: fields.clock.unwrap_or_else(|| self.clocks(dice).clients),
@@ -298,6 +300,15 @@ fn minority(members: u32, dice: Dice) -> Vec<MemberId> {
     all
 }
 
+/// Gives the clients that know only members that join later their endpoints.
+fn join(plan: &mut Plan) {
+    let (initial, most) = (plan.cluster.members, plan.most_members());
+    let known = if most > initial { initial + 1..=most } else { 1..=initial };
+    for client in plan.clients.iter_mut().filter(|client| client.endpoints.is_empty()) {
+        client.endpoints = known.clone().map(MemberId::new).collect();
+    }
+}
+
 /// The members a client knows; its number decides which one comes first.
 fn endpoints(which: Endpoints, client: u32, members: u32, dice: Dice) -> Vec<MemberId> {
     let own = MemberId::new(client % members + 1);
@@ -311,6 +322,8 @@ fn endpoints(which: Endpoints, client: u32, members: u32, dice: Dice) -> Vec<Mem
             };
             all.filter(|member| knows(*member)).collect()
         }
+        // Until all members are known.
+        Endpoints::Joined => Vec::new(),
     }
 }
 

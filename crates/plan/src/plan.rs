@@ -7,6 +7,7 @@
 //! ([`Target`]), and when a condition comes true ([`Trigger`]). Where a choice remains, the run decides it by
 //! draws from the plan's seed. So the same plan always gives the same run.
 
+use api::Request;
 use keyed::Ratio;
 use record::{MemberId, Nanos};
 pub use settings::Settings;
@@ -130,6 +131,8 @@ pub struct Disk {
 pub struct Client {
     /// The members it knows, in the order in which it tries them.
     pub endpoints: Vec<MemberId>,
+    /// How often it asks for the member list and takes its endpoints from the answer, by its own clock; 0: never.
+    pub auto_sync: Nanos,
     /// When it switches to the next endpoint.
     pub failover: Failover,
     /// How long it waits for an answer, by its own clock.
@@ -278,6 +281,9 @@ pub struct Expect {
     /// The minimum number of operations that must have been answered. It guards against runs in which nothing
     /// happens.
     pub answered: u64,
+    /// From the first fault to the end of the chaos phase, clients wait no longer than this for the next answer, whoever
+    /// gets it. `None`: nothing is expected.
+    pub progress: Option<Nanos>,
 }
 
 /// A flaw and where it is switched on.
@@ -290,11 +296,22 @@ pub struct FlawAt {
 }
 
 impl Plan {
-    /// The maximum number of members in a run: the initial ones, and one for each fault that adds a member.
-    /// Added members get the ids after the initial ones, in the order of their faults.
+    /// The number of machines, which is the most members there can be in a run: the initial members, those that faults
+    /// add (they take the ids after the initial ones, in the order of their faults), those that clients add with a
+    /// peer URL such as `http://m4:2380`, up to [`MOST_MACHINES`], and those that an endpoint or a target names. A
+    /// member that a client adds with any other URL has no machine: it never starts.
     pub fn most_members(&self) -> u32 {
-        self.cluster.members
-            + self.faults.iter().filter(|fault| fault.kind.effect().adds_member).count() as u32
+        let by_faults = self.faults.iter().filter(|fault| fault.kind.effect().adds_member).count() as u32;
+        let by_clients = self
+            .clients
+            .iter()
+            .flat_map(|client| machines_added(&client.operations).chain(client.endpoints.iter().copied()));
+        let named = self.faults.iter().filter_map(|fault| match &fault.target {
+            Target::Members(members) => members.iter().copied().max(),
+            _ => None,
+        });
+        let most = by_clients.chain(named).max().map_or(0, MemberId::raft_id);
+        (self.cluster.members + by_faults).max(u32::try_from(most).unwrap_or(0))
     }
 }
 
@@ -303,6 +320,20 @@ impl Target {
     pub fn members<I: Into<MemberId>>(ids: impl IntoIterator<Item = I>) -> Target {
         Target::Members(ids.into_iter().map(Into::into).collect())
     }
+}
+
+/// The most machines that clients' requests can make a plan have.
+pub const MOST_MACHINES: u32 = 16;
+
+/// The machines that these operations name as new members.
+pub(crate) fn machines_added(operations: &[PlannedOperation]) -> impl Iterator<Item = MemberId> {
+    let requests = operations.iter().filter_map(|planned| match &planned.act {
+        Act::Request(Request::MemberAdd(request)) => request.peer_urls.first(),
+        _ => None,
+    });
+    let machine =
+        |url: &String| url.strip_prefix("http://m")?.strip_suffix(":2380")?.parse::<MemberId>().ok();
+    requests.filter_map(machine).filter(|machine| machine.is_among_first(MOST_MACHINES))
 }
 
 impl Spread {

@@ -358,6 +358,16 @@ pub(crate) fn number(key: &Key, text: &str) -> Result<Choice, BadWords> {
     }
     let amount = |text: &str| -> Result<i128, BadWords> {
         let value = unit.parse(text).map_err(|amount| bad(amount.message, amount.help))?;
+        if value == 0
+            && low == 0
+            && let Some(word) = zero.filter(|word| lifts_the_limit(word))
+        {
+            let message = format!("`{}` of 0 would mean {word}", key.name);
+            return Err(bad(
+                message,
+                format!("write `\"{word}\"` if that is meant; otherwise a value above 0"),
+            ));
+        }
         if (low..=high).contains(&value) {
             return Ok(value);
         }
@@ -394,6 +404,12 @@ pub(crate) fn number(key: &Key, text: &str) -> Result<Choice, BadWords> {
         return Ok(Choice::number(low_end));
     }
     Ok(Choice::Range { low: low_end, high: high_end, log })
+}
+
+/// Whether a field's word for 0 means "no limit". Such a 0 must be written as the word: people expect a limit of 0 to
+/// let nothing through.
+fn lifts_the_limit(word: &str) -> bool {
+    matches!(word, "unlimited" | "unthrottled" | "all")
 }
 
 /// Reads `R2` or `R2@3`.

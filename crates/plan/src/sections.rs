@@ -117,10 +117,12 @@ pub(crate) static RUN: &[Field<Phases>] = &fields! {
 pub(crate) static EXPECT: &[Field<Expect>] = &fields! {
     "refusals" Form::Members => refusals, "Members that may refuse to start, because the file damages what they cannot do without.";
     "answered" count(0, 1_000_000_000) => answered, "Minimum number of operations that must have been answered; guards against a run in which nothing happens.";
+    "progress" time(MS, 24 * HOUR) => progress, "From the first fault to the end of the chaos phase, the longest time without an answer to any client while some client asks. Errors and serializable reads do not count as answers. Left out: nothing is expected.";
 };
 
 pub(crate) static CLIENT: &[Field<Client>] = &fields! {
-    "endpoints" Form::Members => endpoints, "The members it knows, in the order in which it tries them.";
+    "endpoints" Form::Members => endpoints, "The members it knows, in the order in which it tries them. They may be members that join later.";
+    "auto-sync" AUTO_SYNC => auto_sync, "How often it asks for the member list and takes its endpoints from the answer (started members that are no learners), as etcd's Go client does with `AutoSyncInterval`.";
     "failover" FAILOVER => failover, "When it switches to the next endpoint: never, after an error or an unknown outcome, after every operation.";
     "timeout" time(MS, HOUR) => timeout, "How long it waits for an answer, by its own clock.";
     "clock" CLOCK_RATE => clock_rate, "How fast its clock runs; `100%` is exact.";
@@ -131,6 +133,8 @@ pub(crate) static CLIENT: &[Field<Client>] = &fields! {
     "keepalive-timeout" time(MS, HOUR) => keepalive_timeout, "Without an answer to the ping for this long, the stream counts as broken.";
     "operations" Form::Operations => operations, "What it does, in order, one line per act.";
 };
+
+pub(crate) const AUTO_SYNC: Form = Form::Number { unit: Unit::Time, low: 0, high: HOUR, zero: Some("never") };
 
 pub(crate) const FAILOVER: Form = Form::Word(Failover::NAMES);
 
@@ -268,6 +272,7 @@ impl Default for Client {
     fn default() -> Client {
         Client {
             endpoints: Vec::new(),
+            auto_sync: 0,
             failover: Failover::OnTrouble,
             timeout: 2_000 * MILLISECOND,
             clock_rate: Ratio::WHOLE,

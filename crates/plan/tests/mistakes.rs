@@ -1391,3 +1391,73 @@ fn a_place_has_a_line_and_a_column() {
     let errors = Scenario::parse("bad.toml", "title = \"ü\"\n\n[cluster]\nmembers = 0\n").unwrap_err();
     assert_eq!(errors.place(&errors.mistakes()[0]), (4, 11));
 }
+
+#[test]
+fn a_limit_of_zero_is_not_taken_for_no_limit() {
+    let fields = [
+        ("[network.peers]", "bandwidth", "'0B/s'", "unlimited"),
+        ("[network.clients]", "queue", "0", "unlimited"),
+        ("[network.peers]", "queue", "'0..10'", "unlimited"),
+        ("[disk]", "capacity", "'0B'", "unlimited"),
+        ("[cluster]", "quota", "'0B'", "unlimited"),
+        ("[workload]", "operations", "0", "unlimited"),
+        ("[workload]", "rate", "'0/s'", "unthrottled"),
+        ("[[fault]]\nkind = 'link'\nat = '2s'\ntarget = 'all'", "bandwidth", "'0B/s'", "unlimited"),
+    ];
+    for (section, field, value, word) in fields {
+        let text = format!("title = 't'\n{section}\n{field} = {value}\n");
+        let errors = Scenario::parse("bad.toml", &text).expect_err(&text);
+        let message = render(&errors);
+        assert!(message.contains(&format!("`{field}` of 0 would mean {word}")), "{message}");
+        let other = if section == "[workload]" && field == "rate" { "operations = 5\n" } else { "" };
+        let text = format!("title = 't'\n{section}\n{field} = '{word}'\n{other}");
+        Scenario::parse("good.toml", &text).unwrap_or_else(|errors| panic!("{}", render(&errors)));
+    }
+    // Where 0 switches something off, it may be written.
+    Scenario::parse("good.toml", "title = 't'\n[cluster]\nauto-compaction-period = '0s'\n").unwrap();
+}
+
+#[test]
+fn a_link_from_a_member_to_itself() {
+    let cut = |members: u32, ends: &str| {
+        let text = format!(
+            "title = 't'\n[cluster]\nmembers = {members}\n[[fault]]\nkind = 'cut'\nat = '2s'\n{ends}\n"
+        );
+        Scenario::parse("bad.toml", &text).map_err(|errors| render(&errors))
+    };
+    for (members, ends) in [
+        (1, "target = 'all'"),
+        (1, "target = 'leader'\nto = 'random'"),
+        (3, "target = 'member 2'\nto = 'member 2'"),
+    ] {
+        let message = cut(members, ends).expect_err(ends);
+        assert!(message.contains("the fault `cut` has the same member at both ends"), "{message}");
+    }
+    for (members, ends) in [
+        (1, "target = 'all'\nto = 'clients'"),
+        (1, "target = 'clients'"),
+        (3, "target = 'member 2'"),
+        (1, "target = 'all'\n[[fault]]\nkind = 'add-member'\nat = '1s'"),
+    ] {
+        assert!(cut(members, ends).is_ok(), "{ends}");
+    }
+}
+
+#[test]
+fn members_that_may_join_can_be_named() {
+    let client = "[[client]]\nendpoints = [4]\noperations = ['1s get a']\n";
+    let parse = |rest: &str| Scenario::parse("test.toml", &format!("title = 't'\n{client}{rest}"));
+    let message = render(&parse("").unwrap_err());
+    assert!(message.contains("there is no member 4"), "{message}");
+    let joins = "[[fault]]\nkind = 'add-member'\nat = '1s'\n";
+    let plan = parse(joins).unwrap().expand(1);
+    assert_eq!((plan.most_members(), plan.clients[0].endpoints.len()), (4, 1));
+    let adds = "[[client]]\nendpoints = [1]\noperations = ['1s call MemberAdd {\"peerURLs\":[\"http://m4:2380\"]}']\n";
+    assert_eq!(parse(adds).unwrap().expand(1).most_members(), 4);
+    // Nobody has such a machine.
+    let elsewhere = adds.replace("m4", "10.0.0.4");
+    assert!(parse(&elsewhere).is_err());
+    // A fault may strike a member that joins.
+    let struck = format!("{joins}[[fault]]\nkind = 'pause'\nat = '4s'\nfor = '1s'\ntarget = 'member 4'\n");
+    assert!(parse(&struck).is_ok());
+}

@@ -23,6 +23,8 @@ pub struct Record {
     pub unsettled: Vec<String>,
     /// Panics, and refusals to start, that the plan does not expect: time, member, and how the process ended.
     pub surprises: Vec<(Nanos, MemberId, Stop)>,
+    /// When each fault struck, and its name, in the order of time.
+    pub strikes: Vec<(Nanos, &'static str)>,
     /// When the chaos phase was over and the cluster was healed.
     pub healed: Nanos,
     /// What the run did, in numbers.

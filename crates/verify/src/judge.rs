@@ -11,6 +11,9 @@ use crate::{Context, Sheet, Verdict, failed_writes, scope};
 pub struct Expectations {
     /// Least number of operations that must have been answered.
     pub answered: u64,
+    /// From the first fault to the end of the chaos phase, the longest time without an answer while some client asks;
+    /// `None` if nothing is expected.
+    pub progress: Option<Nanos>,
     /// The revision of the store when the history began.
     pub start_revision: i64,
     /// Watches besides the streams of the history. They are evidence and are not judged themselves.
@@ -47,6 +50,7 @@ impl Default for Expectations {
     fn default() -> Self {
         Expectations {
             answered: 0,
+            progress: None,
             start_revision: FIRST_REVISION,
             watched: Vec::new(),
             validate: true,

@@ -14,7 +14,7 @@ use crate::invariants::Invariants;
 use crate::oracle::Monitor;
 use crate::{
     Context, Oracle, Severity, Sheet, agreement, caches, ends, hash_kv, k1, k2, k3, k4, leases, locks,
-    membership, watch, watch_rights,
+    membership, progress, watch, watch_rights,
 };
 
 /// How the oracles of a part of the table are evaluated: they judge the record or watch events.
@@ -362,6 +362,13 @@ oracles! {
                 damage. No request is refused because space ran out if no member's space is bounded and no \
                 client raised an alarm.",
             not_checked: "If space is bounded, when it runs out.";
+    }
+    Ends, Kind::Record(progress::judge) => {
+        V3, Stuck: "progress while faults last",
+            exactly: "If the scenario names a bound (`progress` in `[expect]`): from the first fault to the end of \
+                the chaos phase, no longer time than the bound passes without an answer to some client, if a client \
+                asks within the bound. Errors and serializable reads are no answers: a member gives them alone.",
+            not_checked: "Which client is answered: one that is cut off may wait. Anything, without a bound.";
     }
     Ends, Kind::Runs => {
         D1, Inside: "same plan, same trace hash",

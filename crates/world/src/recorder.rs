@@ -64,7 +64,13 @@ impl<'a> Recorder<'a> {
                 };
                 self.count(name);
             }
-            Fact::Fault { what, begins: true, .. } => self.count(what),
+            Fact::Fault { what, begins: true, .. } => {
+                self.count(what);
+                // One fact for each member that it strikes.
+                if self.record.strikes.last() != Some(&(time, *what)) {
+                    self.record.strikes.push((time, *what));
+                }
+            }
             Fact::Probe { probe } => self.record.stats.probes[*probe] += 1,
             Fact::Failpoint { point } => self.record.stats.probes[Probe::At(*point)] += 1,
             _ => {}

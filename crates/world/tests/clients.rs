@@ -197,3 +197,40 @@ fn a_member_without_a_machine_only_counts_as_one_that_is_down() {
     let answered = |operation: &&record::Operation| matches!(operation.outcome, Outcome::Answer { .. });
     assert!(record.history.operations.iter().take(2).all(|operation| answered(&operation)));
 }
+
+#[test]
+fn clients_follow_the_member_list() {
+    let joins = "[[fault]]\nkind = 'add-member'\nat = '2s'\nlearner = false\n[[fault]]\nkind = 'remove-member'\nat = '6s'\ntarget = 'member 1'\n[run]\nchaos = '15s'\n";
+    let lines: String = (0..100).map(|nth| format!("\"{}ms put a v{nth}\",\n", 500 + 140 * nth)).collect();
+    let client =
+        format!("[[client]]\nfailover = 'round-robin'\nauto-sync = '1s'\noperations = [\n{lines}]\n");
+    let record = run(&format!("{client}{joins}"));
+    assert!(record.stats.work["endpoint-syncs"] >= 10);
+    let asked = |member: u32, from: u64, to: u64| {
+        let within = from * 1_000_000_000..to * 1_000_000_000;
+        let operations = record.history.operations.iter();
+        operations
+            .filter(|one| {
+                one.client == 0 && one.member == MemberId::new(member) && within.contains(&one.call)
+            })
+            .count()
+    };
+    assert_eq!(asked(4, 0, 2), 0);
+    assert!(asked(4, 4, 15) > 10, "the member that joined is asked");
+    assert!(asked(1, 0, 6) > 5);
+    assert_eq!(asked(1, 9, 15), 0, "the member that left is not");
+}
+
+#[test]
+fn a_client_adds_a_member_whose_machine_the_plan_has_because_of_it() {
+    let add = "[[client]]\nendpoints = [1]\ntimeout = '5s'\noperations = ['1s call MemberAdd {\"peerURLs\":[\"http://m2:2380\"],\"isLearner\":true}', '2s put k v']\n";
+    let reads = "[[client]]\nendpoints = [2]\noperations = ['4s get k serializable']\n";
+    let record = run(&format!("[cluster]\nmembers = 1\n{add}{reads}[run]\nchaos = '6s'\n"));
+    assert_eq!(record.members.len(), 2);
+    assert!(record.members.iter().all(|member| member.running && member.applied > 0), "{:?}", record.members);
+    // Any other machine never comes.
+    let elsewhere = add.replace("m2", "10.0.0.9");
+    let record = run(&format!("[cluster]\nmembers = 1\n{elsewhere}[run]\nchaos = '6s'\n"));
+    assert_eq!(record.members.len(), 1);
+    assert!(record.history.operations.iter().all(|one| matches!(one.outcome, Outcome::Answer { .. })));
+}

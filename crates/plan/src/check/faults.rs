@@ -87,7 +87,7 @@ impl Checks<'_> {
     /// Reports a target that makes no sense for the kind or the cluster.
     pub(super) fn target(&self, reader: &mut Reader, fault: &FaultEntry) {
         let (kind, span) = (fault.kind, fault.place("target"));
-        if self.members.1 < kind.members.into() && !reader.plan {
+        if self.machines < kind.members.into() && !reader.plan {
             let message = format!("the fault `{}` needs {}", kind.name, many(kind.members.into(), "member"));
             let help = format!("the cluster has {}", many(self.members.1, "member"));
             reader.report(fault.span.clone(), message, "cannot happen", help);
@@ -115,6 +115,11 @@ impl Checks<'_> {
             }
             _ => {}
         }
+        if self.has_one_end(fault) && !reader.plan {
+            let message = format!("the fault `{}` has the same member at both ends", kind.name);
+            let help = "name another member in `to`, or clients: `to = \"clients\"`";
+            reader.report(fault.place("to"), message, "no link lies between", help);
+        }
         let target = fault.frame.find("target").map(|set| (set, kind.whom));
         let to = fault
             .fields
@@ -129,6 +134,37 @@ impl Checks<'_> {
                 }
             }
         }
+    }
+
+    /// Whether a fault between two ends has a single member at both, whatever the seed draws: no link is affected.
+    fn has_one_end(&self, fault: &FaultEntry) -> bool {
+        if fault.fields.is_unread("to") || !fault.kind.fields.iter().any(|field| field.key.name == "to") {
+            return false;
+        }
+        // The members that an end can be, if there is only one. `None`: several, or clients.
+        let only = |choice: Option<&Choice>| -> Option<MemberId> {
+            let first = MemberId::new(1);
+            let Some(choice) = choice else { return (self.machines == 1).then_some(first) };
+            let mut only = None;
+            for value in choice.values() {
+                let member = match value {
+                    Value::Who(Who::AllClients | Who::Target(Target::Clients(_))) => return None,
+                    Value::Who(Who::Target(Target::Members(members))) => match members.as_slice() {
+                        [member] => *member,
+                        _ => return None,
+                    },
+                    _ if self.machines == 1 => first,
+                    _ => return None,
+                };
+                if only.is_some_and(|other| other != member) {
+                    return None;
+                }
+                only = Some(member);
+            }
+            only
+        };
+        let ends = (only(fault.frame.choice("target")), only(fault.fields.choice("to")));
+        matches!(ends, (Some(from), Some(to)) if from == to)
     }
 
     /// Why a fault whose kind may have the targets `whom` cannot have the target `who`: label and help of a
@@ -155,7 +191,7 @@ impl Checks<'_> {
             || matches!(who, Who::Target(Target::Minority) | Who::FixedMinority)
             || named.is_some_and(|named| named <= minority);
         match whom {
-            _ if alone && self.members.1 == 1 => Some((
+            _ if alone && self.machines == 1 => Some((
                 "the only member is none of these",
                 "a cluster of one has neither followers nor a minority; write `all` or `member 1`",
             )),

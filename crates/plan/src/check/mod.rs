@@ -5,10 +5,13 @@
 
 mod faults;
 
+use record::MemberId;
+
 use crate::choice::{Choice, Value};
 use crate::field::{HOUR, Section, Words};
 use crate::read::Reader;
-use crate::scenario::Scenario;
+use crate::scenario::{FaultEntry, Scenario};
+use crate::sections::MOST_TIMES;
 use crate::units::Unit;
 use crate::workload::{MOST_CLIENTS, Traffic, Workload};
 use crate::{Cluster, Phases, Spread};
@@ -54,6 +57,10 @@ struct Checks<'a> {
     scenario: &'a Scenario,
     workload: Option<Section>,
     members: (i128, i128),
+    /// The most members there can be at any time: initial ones and those that join.
+    machines: i128,
+    /// The highest member id that the file may name: a member that exists from the start, or one that may join.
+    nameable: i128,
     clients: (i128, i128),
     chaos: (i128, i128),
 }
@@ -80,10 +87,22 @@ impl<'a> Checks<'a> {
         let usual = Workload::default().clients.into();
         let drawn =
             workload.as_ref().map_or((0, 0), |workload| bounds(workload, "clients", usual, MOST_CLIENTS));
+        let members = bounds(&cluster, "members", Cluster::default().members.into(), 9);
+        let most = i128::from(crate::plan::MOST_MACHINES);
+        let by_faults: i128 = scenario.faults.iter().map(most_added).sum();
+        let by_clients = scenario
+            .clients
+            .iter()
+            .flat_map(machines_added)
+            .max()
+            .map_or(0, |member| member.raft_id().into());
+        let may_join = by_faults > 0 || by_clients > 0 || scenario.swarm.is_some();
         Checks {
             scenario,
             workload,
-            members: bounds(&cluster, "members", Cluster::default().members.into(), 9),
+            members,
+            machines: if may_join { most } else { members.1 },
+            nameable: (members.0 + by_faults).max(by_clients).min(most.max(members.0)),
             clients: (explicit + drawn.0, explicit + drawn.1),
             chaos: bounds(&scenario.run, "chaos", Phases::default().chaos, 24 * HOUR),
         }
@@ -105,7 +124,7 @@ impl<'a> Checks<'a> {
                         "does not exist",
                         help,
                     );
-                } else if !named.clients && !(1..=self.members.0).contains(&number) {
+                } else if !named.clients && !(1..=self.nameable).contains(&number) {
                     let help = match self.members {
                         (least, most) if least == most => format!("the cluster has {}", many(most, "member")),
                         (least, _) => format!("the cluster may have only {}", many(least, "member")),
@@ -216,6 +235,26 @@ impl<'a> Checks<'a> {
                 format!("a run holds at most {}", Unit::Size.print(MOST_BYTES)),
             );
         }
+    }
+}
+
+/// The most members that a fault of a scenario adds.
+fn most_added(fault: &FaultEntry) -> i128 {
+    if !fault.kind.effect.adds_member {
+        return 0;
+    }
+    let repeats = fault.frame.has("every") || fault.frame.has("about-every");
+    let once = if repeats { MOST_TIMES } else { 1 };
+    fault.frame.choice("times").map_or(once, |times| times.bounds().1)
+}
+
+/// The machines that the requests of an explicit client name as new members.
+fn machines_added(client: &Section) -> Vec<MemberId> {
+    match client.choice("operations") {
+        Some(Choice::Fixed(Value::Operations(operations))) => {
+            crate::plan::machines_added(operations).collect()
+        }
+        _ => Vec::new(),
     }
 }
 

@@ -34,7 +34,7 @@ mod wr;
 use record::Nanos;
 
 use crate::field::{Field, Form, HOUR, MS, SECOND, Words, count, fields, time, words};
-use crate::sections::{CLOCK_RATE, FAILOVER, LATENCY};
+use crate::sections::{AUTO_SYNC, CLOCK_RATE, FAILOVER, LATENCY};
 use crate::units::Unit;
 use crate::{Failover, Spread};
 
@@ -56,6 +56,7 @@ pub(crate) struct Workload {
     pub key_prefix: String,
     pub value_bytes: Spread,
     pub endpoints: Endpoints,
+    pub auto_sync: Nanos,
     pub failover: Failover,
     pub timeout: Nanos,
     pub clock: Option<u32>,
@@ -75,9 +76,10 @@ pub(crate) enum Endpoints {
     All,
     One,
     Some,
+    Joined,
 }
 
-words!(Endpoints: "all" = Endpoints::All, "one" = Endpoints::One, "some" = Endpoints::Some);
+words!(Endpoints: "all" = Endpoints::All, "one" = Endpoints::One, "some" = Endpoints::Some, "joined" = Endpoints::Joined);
 
 /// The maximum number of clients of a scenario.
 pub(crate) const MOST_CLIENTS: i128 = 1_000;
@@ -91,7 +93,8 @@ pub(crate) static WORKLOAD: &[Field<Workload>] = &fields! {
     "keys" count(1, 1_000_000) => keys, "How many keys; for `mixed` and `register`, the other workloads have their own. Few keys are hot and cause conflicts.";
     "key-prefix" Form::Text => key_prefix, "The prefix of every key of `mixed` and `register`; the key's number follows.";
     "value-bytes" Form::Spread { unit: Unit::Size, high: 2 << 20 } => value_bytes, "Length of a value, drawn for each; never shorter than the name of its operation.";
-    "endpoints" Form::Word(Endpoints::NAMES) => endpoints, "Which members a client knows: all, one, or some of them. Drawn for each client.";
+    "endpoints" Form::Word(Endpoints::NAMES) => endpoints, "Which members a client knows: all, one or some of the initial ones, or only those that join later (all, if none does). Drawn for each client.";
+    "auto-sync" AUTO_SYNC => auto_sync, "How often a client takes its endpoints from the member list. Drawn for each client.";
     "failover" FAILOVER => failover, "When a client switches to its next endpoint. Drawn for each client.";
     "timeout" time(MS, HOUR) => timeout, "How long a client waits for an answer, by its own clock. Drawn for each client.";
     "clock" CLOCK_RATE => clock, "How fast a client's clock runs. Drawn for each client. Left out: as in `[clocks]`.";
@@ -117,6 +120,7 @@ impl Default for Workload {
             key_prefix: "k".into(),
             value_bytes: Spread::Constant(0),
             endpoints: Endpoints::All,
+            auto_sync: 0,
             failover: Failover::OnTrouble,
             timeout: 2 * SECOND as Nanos,
             clock: None,

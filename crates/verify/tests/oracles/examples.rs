@@ -83,6 +83,16 @@ fn of_records(oracle: Oracle) -> Examples {
             surprised.record.surprises.push((7, 2, Stop::Panic("index out of range".to_string())));
             (surprised, put_once())
         }
+        "V3" => {
+            // A fault at 1 s; answers at 2 s and at `next`; the chaos phase ends at 20 s.
+            let answered = |next| {
+                let mut story = put_once().ok(1, put("a", "2"), (3, next), done(3)).settled(20, 20, 3);
+                story.record.strikes.push((1_000_000_000, "isolate"));
+                story.expectations.progress = Some(17_500_000_000);
+                story
+            };
+            (answered(20), answered(19))
+        }
         "D1" => {
             let file = "crates/etcdsim/src/determinism.rs";
             let fires = "traces_diverge_at_the_first_difference";

@@ -23,7 +23,7 @@ mod watchers;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use api::etcdserverpb::AuthenticateRequest;
+use api::etcdserverpb::{AuthenticateRequest, MemberListRequest, MemberListResponse};
 use api::{Error, Request, Response};
 use bytes::Bytes;
 use plan::act::Follow;
@@ -46,8 +46,12 @@ pub(crate) struct Client {
     next: usize,
     /// The operation under way: its number in the history, and the member it went to.
     pub(crate) current: Option<(u64, MemberId)>,
+    /// The members it may ask. Never empty.
+    endpoints: Vec<MemberId>,
     /// Index in the list of endpoints.
     endpoint: usize,
+    /// When it asks for the member list again, by its own clock; `Nanos::MAX` for never.
+    next_sync: Nanos,
     /// No call before this time, so that a return and the next call never share a time.
     not_before: Nanos,
     /// When its next turn is; `Nanos::MAX` for none.
@@ -187,6 +191,8 @@ impl Client {
         let clock = Clock::new(plan.clock_rate);
         let login = Login::new(&plan);
         Client {
+            endpoints: plan.endpoints.clone(),
+            next_sync: if plan.auto_sync == 0 { Nanos::MAX } else { plan.auto_sync },
             plan,
             clock,
             next: 0,
@@ -207,7 +213,31 @@ impl Client {
 
     /// The member it asks next.
     pub(crate) fn member(&self) -> MemberId {
-        self.plan.endpoints[self.endpoint % self.plan.endpoints.len()]
+        self.endpoints[self.endpoint % self.endpoints.len()]
+    }
+
+    /// The request for the member list, if it is time for it (etcd's Go client, `Sync` in `client/v3/client.go`).
+    fn sync(&mut self, now: Nanos) -> Option<Request> {
+        let reading = self.clock.monotonic(now);
+        if reading < self.next_sync {
+            return None;
+        }
+        self.next_sync = reading.saturating_add(self.plan.auto_sync);
+        Some(MemberListRequest { linearizable: true }.into())
+    }
+
+    /// Takes its endpoints from a member list: the members that have started and are no learners. It stays with the
+    /// member it asked last if that is one of them. A damaged answer can name members that do not exist.
+    fn synced(&mut self, list: &MemberListResponse, exists: impl Fn(MemberId) -> bool) {
+        let serving = list.members.iter().filter(|member| !member.name.is_empty() && !member.is_learner);
+        let ids = serving.map(|member| MemberId::from_raft(member.id));
+        let endpoints: Vec<MemberId> = ids.filter(|member| exists(*member)).collect();
+        if endpoints.is_empty() {
+            return;
+        }
+        let current = self.member();
+        self.endpoint = endpoints.iter().position(|member| *member == current).unwrap_or(0);
+        self.endpoints = endpoints;
     }
 
     /// An operation ended; `well` if it was answered without an error.

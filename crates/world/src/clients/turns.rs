@@ -59,6 +59,15 @@ impl World<'_> {
             return;
         }
         let state = &mut self.clients[client];
+        if state.act.is_none()
+            && state.ready.is_none()
+            && !settling
+            && let Some(request) = state.sync(now)
+        {
+            self.count_work("endpoint-syncs");
+            return self.call(client, request);
+        }
+        let state = &mut self.clients[client];
         if let Some(request) = state.ready.take() {
             let literal = std::mem::take(&mut state.literal);
             let request =
@@ -258,6 +267,11 @@ impl World<'_> {
                     let request = &self.history.operations[index].request;
                     let memory = self.clients[client].memory;
                     self.programs.memories[memory].learn(request, response);
+                    let state = &mut self.clients[client];
+                    // Between two acts, only its own synchronization asks.
+                    if let (Response::MemberList(list), true) = (response, state.act.is_none()) {
+                        state.synced(list, |member| self.processes.contains(member));
+                    }
                     self.carry_on(client, Heard::Answer(response));
                 }
                 Outcome::Error { error, .. } => self.carry_on(client, Heard::Error(*error)),

@@ -162,20 +162,19 @@ impl World<'_> {
         }
     }
 
+    /// The time of a fault is over. After the chaos phase, what was not healed stays broken for good.
     pub(crate) fn fault_ends(&mut self, at: usize) {
+        if !self.nemesis.over {
+            self.end_fault(at);
+        }
+    }
+
+    fn end_fault(&mut self, at: usize) {
         let Some(Active { members, mut begun }) = self.nemesis.active.remove(&at) else { return };
         let fault = &self.plan.faults[at];
         tracing::debug!(fault = at, kind = fault.kind.name(), "fault ends");
         self.note_fault(at, &members, false);
         self.undo(at as u32, &mut begun, &Scope::everything(&members));
-        if let Target::Clients(clients) = &fault.target {
-            // No fault changes a client's clock. But this call rounds its reading, and trace hashes depend on
-            // that.
-            let now = self.now();
-            for client in clients {
-                self.clients[*client as usize].clock.reset_rate(now);
-            }
-        }
     }
 
     /// A fault begins or ends: one fact for each member it strikes, or one fact without a member.
@@ -201,7 +200,7 @@ impl World<'_> {
         self.nemesis.over = true;
         let active: Vec<usize> = self.nemesis.active.keys().copied().collect();
         if core.values().all(|core| *core) {
-            active.into_iter().for_each(|at| self.fault_ends(at));
+            active.into_iter().for_each(|at| self.end_fault(at));
             return;
         }
         // Clients and operators are healed with the core.
