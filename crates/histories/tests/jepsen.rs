@@ -179,7 +179,7 @@ fn a_drain_is_several_dequeues() {
     let Recorded::Queue(Operations::Single(history)) = recorded("drain.edn", Syntax::Edn) else {
         panic!("not a queue");
     };
-    let dequeued = |number: i64| queue::Output::Dequeued(Some(Value::Number(number)));
+    let dequeued = |number: i64| queue::Output::Taken(Some(Value::Number(number)));
     assert_eq!(history.operation(2).output(), Some(&dequeued(1)));
     assert_eq!(history.operation(3).output(), Some(&dequeued(2)));
     // Nothing came between, so they left one after the other.

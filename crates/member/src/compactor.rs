@@ -201,7 +201,7 @@ mod tests {
 
     impl Run {
         fn new(mode: AutoCompaction) -> Run {
-            let mut config = Config::new(1, Arc::new([]));
+            let mut config = Config::new(record::MemberId::new(1), Arc::new([]));
             match mode {
                 AutoCompaction::Periodic(period) => config.settings.auto_compaction_period = period,
                 AutoCompaction::Revision(keep) => config.settings.auto_compaction_revisions = keep as u64,

@@ -19,7 +19,7 @@ fn what_is_written_is_read_back() {
         let shape = Shape { operations: 30, leases: true, ..Shape::default() };
         let (history, applied) = support::history(&mut Random(seed), &shape);
         let setup = Setup { server: "etcdsim".to_string(), members: 5, clients: 3, seed, ..Setup::default() };
-        let written = HistoryFile { setup, history, applied, starts: vec![(2, 17)] };
+        let written = HistoryFile { setup, history, applied, starts: vec![(MemberId::new(2), 17)] };
         let mut text = Vec::new();
         written.write(&mut text).expect("a vector takes everything");
         let text = String::from_utf8(text).expect("JSON is text");

@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use linear::models::{bag, keyed, priority_queue, queue, stack};
 use linear::{Operation, Outcome};
 
-use super::FORMAT;
 use super::forms::{self, Form};
 use super::store::Store;
 use super::{FORMAT, sums};

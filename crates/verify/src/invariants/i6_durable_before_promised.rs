@@ -301,7 +301,7 @@ mod tests {
         run.send(3, 1, MessageKind::RequestPreVoteResponse, 9, 0);
         let head =
             MessageHead { kind: ACK, term: 9, index: 99, log_term: 0, commit: 0, reject: true, entries: 0 };
-        run.report(3, Fact::Sent { to: 1, head });
+        run.report(3, Fact::Sent { to: MemberId::new(1), head });
         run.sync(3, job);
         run.send(3, 1, ACK, 2, 56);
         run.votes(3, 3, 2);
@@ -342,7 +342,7 @@ mod tests {
         let job = run.save(3);
         run.state(3, 3, 0, Role::Follower);
         run.append(3, &[(55, 3)]);
-        run.report(3, Fact::Saving { job, term: 3, vote: 0, commit: 0, last_index: 55 });
+        run.report(3, Fact::Saving { job, term: 3, vote: MemberId::NONE, commit: 0, last_index: 55 });
         run.sync(3, job);
         run.send(3, 1, ACK, 2, 56);
         run.holds();
@@ -369,14 +369,14 @@ mod tests {
                 }
             };
             step(&mut run);
-            run.report(3, Fact::Saving { job: 3, term: 2, vote: 1, commit: 90, last_index: 90 });
+            run.report(3, Fact::Saving { job: 3, term: 2, vote: MemberId::new(1), commit: 90, last_index: 90 });
             step(&mut run);
             run.sync(3, 3);
             step(&mut run);
             run.send(3, 1, ACK, 2, 90);
             run.append(3, &[(91, 2)]);
             step(&mut run);
-            run.report(3, Fact::Saving { job: 4, term: 2, vote: 1, commit: 90, last_index: 91 });
+            run.report(3, Fact::Saving { job: 4, term: 2, vote: MemberId::new(1), commit: 90, last_index: 91 });
             run.sync(3, 4);
             step(&mut run);
             run.send(3, 1, ACK, 2, 90);
@@ -389,7 +389,7 @@ mod tests {
     fn a_snapshot_is_acknowledged_before_its_write_is_synced() {
         let mut run = follower();
         run.install(3, 90, 2);
-        let write = Fact::Saving { job: 3, term: 2, vote: 1, commit: 90, last_index: 90 };
+        let write = Fact::Saving { job: 3, term: 2, vote: MemberId::new(1), commit: 90, last_index: 90 };
         run.report(3, write);
         run.send(3, 1, ACK, 2, 90);
         run.broke(

@@ -498,7 +498,7 @@ mod tests {
         let mut run = member();
         run.stop(1, Stop::Crash);
         run.report(1, Fact::Started { incarnation: 2 });
-        let (term, vote, entries, revision, state_hash) = (2, 2, Vec::new(), 3, 1_003);
+        let (term, vote, entries, revision, state_hash) = (2, MemberId::new(2), Vec::new(), 3, 1_003);
         let (before, consistent_index, commit) = ((4, 2), 3, 4);
         run.report(
             1,

@@ -3,7 +3,7 @@
 
 use etcdsim_verify::table::{Kind, TABLE};
 use etcdsim_verify::{Oracle, Verdict};
-use record::{Fact, MessageKind, Stop};
+use record::{Fact, MemberId, MessageKind, Stop};
 
 use super::build::*;
 use super::evidence::revoke;
@@ -80,7 +80,7 @@ fn of_records(oracle: Oracle) -> Examples {
         }
         "V2" => {
             let mut surprised = put_once();
-            surprised.record.surprises.push((7, 2, Stop::Panic("index out of range".to_string())));
+            surprised.record.surprises.push((7, MemberId::new(2), Stop::Panic("index out of range".to_string())));
             (surprised, put_once())
         }
         "V3" => {

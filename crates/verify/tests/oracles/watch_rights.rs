@@ -85,9 +85,9 @@ fn nobody_watches_more_than_they_may_read() {
 #[test]
 fn a_member_that_lags_may_know_less() {
     // Member 2 has shown nothing; it may not know yet that auth is enabled.
-    let watch = |member, starts: &[(u32, u64)]| {
+    let watch = |member: u32, starts: &[(u32, u64)]| {
         let mut story = watches(enabled("a", ""), "a", "\0");
-        story.record.history.watches[0].member = member;
+        story.record.history.watches[0].member = MemberId::new(member);
         story.starts(starts)
     };
     watch(2, &[]).holds(Oracle::K1);

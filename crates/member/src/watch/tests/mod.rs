@@ -49,7 +49,7 @@ impl Rig {
     }
 
     fn flawed_with(flaw: Option<Flaw>, set: impl FnOnce(&mut Config)) -> Rig {
-        let mut config = Config::new(1, Arc::new([]));
+        let mut config = Config::new(record::MemberId::new(1), Arc::new([]));
         flaw.into_iter().for_each(|flaw| config.flaws.insert(flaw));
         set(&mut config);
         Rig {

@@ -168,7 +168,7 @@ impl ClusterProbes {
 mod tests {
     use api::etcdserverpb::LeaseRevokeRequest;
     use record::fact::MessageHead;
-    use record::{Fact, MessageKind, Probe, Role, Stop};
+    use record::{Fact, MemberId, MessageKind, Probe, Role, Stop};
 
     use super::super::super::script::Script;
 
