@@ -1,5 +1,7 @@
 //! Larger histories of containers, where the verdict is known beforehand, and small ones that went wrong once.
 
+use std::collections::BTreeSet;
+
 use linear::generate::Random;
 use linear::generate::containers::{self, Shape, Wrong};
 use linear::models::bag::Bag;
@@ -229,11 +231,15 @@ fn violations_of_sets_are_said_in_a_sentence() {
     let text = "#1 had removed 7 by 4, and only #0 added it; but #2, called at 5, found it there";
     assert_eq!(said(&late), (vec![1, 2], text.to_owned()));
     let lost = [changed(Add(7), 1, 2, true), changed(Remove(7), 3, 4, false)];
-    let text = "#1 did not find 7 between 3 and 4; but #0 had added it by 2, and nothing removed it";
+    let text =
+        "#1 did not find 7 between 3 and 4; but #0 had added it by 2, and nothing had removed it by then";
     assert_eq!(said(&lost), (vec![0, 1], text.to_owned()));
+    // What is called only later is of no use, and not part of the conflict.
     let missed = [changed(Add(7), 1, 2, true), read(3, 4, &[]), changed(Remove(7), 5, 6, true)];
-    let text = "#1 did not find 7 between 3 and 4; but #0 had added it by 2, and #2, which removed it, was called at 5";
-    assert_eq!(said(&missed), (vec![0, 1, 2], text.to_owned()));
+    assert_eq!(said(&missed), (vec![0, 1], text.to_owned()));
+    let between =
+        [changed(Add(7), 1, 2, true), read(3, 9, &[]), changed(Remove(7), 10, 11, true), read(4, 12, &[7])];
+    assert_eq!(said(&between).0, [0, 1]);
 }
 
 #[test]
@@ -260,6 +266,35 @@ fn reads_of_sets_that_contradict_each_other_are_said_to() {
     assert_eq!(said(&never_together), (vec![3, 1], text.to_owned()));
 }
 
+type Sets = History<set::Input<u64>, set::Output<u64>>;
+
+/// Takes an element out of an answer that the reads before and after it show.
+fn with_a_lacking_read(good: &Sets) -> Sets {
+    let mut operations = good.operations().to_vec();
+    let shown = |at: usize| match operations[at].output() {
+        Some(set::Output::Elements(elements)) => elements.clone(),
+        _ => BTreeSet::new(),
+    };
+    let is_read = |&at: &usize| matches!(operations[at].output(), Some(set::Output::Elements(_)));
+    let apart = |one: usize, other: usize| {
+        operations[one].returned().is_some_and(|returned| returned < operations[other].call)
+    };
+    let reads: Vec<usize> = (0..operations.len()).filter(is_read).collect();
+    let in_both = |&this: &usize| {
+        let before = reads.iter().copied().rev().find(|&other| apart(other, this))?;
+        let after = reads.iter().copied().find(|&other| apart(this, other))?;
+        let (before, after) = (shown(before), shown(after));
+        let element = shown(this).into_iter().find(|one| before.contains(one) && after.contains(one))?;
+        Some((this, element))
+    };
+    let (at, element) =
+        reads[reads.len() / 2..].iter().find_map(in_both).expect("some elements stay for long");
+    if let Outcome::Answered { output: set::Output::Elements(elements), .. } = &mut operations[at].outcome {
+        elements.remove(&element);
+    }
+    history_of(operations)
+}
+
 /// Sets that are read whole while elements come and go take hardly more steps than they have reads.
 #[test]
 fn reads_of_whole_sets_take_little_search() {
@@ -271,13 +306,12 @@ fn reads_of_whole_sets_take_little_search() {
                 _ => set::Input::Add(index),
             };
             let shape = limits::Shape { operations: 3000, clients, unknown, wrong: limits::Wrong::Nothing };
-            let good = limits::simulated(&Set::new(), shape, ask, limits::of_set);
+            let good = limits::simulated(&Set::<u64>::new(), shape, ask, limits::of_set);
             let report = check(&Set::new(), &good, &Budget::default());
             println!("{shape:?}: {report}");
             assert!(report.verdict.is_linearizable() && report.steps < 30_000, "{shape:?}: {report}");
             assert!(judge(&Set::new(), &good));
-            let shape = limits::Shape { wrong: limits::Wrong::Swapped, ..shape };
-            let wrong = limits::simulated(&Set::new(), shape, ask, limits::of_set);
+            let wrong = with_a_lacking_read(&good);
             assert!(!judge(&Set::new(), &wrong), "{shape:?}");
             let Verdict::NotLinearizable(violation) = check(&Set::new(), &wrong, &Budget::default()).verdict
             else {

@@ -209,7 +209,7 @@ impl<M: Model> Words<'_, M> {
             Reason::There { element, add, remove, shown: [from, to], absent } => {
                 let element = (self.element)(element);
                 let until = match remove {
-                    NONE => "and nothing removed it".to_owned(),
+                    NONE => "and nothing had removed it by then".to_owned(),
                     remove if to == remove => {
                         format!(
                             "and {}, which removed it, was called at {}",

@@ -80,11 +80,19 @@ pub(super) fn order(grouped: &Grouped) -> Result<Vec<u32>, Reason> {
             });
         }
         place[element] = adds.len() as u32;
-        adds.push(Bounded { stage: shown.min(stage + 1), row: add, lower, upper, position: 0 });
+        adds.push(Bounded {
+            stage: shown.min(stage + 1),
+            row: add,
+            element: element as u32,
+            lower,
+            upper,
+            position: 0,
+        });
     }
     let bounded_read = |&(stage, row): &(u32, u32)| Bounded {
         stage,
         row,
+        element: NONE,
         lower: (rows.call(row), row),
         upper: (rows.ret(row), row),
         position: 0,
@@ -105,6 +113,11 @@ pub(super) fn order(grouped: &Grouped) -> Result<Vec<u32>, Reason> {
             // Two adds are told apart by a read that shows the one and not the other.
             let between = stages.iter().rfind(|&&(read, _)| read < all.stage);
             let between = between.map_or(NONE, |&(_, row)| row);
+            if all.element != NONE && stages.iter().any(|&(_, row)| row == low.1) {
+                // A read of an earlier stage lacks the element.
+                let (element, shown) = (all.element, [all.upper.1, NONE]);
+                return Err(Reason::There { element, add: all.row, remove: NONE, shown, absent: low.1 });
+            }
             let shown = [all.upper.1, low.2];
             return Err(Reason::Backwards { earlier: low.1, later: all.row, shown, between });
         }
@@ -136,6 +149,8 @@ pub(super) fn order(grouped: &Grouped) -> Result<Vec<u32>, Reason> {
 struct Bounded {
     stage: u32,
     row: u32,
+    /// [`NONE`] for a read.
+    element: u32,
     lower: (u32, u32),
     upper: (u32, u32),
     position: u32,
