@@ -359,3 +359,26 @@ fn a_stream_that_ended_has_no_more_lines() {
 "#;
     judged("h.jsonl", text, &[], 2, &["this stream ended in a line above"]);
 }
+
+#[test]
+fn every_model_can_be_written_in_the_general_format() {
+    let folder = Folder::new();
+    let transfer = "{:from 0, :to 1, :amount 4}";
+    for (name, text, code) in [
+        ("counter", all(&[done(0, "add", "2", "2"), done(1, "read", "nil", "2")]), 0),
+        ("counter", all(&[done(0, "add", "2", "2"), done(1, "read", "nil", "1")]), 1),
+        ("bank", all(&[done(1, "read", "nil", "{0 9}"), done(0, "transfer", transfer, transfer)]), 0),
+        ("bank", all(&[done(1, "read", "nil", "{0 9}"), done(1, "read", "nil", "{0 5, 1 5}")]), 1),
+        ("versioned-register", all(&[done(0, "write", "[nil 1]", "[1 1]")]), 0),
+        ("versioned-register", all(&[done(0, "write", "[nil 1]", "[2 1]")]), 1),
+        ("lock", all(&[done(0, "acquire", "nil", "nil"), done(1, "acquire", "nil", "nil")]), 1),
+        ("set", all(&[done(0, "read", "nil", "[3 3]"), event(1, "invoke", "add", "3")]), 1),
+    ] {
+        let (history, copy) = (folder.path().join("h.edn"), folder.path().join("copy.jsonl"));
+        fs::write(&history, text).expect("a file can be written");
+        let path = |path: &std::path::Path| path.to_str().expect("a path of ASCII").to_string();
+        etcdsim(&["check", &path(&history), "--write", &path(&copy)]).expect(code);
+        let ended = etcdsim(&["check", &path(&copy), "--model", name, "--format", "general"]).expect(code);
+        assert!(ended.stdout.contains(&format!("of a {name}")), "{}", ended.stdout);
+    }
+}
