@@ -376,7 +376,7 @@ fn answer(request: &report::Request, answer: &Answer, revision: i64) -> Option<R
 fn answers(branch: &[Op], results: &[OpResult], revision: i64) -> Vec<ResponseOp> {
     let changes = |(op, result): (&Op, &OpResult)| matches!(op, Op::Put { .. }) || result.deleted > 0;
     let makes_revision = branch.iter().zip(results).any(changes);
-    let mut newest = revision - i64::from(makes_revision);
+    let mut newest = revision.saturating_sub(i64::from(makes_revision));
     let answer = |(op, result)| {
         if changes((op, result)) {
             newest = revision;

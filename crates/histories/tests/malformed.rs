@@ -108,7 +108,7 @@ fn robustness_reports() {
     );
     assert_eq!(
         shown(robustness::read("operations.json", b"{\"ClientId\":1,\"Input\":{\n{\"ClientId\":1}\n")),
-        "operations.json:2:1: expected `\"`, found `{`\n  hint: a text is in double quotes"
+        "operations.json:2:1: expected a string, found `{`\n  hint: put it in double quotes"
     );
     assert_eq!(
         shown(robustness::read(
@@ -126,7 +126,7 @@ fn robustness_reports() {
             "watch.json",
             b"{\"Request\": {\"Key\": \"a\"},\n \"Responses\": [\n {\"Revision\": 1},\n {\"Revision\": x}]}"
         )),
-        "watch.json:4:15: expected a whole number, found `x`\n  hint: write it without quotes and without a fraction"
+        "watch.json:4:15: expected a whole number, found `x`\n  hint: write numbers without quotes, as 12"
     );
 }
 

@@ -34,7 +34,7 @@ fn values_end_where_they_end() {
     let text = br#"{"a": "}\"]", "b":
  [1, {"c": 2}]}  7 "x y"
 null[]"#;
-    let expected = ["(1, 1) 33", "(2, 18) 1", "(2, 20) 5", "(3, 1) 4", "(3, 5) 2"];
+    let expected = ["(1, 1) 34", "(2, 18) 1", "(2, 20) 5", "(3, 1) 4", "(3, 5) 2"];
     assert_eq!(read_all(&mut Values::new("f", &text[..])).expect("values"), expected);
     assert_eq!(read_all(&mut Values::new("f", Drip(text))).expect("values"), expected);
 }

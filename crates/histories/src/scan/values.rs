@@ -292,7 +292,9 @@ impl End {
                 }
                 Kind::Escape => self.kind = Kind::String,
                 Kind::Word => {
-                    if matches!(byte, b',' | b':' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n') {
+                    if matches!(byte, b',' | b':' | b'"' | b'{' | b'}' | b'[' | b']')
+                        || byte.is_ascii_whitespace()
+                    {
                         return Some(at);
                     }
                 }

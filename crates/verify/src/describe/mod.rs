@@ -321,6 +321,28 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_recorded_is_not_shown() {
+        let key = Bytes::from_static(b"a");
+        let (version, lease) = (NOT_RECORDED, NOT_RECORDED);
+        let mut kv = KeyValue {
+            key,
+            mod_revision: 4,
+            create_revision: NOT_RECORDED,
+            version,
+            lease,
+            ..Default::default()
+        };
+        assert_eq!(key_value(&kv), r#"a="" (mod 4)"#);
+        kv.create_revision = CREATED_BEFORE;
+        assert_eq!(key_value(&kv), r#"a="" (created before, mod 4)"#);
+        let header = Some(ResponseHeader { revision: NOT_RECORDED, ..Default::default() });
+        assert_eq!(response(&CompactionResponse { header }.into()), "done");
+        let mut put = put_k3(Outcome::Unknown { gave_up: 0 });
+        put.member = NO_MEMBER;
+        assert_eq!(operation(&put), r#"client 2  put k3="v17"  -> no answer   12.301 s .. ?"#);
+    }
+
+    #[test]
     fn a_transaction_shows_what_it_asked_and_which_branch_ran() {
         let compare = Compare {
             target: 2,

@@ -38,7 +38,7 @@ fn cancelled(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option
         seen(ledger.watcher, Oracle::W12, at, title, &[response])
             .say(format!("At {} it was cancelled: {compacted}.", describe::time(at)))
     };
-    let needs = ledger.newest().map_or(ledger.first, |newest| ledger.first.max(newest + 1));
+    let needs = ledger.newest().map_or(ledger.first, |newest| ledger.first.max(newest.saturating_add(1)));
     let knows_first = ledger.watcher.request.start_revision >= 0 && ledger.first != i64::MAX;
     if !recorded {
         let none = !look.truth.may_be_compacted(needs, at);
