@@ -148,8 +148,9 @@ oracles! {
                 one revision (they commute). The header of a `Compact`. Errors of size, load and quota, except \
                 that they have no effect. Rights to a lease that depend on its keys, except for revocations \
                 and puts; the age and the revision of tokens; requests for which etcd's versions require \
-                different rights. Without evidence: anything about leases, users and alarms, and revisions \
-                after a call of the lock or election service.";
+                different rights. Without evidence: anything about users and alarms; writes without an answer, \
+                ends of leases and writes of the lock and election services only so far as no explanation of \
+                all that was seen exists.";
     }
     Clients, Kind::Record(k2::judge) => {
         K2, Wrong: "serializable reads return a state of the past, never going back on one member",
