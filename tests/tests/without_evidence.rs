@@ -37,6 +37,8 @@ const FLAW_SEEDS: u64 = 20;
 pub fn trials() -> Vec<Trial> {
     vec![
         Trial::test("without_evidence::sample", sample),
+        Trial::test("without_evidence::exports_are_read", exports_are_read),
+        Trial::test("without_evidence::clocks_are_in_the_file", clocks_are_in_the_file),
         Trial::test("without_evidence::scenarios", all_scenarios).with_ignored_flag(true),
         Trial::test("without_evidence::flaws", all_flaws).with_ignored_flag(true),
     ]
@@ -119,6 +121,75 @@ fn sample() -> Result<(), Failed> {
             (_, Judged::Undecided(reasons)) => return Err(format!("{name}: {reasons:?}").into()),
             (_, Judged::Refused(error)) => return Err(format!("{name}: {error}").into()),
             (with, Judged::Held) => return Err(format!("{name}: with evidence {with:?}").into()),
+        }
+    }
+    Ok(())
+}
+
+/// What a member asks its leader for, such as a promotion, has a number that no client knows.
+fn exports_are_read() -> Result<(), Failed> {
+    let call = |member: u32, request: &str| {
+        format!("[[client]]\nendpoints = [{member}]\noperations = ['6s call {request}']\n")
+    };
+    for request in [
+        r#"MemberPromote {"ID":"1"}"#,
+        r#"MemberPromote {"ID":"2"}"#,
+        r#"MemberPromote {"ID":"9"}"#,
+        r#"LeaseTimeToLive {"ID":"1"}"#,
+    ] {
+        let calls: String = (1..=3).map(|member| call(member, request)).collect();
+        let text = format!("title = \"t\"\n[run]\nchaos = \"8s\"\n{calls}");
+        export_is_read(&Case::parse("promote.toml", &text).map_err(explained)?)?;
+    }
+    let files = scenarios("scenarios");
+    for name in ["learner-promotion", "learner-moves", "member-churn"] {
+        let file = files.iter().find(|file| file.file_stem().is_some_and(|stem| stem == name));
+        let file = file.ok_or_else(|| Failed::from(format!("there is no scenario {name}")))?;
+        export_is_read(&Case::load(file).map_err(explained)?)?;
+    }
+    Ok(())
+}
+
+fn export_is_read(case: &Case) -> Result<(), Failed> {
+    let plan = case.plan(1);
+    let outcome = run_plan(&plan).map_err(|failure| Failed::from(failure.to_string()))?;
+    let mut text = Vec::new();
+    history_of_run(&plan, &outcome).write(&mut text)?;
+    HistoryFile::read_from("run.jsonl", &text[..]).map_err(|error| Failed::from(error.to_string()))?;
+    Ok(())
+}
+
+/// A lease ends early by the clock of the file if the members' clocks are fast; the file says how fast.
+fn clocks_are_in_the_file() -> Result<(), Failed> {
+    for rate in ["50%", "100%", "150%", "200%"] {
+        let text = format!(
+            "title = \"t\"\n[cluster]\nmembers = 3\n[[client]]\ntimeout = \"5s\"\n\
+             operations = [\"2s grant 5 ttl=10\", \"2s put a x lease=5\", \"12s get a\"]\n\
+             [[fault]]\nkind = \"clock-rate\"\ntarget = \"all\"\nrate = \"{rate}\"\nat = \"1s\"\n\
+             [run]\nchaos = \"15s\"\n"
+        );
+        let case = Case::parse("clock.toml", &text).map_err(explained)?;
+        let plan = case.plan(1);
+        let outcome = run_plan(&plan).map_err(|failure| Failed::from(failure.to_string()))?;
+        let mut file = history_of_run(&plan, &outcome);
+        for evidence in [true, false] {
+            if !evidence {
+                file.applied.clear();
+            }
+            let (record, expectations) = file.clone().into_record();
+            let verdict = etcdsim::verify::judge(&record, &expectations);
+            if !verdict.violations.is_empty() {
+                return Err(format!("{rate}: {:#?}", verdict.violations).into());
+            }
+        }
+        // A file that does not say it leaves early ends open.
+        let mut old = history_of_run(&plan, &outcome);
+        old.setup.clock_rates = None;
+        let (record, expectations) = old.into_record();
+        let verdict = etcdsim::verify::judge(&record, &expectations);
+        let fast = matches!(rate, "150%" | "200%");
+        if !verdict.violations.is_empty() || verdict.undecided.is_empty() == fast {
+            return Err(format!("{rate}, without rates: {verdict:#?}").into());
         }
     }
     Ok(())

@@ -154,8 +154,9 @@ oracles! {
                 that they have no effect. Rights to a lease that depend on its keys, except for revocations \
                 and puts; the age and the revision of tokens; requests for which etcd's versions require \
                 different rights; that a watcher is not refused.",
-            without_evidence: "Leases, alarms, and users and their rights, except the rights of watchers if the changes of users and rights \
-                do not overlap; revisions after a call of the lock or election service.";
+            without_evidence: "Alarms, and users and their rights, except the rights of watchers if the changes of users and rights \
+                do not overlap; writes without an answer, ends of leases and writes of the lock and election services only so \
+                far as no explanation of all that was seen exists.";
     }
     Clients, Kind::Record(k2::judge) => {
         K2, Wrong: "serializable reads return a state of the past, never going back on one member",

@@ -165,6 +165,19 @@ fn foreign_histories_are_read_in_any_order() {
 }
 
 #[test]
+fn numbers_of_members_own_requests_are_nobodys() {
+    let entry = |operation: u64| {
+        format!(
+            r#"{{"applied": {{"index": 1, "operation": {operation}, "revision": 2, "mutated": true, "time": 5}}}}"#
+        )
+    };
+    for own in [1 << 61, 1 << 62, u64::MAX] {
+        assert_eq!(read(&entry(own)).expect("a good file").applied[0].operation, None);
+    }
+    assert!(read(&entry((1 << 61) - 1)).is_err());
+}
+
+#[test]
 fn a_malformed_line_is_shown_where_it_is() {
     let good = r#"{"client": 1, "member": 1, "rpc": "Put", "request": {"key": "YQ=="}, "call": 20, "return": 30, "response": {}}"#;
     let cases = [

@@ -161,8 +161,10 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Replayed {
         replay = replay.by_answers();
     }
     let until = replay_all(&mut replay, history, &order.steps, (premises, entries), &mut replayed);
-    let unseen = !evidence && (!open.is_empty() || replay.model.leases_with_keys().next().is_some());
-    let finished = premises.closed && !unseen && (evidence || !calls_services(history));
+    // Writers who need not have been asked: what they did last, no answer may show.
+    let by_itself =
+        !evidence && (calls_services(history) || replay.model.leases_with_keys().next().is_some());
+    let finished = premises.closed && !by_itself && (evidence || open.is_empty());
     if replay.lost_track {
         replayed
             .undecided
@@ -182,7 +184,11 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Replayed {
     if order.loose {
         let model = &replay.model;
         let mut wrong = Vec::new();
-        let unseen = loose::Unseen { open: !evidence, wrote: !premises.closed, compacted: others_compact };
+        let unseen = loose::Unseen {
+            open: !evidence,
+            wrote: !premises.closed || by_itself,
+            compacted: others_compact,
+        };
         replayed.loose = loose::check(history, &order, &somewhere, &open, unseen, model, &mut wrong);
         if guessed && !wrong.is_empty() {
             let wrong = match wrong.len() {

@@ -10,12 +10,25 @@ use api::etcdserverpb::{LeaseGrantRequest, LeaseRevokeRequest};
 use api::{Error, Part, Request, Response};
 use record::{Applied, History, Nanos, Operation, Outcome};
 
+use super::gaps::own_lease;
 use super::order::{NOBODY, Step};
 use super::place::{is_beside_the_store, is_write};
 use super::rights::taken_as_nobodys;
 use crate::model::{Model, Ties, auth};
 use crate::{Oracle, Violation};
 use crate::{answer, definite, describe, k2, k3};
+
+/// Seconds for which a service grants a lease of its own (etcd's `defaultSessionTTL`).
+const SESSION_TTL: i64 = 60;
+
+/// A grant that took effect, or may have.
+#[derive(Clone, Copy, Debug)]
+struct Grant {
+    call: Nanos,
+    /// When it was answered.
+    over: Option<Nanos>,
+    ttl: i64,
+}
 
 /// A replay in progress.
 pub struct Replay<'a> {
@@ -29,8 +42,8 @@ pub struct Replay<'a> {
     ties: Ties,
     /// Whether something unknown made a revision, so that nothing after it can be judged.
     pub lost_track: bool,
-    /// Without evidence: the grants without an answer, by id: when they were called, and seconds to live.
-    open_grants: Option<BTreeMap<i64, (Nanos, i64)>>,
+    /// Without evidence: the grants that may have taken effect, by id.
+    grants: Option<BTreeMap<i64, Vec<Grant>>>,
 }
 
 impl<'a> Replay<'a> {
@@ -39,25 +52,27 @@ impl<'a> Replay<'a> {
         let mut model = Model::starting_at(start);
         model.keep_changes();
         let (ties, lost_track) = (Ties::default(), false);
-        Replay { history, applied: &[], rights: false, model, ties, lost_track, open_grants: None }
+        Replay { history, applied: &[], rights: false, model, ties, lost_track, grants: None }
     }
 
     /// Without evidence, what nobody sees happens when it is needed: a lease without keys ends once it is granted
     /// again, and a grant without an answer takes effect once a key is attached to its lease.
     pub fn by_answers(mut self) -> Replay<'a> {
-        let open = |operation: &Operation| match &operation.request {
-            Request::LeaseGrant(grant) if grant.id != 0 && definite::over_at(operation).is_none() => {
-                Some((grant.id, (operation.call, grant.ttl)))
+        let mut grants: BTreeMap<i64, Vec<Grant>> = BTreeMap::new();
+        for operation in &self.history.operations {
+            let over = definite::over_at(operation);
+            let (id, ttl, over) = match (&*granted(operation), operation.response()) {
+                (Request::LeaseGrant(grant), Some(_)) => (grant.id, grant.ttl, over),
+                (Request::LeaseGrant(grant), None) if over.is_none() => (grant.id, grant.ttl, None),
+                // A service that was not given a lease makes one; nobody sees when.
+                (_, Some(_)) => (own_lease(operation).unwrap_or(0), SESSION_TTL, None),
+                _ => continue,
+            };
+            if id != 0 {
+                grants.entry(id).or_default().push(Grant { call: operation.call, over, ttl });
             }
-            _ => None,
-        };
-        self.open_grants = Some(self.history.operations.iter().rev().filter_map(open).collect());
-        self
-    }
-
-    /// Adds the evidence by which the steps were ordered, and whether it shows users and their rights.
-    pub fn by_evidence(mut self, applied: &'a [Applied], rights: bool) -> Replay<'a> {
-        (self.applied, self.rights) = (applied, rights);
+        }
+        self.grants = Some(grants);
         self
     }
 
@@ -98,7 +113,7 @@ impl<'a> Replay<'a> {
 
     /// Lets a request that no client is known to have made make a revision. Returns whether it does.
     pub fn make(&mut self, request: &Request, revision: i64) -> bool {
-        self.settle_leases(request, Nanos::MAX);
+        self.settle_leases(request, 0, Nanos::MAX);
         let made = self.model.apply(request).is_ok() && self.model.revision() == revision;
         if self.model.revision() > revision {
             self.model.rewind(revision);
@@ -106,9 +121,9 @@ impl<'a> Replay<'a> {
         made
     }
 
-    /// Lets happen to leases what a request needs that was carried out by `at` at the latest.
-    fn settle_leases(&mut self, request: &Request, at: Nanos) {
-        let Some(open) = &self.open_grants else { return };
+    /// Lets happen to leases what a request needs that was called and over at these times.
+    fn settle_leases(&mut self, request: &Request, call: Nanos, over: Nanos) {
+        let Some(grants) = &self.grants else { return };
         if let Request::LeaseGrant(grant) = request
             && self.model.lease_ttl(grant.id).is_some()
             && self.model.lease_keys(grant.id).is_empty()
@@ -125,11 +140,14 @@ impl<'a> Replay<'a> {
             _ => None,
         };
         for id in needed.chain(revoked) {
-            if let Some((call, ttl)) = open.get(&id)
-                && *call <= at
-                && self.model.lease_ttl(id).is_none()
+            // Between two revisions, the order of a grant and a revocation at the same time is not known.
+            let may_be = |grant: &&Grant| {
+                grant.call <= over && grant.over.is_none_or(|granted| revoked.is_some() && granted >= call)
+            };
+            if self.model.lease_ttl(id).is_none()
+                && let Some(grant) = grants.get(&id).and_then(|grants| grants.iter().find(may_be))
             {
-                drop(self.model.apply(&Request::LeaseGrant(LeaseGrantRequest { id, ttl: *ttl })));
+                drop(self.model.apply(&Request::LeaseGrant(LeaseGrantRequest { id, ttl: grant.ttl })));
             }
         }
     }
@@ -137,7 +155,7 @@ impl<'a> Replay<'a> {
     /// An entry that a member proposed itself changes the store if and only if it changes the model's.
     fn take_own(&mut self, request: &Request, step: &Step) -> Result<(), Mismatch> {
         let before = self.model.revision();
-        self.settle_leases(request, Nanos::MAX);
+        self.settle_leases(request, 0, Nanos::MAX);
         let result = self.model.apply(request);
         let difference = match (step.position.makes_revision(), self.model.revision() > before) {
             (true, false) => match result {
@@ -158,7 +176,8 @@ impl<'a> Replay<'a> {
         {
             request = Cow::Owned(LeaseGrantRequest { id: chosen_id(entry), ..*grant }.into());
         }
-        self.settle_leases(&request, definite::over_at(operation).unwrap_or(Nanos::MAX));
+        let over = definite::over_at(operation).unwrap_or(Nanos::MAX);
+        self.settle_leases(&request, operation.call, over);
         let result = self.carry_out(operation, &request, step);
         let difference = match (&operation.outcome, &result) {
             (Outcome::Answer { response, .. }, Ok(expected)) => {

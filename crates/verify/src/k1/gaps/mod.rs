@@ -23,6 +23,7 @@ use super::place::Position;
 use super::realtime::Window;
 use choice::{Pool, Source};
 use search::Search;
+pub(super) use services::own_lease;
 use shown::{Facts, Shown};
 
 /// Steps of replay that the search may take: a few seconds.

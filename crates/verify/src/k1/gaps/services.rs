@@ -99,6 +99,16 @@ fn key_in_queue(name: &Bytes, lease: i64, response: Option<&Response>) -> Option
     Some((key.clone(), lease as i64))
 }
 
+/// The lease that a service made itself for a call without one, by the answer.
+pub fn own_lease(operation: &Operation) -> Option<i64> {
+    let name = match &operation.request {
+        Request::Lock(lock) if lock.lease == 0 => &lock.name,
+        Request::Campaign(campaign) if campaign.lease == 0 => &campaign.name,
+        _ => return None,
+    };
+    Some(key_in_queue(name, 0, operation.response())?.1)
+}
+
 fn put(key: &Bytes, value: &Bytes, lease: i64) -> PutRequest {
     PutRequest { key: key.clone(), value: value.clone(), lease, ..PutRequest::default() }
 }
