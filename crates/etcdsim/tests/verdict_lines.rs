@@ -107,11 +107,11 @@ fn the_general_engine_says_what_it_leaves_out() {
 #[test]
 fn a_watch_that_the_rights_forbid_is_refused_by_our_member_and_seen_by_the_judge() {
     let leak = etcdsim(&["check", LEAK]).expect(1);
-    let title = "K1 a watcher was created for keys that its user may not read";
+    let title = "a watcher was created for keys that its user may not read";
     assert!(leak.stdout.contains(title), "{}", leak.stdout);
     let folder = Folder::new();
     // Only the key itself may be watched.
-    for (watched, refused) in [("a", false), ("a..", true), ("a..b", true), ("b", true), ("..", true)] {
+    for (watched, refused) in [("a", false), ("a..", true), ("a..b", true), ("b", true), ("all", true)] {
         let plan = written(&folder, "plan.toml", &USERS.replace("WATCHED", watched));
         let history = folder.path().join("history.jsonl");
         let history = history.to_str().expect("a path of ASCII");
@@ -134,6 +134,32 @@ fn a_watch_that_the_rights_forbid_is_refused_by_our_member_and_seen_by_the_judge
             }
         }
     }
+}
+
+#[test]
+fn a_member_that_does_not_run_has_a_reason() {
+    let folder = Folder::new();
+    let plan = written(
+        &folder,
+        "full.toml",
+        r#"
+title = "A disk that is too small"
+[cluster]
+members = 1
+[disk]
+capacity = "256KiB"
+[workload]
+clients = 2
+rate = "50/s"
+value-bytes = "8KiB"
+[run]
+chaos = "10s"
+"#,
+    );
+    let ended = etcdsim(&["run", &plan, "--seeds", "1", "--save", "0"]).expect(1);
+    let line =
+        ended.stdout.lines().find(|line| line.contains("Member 1 does not run: it ")).unwrap_or_default();
+    assert!(line.contains("no space left on device"), "{}", ended.stdout);
 }
 
 /// The line of a stream with the answer to a creation, as if it had not been refused.

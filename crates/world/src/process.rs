@@ -151,23 +151,26 @@ impl Process {
 
     /// Why the process does not run, to end a sentence with.
     pub(crate) fn why_it_does_not_run(&self) -> String {
-        match (self.state, &self.ended) {
-            (State::Running, _) => "it runs".to_string(),
-            (State::Paused, _) => "it is paused".to_string(),
-            (State::Starting, _) => "it is still starting".to_string(),
-            (State::Down, None) => "it was never started".to_string(),
-            (State::Down, Some((at, stop))) => {
-                let at = format!("at {}.{:03} s", at / 1_000_000_000, at / 1_000_000 % 1_000);
-                match stop {
-                    Stop::Graceful => format!("it was stopped {at}"),
-                    Stop::Crash => format!("it was killed {at}"),
-                    Stop::PowerLoss => format!("it lost power {at}"),
-                    Stop::Fatal(why) => format!("it ended itself {at}: {why}"),
-                    Stop::Panic(words) => format!("it panicked {at}: {words}"),
-                    Stop::Refused(why) => format!("it refused to start {at}: {why}"),
-                    Stop::Removed => format!("it learned {at} that it is no longer a member"),
-                }
-            }
+        match self.state {
+            State::Running => "it runs".to_string(),
+            State::Paused => "it is paused".to_string(),
+            State::Starting => format!("it is still starting, and before that {}", self.how_it_ended()),
+            State::Down => self.how_it_ended(),
+        }
+    }
+
+    /// How the last incarnation ended, as part of a sentence.
+    fn how_it_ended(&self) -> String {
+        let Some((at, stop)) = &self.ended else { return "it had never run".to_string() };
+        let at = format!("at {}.{:03} s", at / 1_000_000_000, at / 1_000_000 % 1_000);
+        match stop {
+            Stop::Graceful => format!("it was stopped {at}"),
+            Stop::Crash => format!("it was killed {at}"),
+            Stop::PowerLoss => format!("it lost power {at}"),
+            Stop::Fatal(why) => format!("it ended itself {at}: {why}"),
+            Stop::Panic(words) => format!("it panicked {at}: {words}"),
+            Stop::Refused(why) => format!("it refused to start {at}: {why}"),
+            Stop::Removed => format!("it learned {at} that it is no longer a member"),
         }
     }
 

@@ -49,7 +49,8 @@ pub fn who(operation: &Operation) -> String {
     format!("Client {}'s `{}`", operation.client, request(&operation.request))
 }
 
-/// A moment, in seconds to the millisecond.
+/// A moment, in seconds to the millisecond; below a millisecond, in µs or ns, as in histories with times that only
+/// count.
 pub fn time(at: Nanos) -> String {
     match at {
         0 => return "0.000 s".to_string(),
