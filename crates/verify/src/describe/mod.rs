@@ -339,7 +339,7 @@ mod tests {
         let header = Some(ResponseHeader { revision: NOT_RECORDED, ..Default::default() });
         assert_eq!(response(&CompactionResponse { header }.into()), "done");
         let mut put = put_k3(Outcome::Unknown { gave_up: 0 });
-        put.member = NO_MEMBER;
+        put.member = MemberId::NONE;
         assert_eq!(operation(&put), r#"client 2  put k3="v17"  -> no answer   12.301 s .. ?"#);
     }
 

@@ -55,6 +55,12 @@ impl<'a> Replay<'a> {
         Replay { history, applied: &[], rights: false, model, ties, lost_track, grants: None }
     }
 
+    /// Adds the evidence by which the steps were ordered, and whether it shows users and their rights.
+    pub fn by_evidence(mut self, applied: &'a [Applied], rights: bool) -> Replay<'a> {
+        (self.applied, self.rights) = (applied, rights);
+        self
+    }
+
     /// Without evidence, what nobody sees happens when it is needed: a lease without keys ends once it is granted
     /// again, and a grant without an answer takes effect once a key is attached to its lease.
     pub fn by_answers(mut self) -> Replay<'a> {

@@ -4,6 +4,7 @@ use api::authpb::Permission;
 use api::etcdserverpb::*;
 use api::{Request, Response};
 use etcdsim_verify::{Missing, Oracle};
+use record::MemberId;
 
 use super::build::*;
 use super::evidence::*;
