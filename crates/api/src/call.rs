@@ -1,3 +1,5 @@
+//! The table of calls: [`Request`] and [`Response`], with a variant for each unary call of etcd's API.
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -25,7 +27,8 @@ pub enum JsonError {
     },
 }
 
-/// One row for each call: its number (never reused or changed, because trace hashes contain it), its service, its name in the `.proto` file, the variant, the request and the response.
+/// Makes both enums from one row for each call: number, service, name in the `.proto` file, variant, request and response. A number is never
+/// reused or changed, because it enters the trace hash of a run.
 macro_rules! calls {
     ($($number:literal $service:literal $rpc:literal $name:ident: $request:ident => $response:ty;)+) => {
         /// One call of a client. In serde it is `{"rpc": …, "request": …}`.

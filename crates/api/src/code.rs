@@ -1,3 +1,5 @@
+//! The status codes of gRPC.
+
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};

@@ -1,10 +1,12 @@
+//! The table of etcd's errors, with their exact texts and status codes.
+
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::Code;
 
-/// One row for each error: its name, its code on the wire (and in 3.4, if that was different), its exact text, what it means.
+/// Makes the enum from one row for each error: what it means, name, status code (and that of etcd 3.4, if it was different), exact text.
 macro_rules! errors {
     ($($(#[doc = $doc:literal])+ $name:ident: $code:ident $(($code_3_4:ident in 3.4))?, $text:literal;)+) => {
         /// What etcd answers instead of a response, or as the reason why it cancels a watcher.
@@ -70,17 +72,17 @@ errors! {
     ValueProvided: InvalidArgument, "etcdserver: value is provided";
     /// `ignore_lease` with a lease.
     LeaseProvided: InvalidArgument, "etcdserver: lease is provided";
-    /// More than `--max-txn-ops` along one path of a transaction.
+    /// A transaction with more operations than `--max-txn-ops`, counted with those of its nested transactions on one path.
     TooManyOps: InvalidArgument, "etcdserver: too many operations in txn request";
     /// A transaction that could write a key twice.
     DuplicateKey: InvalidArgument, "etcdserver: duplicate key given in txn request";
-    /// A sort order or target that the enum does not have; since 3.6, before that the member crashed.
+    /// A sort order or target that the enum does not have. Since 3.6; before that the member crashed.
     InvalidSortOption: InvalidArgument, "etcdserver: invalid sort option";
     /// The metadata `client-api-version` is not a version; since 3.6.
     InvalidClientApiVersion: InvalidArgument, "etcdserver: invalid client api version";
-    /// More than `--max-request-bytes`.
+    /// A request of more bytes than `--max-request-bytes`.
     RequestTooLarge: InvalidArgument, "etcdserver: request is too large";
-    /// The revision is older than the last compaction; also the reason of a watcher that starts at a negative revision.
+    /// The revision is older than the last compaction. A watcher that starts at a negative revision is cancelled with this, too.
     Compacted: OutOfRange, "etcdserver: mvcc: required revision has been compacted";
     /// The revision does not exist yet.
     FutureRev: OutOfRange, "etcdserver: mvcc: required revision is a future revision";
@@ -95,23 +97,23 @@ errors! {
     LeaseNotFound: NotFound, "etcdserver: requested lease not found";
     /// A grant with an id that is in use.
     LeaseExists: FailedPrecondition, "etcdserver: lease already exists";
-    /// More than 9,000,000,000 seconds.
+    /// A time to live of more than 9,000,000,000 seconds.
     LeaseTtlTooLarge: OutOfRange, "etcdserver: too large lease TTL";
-    /// The member that was asked stopped to lead (`lease/lessor.go`).
+    /// The member does not lead any more, so it does not track leases (`lease/lessor.go`).
     NotPrimaryLessor: Unknown, "not a primary lessor";
 
     // Watches.
 
     /// The watcher is gone.
     WatchCanceled: Canceled, "etcdserver: watch canceled";
-    /// The id is in use on this stream. Only ever a reason, never a status (`mvcc/watcher.go`).
+    /// The id of the watcher is in use on this stream. Only watchers are cancelled with this; no call returns it (`mvcc/watcher.go`).
     WatchDuplicateId: Unknown, "mvcc: duplicate watch ID provided on the WatchStream";
-    /// The range ends where it starts or before. Only ever a reason, never a status (`mvcc/watcher.go`).
+    /// The range of the watcher contains no key. Only watchers are cancelled with this; no call returns it (`mvcc/watcher.go`).
     WatchEmptyRange: Unknown, "mvcc: watcher range is empty";
 
     // Membership.
 
-    /// A new member got the id of an old one.
+    /// A new member got the id of an existing one.
     MemberExists: FailedPrecondition, "etcdserver: member ID already exist";
     /// Another member has one of the peer URLs.
     PeerUrlExists: FailedPrecondition, "etcdserver: Peer URLs already exists";
@@ -121,15 +123,15 @@ errors! {
     MemberBadUrls: InvalidArgument, "etcdserver: given member URLs are invalid";
     /// There is no such member, or it was removed.
     MemberNotFound: NotFound, "etcdserver: member not found";
-    /// Promotion of a voter.
+    /// A promotion of a member that is a voter already.
     MemberNotLearner: FailedPrecondition, "etcdserver: can only promote a learner member";
-    /// Promotion of a learner that has less than nine tenths of the leader's log.
+    /// A promotion of a learner that has less than nine tenths of the leader's log.
     LearnerNotReady: FailedPrecondition, "etcdserver: can only promote a learner member which is in sync with leader";
-    /// One learner at a time.
+    /// There is a learner already, and only one is allowed.
     TooManyLearners: FailedPrecondition, "etcdserver: too many learner members in cluster";
-    /// A peer of another cluster.
+    /// A peer that belongs to another cluster.
     ClusterIdMismatch: FailedPrecondition, "etcdserver: cluster ID mismatch";
-    /// This member is connected to too few others to risk a change.
+    /// This member is connected to so few others that a change of the membership could cost the quorum.
     Unhealthy: Unavailable, "etcdserver: unhealthy cluster";
 
     // The state of the member and of the cluster.
@@ -140,7 +142,7 @@ errors! {
     NotLeader: FailedPrecondition, "etcdserver: not leader";
     /// The leader changed while a linearizable read waited.
     LeaderChanged: Unavailable, "etcdserver: leader changed";
-    /// The transferee is no voter of the cluster.
+    /// Leadership was to be transferred to a member that is no voter.
     BadLeaderTransferee: FailedPrecondition, "etcdserver: bad leader transferee";
     /// The cluster version is too old for this call.
     NotCapable: FailedPrecondition (Unavailable in 3.4), "etcdserver: not capable";
@@ -151,26 +153,27 @@ errors! {
     /// The alarm CORRUPT is on.
     Corrupt: DataLoss, "etcdserver: corrupt cluster";
 
-    /// Raft dropped the proposal, for example during a transfer of leadership (`raft.go`; in no map of `togRPCError`).
+    /// Raft dropped the proposal, for example during a transfer of leadership (`raft.go`). `togRPCError` does not map it to a code.
     ProposalDropped: Unknown, "raft proposal dropped";
-    /// Raft stopped while the proposal was in flight: it may still take effect (`node.go`; in no map of `togRPCError`).
+    /// Raft stopped while the proposal was in flight. It may still take effect (`node.go`). `togRPCError` does not map it to a code.
     RaftStopped: Unknown, "raft: stopped";
 
     // Timeouts. The request may have taken effect, or may still do so.
 
-    /// The member's own timeout, for no known reason.
+    /// The member's own timeout, if it knows no reason.
     Timeout: Unavailable, "etcdserver: request timed out";
-    /// The request began shortly before the present leader was elected.
+    /// The member's own timeout, for a request that began shortly before the current leader was elected.
     TimeoutDueToLeaderFail: Unavailable, "etcdserver: request timed out, possibly due to previous leader failure";
-    /// The member lost its leader, or the leader its quorum.
+    /// The member's own timeout, after the member lost its leader, or the leader its quorum.
     TimeoutDueToConnectionLost: Unavailable, "etcdserver: request timed out, possibly due to connection lost";
-    /// A linearizable read was confirmed, but this member lags too far behind.
+    /// The leader confirmed the index of a linearizable read, but this member lags too far behind that index.
     TimeoutWaitAppliedIndex: Unavailable, "etcdserver: request timed out, waiting for the applied index took too long";
-    /// The transferee did not become leader. In no map of `togRPCError`.
+    /// The member that leadership was transferred to did not become leader. `togRPCError` does not map it to a code.
     TimeoutLeaderTransfer: Unknown, "etcdserver: request timed out, leader transfer took too long";
-    /// The deadline of the call, as 3.6 reports it.
+    /// The deadline of the call has passed, as etcd 3.6 reports it.
     DeadlineExceeded: DeadlineExceeded, "etcdserver: context deadline exceeded";
-    /// The deadline of the call, in Go's words: from 3.5, from a client's own deadline, and from 3.4 for a proposal without a leader (there as `Unknown`).
+    /// The deadline of the call has passed, in Go's words. Reported by 3.5, by a client for its own deadline, and by 3.4 for a proposal without a leader
+    /// (there with the code `Unknown`).
     ContextDeadlineExceeded: DeadlineExceeded (Unknown in 3.4), "context deadline exceeded";
     /// The client cancelled the call, as 3.6 reports it.
     Canceled: Canceled, "etcdserver: request canceled";
@@ -185,7 +188,7 @@ errors! {
     RootRoleNotExist: FailedPrecondition, "etcdserver: root user does not have root role";
     /// The user exists.
     UserAlreadyExists: FailedPrecondition, "etcdserver: user name already exists";
-    /// A user without a name; a call without a token while auth is enabled.
+    /// A user without a name, or a call without a token while auth is enabled.
     UserEmpty: InvalidArgument, "etcdserver: user name is empty";
     /// There is no such user.
     UserNotFound: FailedPrecondition, "etcdserver: user name not found";
@@ -195,49 +198,49 @@ errors! {
     RoleNotFound: FailedPrecondition, "etcdserver: role name not found";
     /// A role without a name.
     RoleEmpty: InvalidArgument, "etcdserver: role name is empty";
-    /// Unknown user or wrong password.
+    /// The user does not exist or the password is wrong.
     AuthFailed: InvalidArgument, "etcdserver: authentication failed, invalid user ID or password";
-    /// A grant without a permission; since 3.5.
+    /// A request to grant a permission, without the permission. Since 3.5.
     PermissionNotGiven: InvalidArgument, "etcdserver: permission not given";
-    /// The user may not do this; also the reason of a watcher.
+    /// The user may not do this. Watchers are cancelled with this, too.
     PermissionDenied: PermissionDenied, "etcdserver: permission denied";
     /// The user does not have the role.
     RoleNotGranted: FailedPrecondition, "etcdserver: role is not granted to the user";
     /// The role does not have the permission.
     PermissionNotGranted: FailedPrecondition, "etcdserver: permission is not granted to the role";
-    /// Only while auth is enabled.
+    /// The call is possible only while auth is enabled.
     AuthNotEnabled: FailedPrecondition, "etcdserver: authentication is not enabled";
     /// The token is unknown or expired.
     InvalidAuthToken: Unauthenticated, "etcdserver: invalid auth token";
-    /// The change would take `root` or its role away.
+    /// The change would remove the user `root` or its role.
     InvalidAuthManagement: InvalidArgument, "etcdserver: invalid auth management";
     /// Users or roles changed after the token was made.
     AuthOldRevision: InvalidArgument, "etcdserver: revision of auth store is old";
 
     // Downgrades; all since 3.5.
 
-    /// The target is not a version.
+    /// The target of the downgrade is not a version.
     WrongDowngradeVersionFormat: InvalidArgument, "etcdserver: wrong downgrade target version format";
-    /// The target is not one minor version below.
+    /// The target of the downgrade is not one minor version below the cluster's.
     InvalidDowngradeTargetVersion: InvalidArgument, "etcdserver: invalid downgrade target version";
     /// The cluster has no version yet.
     ClusterVersionUnavailable: FailedPrecondition, "etcdserver: cluster version not found during downgrade";
-    /// One at a time.
+    /// A downgrade is in progress already.
     DowngradeInProcess: FailedPrecondition, "etcdserver: cluster has a downgrade job in progress";
-    /// Nothing to cancel.
+    /// There is no downgrade to cancel.
     NoInflightDowngrade: FailedPrecondition, "etcdserver: no inflight downgrade job";
 
-    // Locks and elections; their services answer with the errors of Go's client (`client/v3/concurrency`, `v3election`).
+    // Locks and elections. Their services return errors of etcd's Go client (`client/v3/concurrency`, `v3election`).
 
-    /// The lease of the session ended before the lock was held.
+    /// The lease of the session ended before the session got the lock.
     SessionExpired: Unknown, "mutex: session is expired";
-    /// Another session holds the lock.
+    /// Another session has the lock.
     Locked: Unknown, "mutex: Locked by another session";
     /// The caller does not lead.
     ElectionNotLeader: Unknown, "election: not leader";
     /// There is no leader.
     ElectionNoLeader: Unknown, "election: no leader";
-    /// A call that needs proof of leadership without any.
+    /// The call lacks the field `leader`, which proves that the caller leads.
     MissingLeaderKey: Unknown, "\"leader\" field must be provided";
 }
 

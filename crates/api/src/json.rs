@@ -1,11 +1,11 @@
-//! The pieces of serde that the generated messages name in their attributes: the JSON form of etcd's gateway.
+//! The JSON form of the messages, which is that of etcd's gateway: functions that the generated messages name in their serde attributes.
 //!
 //! 64-bit integers are strings, bytes are base64, enums are names, zero values are left out, field names are those of the `.proto` files.
 //! When reading, integers and enums may also be numbers, names may be in camel case, base64 may be URL-safe or unpadded, and anything may be `null`.
-//! An enum number without a name is kept and written as that number: etcd accepts such requests, and once crashed on one.
+//! An enum number without a name is kept and written as a number: etcd accepts such requests, and once crashed on one.
 //!
-//! Why not `pbjson`: its code cannot write such a number, nor read `null` for a scalar.
-//! The format must be self-describing, as JSON and TOML are.
+//! Why not the crate `pbjson`: its code cannot write a number without a name, nor read `null` for a scalar.
+//! These functions work only with self-describing formats, such as JSON and TOML.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -21,7 +21,7 @@ use serde::de::{
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Whether a field is left out.
+/// Whether a field has its zero value, so that it is left out.
 pub fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
@@ -146,14 +146,14 @@ pub mod bytes_base64_list {
     }
 }
 
-/// A field that holds the number of an enum value of `T`.
+/// A field that contains the number of a value of the enum `T`.
 pub struct Enum<T>(i32, PhantomData<T>);
 
 impl<T: TryFrom<i32> + Serialize + DeserializeOwned> Enum<T>
 where
     i32: From<T>,
 {
-    /// Writes the name, or the number where it has none.
+    /// Writes the name of the value, or its number if it has no name.
     pub fn serialize<S: Serializer>(number: &i32, serializer: S) -> Result<S::Ok, S::Error> {
         match T::try_from(*number) {
             Ok(value) => value.serialize(serializer),
@@ -207,14 +207,14 @@ where
     }
 }
 
-/// A list of numbers of enum values of `T`.
+/// A list of numbers of values of the enum `T`.
 pub struct EnumList<T>(PhantomData<T>);
 
 impl<T: TryFrom<i32> + Serialize + DeserializeOwned> EnumList<T>
 where
     i32: From<T>,
 {
-    /// Writes a list as [`Enum::serialize`] writes one.
+    /// Writes a list, each element as [`Enum::serialize`] does.
     pub fn serialize<S: Serializer>(numbers: &[i32], serializer: S) -> Result<S::Ok, S::Error> {
         struct Item<T>(i32, PhantomData<T>);
 
@@ -230,16 +230,16 @@ where
         serializer.collect_seq(numbers.iter().map(|number| Item::<T>(*number, PhantomData)))
     }
 
-    /// Reads a list of what [`Enum::deserialize`] reads, or `null`.
+    /// Reads a list, each element as [`Enum::deserialize`] does, or `null`.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i32>, D::Error> {
         let items: Vec<Enum<T>> = nullable(deserializer)?;
         Ok(items.into_iter().map(|item| item.0).collect())
     }
 }
 
-/// Reads what serde's `flatten` left over as one field of a oneof, or none.
+/// Reads a oneof: at most one of several fields of the message, which serde's `flatten` passes to this function.
 ///
-/// Not serde's own `Option<T>`: that treats every error inside the field as an absent field.
+/// With serde's own `Option<T>`, an error inside the field would count as if the field were absent.
 pub fn oneof<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     struct Fields<T>(PhantomData<T>);
 
@@ -299,7 +299,7 @@ pub fn oneof<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) ->
         }
     }
 
-    /// The pair of a name and a value, as serde wants the variant of an enum.
+    /// A name and a value in the form in which serde reads the variant of an enum.
     struct Tagged<'a, D> {
         name: &'a str,
         value: D,

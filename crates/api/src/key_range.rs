@@ -1,17 +1,17 @@
-//! Building the `range_end` of a request.
+//! Calculates the `range_end` of a request. A request names a range of keys by its first key, `key`, and by `range_end`, the first key after it.
 //!
-//! What a `range_end` *means* is not here: `member` and `verify` each have code of their own for that, so that they do not share a mistake.
+//! Not here: which keys are in a range. `member` and `verify` each have code of their own for that, so that they do not share a mistake.
 
 use bytes::Bytes;
 
-/// As `range_end`: every key from `key` on. As both: every key.
+/// One zero byte. As `range_end` it means every key from `key` on; as `key` and `range_end` it means every key.
 pub const FROM_KEY: Bytes = Bytes::from_static(b"\0");
 
 /// The `range_end` that, with `prefix` as `key`, means every key that begins with `prefix`.
 ///
-/// It is the first key after them: the last byte that can be incremented is, and the bytes after it are dropped.
-/// If there is no such byte (the empty prefix, or only 0xff), every key from `prefix` on begins with it, and the result is [`FROM_KEY`].
-/// The empty prefix needs a `key` of one zero byte, as an empty `key` is refused.
+/// It is the first key after all of these: the last byte below 0xff is incremented, and the bytes after it are dropped.
+/// If there is no such byte (the prefix is empty, or only 0xff), every key from `prefix` on begins with `prefix`, and the result is [`FROM_KEY`].
+/// With an empty prefix, use one zero byte as `key`, because etcd refuses an empty `key`.
 pub fn prefix_end(prefix: &[u8]) -> Bytes {
     match prefix.iter().rposition(|byte| *byte != 0xff) {
         Some(last) => {

@@ -3,16 +3,17 @@
 //! * [`etcdserverpb`], [`mvccpb`], [`authpb`], [`membershippb`], [`v3lockpb`], [`v3electionpb`]: the messages, named after their protobuf packages.
 //!   They are generated from our own `proto/*.proto` and committed in `src/gen/`; the test of `tests/generate` keeps the two equal.
 //!   Each speaks protobuf ([`prost::Message`]) and JSON (serde, in the form of etcd's gateway).
-//! * [`Request`] and [`Response`]: any unary call and its answer. A round of a keep-alive counts as one; watches and snapshots are streams and do not.
-//! * [`Part`]: one comparison or operation of a request that may be a transaction.
-//! * [`Error`] and [`Code`]: what a call answers instead, by its exact text.
-//! * [`key_range`]: the `range_end` of a request.
+//! * [`Request`] and [`Response`]: a unary call (one request, one answer) and its answer, as enums over all calls. Watches and snapshots are
+//!   streams, so they are only messages. A keep-alive is a stream too, but each request on it and its answer count as a call.
+//! * [`Part`]: one comparison or operation of a transaction.
+//! * [`Error`] and [`Code`]: the errors that a call can return instead of an answer, with their exact texts and their gRPC status codes.
+//! * [`key_range`]: calculates the `range_end` of a request.
 //!
-//! JSON: 64-bit integers are strings, bytes are base64, enums are names, zero values are left out, field names are those of the `.proto` files.
+//! In JSON, 64-bit integers are strings, bytes are base64, enums are names, zero values are left out, and field names are those of the `.proto` files.
 //! When reading, integers and enums may also be numbers, field names may be in camel case, and anything may be `null`. Unknown fields are refused.
-//! An enum field may have any number: a real client can send a number that has no name, and so can ours.
+//! An enum field may have any number, even one without a name, because a real client can send that.
 //!
-//! Not here: what any of it means (`member` and `verify` each know that), services, gRPC itself.
+//! Not here: what requests do (`member` and `verify` each have code for that), gRPC itself.
 //!
 //! Architecture invariant: this crate knows no other crate of the workspace, and does no input or output.
 //! Architecture invariant: a build needs neither `protoc` nor a build script.

@@ -1,4 +1,5 @@
-//! The parts of a call that may be a transaction: each comparison and operation, and each pair in an answer.
+//! Goes through the parts of a request, whether it is a transaction or a single operation: [`Request::parts`] are all comparisons and operations,
+//! [`Response::pairs`] are all key-value pairs in the answer.
 
 use std::slice::Iter;
 
@@ -10,7 +11,7 @@ use crate::etcdserverpb::{
 use crate::mvccpb::KeyValue;
 use crate::{Request, Response};
 
-/// A comparison of a transaction, or an operation on the store: a call of its own, or one of a transaction.
+/// A comparison of a transaction, or an operation on the store, which may be alone or part of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Part<'a> {
     /// A comparison.
@@ -28,10 +29,11 @@ pub enum Part<'a> {
 pub struct Parts<'a> {
     /// The request, if it is not a transaction.
     alone: Option<Part<'a>>,
-    /// What is left of the transactions being walked; the innermost is last.
+    /// The lists of the current transaction and of those around it that are still to be visited; the next one is last.
     todo: Vec<Todo<'a>>,
 }
 
+/// The rest of a list of a transaction.
 #[derive(Clone, Debug)]
 enum Todo<'a> {
     Compares(Iter<'a, Compare>),
@@ -39,8 +41,8 @@ enum Todo<'a> {
 }
 
 impl Request {
-    /// The comparisons of a transaction and the operations of both branches, including nested transactions, in the order
-    /// in which they are written. For a read, a put or a deletion, the request itself. For any other request, nothing.
+    /// All parts of the request. For a transaction these are its comparisons and the operations of both branches, including those of nested
+    /// transactions, in the order in which they are written. For a read, a put or a deletion it is the request itself. Other requests have none.
     pub fn parts(&self) -> Parts<'_> {
         let alone = match self {
             Request::Range(range) => Part::Range(range),
@@ -54,7 +56,7 @@ impl Request {
 }
 
 impl TxnRequest {
-    /// As [`Request::parts`].
+    /// All parts of the transaction, as for [`Request::parts`].
     pub fn parts(&self) -> Parts<'_> {
         let mut parts = Parts { alone: None, todo: Vec::new() };
         parts.enter(self);
@@ -107,7 +109,7 @@ impl<'a> Iterator for Parts<'a> {
 pub struct Pairs<'a> {
     /// The rest of the current operation's pairs.
     pairs: Iter<'a, KeyValue>,
-    /// What is left of the transactions being walked; the innermost is last.
+    /// The rest of the answers of the current transaction and of those around it; the current one is last.
     todo: Vec<Iter<'a, ResponseOp>>,
 }
 

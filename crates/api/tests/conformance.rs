@@ -1,5 +1,5 @@
-//! What a real etcd was asked and answered, through its JSON gateway, is read and written without loss.
-//! `data/etcd-3.4.23.jsonl` is a few dozen lines of the project's recordings, chosen so that every field and every error in them occurs.
+//! Requests to a real etcd, and its answers, recorded at its JSON gateway, are read and written without loss.
+//! `data/etcd-3.4.23.jsonl` has a few dozen lines of the recordings: every field and every error of the recordings occurs in it.
 
 use etcdsim_api::{Code, Error, Request, Response};
 use prost::Message;

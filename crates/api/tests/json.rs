@@ -1,4 +1,4 @@
-//! The corners of the JSON form that the recordings do not reach.
+//! The special cases of the JSON form that do not occur in the recordings of `conformance`.
 
 use etcdsim_api::etcdserverpb::{
     MemberAddResponse, RangeRequest, RequestOp, TxnRequest, WatchCreateRequest, WatchRequest, compare,

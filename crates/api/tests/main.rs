@@ -1,4 +1,4 @@
-//! Everything the tests of this crate hold it to, as one program.
+//! All tests of this crate as one program.
 
 mod conformance;
 mod json;

@@ -1,8 +1,10 @@
-//! Randomness that is keyed, never streamed (rule R2 of `ARCHITECTURE.md`).
+//! Random decisions that are keyed: each is a hash of the seed and of what is decided. There is no stream of
+//! random numbers (rule R2 of `ARCHITECTURE.md`).
 //!
-//! A decision is `hash(seed, domain, who, nth)`. Decisions do not depend on each other, so removing one fault or
-//! one operation from a plan leaves every other decision as it was. That is why plans shrink well, and why a run
-//! is the same on every machine.
+//! A decision is `hash(seed, domain, who, nth)`: its *domain* is what it is about (the loss of a packet), `who`
+//! is whom it is for (a link) and `nth` counts (the number of the packet). So decisions do not depend on each
+//! other. If one fault or operation is removed from a plan, every other decision stays as it was, and a failing
+//! plan can be made smaller step by step.
 //!
 //! ```
 //! use etcdsim_keyed::{Domain, Keyed, Ratio};
@@ -17,16 +19,17 @@
 //! # let _ = lost;
 //! ```
 //!
-//! All arithmetic is on integers: probabilities are ratios and durations are nanoseconds (rule R2).
+//! All arithmetic is on integers, so that every machine gives the same results. Probabilities are in parts of a
+//! million.
 //!
 //! Architecture invariant: this crate knows nothing about plans, worlds or members, holds no state and reads
 //! nothing from its environment.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// What a decision is about: one constant for each concern, so that concerns never share draws.
+/// What a decision is about. Each kind of decision has a constant of its own, so that no two kinds share draws.
 ///
-/// The text only has to be unique in the workspace. It is hashed once, at compile time.
+/// The text must be unique in the workspace. It is hashed at compile time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Domain(u64);
 
@@ -50,7 +53,7 @@ impl Keyed {
         Keyed { seed, domain: domain.0 }
     }
 
-    /// Decision number `nth` of `who`. The same source, `who` and `nth` always give the same draw.
+    /// Decision number `nth` for `who`. The same seed, domain, `who` and `nth` always give the same draw.
     #[inline]
     pub fn draw(self, who: u64, nth: u64) -> Draw {
         let mut bytes = [0_u8; 24];
@@ -60,21 +63,22 @@ impl Keyed {
         Draw(xxh3_64_with_seed(&bytes, self.seed))
     }
 
-    /// A separate source for `who`: a member, a link, a fault.
+    /// The decisions for `who` (a member, a link, a fault) as a source of its own, in which `who` is free
+    /// again.
     pub fn split(self, who: u64) -> Keyed {
         Keyed { seed: self.draw(who, u64::MAX).0, domain: self.domain }
     }
 }
 
-/// One decision: 64 random bits, and the ways to read them.
+/// The random bits of one decision, and ways to turn them into a value.
 ///
-/// If a decision needs several values (does it happen, where, for how long), take [`Draw::then`] for each
-/// further one.
+/// Reading one draw twice gives related values. If a decision needs several values (whether something happens,
+/// where, for how long), take [`Draw::then`] for each further one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Draw(pub u64);
 
 impl Draw {
-    /// A further, independent draw for the same decision.
+    /// A further, independent draw for the same decision. `what` says which one.
     #[inline]
     pub fn then(self, what: u64) -> Draw {
         Draw(xxh3_64_with_seed(&what.to_le_bytes(), self.0))
@@ -103,9 +107,10 @@ impl Draw {
         ratio.parts != 0 && self.below(u64::from(Ratio::WHOLE)) < u64::from(ratio.parts)
     }
 
-    /// A value in `low..=high` whose logarithm is uniform: each doubling is as likely as any other.
+    /// A value in `low..=high` whose logarithm is uniform: it is as likely between 1 and 2 as between 1,000 and
+    /// 2,000.
     ///
-    /// Exact to one part in 2^16 within a doubling. `low` must be at least 1 and at most `high`.
+    /// The logarithms have 16 fraction bits. `low` must be at least 1 and at most `high`.
     pub fn log_within(self, low: u64, high: u64) -> u64 {
         assert!(
             low >= 1 && low <= high,
@@ -155,7 +160,7 @@ impl Draw {
 /// Fraction bits of the fixed-point logarithms below.
 const FRACTION: u32 = 16;
 
-/// log2(value) in fixed point; `value` at least 1.
+/// log2(value) in fixed point; `value` must be at least 1.
 fn log2_fixed(value: u64) -> u64 {
     let whole = 63 - value.leading_zeros();
     // The mantissa in 1.0 ..= 2.0 as 1.63 fixed point; squaring it yields the fraction bit by bit.
@@ -223,14 +228,14 @@ pub struct Ratio {
 }
 
 impl Ratio {
-    /// What counts as certain.
+    /// The parts that mean certainty.
     pub const WHOLE: u32 = 1_000_000;
     /// Never.
     pub const NEVER: Ratio = Ratio { parts: 0 };
     /// Always.
     pub const ALWAYS: Ratio = Ratio { parts: Ratio::WHOLE };
 
-    /// `parts` of a million; more than a million is taken as always.
+    /// `parts` of a million. More than a million counts as a million.
     pub const fn per_million(parts: u32) -> Ratio {
         Ratio { parts: if parts > Ratio::WHOLE { Ratio::WHOLE } else { parts } }
     }

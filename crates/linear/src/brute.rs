@@ -1,4 +1,4 @@
-//! The definition of linearizability, taken literally: every order is tried. For tests with up to about ten
+//! Judges a history by the definition of linearizability: it tries every order. For tests with up to about ten
 //! operations.
 
 use crate::history::History;

@@ -1,4 +1,4 @@
-//! How much a check may cost, and the meter that enforces it.
+//! How many steps, and how much memory and time, a check may take, and the meter that enforces it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -6,20 +6,23 @@ use std::time::{Duration, Instant};
 /// The limits of one check. Whatever the history, the check ends within them, undecided if it has to.
 #[derive(Clone, Debug)]
 pub struct Budget<'a> {
-    /// How many configurations the searches may visit, over all components together.
+    /// How many configurations (sets of operations in an order, with the state they lead to) the searches of
+    /// all components together may visit.
     pub steps_max: u64,
-    /// How many bytes one component may use for the memo of its search, its states and the values between its
-    /// appends, including what those own according to [`Model::owned_bytes`](crate::Model::owned_bytes) and
-    /// [`Model::value_bytes`](crate::Model::value_bytes). The up to 140 bytes for each operation that every check
-    /// needs are not counted: the history bounds them.
+    /// How many bytes the search of one component may use: for the configurations that it remembers, for
+    /// states, and for values between appends. States and values count with the bytes that they own according
+    /// to [`Model::owned_bytes`](crate::Model::owned_bytes) and
+    /// [`Model::value_bytes`](crate::Model::value_bytes). Every check also needs up to 140 bytes for each
+    /// operation of the history, which do not count.
     pub bytes_max: usize,
     /// How long the check may take on the wall clock. A verdict that depends on it is not reproducible.
     pub wall_max: Option<Duration>,
-    /// Whether to explain a violation. If not, its conflict is whatever the verdict rests on, up to the whole
-    /// component, and a violation found by search is only confirmed by a second search. That is enough to find
-    /// out whether a smaller run still fails.
+    /// Whether to explain a violation by a small conflict. If not, the conflict in the report may be the whole
+    /// component. That is enough to find out whether a smaller run still fails. A violation found by a search
+    /// is confirmed by a second search in any case.
     pub explain: bool,
-    /// How many configurations the explanation of a violation may visit, on top of as many as the verdict took.
+    /// How many configurations the explanation of a violation may visit, in addition to as many as the verdict
+    /// took.
     pub explain_steps_max: u64,
     /// How many components to check at a time.
     pub threads: usize,
@@ -102,21 +105,23 @@ impl<'a> Ledger<'a> {
     }
 }
 
-/// One search's share of a [`Ledger`]. Steps are drawn in batches, so that threads seldom contend.
+/// Counts the steps of one search. It takes steps from the [`Ledger`] in batches, so that threads seldom wait
+/// for each other, and reads the clock once for each batch.
 #[derive(Debug)]
 pub(crate) struct Meter<'a> {
     ledger: &'a Ledger<'a>,
-    /// Steps drawn from the ledger and not yet taken.
+    /// The rest of the current batch.
     left: u64,
-    /// How many more steps the current piece of work may take.
+    /// How many more steps the current piece of work may take, see [`Meter::within`].
     quota: u64,
-    /// How many bytes were gone through since the clock was last looked at.
+    /// How many bytes steps have read since the clock was last read.
     worked: u64,
 }
 
+/// Steps in a batch.
 const BATCH: u64 = 1024;
 
-/// After so many bytes the clock is looked at: some steps go through large states.
+/// The clock is also read after so many bytes, because some steps read large states.
 const BYTES_PER_LOOK: u64 = 1 << 22;
 
 impl<'a> Meter<'a> {
@@ -128,7 +133,7 @@ impl<'a> Meter<'a> {
         self.ledger.bytes_max
     }
 
-    /// Takes one step, if the budget still allows it.
+    /// Counts one step. The error is the limit that it would exceed.
     #[inline]
     pub(crate) fn step(&mut self) -> Result<(), Limit> {
         if self.left == 0 {
@@ -142,7 +147,7 @@ impl<'a> Meter<'a> {
         Ok(())
     }
 
-    /// Notes that a step went through so many bytes, and looks at the flag and the clock now and then.
+    /// Records that a step has read so many bytes. Checks the limits now and then.
     #[inline]
     pub(crate) fn work(&mut self, bytes: u64) -> Result<(), Limit> {
         self.worked += bytes;
@@ -162,6 +167,7 @@ impl<'a> Meter<'a> {
         result
     }
 
+    /// Takes a batch of steps from the ledger.
     fn draw(&mut self) -> Result<(), Limit> {
         self.look()?;
         let before = self.ledger.spent.fetch_add(BATCH, Ordering::Relaxed);
@@ -170,7 +176,7 @@ impl<'a> Meter<'a> {
         if self.left == 0 { Err(Limit::Steps) } else { Ok(()) }
     }
 
-    /// Looks at the flag and the clock.
+    /// Checks the limits: the flag, the clock and the steps.
     pub(crate) fn look(&self) -> Result<(), Limit> {
         if self.ledger.cancel.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
             return Err(Limit::Cancelled);

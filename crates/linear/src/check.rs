@@ -8,7 +8,7 @@ use crate::explain;
 use crate::history::History;
 use crate::model::Model;
 use crate::partition::{Members, Partition};
-use crate::register::{Gathered, Workspace};
+use crate::register::{AllRows, Workspace};
 use crate::report::{Linearization, Report, Undecided, Verdict, Violation, Witness};
 use crate::slice::{Decision, Effort, Slice};
 use crate::{distinct, generic, register};
@@ -52,16 +52,16 @@ struct Parts<'a, M: Model> {
     model: &'a M,
     history: &'a History<M::Input, M::Output>,
     partition: Partition,
-    /// The rows of all components, for models with a register view. A single component needs no gathering.
-    gathered: Option<Gathered>,
+    /// The rows of all components, for models of registers with several components.
+    all_rows: Option<AllRows>,
     members: OnceLock<Members>,
 }
 
 impl<'a, M: Model> Parts<'a, M> {
     fn new(model: &'a M, history: &'a History<M::Input, M::Output>) -> Self {
         let partition = model.partition(history);
-        let gathered = if partition.len() > 1 { Gathered::new(model, history, &partition) } else { None };
-        Parts { model, history, partition, gathered, members: OnceLock::new() }
+        let all_rows = if partition.len() > 1 { AllRows::new(model, history, &partition) } else { None };
+        Parts { model, history, partition, all_rows, members: OnceLock::new() }
     }
 
     fn len(&self) -> usize {
@@ -79,14 +79,14 @@ impl<'a, M: Model> Parts<'a, M> {
         ledger: &Ledger<'_>,
         effort: Effort,
     ) -> Decision {
-        let gathered = self.gathered.as_ref();
-        let Some((gathered, rows)) = gathered.and_then(|all| Some((all, all.of(component)?))) else {
+        let all_rows = self.all_rows.as_ref();
+        let Some((all_rows, rows)) = all_rows.and_then(|all| Some((all, all.of(component)?))) else {
             let slice = Slice::whole(self.operations(component));
             return decide(self.model, self.history, &slice, ledger, effort);
         };
         let mut meter = Meter::new(ledger);
         match meter.look() {
-            Ok(()) => workspace.decide(gathered, rows, &mut meter, effort),
+            Ok(()) => workspace.decide(all_rows, rows, &mut meter, effort),
             Err(limit) => Decision::Undecided { limit, deepest: Vec::new() },
         }
     }

@@ -1,13 +1,15 @@
-//! Explains a violation by a few operations that are a conflict.
+//! Explains a violation by a *conflict*: a few operations that have no order, whatever became of the others
+//! ([`crate::validate`] has the exact definition).
 //!
-//! An engine that knows a conflict names it. Otherwise the cause is near the first return that is missing from
-//! the longest order that the search built. So a few operations there are tried, then more, until they are a
-//! conflict. If that fails, bisection finds the shortest prefix in time that has no order: a history with an
-//! order has one up to any time, if operations that have not returned by then count as unknown.
+//! First it finds any conflict. Some engines name one, their *core*. Otherwise, the cause is likely near the
+//! first return that is missing from the longest order that the search built (`deepest`). So a few operations
+//! there are tried, then more, until they are a conflict. If that fails, bisection finds the shortest part of
+//! the history, from its start, that has no order. (Operations that have not returned by its end count as
+//! unknown there.)
 //!
-//! Then operations are forgotten, several at a time at first and one by one at the end, as long as the rest is
-//! still a conflict (see [`crate::validate`] for what that means). Each trial is a search of its own, by another
-//! engine than the verdict's or with other sums, so a wrong verdict would be noticed here.
+//! Then the conflict is made smaller: operations are left out, first several at a time and then one by one, as
+//! long as the rest is still a conflict. Each trial is a search of its own, with another engine or another seed
+//! than the search of the verdict, so a wrong verdict would be noticed here.
 
 pub(crate) mod exclusions;
 mod least;
@@ -36,22 +38,23 @@ pub(crate) enum Explained {
         prefix: Vec<u32>,
         prefix_until: u64,
     },
-    /// The verdict was wrong, as this is an order.
+    /// The verdict was wrong: this is an order.
     Linearizable(Linearization),
 }
 
-/// Not the seed of the verdict.
+/// The seed of searches for explanations. It must differ from that of the verdict.
 const SEED: u64 = 0x0065_7870_6C61_696E;
 
 const EFFORT: Effort = Effort::Search(SEED);
 
-/// How often a set that turns out to be no conflict is enlarged by what the engine took for granted.
+/// How often a core that turns out to be no conflict is enlarged, see [`grown`].
 const GROWTHS_MAX: usize = 4;
 
-/// How often to look for an earlier conflict before taking the one at hand.
+/// How often to look for a conflict that is earlier in time than the one found.
 const EARLIER_MAX: usize = 2;
 
-/// In a component with more operations, those that cannot matter are dropped before a conflict is shrunk.
+/// In a component with more operations than this, those that cannot matter to a conflict are left out before it
+/// is made smaller.
 const MANY: usize = 1024;
 
 /// Explains why the component has no order. `core` is the engine's conflict, if it knows one; `deepest` is the
@@ -84,14 +87,15 @@ pub(crate) fn explain<M: Model>(
     Explained::Violation { conflict, prefix, prefix_until: until }
 }
 
-/// Does the least that is needed: takes the conflict that the engine named, or confirms that there is no order.
+/// Explains without making the conflict smaller: takes the core, or operations near the point where the search
+/// got stuck. If neither is a conflict, it confirms that the component has no order.
 pub(crate) fn bare<M: Model>(
     part: &Part<'_, M>,
     core: Option<Vec<u32>>,
     deepest: Vec<u32>,
     ledger: &Ledger<'_>,
 ) -> Explained {
-    let core = core.and_then(|core| grown(part, core, ledger)).map(|(pool, kept)| pool.name(&kept));
+    let core = core.and_then(|core| grown(part, core, ledger)).map(|(pool, kept)| pool.indices(&kept));
     let mut operations = match core.or_else(|| recent(part, &deepest, ledger)) {
         Some(operations) => operations,
         None => {
@@ -119,20 +123,21 @@ fn recent<M: Model>(part: &Part<'_, M>, deepest: &[u32], ledger: &Ledger<'_>) ->
         return None;
     }
     let in_time = pool.answered_by(part.first_missing(deepest));
-    pool.recent(&in_time).map(|kept| pool.name(&kept))
+    pool.recent(&in_time).map(|kept| pool.indices(&kept))
 }
 
-/// The smallest conflict found within what an engine named and what it took for granted.
+/// The smallest conflict found within a core and what the engine took for granted.
 fn small<M: Model>(part: &Part<'_, M>, core: Vec<u32>, ledger: &Ledger<'_>) -> Option<Conflict> {
     let (mut pool, kept) = grown(part, core, ledger)?;
     let all = kept.clone();
     Some(pool.shrink(kept, &all))
 }
 
-/// A conflict that holds what an engine named and, if need be, what it took for granted.
+/// A conflict that contains the operations of a core and, if needed, what the engine took for granted.
 ///
-/// An engine may have used the fact that an operation returned by some time to rule out another operation as the
-/// writer of a value. Such an operation is among those that could matter.
+/// For example, an engine may have ruled out a write as the writer of a value because of the time at which the
+/// write returned. That write must then be in the conflict too. It is among the operations that could matter to
+/// the core, so all of these are added.
 fn grown<'a, M: Model>(
     part: &'a Part<'a, M>,
     mut core: Vec<u32>,
@@ -146,7 +151,7 @@ fn grown<'a, M: Model>(
         if pool.is_conflict(&kept)? {
             return Some((pool, kept));
         }
-        core = pool.name(&pool.answered_by(u64::MAX));
+        core = pool.indices(&pool.answered_by(u64::MAX));
     }
     None
 }
@@ -154,7 +159,7 @@ fn grown<'a, M: Model>(
 /// How many trials the search for a least conflict may take.
 const LEAST_TRIALS_MAX: usize = 100_000;
 
-/// A conflict of the fewest operations, if there is a smaller one than this and it is found.
+/// A conflict with the fewest operations possible, if there is a smaller one than `conflict` and it is found.
 pub(crate) fn least<M: Model>(
     part: &Part<'_, M>,
     conflict: &Conflict,
@@ -184,7 +189,7 @@ fn without_core<M: Model>(part: &Part<'_, M>, deepest: Vec<u32>, ledger: &Ledger
         Err(linearization) => return Explained::Linearizable(linearization),
     };
     let conflict = among_returned(part, &mut pool, until, ledger).unwrap_or_else(|| {
-        let operations = pool.name(&pool.answered_by(u64::MAX));
+        let operations = pool.indices(&pool.answered_by(u64::MAX));
         Conflict { operations, ..Conflict::default() }
     });
     Explained::Violation { conflict, prefix, prefix_until: until }
@@ -202,11 +207,11 @@ fn among_returned<'a, M: Model>(
     if pool.len() <= MANY {
         return Some(pool.shrink(kept, &in_time));
     }
-    small(part, pool.name(&kept), ledger)
+    small(part, pool.indices(&kept), ledger)
 }
 
-/// The longest prefix that is found to have an order, and the time of the return up to which it goes, starting
-/// from a known prefix. The error is an order of all.
+/// The longest prefix of the history that is found to have an order, and the time up to which it goes. `prefix`
+/// is a known one. The error is an order of the whole component.
 fn bisect<M: Model>(
     part: &Part<'_, M>,
     mut prefix: Vec<u32>,

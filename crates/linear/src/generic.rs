@@ -1,4 +1,5 @@
-//! The general path: a component searched over the model's own states.
+//! The general path: judges a component of any model by a search over the model's states ([`crate::search`]).
+//! States are numbered as they are met, and known steps between them are kept in a table.
 
 use std::collections::HashMap;
 
@@ -37,7 +38,7 @@ pub(crate) fn decide<M: Model>(
         };
         let read = model.is_read(&operation.input, output);
         answers.push(at);
-        rows.push(Row { op: slice.operations[place], input: &operation.input, output, read });
+        rows.push(Row { index: slice.operations[place], input: &operation.input, output, read });
         calls.push(operation.call);
     }
     let call: Vec<u32> = (0..rows.len()).map(order::call_position).collect();
@@ -45,7 +46,7 @@ pub(crate) fn decide<M: Model>(
         at.map_or(order::NEVER, |at| order::return_position(place, at, calls.len(), |place| calls[place]))
     };
     let ret: Vec<u32> = answers.iter().enumerate().map(returned).collect();
-    let every: Vec<u32> = rows.iter().map(|row| row.op).collect();
+    let every: Vec<u32> = rows.iter().map(|row| row.index).collect();
     let rank: Vec<u32> = ret.clone();
     let mut moves = ModelMoves::new(model, rows, meter.bytes_max());
     let problem = search::Problem { call: &call, ret: &ret, rank: &rank, start: 0, seed };
@@ -60,10 +61,13 @@ pub(crate) fn decide<M: Model>(
     }
 }
 
+/// An operation of the component.
 struct Row<'h, M: Model> {
-    op: u32,
+    /// Its index in the history.
+    index: u32,
     input: &'h M::Input,
     output: Option<&'h M::Output>,
+    /// Whether it changes nothing.
     read: bool,
 }
 
@@ -72,24 +76,27 @@ struct ModelMoves<'h, M: Model> {
     model: &'h M,
     rows: Vec<Row<'h, M>>,
     states: Interner<M::State>,
-    /// How many states there are, and how many bytes they own beyond their own size.
+    /// How many states there are.
     known: usize,
+    /// How many bytes they own beyond their own size.
     owned_bytes: usize,
     /// From `(state, row)` to the state after; [`WRONG`] if there is none. Cleared when it grows too large.
     steps: HashMap<(u32, u32), u32>,
     steps_max: usize,
+    /// How many bytes steps have read since the search last asked.
     work: u64,
 }
 
+/// Stands for no state: the row's answer is wrong in the state before it.
 const WRONG: u32 = u32::MAX;
 
-/// The share of the memory that known steps may take.
+/// The table of steps may take one part in so many of the memory.
 const STEPS_SHARE: usize = 8;
 
-/// What a step takes in its table, roughly, while the table grows.
+/// A rough estimate of the bytes that a step takes in the table while the table grows.
 const STEP_BYTES: usize = 48;
 
-/// What a state takes beside what it owns, roughly: allocations are rounded up.
+/// A rough estimate of the bytes that a state takes besides those that it owns: allocations are rounded up.
 const ALLOCATION: usize = 32;
 
 impl<'h, M: Model> ModelMoves<'h, M> {

@@ -1,4 +1,4 @@
-//! What clients asked and saw: operations, each with the interval in which it was in flight.
+//! Histories: what clients asked and what they got back, with the times of each call and return.
 
 /// How an operation ended, as far as its client knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +21,8 @@ pub enum Outcome<O> {
 
 /// One operation of one client.
 ///
-/// The interval is closed: `a` precedes `b` only if `a` returned strictly before `b` was called. So a clock too
-/// coarse to order two events can hide a violation but cannot make one up.
+/// Operation `a` precedes operation `b` only if `a` returned strictly before `b` was called. So a clock that is
+/// too coarse to tell two times apart can hide a violation, but cannot cause a false one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation<I, O> {
     /// Who called it. Used in explanations only: a client may have several operations in flight.
@@ -79,7 +79,7 @@ pub enum Invalid {
     TooManyOperations,
 }
 
-/// More operations than this would need more than 32 bits for their events.
+/// The maximum number of operations. The positions of their calls and returns fit into 32 bits.
 const LENGTH_MAX: usize = (u32::MAX / 4) as usize;
 
 /// The operations of one run, in any order. Reports name them by their index here, from 0.

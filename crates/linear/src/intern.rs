@@ -1,14 +1,15 @@
-//! Small numbers for values, so that the engines compare numbers and index tables instead of hashing.
+//! Numbers values from 0, so that the engines can compare numbers and use them as indices of tables.
 
 use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
 
 /// A table of distinct values, numbered in the order in which they first appeared.
 ///
-/// One probe of eight bytes decides nearly every lookup, because a slot keeps half of the hash beside the number.
+/// This is a hash table. A slot contains the number of a value and half of its hash, so nearly every lookup
+/// needs to read only one slot, of eight bytes, and one value.
 pub(crate) struct Interner<V> {
     values: Vec<V>,
-    /// Half of the hash in the upper bits, one more than the number in the lower; 0 for an empty slot.
+    /// In the upper 32 bits half of the hash, in the lower ones the number plus 1; 0 for an empty slot.
     /// Invariant: the length is a power of two, and at most half of the slots are full.
     slots: Vec<u64>,
     mask: usize,
@@ -62,7 +63,7 @@ impl<V: Hash + Eq> Interner<V> {
         self.slots.len() * size_of::<u64>() + self.values.capacity() * size_of::<V>()
     }
 
-    /// The same while the table grows: then the old one is there, too.
+    /// Roughly how many bytes the table takes while it grows, when the old table still exists.
     pub(crate) fn bytes_growing(&self) -> usize {
         self.bytes() + self.bytes() / 2
     }
@@ -117,24 +118,23 @@ fn slot_word(half: u32, number: u32) -> u64 {
     u64::from(half) << 32 | u64::from(number + 1)
 }
 
-/// How many low bits of a number are not hashed, so that neighbouring numbers get neighbouring slots.
+/// How many low bits of a number are not hashed. Neighbouring numbers get neighbouring slots, in runs of 256.
 const NEAR_BITS: u32 = 8;
 
 const NEAR: u64 = (1 << NEAR_BITS) - 1;
 
-/// The first slot to try for a hash. The low bits choose a slot within a run of slots, but the mapping differs
-/// from run to run. Otherwise numbers that are all one run apart would all want the same slot of their runs.
+/// The first slot to try for a hash. The low bits choose a slot within a run, in a way that differs from run to
+/// run. Otherwise the numbers 0, 256, 512, … would all want the first slot of their runs.
 #[inline]
 fn slot_of(hash: u64) -> usize {
     (hash >> 32 << NEAR_BITS | (hash ^ hash >> (64 - NEAR_BITS)) & NEAR) as usize
 }
 
-/// The distance to the next slot to try. It leads to another run, as this one may be full of neighbours. It is
-/// odd, so it reaches every slot in the end.
+/// The distance to the next slot to try. It leads to another run, because this one may be full of neighbours.
+/// It is odd, so it reaches every slot in the end.
 const STRIDE: usize = (0x5_1ED3 << NEAR_BITS) + 1;
 
-/// A hasher that is fast on integers and short strings. Nobody attacks a checker with colliding values, and
-/// collisions only cost time, as equality decides.
+/// A hasher that is fast on integers and short strings. Collisions only cost time, because values are compared.
 ///
 /// The low bits of integers are kept as they are, see [`slot_of`], because values are mostly counted up.
 #[derive(Default)]
@@ -152,8 +152,8 @@ impl Mixer {
 
     #[inline]
     fn number(&mut self, word: u64) {
-        // The last bits of the number before are no longer the last ones: without a place of their own those of
-        // several small numbers would be the same in any order.
+        // The low bits of the previous number are mixed in here. Otherwise several small numbers would have the
+        // same hash in any order.
         self.mix((word >> NEAR_BITS) ^ self.last.rotate_right(NEAR_BITS));
         self.last = word & NEAR;
     }

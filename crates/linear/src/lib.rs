@@ -85,24 +85,22 @@
 //! # How a history is judged
 //!
 //! 1. [`Model::partition`] splits it into components. Each is judged on its own, several at a time.
-//! 2. If a component is a register to its model ([`Model::as_register`]), it becomes columns of small numbers.
-//!    The engine decides what happened to operations of unknown outcome wherever no answer depends on it. Then
-//!    the zone test of Gibbons and Korach accepts or rejects, in O(n log n), every history in which each value
-//!    that was seen has one writer. Comparisons that failed are inserted afterwards; if need be, a few
-//!    operations around them are reordered.
-//!    A queue, stack, priority queue, bag or set into which no element is put twice ([`Model::as_container`]) is
-//!    decided in O(n log n), too.
-//! 3. A search decides the rest: depth first, with reads taken at once, dead ends found by counting, and a memo
-//!    of 128-bit sums. Other models are searched over their own states.
-//! 4. A violation is explained by a few operations that are a conflict on their own, whatever became of all
-//!    others, and by the longest prefix in time that does have an order.
+//! 2. A component of a register ([`Model::as_register`]) needs no search if each value that was seen has one
+//!    writer: the zone test of Gibbons and Korach decides in O(n log n). Before it, operations of unknown
+//!    outcome are left out or kept where the answers leave no choice. After it, comparisons that failed are
+//!    inserted into the order. A queue, stack, priority queue, bag or set into which no element is put twice
+//!    ([`Model::as_container`]) is decided in O(n log n), too.
+//! 3. A search decides the rest. It goes depth first over the model's states, never branches on reads, and
+//!    remembers where it has been as 128-bit sums.
+//! 4. A violation is explained by a *conflict*: a few operations that have no order, whatever became of all
+//!    others. The longest prefix in time that does have an order is reported too.
 //!
 //! # What you can rely on
 //!
-//! 1. A [`Verdict::Linearizable`] holds an order and a [`Verdict::NotLinearizable`] holds a conflict.
+//! 1. A [`Verdict::Linearizable`] contains an order and a [`Verdict::NotLinearizable`] contains a conflict.
 //!    [`validate`] checks both with nothing but the model.
 //! 2. A check ends within its [`Budget`], with [`Verdict::Undecided`] if it has to.
-//! 3. Intervals are closed: equal times never make a violation.
+//! 3. Operations with equal times can be in either order, so equal times never make a violation.
 //! 4. The same history gives the same report, unless the clock or another thread ended the check.
 //!
 //! # What is not checked
@@ -125,7 +123,8 @@
 //! | failed: had no effect | [`Outcome::Failed`] | left out | `"failed": true` |
 //! | index: how reports name an operation | [`History::operation`] | `History::operations` | the line's number |
 //!
-//! Architecture invariant: this crate knows nothing about the systems it judges, and no other crate of the project.
+//! Architecture invariant: this crate knows nothing about the systems it judges, and no other crate of the
+//! project.
 
 #![allow(
     clippy::disallowed_types,

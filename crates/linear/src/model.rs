@@ -1,4 +1,4 @@
-//! What a system promises when clients take turns.
+//! Models: what a system does and answers when clients take turns. The head of the crate has an example.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -10,7 +10,8 @@ use crate::partition::Partition;
 /// A sequential specification: what each operation does to the state, and what it may return.
 ///
 /// Only [`initial`](Model::initial) and [`step`](Model::step) are needed. The other methods make the check
-/// faster or its explanations easier to read. Some of them state a promise, which the model must keep.
+/// faster or its explanations easier to read. Some of them say what a model promises by implementing them; a
+/// model that breaks the promise gets wrong verdicts.
 pub trait Model {
     /// What is asked of the system.
     type Input;
@@ -18,8 +19,8 @@ pub trait Model {
     type Output;
     /// Everything that later answers may depend on.
     type State: Clone + Eq + Hash;
-    /// What the register view or the container view holds, see [`as_register`](Model::as_register) and
-    /// [`as_container`](Model::as_container); `()` for models without either.
+    /// The values of a register or the elements of a container, for models of these; see
+    /// [`as_register`](Model::as_register) and [`as_container`](Model::as_container). `()` for other models.
     type Value: Clone + Eq + Hash;
 
     /// The state before the first operation.
@@ -27,10 +28,12 @@ pub trait Model {
 
     /// The state after `input` in `state`, or `None` if it could not have returned `output` there.
     ///
-    /// Without an output the outcome is unknown: any answer would do, and the state after is the one that the
-    /// operation leaves if it takes effect. Whatever a step with an output allows, the step without one must
-    /// allow too, with the same effect or with one that allows whatever that effect
-    /// allows later.
+    /// Without an output the outcome is unknown. The result is then the state that the operation leaves if it
+    /// takes effect, whatever it answers.
+    ///
+    /// The promise: whatever is possible with an output must be possible without it. So if a step with some
+    /// output has a result, the step without output has one too, and it allows every later answer that the
+    /// first allows.
     fn step(
         &self,
         state: &Self::State,
@@ -38,10 +41,8 @@ pub trait Model {
         output: Option<&Self::Output>,
     ) -> Option<Self::State>;
 
-    /// Does to the state itself what [`step`](Model::step) does to a copy; whether the answer was right.
-    ///
-    /// After a wrong answer the state is of no use any more. Models with large states say how to do it without
-    /// a copy.
+    /// Like [`step`](Model::step), but changes the state in place. Returns whether the answer was right; if
+    /// not, the state is not used again. Models with large states implement this without a copy.
     fn apply(&self, state: &mut Self::State, input: &Self::Input, output: Option<&Self::Output>) -> bool {
         let after = self.step(state, input, output);
         after.is_some_and(|after| {
@@ -66,29 +67,31 @@ pub trait Model {
     /// Splits the history into components that do not depend on each other. By default it is one component;
     /// [`Partition::by_key`] is for models whose operations each name one key.
     ///
-    /// The promise: the state is a product, and each component's operations touch only its own factor.
+    /// The promise: the state consists of one part for each component, and operations of a component read and
+    /// change only its part.
     fn partition(&self, history: &History<Self::Input, Self::Output>) -> Partition {
         Partition::whole(history.len())
     }
 
-    /// The value before the first operation, if every component can be seen as one register.
+    /// The value before the first operation, if every component is one register.
     fn register_start(&self) -> Option<Self::Value> {
         None
     }
 
-    /// A number that stands for a value, so that the engine compares numbers instead of hashing values. `None`
-    /// if the value has no such number.
+    /// A number of the model's own that stands for a value, so that the engine need not hash values. `None` if
+    /// the value has none.
     ///
     /// The promise: equal numbers mean equal values, and different numbers mean different values.
     fn word(&self, _value: &Self::Value) -> Option<u32> {
         None
     }
 
-    /// The operation as one of a register, if it is one. Without an output the outcome is unknown.
+    /// What the operation does to a register, if the model's components are registers. Without an output the
+    /// outcome is unknown.
     ///
     /// The promise: every component of [`partition`](Model::partition) behaves as one register that starts
-    /// with [`register_start`](Model::register_start). A component with an operation that is `None` here is
-    /// checked by [`step`](Model::step) alone, which is exact as well but slower.
+    /// with [`register_start`](Model::register_start). If one of a component's operations is `None` here, the
+    /// component is checked with [`step`](Model::step), which is exact as well but slower.
     fn as_register<'a>(
         &self,
         _input: &'a Self::Input,
@@ -109,11 +112,13 @@ pub trait Model {
         None
     }
 
-    /// The operation as one of a container, if it is one. Without an output the outcome is unknown.
+    /// What the operation does to a container, if the model's components are containers. Without an output the
+    /// outcome is unknown.
     ///
     /// The promise: every component of [`partition`](Model::partition) behaves as one container of the kind
-    /// [`container`](Model::container) that is first empty. A component with an operation that is `None` here
-    /// is checked by [`step`](Model::step) alone, as is one into which an element is put twice.
+    /// [`container`](Model::container) that is empty at first. A component is checked with
+    /// [`step`](Model::step), more slowly, if one of its operations is `None` here or an element is put into it
+    /// twice.
     fn as_container<'a>(
         &self,
         _input: &'a Self::Input,
@@ -122,12 +127,12 @@ pub trait Model {
         None
     }
 
-    /// Of a [`Container::PriorityQueue`]: which of two elements leaves first, the lesser one.
+    /// The order of two elements of a [`Container::PriorityQueue`]. The lesser one leaves first.
     fn compare(&self, _one: &Self::Value, _other: &Self::Value) -> Ordering {
         Ordering::Equal
     }
 
-    /// How many bytes a value owns beyond its own size, as [`owned_bytes`](Model::owned_bytes) says for states.
+    /// How many bytes a value owns beyond its own size; what [`owned_bytes`](Model::owned_bytes) is for states.
     /// Only called for values that [`retract`](Model::retract) returned.
     fn value_bytes(&self, _value: &Self::Value) -> usize {
         0
@@ -162,16 +167,17 @@ pub enum RegisterOp<V> {
         expected: V,
         /// The value set if they were equal.
         new: V,
-        /// Whether they were; `None` if the outcome is unknown.
+        /// Whether they were equal; `None` if the outcome is unknown.
         succeeded: Option<bool>,
     },
-    /// Makes a longer value out of any value; different values become different values, see [`Model::retract`].
+    /// Makes a longer value out of the current one, see [`Model::retract`]. Different values become different
+    /// values.
     Append,
     /// Has no effect, and its answer says nothing about the value.
     Nothing,
 }
 
-/// What decides which element a container gives away.
+/// Kinds of containers. They differ in which element they give away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Container {
     /// The one that was put in first.
@@ -182,34 +188,34 @@ pub enum Container {
     PriorityQueue,
     /// Any.
     Bag,
-    /// The one that is asked for. It holds an element once.
+    /// The one that is asked for. A set contains each element at most once.
     Set,
 }
 
 /// An operation of a container, over elements of type `E`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ContainerOp<E> {
-    /// Puts an element in. Of a set: one that is not there, if there is an answer.
+    /// Puts an element in. In a set: if there is an answer, the element was not there before.
     Insert(E),
-    /// Takes an element out, and answers it. None of a set.
+    /// Took this element out. Not for sets.
     Take(E),
-    /// Takes whatever the container gives away, if it holds anything: the outcome is unknown. None of a set.
+    /// Takes out whatever the container gives away, if it is not empty; the outcome is unknown. Not for sets.
     TakeAny,
-    /// Found nothing to take. None of a set.
+    /// Found nothing to take. Not for sets.
     TakeNothing,
-    /// Takes this element out. Of a set only; it was there, if there is an answer.
+    /// Takes this element out. If there is an answer, the element was there before. For sets only.
     Remove(E),
-    /// Found that this element is there. Of a set only.
+    /// Found that this element is there. For sets only.
     Present(E),
-    /// Found that this element is not there. Of a set only.
+    /// Found that this element is not there. For sets only.
     Absent(E),
-    /// Found these elements and no others. Of a set only.
+    /// Found these elements and no others. For sets only.
     Elements(Vec<E>),
     /// Has no effect and says nothing.
     Nothing,
 }
 
-/// Whether an operation changed nothing, according to [`Model::is_read`] or to the register view.
+/// Whether an operation changed nothing, according to [`Model::is_read`] or [`Model::as_register`].
 pub(crate) fn changes_nothing<M: Model>(model: &M, input: &M::Input, output: Option<&M::Output>) -> bool {
     let seen = || match model.as_register(input, output) {
         Some(RegisterOp::Read(_) | RegisterOp::Nothing) => true,
@@ -219,7 +225,7 @@ pub(crate) fn changes_nothing<M: Model>(model: &M, input: &M::Input, output: Opt
     model.is_read(input, output) || model.register_start().is_some() && seen()
 }
 
-/// Whether all of these operations have a register view. It counts only if a whole component has one.
+/// Whether all of these operations, those of a whole component, are operations of a register.
 pub(crate) fn is_register<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,

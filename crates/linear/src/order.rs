@@ -1,10 +1,11 @@
-//! Positions: small numbers that keep the order of calls and returns and nothing else about their times.
+//! Positions: small numbers that stand for the times of calls and returns and have the same order. 32 bits are
+//! enough.
 //!
-//! The calls of a component have the even positions. A return has the odd position after the last call that
-//! was not later. So at equal times calls come before returns, which is what closed intervals mean: an operation
-//! that returns at the very time of another's call does not precede it. `a` precedes `b` exactly if
-//! `ret[a] < call[b]`, no call shares a position with a return, and 32 bits are enough. Returns between the same
-//! two calls share a position, because their order makes no difference to any operation.
+//! The calls of a component have the positions 2, 4, 6, … in the order of time. A return has the odd position
+//! after the last call that is not later. For example, calls at the times 10, 20, 30 have the positions 2, 4,
+//! 6, and a return at 20 has the position 5. So operation `a` returned before operation `b` was called exactly
+//! if `ret[a] < call[b]`, and an operation that returns at the very time of another's call does not precede it.
+//! Returns between the same two calls share a position, because their order makes no difference.
 
 /// The position of a return that never came.
 pub(crate) const NEVER: u32 = u32::MAX;
@@ -46,23 +47,23 @@ pub(crate) fn return_position(place: usize, at: u64, length: usize, call: impl F
     low as u32 * 2 + 1
 }
 
-/// Packs a position and a row into a word that sorts by position.
+/// Packs a position and a row into one number that sorts by position.
 #[inline]
 pub(crate) fn pack(position: u32, row: u32) -> u64 {
     u64::from(position) << 32 | u64::from(row)
 }
 
-/// The row of a packed word.
+/// The row in a packed number.
 #[inline]
 pub(crate) fn row(packed: u64) -> u32 {
     packed as u32
 }
 
-/// How far an element may be from where it belongs, on average, before another sort takes over.
+/// How far elements may be from where they belong, on average, for an insertion sort to be fast enough.
 const SHIFTS_MAX: usize = 64;
 
-/// Sorts what is nearly in order already, as returns are in the order of calls: no element is farther from
-/// where it belongs than there are operations in flight at a time.
+/// Sorts numbers that are nearly sorted already. Returns in the order of calls are: none is farther from where
+/// it belongs than there are operations in flight at a time.
 pub(crate) fn sort_almost_sorted(words: &mut [u64]) {
     let mut shifts_left = words.len() * SHIFTS_MAX;
     for at in 1..words.len() {

@@ -1,4 +1,5 @@
-//! Components: parts of a history that can be judged on their own.
+//! Splits a history into components: parts that do not depend on each other and can be judged one by one. In a
+//! key-value store, the operations on one key are a component.
 
 use std::hash::Hash;
 
@@ -8,18 +9,19 @@ use crate::intern::Interner;
 /// Which component each operation belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Partition {
-    /// By operation. Invariant: every entry is less than `count`.
+    /// By operation: the number of its component. Invariant: every entry is less than `count`.
     component: Vec<u32>,
+    /// How many components there are.
     count: u32,
 }
 
 impl Partition {
-    /// All operations in one component.
+    /// One component with all operations.
     pub fn whole(length: usize) -> Partition {
         Partition { component: vec![0; length], count: u32::from(length > 0) }
     }
 
-    /// Operations with equal keys together.
+    /// A component for each key. `key_of` gives the key of an operation.
     pub fn by_key<I, O, K: Hash + Eq + Clone>(
         history: &History<I, O>,
         key_of: impl Fn(&I) -> K,
@@ -33,14 +35,16 @@ impl Partition {
         Partition { component, count: keys.len() as u32 }
     }
 
-    /// Operations that share a key together, directly or through others. For operations on several keys.
+    /// For operations on several keys: two operations are in the same component if they share a key, or if a
+    /// chain of operations that share keys connects them.
     pub fn by_keys<I, O, K: Hash + Eq + Clone>(
         history: &History<I, O>,
         keys_of: impl Fn(&I) -> Vec<K>,
     ) -> Partition {
         let mut keys = Interner::new();
-        // The last operation of each key so far, and a forest over the operations.
+        // By key: its last operation so far.
         let mut last: Vec<u32> = Vec::new();
+        // By operation: its parent in a forest (union-find). The trees are the components.
         let mut parent: Vec<u32> = (0..history.len() as u32).collect();
         for (index, operation) in history.operations().iter().enumerate() {
             for key in keys_of(&operation.input) {
@@ -48,8 +52,8 @@ impl Partition {
                 if key == last.len() {
                     last.push(index as u32);
                 }
-                let (ours, theirs) = (find(&mut parent, index as u32), find(&mut parent, last[key]));
-                parent[ours as usize] = theirs;
+                let (root, other) = (find(&mut parent, index as u32), find(&mut parent, last[key]));
+                parent[root as usize] = other;
                 last[key] = index as u32;
             }
         }
@@ -118,7 +122,7 @@ impl Members {
     }
 }
 
-/// The root of a node's tree. Halves the path on the way.
+/// The root of a node's tree. Shortens the path to it on the way.
 fn find(parent: &mut [u32], mut node: u32) -> u32 {
     while parent[node as usize] != node {
         parent[node as usize] = parent[parent[node as usize] as usize];

@@ -1,4 +1,4 @@
-//! What a check found, with the evidence for it.
+//! The report of a check: the verdict and what proves it.
 
 use std::fmt;
 
@@ -44,10 +44,11 @@ impl Verdict {
     }
 }
 
-/// An order for each component in which every answer is right. [`crate::validate::linearization`] checks it.
+/// The proof that a history is linearizable: an order for each component in which every answer is right.
+/// [`crate::validate::linearization`] checks it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Witness {
-    /// By component.
+    /// The orders, by component.
     pub components: Vec<Linearization>,
 }
 
@@ -69,35 +70,38 @@ pub struct Violation {
     pub component: usize,
     /// Operations that cannot be ordered.
     pub conflict: Conflict,
-    /// An order of the longest linearizable prefix in time that was found; empty if none was looked for.
+    /// An order of the operations up to some time: the longest part of the history, from its start, that was
+    /// found to have one. Empty if none was looked for.
     pub prefix: Vec<u32>,
-    /// The time of the return up to which `prefix` goes, exclusive.
+    /// That time: `prefix` explains all answers before it.
     pub prefix_until: u64,
 }
 
 impl Violation {
-    /// Every order of the conflict's operations, up to where it fails. If there are too many, those that get
-    /// furthest. Empty only if the conflict has more than twelve operations or was not explained.
+    /// Every order of the conflict's operations, up to the operation that cannot come next. If there are too
+    /// many orders, those that get furthest. Empty only if the conflict has more than twelve operations or was
+    /// not explained.
     ///
-    /// This is for people who read the report, so it is worked out on demand. Pass the model and the history of
+    /// This is for people who read the report, so it is calculated on demand. Pass the model and the history of
     /// the check.
     pub fn excluded<M: Model>(&self, model: &M, history: &History<M::Input, M::Output>) -> Vec<Excluded> {
         exclusions(model, history, &self.conflict)
     }
 
     /// Why the conflict's operations cannot be put in order, in one sentence that names operations by their
-    /// index; `None` if there is none, then [`excluded`](Violation::excluded) has more.
+    /// index. There is such a sentence for containers into which no element is put twice. If it is `None`, use
+    /// [`excluded`](Violation::excluded).
     ///
-    /// There is one for containers whose elements differ. Model and history are those of the check.
+    /// Pass the model and the history of the check.
     pub fn reason<M: Model>(&self, model: &M, history: &History<M::Input, M::Output>) -> Option<String> {
         distinct::sentence(model, history, &self.conflict)
     }
 
-    /// A conflict of the fewest operations possible, if it can be found, or else the one reported.
+    /// A conflict with the fewest operations possible, if it can be found, or else the one reported.
     ///
     /// Every operation of the reported conflict is needed. Sometimes there is another conflict with fewer
-    /// operations, but finding it takes a hundred times as long as the verdict, so it is done on demand.
-    /// Pass the model and the history of the check; of `budget` the limits for explanations apply.
+    /// operations, but finding it takes a hundred times as long as the verdict, so it is done on demand. Pass
+    /// the model and the history of the check. The limits that `budget` sets for explanations apply.
     pub fn least_conflict<M: Model>(
         &self,
         model: &M,
@@ -112,24 +116,24 @@ impl Violation {
     }
 }
 
-/// Operations that have no order, whatever became of all others.
+/// Operations that have no order, whatever became of all others. They prove that a history is not linearizable.
 ///
-/// That is, the history stays not linearizable even if every operation outside `operations` is treated as one
-/// of unknown outcome, which may have taken effect at any time after its call, or never. Forgetting an outcome
-/// only allows more orders, so the whole history is not linearizable either. An operation of a container keeps
-/// its answer: if it took effect, then with that one.
+/// Treat every other operation as one of unknown outcome, which may have taken effect at any time after its
+/// call, or never. The history is still not linearizable. Forgetting an outcome only allows more orders, so the
+/// whole history is not linearizable either. (An operation of a container that is treated like this keeps its
+/// answer: if it took effect, then with that answer.)
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Conflict {
     /// The operations' indices, in the order of their calls.
     pub operations: Vec<u32>,
-    /// Operations outside the conflict that could matter to it, had they taken effect at another time.
+    /// Operations outside the conflict that could matter to it if they took effect at another time.
     pub supporting: Vec<u32>,
-    /// Whether every operation is known to be needed: without any one of them the others have an order.
+    /// Whether every operation is known to be needed: if any one is forgotten, the others have an order.
     pub minimal: bool,
 }
 
-/// One way to order the conflict's operations that fails, and why.
+/// One order of a conflict's operations, up to where it fails, and why it does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Excluded {

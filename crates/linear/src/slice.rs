@@ -1,15 +1,21 @@
-//! The part of a history that an engine judges.
+//! The part of a history that an engine judges, and what the engine decided.
+//!
+//! A [`Slice`] is some operations of one component. For explanations, it can also forget: some answers, or
+//! everything after a certain time.
 
 use crate::history::{History, Outcome};
 use crate::model::{Model, changes_nothing};
 
-/// Some operations of one component, some of which are treated as if their outcome were unknown.
+/// Some operations of one component.
 #[derive(Clone, Copy)]
 pub(crate) struct Slice<'a> {
+    /// Their indices in the history.
     pub(crate) operations: &'a [u32],
-    /// By place in `operations`: whether the outcome counts. `None`: all outcomes do.
+    /// By place in `operations`: false if the operation's outcome is forgotten, so that it counts as unknown.
+    /// `None` if no outcome is forgotten.
     pub(crate) kept: Option<&'a [bool]>,
-    /// Time stops before this: later calls are left out, and later returns never happen.
+    /// The history ends just before this time: operations called later are left out, and those that return
+    /// later have an unknown outcome.
     pub(crate) until: Option<u64>,
 }
 
@@ -19,17 +25,18 @@ pub(crate) enum Seen<'h, O> {
         output: &'h O,
         at: u64,
     },
-    /// It need not have taken effect, but if it did, then with this answer.
+    /// It may not have taken effect, but if it did, then with this answer.
     Optional {
         output: &'h O,
     },
+    /// It may not have taken effect, and its answer is not known.
     Unknown,
-    /// It cannot matter.
+    /// It cannot matter to any other operation.
     Absent,
 }
 
 impl<'a> Slice<'a> {
-    /// All these operations, as recorded.
+    /// These operations as recorded: nothing is forgotten.
     pub(crate) fn whole(operations: &'a [u32]) -> Slice<'a> {
         Slice { operations, kept: None, until: None }
     }
@@ -50,11 +57,11 @@ impl<'a> Slice<'a> {
         match &operation.outcome {
             Outcome::Failed { .. } => Seen::Absent,
             Outcome::Answered { output, at } if kept && in_time(*at) => Seen::Answered { output, at: *at },
-            // An operation that had no effect has none either if its outcome is unknown.
+            // An operation that had no effect has none if its outcome is forgotten.
             Outcome::Answered { output, .. } if changes_nothing(model, &operation.input, Some(output)) => {
                 Seen::Absent
             }
-            // Who took which element of a container is what there is to know of it.
+            // An operation of a container keeps its answer even if it is outside a conflict, see `validate`.
             Outcome::Answered { output, at } if in_time(*at) && model.container().is_some() => {
                 Seen::Optional { output }
             }
@@ -65,10 +72,11 @@ impl<'a> Slice<'a> {
         }
     }
 
-    /// The places in the order of their calls.
+    /// The places of the operations, in the order of calls.
     ///
-    /// The operations of one component are far apart in a large history. Touching all of them here, where no
-    /// load waits for another, brings them into the caches at a fraction of the later cost.
+    /// The operations of one component are far apart in a large history. This reads all of them at once, and no
+    /// read depends on another one. So the processor can load them at the same time, which makes later accesses
+    /// cheap.
     pub(crate) fn by_call<I, O>(&self, history: &History<I, O>) -> Vec<u32> {
         let mut last = (0, 0);
         let mut sorted = true;
@@ -92,7 +100,7 @@ impl<'a> Slice<'a> {
 pub(crate) enum Effort {
     /// Only what takes nearly linear time.
     Quick,
-    /// With a search, whose sums have this seed.
+    /// With a search, if needed. This is the seed of the search, see [`crate::search::Problem`].
     Search(u64),
 }
 
@@ -105,7 +113,7 @@ pub(crate) enum Decision {
         /// The longest order that the engine built.
         deepest: Vec<u32>,
     },
-    /// It takes a search, and [`Effort::Quick`] allows none.
+    /// It needs a search, and [`Effort::Quick`] allows none.
     Deferred,
     Undecided {
         limit: crate::budget::Limit,

@@ -1,27 +1,40 @@
-//! Checks the evidence of a report with nothing but the model. It shares no code with the engines.
+//! Checks the proof in a report with nothing but the model. It shares no code with the engines.
 //!
-//! **An order** ([`linearization`]) is right if it holds every answered operation once and no failed one, keeps
-//! the order of operations that do not overlap, and gets the same answers from the model, step by step.
+//! # Orders
 //!
-//! **A conflict** ([`conflict`]) is a set S of operations of one component. Treat every operation outside S as
-//! one of unknown outcome: it may take effect at any time after its call, or never, and its answer is
-//! forgotten. S is a conflict if that history has no order. Then the whole history has no order either, because
-//! an order of the whole would be one of that history too: it holds every answered operation of S, has the same
-//! effects in the same sequence, and puts each operation outside S after its call. (Failed operations and reads
-//! outside S may be left out, as they change nothing.)
+//! An order ([`linearization`]) is right if
 //!
-//! An operation of a container that is outside S keeps its answer: it may have taken effect with that answer at any
-//! time after its call, or never. An order of the whole history is still one of that history, without those outside
-//! S that changed nothing.
+//! * it contains every answered operation once and no failed one,
+//! * no operation comes after one that was called after its return,
+//! * the model, run through the operations in this order, gives the same answers.
 //!
-//! Most operations outside S cannot help S. Those called after all of S has returned can be left out, because no
-//! operation of S comes after them. In a register an operation outside S matters only if it sets a value that S,
-//! or another operation that matters, looks for. Of several that do the same it is enough to keep as many as
-//! there are operations in S, those called first: between two operations of S none has to happen twice, as only
-//! the last value matters, and an earlier call can stand in for a later one. In a
-//! container only those matter that put in or take out an element that S mentions, because what remains of an order
-//! is still one when all operations on other elements are left out; and as many takes of unknown outcome as such
-//! elements were put in, those called first.
+//! # Conflicts
+//!
+//! A conflict ([`conflict`]) is a set S of operations of one component. Treat every operation outside S as one
+//! of unknown outcome: it may take effect at any time after its call, or never, and its answer is forgotten. S
+//! is a conflict if that history has no order.
+//!
+//! Then the whole history has no order either. An order of the whole history would also be an order of that
+//! history: it contains every answered operation of S, has the same effects in the same sequence, and puts each
+//! operation outside S after its call. (Failed operations, and reads outside S, may be left out, because they
+//! change nothing.)
+//!
+//! In a container, an operation outside S keeps its answer: it may have taken effect with that answer at any
+//! time after its call, or never. The argument stays the same.
+//!
+//! # Operations that cannot help
+//!
+//! Most operations outside S cannot help to find an order for S, and are left out:
+//!
+//! * Those called after all of S has returned, because no operation of S comes after them.
+//! * In a register: those that do not set a value that is looked for by S or by another operation that is kept.
+//!   (If an operation of S saw that a value was not there, all writes are kept.) Of several that do the same,
+//!   as many are kept as S has operations, those called first. Between two operations of S none has to happen
+//!   twice, because only the last value matters, and one with an earlier call can stand in for one with a later
+//!   call.
+//! * In a container: those on elements that S does not mention. If all operations on other elements are left
+//!   out of an order, the rest is still an order. Of takes of unknown outcome, as many are kept as elements
+//!   that S mentions were put in, those called first.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -86,7 +99,7 @@ fn in_order<M: Model>(
     let mut left: HashSet<u32> =
         members.iter().copied().filter(|&index| !history.operation(index).failed()).collect();
     let mut state = model.initial();
-    // The latest call so far, and whose it is.
+    // The latest call so far, and its operation.
     let mut latest = (0, 0);
     for &index in order {
         if !left.remove(&index) {
@@ -111,10 +124,10 @@ const CONFIGURATIONS_MAX: usize = 200_000;
 /// How many bytes their states may take.
 const BYTES_MAX: usize = 32 << 20;
 
-/// How many bytes all steps may go through.
+/// How many bytes all steps may read.
 const WORK_MAX: usize = 200_000_000;
 
-/// What a step costs beside going through its state.
+/// A step counts as so many bytes in addition to those of its state.
 const STEP: usize = 16;
 
 /// Checks that these operations are a conflict, as defined above.
@@ -144,26 +157,27 @@ pub fn conflict<M: Model>(
             input: &operation.input,
             output: operation.output(),
             call: operation.call,
-            ret: operation.returned(),
+            returned: operation.returned(),
         }
     });
     let forgotten = supporting.iter().map(|&index| {
         let operation = history.operation(index);
         let output = operation.output().filter(|_| model.container().is_some());
-        Piece { input: &operation.input, output, call: operation.call, ret: None }
+        Piece { input: &operation.input, output, call: operation.call, returned: None }
     });
     no_order(model, &kept.chain(forgotten).collect::<Vec<_>>())
 }
 
+/// An operation of the history in which those outside a conflict are forgotten.
 struct Piece<'h, M: Model> {
     input: &'h M::Input,
     output: Option<&'h M::Output>,
     call: u64,
-    /// `None`: it need not take effect.
-    ret: Option<u64>,
+    /// When it returned; `None` if it need not take effect.
+    returned: Option<u64>,
 }
 
-/// Tries all orders of the pieces.
+/// Tries all orders of the pieces. The error is that there is an order, or that there are too many to try.
 fn no_order<M: Model>(model: &M, pieces: &[Piece<'_, M>]) -> Result<(), WrongVerdict> {
     let mut seen = HashSet::new();
     let (mut bytes, mut work) = (0, 0);
@@ -171,7 +185,7 @@ fn no_order<M: Model>(model: &M, pieces: &[Piece<'_, M>]) -> Result<(), WrongVer
     while let Some((done, state)) = open.pop() {
         let is_done = |at: usize| done[at / 64] >> (at % 64) & 1 == 1;
         let left = || (0..pieces.len()).filter(|&at| !is_done(at));
-        let Some(until) = left().filter_map(|at| pieces[at].ret).min() else {
+        let Some(until) = left().filter_map(|at| pieces[at].returned).min() else {
             return Err(WrongVerdict::Orderable);
         };
         let size = model.owned_bytes(&state);
@@ -181,8 +195,8 @@ fn no_order<M: Model>(model: &M, pieces: &[Piece<'_, M>]) -> Result<(), WrongVer
         }
         let steps = left().filter(|&at| pieces[at].call <= until).filter_map(|at| {
             let after = model.step(&state, pieces[at].input, pieces[at].output)?;
-            // A forgotten operation that changes nothing here is of no use here.
-            (pieces[at].ret.is_some() || after != state).then_some((at, after))
+            // A piece that need not take effect is pointless where it changes nothing.
+            (pieces[at].returned.is_some() || after != state).then_some((at, after))
         });
         let mut steps: Vec<(usize, M::State)> = steps.collect();
         // A read that is right changes nothing, so taking it at once loses no order.
@@ -202,7 +216,7 @@ fn no_order<M: Model>(model: &M, pieces: &[Piece<'_, M>]) -> Result<(), WrongVer
     Ok(())
 }
 
-/// The operations outside `operations` that could matter to them; see the top of this module.
+/// The operations outside `operations` that could matter to them. The head of this file says which.
 pub(crate) fn supporting<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
@@ -233,8 +247,8 @@ pub(crate) fn supporting<M: Model>(
     of_register(model, history, operations, &outside).unwrap_or(outside)
 }
 
-/// For a container: those that put in or take out elements that the conflict mentions, and as many takes of
-/// unknown outcome as elements are put in.
+/// For a container: the operations of `outside` that put in or take out elements that the conflict mentions,
+/// and as many takes of unknown outcome as such elements were put in.
 fn of_container<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
@@ -286,7 +300,8 @@ fn of_container<M: Model>(
     Some(kept)
 }
 
-/// In a register: the operations that can supply a value that is looked for, the first few of each kind.
+/// For a register: the operations of `outside` that can set a value that is looked for, the first few of each
+/// kind.
 fn of_register<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
@@ -295,7 +310,8 @@ fn of_register<M: Model>(
 ) -> Option<Vec<u32>> {
     model.register_start()?;
     let mut looked_for: HashSet<M::Value> = HashSet::new();
-    let mut absence = false;
+    // Whether some operation saw that a value was not there.
+    let mut saw_absence = false;
     for &index in operations {
         let operation = history.operation(index);
         match (model.as_register(&operation.input, operation.output())?, &operation.outcome) {
@@ -304,22 +320,22 @@ fn of_register<M: Model>(
                 looked_for.insert(value.into_owned());
             }
             (RegisterOp::Cas { expected, succeeded, .. }, _) => {
-                absence |= succeeded == Some(false);
+                saw_absence |= succeeded == Some(false);
                 looked_for.insert(expected.into_owned());
             }
             _ => {}
         }
     }
-    // The value that a needed compare-and-set compares with is looked for in turn, so this repeats until no
-    // value is added. Mostly one round is enough.
-    let mut needed = vec![absence; outside.len()];
+    // The value that a needed compare-and-set expects is looked for as well, so this repeats until no value is
+    // added. Mostly one round is enough.
+    let mut needed = vec![saw_absence; outside.len()];
     loop {
         let known = looked_for.len();
         for (&index, needed) in outside.iter().zip(&mut needed) {
             match model.as_register(&history.operation(index).input, None)? {
                 RegisterOp::Append => return None,
                 RegisterOp::Write(value) if !*needed => *needed = looked_for.contains(value.as_ref()),
-                RegisterOp::Cas { expected, new, .. } if absence || !*needed => {
+                RegisterOp::Cas { expected, new, .. } if saw_absence || !*needed => {
                     *needed |= looked_for.contains(new.as_ref());
                     if looked_for.contains(new.as_ref()) && !looked_for.contains(expected.as_ref()) {
                         looked_for.insert(expected.into_owned());
@@ -345,7 +361,8 @@ fn of_register<M: Model>(
     Some(first_few(&mut writers.into_iter(), operations.len(), &looked_for))
 }
 
-/// The first `few` of the writers that do the same. Values that nobody looks for count as one.
+/// Of writers that do the same, the first `few`. All values that no operation looks for count as the same
+/// value.
 fn first_few<V: Hash + Eq>(
     writers: &mut impl Iterator<Item = (u32, Option<V>, V)>,
     few: usize,

@@ -1,10 +1,11 @@
-//! One step of a client. Most steps are one request; the others are a few requests that depend on what the
-//! client saw before. Everything is a function of the plan and of the answers.
+//! Acts: the steps of a client. Most acts are one request. The others are several requests that depend on what
+//! the client saw before, such as "take this lock".
 //!
-//! What they leave behind for later acts (revisions, copies of parts of the store, leases, locks, watchers)
-//! is the client's *memory*. Clients of one program share one ([`crate::Client::part_of`]).
+//! A client has a *memory*: revisions that it saw, copies of parts of the store, leases, locks and watchers.
+//! Acts fill it and later acts use it. Clients of one program share a memory ([`crate::Client::part_of`]). What
+//! an act does depends only on the plan and on the answers that the client received.
 //!
-//! Their text form is in `operation`, their requests are in `world/src/clients`.
+//! Not here: how acts are written in files (`operation`), which requests they send (`world/src/clients`).
 
 use api::Request;
 use api::etcdserverpb::{DeleteRangeRequest, PutRequest, RangeRequest};
@@ -13,27 +14,28 @@ use record::Nanos;
 
 use crate::PlannedOperation;
 
-/// As the mod revision of a compare (like any value below 0): the mod revision of the compare's key as this
-/// client last saw it in an answer, 0 if it saw none. This makes a compare-and-swap of a txn that was planned
-/// before the revision could be known.
+/// A placeholder for the mod revision in a compare: the mod revision of the compared key as this client last
+/// saw it, or 0 if it never did. (Every number below 0 means this.) With it, a plan can contain a
+/// compare-and-swap although the revision is not known yet.
 pub const SEEN: i64 = -1;
 
-/// As the revision of a range: the newest revision this client has seen. As a lease of a put, a keep-alive, a
-/// revocation or a time-to-live: the lease this client was granted last, 0 if there was none.
+/// A placeholder. As the revision of a range it means the newest revision that this client has seen. As the
+/// lease of a put, a keep-alive, a revocation or a time-to-live request it means the lease that this client was
+/// granted last, or 0 if there was none.
 pub const LAST: i64 = i64::MIN;
 
 /// One step of a client.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Act {
-    /// One request. A revision of -1, -2, … in a Range or Compact means "that many below the newest revision
-    /// this client has seen"; [`SEEN`] and [`LAST`] are placeholders too.
+    /// One request. It may contain the placeholders [`SEEN`] and [`LAST`]. A revision of -1, -2, … in a Range
+    /// or Compact means one, two, … below the newest revision that this client has seen.
     Request(Request),
-    /// One request, taken literally: even a negative revision means itself.
+    /// One request in which all numbers mean themselves, even negative revisions.
     Literal(Request),
     /// Opens a watcher.
     Watch(Watch),
-    /// Lists keys, then keeps a copy of them up to date by a watch, as a reflector of Kubernetes does.
-    /// If history was compacted, it lists again.
+    /// Lists keys into a copy, and keeps the copy up to date with a watch, as a reflector of Kubernetes does.
+    /// If the watch needs revisions that were compacted, it lists again.
     Follow(Follow),
     /// Cancels a watcher, by the name it was opened with. Does nothing if there is none.
     Cancel {
@@ -50,26 +52,26 @@ pub enum Act {
         /// The stream, by the client's own number.
         stream: u32,
     },
-    /// Lists keys page by page, all pages at the revision of the first, into the copy of these keys.
-    /// If that revision is compacted meanwhile, it starts over.
+    /// Lists keys page by page into the copy of these keys. All pages are read at the revision of the first. If
+    /// that revision is compacted in between, it starts over.
     List {
         /// The keys to list.
         keys: Keys,
         /// Pairs per page; 0 for all in one.
         page: u32,
     },
-    /// Records what the copy of these keys holds.
+    /// Writes what the copy of these keys contains into the history.
     View {
         /// The copy.
         keys: Keys,
     },
-    /// Creates, updates or removes an object as Kubernetes does: a txn guarded by the mod revision
-    /// that the client's copy shows.
+    /// Creates, updates or removes an object as Kubernetes does: a transaction that changes it only if its mod
+    /// revision is that of the client's copy.
     Write(Write),
     /// Adds a value to a list of values in one key, or outside etcd.
     Add(Add),
-    /// Reads and appends to lists in one txn. Keys that are appended to are read first, and the txn is
-    /// guarded by their mod revisions (Jepsen's `append`).
+    /// Reads lists and appends to lists in one transaction. It first reads the keys that it appends to, and
+    /// writes only if their mod revisions are still the same (Jepsen's `append`).
     Append(Vec<Micro>),
     /// Takes a lock with a lease of its own.
     Lock(Session),
@@ -92,8 +94,8 @@ pub enum Act {
         /// The election.
         name: Bytes,
     },
-    /// Puts a value if the lock or leadership that the client believes it holds is still there: the txn
-    /// compares the create revision of its key. Does nothing if the client believes it holds none.
+    /// Puts a value if the lock or leadership that the client believes it has still exists: the transaction
+    /// compares the create revision of its key. Does nothing if the client believes that it has none.
     Fenced {
         /// The lock or the election.
         name: Bytes,
@@ -104,35 +106,36 @@ pub enum Act {
     },
     /// Renews every lease of a lock, a leadership or an attempt at one, one after the other.
     Renew,
-    /// One round of a Kubernetes compactor: the compactor that advances this key compacts to the revision of
-    /// its previous round (`apiserver/pkg/storage/etcd3/compact.go`).
+    /// One round of a Kubernetes compactor. Several compactors try to change one key; the one that succeeds
+    /// compacts to the revision of its previous round (`apiserver/pkg/storage/etcd3/compact.go`).
     Compactor {
-        /// The key the compactors race for.
+        /// The key that the compactors try to change.
         key: Bytes,
     },
     /// Does nothing for this long, by the client's clock.
     Rest(Nanos),
 }
 
-/// A key, or keys from one to another, as in a range request.
+/// One key, or a range of keys, as in a range request.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Keys {
     /// The first key.
     pub key: Bytes,
-    /// The end; empty for one key.
+    /// The `range_end`; empty for one key.
     pub end: Bytes,
 }
 
 /// Where a watcher starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// After its creation.
+    /// At the first change after its creation.
     Now,
     /// At this revision.
     At(i64),
-    /// At this distance from the newest revision the client has seen; never before revision 1.
+    /// At this distance from the newest revision that the client has seen, but not before revision 1.
     Seen(i64),
-    /// After the last revision that a watcher of this name has seen; at the first revision if there was none.
+    /// After the last revision that a watcher with this name has seen; at the first revision if there was no
+    /// such watcher.
     Last,
 }
 
@@ -143,23 +146,25 @@ pub struct Watch {
     pub keys: Keys,
     /// Where to start.
     pub from: Start,
-    /// Include the pair before each change.
+    /// Whether events contain the pair before the change.
     pub prev_kv: bool,
-    /// Ask for progress notifications when nothing changes.
+    /// Whether it asks for progress notifications when nothing changes.
     pub progress: bool,
-    /// Leave puts out.
+    /// Whether puts are left out.
     pub no_put: bool,
-    /// Leave deletions out.
+    /// Whether deletions are left out.
     pub no_delete: bool,
-    /// Let large answers be split.
+    /// Whether large responses may be split.
     pub fragment: bool,
-    /// The id on its stream; 0 lets the server choose.
+    /// The watcher's id on its stream; 0 lets the server choose.
     pub id: i64,
-    /// The client's own name for it, for later acts. A newer watcher takes over the name.
+    /// The client's own name for the watcher, for later acts. If a newer watcher has the same name, the name
+    /// means that one.
     pub name: u32,
-    /// Its stream, by the client's own number; opened if it is not open.
+    /// The stream, by the client's own number. It is opened if it is not open.
     pub stream: u32,
-    /// Continue after a compaction that overtook it. Otherwise it is given up.
+    /// What the client does if revisions that the watcher needs are compacted: continue after them, or give the
+    /// watcher up.
     pub skip: bool,
 }
 
@@ -176,12 +181,12 @@ pub struct Follow {
     pub stream: u32,
 }
 
-/// The object of a write.
+/// The object that a write changes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Which {
-    /// This object.
+    /// The object with this key.
     Key(Bytes),
-    /// Object number `pick` of the copy of these keys, wrapping around.
+    /// Object number `pick` of the copy of these keys, modulo the number of objects in it.
     Nth {
         /// The copy.
         keys: Keys,
@@ -214,10 +219,12 @@ pub struct Write {
     pub lease: i64,
     /// The key to create, if an object is created.
     pub new: Bytes,
-    /// The desired number of objects: below half of it one is created, above one and a half times it one is
-    /// removed, whatever the verb (`tests/robustness/traffic/kubernetes.go` of etcd). 0: always the verb.
+    /// The desired number of objects. If the copy has fewer than half as many, an object is created, and if it
+    /// has more than one and a half times as many, one is removed, whatever the verb says
+    /// (`tests/robustness/traffic/kubernetes.go` of etcd). 0: the verb always counts.
     pub about: u32,
-    /// The most attempts; each one after the first uses the revision from the failed txn.
+    /// The maximum number of attempts. Each one after the first uses the revision that the failed transaction
+    /// returned.
     pub tries: u32,
 }
 
@@ -228,13 +235,14 @@ pub struct Add {
     pub key: Bytes,
     /// The value.
     pub value: Bytes,
-    /// The lock to hold; without a lock the value is added by compare-and-swap, repeated until it succeeds.
+    /// The lock to take for it. Without a lock, the value is added by compare-and-swap, which is repeated until
+    /// it succeeds.
     pub lock: Option<Session>,
-    /// How long the client thinks between the read and the write.
+    /// How long the client waits between reading the list and writing it.
     pub hold: Nanos,
     /// Under a lock: write only if the lock's key is still there with its create revision.
     pub fenced: bool,
-    /// The list is not in etcd but in the clients' own memory, which no lock service can guard.
+    /// Whether the list is in the memory of the clients instead of etcd. There, no comparison can protect it.
     pub outside: bool,
 }
 
@@ -249,7 +257,7 @@ pub struct Session {
     pub ttl: i64,
 }
 
-/// One operation of an append txn.
+/// One operation of an [`Act::Append`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Micro {
     /// Read a list.

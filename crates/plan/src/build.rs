@@ -1,11 +1,12 @@
-//! Scenarios that are built in code.
+//! Builds scenarios in code instead of a file.
 //!
-//! A [`ScenarioBuilder`] writes what a person would write into a file, and the same reader reads it. So there
-//! is one path for all scenarios: the same checks, the same defaults, the same draws; and what was built can
-//! be printed and kept as a file.
+//! A [`ScenarioBuilder`] makes the text of a scenario file, and the reader of files reads it. So there is one
+//! way for all scenarios, with the same checks, defaults and draws, and what was built can be printed and kept
+//! as a file.
 //!
-//! Not here: what only a file can express. Settings of the members and fields of `[network]`, `[disk]` and
-//! `[[client]]` are fixed values here; ranges and choices are for members, times, targets and the workload.
+//! Ranges and choices are possible for the number of members, times, targets and the workload. Settings of the
+//! members and fields of `[network]`, `[disk]` and `[[client]]` can only be fixed values here; in a file they
+//! can be left open, too.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -61,7 +62,7 @@ pub struct ScenarioBuilder {
     own: Vec<crate::own::Own>,
 }
 
-/// Fields of a section with their values in TOML.
+/// The fields of a section, with their values as TOML text.
 #[derive(Clone, Debug, Default)]
 struct Lines(Vec<(&'static str, String)>);
 
@@ -127,14 +128,14 @@ impl ScenarioBuilder {
         self
     }
 
-    /// Changes what links are like while no fault touches them.
+    /// Changes how links behave while no fault affects them.
     #[must_use]
     pub fn network(mut self, change: impl FnOnce(&mut Network)) -> ScenarioBuilder {
         change(&mut self.network);
         self
     }
 
-    /// Changes what disks are like while no fault touches them.
+    /// Changes how disks behave while no fault affects them.
     #[must_use]
     pub fn disk(mut self, change: impl FnOnce(&mut Disk)) -> ScenarioBuilder {
         change(&mut self.disk);
@@ -213,7 +214,7 @@ impl ScenarioBuilder {
         self
     }
 
-    /// Members that may refuse to start, because a fault damages what they cannot do without.
+    /// Members that may refuse to start, because a fault damages data that they need.
     #[must_use]
     pub fn refusals(mut self, members: &[u32]) -> ScenarioBuilder {
         self.expect.set("refusals", format!("{members:?}"));
@@ -466,7 +467,7 @@ impl ScenarioFault {
         *text += "\n[[fault]]\n";
         line(text, "kind", &quote(kind.name));
         self.frame.write(text);
-        // A link is as it was built, whatever the network is like: all of its fields are written.
+        // All fields of a link are written, because those left out would be those of the scenario's network.
         let usual = (kind.new)(Link::default());
         let whole = matches!(self.kind, FaultKind::Network(NetworkFault::Link { .. }));
         fault_fields(text, &self.kind, (!whole).then_some(&usual));

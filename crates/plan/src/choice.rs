@@ -1,4 +1,5 @@
-//! What a scenario leaves open and a plan does not: values, ranges and choices.
+//! The values of fields: decided ones, and the ranges and choices that a scenario can leave open.
+//! [`Choice::draw`] decides with a draw of the seed.
 
 use keyed::{Domain, Draw, Keyed};
 use record::hash::digest;
@@ -8,7 +9,8 @@ use crate::{Condition, FlawAt, PlannedOperation, Spread, Target};
 /// A decided value of any field.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
-    /// A number in the field's smallest unit; a switch (0, 1); a word, by its index in the list.
+    /// A number in the field's smallest unit; a switch, as 0 or 1; one of several words, as its index in their
+    /// list.
     Number(i128),
     Text(String),
     Spread(Spread),
@@ -19,20 +21,21 @@ pub(crate) enum Value {
     Flaws(Vec<FlawAt>),
 }
 
-/// A target as a scenario names it. The last three become explicit lists when the plan is made.
+/// A target as a scenario names it. All variants except the first become lists of members or clients when a
+/// plan is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Who {
-    /// As in a plan.
+    /// A target that plans can have too.
     Target(Target),
     /// Every client.
     AllClients,
-    /// One member, the same throughout the run.
+    /// One member, drawn once for the whole run.
     FixedMember,
-    /// A minority, the same throughout the run; the fixed member is in it.
+    /// A minority of the members, drawn once for the whole run. The fixed member is one of them.
     FixedMinority,
 }
 
-/// A value, or how the seed finds one.
+/// A value, or how a draw decides it.
 #[derive(Clone, Debug)]
 pub(crate) enum Choice {
     Fixed(Value),
@@ -44,16 +47,17 @@ pub(crate) enum Choice {
     },
     /// One of these, with equal probability.
     Any(Vec<Choice>),
-    /// Composed of numbers that are choices themselves.
+    /// A value that a function makes from several numbers, each of which is a choice: a distribution, for
+    /// example.
     Made(fn(&[i128]) -> Value, Vec<Choice>),
 }
 
-/// What a value may depend on besides its draw.
+/// What values may depend on besides their draws.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Context {
     /// How many clients there are.
     pub clients: u32,
-    /// A minority of the members, in random order; empty where the cluster has none.
+    /// The fixed minority of the members, in random order; empty if the cluster is too small for one.
     pub minority: Vec<u32>,
 }
 
@@ -123,7 +127,7 @@ impl Choice {
     }
 }
 
-/// A drawn number, cut to its first six digits: people read plans, and the other digits do not matter.
+/// A drawn number with only its first six digits, because people read plans.
 fn readable(drawn: i128) -> i128 {
     let rest = 10_i128.pow(drawn.unsigned_abs().checked_ilog10().unwrap_or(0).saturating_sub(5));
     drawn / rest * rest
@@ -144,8 +148,8 @@ impl Who {
     }
 }
 
-/// The source of draws for one part of a scenario (rule R2): every field has its own draw, keyed by its name,
-/// so that nothing depends on what else the scenario contains.
+/// The source of draws for one part of a scenario. Every field has its own draw, keyed by its name, so a
+/// decision does not depend on what else the scenario contains.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dice(Keyed);
 

@@ -1,5 +1,5 @@
-//! The tables of the documentation, generated from the same tables as everything else, so that they cannot go
-//! stale.
+//! Generates the tables of `docs/scenarios.md` and `docs/faults.md` from the tables of fields and kinds, so
+//! that they cannot become outdated. A test compares the pages; `UPDATE_DOCS=1` writes them.
 
 use std::fmt::Write;
 
@@ -29,6 +29,7 @@ pub fn document(page: &str) -> String {
     made + rest
 }
 
+/// The text of the part of a page with this name.
 fn part(name: &str) -> String {
     match name {
         "top" => fields(sections::TOP, &Plan::default()),

@@ -1,7 +1,8 @@
 //! Makes a plan from a scenario and a seed.
 //!
-//! Architecture invariant: pure. Every draw is keyed by the name of what it decides (rule R2), so that adding
-//! or removing a fault or a client leaves every other decision unchanged.
+//! Architecture invariant: the plan depends only on the scenario and the seed. Every draw is keyed by the name
+//! of what it decides (rule R2 of `ARCHITECTURE.md`), so adding or removing a fault or a client leaves every
+//! other decision unchanged.
 
 use keyed::Ratio;
 use record::Nanos;
@@ -29,7 +30,7 @@ impl Scenario {
     }
 }
 
-/// One expansion under way.
+/// The expansion of one scenario with one seed.
 struct Expansion<'a> {
     scenario: &'a Scenario,
     dice: Dice,
@@ -87,24 +88,26 @@ impl Expansion<'_> {
             let dice_of = self.dice.part("operations");
             let setup = Setup { workload: &workload, mix: &mix, members, horizon: chaos, dice: dice_of };
             for lane in workload.lanes(&setup) {
-                // The lanes of one program are on one machine, and set up alike.
-                let machine = lane.part_of.unwrap_or(lane.number);
-                let dice = dice.part("client").nth(machine.into());
-                let mut own = workload.clone();
-                section.draw(WORKLOAD, dice, &self.context, &mut own);
+                // The lanes of one program have the same endpoints, clock and timeouts: those of its first
+                // lane.
+                let program = lane.part_of.unwrap_or(lane.number);
+                let dice = dice.part("client").nth(program.into());
+                // Fields with ranges and choices are drawn again for each client.
+                let mut fields = workload.clone();
+                section.draw(WORKLOAD, dice, &self.context, &mut fields);
                 clients.push(Client {
                     endpoints: match lane.pinned {
                         Some(member) => vec![member],
-                        None => endpoints(own.endpoints, machine, members, dice),
+                        None => endpoints(fields.endpoints, program, members, dice),
                     },
-                    failover: own.failover,
-                    timeout: own.timeout,
-                    clock_rate: own.clock.unwrap_or_else(|| self.clocks(dice).clients),
+                    failover: fields.failover,
+                    timeout: fields.timeout,
+                    clock_rate: fields.clock.unwrap_or_else(|| self.clocks(dice).clients),
                     part_of: lane.part_of,
-                    user: lane.user.or(own.user),
-                    watch_processing: own.watch_processing,
-                    keepalive: own.keepalive,
-                    keepalive_timeout: own.keepalive_timeout,
+                    user: lane.user.or(fields.user),
+                    watch_processing: fields.watch_processing,
+                    keepalive: fields.keepalive,
+                    keepalive_timeout: fields.keepalive_timeout,
                     operations: lane.operations,
                 });
             }
@@ -145,9 +148,9 @@ impl Expansion<'_> {
         }
         for (place, entry) in self.scenario.faults.iter().enumerate() {
             let strikes = Strikes { expansion: self, entry, network, members, chaos };
-            // Ids for the strikes of one entry, so that a strike keeps its id whatever the other entries do.
-            let first = (place as u32 + 1) * MOST_TIMES as u32;
-            faults.extend(strikes.all(first));
+            // Each entry has its own range of ids, so its strikes keep their ids whatever the other entries do.
+            let first_id = (place as u32 + 1) * MOST_TIMES as u32;
+            faults.extend(strikes.all(first_id));
         }
         faults.sort_by_key(|fault| match fault.when {
             Trigger::At(at) => at,
@@ -157,7 +160,7 @@ impl Expansion<'_> {
     }
 }
 
-/// The strikes of one `[[fault]]`.
+/// Makes the strikes of one `[[fault]]`: each time that it strikes is a fault of the plan.
 struct Strikes<'a> {
     expansion: &'a Expansion<'a>,
     entry: &'a FaultEntry,
@@ -167,7 +170,8 @@ struct Strikes<'a> {
 }
 
 impl Strikes<'_> {
-    fn all(&self, first: u32) -> Vec<Fault> {
+    /// All strikes, with ids from `first_id` on.
+    fn all(&self, first_id: u32) -> Vec<Fault> {
         let dice = self.expansion.dice.part("fault").part(&self.entry.name).nth(self.entry.nth);
         let chance =
             self.number("chance", dice).map_or(Ratio::ALWAYS, |chance| Ratio::per_million(chance as u32));
@@ -176,18 +180,19 @@ impl Strikes<'_> {
         }
         let times = self.times(dice);
         let strikes = times.into_iter().enumerate().filter_map(|(nth, when)| {
-            let id = self.number("id", dice).map_or(first + nth as u32, |id| id as u32);
+            let id = self.number("id", dice).map_or(first_id + nth as u32, |id| id as u32);
             self.strike(id, when, dice.nth(nth as u64))
         });
         strikes.collect()
     }
 
+    /// The value of a numeric field of the entry; `None` if it is left out.
     fn number(&self, name: &str, dice: Dice) -> Option<u64> {
         let choice = self.entry.frame.choice(name)?;
         Some(choice.draw_number(dice.field(name)) as u64)
     }
 
-    /// When it strikes, or the time from which its condition counts.
+    /// The times at which it strikes. If it has a condition: the times from which on the condition counts.
     fn times(&self, dice: Dice) -> Vec<Nanos> {
         let most = self.number("times", dice);
         let from = self.number("from", dice).unwrap_or(0);
@@ -214,7 +219,8 @@ impl Strikes<'_> {
         times
     }
 
-    /// One strike. `None` if there is no member to strike.
+    /// One strike. `None` if the target is empty in this cluster, or is everybody where the kind does not allow
+    /// that.
     fn strike(&self, id: u32, at: Nanos, dice: Dice) -> Option<Fault> {
         let frame = &self.entry.frame;
         let when = match frame.choice("when") {
@@ -267,7 +273,8 @@ impl Strikes<'_> {
             kind
         };
         let kind = fill(self.network.peers);
-        // A link that ends at a client starts from the links of clients; `to` decides that too.
+        // The fields that a `link` fault leaves out are those of the network: of the links of clients if one of
+        // its ends is a client. Its field `to` must be filled in before that is known.
         if ends_at_client(target, &kind) { fill(self.network.clients) } else { kind }
     }
 }
@@ -277,7 +284,8 @@ pub(crate) fn ends_at_client(target: &Target, kind: &FaultKind) -> bool {
     [Some(target), kind.to()].into_iter().flatten().any(|end| matches!(end, Target::Clients(_)))
 }
 
-/// A minority of the members, in random order: at least one member, at most as many as leave a quorum.
+/// The fixed minority of the run, in random order: at least one member, and so few that the others are a
+/// quorum. Empty if the cluster is too small.
 fn minority(members: u32, dice: Dice) -> Vec<u32> {
     let most = members.saturating_sub(1) / 2;
     if most == 0 {

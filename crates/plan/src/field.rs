@@ -1,8 +1,8 @@
-//! One table of fields for everything: reading, drawing, writing, the documentation and the schema.
+//! Fields of scenario and plan files. Reading, drawing, writing, the documentation and the schema all go by the
+//! same tables of fields, which are in `sections`, `workload` and `kinds`.
 //!
-//! A [`Key`] defines a field's name, the form of its value and its meaning. A [`Field`] adds its place in a
-//! struct of the plan. The tables themselves are in `sections`, `workload` and `kinds`; nothing else in
-//! this crate repeats a field's name.
+//! A [`Key`] is a field's name, the form of its value and its meaning. A [`Field`] also knows in which field of
+//! a Rust struct the value is stored.
 
 use keyed::Ratio;
 
@@ -21,7 +21,7 @@ pub(crate) struct Key {
 /// The form of a field's value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Form {
-    /// An amount within bounds; `zero` is a word for 0.
+    /// An amount within bounds. `zero` is how 0 is written if it has a meaning of its own, such as "unlimited".
     Number { unit: Unit, low: i128, high: i128, zero: Option<&'static str> },
     /// One of these words.
     Word(&'static [&'static str]),
@@ -29,7 +29,7 @@ pub(crate) enum Form {
     Switch,
     /// Any text.
     Text,
-    /// A distribution, of at most this.
+    /// A distribution of amounts up to `high`.
     Spread { unit: Unit, high: i128 },
     /// A target.
     Who,
@@ -46,9 +46,9 @@ pub(crate) enum Form {
 /// A field of a struct of the plan.
 pub(crate) struct Field<T: 'static> {
     pub key: Key,
-    /// Reads its value; `None` if it is left out. Most fields have a fixed place; settings find theirs by the
-    /// key.
+    /// Reads its value from the struct; `None` if it is left out. Only settings use the key, to find their row.
     pub get: fn(&T, &Key) -> Option<Value>,
+    /// Stores its value in the struct.
     pub set: fn(&mut T, &Key, Value),
 }
 
@@ -82,7 +82,7 @@ pub(crate) const MS: i128 = 1_000_000;
 pub(crate) const SECOND: i128 = 1_000 * MS;
 pub(crate) const HOUR: i128 = 3_600 * SECOND;
 
-/// The fields of a struct: name, form, place, meaning.
+/// A table of fields. A row is `"name" form => field.of.the.struct, "Meaning.";`.
 macro_rules! fields {
     ($($name:literal $form:expr => $($place:ident).+, $about:literal;)+) => {
         [$($crate::field::Field {
@@ -107,7 +107,7 @@ pub(crate) struct Set {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Section {
     pub sets: Vec<Set>,
-    /// Fields that are present but invalid; the mistake has been reported.
+    /// Fields that the file sets to an invalid value. The mistake has been reported.
     pub unread: Vec<&'static str>,
 }
 
@@ -129,7 +129,7 @@ impl Section {
         self.find(name).map(|set| &set.choice)
     }
 
-    /// Adds the fields that `others` sets and this does not.
+    /// Adds the fields that `others` sets and this section does not.
     pub fn or(mut self, others: &Section) -> Section {
         let missing: Vec<_> =
             others.sets.iter().filter(|other| self.find(other.name).is_none()).cloned().collect();
@@ -137,9 +137,9 @@ impl Section {
         self
     }
 
-    /// Draws every field that is set into `it`.
+    /// Decides every field that is set, and stores it in the struct `it`.
     pub fn draw<T>(&self, fields: &[Field<T>], dice: Dice, context: &Context, it: &mut T) {
-        // In the order of the table, not of the file: a few fields depend on earlier ones.
+        // In the order of the table, not of the file, because a few fields depend on earlier ones.
         for field in fields {
             if let Some(choice) = self.choice(field.key.name) {
                 field.set(it, choice.draw(dice.field(field.key.name), context));
@@ -148,11 +148,11 @@ impl Section {
     }
 }
 
-/// A type of the plan that a field can hold.
+/// A Rust type of a field of the plan, and how to convert it to and from a [`Value`].
 pub(crate) trait FieldType: Sized {
-    /// Its value; `None` if it is left out.
+    /// The value; `None` if the field is left out.
     fn value(&self) -> Option<Value>;
-    /// The field's value from a decided value.
+    /// The Rust value.
     fn of(value: Value) -> Self;
 }
 

@@ -1,27 +1,28 @@
-//! Scenarios and plans: the first arrow of `ARCHITECTURE.md`, `scenario.toml + seed ──expand──▶ Plan`.
+//! Scenarios and plans: what a run of the simulator is to do.
 //!
-//! A *scenario* is a short TOML file that a person writes. Anything in it may be a value, a range or a
-//! choice. A *plan* has none of these left: topology, every client operation, every fault. Both have the same
-//! grammar, described in `docs/scenarios.md`; a plan is a scenario with a `seed`.
+//! A *scenario* is a short TOML file that a person writes. It says which cluster, clients and faults a run has,
+//! and may leave values open as ranges and choices. A *plan* is one run with nothing left open: the cluster,
+//! every operation of every client, every fault with its time. A scenario and a *seed*, a number, give a plan:
+//! the seed decides what the scenario leaves open, by *draws* of random numbers. Both files have the same
+//! format, described in `docs/scenarios.md`; a plan is a file with a `seed`.
 //!
-//! * `plan`, [`act`]: the types of a plan, which `world` runs and a shrinker edits, and of a client's steps.
-//! * `kinds/`: every fault and every operator's task, one row each, one file per family.
-//! * `field`, `sections`, `kinds`, `workload`: one table of fields, from which everything else here is
-//!   generated: the reader, the draws, the writer, the documentation and the schema. The fields of
-//!   `[cluster]` are the rows of the crate `settings`.
+//! * `plan`, [`act`]: the types of a plan, and of the steps of a client.
+//! * `kinds/`: the kinds of faults and of operators' tasks, one row each, one file for each family.
+//! * `field`, `sections`, `kinds`, `workload`: tables of all fields of a file. Everything else here follows
+//!   from them: reading, drawing, writing, the documentation and the schema. The fields of `[cluster]` are the
+//!   rows of the crate `settings`.
 //! * `units`, `words`, `operation`: how amounts, targets, conditions and operations are written.
-//! * `choice`: what is left open, and how a seed decides it.
+//! * `choice`: what a scenario can leave open, and how a seed decides it.
 //! * `read`, `scenario`, `check`, `mistakes`: from text to a scenario, with the position of every mistake.
-//! * `build`, `open`: scenarios built in code, through the same text. `own`: workloads written in Rust.
+//! * `build`, `open`: scenarios that are built in code instead of a file. `own`: workloads written in Rust.
 //! * `expand`, `swarm`: from a scenario and a seed to a plan. `write`: from a plan to text.
-//! * `docs`, `schema`: the tables of the documentation, and the format for editors.
+//! * `docs`, `schema`: the tables of the documentation, and the JSON schema for editors.
 //!
 //! Not here: what any of this does to a cluster (`world`), which flaws there are (`member`).
 //!
-//! Architecture invariant: knows nothing of members, worlds or oracles.
-//! Architecture invariant: a scenario and a seed always give the same plan, on every machine: draws are keyed
-//! (rule R2), arithmetic uses integers.
-//! Architecture invariant: no user input makes it panic.
+//! Architecture invariant: this crate knows nothing about members, worlds or oracles. Architecture invariant: a
+//! scenario and a seed always give the same plan, on every machine. Draws are keyed (rule R2 of
+//! `ARCHITECTURE.md`), and arithmetic uses integers. Architecture invariant: no user input makes it panic.
 
 pub mod act;
 mod build;

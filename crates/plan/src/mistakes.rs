@@ -1,15 +1,15 @@
-//! Mistakes in a file: what is wrong, where, and how to fix it.
+//! Mistakes in a scenario or plan file: what is wrong, where, and how to fix it.
 //!
-//! A user's mistake is never a panic: every reader of this crate collects [`Mistake`]s and continues as far
-//! as it sensibly can, so that one run of the command shows them all.
+//! A user's mistake never makes this crate panic. Readers collect [`Mistake`]s and go on, so that a user sees
+//! all of them at once.
 
 use std::fmt;
 use std::ops::Range;
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode, SourceSpan};
 
-/// At most this many are shown one by one: the first ones usually cause the rest.
-const TOLD: usize = 20;
+/// The maximum number of mistakes that are shown. The first ones usually cause the others.
+const SHOWN_MAX: usize = 20;
 
 /// All mistakes of one file. Renders with `miette`, each position underlined.
 pub struct ScenarioErrors {
@@ -52,11 +52,11 @@ impl Mistake {
 impl ScenarioErrors {
     /// `name` is the file's name as given, `text` its content.
     pub(crate) fn new(name: &str, text: &str, mut mistakes: Vec<Mistake>) -> ScenarioErrors {
-        // In the order of the file; mistakes of the whole file come first.
+        // In the order of the file. Mistakes about the whole file come first.
         mistakes.sort_by_key(|mistake| mistake.span.as_ref().map(|span| span.start));
-        if mistakes.len() > TOLD {
-            let more = mistakes.len() - TOLD;
-            mistakes.truncate(TOLD);
+        if mistakes.len() > SHOWN_MAX {
+            let more = mistakes.len() - SHOWN_MAX;
+            mistakes.truncate(SHOWN_MAX);
             let message = format!("{more} more mistakes are not shown");
             mistakes.push(Mistake {
                 message,
@@ -86,7 +86,7 @@ impl ScenarioErrors {
         &self.mistakes
     }
 
-    /// Line and column of a mistake, both from 1, for annotations. 1, 1 for the whole file.
+    /// Line and column of a mistake, both from 1. A mistake about the whole file is at 1, 1.
     pub fn place(&self, mistake: &Mistake) -> (usize, usize) {
         let Some(span) = &mistake.span else { return (1, 1) };
         let before = &self.source.inner().as_bytes()[..span.start.min(self.source.inner().len())];

@@ -1,4 +1,4 @@
-//! Values of a scenario that is built in code: fixed, or left to the seed.
+//! Values of a scenario that is built in code ([`crate::ScenarioBuilder`]): fixed, or left open for the seed.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::words::print_who;
 use crate::write::quote;
 use crate::{Condition, Target, words};
 
-/// A value, or how the seed chooses one. The same forms as in a file.
+/// A value, or how the seed chooses one. These are the same forms as in a file.
 ///
 /// A plain value and an inclusive range convert into one, so a method that takes `impl Into<Open<Duration>>`
 /// accepts `Duration::from_secs(5)` as well as `Duration::from_secs(1)..=Duration::from_secs(5)`.
@@ -64,7 +64,7 @@ impl From<Target> for Who {
     }
 }
 
-/// A type whose values a scenario can hold.
+/// A type of values that can be written into a scenario file.
 pub(crate) trait Written {
     /// The value as text, without quotes.
     fn text(&self) -> String;

@@ -1,4 +1,4 @@
-//! Workloads that users of this crate write in Rust.
+//! Workloads that users of this crate write in Rust, instead of choosing one by name.
 
 use std::fmt;
 use std::sync::Arc;
@@ -35,6 +35,7 @@ pub struct WorkloadContext {
     dice: Dice,
     members: u32,
     chaos: Nanos,
+    /// The number of the workload's first client.
     first: u32,
 }
 
@@ -49,21 +50,19 @@ impl WorkloadContext {
         Duration::from_nanos(self.chaos)
     }
 
-    /// The number of this workload's first client in the plan. A client that shares another's memory names it
-    /// by such a number ([`Client::part_of`]).
+    /// The number of this workload's first client in the plan. [`Client::part_of`] needs such a number.
     pub fn first(&self) -> u32 {
         self.first
     }
 
-    /// A client that knows all members; each client starts with the next one. `nth` counts the clients of
-    /// this workload from 0.
+    /// Client number `nth` of this workload, counted from 0, without operations. It knows all members. The
+    /// first client starts with member 1, the next one with member 2, and so on.
     pub fn client(&self, nth: u32) -> Client {
         let endpoints = (0..self.members).map(|at| (nth % self.members + at) % self.members + 1);
         Client { endpoints: endpoints.collect(), ..Client::default() }
     }
 
-    /// The draw of a client's decision: the same for the same seed, client and number, and independent of all
-    /// others.
+    /// The draw for decision number `nth` of a client. It depends only on the seed and these two numbers.
     pub fn draw(&self, client: u32, nth: u64) -> Draw {
         self.dice.nth(client.into()).nth(nth).field("draw")
     }
@@ -90,8 +89,8 @@ impl Own {
         Own(Arc::new(workload))
     }
 
-    /// Its clients. `nth` is the index among the scenario's own workloads, `first` the number of clients
-    /// before.
+    /// The workload's clients. `nth` is its index among the scenario's own workloads, `first` is the number of
+    /// clients that come before.
     pub fn clients(&self, dice: Dice, nth: usize, members: u32, chaos: Nanos, first: usize) -> Vec<Client> {
         let dice = dice.part("own-workload").nth(nth as u64);
         self.0.clients(&WorkloadContext { dice, members, chaos, first: first as u32 })
@@ -106,7 +105,7 @@ impl Scenario {
         self
     }
 
-    /// Whether workloads were added to it that no file contains.
+    /// Whether workloads were added with [`Scenario::with_workload`]. A file cannot contain these.
     pub fn has_own_workloads(&self) -> bool {
         !self.own.is_empty()
     }

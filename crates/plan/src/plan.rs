@@ -1,12 +1,11 @@
-//! The plan: a run without any choice left. It is what `replay` runs, what a shrinker edits, and the form in
-//! which a regression is kept.
+//! The plan: everything that happens in one run, decided in advance. Failures are saved and replayed as plans.
 //!
-//! Times are nanoseconds of the simulator's true clock since the start of the run; durations are
-//! nanoseconds. Members are numbered from 1, clients from 0.
+//! Times are nanoseconds since the start of the run, on the simulator's own clock. Durations are nanoseconds.
+//! Members are numbered from 1, clients from 0.
 //!
-//! A plan still contains what only the run can decide: who leads when a fault strikes ([`Target`]), and when
-//! a condition comes true ([`Trigger`]). Both are functions of the run, so nothing is left to chance except
-//! the keyed draws of the seed.
+//! Two things are decided only during the run: the members that a target such as "the leader" means
+//! ([`Target`]), and when a condition comes true ([`Trigger`]). Where a choice remains, the run decides it by
+//! draws from the plan's seed. So the same plan always gives the same run.
 
 use keyed::Ratio;
 use record::Nanos;
@@ -22,7 +21,7 @@ pub struct Plan {
     pub title: String,
     /// The scenario's file name as given, for messages; empty if there was none.
     pub scenario: String,
-    /// Seed of every keyed draw of the run.
+    /// The seed of all draws of the run.
     pub seed: u64,
     /// The cluster.
     pub cluster: Cluster,
@@ -47,7 +46,7 @@ pub struct Plan {
 pub struct Cluster {
     /// The number of members, 1 to 9.
     pub members: u32,
-    /// The settings of every member, and how soon one that ended by itself is started again.
+    /// The settings of every member.
     pub settings: Settings,
 }
 
@@ -63,14 +62,14 @@ pub enum Spread {
         /// The maximum.
         high: u64,
     },
-    /// `floor` plus an exponential with this mean.
+    /// `floor` plus an exponentially distributed value with this mean.
     Exponential {
         /// The minimum.
         floor: u64,
-        /// Mean of the part that is added.
+        /// The mean of the value that is added.
         mean: u64,
     },
-    /// `usual` most of the time; with the given ratio log-uniform between `usual` and `worst`.
+    /// `usual` most of the time; in `ratio` of all draws a value between `usual` and `worst`, log-uniform.
     HeavyTail {
         /// The usual value.
         usual: u64,
@@ -81,7 +80,7 @@ pub enum Spread {
     },
 }
 
-/// How a link behaves. Each ordered pair of processes has one, client links included.
+/// How a link behaves. Each process has a link to each other process, members and clients alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link {
     /// One-way delay.
@@ -92,7 +91,7 @@ pub struct Link {
     pub duplicate: Ratio,
     /// The share of messages that draw an extra delay, so that later ones overtake them.
     pub reorder: Ratio,
-    /// How much extra delay.
+    /// The extra delay of such a message.
     pub reorder_by: Spread,
     /// The share of messages with a flipped bit.
     pub corrupt: Ratio,
@@ -137,17 +136,17 @@ pub struct Client {
     pub timeout: Nanos,
     /// How fast its clock runs, in parts per million of true time (1 000 000 is exact).
     pub clock_rate: u32,
-    /// The client (by number, and itself part of no other) whose memory it uses: two clients of one program,
-    /// which has several requests under way at once. `None`: a memory of its own.
+    /// The client whose memory it uses. Clients with one memory stand for a program that has several requests
+    /// under way at once. `None`: it has a memory of its own. The other client must have one of its own.
     pub part_of: Option<u32>,
     /// The user it logs in as, `name:password`; `None` if it does not log in.
     pub user: Option<String>,
     /// How long it takes to process one response of a watch stream. Slow consumers make the server hold back
     /// what it cannot send.
     pub watch_processing: Spread,
-    /// A stream on which nothing came for this long is tested with a ping.
+    /// A watch stream on which nothing came for this long is tested with a ping.
     pub keepalive: Nanos,
-    /// Without an answer to the ping for this long, the stream counts as broken.
+    /// If the ping is not answered for this long, the stream counts as broken.
     pub keepalive_timeout: Nanos,
     /// What it does, in order.
     pub operations: Vec<PlannedOperation>,
@@ -167,7 +166,7 @@ pub enum Failover {
 /// One act of a client, with its time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlannedOperation {
-    /// Not before this time, and not before the previous act has ended.
+    /// The act begins at this time, or when the previous act has ended, if that is later.
     pub at: Nanos,
     /// What to do.
     pub act: Act,
@@ -176,13 +175,13 @@ pub struct PlannedOperation {
 /// Something that goes wrong.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
-    /// Identifies it in every keyed draw of the run. Its index among the faults does not: a shrinker removes
-    /// faults, and the others must stay as they were.
+    /// Its number in the draws of the run. It is not the index in the list, so that the other faults stay the
+    /// same when one is removed from a plan.
     pub id: u32,
     /// When it strikes.
     pub when: Trigger,
-    /// How long it lasts. For a crash: the time until the restart. `None`: to the end of the chaos phase (not
-    /// used for a fault that is over at once).
+    /// How long it lasts. For a crash, the time until the restart. `None`: to the end of the chaos phase. Not
+    /// used by kinds that are over at once.
     pub duration: Option<Nanos>,
     /// Its target.
     pub target: Target,
@@ -195,13 +194,13 @@ pub struct Fault {
 pub enum Trigger {
     /// At this time.
     At(Nanos),
-    /// `delay` after the condition comes true, which does not count before `from`.
+    /// When a condition comes true.
     When {
         /// The condition.
         condition: Condition,
-        /// The condition does not count before this time.
+        /// The condition is not looked at before this time.
         from: Nanos,
-        /// Time between the condition and the fault.
+        /// The time between the condition and the fault.
         delay: Nanos,
     },
 }
@@ -213,28 +212,28 @@ pub enum Condition {
     Leader,
     /// No member leads.
     NoLeader,
-    /// Election number `n` (from 1) has been won, counted over the run.
+    /// This many elections have been won during the run.
     Election(u32),
-    /// This member has applied that index; member 0 is any.
+    /// This member has applied the entry at this index; member 0 means any member.
     Applied {
         /// The member, or 0.
         member: u32,
         /// The index.
         index: u64,
     },
-    /// Log snapshot number `n` (from 1) of this member was sent or installed; member 0 is any.
+    /// This member has sent or installed this many log snapshots; member 0 means any member.
     Snapshot {
         /// The member, or 0.
         member: u32,
-        /// Which of them, counted from 1.
+        /// The number of snapshots.
         nth: u32,
     },
     /// The clients have called this many operations.
     Operations(u64),
 }
 
-/// The target of a fault. Groups that depend on the run are resolved when the fault strikes, with keyed draws
-/// where there is a choice.
+/// The members or clients that a fault strikes. "The leader" and other groups that depend on the run are
+/// determined when the fault strikes, by draws where there is a choice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// These members.
@@ -259,23 +258,24 @@ pub enum Target {
     Clients(Vec<u32>),
 }
 
-/// The phases of a run. The workload runs through chaos; then faults stop.
+/// The phases of a run. During the chaos phase the workload runs and the faults strike. Then faults are ended,
+/// and during the settle phase the cluster must recover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Phases {
-    /// Length of the chaos phase.
+    /// The length of the chaos phase.
     pub chaos: Nanos,
-    /// Members that are healed; the others stay as broken as they are, for good. `None`: all.
+    /// How many members are healed after it. The others stay as broken as they are. `None`: all are healed.
     pub core: Option<u32>,
-    /// Limit of the settle phase.
+    /// The maximum length of the settle phase.
     pub settle: Nanos,
 }
 
 /// What must hold beyond the oracles.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expect {
-    /// Members that may refuse to start, because the plan damages what they cannot do without.
+    /// Members that may refuse to start, because a fault of the plan damages data that they need.
     pub refusals: Vec<u32>,
-    /// Minimum number of operations that must have been answered; guards against a run in which nothing
+    /// The minimum number of operations that must have been answered. It guards against runs in which nothing
     /// happens.
     pub answered: u64,
 }
@@ -290,8 +290,8 @@ pub struct FlawAt {
 }
 
 impl Plan {
-    /// The most members there can be in a run: the initial ones, and those that faults add. Added members
-    /// take the numbers after the initial ones, in the order of their faults.
+    /// The maximum number of members in a run: the initial ones, and one for each fault that adds a member.
+    /// Added members get the numbers after the initial ones, in the order of their faults.
     pub fn most_members(&self) -> u32 {
         self.cluster.members
             + self.faults.iter().filter(|fault| fault.kind.effect().adds_member).count() as u32

@@ -1,4 +1,5 @@
-//! Properties: no input makes it panic, and what is written reads back the same.
+//! Tests with random input: nothing makes the readers of this crate panic, and whatever it writes reads back
+//! the same.
 
 use std::path::Path;
 

@@ -1,6 +1,7 @@
-//! Turns TOML with positions into choices: one reader for every field of every section.
+//! Reads the fields of a file: turns TOML values, with their positions in the text, into [`Choice`]s. There is
+//! one reader for all fields; a field's [`Form`] says what it may contain.
 //!
-//! It reports what it cannot understand and leaves it out, so that one mistake does not hide others.
+//! The reader reports what it cannot understand and leaves it out, so that one mistake does not hide others.
 
 use std::ops::Range;
 
@@ -20,13 +21,13 @@ pub(crate) type Node<'a> = Spanned<DeValue<'a>>;
 #[derive(Default)]
 pub(crate) struct Reader {
     pub mistakes: Vec<Mistake>,
-    /// Whether the file is a plan: it may leave nothing open.
+    /// Whether the file is a plan, in which nothing may be left open.
     pub plan: bool,
-    /// Members and clients that are named, with their positions, to be checked once their number is known.
+    /// The members and clients that the file names. They are checked when it is known how many there are.
     pub named: Vec<Named>,
 }
 
-/// Numbers of members or clients that a file names.
+/// Numbers of members, or of clients, that a file names at one position.
 pub(crate) struct Named {
     pub span: Range<usize>,
     pub numbers: Vec<u32>,
@@ -48,7 +49,7 @@ impl Reader {
         self.report(span, bad.message, "here", bad.help);
     }
 
-    /// A table, or a mistake.
+    /// The table in a node. If it is none, that is reported.
     pub fn table<'a, 'b>(&mut self, node: &'b Node<'a>, what: &str) -> Option<&'b DeTable<'a>> {
         let table = node.get_ref().as_table();
         if table.is_none() {
@@ -63,17 +64,18 @@ impl Reader {
         table
     }
 
-    /// The fields of a section. `what` is its name in messages; `beside` are keys that are read elsewhere.
+    /// The fields of a section. `what` is its name in messages. `read_elsewhere` are names in the table that
+    /// are not fields, such as those of subsections.
     pub fn section<'k>(
         &mut self,
         table: &DeTable<'_>,
         keys: impl Iterator<Item = &'k Key> + Clone,
         what: &str,
-        beside: &[&str],
+        read_elsewhere: &[&str],
     ) -> Section {
         let mut section = Section::default();
         for (name, node) in table {
-            if beside.contains(&name.get_ref().as_ref()) {
+            if read_elsewhere.contains(&name.get_ref().as_ref()) {
                 continue;
             }
             match keys.clone().find(|key| key.name == name.get_ref()) {
@@ -83,7 +85,7 @@ impl Reader {
                 },
                 None => {
                     let names: Vec<&str> =
-                        keys.clone().map(|key| key.name).chain(beside.iter().copied()).collect();
+                        keys.clone().map(|key| key.name).chain(read_elsewhere.iter().copied()).collect();
                     let message = format!("{what} has no `{}`", name.get_ref());
                     self.report(name.span(), message, "unknown", suggest(name.get_ref(), names));
                 }
@@ -159,7 +161,7 @@ impl Reader {
     fn number(&mut self, key: &Key, node: &Node<'_>) -> Option<Choice> {
         let Form::Number { unit, .. } = key.form else { return None };
         let text = match node.get_ref() {
-            // Also for a field with a unit: the reader of amounts reports which units there are.
+            // Also accepted for a field with a unit: the reader of amounts then reports which units there are.
             DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str().to_string(),
             DeValue::String(text) => text.to_string(),
             _ => return self.expected(key, node, unit.describe()),
@@ -326,7 +328,7 @@ fn heavy_tail(n: &[i128]) -> Value {
     Value::Spread(Spread::HeavyTail { usual: n[0] as u64, worst: n[1] as u64, ratio })
 }
 
-/// A distribution of these parts, decided if they are decided.
+/// The distribution that `make` makes from these numbers. If they are all decided, so is the distribution.
 fn spread_of(make: fn(&[i128]) -> Value, parts: Vec<Choice>) -> Choice {
     if parts.iter().all(Choice::is_decided) {
         let numbers: Vec<i128> = parts.iter().map(|part| part.bounds().0).collect();
@@ -371,7 +373,7 @@ pub(crate) fn number(key: &Key, text: &str) -> Result<Choice, BadWords> {
         return Ok(Choice::number(amount(text)?));
     };
     let high_end = amount(to)?;
-    // `1..5s` is `1s..5s`.
+    // If only the upper end has a unit, it applies to both: `1..5s` is `1s..5s`.
     let unitless = !from.trim().is_empty()
         && from.trim().bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'-');
     let suffix = to.trim().trim_start_matches(|c: char| matches!(c, '0'..='9' | '.' | '-' | '+'));

@@ -1,4 +1,5 @@
-//! A scenario: what a person writes, read and checked, with everything that the seed decides still open.
+//! A scenario: the contents of a scenario file after it was read and checked. Ranges and choices are still
+//! open.
 
 use std::ops::Range;
 
@@ -44,14 +45,15 @@ pub struct Scenario {
 #[derive(Clone, Debug)]
 pub(crate) struct FaultEntry {
     pub kind: &'static Kind,
-    /// The key of its draws, together with `nth`.
+    /// Identifies it in the draws of the seed, together with `nth`.
     pub name: String,
-    /// How many faults with that name come before it.
+    /// How many faults with the same name come before it.
     pub nth: u64,
-    /// The fields that every fault has: target and timing.
+    /// The fields that faults of all kinds have: target and times.
     pub frame: Section,
-    /// The fields of its kind.
+    /// The fields that only faults of its kind have.
     pub fields: Section,
+    /// Its position in the file, in bytes.
     pub span: Range<usize>,
 }
 
@@ -147,7 +149,7 @@ fn read(name: &str, text: &str) -> Result<(Scenario, Option<u64>), ScenarioError
     }
 }
 
-/// A position that can be shown: within the text.
+/// A position, cut so that it lies within the text.
 fn within(span: Range<usize>, text: &str) -> Range<usize> {
     let end = span.end.min(text.len());
     span.start.min(end)..end
@@ -297,7 +299,8 @@ impl Reader {
             let Some(kind) = self.kind(&span, table) else { continue };
             let what = format!("the fault `{}`", kind.name);
             let frame = sections::FAULT.iter().filter(|key| key.name != "kind");
-            // One pass over both lists, so that an unknown name is compared with all names.
+            // Both lists are read together, so that the message about an unknown name can suggest any of their
+            // names.
             let all = self.section(
                 table,
                 frame.chain(kind.fields.iter().map(|field| &field.key)),

@@ -1,4 +1,4 @@
-//! A JSON schema of the format, for editors.
+//! The JSON schema of scenario and plan files. Editors use it to complete and check what one types.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,6 @@
-//! The sections of a file and their fields, and the defaults of a plan.
+//! The sections of scenario and plan files: a table of fields for each, and the defaults. The texts of the rows
+//! are also those of the documentation. `workload` has the section `[workload]`, `kinds` the fields of each
+//! kind of fault.
 
 use std::sync::LazyLock;
 
@@ -89,8 +91,9 @@ pub(crate) static DISK: &[Field<Disk>] = &fields! {
     "capacity" Form::Number { unit: Unit::Size, low: 0, high: 1 << 50, zero: Some("unlimited") } => capacity, "Bytes on the disk.";
 };
 
-/// How far clocks drift for the whole run. For members: a fault of kind `clock-rate` from the start to the
-/// end of the chaos phase; for clients: their clock.
+/// How fast clocks run, in parts per million of true time. A plan has no such section: the rate of a member's
+/// clock becomes a fault of kind `clock-rate` from the start to the end of the chaos phase, that of a client
+/// its field `clock`.
 #[derive(Clone, Debug)]
 pub(crate) struct Clocks {
     pub members: Option<u32>,
@@ -179,7 +182,7 @@ pub(crate) static FAULT: &[Key] = &[
     Key { name: "chance", form: SHARE, about: "The probability that the fault is part of a run." },
 ];
 
-/// The most times that one fault of a scenario strikes.
+/// The maximum number of strikes of one fault of a scenario.
 pub(crate) const MOST_TIMES: i128 = 1_000;
 
 /// What the swarm may choose. See `swarm`.
@@ -259,8 +262,8 @@ impl Default for Phases {
     }
 }
 
-/// A client of etcd's Go library as Kubernetes sets it up: a ping after 30 s, the stream counts as broken 10
-/// s later (`apiserver/pkg/storage/storagebackend/factory/etcd3.go`).
+/// A client as Kubernetes configures etcd's Go library: a ping after 30 s of silence, and a stream counts as
+/// broken if the ping is not answered for 10 s (`apiserver/pkg/storage/storagebackend/factory/etcd3.go`).
 impl Default for Client {
     fn default() -> Client {
         Client {

@@ -1,8 +1,11 @@
-//! The swarm: the seed decides which families of faults exist at all, and at what rate.
+//! The swarm: if a scenario says `swarm = true`, the seed also chooses what the scenario leaves out, and which
+//! faults the run has.
 //!
-//! The swarm is itself a scenario, `swarm.toml`: its sections fill in what the scenario leaves out, and each
-//! of its faults is part of a run with a probability of the run's density times its own chance. A run with
-//! fewer kinds of fault often goes deeper, so the density is log-uniform ("Swarm Testing", ISSTA'12).
+//! What it can choose is itself written as a scenario, `swarm.toml`. Its sections fill in the fields that the
+//! scenario leaves out. Each of its faults is part of a run with a certain probability: its own `chance` times
+//! the *density* of the run, which is drawn once for each run. Runs with few kinds of faults often find what
+//! others miss, so low densities are as likely as high ones: the density is log-uniform ("Swarm Testing",
+//! ISSTA'12).
 
 use std::sync::OnceLock;
 
@@ -14,12 +17,13 @@ use crate::field::{Section, Set};
 use crate::scenario::{FaultEntry, Scenario};
 use crate::sections::{SWARM, Swarm};
 
-/// The text of the swarm.
+/// The text of the swarm's scenario.
 pub(crate) const TEXT: &str = include_str!("swarm.toml");
 
-/// Default density of a run, in millionths: 5 % to all.
+/// The density of a run if the scenario does not set it, in millionths: 5 % to 100 %.
 const DENSITY: Choice = Choice::Range { low: 50_000, high: 1_000_000, log: true };
 
+/// The swarm's scenario.
 pub(crate) fn scenario() -> &'static Scenario {
     static SCENARIO: OnceLock<Scenario> = OnceLock::new();
     SCENARIO.get_or_init(|| {
@@ -28,7 +32,7 @@ pub(crate) fn scenario() -> &'static Scenario {
     })
 }
 
-/// What this run's swarm may choose.
+/// What the swarm may choose in this run. `section` is the scenario's `[swarm]`.
 pub(crate) fn draw(section: &Section, dice: Dice) -> Swarm {
     let mut swarm = Swarm::default();
     let dice = dice.part("swarm");
@@ -55,13 +59,13 @@ pub(crate) fn merge(scenario: &Scenario, swarm: &Swarm, dice: Dice) -> Scenario 
     let chaos = merged.run.choice("chaos").map_or(Phases::default().chaos.into(), |chaos| chaos.bounds().1);
     for entry in added.faults.iter().filter(|entry| swarm.allows(entry.kind)) {
         let mut entry = entry.clone();
-        // Its draws are independent of the faults that the scenario names.
+        // With a name of its own, its draws are independent of those of the scenario's faults.
         entry.name = format!("swarm/{}", entry.name);
-        let own = entry.frame.choice("chance").map_or(1_000_000, |chance| chance.bounds().1);
-        let chance = own * i128::from(swarm.density.parts()) / 1_000_000;
+        let own_chance = entry.frame.choice("chance").map_or(1_000_000, |chance| chance.bounds().1);
+        let chance = own_chance * i128::from(swarm.density.parts()) / 1_000_000;
         entry.frame.sets.retain(|set| set.name != "chance");
         entry.frame.sets.push(Set { name: "chance", choice: Choice::number(chance), span: 0..0 });
-        fit(&mut entry, chaos);
+        fit_gap(&mut entry, chaos);
         merged.faults.push(entry);
     }
     // The clocks drift in only some runs.
@@ -71,9 +75,9 @@ pub(crate) fn merge(scenario: &Scenario, swarm: &Swarm, dice: Dice) -> Scenario 
     merged
 }
 
-/// Fits a fault's mean gap to the length of the run: not so rare that it would never strike, nor so frequent
-/// that it would have struck `times` times long before the end.
-fn fit(entry: &mut FaultEntry, chaos: i128) {
+/// Fits the mean gap between a fault's strikes to the length of the run. It must not be so long that the fault
+/// never strikes, nor so short that it has struck its `times` long before the end.
+fn fit_gap(entry: &mut FaultEntry, chaos: i128) {
     let times = entry.frame.choice("times").map_or(1, |times| times.bounds().1).max(1);
     for set in &mut entry.frame.sets {
         if let (true, Choice::Range { low, high, .. }) = (set.name == "about-every", &mut set.choice) {

@@ -1,8 +1,8 @@
 //! Amounts with units, as a scenario writes them: `150ms`, `64KiB`, `0.5%`, `20/s`.
 //!
-//! Every amount is an exact whole number of the unit's smallest part (a nanosecond, a byte, a millionth, an
-//! operation per hour): an amount that would have to be rounded is refused, so that a file means the same
-//! everywhere (rule R2: no floating point).
+//! Every amount is a whole number of the unit's smallest part: a nanosecond, a byte, a millionth, an operation
+//! per hour. An amount that would have to be rounded is refused. So there is no floating point, and a file
+//! means the same on every machine.
 
 /// What a number counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +30,8 @@ pub(crate) struct BadAmount {
     pub help: String,
 }
 
-/// A suffix, its value in smallest parts, and whether amounts are printed with it if that needs decimals
-/// (`1.25s`, but not `1.25m`).
+/// A suffix, its worth in smallest parts, and whether it is used in printing if that needs decimals (`1.25s`,
+/// but not `1.25m`).
 struct Suffix(&'static str, i128, bool);
 
 const TIME: &[Suffix] = &[

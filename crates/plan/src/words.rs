@@ -1,4 +1,5 @@
-//! The text form of targets and conditions.
+//! How targets (`leader`, `members 1, 3`) and conditions (`election 2`) are written, and the reader and printer
+//! of both.
 
 use crate::choice::{Choice, Value, Who};
 use crate::mistakes::nearest;
@@ -15,7 +16,7 @@ pub(crate) fn bad(message: impl Into<String>, help: impl Into<String>) -> BadWor
     BadWords { message: message.into(), help: help.into() }
 }
 
-/// Targets that are one word, and their meaning.
+/// Targets that are one word: how they are written, what they are, and their meaning for the documentation.
 pub(crate) static GROUPS: &[(&str, Who, &str)] = &[
     (
         "leader",
@@ -108,7 +109,7 @@ pub(crate) fn print_target(target: &Target) -> String {
 /// How a condition is written, for help.
 pub(crate) const CONDITION_HELP: &str = "a condition is `leader`, `no leader`, `election 2`, `applied 500`, `member 2 applied 500`, `snapshot 2`, `member 2 snapshot 2` or `operations 100`";
 
-/// Reads a condition; its number may be a range, which `number` reads.
+/// Reads a condition. Its number may be a range; `number` reads it.
 pub(crate) fn parse_condition(
     text: &str,
     number: impl Fn(&str) -> Result<Choice, BadWords>,

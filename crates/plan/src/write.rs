@@ -1,4 +1,4 @@
-//! A plan as text, in the grammar of scenarios.
+//! Writes a plan as a TOML file, in the format that scenarios have too.
 
 use std::fmt::Write;
 
@@ -67,7 +67,7 @@ pub(crate) fn fault_fields(text: &mut String, fault: &FaultKind, usual: Option<&
     }
 }
 
-/// The fields that differ from the usual values, under a heading of their own if it is not empty.
+/// Writes the fields of `it` that differ from those of `usual`, under the heading `head` if that is not empty.
 pub(crate) fn differences<T>(text: &mut String, head: &str, fields: &[Field<T>], it: &T, usual: &T) {
     let mut body = String::new();
     for field in fields {
@@ -82,6 +82,7 @@ pub(crate) fn differences<T>(text: &mut String, head: &str, fields: &[Field<T>],
     text.push_str(&body);
 }
 
+/// Writes all fields of `it`.
 fn section<T>(text: &mut String, head: &str, fields: &[Field<T>], it: &T) {
     if !head.is_empty() {
         writeln!(text, "\n{head}").expect("a string takes any text");
@@ -153,7 +154,7 @@ fn print_spread(unit: Unit, spread: &Spread) -> String {
     }
 }
 
-/// A text as a TOML string: literal if it needs no escapes.
+/// A text as a TOML string, without escapes if possible.
 pub(crate) fn quote(text: &str) -> String {
     let plain = !text.contains(|c: char| c.is_control());
     if plain && !text.contains(['"', '\\']) {

@@ -1,10 +1,13 @@
-//! The event trace: what happened, when, and to which member.
+//! The event trace: what happened in a run, when, and to which member.
 //!
-//! Each *fact* is reported by the part that knows it: the member reports what its log and state machine did,
-//! the world reports what reached the disk, the wire and the process table. The invariants I1 to I10 of
-//! `verify` are written against these facts and nothing else.
+//! A [`Fact`] is one thing that happened. The member reports what its log and its state machine did. The world,
+//! which simulates everything around the members, reports what the disks, the network and the processes did. An
+//! [`Event`] is a fact with its time and its member.
 //!
-//! What is not here: message payloads and values. A fact carries digests of them.
+//! The oracles I1 to I10 of `verify` are invariants of the cluster. They see these events and nothing else, so
+//! whatever an invariant needs must be in a fact.
+//!
+//! Not here: payloads of messages, and values of keys. Facts carry 64-bit hashes of them, called digests.
 
 use crate::hash::TraceHash;
 use crate::{Failpoint, MemberId, Nanos, Probe};
@@ -14,19 +17,19 @@ use crate::{Failpoint, MemberId, Nanos, Probe};
 pub struct Event {
     /// When, on the simulator's true clock.
     pub time: Nanos,
-    /// The member of the fact; 0 where it belongs to no member (a client, the world).
+    /// The member that the fact is about; 0 if it is about a client or the whole run.
     pub member: MemberId,
     /// What happened.
     pub fact: Fact,
 }
 
-/// Watches a run as it goes. The world calls it for every event, in order.
+/// Code that sees every event of a run, in order, while it runs.
 pub trait Observer {
-    /// The next event.
+    /// Is called with the next event.
     fn event(&mut self, event: &Event);
 }
 
-/// Ignores everything.
+/// The observer that ignores all events.
 impl Observer for () {
     fn event(&mut self, _: &Event) {}
 }
@@ -34,50 +37,51 @@ impl Observer for () {
 /// A raft role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {
-    /// Follows a leader, or waits for one.
+    /// It follows a leader, or waits for one.
     Follower,
-    /// Asks whether it could win an election (pre-vote).
+    /// It asks whether it could win an election (pre-vote).
     PreCandidate,
-    /// Asks for votes.
+    /// It asks for votes.
     Candidate,
-    /// Leads its term.
+    /// It leads its term.
     Leader,
 }
 
 /// How a process ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// Asked to stop; it finished what it had to.
+    /// It was asked to stop, and ended in good order.
     Graceful,
-    /// Killed (kill -9). What it wrote to files stays in the page cache.
+    /// It was killed (`kill -9`). What it wrote to files is still in the page cache.
     Crash,
-    /// Lost power, with its disk: what was not synced may be lost.
+    /// Its machine lost power. What was not synced to the disk may be lost.
     PowerLoss,
-    /// Ended itself because it could not continue safely (a disk error, say). Carries the reason.
+    /// It ended itself because it could not continue safely, for example after a disk error. The text is the
+    /// reason.
     Fatal(String),
-    /// Panicked. Carries the panic's message and location.
+    /// It panicked. The text is the panic's message and location.
     Panic(String),
-    /// Refused to start. Carries the reason.
+    /// It refused to start. The text is the reason.
     Refused(String),
-    /// Learned that it is no longer a member of the cluster, for good.
+    /// It ended because its member was removed from the cluster for good.
     Removed,
 }
 
-/// What remains of a fault after it ends.
+/// The lasting effects of a kind of fault: those that remain when the fault is over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FaultEffect {
-    /// It destroys, for good, data that a member's disk has confirmed.
+    /// Whether it destroys data that a member's disk has reported as durable.
     pub damages: bool,
-    /// A member on a new machine joins the cluster.
+    /// Whether a member on a new machine joins the cluster.
     pub adds_member: bool,
-    /// A member leaves the cluster.
+    /// Whether a member leaves the cluster.
     pub removes_member: bool,
 }
 
 impl FaultEffect {
-    /// Nothing: when the fault is over, everything is as before.
+    /// None: when the fault is over, everything is as before.
     pub const NONE: FaultEffect = FaultEffect { damages: false, adds_member: false, removes_member: false };
-    /// Data that the disk has confirmed is destroyed.
+    /// It destroys data that the disk has reported as durable.
     pub const DAMAGE: FaultEffect = FaultEffect { damages: true, ..FaultEffect::NONE };
     /// A member joins.
     pub const ADDS_MEMBER: FaultEffect = FaultEffect { adds_member: true, ..FaultEffect::NONE };
@@ -87,14 +91,14 @@ impl FaultEffect {
     pub const REPLACES_MEMBER: FaultEffect = FaultEffect { adds_member: true, ..FaultEffect::REMOVES_MEMBER };
 }
 
-/// A part of a run. The numbers are those of the trace hash.
+/// A part of a run. The numbers enter the trace hash, so they must not change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Phase {
-    /// The workload runs while faults happen.
+    /// The workload runs and the faults strike.
     Chaos = 1,
-    /// Faults end.
+    /// All faults are ended.
     Heal = 2,
-    /// The run waits for what must come about after healing.
+    /// The run waits until there is a leader, every operation has ended and the members are equal.
     Settle = 3,
     /// The run is over.
     End = 4,
@@ -115,15 +119,15 @@ impl Phase {
 /// One entry of a raft log, without its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LogEntry {
-    /// Position in the log, from 1.
+    /// Its position in the log, from 1.
     pub index: u64,
-    /// The term of the leader that made it.
+    /// The term of the leader that appended it first.
     pub term: u64,
-    /// Digest of type and payload.
+    /// The digest of its type and payload.
     pub digest: u64,
 }
 
-/// Raft's messages, under their names in the trace.
+/// The kinds of messages. Those without a comment are raft's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the names are raft's own")]
 pub enum MessageKind {
@@ -149,48 +153,47 @@ pub enum MessageKind {
     WatchRequest,
     /// A member's message on a watch stream.
     WatchResponse,
-    /// A call of one member to another that is not a raft message: a lease renewed at the leader, a hash
-    /// compared.
+    /// A request of one member to another outside raft, for example to renew a lease at the leader.
     PeerCall,
-    /// The answer to such a call.
+    /// The answer to a [`MessageKind::PeerCall`].
     PeerAnswer,
     Other,
 }
 
-/// What the invariants need to know of a message. Fields that a kind does not use are 0.
+/// What the invariants need to know about a message. Fields that a kind of message does not have are 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessageHead {
-    /// Which message.
+    /// The kind of message.
     pub kind: MessageKind,
-    /// The sender's term as the message states it (0 for proposals and client messages).
+    /// The term in the message (0 for proposals and client messages).
     pub term: u64,
-    /// Append: index before its entries. AppendResponse: last index accepted (or the one rejected).
-    /// Snapshot: its index.
+    /// Of an append: the index before its first entry. Of an answer to an append: the last index that was
+    /// accepted, or the index that was rejected. Of a snapshot: its index.
     pub index: u64,
-    /// Term of the entry at `index`.
+    /// The term of the entry at `index`.
     pub log_term: u64,
-    /// The commit index it carries.
+    /// The commit index in the message.
     pub commit: u64,
-    /// Whether it is a rejection.
+    /// Whether the message rejects a request.
     pub reject: bool,
-    /// How many entries it carries.
+    /// The number of entries in the message.
     pub entries: u32,
 }
 
-/// Why a message did not arrive as it was sent.
+/// Why a message was not delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum DropReason {
-    /// Lost by the link's loss ratio.
+    /// The link lost it. A link loses a share of all messages, which the plan sets.
     Loss,
-    /// The link was cut when it was sent.
+    /// The link was cut when the message was sent.
     CutAtSend,
-    /// The link was cut when it should have arrived.
+    /// The link was cut when the message should have arrived.
     CutAtArrival,
-    /// Damaged, and dropped by the transport's checksum or the decoder.
+    /// It was damaged, and the checksum of the transport or the decoder noticed.
     Corrupt,
-    /// A message rule of the plan dropped it.
+    /// A fault of the plan drops messages of this kind.
     Rule,
-    /// Its receiver, or the incarnation it was meant for, is gone.
+    /// The process that it was sent to has ended, even if it has restarted since.
     Dead,
     /// The link's queue was full.
     Overflow,
@@ -200,99 +203,99 @@ pub enum DropReason {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fact {
     // ---- processes; reported by the world -------------------------------------------------------
-    /// The process begins; what it recovers follows in [`Fact::Recovered`].
+    /// A process begins. What it finds on its disk follows as [`Fact::Recovered`].
     Started {
         /// The number of starts of this member, from 1.
         incarnation: u32,
     },
-    /// The process is gone.
+    /// A process ended.
     Stopped(Stop),
-    /// The process is paused; its clocks go on.
+    /// A process is paused. Its clocks go on.
     Paused,
-    /// The process is resumed.
+    /// A paused process continues.
     Resumed,
-    /// A fault of the plan begins (`begins`) or ends; `what` and `kind` are its kind, `fault` its number.
+    /// A fault of the plan begins or ends.
     Fault {
-        /// Number of the fault in the plan.
+        /// The fault's id in the plan.
         fault: u32,
-        /// Its kind, by its name in a scenario.
+        /// The name of its kind, as in a scenario.
         what: &'static str,
         /// The number of its kind, for the trace hash.
         kind: u64,
-        /// What remains of it after it ends, for the judges.
+        /// What remains after it ends. Some oracles must know.
         effect: FaultEffect,
-        /// Whether it begins or ends.
+        /// True if it begins, false if it ends.
         begins: bool,
     },
-    /// A new phase of the run.
+    /// A new phase of the run begins.
     Phase(Phase),
 
     // ---- raft and the state machine; reported by the member -------------------------------------
-    /// What a process found on its disk. Replaces everything known of this member's log.
+    /// What a process found on its disk when it started. It replaces everything known about this member's log.
     Recovered {
-        /// Term of its hard state.
+        /// The term of its hard state.
         term: u64,
         /// The vote in that term; 0 for none.
         vote: u64,
-        /// Commit index of its hard state.
+        /// The commit index of its hard state.
         commit: u64,
         /// Index and term just before its first entry: those of its last snapshot, or 0, 0.
         before: (u64, u64),
         /// All entries after that position.
         entries: Vec<LogEntry>,
-        /// The consistent index of its backend: everything up to it is in the store.
+        /// The consistent index of its backend: the effects of all entries up to it are in the store.
         consistent_index: u64,
         /// The store's revision.
         revision: u64,
         /// The hash of all replicated state: the store, the membership, users and roles.
         state_hash: u64,
     },
-    /// Term, vote or role changed in memory.
+    /// Term, vote, role or leader changed in the member's memory. They may not be durable yet.
     State {
-        /// Current term.
+        /// The current term.
         term: u64,
-        /// Vote in this term; 0 for none.
+        /// The vote in this term; 0 for none.
         vote: u64,
-        /// Role.
+        /// The role in this term.
         role: Role,
-        /// Known leader; 0 for none.
+        /// The leader that the member knows of; 0 for none.
         leader: u64,
     },
-    /// Entries were appended to the log in memory. They replace everything at and after the first one.
+    /// Entries were appended to the log in memory. They replace all entries from the index of the first one on.
     Appended(Vec<LogEntry>),
-    /// The log in memory now begins after this position; earlier entries are in a snapshot.
+    /// The log in memory now begins after this position. The earlier entries are covered by a snapshot.
     LogCompacted {
-        /// Last index dropped.
+        /// The last index that was dropped.
         index: u64,
-        /// Its term.
+        /// The term of the entry there.
         term: u64,
     },
-    /// A snapshot from the leader replaces log and store.
+    /// A snapshot from the leader replaces the member's log and store.
     SnapshotInstalled {
-        /// The snapshot's index.
+        /// The index of the last entry that the snapshot contains.
         index: u64,
-        /// Its term.
+        /// The term of that entry.
         term: u64,
         /// The store's revision after it.
         revision: u64,
         /// The hash of all replicated state after it.
         state_hash: u64,
     },
-    /// A write of raft state was handed to the disk as job `job`. When the world reports [`Fact::JobDone`]
-    /// with `synced`, all of this is durable.
+    /// The member gave its disk a write of raft state to do, as a disk job. It is durable once the world
+    /// reports [`Fact::JobDone`] with `synced` for this job or a later one.
     Saving {
         /// The disk job's number.
         job: u64,
-        /// Term of the hard state in it (the current one if the job carries none).
+        /// The term of the hard state that is written; the current one if none is.
         term: u64,
-        /// Vote of that hard state.
+        /// The vote of that hard state.
         vote: u64,
-        /// Commit of that hard state.
+        /// The commit index of that hard state.
         commit: u64,
-        /// Last index of the log once the job has ended.
+        /// The last index of the log after the write.
         last_index: u64,
     },
-    /// The commit index moved.
+    /// The commit index advanced.
     Committed {
         /// The new commit index.
         index: u64,
@@ -307,8 +310,8 @@ pub enum Fact {
         term: u64,
         /// Its digest, as in [`LogEntry`].
         digest: u64,
-        /// The raft request id it carries; 0 for the empty entry of a new leader and for configuration
-        /// changes.
+        /// The id of the request in it, by which the proposing member recognizes its proposal. 0 for the empty
+        /// entry of a new leader and for configuration changes.
         request: u64,
         /// The store's revision after it.
         revision: u64,
@@ -316,61 +319,62 @@ pub enum Fact {
         state_hash: u64,
         /// Whether it made a revision.
         mutated: bool,
-        /// False if the consistent index showed that the store already holds it, so that only the bookkeeping
-        /// moved (replay after a restart).
+        /// False if the store already contained its effects, as the consistent index showed. This happens after
+        /// a restart, when the member goes through entries again that it had applied before.
         executed: bool,
     },
-    /// The backend was committed and is durable with this consistent index.
+    /// A commit of the backend is durable.
     BackendDurable {
-        /// The consistent index inside that commit.
+        /// The consistent index in that commit.
         consistent_index: u64,
     },
-    /// A linearizable read asked the leader for its commit index.
+    /// A member with a linearizable read asked the leader for its commit index (ReadIndex).
     ReadIndexAsked {
-        /// The context it used.
+        /// The number by which the answer is recognized.
         context: u64,
     },
-    /// A read index was confirmed to this member.
+    /// The answer to a ReadIndex reached the member.
     ReadIndexConfirmed {
-        /// Its context.
+        /// The number from [`Fact::ReadIndexAsked`].
         context: u64,
-        /// The index.
+        /// The index that the member must have applied before it reads.
         index: u64,
     },
     /// A client's request became a proposal.
     Proposed {
         /// The client operation's number in the history.
         operation: u64,
-        /// The raft request id chosen for it.
+        /// The id that the member chose for it, as in [`Fact::Applied`].
         request: u64,
     },
 
-    /// A member proposes something that no client asked for: the revocation of a lease, an automatic
-    /// compaction, a step of the lock or election service.
+    /// A member proposes a request that is no client's: the revocation of a lease, an automatic compaction, a
+    /// step of the lock or election service.
     ProposedInternal {
-        /// The raft request id chosen for it.
+        /// The id that the member chose for it, as in [`Fact::Applied`].
         request: u64,
         /// The proposed request.
         what: Box<api::Request>,
     },
-    /// The configuration in force on this member from now on: after its start, a change that it applied, or a
-    /// snapshot that it installed.
+    /// The member uses a new configuration of raft: after its start, after it applied a change, or after it
+    /// installed a snapshot.
     Configuration {
-        /// Index of the entry (or snapshot) that made it.
+        /// The index of the entry or snapshot with the configuration.
         index: u64,
-        /// Voters, sorted; in a joint configuration the incoming ones.
+        /// The voters, sorted. In a joint configuration (two sets of voters during a change): the new ones.
         voters: Vec<u64>,
-        /// Voters of the outgoing half of a joint configuration; empty otherwise.
+        /// In a joint configuration: the old voters. Otherwise empty.
         outgoing: Vec<u64>,
-        /// Learners, sorted.
+        /// The learners, sorted.
         learners: Vec<u64>,
     },
-    /// The member became the lessor, or stopped being it.
+    /// The member became the lessor, or stopped being it. The lessor is the member that tracks the time of
+    /// leases, which a leader does.
     Lessor {
         /// Whether it is the lessor now.
         primary: bool,
     },
-    /// The member hit an armed crash or pause point, or passed one that conditions and probes wait for.
+    /// The member reached a failpoint that a fault uses, or that is counted as a probe.
     Failpoint {
         /// The failpoint.
         point: Failpoint,
@@ -386,9 +390,9 @@ pub enum Fact {
     JobDone {
         /// Its number.
         job: u64,
-        /// Whether everything in it, and in all jobs before it, is durable now.
+        /// Whether its writes, and those of all jobs before it, are durable now.
         synced: bool,
-        /// Whether it failed.
+        /// Whether the disk reported an error.
         failed: bool,
     },
 
@@ -409,9 +413,9 @@ pub enum Fact {
     },
     /// A message was lost. The event's member is the sender.
     Dropped {
-        /// The receiver it did not reach.
+        /// The receiver that it did not reach; 0 for a client.
         to: MemberId,
-        /// The message.
+        /// The kind of message.
         kind: MessageKind,
         /// The reason.
         why: DropReason,
@@ -464,7 +468,8 @@ pub enum Fact {
 }
 
 impl Event {
-    /// Takes this event into a trace hash. Names enter as numbers, texts not at all.
+    /// Adds this event to a trace hash. Each kind of fact has a number, its tag, which must never change. Names
+    /// enter the hash as numbers, and texts do not enter it.
     pub fn absorb_into(&self, hash: &mut TraceHash) {
         let (time, who) = (self.time, u64::from(self.member));
         let mut put = |tag: u64, words: &[u64]| {
@@ -480,7 +485,7 @@ impl Event {
                 Stop::Graceful => put(2, &[0]),
                 Stop::Crash => put(2, &[1]),
                 Stop::PowerLoss => put(2, &[2]),
-                // Texts are for people, not for the hash: a better sentence does not change the run.
+                // The texts are left out: a better sentence must not change the hash of a run.
                 Stop::Fatal(_) => put(2, &[3]),
                 Stop::Panic(_) => put(2, &[4]),
                 Stop::Refused(_) => put(2, &[5]),

@@ -1,22 +1,24 @@
-//! The named points at which a member can crash or pause: those of etcd's own failpoints (`gofail` comments
-//! in etcd's sources; `tests/robustness/failpoint`).
+//! Failpoints: named points in the member's code at which a fault of the plan can crash or pause the process.
+//!
+//! They are those of etcd, where they are `gofail` comments in the sources; `tests/robustness/failpoint` of
+//! etcd lists them. Reaching one also counts as a [probe](crate::probe).
 
 use std::fmt;
 use std::str::FromStr;
 
 macro_rules! points {
     ($($number:literal $variant:ident = $name:literal, $about:literal;)+) => {
-        /// A point in the member's code.
+        /// A failpoint.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Failpoint {
             $(#[doc = $about] $variant,)+
         }
 
         impl Failpoint {
-            /// Every point.
+            /// Every failpoint.
             pub const ALL: &[Failpoint] = &[$(Failpoint::$variant),+];
 
-            /// The names of all points, in the same order.
+            /// The names of all failpoints, in the order of [`Failpoint::ALL`].
             pub const NAMES: &[&str] = &[$($name),+];
 
             /// etcd's name for it.
@@ -34,7 +36,7 @@ macro_rules! points {
                 match self { $(Failpoint::$variant => $number,)+ }
             }
 
-            /// Where it is in the code.
+            /// Where it is: before or after which step of the member.
             pub const fn about(self) -> &'static str {
                 match self { $(Failpoint::$variant => $about,)+ }
             }

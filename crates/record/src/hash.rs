@@ -1,23 +1,26 @@
-//! The trace hash (rule R4): a rolling 128-bit hash over every event of a run.
+//! The trace hash: a 128-bit hash over all events of a run, in order. The same plan must always give the same
+//! hash (rule R4 of `ARCHITECTURE.md`), which proves that a run can be repeated exactly.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-/// Two runs with the same hash took the same steps in the same order at the same times.
+/// The hash of the events so far. Two runs with the same hash took the same steps in the same order at the same
+/// times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TraceHash(u128);
 
 impl TraceHash {
-    /// Absorbs one event, already turned into words.
+    /// Adds one event, which its caller has turned into numbers.
     #[inline]
-    pub fn absorb(&mut self, words: &[u64]) {
+    pub fn absorb(&mut self, numbers: &[u64]) {
+        // The hash so far (16 bytes), then up to 14 numbers.
         let mut bytes = [0_u8; 8 * 16];
-        for chunk in words.chunks(14) {
+        for chunk in numbers.chunks(14) {
             bytes[..16].copy_from_slice(&self.0.to_le_bytes());
-            for (at, word) in chunk.iter().enumerate() {
-                bytes[16 + 8 * at..24 + 8 * at].copy_from_slice(&word.to_le_bytes());
+            for (at, number) in chunk.iter().enumerate() {
+                bytes[16 + 8 * at..24 + 8 * at].copy_from_slice(&number.to_le_bytes());
             }
             self.0 = xxh3_128_with_seed(&bytes[..16 + 8 * chunk.len()], chunk.len() as u64);
         }
@@ -50,7 +53,7 @@ impl<'de> Deserialize<'de> for TraceHash {
     }
 }
 
-/// A 64-bit digest of bytes, for facts that represent a payload.
+/// The digest of some bytes: a 64-bit hash that stands for a payload in a fact.
 #[inline]
 pub fn digest(bytes: &[u8]) -> u64 {
     xxhash_rust::xxh3::xxh3_64(bytes)

@@ -1,4 +1,5 @@
-//! The client history: what each client asked, of which member, when, and what it learned.
+//! The client history: what each client asked, of which member and when, and what it received. Most oracles
+//! judge this.
 
 use std::sync::Arc;
 
@@ -10,11 +11,11 @@ use crate::{MemberId, Nanos};
 /// Everything the clients saw.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
-    /// In the order of their calls; an operation's number is its index here.
+    /// All operations, in the order of their calls. An operation's number is its index here.
     pub operations: Vec<Operation>,
-    /// Every watch stream, in the order in which they were opened.
+    /// All watch streams, in the order in which they were opened.
     pub watches: Vec<WatchStream>,
-    /// The contents of clients' copies of a part of the store, in order of time.
+    /// What clients' copies of parts of the store contained at various times, in the order of time.
     pub caches: Vec<CacheView>,
 }
 
@@ -23,47 +24,49 @@ pub struct History {
 pub struct Operation {
     /// The client.
     pub client: u32,
-    /// The endpoint it went to.
+    /// The member that the request was sent to.
     pub member: MemberId,
     /// The user; `None` for a client that never logged in.
     pub user: Option<Arc<str>>,
     /// The request.
     pub request: Request,
-    /// When it was sent. Within one client, calls and returns alternate and never share a time.
+    /// When the request was sent. A client calls its next operation only after the last one ended, and at a
+    /// later time.
     pub call: Nanos,
-    /// What the client learned, and when.
+    /// How the operation ended for the client.
     pub outcome: Outcome,
 }
 
-/// What a client learned of its operation.
+/// How an operation ended for its client.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// The answer.
+    /// An answer arrived.
     Answer {
         /// When it arrived.
         at: Nanos,
-        /// Its content.
+        /// The answer.
         response: Response,
     },
-    /// The server returned an error. Some errors mean that nothing happened, others leave it open: `verify`
-    /// has the list.
+    /// An error arrived. After some errors it is certain that the operation had no effect, after others it is
+    /// not; `verify` knows which.
     Error {
         /// When it arrived.
         at: Nanos,
         /// The error.
         error: Error,
     },
-    /// No answer: a time-out or a lost connection. The operation may still take effect at any later time, or
-    /// never. It stays open to the end of the history.
+    /// Nothing arrived: a timeout or a lost connection. The operation may have taken effect, may still do so at
+    /// any later time, or never does.
     Unknown {
-        /// When the client gave up. This does not limit when it may take effect.
+        /// When the client gave up. The operation may take effect after that.
         gave_up: Nanos,
     },
 }
 
-/// One watch stream between a client and a member, from its opening to its end. A client that continues
-/// elsewhere opens another one, from the revision after the last one it has seen; so each stream can be
-/// judged by itself.
+/// One watch stream between a client and a member, from its opening to its end.
+///
+/// A client that continues a watch at another member opens a new stream, and starts after the last revision
+/// that it has seen. So each stream can be judged alone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WatchStream {
     /// The client.
@@ -72,16 +75,16 @@ pub struct WatchStream {
     pub member: MemberId,
     /// When the client opened it.
     pub opened: Nanos,
-    /// What the client sent, and when, in order. Creations are answered in this order.
+    /// What the client sent, and when, in order. The server answers requests to create watchers in this order.
     pub sent: Vec<(Nanos, WatchRequest)>,
-    /// What was delivered to the client, and when, in order. A stream neither loses nor reorders: what is
-    /// missing at its end was in flight or never sent.
+    /// What was delivered to the client, and when, in order. A stream does not lose or reorder responses: those
+    /// missing at its end were in flight or never sent.
     pub received: Vec<(Nanos, WatchResponse)>,
     /// When and how it ended; `None` if it was open at the end of the run.
     pub ended: Option<(Nanos, StreamEnd)>,
 }
 
-/// How a stream ended, as its client learned it.
+/// How a stream ended for its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamEnd {
     /// The client closed it.
@@ -92,26 +95,26 @@ pub enum StreamEnd {
     Refused(Error),
 }
 
-/// What a client's copy of a part of the store held at one moment, according to the client.
+/// What a client's copy of a part of the store contained at one moment, according to the client.
 ///
-/// Such a client lists its part once and then keeps it up to date by a watch, as an API server of Kubernetes
-/// does.
+/// A client with a copy lists a range of keys once and then keeps the copy up to date with a watch, as an API
+/// server of Kubernetes does.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CacheView {
     /// The client.
     pub client: u32,
     /// The time.
     pub at: Nanos,
-    /// The part: first key and end, as in a range request.
+    /// The part of the store: `key` and `range_end` as in a range request.
     pub keys: (bytes::Bytes, bytes::Bytes),
-    /// The revision up to which the client believes it has seen everything.
+    /// The revision up to which the client believes that it has seen every change.
     pub revision: i64,
-    /// Key and modification revision of every pair in it, ordered by key.
+    /// Key and mod revision of every pair in the copy, in the order of keys.
     pub pairs: Vec<(bytes::Bytes, i64)>,
 }
 
 impl Operation {
-    /// When an answer or an error arrived; `None` while the operation is open.
+    /// When an answer or an error arrived; `None` if neither did.
     pub fn returned(&self) -> Option<Nanos> {
         match self.outcome {
             Outcome::Answer { at, .. } | Outcome::Error { at, .. } => Some(at),

@@ -1,8 +1,13 @@
-//! What a run leaves behind: the history that the clients saw, the facts of the event trace, the rolling
-//! trace hash, the counts.
+//! What a run of the simulator leaves behind. The oracles (`verify`) judge a run by this alone.
 //!
-//! Everything here is a plain value that can be written to a file and read back. The judges (`verify`) need
-//! nothing else, so they can judge records that come from elsewhere.
+//! * `history`: what the clients asked and saw.
+//! * `fact`: the event trace, which says what happened inside the cluster.
+//! * `hash`: the trace hash over all events. The same plan always gives the same hash.
+//! * `probe`, `failpoint`: the interesting states that a run can reach, and the points at which a member can
+//!   crash.
+//! * `run`: the [`Record`], which has all of this and the counts.
+//!
+//! Everything here is a plain value. `docs/glossary.md` defines the terms.
 //!
 //! Architecture invariant: this crate knows nothing of members, worlds or oracles.
 
@@ -23,5 +28,5 @@ pub use run::{Applied, MemberEnd, Record, Stats};
 /// Virtual time in nanoseconds since the start of the run, on the simulator's true clock.
 pub type Nanos = u64;
 
-/// A member's number in the plan, from 1. Also its raft id in the simulator. 0 is no member.
+/// A member's number in the plan, from 1. In a run it is also the member's raft id. 0 means no member.
 pub type MemberId = u32;

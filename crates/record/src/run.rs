@@ -1,4 +1,4 @@
-//! One run's record: the history, the evidence, the final state of the members, the counts, the hash.
+//! The record of a run: everything that it leaves behind for the oracles and the reports.
 
 use std::collections::BTreeMap;
 
@@ -7,28 +7,29 @@ use serde::{Deserialize, Serialize};
 use crate::probe::Counts;
 use crate::{Event, History, MemberId, Nanos, Probe, Stop, TraceHash};
 
-/// What a run leaves for the judges.
+/// Everything that a run leaves behind.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
     /// What the clients saw.
     pub history: History,
-    /// What the cluster applied, in log order: the evidence for outcomes that no client knows. The first
-    /// member to apply an index is the witness; I4 and I8 compare the others with it.
+    /// What the cluster applied, in log order. It shows what became of operations whose clients got no answer.
+    /// Each entry is as the first member to apply it reported it; the oracles I4 and I8 compare the other
+    /// members with that.
     pub applied: Vec<Applied>,
     /// The state of each member at the end.
     pub members: Vec<MemberEnd>,
-    /// What the settle phase waits for and whether, and when, it came about; empty if everything did. Each
-    /// line is a sentence.
+    /// Empty if the cluster settled in time after healing. Otherwise a sentence for each thing that the settle
+    /// phase waits for, with the time when it came about, if it did.
     pub unsettled: Vec<String>,
-    /// Panics and refusals that the plan does not expect, as (time, member, what).
+    /// Panics, and refusals to start, that the plan does not expect: time, member, and how the process ended.
     pub surprises: Vec<(Nanos, MemberId, Stop)>,
     /// When the chaos phase was over and the cluster was healed.
     pub healed: Nanos,
-    /// The counts.
+    /// What the run did, in numbers.
     pub stats: Stats,
-    /// The rolling hash over every event.
+    /// The hash over all events.
     pub trace_hash: TraceHash,
-    /// Every event, if the run was asked to keep them.
+    /// All events, if the run was asked to keep them.
     pub events: Vec<Event>,
 }
 
@@ -39,15 +40,15 @@ pub struct Applied {
     pub index: u64,
     /// The operation of the history that it carries out; `None` for entries that no client asked for.
     pub operation: Option<u64>,
-    /// For an entry that a member proposed itself: the request. The revocation of a lease (`LeaseRevoke`), an
-    /// automatic compaction (`Compact`), what the lock and election services do for a client. `operation` is
-    /// then `None`.
+    /// The request of an entry that a member proposed itself; `operation` is then `None`. Such entries are
+    /// revocations of leases (`LeaseRevoke`), automatic compactions (`Compact`), and the steps of the lock and
+    /// election services.
     pub internal: Option<Box<api::Request>>,
     /// The store's revision after it.
     pub revision: u64,
     /// Whether it made that revision.
     pub mutated: bool,
-    /// When the witness applied it.
+    /// When a member applied it first.
     pub time: Nanos,
 }
 
@@ -56,11 +57,11 @@ pub struct Applied {
 pub struct MemberEnd {
     /// Its member id.
     pub member: MemberId,
-    /// Whether its process runs.
+    /// Whether its process is running.
     pub running: bool,
-    /// Whether it belongs to the part of the cluster that was healed.
+    /// Whether it belongs to the core: the members that were healed.
     pub core: bool,
-    /// Last index applied.
+    /// The index of the last entry that it applied.
     pub applied: u64,
     /// The store's revision.
     pub revision: u64,
@@ -85,17 +86,17 @@ pub struct Stats {
     pub elections: u64,
     /// Disk operations performed.
     pub disk_operations: u64,
-    /// Injected faults, by kind. Counted each time one takes effect: a lost message, a torn sector, a
-    /// partition that begins.
+    /// By kind of fault: how often it took effect. A fault that loses messages counts once for each lost
+    /// message, a partition once when it begins.
     pub faults: BTreeMap<String, u64>,
     /// How often this run reached each probe. `docs/coverage.md` lists them.
     pub probes: Counts,
-    /// What the clients' programs did, by name: watches opened, lists made again, conflicts met, …
+    /// By name: how often clients did something, such as opening a watcher or retrying after a conflict.
     pub work: BTreeMap<String, u64>,
 }
 
 impl Stats {
-    /// Counts something that a client's program did.
+    /// Counts something that a client did.
     pub fn did(&mut self, what: &str) {
         match self.work.get_mut(what) {
             Some(count) => *count += 1,
@@ -103,7 +104,7 @@ impl Stats {
         }
     }
 
-    /// Counts something that a client's program did and that is also a probe.
+    /// Counts something that a client did and that is also a probe.
     pub fn reached(&mut self, probe: Probe) {
         self.did(probe.name());
         self.probes[probe] += 1;

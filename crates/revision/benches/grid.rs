@@ -1,5 +1,6 @@
-//! The engine over the grid of clients, keys, operations and shares of unknown outcomes: time, and the memory it takes
-//! beside the history (the column "max alloc").
+//! Measures [`check`] on histories that differ in the numbers of clients, keys and operations, in the share of unknown
+//! outcomes, and in whether there is a stale read. It reports time, and the memory that the check takes besides the
+//! history (the column "max alloc").
 
 use std::fmt;
 

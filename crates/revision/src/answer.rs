@@ -1,27 +1,28 @@
-//! Compares the answer to a transaction with the store's answer.
+//! Compares the recorded answer to a transaction with the answer that the store of the pass gives (`expected`).
 
 use crate::execute::shown;
 use crate::history::Seen;
 use crate::verdict::Reason;
 use crate::wide::{Answer, Range, Response, Step, Transaction};
 
-/// The first difference between the answer at a revision and the store's full answer.
+/// The first difference between an answer at a revision and the expected one. The expected answer contains all pairs of
+/// a range, even those that its limit leaves out.
 pub(crate) fn difference(
     (base, revision): (u32, u32),
     request: &Transaction,
     given: &Response,
-    made: &Response,
+    expected: &Response,
 ) -> Option<Reason> {
-    if given.succeeded != made.succeeded {
-        return Some(Reason::Branch { revision, succeeded: made.succeeded });
+    if given.succeeded != expected.succeeded {
+        return Some(Reason::Branch { revision, succeeded: expected.succeeded });
     }
-    let steps = request.branch(made.succeeded).iter();
-    let mut answers = steps.zip(given.answers.iter().zip(&made.answers));
-    answers.find_map(|(step, (given, made))| in_step((base, revision), step, given, made))
+    let steps = request.branch(expected.succeeded).iter();
+    let mut answers = steps.zip(given.answers.iter().zip(&expected.answers));
+    answers.find_map(|(step, (given, expected))| in_step((base, revision), step, given, expected))
 }
 
-fn in_step((base, revision): (u32, u32), step: &Step, given: &Answer, made: &Answer) -> Option<Reason> {
-    match (step, given, made) {
+fn in_step((base, revision): (u32, u32), step: &Step, given: &Answer, expected: &Answer) -> Option<Reason> {
+    match (step, given, expected) {
         // Revisions before the base are not known.
         (Step::Range(range), ..) if range.at.is_some_and(|at| at < base) => None,
         (
@@ -47,14 +48,14 @@ fn in_step((base, revision): (u32, u32), step: &Step, given: &Answer, made: &Ans
             let given = previous.as_deref()?;
             in_pairs(revision, None, given, all).or_else(|| missing(revision, given, all))
         }),
-        (Step::Nested(request), Answer::Nested(given), Answer::Nested(made)) => {
-            difference((base, revision), request, given, made)
+        (Step::Nested(request), Answer::Nested(given), Answer::Nested(expected)) => {
+            difference((base, revision), request, given, expected)
         }
         _ => None,
     }
 }
 
-/// A pair that the answer shows and the store does not hold.
+/// The first pair that the answer shows and the store does not hold.
 fn in_pairs(
     revision: u32,
     range: Option<&Range>,
@@ -75,7 +76,7 @@ fn in_pairs(
     })
 }
 
-/// A pair that the answer should show but does not; otherwise a wrong number of pairs.
+/// The first pair that the answer should show but does not. If there is none, whether the number of pairs is wrong.
 fn missing(revision: u32, given: &[(u32, Seen)], expected: &[(u32, Seen)]) -> Option<Reason> {
     let mut keys: Vec<u32> = given.iter().map(|(key, _)| *key).collect();
     keys.sort_unstable();

@@ -1,35 +1,36 @@
-//! Which operations contradict each other.
+//! Finds the operations that a violation names: those that contradict each other.
 
 use crate::check::{Checked, Contradiction, Pass};
 use crate::history::Operation;
 use crate::verdict::{Reason, Violation};
 
 impl Pass<'_> {
-    /// Checks that an operation did not return before the call of an operation that comes before it in the order.
+    /// Checks that an operation, whose answer has the revision `newer`, did not return before the call of an operation
+    /// that comes before it in the order. The latter's answer would be stale.
     #[cold]
-    pub(crate) fn in_time(&self, operation: &Operation, number: u32, newer: u32) -> Checked<()> {
-        if operation.returned >= self.latest {
+    pub(crate) fn check_time(&self, operation: &Operation, number: u32, newer: u32) -> Checked<()> {
+        if operation.returned >= self.latest_call {
             return Ok(());
         }
         let operations = self.history.operations();
-        let is_late = |late: &Operation| late.call == self.latest && late.is_bound();
-        let stands_before = |late: &Operation| {
-            late.is_answered() && (late.revision, !late.is_change()) < (newer, !operation.is_change())
+        let is_called_last = |stale: &Operation| stale.call == self.latest_call && stale.is_bound();
+        let comes_before = |stale: &Operation| {
+            stale.is_answered() && (stale.revision, !stale.is_change()) < (newer, !operation.is_change())
         };
-        let acknowledged = operations.iter().position(|late| is_late(late) && stands_before(late));
+        let acknowledged = operations.iter().position(|stale| is_called_last(stale) && comes_before(stale));
         let mut made = self.witness.made.iter().copied();
-        let (revision, late) = acknowledged
-            .map(|late| (operations[late].revision, late as u32))
-            .or_else(|| made.find(|(_, late)| is_late(&operations[*late as usize])))
+        let (revision, stale) = acknowledged
+            .map(|stale| (operations[stale].revision, stale as u32))
+            .or_else(|| made.find(|(_, stale)| is_called_last(&operations[*stale as usize])))
             .expect("an operation has the latest call");
-        let avoidable = !operations[late as usize].is_answered() && self.mixed.contains(&late);
+        let avoidable = !operations[stale as usize].is_answered() && self.ambiguous.contains(&stale);
         let violation =
-            Violation { operations: vec![late, number], reason: Reason::Stale { revision, newer } };
+            Violation { operations: vec![stale, number], reason: Reason::Stale { revision, newer } };
         Err(Box::new(Contradiction { violation, avoidable }))
     }
 
-    /// A contradiction between an answer and the store. It names the answer, the operation that made what the store holds,
-    /// and the operation that made what the answer shows.
+    /// A contradiction between an answer and the store. It names three operations, if they exist: the one with the
+    /// answer, the one that set what the store holds, and the one that set what the answer shows.
     #[cold]
     pub(crate) fn contradicted(&self, number: u32, reason: Reason) -> Box<Contradiction> {
         let revisions = match reason {
@@ -43,14 +44,14 @@ impl Pass<'_> {
         };
         let mut operations = vec![number];
         operations
-            .extend(revisions.into_iter().filter(|revision| *revision > 0).filter_map(|at| self.made(at)));
+            .extend(revisions.into_iter().filter(|revision| *revision > 0).filter_map(|at| self.maker(at)));
         operations.sort_unstable();
         operations.dedup();
         Contradiction::new(operations, reason)
     }
 
-    /// The operation that made a revision.
-    fn made(&self, revision: u32) -> Option<u32> {
+    /// The operation that made a revision, according to its answer or to the pass.
+    fn maker(&self, revision: u32) -> Option<u32> {
         let is_maker = |operation: &Operation| {
             operation.is_answered() && operation.is_change() && operation.revision == revision
         };

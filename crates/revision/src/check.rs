@@ -1,4 +1,15 @@
-//! The pass over the revisions.
+//! Judges a history in one pass over the revisions, in ascending order. The head of the crate says why this is enough.
+//!
+//! At each revision the pass first carries out the change that made it: that of the operation that was answered with
+//! the revision (its *maker*), or, if there is none, of the operation of unknown outcome that fits the evidence
+//! ([`crate::unknown`]). Then it checks the answers of all operations that saw this revision without changing anything
+//! (its *readers*).
+//!
+//! If a revision has no maker and no evidence, the pass does not know what it did. From there on it is *blind*: it
+//! only reports contradictions that no unknown change can explain.
+//!
+//! The functions that nearly every operation passes through are small and without branches. They hand whatever looks
+//! wrong to the slow functions named `doubtful_…`, which check exactly.
 
 use crate::evidence::{Change, Evidence};
 use crate::execute::Past;
@@ -9,11 +20,13 @@ use crate::several::may_make;
 use crate::unknown::{Found, May, Unknowns};
 use crate::verdict::{Reason, Undecided, Verdict, Violation, Witness};
 
-/// Judges a history. `evidence` shows what revisions did; it fills in those that no answer acknowledged, and must agree
-/// with those that an answer did.
+/// Judges a history.
 ///
-/// Every writer must be in the history: a change that no operation can have made is a violation, unless the evidence says
-/// that the store made it itself.
+/// `evidence` shows what revisions did. It is needed for revisions that no answer acknowledged. If it shows one that an
+/// answer did acknowledge, both must agree.
+///
+/// Every write must be in the history. A change that no operation can have made is a violation, unless the evidence
+/// says that the store made it itself.
 pub fn check(history: &History, evidence: &Evidence) -> Verdict {
     let mut links = match Links::new(history, evidence) {
         Ok(links) => links,
@@ -24,7 +37,7 @@ pub fn check(history: &History, evidence: &Evidence) -> Verdict {
         let (maker, revision) = (links.maker(history.base(), *revision), *revision);
         return Contradiction::new(vec![maker], Reason::MadeByStore { revision }).into_verdict();
     }
-    let unknowns = Unknowns::new(std::mem::take(&mut links.lost));
+    let unknowns = Unknowns::new(std::mem::take(&mut links.unknown));
     let before = evidence.changes().partition_point(|change| change.revision <= history.base());
     let keys = history.keys().max(evidence.keys()) as usize;
     let pass = Pass {
@@ -34,17 +47,19 @@ pub fn check(history: &History, evidence: &Evidence) -> Verdict {
         unknowns,
         keys: vec![Seen::ABSENT; keys],
         past: Past::new(keys, history.reads_past()),
-        latest: 0,
+        latest_call: 0,
         witness: Witness::default(),
-        mixed: Vec::new(),
+        ambiguous: Vec::new(),
         undecided: Undecided::default(),
     };
     pass.run(&links)
 }
 
-/// A contradiction. It is avoidable if it may depend on a choice among unknown operations.
+/// A contradiction that the pass found.
 pub(crate) struct Contradiction {
     pub(crate) violation: Violation,
+    /// Whether it might not be there if another operation of unknown outcome had been chosen for some revision. Then it
+    /// is not reported as a violation.
     pub(crate) avoidable: bool,
 }
 
@@ -60,20 +75,23 @@ impl Contradiction {
     }
 }
 
+/// The state of the pass: the store at the current revision, and what was decided so far.
 pub(crate) struct Pass<'a> {
     pub(crate) history: &'a History,
     pub(crate) evidence: &'a Evidence,
-    /// The evidence of revisions that are still to come.
+    /// The evidence of the revisions that are still to come.
     pub(crate) shown: &'a [Change],
     pub(crate) unknowns: Unknowns,
-    /// What each key holds.
+    /// What each key holds at the current revision.
     pub(crate) keys: Vec<Seen>,
+    /// What each key held before, if some operation reads an old revision.
     pub(crate) past: Past,
-    /// The latest call of all operations before the current one in the order.
-    pub(crate) latest: u64,
+    /// The latest call of the operations so far. An operation that returned before it comes too late in the order.
+    pub(crate) latest_call: u64,
     pub(crate) witness: Witness,
-    /// Unknown operations that were chosen although others on different conditions were possible.
-    pub(crate) mixed: Vec<u32>,
+    /// Operations of unknown outcome that were taken for a revision although another one with a different request could
+    /// have made it.
+    pub(crate) ambiguous: Vec<u32>,
     pub(crate) undecided: Undecided,
 }
 
@@ -107,10 +125,10 @@ impl<'a> Pass<'a> {
         contradiction.into_verdict()
     }
 
-    /// Makes a revision.
+    /// Carries out the change that made a revision.
     #[inline]
     fn make(&mut self, revision: u32, maker: u32) -> Checked<()> {
-        let shown = self.shown_at(revision);
+        let shown = self.take_shown(revision);
         if maker == NONE {
             return self.fill(revision, shown);
         }
@@ -122,18 +140,18 @@ impl<'a> Pass<'a> {
             _ => false,
         };
         let holds = self.keys[operation.key as usize];
-        let is_plain = (operation.returned >= self.latest) & is_shown & is_allowed(operation, holds);
+        let is_plain = (operation.returned >= self.latest_call) & is_shown & is_allowed(operation, holds);
         if !is_plain && self.doubtful_change(maker, revision, shown)? {
             return Ok(());
         }
-        self.latest = self.latest.max(operation.call);
+        self.latest_call = self.latest_call.max(operation.call);
         self.set(revision, operation.key, value);
         Ok(())
     }
 
-    /// Takes the evidence of the next revision.
+    /// Takes the evidence of a revision off the evidence that is still to come.
     #[inline]
-    fn shown_at(&mut self, revision: u32) -> &'a [Change] {
+    fn take_shown(&mut self, revision: u32) -> &'a [Change] {
         let is_other = |change: &Change| change.revision != revision;
         let count = self.shown.iter().position(is_other).unwrap_or(self.shown.len());
         let (shown, rest) = self.shown.split_at(count);
@@ -141,16 +159,16 @@ impl<'a> Pass<'a> {
         shown
     }
 
-    /// Checks a change that is late, differs from the evidence, is not allowed, or is on several keys. Returns whether
-    /// it carried the change out.
+    /// Checks a change that seems too late, different from the evidence, or not allowed by its condition, or that is on
+    /// several keys. Returns whether it carried the change out already.
     #[cold]
     fn doubtful_change(&mut self, maker: u32, revision: u32, shown: &[Change]) -> Checked<bool> {
         let history = self.history;
         let operation = &history.operations()[maker as usize];
-        self.in_time(operation, maker, revision)?;
+        self.check_time(operation, maker, revision)?;
         if let Some(wide) = history.wide(operation) {
             self.make_wide(wide, maker, shown)?;
-            self.latest = self.latest.max(operation.call);
+            self.latest_call = self.latest_call.max(operation.call);
             return Ok(true);
         }
         let is_shown =
@@ -165,7 +183,7 @@ impl<'a> Pass<'a> {
         Ok(false)
     }
 
-    /// Makes a revision that no answer acknowledged.
+    /// Carries out the changes of a revision that no answer acknowledged.
     fn fill(&mut self, revision: u32, shown: &[Change]) -> Checked<()> {
         if shown.is_empty() {
             self.undecided.add(revision);
@@ -199,25 +217,25 @@ impl<'a> Pass<'a> {
 
     /// Finds the unknown operation that made a revision.
     fn fill_by_unknown(&mut self, revision: u32, shown: &[Change]) -> Checked<()> {
-        let (history, blind) = (self.history, self.is_blind());
+        let (history, is_blind) = (self.history, self.is_blind());
         let (keys, past) = (&self.keys, &self.past);
         let found = self.unknowns.take(history, shown, |operation| match history.wide(operation) {
-            Some(wide) => may_make(keys, past, blind, wide, shown),
-            None if shown.len() == 1 && (blind || is_allowed(operation, keys[operation.key as usize])) => {
+            Some(wide) => may_make(keys, past, is_blind, wide, shown),
+            None if shown.len() == 1 && (is_blind || is_allowed(operation, keys[operation.key as usize])) => {
                 May::Yes
             }
             None => May::No,
         });
         let avoidable = match found {
-            Found::One { number, mixed } => {
-                self.latest = self.latest.max(history.operations()[number as usize].call);
+            Found::One { number, ambiguous } => {
+                self.latest_call = self.latest_call.max(history.operations()[number as usize].call);
                 self.witness.made.push((revision, number));
-                if mixed {
-                    self.mixed.push(number);
+                if ambiguous {
+                    self.ambiguous.push(number);
                 }
                 return Ok(());
             }
-            Found::None { mixed } => mixed,
+            Found::None { ambiguous } => ambiguous,
             Found::TooMany => true,
         };
         Err(Box::new(Contradiction {
@@ -229,26 +247,26 @@ impl<'a> Pass<'a> {
     /// Checks the operations that saw a revision without changing anything.
     #[inline]
     fn read(&mut self, revision: u32, last: u32, next: &[u32]) -> Checked<()> {
-        let mut latest = self.latest;
+        let mut latest = self.latest_call;
         let mut number = last;
         while number != NONE {
             let operation = &self.history.operations()[number as usize];
             let holds = self.keys[operation.key as usize];
             let is_shown = (holds == operation.seen) & !would_change(operation, holds);
-            if !((operation.returned >= self.latest) & is_shown) {
+            if !((operation.returned >= self.latest_call) & is_shown) {
                 self.doubtful_answer(operation, number, revision)?;
             }
             latest = latest.max(if operation.is_bound() { operation.call } else { 0 });
             number = next[number as usize];
         }
-        self.latest = latest;
+        self.latest_call = latest;
         Ok(())
     }
 
-    /// Checks an answer that is late, differs from what the store holds, or is about several keys.
+    /// Checks an answer that seems too late or different from what the store holds, or that is about several keys.
     #[cold]
     fn doubtful_answer(&self, operation: &Operation, number: u32, revision: u32) -> Checked<()> {
-        self.in_time(operation, number, revision)?;
+        self.check_time(operation, number, revision)?;
         if let Some(wide) = self.history.wide(operation) {
             return self.read_wide(wide, number, revision);
         }
@@ -275,15 +293,17 @@ impl<'a> Pass<'a> {
         self.past.push(revision, key, *holds);
     }
 
-    /// Whether an earlier revision is missing, so that it is not known what keys hold.
+    /// Whether it is unknown what some earlier revision did, and so what keys hold now.
     #[inline]
     pub(crate) fn is_blind(&self) -> bool {
         self.undecided.count > 0
     }
 }
 
-/// Whether a write can change a key that holds this. False for operations on several keys, which are checked separately.
-/// Without branches, as the kind is hard to predict.
+/// Whether a write changes a key that holds `holds`. False for operations on several keys, which are checked
+/// separately.
+///
+/// There are no branches, because processors predict the kind of an operation badly.
 #[inline]
 pub(crate) fn is_allowed(operation: &Operation, holds: Seen) -> bool {
     let is_delete = operation.kind == Kind::Delete;
@@ -293,7 +313,7 @@ pub(crate) fn is_allowed(operation: &Operation, holds: Seen) -> bool {
         & !(is_update & (holds.modified != operation.expected))
 }
 
-/// Whether an operation whose answer says that it changed nothing would have changed a key that holds this. True for
+/// Whether an operation whose answer says that it changed nothing would have changed a key that holds `holds`. True for
 /// operations on several keys, which are checked separately.
 #[inline]
 pub(crate) fn would_change(operation: &Operation, holds: Seen) -> bool {
@@ -305,8 +325,8 @@ pub(crate) fn would_change(operation: &Operation, holds: Seen) -> bool {
         | (is_update & (holds.modified == operation.expected))
 }
 
-/// Whether an answer is wrong although an earlier revision is missing. Only acknowledged changes count then: an answer
-/// cannot show another value for a known change, an older change, or a later one.
+/// Whether an answer is wrong whatever the unknown revisions did. `holds` is the last known change of the key. The
+/// answer is wrong if it shows another value for that change, or an older change, or one after its own revision.
 fn is_wrong_anyway(operation: &Operation, holds: Seen, revision: u32) -> bool {
     let shows = operation.seen;
     let is_read = matches!(operation.kind, Kind::Get | Kind::GetSerializable | Kind::Update);

@@ -1,4 +1,5 @@
-//! Evidence: what a watch showed.
+//! Evidence: what revisions did, as a watch of the whole store shows it. It is needed for changes whose clients got no
+//! answer.
 
 use crate::history::History;
 
@@ -25,14 +26,15 @@ impl Change {
     }
 }
 
-/// What revisions did, according to a source other than the answers: a watch of everything from the first revision, or
-/// a log.
+/// What revisions did, according to a source other than the answers: a watch of all keys from the first revision on, or
+/// the store's log.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
     /// Sorted by revision and key.
     changes: Vec<Change>,
     /// The revisions that the store made itself, in ascending order.
     store_made: Vec<u32>,
+    /// One more than the highest valid number of a key in `changes`.
     keys: u32,
 }
 
@@ -42,15 +44,15 @@ impl Evidence {
         &self.changes
     }
 
-    /// All changes of one revision.
+    /// All changes of one revision; empty if it was not shown.
     pub fn of(&self, revision: u32) -> &[Change] {
         let from = self.changes.partition_point(|change| change.revision < revision);
         let rest = &self.changes[from..];
         &rest[..rest.iter().take_while(|change| change.revision == revision).count()]
     }
 
-    /// Declares that the store made these revisions itself, and no operation did: when a lease ends, the store deletes
-    /// its keys.
+    /// Declares that the store made these revisions itself and no operation did. For example, etcd deletes the keys of
+    /// a lease that expires.
     pub fn made_by_store(mut self, revisions: impl IntoIterator<Item = u32>) -> Evidence {
         self.store_made.extend(revisions);
         self.store_made.sort_unstable();
@@ -75,7 +77,8 @@ impl Evidence {
 }
 
 impl<I: IntoIterator<Item = Change>> From<I> for Evidence {
-    /// If a revision has any change here, it must have all of its changes. The same change may occur more than once.
+    /// For each revision, `changes` must have either all of its changes or none. The same change may occur more than
+    /// once.
     fn from(changes: I) -> Evidence {
         let mut changes: Vec<Change> = changes.into_iter().collect();
         if !changes.is_sorted() {

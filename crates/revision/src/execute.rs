@@ -1,4 +1,4 @@
-//! Executes a transaction on a store: its changes and its answer.
+//! Executes a transaction on the store of the pass. The result is its changes and its answer; the store stays as it is.
 
 use std::collections::BTreeMap;
 
@@ -14,11 +14,11 @@ pub(crate) struct Store<'a> {
     pub(crate) past: &'a Past,
 }
 
-/// What keys held at earlier revisions. Only kept if some operation reads it.
+/// What keys held at earlier revisions. It stays empty unless some operation reads an earlier revision.
 #[derive(Debug, Default)]
 pub(crate) struct Past {
     is_kept: bool,
-    /// By key: what it held, and since which revision.
+    /// By key: pairs of a revision and what the key held from that revision on.
     versions: Vec<Vec<(u32, Seen)>>,
 }
 
@@ -49,10 +49,12 @@ pub(crate) struct Done {
     pub(crate) changes: BTreeMap<u32, Seen>,
 }
 
-/// Executes a transaction; `None` if the store would have refused it. Ranges are answered only if `asked` is true, as
-/// they change nothing, and in full; [`cut`] removes what their limits leave out.
-pub(crate) fn execute(store: Store<'_>, request: &Transaction, asked: bool) -> Option<Done> {
-    let mut run = Run { store, changes: BTreeMap::new(), asked };
+/// Executes a transaction; `None` if the store would refuse it.
+///
+/// Ranges are answered only if `answer_ranges` is true, because they change nothing. Their answers contain all pairs;
+/// [`cut`] removes those that the limit of a range leaves out.
+pub(crate) fn execute(store: Store<'_>, request: &Transaction, answer_ranges: bool) -> Option<Done> {
+    let mut run = Run { store, changes: BTreeMap::new(), answer_ranges };
     let response = run.transaction(request)?;
     Some(Done { response, changes: run.changes })
 }
@@ -91,10 +93,12 @@ fn within(keys: &[Seen], interval: Keys) -> impl Iterator<Item = (u32, &Seen)> {
     (from as u32..).zip(&keys[from..to])
 }
 
+/// A transaction that is being executed.
 struct Run<'a> {
     store: Store<'a>,
+    /// The keys changed so far, and what they hold now.
     changes: BTreeMap<u32, Seen>,
-    asked: bool,
+    answer_ranges: bool,
 }
 
 impl Run<'_> {
@@ -131,6 +135,7 @@ impl Run<'_> {
         if self.changes.is_empty() { before } else { self.changes.get(&key).copied().unwrap_or(before) }
     }
 
+    /// All keys of an interval that exist after the steps so far, and what they hold.
     fn held(&self, keys: Keys) -> Vec<(u32, Seen)> {
         let now = within(self.store.keys, keys).map(|(key, before)| (key, self.now(key, *before)));
         now.filter(|(_, seen)| !seen.is_absent()).collect()
@@ -141,7 +146,7 @@ impl Run<'_> {
             return None;
         }
         let mut pairs = match range.at {
-            _ if !self.asked => Vec::new(),
+            _ if !self.answer_ranges => Vec::new(),
             None => self.held(range.keys),
             Some(at) => {
                 let then =

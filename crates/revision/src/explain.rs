@@ -1,12 +1,12 @@
-//! Operations and their answers, in words.
+//! Describes operations and their answers in sentences, for reports of violations.
 
 use crate::history::{History, Kind, Operation, Seen};
 use crate::verdict::Violation;
 use crate::wide::{Answer, Response, Step, Transaction, Wide};
 
 impl Violation {
-    /// A sentence for each of the violation's operations: its times, its request and its answer. Pass the history of the
-    /// check.
+    /// A sentence for each of the violation's operations: its times, its request and its answer. Pass the history of
+    /// the check.
     pub fn explain(&self, history: &History) -> Vec<String> {
         self.operations.iter().filter_map(|number| sentence(history, *number)).collect()
     }

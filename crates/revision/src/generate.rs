@@ -1,10 +1,12 @@
-//! Histories of a correct store, or of one with a single stale read, for benchmarks and tests.
+//! Generates random histories for benchmarks and tests: those of a correct store, or with a single stale read.
 //!
-//! Clients are busy nearly all the time, which makes ordering hardest: the times from call to point and from point to
-//! return are exponential, and a client pauses for a tenth of that. Half of the operations are reads, 30 % puts, 10 %
-//! updates and 10 % deletions. A write of unknown outcome takes effect half of the time, possibly late, and its client is
-//! replaced. A share of the operations may be on several keys: ranges, deletions of ranges, transactions. Then the store
-//! also deletes keys itself, as it does when leases end.
+//! * Clients are busy nearly all the time, because many overlapping operations make ordering hardest. An operation
+//!   takes effect at one point in time. The times from its call to that point and from there to its return are
+//!   exponentially distributed, and the client then pauses for a tenth of that.
+//! * Half of the operations are reads, 30 % puts, 10 % updates and 10 % deletions. A share of the operations may be on
+//!   several keys.
+//! * Half of the writes of unknown outcome take effect, some of them late. Their client is replaced by a new one.
+//! * If there are operations on several keys, the store also deletes keys itself, as etcd does when leases expire.
 
 mod wide;
 
@@ -41,7 +43,7 @@ pub fn generate(shape: &Shape) -> (History, Evidence) {
     let mut run = Run::new(shape);
     for client in 0..shape.clients {
         let at = run.wait(0.1);
-        run.happen(at, Event::Call(client));
+        run.add(at, Event::Call(client));
     }
     while let Some(Reverse((time, _, event))) = run.queue.pop() {
         run.now = time;
@@ -56,11 +58,16 @@ pub fn generate(shape: &Shape) -> (History, Evidence) {
     (history, Evidence::from(run.changes).made_by_store(run.store_made))
 }
 
+/// What happens at a time. Operations are given by their index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
+    /// The client calls an operation.
     Call(u32),
+    /// The operation of the client takes effect.
     Point(u32, u32),
+    /// The operation, which its client has given up, takes effect.
     LatePoint(u32),
+    /// The operation of the client returns.
     Return(u32, u32),
 }
 
@@ -70,33 +77,41 @@ const RECENT: usize = 1024;
 /// A change of a key.
 #[derive(Clone, Copy)]
 struct Row {
-    /// What the key held before, the revision of the change, and the operation that made it.
+    /// What the key held before it.
     before: Seen,
-    changed: u32,
+    /// Its revision.
+    revision: u32,
+    /// The operation that made it.
     maker: u32,
 }
 
+/// The simulation of clients and a store.
 struct Run<'a> {
     shape: &'a Shape,
     random: Random,
+    /// The simulated time.
     now: u64,
-    /// Calls and returns so far: the times of the history.
+    /// The number of calls and returns so far. The history has these numbers as times.
     rank: u64,
+    /// The events to come, by time and by the order in which they were added.
     queue: BinaryHeap<Reverse<(u64, u32, Event)>>,
+    /// How many events were added to the queue so far.
     queued: u32,
     operations: Vec<Operation>,
-    /// The wide operations; `value` of an operation is the index here.
+    /// The operations on several keys. The field `value` of an operation is the index here.
     wide: Vec<Wide>,
+    /// By key: what it holds now.
     keys: Vec<Seen>,
     past: Past,
     /// By key: its last changes, until the stale read is made.
     rows: Vec<VecDeque<Row>>,
+    /// The store's revision.
     revision: u32,
     changes: Vec<Change>,
     /// Revisions that the store made itself.
     store_made: Vec<u32>,
-    /// Whether the stale read was made.
-    staled: bool,
+    /// Whether the stale read was made, or none is wanted.
+    stale_done: bool,
 }
 
 impl Run<'_> {
@@ -116,7 +131,7 @@ impl Run<'_> {
             revision: 1,
             changes: Vec::new(),
             store_made: Vec::new(),
-            staled: !shape.stale,
+            stale_done: !shape.stale,
         }
     }
 
@@ -124,13 +139,14 @@ impl Run<'_> {
         self.random.below(bound)
     }
 
-    /// A time from now, exponential with this mean.
+    /// A random time after now. The distance is exponentially distributed; `mean` is in millions of units of time.
     fn wait(&mut self, mean: f64) -> u64 {
         let uniform = (self.random.draw() >> 11) as f64 / (1_u64 << 53) as f64;
         self.now + (-(1.0 - uniform).ln() * mean * 1e6) as u64
     }
 
-    fn happen(&mut self, at: u64, event: Event) {
+    /// Adds an event to the queue.
+    fn add(&mut self, at: u64, event: Event) {
         self.queued += 1;
         self.queue.push(Reverse((at, self.queued, event)));
     }
@@ -140,23 +156,24 @@ impl Run<'_> {
         if number == self.shape.operations {
             return;
         }
-        let operation = self.ask(number);
+        let operation = self.random_operation(number);
         self.rank += 1;
         let is_lost = operation.is_write() && self.below(1000) < self.shape.unknown;
         self.operations.push(Operation { call: self.rank, returned: UNKNOWN, ..operation });
         if is_lost {
             if self.below(2) == 0 {
                 let at = self.wait(5.0);
-                self.happen(at, Event::LatePoint(number));
+                self.add(at, Event::LatePoint(number));
             }
             let at = self.wait(1.0);
-            return self.happen(at, Event::Call(client));
+            return self.add(at, Event::Call(client));
         }
         let at = self.wait(1.0);
-        self.happen(at, Event::Point(number, client));
+        self.add(at, Event::Point(number, client));
     }
 
-    fn ask(&mut self, number: u32) -> Operation {
+    /// A random operation. Its number makes the value that it sets unique.
+    fn random_operation(&mut self, number: u32) -> Operation {
         if self.shape.wide > 0 && self.below(1000) < self.shape.wide {
             let request = self.random.request(self.shape.keys, self.revision, number + 1);
             let kind = if request.is_write() { Kind::Transaction } else { Kind::Range };
@@ -175,7 +192,7 @@ impl Run<'_> {
         }
     }
 
-    /// An operation takes effect.
+    /// Lets an operation take effect. `client` is `None` if the client has given it up.
     fn point(&mut self, number: u32, client: Option<u32>) {
         let operation = self.operations[number as usize];
         if self.shape.wide > 0 && self.below(2000) < self.shape.wide {
@@ -187,14 +204,14 @@ impl Run<'_> {
             Some(self.point_on_key(number, operation))
         };
         let Some(client) = client else { return };
-        // A refused request is recorded as one of unknown outcome.
+        // The store refused the request. The history shows it as one of unknown outcome.
         let Some(answer) = answer else {
             let at = self.wait(0.1);
-            return self.happen(at, Event::Call(client));
+            return self.add(at, Event::Call(client));
         };
         self.operations[number as usize] = answer;
         let at = self.wait(1.0);
-        self.happen(at, Event::Return(number, client));
+        self.add(at, Event::Return(number, client));
     }
 
     fn point_on_key(&mut self, number: u32, operation: Operation) -> Operation {
@@ -232,7 +249,7 @@ impl Run<'_> {
         Some(Operation { revision: self.revision, changed, ..operation })
     }
 
-    /// A lease ends.
+    /// Lets the store delete some keys itself, as if a lease had expired.
     fn remove_by_store(&mut self) {
         let keys: Keys = self.random.keys(self.shape.keys);
         let held = |key: &u32| !self.keys[*key as usize].is_absent();
@@ -249,25 +266,25 @@ impl Run<'_> {
     fn change(&mut self, maker: Option<u32>, key: u32, holds: Seen) {
         let revision = self.revision;
         let before = std::mem::replace(&mut self.keys[key as usize], holds);
-        if !self.staled
+        if !self.stale_done
             && let Some(maker) = maker
         {
             let rows = &mut self.rows[key as usize];
             if rows.len() == RECENT {
                 rows.pop_front();
             }
-            rows.push_back(Row { before, changed: revision, maker });
+            rows.push_back(Row { before, revision, maker });
         }
         self.past.push(revision, key, holds);
         let value = (!holds.is_absent()).then_some(holds.value);
         self.changes.push(Change { revision, key, value });
     }
 
-    /// The revision and the content of the stale read, if this is the one: the store before the last change that was
-    /// acknowledged before its call.
+    /// If this operation is to be the stale read: the revision and the content of its answer. They are those just before
+    /// the last change of the key that was acknowledged before the read was called.
     fn stale(&mut self, operation: &Operation) -> Option<(u32, Seen)> {
-        let late = self.operations.len() as u32 > self.shape.operations / 2;
-        if self.staled || !late || operation.kind != Kind::Get {
+        let is_second_half = self.operations.len() as u32 > self.shape.operations / 2;
+        if self.stale_done || !is_second_half || operation.kind != Kind::Get {
             return None;
         }
         let acknowledged = |row: &&Row| {
@@ -275,15 +292,15 @@ impl Run<'_> {
             maker.returned != UNKNOWN && maker.returned < operation.call
         };
         let row = self.rows[operation.key as usize].iter().rev().find(acknowledged)?;
-        self.staled = true;
-        Some((row.changed - 1, row.before))
+        self.stale_done = true;
+        Some((row.revision - 1, row.before))
     }
 
     fn answer(&mut self, number: u32, client: u32) {
         self.rank += 1;
         self.operations[number as usize].returned = self.rank;
         let at = self.wait(0.1);
-        self.happen(at, Event::Call(client));
+        self.add(at, Event::Call(client));
     }
 
     fn history(&mut self) -> History {

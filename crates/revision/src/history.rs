@@ -1,4 +1,4 @@
-//! What clients asked and saw.
+//! Histories: what clients asked of the store, what it answered, and when. The head of the crate has examples.
 
 use crate::wide::{Step, Wide};
 
@@ -20,7 +20,7 @@ pub enum Kind {
     Put,
     /// Deletes a key.
     Delete,
-    /// Sets a key if its last change is the expected one, otherwise reads it.
+    /// Sets a key if the revision of its last change is the expected one, otherwise reads it.
     Update,
     /// A [`Wide`] operation that may write.
     Transaction,
@@ -35,7 +35,7 @@ pub struct Seen {
     pub modified: u32,
     /// The revision of the creation.
     pub created: u32,
-    /// The number of changes since the creation, which is the first.
+    /// The number of changes since the creation; the creation counts as the first.
     pub version: u32,
 }
 
@@ -54,18 +54,18 @@ impl Seen {
         self.modified == 0
     }
 
-    /// What the key holds after this revision set it, or deleted it.
+    /// What a key that holds `self` holds after this revision set it, or deleted it if there is no value.
     #[inline]
     pub(crate) fn after(self, revision: u32, value: Option<u32>) -> Seen {
-        // The case is hard to predict, so there are no branches.
-        let kept = if value.is_some() { u32::MAX } else { 0 };
-        let new = if self.is_absent() { u32::MAX } else { 0 };
-        let created = self.created | (revision & new);
+        // Masks instead of branches, because processors predict these cases badly.
+        let if_set = if value.is_some() { u32::MAX } else { 0 };
+        let if_new = if self.is_absent() { u32::MAX } else { 0 };
+        let created = self.created | (revision & if_new);
         Seen {
-            value: value.unwrap_or(0) & kept,
-            modified: revision & kept,
-            created: created & kept,
-            version: self.version.wrapping_add(1) & kept,
+            value: value.unwrap_or(0) & if_set,
+            modified: revision & if_set,
+            created: created & if_set,
+            version: self.version.wrapping_add(1) & if_set,
         }
     }
 }
@@ -81,7 +81,7 @@ pub struct Operation {
     pub revision: u32,
     /// The key's number in the order in which the store sorts keys; 0 for a [`Wide`] operation.
     pub key: u32,
-    /// The value to set; for a [`Wide`] operation whatever [`History::wide`] needs to find it.
+    /// The value to set. For a [`Wide`] operation it is set by [`History::push_wide`] and says where that is stored.
     pub value: u32,
     /// For [`Kind::Update`]: the revision that the key's last change must have.
     pub expected: u32,
@@ -99,29 +99,30 @@ impl Operation {
         Operation { call, returned, revision, key, value, expected, seen: Seen::ABSENT, kind, changed: false }
     }
 
-    /// A read.
+    /// A read of a key, and what its answer shows.
     pub fn get(key: u32, seen: Seen) -> Operation {
         Operation { seen, ..Operation::new(Kind::Get, key) }
     }
 
-    /// A read of one member's own state.
+    /// A read of a key from one member's own state, which may be old.
     pub fn get_serializable(key: u32, seen: Seen) -> Operation {
         Operation { seen, ..Operation::new(Kind::GetSerializable, key) }
     }
 
-    /// A write.
+    /// A write of a key.
     pub fn put(key: u32, value: u32) -> Operation {
         Operation { value, changed: true, ..Operation::new(Kind::Put, key) }
     }
 
-    /// A deletion, and whether there was a key to delete.
+    /// A deletion of a key, and whether its answer says that there was one to delete.
     pub fn delete(key: u32, changed: bool) -> Operation {
         Operation { changed, ..Operation::new(Kind::Delete, key) }
     }
 
-    /// A conditional write. `otherwise` is what the answer shows if the condition did not hold.
-    pub fn update(key: u32, expected: u32, value: u32, otherwise: Option<Seen>) -> Operation {
-        let (changed, seen) = (otherwise.is_none(), otherwise.unwrap_or_default());
+    /// A write on the condition that the key's last change is of the revision `expected`. `found` is what the answer
+    /// shows if the condition did not hold, and `None` if it held.
+    pub fn update(key: u32, expected: u32, value: u32, found: Option<Seen>) -> Operation {
+        let (changed, seen) = (found.is_none(), found.unwrap_or_default());
         Operation { expected, value, changed, seen, ..Operation::new(Kind::Update, key) }
     }
 
@@ -152,7 +153,7 @@ impl Operation {
         !matches!(self.kind, Kind::GetSerializable | Kind::RangeSerializable)
     }
 
-    /// Whether it made a revision, according to its answer, if it has one.
+    /// Whether it made a revision. If it has an answer, that says so; a put without one is taken to make one.
     #[inline]
     pub fn is_change(&self) -> bool {
         self.changed & self.is_write()
@@ -176,14 +177,16 @@ pub struct History {
     base: u32,
     operations: Vec<Operation>,
     wide: Vec<Wide>,
+    /// One more than the highest number of a key.
     keys: u32,
     /// The highest revision of an answer; the base if there is none.
     newest: u32,
+    /// Whether some range reads an old revision.
     reads_past: bool,
 }
 
 impl History {
-    /// The numbers of keys are below this, because a table has an entry for each number up to the highest.
+    /// All numbers of keys must be below this, because the check has a table with an entry for each.
     pub const KEYS_MAX: u32 = 1 << 24;
 
     /// A history that begins with an empty store at this revision, the base. For a new etcd it is 1.
@@ -321,7 +324,8 @@ pub enum Invalid {
     /// It writes and is serializable.
     #[error("only operations that write nothing can be serializable")]
     SerializableWrite,
-    /// The answers are not those to the steps of the branch taken.
+    /// The answers do not belong to the steps of the branch that was taken: there are too many or too few, or one is of
+    /// another kind.
     #[error("the answers are not those to the steps of the branch taken")]
     AnswersDoNotFit,
     /// A stream got an event that is earlier than a previous one.

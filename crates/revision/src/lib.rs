@@ -77,27 +77,29 @@
 //!
 //! # What you can rely on
 //!
-//! 1. [`Verdict::Linearizable`] holds what is needed to write the order down ([`Witness::order`]).
-//!    [`validate`](mod@validate) replays it without any of this crate's reasoning.
+//! 1. [`Verdict::Linearizable`] contains what is needed to write the order down ([`Witness::order`]).
+//!    [`validate`](mod@validate) checks that order without any of the check's reasoning.
 //! 2. A [`Violation`] names the operations that contradict each other: an answer, and the operations that made the store
 //!    as it is, or as the answer shows it.
 //! 3. Time is linear in operations, revisions and the keys that wide operations look at. Memory is 12 bytes for each
 //!    operation and revision, plus the keys. If some range reads an old revision, every change is kept, 20 bytes each,
 //!    and found by binary search.
-//! 4. Revisions that no answer acknowledged and no evidence shows leave a history [`Verdict::Undecided`]. So do unknown
-//!    operations that could have made the same revision on different conditions, if the choice among them matters later.
-//!    The search for the operation that made a revision is bounded; many unknown deletions of the same keys on different
-//!    conditions may exceed the bound and leave the history undecided. Undecided never means a violation.
+//! 4. A history is [`Verdict::Undecided`], which never means a violation, in three cases. No answer acknowledged a
+//!    revision and no evidence shows it. Or operations of unknown outcome with different conditions could have made the
+//!    same revision, and the choice among them matters later. Or there are so many of these, such as deletions of the
+//!    same keys on different conditions, that the search for the one that made a revision exceeds its bound.
 //!
 //! # Why it is exact
 //!
-//! The store is deterministic, and its revision is part of its state and of every answer. In any legal order, the change
-//! that was answered with revision R is change number R - base, and everything else answered with R comes between that
-//! change and the next. So all legal orders have the same order of revisions, and differ only where operations commute.
-//! A change of unknown outcome either made one of the revisions that no answered operation made, or it can be left out,
-//! because a pending operation need not be completed. The evidence decides which revision it made: it shows what each
-//! revision did, and changes that would have done the same can stand in for each other, where the one called first is
-//! always as good as any other. It remains to check this one order against calls, returns and answers.
+//! The *base* is the revision of the empty store at the start. Every change makes the next revision, and every answer
+//! contains the revision. So in any legal order, the change that was answered with revision R is change number R - base,
+//! and every other operation answered with R comes between that change and the next. All legal orders therefore have the
+//! same order of revisions, and differ only where the order of two operations makes no difference.
+//!
+//! A change of unknown outcome made one of the revisions that no answered operation made, or it can be left out. The
+//! evidence decides which revision it made, because it shows what each revision did. Changes that would have done the same
+//! can stand in for each other, and the one called first is always as good as any other. It remains to check this one
+//! order against calls, returns and answers.
 //!
 //! # What is not checked
 //!

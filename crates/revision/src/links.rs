@@ -1,21 +1,23 @@
-//! The operations of each revision.
+//! Finds the operations of each revision: the one that made it, and those that saw it. The pass of [`crate::check`]
+//! goes through them in this order.
 
 use crate::evidence::Evidence;
 use crate::history::{History, Operation};
-use crate::unknown::Lost;
+use crate::unknown::Collected;
 use crate::verdict::{Reason, Violation};
 
-/// The index that stands for no operation.
+/// Stands for no operation.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// The operations of each revision.
+/// The operations of each revision, as linked lists.
 pub(crate) struct Links<'a> {
-    /// By revision, from the base on: the operation that made it, and the last one that saw it without changing anything.
-    /// `next` leads to the others.
+    /// By revision, from the base on: the operation that made it, and the last one in the history that saw it without
+    /// changing anything.
     pub(crate) heads: Vec<[u32; 2]>,
+    /// By operation that saw a revision: the previous one that saw it.
     pub(crate) next: Vec<u32>,
-    /// Changes of unknown outcome.
-    pub(crate) lost: Lost<'a>,
+    /// The writes of unknown outcome.
+    pub(crate) unknown: Collected<'a>,
 }
 
 impl<'a> Links<'a> {
@@ -26,12 +28,12 @@ impl<'a> Links<'a> {
         let mut links = Links {
             heads: vec![[NONE; 2]; count],
             next: vec![NONE; operations.len()],
-            lost: Lost::default(),
+            unknown: Collected::default(),
         };
         for (number, (operation, next)) in (0..).zip(operations.iter().zip(&mut links.next)) {
             if !operation.is_answered() {
                 if operation.is_write() {
-                    links.lost.push(history, operation, number);
+                    links.unknown.push(history, operation, number);
                 }
                 continue;
             }
@@ -55,8 +57,8 @@ impl<'a> Links<'a> {
     }
 }
 
-/// How many revisions there are, including the base. Each operation makes one at most, so an absurd revision in an answer
-/// cannot make the tables grow without bound.
+/// How many revisions there are, including the base. The error is an answer or evidence with a revision that is too
+/// high: each operation makes one at most. So an absurd number in the input cannot make the tables grow without bound.
 fn count(history: &History, evidence: &Evidence) -> Result<usize, Violation> {
     let (operations, base) = (history.operations(), history.base());
     let makers = u32::try_from(operations.len() + evidence.store_made().len()).unwrap_or(u32::MAX);

@@ -1,9 +1,10 @@
-//! Reads memory before it is needed.
+//! Reads memory before it is needed, so that the processor does not wait for it.
 
 use crate::history::Operation;
 
-/// Reads operations in sequence, some way ahead of where they are needed. The order of revisions jumps around within a
-/// window of operations; reading that window in sequence brings it into the caches in time.
+/// Reads the operations of a history in sequence, ahead of where they are needed. The pass goes by revision, so it
+/// jumps back and forth among operations that are close together. Reading these in sequence brings them into the caches
+/// in time.
 pub(crate) struct Prefetch<'a> {
     rest: std::slice::Iter<'a, Operation>,
     count: usize,
@@ -11,15 +12,16 @@ pub(crate) struct Prefetch<'a> {
 }
 
 impl Prefetch<'_> {
-    /// Operations read at a time.
+    /// How many operations are read at a time.
     const BLOCK: usize = 256;
-    /// How far to read ahead at least. No more than the caches hold.
+    /// How many operations to be ahead at least. More would not fit into the caches.
     const DISTANCE: usize = 512;
 
     pub(crate) fn new(operations: &[Operation]) -> Prefetch<'_> {
         Prefetch { rest: operations.iter(), count: 0, sum: 0 }
     }
 
+    /// Reads ahead, now that the operation with this index is needed.
     #[inline]
     pub(crate) fn reach(&mut self, number: u32) {
         while self.count < number as usize + Self::DISTANCE {

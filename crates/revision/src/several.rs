@@ -1,4 +1,5 @@
-//! Operations on several keys in the pass over the revisions.
+//! Operations on several keys (ranges, deletions of ranges, transactions) in the pass of [`crate::check`]. Each is
+//! executed on the store, and its answer is compared with the result.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,8 @@ use crate::verdict::Reason;
 use crate::wide::{Answer, Compare, Keys, Relation, Response, Step, Target, Transaction, Wide};
 
 impl Pass<'_> {
-    /// Makes the revision of an answered operation on several keys.
+    /// Carries out an answered operation on several keys and checks its answer. `shown` is the evidence of its
+    /// revision.
     pub(crate) fn make_wide(&mut self, wide: &Wide, maker: u32, shown: &[Change]) -> Checked<()> {
         let revision = wide.revision;
         if self.is_blind() {
@@ -36,7 +38,8 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Makes the revision when an earlier one is missing: only what it must have set is known.
+    /// Carries out an operation when it is unknown what some earlier revision did. Then its compares and deletions
+    /// cannot be checked, and only the values that it certainly set are taken over.
     fn make_blindly(&mut self, wide: &Wide, shown: &[Change]) {
         let revision = wide.revision;
         let mut sets = Vec::new();
@@ -66,28 +69,29 @@ impl Pass<'_> {
         }
     }
 
-    fn difference(&self, wide: &Wide, made: &Response) -> Option<Reason> {
-        difference((self.history.base(), wide.revision), &wide.request, &wide.response, made)
+    fn difference(&self, wide: &Wide, expected: &Response) -> Option<Reason> {
+        difference((self.history.base(), wide.revision), &wide.request, &wide.response, expected)
     }
 }
 
-/// Whether an unknown operation may have made exactly these changes.
-pub(crate) fn may_make(keys: &[Seen], past: &Past, blind: bool, wide: &Wide, shown: &[Change]) -> May {
-    if blind {
+/// Whether an operation of unknown outcome may have made exactly these changes. `is_blind` if it is unknown what some
+/// earlier revision did.
+pub(crate) fn may_make(keys: &[Seen], past: &Past, is_blind: bool, wide: &Wide, shown: &[Change]) -> May {
+    if is_blind {
         return if covers(&wide.request, shown) { May::Yes } else { May::No };
     }
     let before = Store { keys, revision: shown[0].revision - 1, past };
     match execute(before, &wide.request, false) {
         Some(done) if are_the_same(&done.changes, shown) => May::Yes,
-        _ if is_over(before, &wide.request) => May::Never,
+        _ if can_never_change(before, &wide.request) => May::Never,
         _ => May::No,
     }
 }
 
-/// Whether a transaction can never change anything from here on, because it needs a key to be as an earlier revision left
-/// it, and the key has changed since.
-fn is_over(store: Store<'_>, request: &Transaction) -> bool {
-    let is_lost = |compare: &Compare| {
+/// Whether a transaction can never change anything from here on: it compares a key with an earlier revision, and the
+/// key has changed since.
+fn can_never_change(store: Store<'_>, request: &Transaction) -> bool {
+    let has_failed_for_good = |compare: &Compare| {
         let key = compare.keys.from;
         let holds = store.keys.get(key as usize).copied().unwrap_or_default();
         let (holds, wanted) = match compare.target {
@@ -98,8 +102,8 @@ fn is_over(store: Store<'_>, request: &Transaction) -> bool {
         let is_past = wanted > 0 && wanted <= store.revision && holds != wanted;
         compare.keys == Keys::one(key) && compare.relation == Relation::Equal && is_past
     };
-    let idle = |step: &Step| matches!(step, Step::Range(_));
-    request.failure.iter().all(idle) && request.compares.iter().any(is_lost)
+    let is_read = |step: &Step| matches!(step, Step::Range(_));
+    request.failure.iter().all(is_read) && request.compares.iter().any(has_failed_for_good)
 }
 
 fn are_the_same(made: &BTreeMap<u32, Seen>, shown: &[Change]) -> bool {

@@ -1,20 +1,22 @@
-//! Judges a history while it happens, and retains only what may still matter.
+//! Judges a history while it is being recorded. It keeps only what a later event may still depend on, so memory stays
+//! bounded however long the recording runs.
 
-mod replay;
+mod watched;
 
 use std::collections::BTreeSet;
 
-use self::replay::Replay;
+use self::watched::Watched;
 use crate::evidence::Change;
 use crate::history::{Invalid, Kind, Operation, Seen, UNKNOWN};
 use crate::verdict::{Reason, Undecided, Violation};
 
-/// A check that gets events in the order of time, and returns a violation as soon as it is certain.
+/// A check that gets events in the order of time and returns a violation as soon as it is certain.
 ///
-/// It follows a watch of everything: what a revision did is known once the watch shows it, and answers wait until then. It
-/// retains the operations in flight, what keys held since the oldest of them was called, and those of unknown outcome
-/// that may still take effect, until [`forget`](Stream::forget). Operations on several keys need
-/// [`check`](crate::check()).
+/// The events are calls, answers, and what a watch of all keys shows. What a revision did is known once the watch shows
+/// it, so an answer with a revision is judged when the watch has reached that revision.
+///
+/// The stream keeps the operations in flight, what keys held since the oldest of them was called, and the operations of
+/// unknown outcome until [`forget`](Stream::forget). Operations on several keys need [`check`](crate::check()).
 ///
 /// ```
 /// use revision::{Change, Operation, Reply, Seen, Stream, StreamError};
@@ -36,16 +38,19 @@ pub struct Stream {
     now: u64,
     /// Operations called so far.
     count: u32,
-    /// The latest position that was answered before `now`, and the latest of all: an answer precedes only operations
-    /// that are called at a later time.
+    /// The latest position of an answer that arrived before `now`. An operation called now must not come before it.
     floor: Floor,
+    /// The latest position of any answer so far. It becomes the floor when the time moves on, because events of the
+    /// same time have no order.
     next_floor: Floor,
+    /// The operations in flight: the floor at the call, and the number.
     in_flight: BTreeSet<(Position, u32)>,
-    replay: Replay,
+    watched: Watched,
     violation: Option<Box<Violation>>,
 }
 
-/// An operation's position in the order of revisions. At the same revision the change comes before those who saw it.
+/// An operation's position in the order of revisions. At the same revision, the operation that made it comes before
+/// those that saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Position {
     pub(crate) revision: u32,
@@ -62,7 +67,7 @@ impl Position {
     }
 }
 
-/// The latest position that was answered, and whose it is.
+/// The latest position of an answer, and the number of its operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Floor {
     position: Position,
@@ -88,9 +93,10 @@ pub enum StreamError {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InFlight {
     pub(crate) number: u32,
-    /// As it was called.
+    /// The operation as it was called, without its answer.
     pub(crate) operation: Operation,
-    /// The latest position that was answered before its call, and whose it is.
+    /// The latest position of an answer before the call, and the number of that answer's operation. This operation must
+    /// not come before that position.
     pub(crate) floor: Position,
     floor_number: u32,
 }
@@ -112,13 +118,14 @@ impl Reply {
         Reply { revision, changed: true, seen: Seen::ABSENT }
     }
 
-    /// An operation that changed nothing and showed this. A deletion that found no key shows [`Seen::ABSENT`].
+    /// An answer that shows `seen`, to an operation that changed nothing. A deletion that found no key shows
+    /// [`Seen::ABSENT`].
     pub fn saw(revision: u32, seen: Seen) -> Reply {
         Reply { revision, changed: false, seen }
     }
 }
 
-/// Whether the history of a stream is linearizable. As [`Verdict`](crate::Verdict), but without a witness.
+/// Whether the history of a stream is linearizable: a [`Verdict`](crate::Verdict) without a witness.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StreamVerdict {
     /// It is.
@@ -153,13 +160,13 @@ impl Stream {
             floor,
             next_floor: floor,
             in_flight: BTreeSet::new(),
-            replay: Replay::new(base),
+            watched: Watched::new(base),
             violation: None,
         }
     }
 
-    /// An operation is called. What its answer would show is ignored. Violations name operations by their index in the
-    /// order of calls, from 0.
+    /// Records that an operation is called. The fields that belong to its answer are ignored. Violations name
+    /// operations by their index in the order of calls, from 0.
     ///
     /// # Errors
     /// If the operation is on several keys, there are too many, or the time is before that of an earlier event.
@@ -175,11 +182,11 @@ impl Stream {
         let Floor { position: floor, number: floor_number } = self.floor;
         let in_flight = InFlight { number, operation, floor, floor_number };
         self.in_flight.insert((floor, number));
-        self.replay.asked(&in_flight);
+        self.watched.called(&in_flight);
         Ok(Ticket(in_flight))
     }
 
-    /// An operation is answered.
+    /// Records that an operation is answered.
     ///
     /// # Errors
     /// If there is a violation, or the time is before that of an earlier event.
@@ -190,43 +197,44 @@ impl Stream {
         let Reply { revision, changed, seen } = reply;
         let operation = Operation { returned: time, revision, changed, seen, ..in_flight.operation };
         let position = Position { revision, only_saw: !operation.is_change() };
-        let result = self.in_time(&in_flight, &operation, position).and_then(|()| {
+        let result = self.check_time(&in_flight, &operation, position).and_then(|()| {
             self.next_floor = self.next_floor.max(Floor { position, number: in_flight.number });
-            self.replay.answered(in_flight.number, operation)
+            self.watched.answered(in_flight.number, operation)
         });
         self.proceed(result)
     }
 
-    /// The outcome of an operation stays unknown: there will be no answer, and it took effect, or will, or never does.
+    /// Records that an operation is lost: it will get no answer, so its outcome stays unknown. It may have taken effect
+    /// already, or later, or never.
     ///
     /// # Errors
     /// If there is a violation.
     pub fn lost(&mut self, ticket: Ticket) -> Result<(), StreamError> {
         let Ticket(in_flight) = ticket;
         self.land(&in_flight);
-        self.replay.lost(in_flight);
+        self.watched.lost(in_flight);
         self.proceed(Ok(()))
     }
 
-    /// The watch shows all changes of a revision. Revisions come in ascending order.
+    /// Records what the watch shows: all changes of a revision. Revisions come in ascending order.
     ///
     /// # Errors
     /// If there is a violation.
     pub fn shown(&mut self, revision: u32, changes: &[Change]) -> Result<(), StreamError> {
-        let result = self.replay.shown(revision, changes.to_vec(), false);
+        let result = self.watched.shown(revision, changes.to_vec(), false);
         self.proceed(result)
     }
 
-    /// The watch shows all changes of a revision that the store made itself.
+    /// The same for a revision that the store made itself, such as the end of a lease.
     ///
     /// # Errors
     /// If there is a violation.
     pub fn shown_made_by_store(&mut self, revision: u32, changes: &[Change]) -> Result<(), StreamError> {
-        let result = self.replay.shown(revision, changes.to_vec(), true);
+        let result = self.watched.shown(revision, changes.to_vec(), true);
         self.proceed(result)
     }
 
-    /// Moves the time on: no event before this time is still to come.
+    /// Moves the time on. No event before this time may follow.
     ///
     /// # Errors
     /// If the time is before that of an earlier event.
@@ -240,38 +248,41 @@ impl Stream {
         Ok(())
     }
 
-    /// Promises that lost operations called before this time will make no revision that was not shown yet.
+    /// Promises that no lost operation called before this time takes effect from now on, except in revisions that the
+    /// watch has shown already. The stream can then forget these operations.
     pub fn forget(&mut self, time: u64) {
-        self.replay.forget(time);
+        self.watched.forget(time);
     }
 
     /// Ends the stream. The operations of these tickets count as lost.
     pub fn finish(mut self, tickets: impl IntoIterator<Item = Ticket>) -> StreamVerdict {
         for Ticket(in_flight) in tickets {
             self.land(&in_flight);
-            self.replay.lost(in_flight);
+            self.watched.lost(in_flight);
         }
         if self.violation.is_none() {
-            self.violation = self.replay.finish(self.base, self.count).err();
+            self.violation = self.watched.finish(self.base, self.count).err();
         }
         match self.violation {
             Some(violation) => StreamVerdict::Violation(violation),
-            None if self.replay.undecided == Undecided::default() => StreamVerdict::Linearizable,
-            None => StreamVerdict::Undecided(self.replay.undecided),
+            None if self.watched.undecided == Undecided::default() => StreamVerdict::Linearizable,
+            None => StreamVerdict::Undecided(self.watched.undecided),
         }
     }
 
     /// How many items are retained now.
     pub fn retained(&self) -> Retained {
-        Retained { in_flight: self.in_flight.len(), ..self.replay.retained() }
+        Retained { in_flight: self.in_flight.len(), ..self.watched.retained() }
     }
 
+    /// Removes an operation from those in flight.
     fn land(&mut self, in_flight: &InFlight) {
         self.in_flight.remove(&(in_flight.floor, in_flight.number));
-        self.replay.landed(in_flight);
+        self.watched.landed(in_flight);
     }
 
-    fn in_time(
+    /// Checks that the position of an answer is not before that of an answer that arrived before the call.
+    fn check_time(
         &self,
         in_flight: &InFlight,
         operation: &Operation,
@@ -296,7 +307,7 @@ impl Stream {
             return Err(violation.clone().into());
         }
         let oldest = self.in_flight.first().map_or(self.floor.position, |(floor, _)| *floor);
-        let result = result.and_then(|()| self.replay.proceed(self.floor.position, oldest.revision));
+        let result = result.and_then(|()| self.watched.proceed(self.floor.position, oldest.revision));
         self.violation = result.as_ref().err().cloned();
         Ok(result?)
     }

@@ -1,8 +1,17 @@
-//! Changes of unknown outcome, sorted by their possible effects.
+//! Finds, for a revision that no answer acknowledged, the operation of unknown outcome that made it.
+//!
+//! The evidence shows what the revision did. Its *candidates* are the operations of unknown outcome that could have
+//! done exactly that, as long as they have not been taken for another revision. An *effect* is one change that a
+//! candidate could make, such as "sets key 7 to 3"; candidates are found by their effects. A *class* is all candidates
+//! with the same effect and the same request. They can stand in for each other, and the one called first is always as
+//! good as any other, because it may have made every revision that the others may have made.
+//!
+//! Candidates with different requests can have the same effect: a put, and a put on a condition. If several classes
+//! fit, one is *chosen*, and a later contradiction may come from that choice.
 
 #![allow(
     clippy::disallowed_types,
-    reason = "maps are looked up in and never walked, and hashed without a seed"
+    reason = "maps are candidates up in and never walked, and hashed without a seed"
 )]
 
 use std::collections::HashMap;
@@ -12,32 +21,32 @@ use crate::evidence::Change;
 use crate::history::{History, Kind, Operation};
 use crate::wide::{Step, Transaction};
 
-/// The number that stands for no candidate.
+/// Stands for no candidate, and for no class.
 const NONE: u32 = u32::MAX;
 
-/// All candidates, sorted by effect, then by request, then by call. Of those with the same request the one called first
-/// can stand in for any other, because its call allows every revision that a later call allows.
+/// All candidates, by class.
 #[derive(Debug)]
 pub(crate) struct Unknowns {
-    /// In the order of their calls.
+    /// One entry for each effect of each candidate, in the order of calls.
     unknown: Vec<Unknown>,
     /// The first class of each effect.
     heads: HashMap<Effect, u32, Unseeded>,
     classes: Vec<Class>,
-    /// By [`Unknown::owner`].
+    /// By [`Unknown::owner`]: whether the operation was taken for a revision.
     taken: Vec<Taken>,
-    /// How many classes may still be looked at. This keeps the total time linear.
+    /// How many classes may still be candidates at. This keeps the total time linear.
     budget: u64,
 }
 
-type Unseeded = BuildHasherDefault<Mixed>;
+type Unseeded = BuildHasherDefault<Mixer>;
 
-/// Changes of unknown outcome, as they are collected from a history.
+/// The operations of unknown outcome, while they are collected from a history.
 #[derive(Debug, Default)]
-pub(crate) struct Lost<'a> {
+pub(crate) struct Collected<'a> {
     unknown: Vec<Unknown>,
+    /// How many operations there are so far.
     owners: u32,
-    /// The requests of wide operations, numbered, so that equal requests are recognized.
+    /// The requests of wide operations, numbered so that equal requests have equal numbers.
     requests: HashMap<&'a Transaction, u32, Unseeded>,
 }
 
@@ -46,45 +55,47 @@ pub(crate) struct Lost<'a> {
 enum Effect {
     /// Sets a key to a value, or deletes it.
     Change(u32, Option<u32>),
-    /// Sets a key to the value it holds already.
+    /// Sets a key to the value it has already (etcd's `ignore_value`).
     Keep(u32),
-    /// Deletes many keys.
+    /// Deletes many keys. These are not listed one by one.
     Broad,
 }
 
-/// Candidates that may have the same effect and have the same request.
+/// The candidates with the same effect and the same request.
 #[derive(Clone, Copy, Debug)]
 struct Class {
-    asks: u64,
-    /// The first candidate that may still be free, and the last; indices in `unknown`.
+    request_code: u64,
+    /// The first candidate that may still be free, and the last one; indices in [`Unknowns::unknown`].
     first: u32,
     last: u32,
-    /// The next class of the same effect.
+    /// The next class with the same effect.
     next: u32,
-    /// Whether one of its candidates was taken by choice.
-    by_choice: bool,
+    /// Whether one of its candidates was chosen, see [`Taken::Chosen`].
+    chosen: bool,
 }
 
-/// Whether a candidate is taken.
+/// Whether a candidate was taken for a revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Taken {
     Not,
+    /// It was, and no other operation can have made the revision.
     Certainly,
-    /// Another candidate on a different condition could have been taken instead.
-    ByChoice,
+    /// It was, but a candidate with another request could have made the revision instead.
+    Chosen,
 }
 
-/// A change of unknown outcome, with one of its effects.
+/// An operation of unknown outcome, with one of its effects.
 #[derive(Clone, Copy, Debug)]
 struct Unknown {
+    /// The operation's index in the history.
     number: u32,
-    /// The next one of the same class.
+    /// The next candidate of the same class.
     next: u32,
     call: u64,
     effect: Effect,
-    /// Encodes kind and condition: equal for equal requests.
-    asks: u64,
-    /// The number of its operation among those of unknown outcome.
+    /// The kind and the condition as a number: equal for equal requests.
+    request_code: u64,
+    /// The operation's number among those of unknown outcome.
     owner: u32,
 }
 
@@ -100,15 +111,15 @@ pub(crate) enum May {
 /// The candidate found for a revision.
 #[derive(Debug)]
 pub(crate) enum Found {
-    /// This one made it. `mixed` if others on different conditions could have made it, so that the choice may be wrong.
-    One { number: u32, mixed: bool },
-    /// None can have made it. `mixed` if that may be because of an earlier choice.
-    None { mixed: bool },
+    /// This one is taken. `ambiguous` if others with different requests could have made the revision instead.
+    One { number: u32, ambiguous: bool },
+    /// None can have made it. `ambiguous` if one could have, had it not been chosen for an earlier revision.
+    None { ambiguous: bool },
     /// Finding out would take too long.
     TooMany,
 }
 
-impl<'a> Lost<'a> {
+impl<'a> Collected<'a> {
     /// A deletion of more keys than this is a candidate for every deletion.
     const BROAD: u32 = 16;
 
@@ -117,18 +128,18 @@ impl<'a> Lost<'a> {
         let (owner, call) = (self.owners, operation.call);
         self.owners += 1;
         let Some(wide) = history.wide(operation) else {
-            let asks = u64::from(operation.expected) << 8 | operation.kind as u64;
+            let request_code = u64::from(operation.expected) << 8 | operation.kind as u64;
             let effect = Effect::Change(operation.key, operation.sets());
-            return self.unknown.push(Unknown { number, next: NONE, call, effect, asks, owner });
+            return self.unknown.push(Unknown { number, next: NONE, call, effect, request_code, owner });
         };
         let count = self.requests.len() as u32;
         let request = *self.requests.entry(&wide.request).or_insert(count);
-        let asks = u64::from(request) << 8 | Kind::Transaction as u64;
+        let request_code = u64::from(request) << 8 | Kind::Transaction as u64;
         let mut effects = effects(&wide.request);
         // Both branches may have the same effect, but an operation is a candidate for it only once.
         effects.sort_unstable();
         effects.dedup();
-        let unknown = |effect| Unknown { number, next: NONE, call, effect, asks, owner };
+        let unknown = |effect| Unknown { number, next: NONE, call, effect, request_code, owner };
         self.unknown.extend(effects.into_iter().map(unknown));
     }
 }
@@ -139,7 +150,9 @@ fn effects(request: &Transaction) -> Vec<Effect> {
     request.each(&mut |step| match step {
         Step::Put { key, value: Some(value) } => effects.push(Effect::Change(*key, Some(*value))),
         Step::Put { key, value: None } => effects.push(Effect::Keep(*key)),
-        Step::Delete(keys) if keys.to.saturating_sub(keys.from) > Lost::BROAD => effects.push(Effect::Broad),
+        Step::Delete(keys) if keys.to.saturating_sub(keys.from) > Collected::BROAD => {
+            effects.push(Effect::Broad)
+        }
         Step::Delete(keys) => effects.extend((keys.from..keys.to).map(|key| Effect::Change(key, None))),
         Step::Range(_) | Step::Nested(_) => {}
     });
@@ -147,8 +160,8 @@ fn effects(request: &Transaction) -> Vec<Effect> {
 }
 
 impl Unknowns {
-    pub(crate) fn new(lost: Lost<'_>) -> Unknowns {
-        let Lost { mut unknown, owners, .. } = lost;
+    pub(crate) fn new(lost: Collected<'_>) -> Unknowns {
+        let Collected { mut unknown, owners, .. } = lost;
         if !unknown.is_sorted_by_key(|unknown| unknown.call) {
             unknown.sort_by_key(|unknown| unknown.call);
         }
@@ -167,18 +180,18 @@ impl Unknowns {
 
     /// Puts a candidate into its class. Candidates come in the order of their calls.
     fn classify(&mut self, place: u32, others: &mut HashMap<(Effect, u64), u32, Unseeded>) {
-        let Unknown { effect, asks, .. } = self.unknown[place as usize];
+        let Unknown { effect, request_code, .. } = self.unknown[place as usize];
         let new = self.classes.len() as u32;
         let head = *self.heads.entry(effect).or_insert(new);
-        let is_first = head == new || self.classes[head as usize].asks == asks;
-        let class = if is_first { head } else { *others.entry((effect, asks)).or_insert(new) };
+        let is_first = head == new || self.classes[head as usize].request_code == request_code;
+        let class = if is_first { head } else { *others.entry((effect, request_code)).or_insert(new) };
         if class != new {
             let class = &mut self.classes[class as usize];
             self.unknown[class.last as usize].next = place;
             class.last = place;
             return;
         }
-        self.classes.push(Class { asks, first: place, last: place, next: NONE, by_choice: false });
+        self.classes.push(Class { request_code, first: place, last: place, next: NONE, chosen: false });
         if !is_first {
             let head = &mut self.classes[head as usize];
             let next = std::mem::replace(&mut head.next, new);
@@ -186,37 +199,38 @@ impl Unknowns {
         }
     }
 
-    /// Takes a candidate for all changes of a revision: of those for which `may` is yes, the one called first.
+    /// Takes a candidate that made all changes of a revision: of those for which `may` says yes, the one called first.
     pub(crate) fn take(
         &mut self,
         history: &History,
         shown: &[Change],
         may: impl Fn(&Operation) -> May,
     ) -> Found {
-        // An operation that made all changes made any one of them. The fewest candidates set a key to a certain value.
+        // An operation that made all changes made each of them, so one is enough to find it. A change that sets a value
+        // is best, because few candidates set a key to a given value.
         let change = shown.iter().find(|change| change.value.is_some()).unwrap_or(&shown[0]);
         let other = if change.value.is_some() { Effect::Keep(change.key) } else { Effect::Broad };
-        let mut looked = Looked::default();
+        let mut candidates = Candidates::default();
         for effect in [Effect::Change(change.key, change.value), other] {
-            if self.look(effect, history, &may, &mut looked).is_none() {
+            if self.look_through(effect, history, &may, &mut candidates).is_none() {
                 return Found::TooMany;
             }
         }
-        // If there is none, an operation taken by choice for an earlier revision may be the right one.
-        let Some((_, place)) = looked.best else { return Found::None { mixed: looked.by_choice } };
+        // If there is none, an operation that was chosen for an earlier revision may have made this one.
+        let Some((_, place)) = candidates.best else { return Found::None { ambiguous: candidates.chosen } };
         let Unknown { number, owner, .. } = self.unknown[place as usize];
-        let mixed = looked.by_choice || looked.mixed;
-        self.taken[owner as usize] = if mixed { Taken::ByChoice } else { Taken::Certainly };
-        Found::One { number, mixed }
+        let ambiguous = candidates.chosen || candidates.ambiguous;
+        self.taken[owner as usize] = if ambiguous { Taken::Chosen } else { Taken::Certainly };
+        Found::One { number, ambiguous }
     }
 
     /// Looks through the classes of an effect; `None` if that takes too long.
-    fn look(
+    fn look_through(
         &mut self,
         effect: Effect,
         history: &History,
         may: &impl Fn(&Operation) -> May,
-        looked: &mut Looked,
+        candidates: &mut Candidates,
     ) -> Option<()> {
         let mut before: Option<u32> = None;
         let mut at = self.heads.get(&effect).copied().unwrap_or(NONE);
@@ -227,24 +241,24 @@ impl Unknowns {
                 match self.taken[first.owner as usize] {
                     Taken::Not => break,
                     Taken::Certainly => {}
-                    Taken::ByChoice => class.by_choice = true,
+                    Taken::Chosen => class.chosen = true,
                 }
                 class.first = first.next;
             }
-            let Class { first: place, next, by_choice, .. } = *class;
-            looked.by_choice |= by_choice;
-            let mut is_over = place == NONE;
+            let Class { first: place, next, chosen, .. } = *class;
+            candidates.chosen |= chosen;
+            let mut is_useless = place == NONE;
             if let Some(first) = self.unknown.get(place as usize) {
                 match may(&history.operations()[first.number as usize]) {
-                    May::Yes => looked.add(first.asks, first.call, place),
+                    May::Yes => candidates.add(first.request_code, first.call, place),
                     May::No => {}
-                    May::Never => is_over = true,
+                    May::Never => is_useless = true,
                 }
             }
             // Unlink classes that can never match again.
             match before {
-                Some(before) if is_over && !by_choice => self.classes[before as usize].next = next,
-                None if is_over && !by_choice && next != NONE => {
+                Some(before) if is_useless && !chosen => self.classes[before as usize].next = next,
+                None if is_useless && !chosen && next != NONE => {
                     self.heads.insert(effect, next);
                 }
                 _ => before = Some(at),
@@ -255,22 +269,22 @@ impl Unknowns {
     }
 }
 
-/// The candidates for a revision.
+/// The candidates found for a revision.
 #[derive(Debug, Default)]
-struct Looked {
-    /// The call and the index of the one called first.
+struct Candidates {
+    /// The call and the index in [`Unknowns::unknown`] of the one called first.
     best: Option<(u64, u32)>,
     /// The request of the first one found, and whether another has a different request.
-    asks: Option<u64>,
-    mixed: bool,
-    /// Whether there are candidates that were taken by choice before.
-    by_choice: bool,
+    request_code: Option<u64>,
+    ambiguous: bool,
+    /// Whether others would be candidates had they not been chosen for earlier revisions.
+    chosen: bool,
 }
 
-impl Looked {
-    fn add(&mut self, asks: u64, call: u64, place: u32) {
+impl Candidates {
+    fn add(&mut self, request_code: u64, call: u64, place: u32) {
         self.best = [self.best, Some((call, place))].into_iter().flatten().min();
-        self.mixed |= *self.asks.get_or_insert(asks) != asks;
+        self.ambiguous |= *self.request_code.get_or_insert(request_code) != request_code;
     }
 }
 
@@ -291,11 +305,12 @@ pub(crate) fn covers(request: &Transaction, shown: &[Change]) -> bool {
     })
 }
 
-/// A hash without a seed, by the finisher of splitmix64 (Steele, Lea, Flood 2014).
+/// A hash function without a random seed, so that every run is the same: the finisher of splitmix64 (Steele, Lea, Flood
+/// 2014).
 #[derive(Clone, Copy, Debug, Default)]
-struct Mixed(u64);
+struct Mixer(u64);
 
-impl Hasher for Mixed {
+impl Hasher for Mixer {
     fn finish(&self) -> u64 {
         self.0
     }

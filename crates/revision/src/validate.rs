@@ -1,4 +1,5 @@
-//! Checks a verdict by the definitions alone. It is slow, and shares no reasoning with the check.
+//! Checks a verdict by the definition of linearizability alone. It is slow, and it shares no reasoning with the check.
+//! [`order`] is for a history that was judged linearizable, [`violation()`] for one that was not.
 
 mod store;
 mod violation;
@@ -15,19 +16,20 @@ pub use self::violation::violation;
 #[error("{0}")]
 pub struct WrongVerdict(pub(crate) String);
 
-/// Checks that a store could have gone through the witness's order, and that the evidence agrees with it.
+/// Checks that the order of a [`Witness`] is a legal one: it respects calls and returns, a store that executes the
+/// operations in this order gives the same answers, and the evidence agrees.
 ///
 /// # Errors
 /// The first thing that is wrong with it.
 pub fn order(history: &History, evidence: &Evidence, witness: &Witness) -> Result<(), WrongVerdict> {
-    replay_order(history, evidence, witness).map_err(WrongVerdict)
+    execute_order(history, evidence, witness).map_err(WrongVerdict)
 }
 
-fn replay_order(history: &History, evidence: &Evidence, witness: &Witness) -> Result<(), String> {
+fn execute_order(history: &History, evidence: &Evidence, witness: &Witness) -> Result<(), String> {
     let operations = history.operations();
     let mut placed = vec![false; operations.len()];
     let mut store = Store::new(history.base());
-    // No operation may come after one that was called after its return.
+    // The latest call of the operations so far. An operation that returned before it is too late in the order.
     let mut latest_call = 0;
     for number in witness.order(history) {
         let Some(operation) = operations.get(number as usize) else {
@@ -91,7 +93,8 @@ fn shown(evidence: &Evidence, revision: u32) -> Changes {
     evidence.of(revision).iter().map(|change| (change.key, change.value)).collect()
 }
 
-/// Makes the next revisions, up to this one, if the store made them itself. It deletes only keys that exist.
+/// Makes the next revisions, up to this one, as long as the store made them itself. The store only deletes keys, and
+/// only keys that exist.
 fn make_by_store(store: &mut Store, evidence: &Evidence, until: u32) -> Result<(), String> {
     while store.revision < until && evidence.is_store_made(store.revision + 1) {
         let changes = shown(evidence, store.revision + 1);
@@ -106,7 +109,7 @@ fn make_by_store(store: &mut Store, evidence: &Evidence, until: u32) -> Result<(
     Ok(())
 }
 
-/// Makes a revision. If the evidence shows it, it must be as shown.
+/// Makes the next revision. The error is that the evidence shows other changes.
 fn make(store: &mut Store, evidence: &Evidence, changes: &Changes) -> Result<(), String> {
     let shown = shown(evidence, store.revision + 1);
     let is_twofold = shown.len() != evidence.of(store.revision + 1).len();

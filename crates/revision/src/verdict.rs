@@ -1,4 +1,4 @@
-//! The result of a check.
+//! The result of a check: the verdict, the operations that prove it, and the messages.
 
 use std::fmt;
 
@@ -16,7 +16,8 @@ pub enum Verdict {
     Undecided(Undecided),
 }
 
-/// Which unknown operation made which revision. Everything else follows from the answers.
+/// What is needed to write down a legal order of a linearizable history: which operation of unknown outcome made which
+/// revision. Everything else follows from the answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Witness {
     /// Pairs of a revision and an operation's index, in the order of revisions.
@@ -24,8 +25,8 @@ pub struct Witness {
 }
 
 impl Witness {
-    /// A legal sequential order of all operations that took effect or were answered. Operations of unknown outcome that
-    /// made no revision are left out. Pass the history of the check.
+    /// A legal order of all operations that were answered or made a revision, as indices. `history` must be the one
+    /// that was checked.
     pub fn order(&self, history: &History) -> Vec<u32> {
         let operations = history.operations();
         // Within a revision: first the change, then the operations that saw it, in the order of calls.
@@ -49,15 +50,15 @@ pub struct Undecided {
     pub missing: Vec<u32>,
     /// How many such revisions there are.
     pub count: usize,
-    /// Unknown operations with the same effect on different conditions could have made the revisions in more ways than
-    /// were tried.
+    /// Whether the check had to choose among operations of unknown outcome that have the same effect on different
+    /// conditions, and another choice might have avoided a contradiction.
     pub ambiguous: bool,
     /// The number of serializable reads that were older than what a [`Stream`](crate::Stream) retains.
     pub forgotten: usize,
 }
 
 impl Undecided {
-    /// How many missing revisions are listed. All are counted.
+    /// The maximum number of revisions in [`Undecided::missing`].
     pub const SHOWN: usize = 16;
 
     pub(crate) fn add(&mut self, revision: u32) {
@@ -105,19 +106,19 @@ impl std::error::Error for Violation {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// Both made this revision.
+    /// Both operations were answered that they made this revision.
     MadeTwice {
         /// The revision.
         revision: u32,
     },
-    /// The first operation was called after the second returned, but the second comes later in the order of revisions.
+    /// The first operation was called after the second one returned, but comes before it in the order of revisions.
     Stale {
         /// The revision of the first operation.
         revision: u32,
         /// The revision of the second operation.
         newer: u32,
     },
-    /// The answer at this revision differs from what the store holds there.
+    /// The answer about a key, at this revision, differs from what the store holds.
     Wrong {
         /// The revision.
         revision: u32,
@@ -130,7 +131,7 @@ pub enum Reason {
     Condition {
         /// The revision.
         revision: u32,
-        /// What the store holds for the key before it.
+        /// What the store holds for the key before the operation.
         holds: Seen,
     },
     /// An answer about several keys is wrong about this key, or lacks it although the limit did not leave it out.
@@ -139,7 +140,7 @@ pub enum Reason {
         revision: u32,
         /// The key.
         key: u32,
-        /// What the store holds, as far as the answer should show it.
+        /// What the store holds, without the value if the answer should not show it.
         holds: Seen,
         /// What the answer shows; [`Seen::ABSENT`] if it lacks the key.
         shows: Seen,
@@ -167,8 +168,8 @@ pub enum Reason {
         /// Whether its compares held.
         succeeded: bool,
     },
-    /// The request was answered but should have been refused: it reads a future revision, or keeps the value of a key that
-    /// does not exist.
+    /// The request was answered but should have been refused: it reads a future revision, or keeps the value of a key
+    /// that does not exist.
     Refused {
         /// The revision.
         revision: u32,
@@ -183,7 +184,7 @@ pub enum Reason {
         /// The revision.
         revision: u32,
     },
-    /// No operation that may have made this revision asked for what it did.
+    /// No operation can have made this revision: none asked for the changes that the evidence shows.
     Phantom {
         /// The revision.
         revision: u32,

@@ -1,18 +1,20 @@
 //! Operations on several keys: ranges, deletions of ranges, transactions.
 //!
-//! All of them are transactions here: a range is one without a condition whose only step reads. An answer that etcd sorted
-//! or filtered can be marked as incomplete.
+//! All of them are transactions here. A range, for example, is a transaction without a condition whose only step is a
+//! read. If a range was sorted or filtered in a way that cannot be expressed here, its answer can be marked as
+//! incomplete.
 
 use crate::history::{Seen, UNKNOWN};
 
 /// The keys from one number up to, but not including, another.
 ///
-/// Keys are numbered in the order in which the store sorts them, so a range is an interval. It may end after the last key.
+/// Keys are numbered in the order in which the store sorts them, so a range is an interval. It may end after the last
+/// key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Keys {
     /// The first key.
     pub from: u32,
-    /// The first key after them. If it is not above `from` there are no keys.
+    /// The key after the last one. If it is not above `from`, the interval is empty.
     pub to: u32,
 }
 
@@ -38,8 +40,8 @@ impl Keys {
     }
 }
 
-/// The request of a transaction: the steps of `success` if all compares hold, otherwise those of `failure`. A step sees
-/// what the steps before it did.
+/// The request of a transaction. If all compares hold, the store executes the steps of `success`, otherwise those of
+/// `failure`. A step sees what the steps before it did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Transaction {
     /// The conditions. They are checked on the store before the whole transaction, even in a nested one.
@@ -50,8 +52,8 @@ pub struct Transaction {
     pub failure: Vec<Step>,
 }
 
-/// A condition on each of some keys. If none of them exists, it is checked on a key whose fields are all 0; only a condition
-/// on the value does not hold then.
+/// A condition that must hold for each of some keys. Keys that do not exist are left out. If none of them exists, the
+/// condition is checked once, on a key whose fields are all 0; a condition on the value then never holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Compare {
     /// The keys for which it must hold.
@@ -65,7 +67,8 @@ pub struct Compare {
 /// Which field of a key is compared, and with what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
-    /// Its value. If less or greater are used, values must be numbered in the store's order.
+    /// Its value. For [`Relation::Less`] and [`Relation::Greater`], values must be numbered in the order in which the
+    /// store sorts them.
     Value(u32),
     /// The number of its changes since its creation.
     Version(u32),
@@ -113,11 +116,11 @@ pub struct Range {
     pub keys: Keys,
     /// The revision to read; `None` for the newest. Not checked if it is before the history's base.
     pub at: Option<u32>,
-    /// How many pairs to return at most, in the order of keys; 0 for all.
+    /// The maximum number of pairs to return, in the order of keys; 0 for all.
     pub limit: u32,
     /// Whether to return only the count and no pairs.
     pub count_only: bool,
-    /// Whether to leave out the values. Those of the answer's pairs are ignored.
+    /// Whether the answer has no values. The values in its pairs are ignored then.
     pub keys_only: bool,
 }
 
@@ -143,8 +146,8 @@ pub enum Answer {
         /// Whether the limit left out some keys; `None` if that is not to be checked.
         more: Option<bool>,
     },
-    /// The answer to a put: what the key held before, [`Seen::ABSENT`] if it did not exist; `None` if the request did not
-    /// ask for it.
+    /// The answer to a put: what the key held before, [`Seen::ABSENT`] if it did not exist; `None` if the request did
+    /// not ask for it.
     Put(Option<Seen>),
     /// The answer to a deletion.
     Delete {
@@ -196,7 +199,7 @@ impl Wide {
         Wide::transaction(request, answer.map(|answer| Response { succeeded: true, answers: vec![answer] }))
     }
 
-    /// The operation, reading one member's own state.
+    /// The same operation, but it reads one member's own state, which may be old.
     pub fn serializable(self) -> Wide {
         Wide { serializable: true, ..self }
     }
@@ -213,12 +216,12 @@ impl Wide {
 }
 
 impl Transaction {
-    /// The steps of the branch for compares that hold, or do not.
+    /// The steps that are executed if the compares hold, or if they do not.
     pub fn branch(&self, succeeded: bool) -> &[Step] {
         if succeeded { &self.success } else { &self.failure }
     }
 
-    /// All steps of both branches, and of nested transactions.
+    /// Calls `see` with all steps of both branches, and of nested transactions.
     pub(crate) fn each(&self, see: &mut dyn FnMut(&Step)) {
         for step in self.success.iter().chain(&self.failure) {
             see(step);

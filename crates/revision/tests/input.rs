@@ -1,4 +1,4 @@
-//! Input that makes no sense: it gives an error or a verdict, never a panic, and never takes memory without bound.
+//! Input that makes no sense. It must lead to an error or a verdict, never to a panic or to unbounded use of memory.
 
 use revision::{
     Answer, Change, Compare, Evidence, History, Invalid, Keys, Operation, Range, Reason, Relation, Reply,

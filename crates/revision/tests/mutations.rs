@@ -1,4 +1,5 @@
-//! Good histories of a few hundred operations with one change, and the verdict that must follow.
+//! Takes linearizable histories of a few hundred operations, changes one thing in each, and checks that the verdict is
+//! the one that must follow.
 
 use revision::generate::{Shape, generate};
 use revision::{
@@ -63,16 +64,20 @@ fn each(judge: impl Fn(&History, &Evidence) -> bool) {
 fn a_return_moved_before_a_call() {
     each(|history, evidence| {
         let operations = history.operations();
-        // The second stands after the first and was asked before it.
-        let pair = operations.iter().enumerate().find_map(|(at, over)| {
-            let late = operations.iter().find(|late| {
-                late.is_answered() && place(late) < place(over) && over.call < late.call && late.is_bound()
+        // `newer` comes after `older` in the order but was called before it. If `newer` returned before the call of
+        // `older`, that answer would be stale.
+        let pair = operations.iter().enumerate().find_map(|(at, newer)| {
+            let older = operations.iter().find(|older| {
+                older.is_answered()
+                    && place(older) < place(newer)
+                    && newer.call < older.call
+                    && older.is_bound()
             });
-            late.filter(|_| over.is_answered()).map(|late| (at as u32, late.call))
+            older.filter(|_| newer.is_answered()).map(|older| (at as u32, older.call))
         });
-        let Some((over, call)) = pair else { return false };
+        let Some((newer, call)) = pair else { return false };
         let change = |number, operation: Operation| {
-            Some(if number == over { operation.during(operation.call, call * 2 - 1) } else { operation })
+            Some(if number == newer { operation.during(operation.call, call * 2 - 1) } else { operation })
         };
         let reason = violation(&rewritten(history, change, None), evidence);
         assert!(matches!(reason, Reason::Stale { .. }), "{reason:?}");
@@ -117,7 +122,7 @@ fn a_write_left_out() {
 }
 
 #[test]
-fn a_stale_read_replayed() {
+fn an_old_answer_given_again_at_the_end() {
     each(|history, evidence| {
         let operations = history.operations();
         let is_read = |operation: &&Operation| operation.kind == Kind::Get && operation.is_answered();
@@ -125,8 +130,8 @@ fn a_stale_read_replayed() {
             operations.iter().filter(|operation| operation.is_answered()).map(|one| one.revision).max();
         let read = operations.iter().filter(is_read).find(|read| Some(read.revision) < last);
         let Some(read) = read else { return false };
-        let replayed = read.during(u64::MAX - 2, u64::MAX - 1);
-        let reason = violation(&rewritten(history, |_, operation| Some(operation), Some(replayed)), evidence);
+        let again = read.during(u64::MAX - 2, u64::MAX - 1);
+        let reason = violation(&rewritten(history, |_, operation| Some(operation), Some(again)), evidence);
         assert!(matches!(reason, Reason::Stale { .. }), "{reason:?}");
         true
     });
@@ -134,7 +139,7 @@ fn a_stale_read_replayed() {
 
 #[test]
 fn an_outcome_forgotten() {
-    // To know less can only lead to fewer violations.
+    // Less knowledge can only lead to fewer violations.
     each(|history, evidence| {
         let forget = |number: u32, operation: Operation| {
             let forgotten = number.is_multiple_of(7);
@@ -146,7 +151,8 @@ fn an_outcome_forgotten() {
     });
 }
 
-/// The same history with the first answer changed that `change` accepts, and its index; `None` if there is none.
+/// The same history with one answer changed, and the index of its operation. It is the first answer for which `change`
+/// returns true; `None` if there is none.
 fn answered_otherwise(history: &History, change: impl Fn(&mut Response) -> bool) -> Option<(History, usize)> {
     let mut made = History::new(history.base());
     let mut changed = None;
@@ -163,7 +169,7 @@ fn answered_otherwise(history: &History, change: impl Fn(&mut Response) -> bool)
     changed.map(|number| (made, number))
 }
 
-/// Changes an answer in many histories; the violation must be of this kind and name the operation.
+/// Changes an answer in each of many histories. The violation must be of the expected kind and name the operation.
 fn lie(change: impl Fn(&mut Response) -> bool, is_found: impl Fn(Reason) -> bool) {
     let judged = (0..60).filter(|seed| {
         let (history, evidence) = good(*seed, 500);

@@ -1,4 +1,4 @@
-//! The stream against the check: the same histories, event by event.
+//! Compares the stream with the check: both judge the same histories, the stream event by event.
 
 use crate::differential::lies::{Random, mutate, serializable, with_few_values};
 use crate::differential::store::by_brute_force;
@@ -7,17 +7,18 @@ use revision::{
     Evidence, History, Reply, Retained, Stream, StreamError, StreamVerdict, Ticket, UNKNOWN, Verdict, check,
 };
 
-/// How a history is fed.
+/// How a history is passed to a stream.
 #[derive(Clone, Copy)]
 struct Feed {
-    /// How many revisions the watch is behind what was answered, or ahead of it if negative.
+    /// How many revisions the watch is behind the answers, or ahead of them if negative.
     lag: i64,
-    /// How long after its call an operation is known to be lost, and how long until it is forgotten.
+    /// How long after its call an operation without an answer is declared lost.
     lost_after: u64,
+    /// How long after its call a lost operation is forgotten.
     forgotten_after: u64,
 }
 
-/// Feeds a whole history to a stream; returns its verdict and the most that it retained at a time.
+/// Passes a whole history to a stream. Returns its verdict, and the maximum of what it retained at a time.
 fn feed(history: &History, evidence: &Evidence, how: Feed) -> (StreamVerdict, Retained) {
     let mut stream = Stream::new(history.base());
     let operations = history.operations();

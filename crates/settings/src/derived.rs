@@ -1,13 +1,13 @@
-//! Values that follow from several settings, and settings where 0 means "off".
+//! Values that are calculated from settings, and settings whose value 0 means "off" as options.
 
 use crate::Settings;
 
 /// When a leader compacts automatically (`--auto-compaction-mode`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AutoCompaction {
-    /// Keeps the revisions of this many nanoseconds of the member's own clock.
+    /// The leader keeps the revisions made in the last so many nanoseconds, by its own clock.
     Periodic(u64),
-    /// Keeps this many revisions; checks every five minutes.
+    /// The leader keeps this many revisions. It checks every five minutes.
     Revision(i64),
 }
 
@@ -20,27 +20,28 @@ impl Settings {
     /// Whether and how the leader compacts automatically. If a period and a number are both set, the period
     /// applies.
     pub fn auto_compaction(&self) -> Option<AutoCompaction> {
-        let period = given(self.auto_compaction_period).map(AutoCompaction::Periodic);
-        let kept = given(self.auto_compaction_revisions);
-        period.or(kept.map(|kept| AutoCompaction::Revision(kept as i64)))
+        let period = unless_zero(self.auto_compaction_period).map(AutoCompaction::Periodic);
+        let revisions = unless_zero(self.auto_compaction_revisions);
+        period.or(revisions.map(|revisions| AutoCompaction::Revision(revisions as i64)))
     }
 
-    /// Time between the leader's comparisons of hashes; `None` for never.
+    /// Nanoseconds between the leader's comparisons of all members' hashes; `None` for never.
     pub fn corrupt_checks(&self) -> Option<u64> {
-        given(self.corrupt_check_interval)
+        unless_zero(self.corrupt_check_interval)
     }
 
-    /// Time between checkpoints of long leases; `None` for never.
+    /// Nanoseconds between checkpoints of long leases; `None` for never. A checkpoint records the time that a
+    /// lease has left.
     pub fn lease_checkpoints(&self) -> Option<u64> {
-        given(self.lease_checkpoint_interval)
+        unless_zero(self.lease_checkpoint_interval)
     }
 
     /// Maximum size of the backend in bytes; `None` for no limit.
     pub fn quota_bytes(&self) -> Option<u64> {
-        given(self.quota)
+        unless_zero(self.quota)
     }
 }
 
-fn given(value: u64) -> Option<u64> {
+fn unless_zero(value: u64) -> Option<u64> {
     (value != 0).then_some(value)
 }

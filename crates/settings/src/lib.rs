@@ -1,18 +1,24 @@
-//! The settings of a cluster: one row for each, in `table`.
+//! The settings of the members of a simulated etcd cluster, such as the heartbeat interval.
 //!
-//! A row defines the field of [`Settings`], which a plan and a member share; the field of a scenario's
-//! `[cluster]` with its range, its errors and its text in a plan; the schema; and the table in
-//! `docs/scenarios.md`. To add a setting, add its row and use `config.settings.NAME` in the member. To let
-//! the swarm vary it, add a line to `plan/src/swarm.toml`.
+//! Each setting has one row in `table`. Everything else follows from the row:
 //!
-//! * `table`: the rows, and the enums of settings whose values are words. `row`: the contents of a row.
-//! * `derived`: values that follow from several settings, and settings where 0 means "off".
+//! * the field of [`Settings`], which plans contain and members read;
+//! * the field of the section `[cluster]` in a scenario file, with its range and its error messages;
+//! * the JSON schema, and the table in `docs/scenarios.md`.
+//!
+//! To add a setting, add its row and use `config.settings.NAME` in the member. To let the swarm vary it, add a
+//! line to `plan/src/swarm.toml`. (The swarm is what a seed chooses when a scenario leaves the choice to it.)
+//!
+//! The files: `table` has the rows, `row` says what a row contains, and `derived` has values that are
+//! calculated from settings.
+//!
+//! Code that handles all rows alike sees every value as a `u64`: a duration in nanoseconds, a size in bytes, a
+//! switch as 0 or 1, a named value as its index in the list of names.
 //!
 //! Not here: how many members there are (`plan::Cluster`), a member's identity and initial state
-//! (`member::Config`), how amounts are written (`plan`).
+//! (`member::Config`), how values are written in files (`plan`).
 //!
-//! Architecture invariant: it depends on no other crate. Generic code over the rows sees a value as a number:
-//! a duration in nanoseconds, a size in bytes, a switch as 0 or 1, a word as its index in the list.
+//! Architecture invariant: it depends on no other crate.
 
 mod derived;
 mod row;
@@ -22,7 +28,7 @@ pub use derived::AutoCompaction;
 pub use row::{Form, Row, Unit};
 pub use table::*;
 
-/// The row of that name.
+/// The row of the setting with this name.
 pub fn row(name: &str) -> Option<&'static Row> {
     ROWS.iter().find(|row| row.name == name)
 }

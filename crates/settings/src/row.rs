@@ -2,7 +2,7 @@
 
 use crate::Settings;
 
-/// A nanosecond is the unit of durations.
+/// A millisecond. The unit of durations is the nanosecond.
 pub(crate) const MS: u64 = 1_000_000;
 pub(crate) const SECOND: u64 = 1_000 * MS;
 pub(crate) const HOUR: u64 = 3_600 * SECOND;
@@ -10,15 +10,16 @@ pub(crate) const HOUR: u64 = 3_600 * SECOND;
 /// One setting.
 #[derive(Debug)]
 pub struct Row {
-    /// Its name in files and in the keys of draws.
+    /// Its name in files, such as `heartbeat-interval`. If a scenario leaves a choice, the name is also part of
+    /// the key by which a seed draws the value.
     pub name: &'static str,
     /// Its field in [`Settings`].
     pub field: &'static str,
     /// What it means, in one or two sentences.
     pub about: &'static str,
-    /// The form of its values.
+    /// Which values it can have.
     pub form: Form,
-    /// Whether a scenario may set it; otherwise every run uses its default.
+    /// Whether a scenario may set it. Otherwise every run uses its default.
     pub in_scenarios: bool,
     /// The source of etcd's default: a flag or a file; `None` if etcd has no such setting. The default itself
     /// is in [`Settings::etcd`].
@@ -33,19 +34,20 @@ impl Row {
         (self.get)(settings)
     }
 
-    /// Sets it. A number too large for the field becomes the largest possible one.
+    /// Sets the setting's value. A number too large for the type of the field becomes the largest number of
+    /// that type.
     ///
     /// # Panics
-    /// If the values are words and there are fewer of them.
+    /// If the setting has named values and `value` is not the index of one.
     pub fn set(&self, settings: &mut Settings, value: u64) {
         (self.set)(settings, value);
     }
 }
 
-/// The form of a setting's values.
+/// Which values a setting can have.
 #[derive(Clone, Copy, Debug)]
 pub enum Form {
-    /// An amount.
+    /// A number within a range.
     Number {
         /// The unit.
         unit: Unit,
@@ -53,12 +55,12 @@ pub enum Form {
         low: u64,
         /// The maximum.
         high: u64,
-        /// A word for 0, if 0 has a meaning of its own: "off", "unlimited".
+        /// How 0 is written, if 0 means something else than an amount: "off", "unlimited".
         zero: Option<&'static str>,
     },
     /// True or false.
     Switch,
-    /// One of these words.
+    /// One of several named values. These are the names.
     Word(&'static [&'static str]),
 }
 
@@ -86,7 +88,7 @@ pub(crate) const fn size(low: u64, high: u64) -> Form {
 }
 
 impl Form {
-    /// The same amount, but 0 is allowed and written as this word.
+    /// The same range, but 0 is allowed as well and is written as this word.
     pub(crate) const fn or_zero(self, word: &'static str) -> Form {
         match self {
             Form::Number { unit, high, .. } => Form::Number { unit, low: 0, high, zero: Some(word) },
@@ -110,7 +112,7 @@ impl Form {
     }
 }
 
-/// A type that a field of [`Settings`] can have.
+/// A type that a field of [`Settings`] can have. Code that handles all rows alike sees its values as numbers.
 pub(crate) trait Value: Copy {
     fn to_number(self) -> u64;
     fn of_number(number: u64) -> Self;
@@ -146,7 +148,7 @@ impl Value for bool {
     }
 }
 
-/// A setting whose values are words: an enum, with a word for each value.
+/// Defines the type of a setting with named values: an enum, with the name that files use for each variant.
 macro_rules! words {
     (
         $(#[doc = $about:literal])+

@@ -1,27 +1,38 @@
-//! The table. A row has: its doc sentence; `scenario` if a scenario may set it, `fixed` if every run uses the
-//! default; name, field, type, the default of a scenario, range; etcd's own default and its source. A row
-//! without `etcd` is a setting that etcd does not have, or has with another default. A setting whose values are words has its enum above
-//! the table.
+//! The table of settings, one row each. For example:
 //!
-//! Files of etcd are those of 3.5 under `server/`. Plans are written in the order of the rows.
+//! ```text
+//! /// Whether a member runs a pre-vote before it campaigns.          what it means
+//! scenario "pre-vote" pre_vote: bool = true, Form::Switch,           who may set it, name, field: type = default, values
+//!     etcd true, "`--pre-vote`, since 3.5";                          etcd's default, and where etcd defines it
+//! ```
+//!
+//! * A `scenario` row can be set in a scenario file. A `fixed` row has its default in every run.
+//! * The default is that of the simulator. The part after `etcd` is missing if etcd has no such
+//!   setting, or has it with a default that is not a value here.
+//! * The values are given as `time(low, high)`, `count(low, high)` or `size(low, high)`, as `Form::Switch`, or
+//!   as `Form::Word` with the names of an enum defined above the table. `.or_zero("off")` also allows 0,
+//!   written "off".
+//!
+//! Sources that are files are files of etcd 3.5 under `server/`. Plans list the settings in the order of the
+//! rows.
 
 use crate::row::{Form, HOUR, MS, Row, SECOND, Value, count, size, time, words};
 
 macro_rules! table {
     ($(
         $(#[doc = $about:literal])+
-        $who:ident $name:literal $field:ident: $kind:ty = $default:expr, $form:expr
+        $set_by:ident $name:literal $field:ident: $kind:ty = $default:expr, $form:expr
         $(, etcd $etcd:expr, $source:literal)?;
     )+) => {
-        /// The settings of a cluster's members. Durations are nanoseconds of the member's own clock, sizes
-        /// are bytes.
+        /// The settings of a cluster's members. Durations are in nanoseconds of the member's own clock, sizes
+        /// in bytes.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct Settings {
             $(
                 $(#[doc = $about])+
                 #[doc = ""]
                 #[doc = concat!("`", $name, "`: `", stringify!($form), "`; `", stringify!($default),
-                    "` where a scenario does not say" $(, "; in etcd `", stringify!($etcd), "` (", $source, ")")?, ".")]
+                    "` if a scenario does not set it" $(, "; in etcd `", stringify!($etcd), "` (", $source, ")")?, ".")]
                 pub $field: $kind,
             )+
         }
@@ -34,19 +45,19 @@ macro_rules! table {
         }
 
         impl Settings {
-            /// etcd's own defaults; for settings that etcd does not have, those of a scenario.
+            /// etcd's own defaults. A setting that etcd does not have gets the simulator's default.
             pub fn etcd() -> Settings {
                 Settings { $($field: first!($($etcd,)? $default)),+ }
             }
         }
 
-        /// Every setting, in the order in which a plan is written.
+        /// Every setting, in the order in which plans list them.
         pub static ROWS: &[Row] = &[$(Row {
             name: $name,
             field: stringify!($field),
             about: concat!($($about),+).trim_ascii_start(),
             form: $form,
-            in_scenarios: in_scenarios!($who),
+            in_scenarios: in_scenarios!($set_by),
             etcd: first!($(Some($source),)? None),
             get: |settings| settings.$field.to_number(),
             set: |settings, value| settings.$field = <$kind>::of_number(value),
@@ -54,12 +65,14 @@ macro_rules! table {
     };
 }
 
+/// The first of one or two expressions: a value if a row has it, otherwise what stands for it.
 macro_rules! first {
     ($first:expr $(, $rest:expr)*) => {
         $first
     };
 }
 
+/// Whether the word at the beginning of a row lets scenarios set it.
 macro_rules! in_scenarios {
     (scenario) => {
         true
@@ -72,11 +85,11 @@ macro_rules! in_scenarios {
 words! {
     /// How an added member gets its id.
     Ids {
-        /// The number in its first peer URL: `http://m4:2380` is member 4. This is the simulator's way, where
-        /// a machine is always the same member.
+        /// It is the number in the member's first peer URL: `http://m4:2380` is member 4. The simulator does
+        /// this, because there a machine is always the same member.
         Numbered = "numbered",
-        /// etcd's way: the first eight bytes of a SHA-1 over the sorted peer URLs and the wall clock's
-        /// second.
+        /// It is the first eight bytes of a SHA-1 hash of the sorted peer URLs and the wall clock's time in
+        /// seconds. etcd does this.
         Hashed = "hashed",
     }
 }
@@ -94,26 +107,27 @@ words! {
 }
 
 table! {
-    /// Time of a raft tick; a leader sends heartbeats every tick.
+    /// Length of a raft tick. A leader sends heartbeats every tick.
     scenario "heartbeat-interval" heartbeat_interval: u64 = 100 * MS, time(MS, 10 * SECOND),
         etcd 100 * MS, "`--heartbeat-interval`";
-    /// Ticks without a leader before an election; each member draws from once to twice that.
+    /// Ticks without a leader before a member starts an election. Each member draws a random timeout from once
+    /// to twice this number.
     scenario "election-ticks" election_ticks: u32 = 10, count(3, 100),
-        etcd 10, "`--election-timeout` of 1 s";
+        etcd 10, "`--election-timeout` of 1 s is 10 heartbeat intervals";
     /// Whether a member runs a pre-vote before it campaigns.
     scenario "pre-vote" pre_vote: bool = true, Form::Switch,
         etcd true, "`--pre-vote`, since 3.5";
-    /// Whether a leader without answers from a quorum steps down.
+    /// Whether a leader steps down if a quorum does not answer it for an election timeout.
     scenario "check-quorum" check_quorum: bool = true, Form::Switch,
         etcd true, "`etcdserver/raft.go`";
     /// Whether a member's raft loop waits for its disk. `"blocking"`: no tick and no further ready until a save
     /// is durable. `"async"`: it goes on.
     scenario "raft-loop" raft_loop: RaftLoop = RaftLoop::Blocking, Form::Word(RaftLoop::WORDS),
         etcd RaftLoop::Blocking, "`etcdserver/raft.go`, `start`";
-    /// Entries applied between two snapshots.
+    /// How many entries a member applies between two log snapshots.
     scenario "snapshot-count" snapshot_count: u64 = 10_000, count(1, 1_000_000_000),
         etcd 10_000, "`--snapshot-count`, since 3.6; 100000 before";
-    /// Entries kept in the log behind a snapshot for slow followers.
+    /// How many entries before a snapshot stay in the log for slow followers.
     scenario "catch-up-entries" catch_up_entries: u64 = 5_000, count(1, 1_000_000_000),
         etcd 5_000, "`etcdserver/server.go`, `DefaultSnapshotCatchUpEntries`";
     /// Size at which a segment of the write-ahead log is closed.
@@ -127,87 +141,90 @@ table! {
         etcd 10_000, "`--backend-batch-limit`";
     /// How long a request may take inside the server.
     scenario "request-timeout" request_timeout: u64 = 7 * SECOND, time(MS, HOUR),
-        etcd 7 * SECOND, "5 s and two election timeouts: `config/config.go`, `ReqTimeout`";
-    /// Time after which a read index is requested again, with a fresh context.
+        etcd 7 * SECOND, "5 s plus two election timeouts: `config/config.go`, `ReqTimeout`";
+    /// A linearizable read asks the leader for its commit index (ReadIndex). Without an answer it asks again
+    /// after this time.
     scenario "read-index-retry" read_index_retry: u64 = 500 * MS, time(MS, HOUR),
         etcd 500 * MS, "`etcdserver/v3_server.go`, `readIndexRetryTime`";
-    /// Maximum bytes of entries in one append message.
+    /// Maximum number of bytes of entries in one append message.
     scenario "max-size-per-message" max_size_per_message: u64 = 1 << 20, size(1, 1 << 30),
         etcd 1 << 20, "`etcdserver/raft.go`, `maxSizePerMsg`";
     /// Maximum number of append messages in flight to one follower.
     scenario "max-inflight-messages" max_inflight_messages: u32 = 512, count(1, 100_000),
         etcd 512, "`etcdserver/raft.go`, `maxInflightMsgs`";
-    /// Most bytes of entries that are proposed but not committed: raft's guard against proposals without
-    /// a quorum. etcd has no limit.
+    /// Maximum number of bytes of entries that are proposed but not committed. It keeps raft's memory bounded
+    /// while there is no quorum. etcd has no limit.
     fixed "max-uncommitted-size" max_uncommitted_size: u64 = 64 << 20, size(1 << 10, 1 << 40);
     /// Largest request, in bytes of its raft encoding.
     fixed "max-request-bytes" max_request_bytes: u64 = 1_572_864, size(1 << 10, 1 << 30),
         etcd 1_572_864, "`--max-request-bytes`";
-    /// Most operations of a txn.
+    /// Maximum number of operations in a transaction.
     fixed "max-txn-ops" max_txn_ops: u32 = 128, count(1, 1_000_000),
         etcd 128, "`--max-txn-ops`";
-    /// Most entries committed but not applied before requests are refused.
+    /// How many entries may be committed but not applied yet before the member refuses requests.
     fixed "max-apply-gap" max_apply_gap: u64 = 5_000, count(1, 1_000_000_000),
         etcd 5_000, "`etcdserver/v3_server.go`, `maxGapBetweenApplyAndCommitIndex`";
-    /// Revisions that a compaction scrubs per batch.
+    /// How many revisions a compaction goes through in one batch.
     scenario "compaction-batch" compaction_batch: u32 = 1_000, count(1, 1_000_000),
         etcd 1_000, "`--experimental-compaction-batch-limit`";
-    /// Pause between two such batches.
+    /// Pause between two batches of a compaction.
     scenario "compaction-pause" compaction_pause: u64 = 10 * MS, time(0, 60 * SECOND),
         etcd 10 * MS, "`--experimental-compaction-sleep-interval`";
     /// Time after which a supervisor restarts a member that ended by itself.
     scenario "restart-delay" restart_delay: u64 = SECOND, time(MS, HOUR);
-    /// Size of the backend, in bytes, that raises the alarm NOSPACE.
+    /// Size of the backend at which the alarm NOSPACE is raised.
     scenario "quota" quota: u64 = 2 << 30, size(0, 1 << 50).or_zero("unlimited"),
         etcd 2 << 30, "`--quota-backend-bytes`";
-    /// The leader compacts automatically, every five minutes, and keeps this many revisions.
+    /// The leader compacts automatically every five minutes and keeps this many revisions.
     scenario "auto-compaction-revisions" auto_compaction_revisions: u64 = 0,
         count(0, 1_000_000_000).or_zero("off"),
         etcd 0, "`--auto-compaction-retention`";
-    /// The leader automatically compacts revisions older than this.
+    /// The leader automatically compacts revisions that are older than this.
     scenario "auto-compaction-period" auto_compaction_period: u64 = 0, time(0, 24 * HOUR).or_zero("off"),
         etcd 0, "`--auto-compaction-retention`";
     /// Time between the leader's comparisons of all members' hashes.
     scenario "corrupt-check-interval" corrupt_check_interval: u64 = 0, time(0, 24 * HOUR).or_zero("off"),
         etcd 0, "`--experimental-corrupt-check-time`";
-    /// Time between checkpoints of the remaining time of leases longer than this.
+    /// Time between two checkpoints of a lease. A checkpoint records the time that the lease has left; leases
+    /// shorter than this setting have none.
     scenario "lease-checkpoint-interval" lease_checkpoint_interval: u64 = 0,
         time(0, 24 * HOUR).or_zero("off"),
-        etcd 0, "`--experimental-enable-lease-checkpoint`; 5 min where it is on";
+        etcd 0, "`--experimental-enable-lease-checkpoint`; 5 min if it is on";
     /// Time between two scans for expired leases.
     fixed "lease-scan-interval" lease_scan_interval: u64 = 500 * MS, time(MS, HOUR),
         etcd 500 * MS, "`lease/lessor.go`, `runLoop`";
     /// Whether membership changes that would endanger the quorum are refused.
     scenario "strict-reconfig" strict_reconfig: bool = true, Form::Switch,
         etcd true, "`--strict-reconfig-check`";
-    /// Most learners at a time.
+    /// Maximum number of learners in the cluster at a time.
     fixed "max-learners" max_learners: u32 = 1, count(0, 9),
         etcd 1, "`--max-learners`, since 3.6; a constant before";
-    /// How an added member gets its id. etcd hashes its URLs and the time.
+    /// How an added member gets its id. etcd hashes the member's URLs and the time.
     fixed "ids" ids: Ids = Ids::Numbered, Form::Word(Ids::WORDS);
-    /// Maximum number of responses of a watch stream in flight to its client.
+    /// Maximum number of responses of one watch stream that are in flight to its client.
     scenario "watch-window" watch_window: u32 = 16, count(1, 100_000);
-    /// Further responses that a watch stream buffers; a watcher that finds no space must wait its turn.
+    /// Maximum number of further responses that a watch stream buffers. A watcher whose response finds no space
+    /// lags, and is served later.
     scenario "watch-buffer" watch_buffer: u32 = 128, count(1, 100_000),
         etcd 128, "`mvcc/watchable_store.go`, `chanBufLen`";
-    /// Time between two passes over watchers that lag.
+    /// Time between two passes that serve watchers that lag.
     scenario "watch-sync-interval" watch_sync_interval: u64 = 100 * MS, time(MS, HOUR),
         etcd 100 * MS, "`mvcc/watchable_store.go`, `syncWatchersLoop`";
-    /// Watchers handled in one such pass.
+    /// Maximum number of watchers that one pass over lagging watchers serves.
     scenario "watch-sync-batch" watch_sync_batch: u32 = 512, count(1, 1_000_000),
         etcd 512, "`mvcc/watchable_store.go`, `maxWatchersPerSync`";
-    /// Revisions sent to one watcher in one pass.
+    /// Maximum number of revisions that one pass sends to one watcher.
     scenario "watch-batch-revisions" watch_batch_revisions: u32 = 1_000, count(1, 1_000_000),
         etcd 1_000, "`mvcc/watcher_group.go`, `watchBatchMaxRevs`";
     /// Time between two attempts to serve watchers whose stream was full.
     fixed "watch-victim-interval" watch_victim_interval: u64 = 10 * MS, time(MS, HOUR),
         etcd 10 * MS, "`mvcc/watchable_store.go`, `syncVictimsLoop`";
-    /// Time between the progress notifications of an idle watcher that asked for them.
+    /// Time between two progress notifications to a watcher that asked for them and has no events.
     scenario "watch-progress-interval" watch_progress_interval: u64 = 600 * SECOND, time(MS, 24 * HOUR),
-        etcd 600 * SECOND, "`etcdserver/api/v3rpc/watch.go`, with up to a tenth more";
-    /// Size at which watch responses that may be split are split.
+        etcd 600 * SECOND, "`etcdserver/api/v3rpc/watch.go`, which adds up to a tenth at random";
+    /// A larger watch response is split, if its client allows that.
     scenario "watch-fragment-bytes" watch_fragment_bytes: u64 = 2 << 20, size(64, 1 << 30),
-        etcd 2 << 20, "the largest request and 512 KiB: `etcdserver/api/v3rpc/grpc.go`, `grpcOverheadBytes`";
+        etcd 2 << 20, "the largest request plus 512 KiB: `etcdserver/api/v3rpc/grpc.go`, `grpcOverheadBytes`";
     /// How long an unused token stays valid.
     scenario "auth-token-ttl" auth_token_ttl: u64 = 300 * SECOND, time(MS, 24 * HOUR),
         etcd 300 * SECOND, "`--auth-token-ttl`";

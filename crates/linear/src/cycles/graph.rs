@@ -1,8 +1,9 @@
-//! A serial order of transactions, or a short cycle.
+//! Finds an order of transactions that respects all dependencies, or a short cycle of dependencies.
 //!
-//! Real time would need an edge between nearly all pairs. Instead every commit is a node of its own, those nodes
-//! form a chain in time, and a transaction depends on the last commit before its call. A way along the chain
-//! counts as one edge.
+//! Nearly every pair of transactions is ordered by time, and an edge for each would be too many. Instead, every
+//! commit is a node of its own. These nodes form a chain in the order of time: each transaction leads to its
+//! commit, each commit to the next one, and the last commit before a transaction's call leads to the
+//! transaction. In a cycle, a way along the chain counts as one edge.
 
 use std::collections::VecDeque;
 
@@ -11,19 +12,23 @@ use super::{Dependency, Link, Transaction, answered_at};
 /// How many transactions of a component the search for a cycle starts from.
 const STARTS_MAX: usize = 256;
 
-/// A node is a transaction, or `transactions.len() +` the rank of a commit in time.
+/// The graph. The first `transactions` nodes are the transactions, by index. The others are the commits, in the
+/// order of time.
 struct Graph {
     /// By node: the nodes that depend on it, and why.
     next: Vec<Vec<(u32, Link)>>,
+    /// How many transactions there are.
     transactions: u32,
 }
 
-/// How nodes are reached from a start. Kept from one start to the next, because there may be many starts in small
-/// components of a large graph.
+/// How nodes are reached from a start. The lists are reused for the next start, because there may be many
+/// starts in small components of a large graph.
 struct Ways {
+    /// By node: its distance from the start; `u32::MAX` if it was not reached.
     distance: Vec<u32>,
+    /// By node: the node before it on the way, and the edge between them.
     from: Vec<(u32, Link)>,
-    /// Which nodes have a distance.
+    /// The nodes that were reached.
     reached: Vec<u32>,
 }
 
@@ -124,7 +129,10 @@ impl Graph {
         best.unwrap_or_default()
     }
 
-    /// Breadth first. Steps along the chain of commits cost nothing, and leaving the chain costs one.
+    /// A shortest cycle through `start`, if there is one with fewer edges than `shorter_than`.
+    ///
+    /// The search is breadth first. An edge to a commit costs nothing and an edge to a transaction costs one,
+    /// so a way along the chain costs one altogether.
     fn cycle_through(
         &self,
         start: u32,
@@ -144,7 +152,6 @@ impl Graph {
             for &(to, link) in &self.next[node as usize] {
                 if to == start {
                     from[start as usize] = (node, link);
-                    // Every edge is paid for when it is left, also if the way back is along the chain.
                     return Some(self.walk_back(start, from));
                 }
                 let cost = u32::from(to < self.transactions);

@@ -1,4 +1,5 @@
-//! Transactions over several lists: strict serializability by the cycles of their dependencies.
+//! Judges transactions that append to lists and read them: whether they are *strictly serializable*, that is,
+//! whether some order of them explains all reads and respects time.
 //!
 //! The idea is Elle's (Kingsbury and Alvaro, VLDB 2020): a read of a whole list shows in which order its
 //! elements were appended. So the order of every key's versions is known, and with it which transaction depends
@@ -9,9 +10,9 @@
 //! - *rw*: a transaction read a list to which another transaction appended next;
 //! - *real time*: a transaction was answered before another transaction was called.
 //!
-//! If no value is appended to a key twice, this is exact: there is a serial order that respects time exactly if
-//! there is no direct anomaly and no cycle. A transaction of unknown outcome has happened if a transaction that
-//! has happened read something of it, and can be left out if not.
+//! If no value is appended to a key twice, this is exact: there is such an order exactly if there is no anomaly
+//! (a read that is wrong in any order) and no cycle of dependencies. A transaction of unknown outcome counts as
+//! *happened* if a transaction that happened read one of its values. Otherwise it can be left out.
 //!
 //! ```
 //! use linear::Outcome;
@@ -32,11 +33,11 @@
 //!
 //! # What is not checked
 //!
-//! Weaker levels of isolation: the kinds of a cycle's edges make no difference. Anything other than appends and
-//! reads of whole lists. Whether a client's own transactions overlap. Times must come from one clock; equal
-//! times order nothing.
+//! Weaker levels of isolation: every cycle is a violation, whatever the kinds of its dependencies. Anything
+//! other than appends and reads of whole lists. Whether a client's own transactions overlap. All times must
+//! come from one clock; transactions with equal times can be in either order.
 //!
-//! Invariant: of the rest of the crate, this module uses only how an operation ends.
+//! Architecture invariant: of the rest of the crate, this module uses only [`Outcome`] and [`Invalid`].
 
 mod graph;
 mod versions;
@@ -76,12 +77,12 @@ pub enum Verdict {
     Serializable(Vec<u32>),
     /// They are not, because no order can explain these. Cycles were not looked for.
     Anomalies(Vec<Anomaly>),
-    /// They are not, because of this cycle, a shortest one among those through one of the first 256 transactions
-    /// of their component. Each edge begins where the previous one ends.
+    /// They are not, because of this cycle, a shortest one among those through one of the first 256
+    /// transactions of their component. Each edge begins where the previous one ends.
     Cycle(Vec<Edge>),
 }
 
-/// Something that is wrong by itself.
+/// Something that is wrong in any order of the transactions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Anomaly {
@@ -111,8 +112,8 @@ pub enum AnomalyKind {
     IncompatibleOrders,
     /// Some of what a transaction appended to a key is missing, or is not in one piece.
     LostAppend,
-    /// The same value was appended to a key twice. This is no fault of the system: this check cannot judge such a
-    /// history.
+    /// The same value was appended to a key twice. This is no fault of the system: this check cannot judge such
+    /// a history.
     AppendedTwice,
 }
 
@@ -182,8 +183,9 @@ fn answered_at<K, V>(transaction: &Transaction<K, V>) -> Option<u64> {
 /// Why one transaction comes before another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Link {
-    /// Because of a key, given by its number.
+    /// Because of what they did to the key with this number.
     Key(EdgeKind, u32),
+    /// Because of their times.
     Time,
 }
 

@@ -1,6 +1,6 @@
-//! The order of every key's versions, and the dependencies that follow from it.
-//!
-//! A version of a key is its list after one more append.
+//! Finds the order of every key's versions, and the dependencies and anomalies that follow from it. A *version*
+//! of a key is its list after one more append. The longest list that was read shows the order of all versions
+//! up to it, and every other read must be a prefix of that list.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
@@ -12,14 +12,16 @@ use crate::history::Outcome;
 /// What is known of one key.
 struct Key<'a, K, V> {
     key: &'a K,
-    /// The longest list that was read, and the transaction that read it.
+    /// The longest list that was read.
     longest: &'a [V],
+    /// The transaction that read it.
     reader: u32,
     /// By value: its append.
     appends: HashMap<&'a V, Append>,
-    /// By transaction that appended: how many values.
+    /// By transaction that appended to this key: how many values.
     counts: HashMap<u32, usize>,
-    /// The reads, all of which are prefixes of `longest`: the transaction, and how many values of others it read.
+    /// The reads, which are prefixes of `longest`: the transaction, and how many values it read without its own
+    /// at the end.
     reads: Vec<(u32, usize)>,
 }
 
@@ -35,7 +37,8 @@ struct Append {
 pub(super) struct Versions<'a, K, V> {
     transactions: &'a [Transaction<K, V>],
     keys: Vec<Key<'a, K, V>>,
-    /// By transaction: whether it committed, or is of unknown outcome and was seen.
+    /// By transaction: whether it committed, or is of unknown outcome and a transaction that happened read one
+    /// of its values.
     pub(super) happened: Vec<bool>,
 }
 
@@ -48,12 +51,13 @@ struct Read<'a, V> {
     own: usize,
 }
 
-/// What a transaction knows of a key from its own steps so far.
+/// What a transaction knows about a key from its own steps so far.
 struct Known<'a, V> {
-    /// What it read last.
+    /// The list that it read last.
     read: Option<&'a [V]>,
-    /// What it appended; the first `own_read` of these before that read.
+    /// The values that it appended.
     own: Vec<&'a V>,
+    /// How many of these it had appended before that read.
     own_read: usize,
 }
 
@@ -68,7 +72,7 @@ where
     K: Clone + Eq + Hash + Debug,
     V: Clone + Eq + Hash + Debug,
 {
-    /// Reads the history. The error is all direct anomalies.
+    /// Reads the history. The error is all anomalies.
     pub(super) fn read(transactions: &'a [Transaction<K, V>]) -> Result<Self, Vec<Anomaly>> {
         let mut numbers: HashMap<&K, usize> = HashMap::new();
         let happened: Vec<bool> =
@@ -102,6 +106,8 @@ where
         if anomalies.is_empty() { Ok(versions) } else { Err(anomalies) }
     }
 
+    /// Records an append of transaction `index` to key `number`. The anomaly is that the value was appended
+    /// before.
     fn append(&mut self, index: u32, number: usize, value: &'a V) -> Option<Anomaly> {
         let key = &mut self.keys[number];
         let count = key.counts.entry(index).or_insert(0);
@@ -309,7 +315,8 @@ impl<'a, K, V> Key<'a, K, V> {
     }
 }
 
-/// A transaction whose appends are not in one piece. Only at the end of the list may some be missing.
+/// The anomaly that a transaction's appends are not next to each other in the longest list. Only those at the
+/// end of the list may be missing.
 fn torn<K: Debug, V: Eq + Hash + Debug>(
     transactions: &[Transaction<K, V>],
     key: &Key<'_, K, V>,

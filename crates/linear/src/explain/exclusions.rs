@@ -1,4 +1,5 @@
-//! Why each order of a conflict's operations fails.
+//! Lists the orders of a conflict's operations, each up to the operation that cannot come next, with the reason
+//! in words.
 
 use std::collections::HashSet;
 
@@ -6,19 +7,19 @@ use crate::history::{History, Operation};
 use crate::model::Model;
 use crate::report::{Conflict, Excluded};
 
-/// More sentences than this explain nothing.
+/// The maximum number of orders to list. Nobody reads more.
 const SENTENCES_MAX: usize = 24;
 
-/// How many steps to take once there is something to report.
+/// How many steps to take once there is a failed order to report.
 const STEPS_MAX: usize = 200;
 
-/// How many steps to take in any case.
+/// How many steps to take if there is none yet.
 const STEPS_AT_MOST: usize = 50_000;
 
-/// A step with a state of so many bytes counts twice, and so on.
+/// A step counts once more for each so many bytes of its state.
 const BYTES_PER_STEP: usize = 512;
 
-/// Larger conflicts have too many orders.
+/// Conflicts of more operations have too many orders.
 const OPERATIONS_MAX: usize = 12;
 
 /// Every order, up to where it fails. If there are too many, only those that get furthest.
@@ -40,7 +41,8 @@ pub(crate) fn exclusions<M: Model>(
         walk.extend(&model.initial(), &left);
     }
     if !walk.whole {
-        // Of the ways through the same operations to the same state, one is enough.
+        // Start again, but follow only one of several orders of the same operations that lead to the same
+        // state.
         walk.dead.clear();
         walk.seen.clear();
         (walk.whole, walk.steps) = (false, 0);
@@ -53,16 +55,18 @@ pub(crate) fn exclusions<M: Model>(
     dead.into_iter().map(|(order, next)| walk.excluded(order, next, &left)).collect()
 }
 
+/// The walk through all orders.
 struct Walk<'a, M: Model> {
     model: &'a M,
     history: &'a History<M::Input, M::Output>,
     conflict: &'a Conflict,
+    /// The order so far.
     order: Vec<u32>,
-    /// Orders, each with an operation that cannot come next.
+    /// Orders that failed, each with an operation that cannot come next.
     dead: Vec<(Vec<u32>, u32)>,
-    /// What was left, and in which state; empty if every order is wanted.
+    /// The operations left and the state at each point reached so far. Used only if not every order is wanted.
     seen: HashSet<(Vec<u32>, M::State)>,
-    /// Whether every order is wanted, and has been tried so far.
+    /// Whether every order is wanted and none has been skipped so far.
     whole: bool,
     steps: usize,
 }
@@ -90,7 +94,8 @@ impl<M: Model> Walk<'_, M> {
             }
             match self.step(state, left, next) {
                 Ok(after) => {
-                    // A forgotten operation that changes nothing here is of no use here.
+                    // An operation outside the conflict need not take effect, so it is pointless where it
+                    // changes nothing.
                     if after == *state && !self.conflict.operations.contains(&next) {
                         continue;
                     }
@@ -100,7 +105,8 @@ impl<M: Model> Walk<'_, M> {
                     self.order.pop();
                 }
                 Err(Some(reason)) => {
-                    // What something else would make right is no dead end: that comes first in another order.
+                    // If an operation outside the conflict could make the answer right, this is no dead end:
+                    // another order has that operation first.
                     if !matches!(reason, Reason::Wrong(_)) || !self.would_be_right(state, left, next) {
                         self.dead.push((self.order.clone(), next));
                     }
@@ -120,7 +126,7 @@ impl<M: Model> Walk<'_, M> {
         })
     }
 
-    /// What an operation is known to have answered, in the conflict's terms.
+    /// The answer of an operation; `None` if the conflict forgets it.
     fn output(&self, index: u32) -> Option<&M::Output> {
         let kept = self.conflict.operations.contains(&index) || self.model.container().is_some();
         self.history.operation(index).output().filter(|_| kept)
@@ -140,7 +146,8 @@ impl<M: Model> Walk<'_, M> {
         Excluded { order, next, reason }
     }
 
-    /// The state after `next`, or why it cannot come next, if that needs saying.
+    /// The state after `next`. The error is why it cannot come next; `None` if it is outside the conflict,
+    /// because then it need not come at all.
     fn step(&self, state: &M::State, left: &[u32], next: u32) -> Result<M::State, Option<Reason<M>>> {
         let kept = |index: u32| self.conflict.operations.contains(&index);
         let operation = self.history.operation(next);

@@ -1,10 +1,13 @@
-//! The least conflict: not only one without spare operations, but one with the fewest possible.
+//! Finds a least conflict: one with the fewest operations possible. (A *minimal* conflict is weaker: none of
+//! its operations can be left out, but another conflict may have fewer.)
 //!
-//! Take a set of operations that is no conflict, and add others as long as it stays none. Every conflict holds
-//! one of the operations that could not be added; together those are a *correction*. Collect corrections, and
-//! find a smallest set that has an operation of each: no conflict is smaller. If that set is a conflict, it is a
-//! least one. If not, it leads to another correction. (This is the implicit hitting set method. No correction
-//! comes twice.)
+//! This is the implicit hitting set method:
+//!
+//! 1. Take a set of operations that is no conflict, and add others as long as it stays none. The operations
+//!    that could not be added are a *correction*. Every conflict contains at least one of them.
+//! 2. Collect corrections, and find a smallest set that contains an operation of each. No conflict has fewer
+//!    operations.
+//! 3. If that set is a conflict, it is a least one. If not, it leads to a new correction by step 1.
 
 use crate::model::Model;
 
@@ -36,7 +39,7 @@ pub(super) fn least_conflict<M: Model>(
     None
 }
 
-/// The operations that cannot be added to a set that is no conflict, if the others are added first.
+/// The correction that a set without a conflict leads to.
 fn correction<M: Model>(pool: &mut Pool<'_, M>, all: &[u32], mut kept: Vec<u32>) -> Option<Vec<u32>> {
     let mut correction = Vec::new();
     for &place in all {

@@ -1,4 +1,5 @@
-//! The operations among which a conflict is looked for, and the test whether some of them are one.
+//! The operations among which a conflict is looked for, the test whether some of them are one, and the ways to
+//! make a conflict smaller.
 
 use crate::budget::{Ledger, Meter};
 use crate::check;
@@ -11,24 +12,24 @@ use crate::validate;
 
 use super::{MANY, Part, SEED};
 
-/// A larger conflict than this is shrunk again in other orders.
+/// If a conflict has more operations than this, other orders of leaving operations out are tried too.
 const SMALL: usize = 6;
 
-/// How many operations are tried at first.
+/// How many operations [`Pool::recent`] tries at first.
 const FEW_MIN: usize = 4;
 
-/// From this many on, the number of operations doubles from one trial to the next.
+/// From this many on, [`Pool::recent`] doubles the number of operations from one trial to the next.
 const MANY_TRIED: usize = 32;
 
-/// All operations that may take part: in a conflict, or in what could matter to it.
+/// All operations that may be part of a conflict or could matter to it.
 pub(super) struct Pool<'a, M: Model> {
     part: &'a Part<'a, M>,
     ledger: &'a Ledger<'a>,
-    /// In the order of calls. Sets of them are lists of places in here, ascending.
+    /// Their indices, in the order of calls. A set of operations is an ascending list of places in here.
     operations: Vec<u32>,
-    /// Whether the whole component has a register view. It is not enough that these operations have one.
+    /// Whether all operations of the component, not only these, are operations of a register.
     is_register: bool,
-    /// The quick test, if the component has a register view.
+    /// The quick test for registers.
     subsets: Option<SubsetCheck>,
 }
 
@@ -60,13 +61,14 @@ impl<'a, M: Model> Pool<'a, M> {
         self.operations.len()
     }
 
-    /// The places of the operations for which this is true.
+    /// The places of the operations whose index is `wanted`.
     pub(super) fn places(&self, wanted: impl Fn(u32) -> bool) -> Vec<u32> {
         let places = self.operations.iter().zip(0..).filter(|(index, _)| wanted(**index));
         places.map(|(_, place)| place).collect()
     }
 
-    pub(super) fn name(&self, places: &[u32]) -> Vec<u32> {
+    /// The indices of the operations at these places.
+    pub(super) fn indices(&self, places: &[u32]) -> Vec<u32> {
         places.iter().map(|&place| self.operations[place as usize]).collect()
     }
 
@@ -86,9 +88,9 @@ impl<'a, M: Model> Pool<'a, M> {
 
     fn is_conflict_by_check(&self, places: &[u32]) -> Option<bool> {
         if self.len() > MANY {
-            let mut pool = Pool::around(self.part, &self.name(places), self.ledger);
+            let mut pool = Pool::around(self.part, &self.indices(places), self.ledger);
             if pool.len() < self.len() {
-                let core = self.name(places);
+                let core = self.indices(places);
                 let kept = pool.places(|index| core.contains(&index));
                 pool.subsets = None;
                 return pool.is_conflict_by_check(&kept);
@@ -109,8 +111,8 @@ impl<'a, M: Model> Pool<'a, M> {
         }
     }
 
-    /// Tries the last few of these places, then more and more, until they are a conflict. `None` if they never
-    /// are, or the budget is used up.
+    /// Tries the last few of these places, then more and more, until they are a conflict. `None` if even all of
+    /// them are none, or if the budget is used up.
     pub(super) fn recent(&mut self, places: &[u32]) -> Option<Vec<u32>> {
         let mut few = FEW_MIN.min(places.len());
         loop {
@@ -125,7 +127,7 @@ impl<'a, M: Model> Pool<'a, M> {
         }
     }
 
-    /// The smallest conflict found by forgetting operations of this one, the earliest first. If many are left,
+    /// The smallest conflict found by leaving out operations of `kept`, the earliest first. If many are left,
     /// it tries again with `all`, a larger conflict, in other orders.
     pub(super) fn shrink(&mut self, kept: Vec<u32>, all: &[u32]) -> Conflict {
         let mut first = kept.clone();
@@ -144,9 +146,9 @@ impl<'a, M: Model> Pool<'a, M> {
         self.conflict(&least, minimal)
     }
 
-    /// A set as it is reported.
+    /// The conflict that consists of the operations at these places, as it is reported.
     pub(super) fn conflict(&mut self, places: &[u32], minimal: bool) -> Conflict {
-        let operations = self.name(places);
+        let operations = self.indices(places);
         let supporting = match &mut self.subsets {
             Some(subsets) => subsets.supporting(places),
             None => validate::supporting(self.part.model, self.part.history, &self.operations, &operations),
@@ -154,7 +156,7 @@ impl<'a, M: Model> Pool<'a, M> {
         Conflict { operations, supporting, minimal }
     }
 
-    /// Sorts places into the order in which to forget them.
+    /// Sorts places into the order in which to leave them out.
     fn sort(&self, places: &mut [u32], order: Order) {
         let reads = |place: &u32| {
             let operation = self.part.history.operation(self.operations[*place as usize]);
@@ -167,9 +169,11 @@ impl<'a, M: Model> Pool<'a, M> {
         }
     }
 
-    /// Forgets what can be forgotten, in this order. Also returns whether it finished.
+    /// Leaves out as many operations as possible, in this order. Also returns whether it finished within the
+    /// budget.
     ///
-    /// What a conflict needs, a smaller conflict within it needs too, so each operation is tried once.
+    /// An operation that a conflict needs is also needed by every smaller conflict within it, so each is tried
+    /// once.
     fn minimize(&mut self, mut kept: Vec<u32>, order: &[u32]) -> (Vec<u32>, bool) {
         let mut order = order.to_vec();
         let mut run = (kept.len() / 4).max(1);
@@ -192,7 +196,7 @@ impl<'a, M: Model> Pool<'a, M> {
     }
 }
 
-/// In which order operations are forgotten. The first attempt goes by their calls.
+/// In which order operations are left out after a first attempt in the order of calls.
 #[derive(Clone, Copy)]
 enum Order {
     LatestFirst,

@@ -1,12 +1,15 @@
-//! Appends as steps between the values that some operation looks for.
+//! Turns appends into compare-and-sets where possible, and the others into steps between known values.
 //!
-//! An operation looks for a value if it read it or compared with it. If an append can have made such a value,
-//! the value shows what was there before the append. That is an *edge*, and the value before is looked for in
-//! turn. So every value that can lead to one that is looked for is known. All other values make no difference to
-//! any operation, and an append without an edge is a write of such a value.
+//! An operation *looks for* a value if it read the value or compared with it. If an append can have made that
+//! value, the value also shows what was there before the append: [1, 2] was made from [1] by appending 2. This
+//! pair of values is an *edge* of the append. The value before the append is then looked for as well, and may
+//! have edges that lead to it. In the end, every value is known from which an append can lead to one that an
+//! operation sees. No operation can tell the other values apart, so an append without an edge is a write of one
+//! of those.
 //!
-//! An append that is the only way to a value that was certainly seen is a compare-and-set: it found the value
-//! before, and no other. If no element is appended twice, all appends are, and the search has nothing left to do.
+//! If a value was certainly seen and only one append can have made it, that append is a compare-and-set from
+//! the value before to this one. If no element is appended twice, all appends become compare-and-sets, and no
+//! search is needed.
 
 use crate::budget::{Limit, Meter};
 use crate::history::History;
@@ -18,10 +21,11 @@ use super::columns::{Columns, INITIAL, Kind, NONE};
 /// A step that an append can make: the value before it and the value after.
 pub(super) type Edge = (u32, u32);
 
-/// The edges of those appends that did not become something else.
+/// The edges of the appends that remain appends. Appends with the same edges are of the same *kind*.
 #[derive(Default)]
 pub(super) struct Edges {
-    /// By kind of append (column `b` of its row): its edges. From any other value it leads to `elsewhere`.
+    /// By kind, which is in the column `new` of an append's row. From a value without an edge, an append leads
+    /// to `elsewhere`.
     pub(super) by_kind: Vec<Vec<Edge>>,
     /// A value that no operation looks for.
     pub(super) elsewhere: u32,
@@ -40,9 +44,11 @@ impl Edges {
     }
 }
 
-/// Gives every append its edges. The result, if there is one, is a contradiction: an append and two rows that
-/// put it after two different values. This builds every value that can lead to one that is looked for, which may
-/// be as many as there are appends, each as long, so their bytes count towards the budget.
+/// Gives every append its edges. May return a conflict: an append, and two rows that show that it was made to
+/// two different values.
+///
+/// This builds every value that can lead to one that is looked for. There may be as many of them as appends,
+/// each with as many elements, so their bytes count towards the budget.
 pub(super) fn resolve<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
@@ -62,10 +68,10 @@ pub(super) fn resolve<M: Model>(
             continue;
         }
         if edges.is_empty() {
-            (columns.kind[row], columns.b[row]) = (Kind::Write, columns.values);
+            (columns.kind[row], columns.new[row]) = (Kind::Write, columns.values);
             columns.values += 1;
         } else {
-            columns.b[row] = kinds.intern_owned(edges);
+            columns.new[row] = kinds.intern_owned(edges);
         }
     }
     columns.edges = Edges { by_kind: kinds.into_values(), elsewhere: columns.values };
@@ -76,14 +82,14 @@ pub(super) fn resolve<M: Model>(
 struct Steps {
     /// The rows that append.
     appends: Vec<u32>,
-    /// By place in `appends`.
+    /// The edges of each append, by its place in `appends`.
     edges: Vec<Vec<Edge>>,
-    /// By value: the places in `appends` of those that can make it.
+    /// By value: the appends that can make it, as places in `appends`.
     makers: Vec<Vec<u32>>,
 }
 
 impl Steps {
-    /// All edges to values that are looked for, directly or in turn.
+    /// All edges to values that are looked for, by an operation or by an edge.
     fn find<M: Model>(
         model: &M,
         history: &History<M::Input, M::Output>,
@@ -96,7 +102,7 @@ impl Steps {
         let mut edges = vec![Vec::new(); appends.len()];
         let mut makers = vec![Vec::new(); values.len()];
         let mut looked_for = vec![false; values.len()];
-        let mut open: Vec<u32> = columns.a.iter().copied().filter(|&value| value != NONE).collect();
+        let mut open: Vec<u32> = columns.expected.iter().copied().filter(|&value| value != NONE).collect();
         let mut bytes = 0;
         while let Some(value) = open.pop() {
             looked_for.resize(values.len(), false);
@@ -104,14 +110,14 @@ impl Steps {
                 continue;
             }
             meter.step()?;
-            // Trying every append takes longer than a step of a search.
+            // Trying every append takes longer than a step of a search, so the clock is read each time.
             meter.look()?;
             bytes += model.value_bytes(values.value(value));
             if bytes > meter.bytes_max() {
                 return Err(Limit::Bytes);
             }
             for (place, &row) in appends.iter().enumerate() {
-                let input = &history.operation(columns.op[row as usize]).input;
+                let input = &history.operation(columns.index[row as usize]).input;
                 let Some(before) = model.retract(values.value(value), input) else { continue };
                 let before = values.intern_owned(before);
                 makers.resize(values.len(), Vec::new());
@@ -126,42 +132,46 @@ impl Steps {
         Ok(Steps { appends, edges, makers })
     }
 
-    /// Turns appends that are the only way to a value that was certainly seen into compare-and-sets.
+    /// Turns an append into a compare-and-set if it alone can have made a value that was certainly seen.
+    /// Returns a conflict if one append would have to make two values.
     fn force(&mut self, columns: &mut Columns) -> Option<Vec<u32>> {
+        // By value: whether something other than an append can have set it.
         let mut written = vec![false; columns.values as usize];
-        let mut source = vec![NONE; columns.values as usize];
+        // By value: a row that shows that the register certainly had it; `NONE` if no row does.
+        let mut shown_by = vec![NONE; columns.values as usize];
         written[INITIAL as usize] = true;
         for row in 0..columns.len() {
             if let Some(value) = columns.produced(row) {
                 written[value as usize] = true;
             }
             if let (Some(value), false) = (columns.observed(row), columns.optional(row)) {
-                source[value as usize] = row as u32;
+                shown_by[value as usize] = row as u32;
             }
         }
         let mut open: Vec<u32> =
-            (0..columns.values).filter(|&value| source[value as usize] != NONE).collect();
+            (0..columns.values).filter(|&value| shown_by[value as usize] != NONE).collect();
         while let Some(value) = open.pop() {
             let [place] = self.makers[value as usize][..] else { continue };
             let row = self.appends[place as usize];
             let at = row as usize;
-            if written[value as usize] || columns.kind[at] == Kind::Cas && columns.b[at] == value {
+            if written[value as usize] || columns.kind[at] == Kind::Cas && columns.new[at] == value {
                 continue;
             }
             if columns.kind[at] == Kind::Cas {
-                return Some(vec![row, source[columns.b[at] as usize], source[value as usize]]);
+                return Some(vec![row, shown_by[columns.new[at] as usize], shown_by[value as usize]]);
             }
             for &(before, after) in &self.edges[place as usize] {
                 if after == value {
-                    (columns.kind[at], columns.a[at], columns.b[at]) = (Kind::Cas, before, value);
-                    if source[before as usize] == NONE {
-                        source[before as usize] = source[value as usize];
+                    (columns.kind[at], columns.expected[at], columns.new[at]) = (Kind::Cas, before, value);
+                    if shown_by[before as usize] == NONE {
+                        shown_by[before as usize] = shown_by[value as usize];
                         open.push(before);
                     }
                 } else if self.makers[after as usize].len() > 1 {
-                    // This append is used up. If that leaves one other for the value, that one is forced too.
+                    // This append made `value`, so it did not make `after`. If only one other can have made
+                    // that, the other one is forced too.
                     self.makers[after as usize].retain(|&other| other != place);
-                    if source[after as usize] != NONE {
+                    if shown_by[after as usize] != NONE {
                         open.push(after);
                     }
                 }

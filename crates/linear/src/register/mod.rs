@@ -1,29 +1,41 @@
-//! The fast path: a component that behaves as one register.
+//! The fast path: judges a component whose operations are reads, writes, compare-and-sets and appends of one
+//! register ([`Model::as_register`]).
 //!
-//! 1. Operations become rows ([`rows`]), and rows become columns of small numbers ([`columns`]).
-//! 2. Appends become compare-and-sets where possible ([`appends`]).
-//! 3. Operations of unknown outcome are decided where possible ([`eliminate`]).
-//! 4. The zone test ([`zones`]) is exact if every observed value has one producer and there are no negative
-//!    observations. A *negative observation* is a comparison that failed: it saw that a value was not there.
-//! 5. Negative observations are inserted into the zones' order ([`interleave`]), if need be with a few rows
-//!    reordered ([`replay`], [`repair`]).
-//! 6. If all that does not decide, the search does ([`moves`], [`crate::search`]).
+//! The files of this folder use these words:
 //!
-//! [`subset`] is the quick test whether a few operations are a conflict.
+//! * A *row* is one operation that could matter, in the order of calls. A *component* is a part of the history
+//!   that is judged on its own, such as the operations on one key.
+//! * An *optional* row is one of unknown outcome: an order may contain it or leave it out.
+//! * A row *produces* the value that it sets and *observes* the value that it saw.
+//! * A *negative observation* is a compare-and-set that failed: it shows that the value was not the expected
+//!   one.
+//!
+//! The steps, each in its file:
+//!
+//! 1. [`rows`] turns operations into rows, and [`columns`] turns rows into columns of small numbers.
+//! 2. [`appends`] turns appends into compare-and-sets where possible.
+//! 3. [`eliminate`] drops optional rows, or makes them required, where the history leaves no choice.
+//! 4. [`zones`] runs the zone test. It is exact if every observed value has one producer and there are no
+//!    negative observations.
+//! 5. [`interleave`] inserts negative observations into the order that the zone test found. If one has no room,
+//!    [`insert`] does it again and lets [`window`] reorder a few rows around it.
+//! 6. [`moves`] hands what is still undecided to the search ([`crate::search`]).
+//!
+//! [`subset`] is a quick test for explanations: whether a few operations are a conflict on their own.
 
 #![allow(clippy::needless_range_loop, reason = "a row is an index into several columns")]
 
 mod appends;
 mod columns;
 mod eliminate;
+mod insert;
 mod interleave;
 mod moves;
 mod pieces;
 mod relaxed;
-mod repair;
-mod replay;
 mod rows;
 mod subset;
+mod window;
 mod zones;
 
 use crate::budget::{Limit, Meter};
@@ -37,8 +49,8 @@ use columns::{Columns, Kind};
 use eliminate::Facts;
 use zones::Zones;
 
-use rows::Words;
-pub(crate) use rows::{Component, Gathered};
+use rows::WordNumbers;
+pub(crate) use rows::{AllRows, Component};
 pub(crate) use subset::SubsetCheck;
 
 /// Judges a slice as a register, or `None` if it is not one.
@@ -58,27 +70,27 @@ pub(crate) fn decide<M: Model>(
     Some(Workspace::default().judge(fill, meter, effort))
 }
 
-/// The tables needed to judge a component. They are reused for the next one.
+/// The tables needed to judge a component. They are reused for the next component, to save allocations.
 #[derive(Default)]
 pub(crate) struct Workspace {
     columns: Columns,
     facts: Facts,
     zones: Zones,
-    words: Words,
+    words: WordNumbers,
 }
 
 impl Workspace {
-    /// Judges a component that was gathered with all others.
+    /// Judges a component whose rows were collected together with those of all others.
     pub(crate) fn decide(
         &mut self,
-        gathered: &Gathered,
+        all_rows: &AllRows,
         component: &Component,
         meter: &mut Meter<'_>,
         effort: Effort,
     ) -> Decision {
         let mut words = std::mem::take(&mut self.words);
         let fill = |columns: &mut Columns, _: &mut Meter<'_>| {
-            match gathered.start() {
+            match all_rows.start() {
                 Some(start) => columns.fill_numbering(&component.rows, start, &mut words),
                 None => columns.fill(&component.rows, component.values),
             }
@@ -89,7 +101,7 @@ impl Workspace {
         decision
     }
 
-    /// Judges the columns that `fill` makes. `fill` may return rows that are a conflict, or a limit it reached.
+    /// Judges the columns that `fill` makes. If making them shows a conflict, `fill` returns its rows.
     fn judge(
         &mut self,
         mut fill: impl FnMut(&mut Columns, &mut Meter<'_>) -> Result<Option<Vec<u32>>, Limit>,
@@ -104,14 +116,15 @@ impl Workspace {
         if let Err(core) = self.find_zones(true) {
             return self.violation(Some(core), &[]);
         }
-        if let Some(decision) = self.by_zones(meter) {
+        if let Some(decision) = self.decide_by_zones(meter) {
             return decision;
         }
         let Effort::Search(seed) = effort else { return Decision::Deferred };
-        let dropped = self.columns.negative && self.columns.kind.contains(&Kind::Gone);
+        let dropped = self.columns.negative && self.columns.kind.contains(&Kind::Dropped);
         let decision = self.search(meter, seed);
         if dropped && matches!(decision, Decision::Violation { .. }) {
-            // An operation that was dropped because nobody saw its value may be the reason why a comparison failed.
+            // A write that was dropped because no row saw its value may be the reason why a comparison failed.
+            // So the search is repeated with all rows before the violation is believed.
             if let Err(limit) = fill(&mut self.columns, meter) {
                 return Decision::Undecided { limit, deepest: Vec::new() };
             }
@@ -122,14 +135,15 @@ impl Workspace {
         decision
     }
 
-    /// Elimination and the zone test. The error is rows that are a conflict.
+    /// Runs the elimination and the zone test. `drop` says whether the elimination may drop rows. The error is
+    /// rows that are a conflict.
     fn find_zones(&mut self, drop: bool) -> Result<(), Vec<u32>> {
         self.facts.eliminate(&mut self.columns, drop);
         self.zones.find(&self.columns, &mut self.facts)
     }
 
-    /// The zones' order, if it decides the question.
-    fn by_zones(&self, meter: &mut Meter<'_>) -> Option<Decision> {
+    /// The decision, if the order that the zone test found is enough for one.
+    fn decide_by_zones(&self, meter: &mut Meter<'_>) -> Option<Decision> {
         if !self.zones.complete {
             return None;
         }
@@ -137,39 +151,40 @@ impl Workspace {
             return Some(self.linearizable(&self.zones.order, Vec::new()));
         }
         let order = interleave::interleave(&self.columns, &self.zones.order)
-            .or_else(|| replay::replay(&self.columns, &self.zones.order, meter))?;
+            .or_else(|| insert::insert(&self.columns, &self.zones.order, meter))?;
         Some(self.linearizable(&order, Vec::new()))
     }
 
     fn search(&mut self, meter: &mut Meter<'_>, seed: u64) -> Decision {
         self.facts.move_all_returns(&mut self.columns);
         let mut rank = self.zones.rank(&self.columns, &self.facts);
-        let gone = self.columns.remove_gone(&mut rank);
+        let dropped = self.columns.remove_dropped(&mut rank);
         let columns = &self.columns;
         let mut moves = moves::RegisterMoves::new(columns);
         let (call, ret) = (&columns.call, &columns.ret);
         let problem = search::Problem { call, ret, rank: &rank, start: columns::INITIAL, seed };
         match search::search(&problem, &mut moves, meter) {
-            Found::Order(order) => self.linearizable(&order, gone),
+            Found::Order(order) => self.linearizable(&order, dropped),
             Found::Nothing { deepest } => self.violation(None, &deepest),
-            Found::Ended { limit, deepest } => Decision::Undecided { limit, deepest: self.name(&deepest) },
+            Found::Ended { limit, deepest } => Decision::Undecided { limit, deepest: self.indices(&deepest) },
         }
     }
 
-    /// The indices of rows in the history.
-    fn name(&self, rows: &[u32]) -> Vec<u32> {
-        rows.iter().map(|&row| self.columns.op[row as usize]).collect()
+    /// The indices in the history of the operations of these rows.
+    fn indices(&self, rows: &[u32]) -> Vec<u32> {
+        rows.iter().map(|&row| self.columns.index[row as usize]).collect()
     }
 
-    /// The decision that an order of rows gives. `gone` are operations without a row.
-    fn linearizable(&self, order: &[u32], gone: Vec<u32>) -> Decision {
-        let mut left_out = gone;
-        left_out.extend(search::missing(order, &self.columns.op));
+    /// The decision that an order of rows gives. `dropped` are the indices of operations that no longer have a
+    /// row.
+    fn linearizable(&self, order: &[u32], dropped: Vec<u32>) -> Decision {
+        let mut left_out = dropped;
+        left_out.extend(search::missing(order, &self.columns.index));
         left_out.sort_unstable();
-        Decision::Linearizable(Linearization { order: self.name(order), left_out })
+        Decision::Linearizable(Linearization { order: self.indices(order), left_out })
     }
 
     fn violation(&self, core: Option<Vec<u32>>, deepest: &[u32]) -> Decision {
-        Decision::Violation { core: core.map(|core| self.name(&core)), deepest: self.name(deepest) }
+        Decision::Violation { core: core.map(|core| self.indices(&core)), deepest: self.indices(deepest) }
     }
 }

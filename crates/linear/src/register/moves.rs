@@ -1,4 +1,6 @@
-//! The register as the search sees it: numbered values, and counts of the rows that still have to see them.
+//! Tells the search what the rows of a register do. A state of the search is the number of a value. Counts of
+//! the rows that are not in the order yet show dead ends early: once the register leaves a value that it can
+//! never have again, no row may be left that has to see it.
 
 use crate::intern::Interner;
 use crate::search::Moves;
@@ -9,44 +11,46 @@ use super::columns::{Columns, INITIAL, Kind, NONE};
 /// The rows of a component as moves.
 pub(super) struct RegisterMoves<'a> {
     kind: &'a [Kind],
-    a: &'a [u32],
-    b: Vec<u32>,
-    /// The value in `b` that stands for all values that no row looks for; [`NONE`] if there is none.
+    expected: &'a [u32],
+    /// The column `new`, with one value in place of all values that no row looks for.
+    new: Vec<u32>,
+    /// The value in `new` that stands for all values that no row looks for; [`NONE`] if there is none.
     unseen: u32,
     edges: &'a Edges,
     optional: Vec<bool>,
-    /// Rows of the same class do the same. [`NONE`]: no other row does what this one does.
+    /// By row. Rows of the same class do the same; [`NONE`] if no other row does the same.
     class: Vec<u32>,
+    /// One more than the greatest class.
     classes: u32,
-    /// By value: how many rows that must take effect still have to see it, and how many appends still have to
-    /// find it.
+    /// By value: how many rows must take effect, are not in the order yet, and can only follow this value.
     consumers: Vec<u32>,
-    /// By value: how many rows that have not taken effect yet could set it.
+    /// By value: how many rows that are not in the order yet could set it.
     producers: Vec<u32>,
-    /// By value: how often an append has led to it, if an append must. That is so if it is looked for, and the
-    /// only way to it is by appends to one value. [`FREE`] for all others.
-    taken: Vec<u32>,
-    /// By value with a count in `taken`: the value before it.
+    /// By value. Some row must see the value, and only appends to one other value can make it: how many of
+    /// these appends are in the order. [`FREE`] for all other values.
+    appended: Vec<u32>,
+    /// By value with a count in `appended`: the value that those appends extend.
     before: Vec<u32>,
 }
 
+/// No append is required to make the value.
 const FREE: u32 = u32::MAX;
 
 impl<'a> RegisterMoves<'a> {
     pub(super) fn new(columns: &'a Columns) -> Self {
         let values = vec![0_u32; columns.values as usize];
-        let (b, unseen) = merge_unseen(columns);
+        let (new, unseen) = merge_unseen(columns);
         let mut moves = RegisterMoves {
             kind: &columns.kind,
-            a: &columns.a,
-            b,
+            expected: &columns.expected,
+            new,
             unseen,
             edges: &columns.edges,
             optional: (0..columns.len()).map(|row| columns.optional(row)).collect(),
             class: vec![NONE; columns.len()],
             classes: 0,
             consumers: values.clone(),
-            taken: vec![FREE; columns.values as usize],
+            appended: vec![FREE; columns.values as usize],
             producers: values,
             before: Vec::new(),
         };
@@ -58,9 +62,10 @@ impl<'a> RegisterMoves<'a> {
         moves
     }
 
-    /// Numbers the rows that do the same as another row.
+    /// Gives the same class to rows that do the same.
     fn classify(&mut self) {
         let mut kinds: Interner<(u8, u32, u32)> = Interner::new();
+        // By class: how many rows it has.
         let mut alike: Vec<u32> = Vec::new();
         let mut class = vec![NONE; self.kind.len()];
         for row in 0..self.kind.len() {
@@ -68,9 +73,9 @@ impl<'a> RegisterMoves<'a> {
                 Kind::Write => 0,
                 Kind::Cas => 1,
                 Kind::Append => 2,
-                Kind::Read | Kind::Not | Kind::Gone => continue,
+                Kind::Read | Kind::Negative | Kind::Dropped => continue,
             };
-            let number = kinds.intern_owned((kind, self.a[row], self.b[row]));
+            let number = kinds.intern_owned((kind, self.expected[row], self.new[row]));
             class[row] = number;
             if number as usize == alike.len() {
                 alike.push(0);
@@ -85,26 +90,27 @@ impl<'a> RegisterMoves<'a> {
         self.classes = alike.len() as u32;
     }
 
-    /// Finds the values that must be reached by an append, and counts that append as a consumer of the value
-    /// before.
+    /// Finds the values that an append must make (see `appended`), and counts that append as a consumer of the
+    /// value it extends.
     fn require_appends(&mut self, initial: u32) {
-        let mut before = vec![NONE; self.taken.len()];
-        let mut ways = vec![0_u32; self.taken.len()];
+        let mut before = vec![NONE; self.appended.len()];
+        // By value: the number of ways to it. All appends to the same value are one way; 2 stands for several.
+        let mut ways = vec![0_u32; self.appended.len()];
         for (from, to) in self.edges.all() {
             ways[to as usize] += u32::from(before[to as usize] != from);
             before[to as usize] = from;
         }
         for row in 0..self.kind.len() {
             if matches!(self.kind[row], Kind::Write | Kind::Cas) {
-                ways[self.b[row] as usize] = 2;
+                ways[self.new[row] as usize] = 2;
             }
         }
         ways[initial as usize] = 2;
         let must = |moves: &Self, value: u32| moves.consumers[value as usize] > 0;
-        let mut open: Vec<u32> = (0..self.taken.len() as u32).filter(|&value| must(self, value)).collect();
+        let mut open: Vec<u32> = (0..self.appended.len() as u32).filter(|&value| must(self, value)).collect();
         while let Some(value) = open.pop() {
-            if ways[value as usize] == 1 && self.taken[value as usize] == FREE {
-                self.taken[value as usize] = 0;
+            if ways[value as usize] == 1 && self.appended[value as usize] == FREE {
+                self.appended[value as usize] = 0;
                 self.consumers[before[value as usize] as usize] += 1;
                 open.push(before[value as usize]);
             }
@@ -117,92 +123,93 @@ impl<'a> RegisterMoves<'a> {
         !self.optional[row] && matches!(self.kind[row], Kind::Read | Kind::Cas)
     }
 
-    /// Adds a row that has not taken effect yet to the counts, or removes it.
+    /// Adds a row to the counts, because it is not in the order yet (`open`), or removes it, because it is now.
     fn count(&mut self, row: usize, open: bool) {
         let change = |count: &mut u32| if open { *count += 1 } else { *count -= 1 };
         if self.consumes(row) {
-            change(&mut self.consumers[self.a[row] as usize]);
+            change(&mut self.consumers[self.expected[row] as usize]);
         }
         match self.kind[row] {
-            Kind::Write | Kind::Cas => change(&mut self.producers[self.b[row] as usize]),
+            Kind::Write | Kind::Cas => change(&mut self.producers[self.new[row] as usize]),
             Kind::Append => {
-                for &(_, after) in &self.edges.by_kind[self.b[row] as usize] {
+                for &(_, after) in &self.edges.by_kind[self.new[row] as usize] {
                     change(&mut self.producers[after as usize]);
                 }
             }
-            Kind::Read | Kind::Not | Kind::Gone => {}
+            Kind::Read | Kind::Negative | Kind::Dropped => {}
         }
     }
 
-    /// The value that an append reaches from `before`, if it must be reached by an append.
+    /// The value that this row makes from `before`, if the row is an append and an append must make that value.
     fn required(&self, row: usize, before: u32) -> Option<u32> {
         if self.kind[row] != Kind::Append {
             return None;
         }
-        let after = self.edges.after(self.b[row], before);
-        (self.taken[after as usize] != FREE).then_some(after)
+        let after = self.edges.after(self.new[row], before);
+        (self.appended[after as usize] != FREE).then_some(after)
     }
 }
 
-/// What each row sets, where one value stands for all values that no row looks for, and that value.
+/// The column `new` with one value in place of all values that no row looks for, and that value.
 ///
-/// Which of them it is makes no difference to any row, so configurations that differ only in that become one.
+/// No row can tell those values apart, so configurations that differ only in them become one.
 fn merge_unseen(columns: &Columns) -> (Vec<u32>, u32) {
     let mut seen = vec![false; columns.values as usize];
-    for value in columns.a.iter().copied().chain(columns.edges.all().map(|edge| edge.0)) {
+    for value in columns.expected.iter().copied().chain(columns.edges.all().map(|edge| edge.0)) {
         if value != NONE {
             seen[value as usize] = true;
         }
     }
     let sets = |row: &usize| matches!(columns.kind[*row], Kind::Write | Kind::Cas);
-    let unseen = |row: &usize| sets(row) && !seen[columns.b[*row] as usize];
+    let unseen = |row: &usize| sets(row) && !seen[columns.new[*row] as usize];
     let rows = 0..columns.len();
     let merged = match rows.clone().find(unseen) {
         Some(_) if !columns.edges.by_kind.is_empty() => columns.edges.elsewhere,
-        Some(first) => columns.b[first],
-        None => return (columns.b.clone(), NONE),
+        Some(first) => columns.new[first],
+        None => return (columns.new.clone(), NONE),
     };
-    (rows.map(|row| if unseen(&row) { merged } else { columns.b[row] }).collect(), merged)
+    (rows.map(|row| if unseen(&row) { merged } else { columns.new[row] }).collect(), merged)
 }
 
 impl Moves for RegisterMoves<'_> {
     fn is_read(&self, row: u32) -> bool {
-        matches!(self.kind[row as usize], Kind::Read | Kind::Not)
+        matches!(self.kind[row as usize], Kind::Read | Kind::Negative)
     }
 
     fn after(&mut self, state: u32, row: u32) -> Option<u32> {
         let at = row as usize;
         match self.kind[at] {
-            Kind::Read => (self.a[at] == state).then_some(state),
-            Kind::Not => (self.a[at] != state).then_some(state),
-            Kind::Write => Some(self.b[at]),
-            Kind::Cas => (self.a[at] == state).then(|| self.b[at]),
-            Kind::Append => Some(self.edges.after(self.b[at], state)),
-            Kind::Gone => None,
+            Kind::Read => (self.expected[at] == state).then_some(state),
+            Kind::Negative => (self.expected[at] != state).then_some(state),
+            Kind::Write => Some(self.new[at]),
+            Kind::Cas => (self.expected[at] == state).then(|| self.new[at]),
+            Kind::Append => Some(self.edges.after(self.new[at], state)),
+            Kind::Dropped => None,
         }
     }
 
     fn possible(&self, state: u32, row: u32) -> bool {
         let at = row as usize;
-        if self.kind[at] == Kind::Cas && self.a[at] != state {
+        if self.kind[at] == Kind::Cas && self.expected[at] != state {
             return false;
         }
-        // Leaving a value for good is a dead end if a row still has to see it.
-        let mut own = u32::from(self.consumes(at) && self.a[at] == state);
-        if self.required(at, state).is_some_and(|after| self.taken[after as usize] == 0) {
+        // Leaving a value for good is a dead end if another row still has to see it. `own` counts this row, if
+        // it is one that has to see the value.
+        let mut own = u32::from(self.consumes(at) && self.expected[at] == state);
+        if self.required(at, state).is_some_and(|after| self.appended[after as usize] == 0) {
             own = 1;
         }
-        let stays = self.kind[at] == Kind::Write && self.b[at] == state;
+        let stays = self.kind[at] == Kind::Write && self.new[at] == state;
         self.consumers[state as usize] <= own || self.producers[state as usize] > 0 || stays
     }
 
     fn spare(&self, row: u32) -> bool {
         let at = row as usize;
-        self.optional[at] && self.kind[at] == Kind::Write && self.b[at] == self.unseen
+        self.optional[at] && self.kind[at] == Kind::Write && self.new[at] == self.unseen
     }
 
     fn wants_spare(&self, row: u32) -> bool {
-        self.kind[row as usize] == Kind::Not
+        self.kind[row as usize] == Kind::Negative
     }
 
     fn class(&self, row: u32) -> u32 {
@@ -220,22 +227,22 @@ impl Moves for RegisterMoves<'_> {
     fn lift(&mut self, row: u32, before: u32) {
         self.count(row as usize, false);
         if let Some(after) = self.required(row as usize, before) {
-            self.taken[after as usize] += 1;
-            self.consumers[before as usize] -= u32::from(self.taken[after as usize] == 1);
+            self.appended[after as usize] += 1;
+            self.consumers[before as usize] -= u32::from(self.appended[after as usize] == 1);
         }
     }
 
     fn unlift(&mut self, row: u32, before: u32) {
         self.count(row as usize, true);
         if let Some(after) = self.required(row as usize, before) {
-            self.taken[after as usize] -= 1;
-            self.consumers[before as usize] += u32::from(self.taken[after as usize] == 0);
+            self.appended[after as usize] -= 1;
+            self.consumers[before as usize] += u32::from(self.appended[after as usize] == 0);
         }
     }
 
     fn relax(&mut self) {
-        for (value, taken) in self.taken.iter_mut().enumerate() {
-            if std::mem::replace(taken, FREE) != FREE {
+        for (value, appended) in self.appended.iter_mut().enumerate() {
+            if std::mem::replace(appended, FREE) != FREE {
                 self.consumers[self.before[value] as usize] -= 1;
             }
         }

@@ -1,4 +1,6 @@
-//! At most 64 rows of a register, and sets of them as the bits of a word.
+//! At most 64 rows of a register, the *pieces* of a question that [`super::subset`] asks: whether some
+//! operations, the *set in question*, are a conflict. The pieces are the rows of that set, and the rows outside
+//! it that could matter to them. A set of pieces is a `u64` with one bit for each.
 
 use crate::order::NEVER;
 
@@ -7,21 +9,22 @@ use super::columns::{Kind, NONE};
 /// The number of all values that no row looks for. Values that some row looks for have lower numbers.
 pub(super) const OTHER: u32 = 63;
 
-/// How many fit into a word.
+/// How many pieces fit into a `u64`.
 const PIECES_MAX: usize = 64;
 
-/// A row that takes part in a question.
+/// A row that takes part in a question. The fields without a comment are those of the row's columns.
 #[derive(Clone, Copy)]
 pub(super) struct Piece {
     pub(super) kind: Kind,
-    pub(super) a: u32,
-    pub(super) b: u32,
+    pub(super) expected: u32,
+    pub(super) new: u32,
     pub(super) call: u32,
-    /// The row, if it is outside the set in question.
+    /// The row if it is outside the set in question; [`NONE`] if it is in the set.
     pub(super) row: u32,
     /// [`NEVER`] for rows outside the set in question: they need not take effect.
     pub(super) ret: u32,
-    /// For a row outside: the set of the last row before it that does the same.
+    /// For a row outside the set in question: the bit of the last outside row before it that does the same, or
+    /// 0.
     pub(super) twin: u64,
 }
 
@@ -39,7 +42,7 @@ pub(super) struct Pieces {
     /// The pieces that must take effect, in the order of their returns.
     returns: Vec<Return>,
     writes: u64,
-    nots: u64,
+    negatives: u64,
     outside: u64,
     /// By value.
     by_value: Vec<ByValue>,
@@ -57,10 +60,15 @@ struct Return {
 /// The sets of pieces that do something with one value.
 #[derive(Clone, Copy, Default)]
 struct ByValue {
+    /// Those that read it.
     reads: u64,
-    nots: u64,
+    /// Those that saw that it was not there.
+    negatives: u64,
+    /// Those that expect it and set another value.
     swaps: u64,
+    /// Those that set it.
     sets: u64,
+    /// Those of `reads` and `swaps` that must take effect.
     must_see: u64,
 }
 
@@ -71,7 +79,7 @@ impl Pieces {
 
     /// Adds a piece outside the set in question, unless `enough` others do the same.
     pub(super) fn add_outside(&mut self, piece: Piece, enough: usize) {
-        let does = |piece: &Piece| (piece.kind, piece.a, piece.b);
+        let does = |piece: &Piece| (piece.kind, piece.expected, piece.new);
         let (mut count, mut twin) = (0, 0);
         for (at, other) in self.all.iter().enumerate() {
             if other.outside() && does(other) == does(&piece) {
@@ -83,9 +91,9 @@ impl Pieces {
         }
     }
 
-    /// Builds the sets.
-    pub(super) fn index(&mut self) {
-        (self.writes, self.nots, self.outside) = (0, 0, 0);
+    /// Builds the sets, after all pieces were added.
+    pub(super) fn build_sets(&mut self) {
+        (self.writes, self.negatives, self.outside) = (0, 0, 0);
         self.by_value.clear();
         self.by_value.resize(OTHER as usize + 1, ByValue::default());
         self.returns.clear();
@@ -97,21 +105,21 @@ impl Pieces {
                 let called_before = first(before);
                 self.returns.push(Return { position: piece.ret, piece: at as u32, called_before });
             }
-            if piece.a != NONE {
-                let value = &mut self.by_value[piece.a as usize];
+            if piece.expected != NONE {
+                let value = &mut self.by_value[piece.expected as usize];
                 match piece.kind {
                     Kind::Read => value.reads |= bit,
-                    Kind::Not => value.nots |= bit,
+                    Kind::Negative => value.negatives |= bit,
                     _ => value.swaps |= bit,
                 }
-                value.must_see |= if piece.ret != NEVER && piece.kind != Kind::Not { bit } else { 0 };
+                value.must_see |= if piece.ret != NEVER && piece.kind != Kind::Negative { bit } else { 0 };
             }
-            if piece.b != NONE {
-                self.by_value[piece.b as usize].sets |= bit;
+            if piece.new != NONE {
+                self.by_value[piece.new as usize].sets |= bit;
             }
             match piece.kind {
                 Kind::Write => self.writes |= bit,
-                Kind::Not => self.nots |= bit,
+                Kind::Negative => self.negatives |= bit,
                 _ => {}
             }
         }
@@ -133,18 +141,18 @@ impl Pieces {
         self.outside
     }
 
-    /// The pieces that only look, and are right at this value.
+    /// The pieces that change nothing and whose answers are right when the register has this value.
     pub(super) fn right(&self, value: u32) -> u64 {
         let by_value = &self.by_value[value as usize];
-        by_value.reads | self.nots & !by_value.nots
+        by_value.reads | self.negatives & !by_value.negatives
     }
 
     /// The pieces that saw that this value was not there.
     pub(super) fn wrong_at(&self, value: u32) -> u64 {
-        self.by_value[value as usize].nots
+        self.by_value[value as usize].negatives
     }
 
-    /// The pieces that look for this value.
+    /// The pieces that can take effect only when the register has this value.
     pub(super) fn look_at(&self, value: u32) -> u64 {
         let by_value = &self.by_value[value as usize];
         by_value.reads | by_value.swaps
@@ -166,7 +174,7 @@ impl Pieces {
     }
 }
 
-/// The set of one piece.
+/// The set that contains only the piece at this place.
 pub(super) fn bit(at: usize) -> u64 {
     1 << at
 }
@@ -176,7 +184,7 @@ fn first(count: usize) -> u64 {
     if count < PIECES_MAX { bit(count) - 1 } else { u64::MAX }
 }
 
-/// The places in a set, ascending.
+/// The places of the pieces in a set, ascending.
 pub(super) fn bits(mut set: u64) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         let at = set.trailing_zeros() as usize;

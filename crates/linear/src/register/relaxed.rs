@@ -1,15 +1,18 @@
-//! A test for conflicts that lets the other operations take effect again and again.
+//! A quick first test whether a few operations are a conflict, for [`super::subset`]. It can prove that they
+//! are, but not that they are not.
 //!
-//! Operations outside a conflict need not take effect, and mostly several of them do the same. Suppose each of
-//! them could take effect any number of times after its call. Then a configuration is only the operations of the
-//! conflict that are done, and the value, and there are few of those. This allows more orders than there really
-//! are. So if there is no order even then, the conflict is certain; if there is one, nothing is known.
+//! The operations outside the few may take effect or not, and often several of them do the same. The test
+//! pretends that each of them can take effect any number of times after its call. Then it need not remember
+//! which of them took effect: a configuration is only the value and which of the few are done. This allows more
+//! orders than there really are. So if there is no order even then, the few are a conflict; if there is one,
+//! nothing is known.
 
 use super::columns::Kind;
 use super::pieces::{Pieces, bits};
 use super::subset::Open;
 
-/// Notes the configurations that may follow this one. Returns whether this one is an end, which needs none.
+/// Adds the configurations that may follow this one to `open`. Returns whether this one is an end: every piece
+/// that must take effect is done.
 pub(super) fn expand(pieces: &Pieces, mut done: u64, value: u32, open: &mut Open) -> bool {
     let mut in_time;
     loop {
@@ -25,29 +28,29 @@ pub(super) fn expand(pieces: &Pieces, mut done: u64, value: u32, open: &mut Open
     for at in bits(in_time & !done & !pieces.outside()) {
         let (piece, after) = (&pieces.all[at], done | 1 << at);
         match piece.kind {
-            Kind::Read if reached >> piece.a & 1 == 1 => open.note(after, piece.a),
-            Kind::Not => {
-                for other in bits(reached & !(1 << piece.a)) {
-                    open.note(after, other as u32);
+            Kind::Read if reached >> piece.expected & 1 == 1 => open.add(after, piece.expected),
+            Kind::Negative => {
+                for other in bits(reached & !(1 << piece.expected)) {
+                    open.add(after, other as u32);
                 }
             }
-            Kind::Write => open.note(after, piece.b),
-            Kind::Cas if reached >> piece.a & 1 == 1 => open.note(after, piece.b),
+            Kind::Write => open.add(after, piece.new),
+            Kind::Cas if reached >> piece.expected & 1 == 1 => open.add(after, piece.new),
             _ => {}
         }
     }
     false
 }
 
-/// The set of values that these pieces can lead to from this one.
+/// The values that pieces outside the set can lead to from this one, as a set of bits.
 fn reached(pieces: &Pieces, outside: u64, value: u32) -> u64 {
     let mut reached = 1_u64 << value;
     loop {
         let before = reached;
         for at in bits(outside) {
             let piece = &pieces.all[at];
-            if piece.kind == Kind::Write || reached >> piece.a & 1 == 1 {
-                reached |= 1 << piece.b;
+            if piece.kind == Kind::Write || reached >> piece.expected & 1 == 1 {
+                reached |= 1 << piece.new;
             }
         }
         if reached == before {

@@ -1,8 +1,14 @@
-//! Operations as rows, component by component.
+//! Turns the operations of a history into rows, one list of rows for each component. A [`Row`] is what the
+//! engines need to know of an operation on a register.
 //!
 //! The operations of one component are scattered through a large history. So one pass over the history, in its
-//! own order, appends what the engines need of each operation to the rows of its component. From then on the work
-//! on a component stays within a few kilobytes.
+//! own order, appends each operation's row to the list of its component ([`AllRows`]). After that the work on a
+//! component touches only a few kilobytes of memory.
+//!
+//! Values become numbers here, so that the engines compare numbers. If the model has a number of its own for
+//! every value, its *word* ([`Model::word`]), rows contain words at first, and [`WordNumbers`] numbers those of
+//! one component when its turn comes. Otherwise [`ValueNumbers`] numbers the values while the rows are
+//! collected.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,58 +22,63 @@ use crate::slice::{Seen, Slice};
 
 use super::columns::{Kind, NONE};
 
-/// What the engines need of an operation on a register. Values are either numbers, where 0 is the value at the
-/// start, or words of the model, see [`Model::word`].
+/// What the engines need to know of an operation on a register. Its values are either numbers that count from
+/// 0, which is the initial value, or words, see the head comment.
 #[derive(Clone, Copy)]
 pub(crate) struct Row {
+    /// The time of the call.
     pub(super) call: u64,
     /// The time of the answer. Meaningless if there was none.
     pub(super) at: u64,
     /// The index in the history.
-    pub(super) op: u32,
-    pub(super) a: u32,
-    pub(super) b: u32,
+    pub(super) index: u32,
+    /// The value that the operation saw or compared with; [`NONE`] if it looked at none.
+    pub(super) expected: u32,
+    /// The value that it sets; [`NONE`] if it sets none.
+    pub(super) new: u32,
     pub(super) kind: Kind,
     pub(super) answered: bool,
 }
 
 impl Row {
-    /// The row of an operation; `None` if it cannot matter.
+    /// The row of the operation with this index, call and, if it was answered, time of the answer. `None` if
+    /// the operation cannot matter to any other. `number` gives the number or the word of a value.
     fn new<V: Clone>(
         seen: RegisterOp<Cow<'_, V>>,
-        (op, call, at): (u32, u64, Option<u64>),
+        (index, call, at): (u32, u64, Option<u64>),
         mut number: impl FnMut(Cow<'_, V>) -> u32,
     ) -> Option<Row> {
         let answered = at.is_some();
-        let (kind, a, b) = match seen {
+        let (kind, expected, new) = match seen {
             RegisterOp::Read(value) if answered => (Kind::Read, number(value), NONE),
             RegisterOp::Read(_) | RegisterOp::Nothing => return None,
             RegisterOp::Write(value) => (Kind::Write, NONE, number(value)),
             RegisterOp::Append => (Kind::Append, NONE, NONE),
             RegisterOp::Cas { expected, new, succeeded } => {
-                let (a, b) = (number(expected), number(new));
+                let (expected, new) = (number(expected), number(new));
                 match succeeded {
-                    Some(false) if answered => (Kind::Not, a, NONE),
+                    Some(false) if answered => (Kind::Negative, expected, NONE),
                     // A compare-and-set that sets the expected value changes nothing.
-                    Some(true) if answered && a == b => (Kind::Read, a, NONE),
+                    Some(true) if answered && expected == new => (Kind::Read, expected, NONE),
                     Some(false) => return None,
-                    Some(true) | None if a == b => return None,
-                    Some(true) | None => (Kind::Cas, a, b),
+                    Some(true) | None if expected == new => return None,
+                    Some(true) | None => (Kind::Cas, expected, new),
                 }
             }
         };
-        Some(Row { call, at: at.unwrap_or(0), op, a, b, kind, answered })
+        Some(Row { call, at: at.unwrap_or(0), index, expected, new, kind, answered })
     }
 }
 
-/// The rows of a slice in the order of calls, and their values; `None` if it has no register view.
+/// The rows of a slice in the order of calls, and their values by number; `None` if the model does not see one
+/// of the operations as one of a register.
 pub(super) fn of_slice<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
     slice: &Slice<'_>,
     initial: M::Value,
 ) -> Option<(Vec<Row>, Interner<M::Value>)> {
-    // About half of all operations bring a new value.
+    // A guess for the size of the table: about half of all operations bring a new value.
     let mut values = Interner::with_capacity(slice.operations.len() / 2);
     values.intern_owned(initial);
     let mut rows = Vec::with_capacity(slice.operations.len());
@@ -78,7 +89,7 @@ pub(super) fn of_slice<M: Model>(
             Seen::Answered { output, at } => (Some(output), Some(at)),
             Seen::Optional { .. } | Seen::Unknown => (None, None),
             Seen::Absent => {
-                // Without a view it takes the register view from the component all the same.
+                // Even an operation that does not matter rules the fast path out if it is none of a register.
                 model.as_register(&operation.input, operation.output())?;
                 continue;
             }
@@ -90,9 +101,9 @@ pub(super) fn of_slice<M: Model>(
 }
 
 /// The rows of every component of a history.
-pub(crate) struct Gathered {
+pub(crate) struct AllRows {
     components: Vec<Component>,
-    /// The word of the value at the start, if the values of all rows are words.
+    /// The word of the initial value, if the values of all rows are words.
     start: Option<u32>,
 }
 
@@ -100,59 +111,60 @@ pub(crate) struct Gathered {
 pub(crate) struct Component {
     /// In the order of calls.
     pub(super) rows: Vec<Row>,
-    /// How many values there are. The numbers in the rows are less. Meaningless if they are words.
+    /// How many values there are; all numbers in the rows are less. Meaningless if the rows contain words.
     pub(super) values: u32,
-    /// Whether the rows say everything. If not, the component has appends or no register view.
-    whole: bool,
+    /// Whether every operation that matters has its row. Otherwise some operation is an append or is none of a
+    /// register, and the rows are not used.
+    complete: bool,
 }
 
-/// Some value has no word.
-struct Wordless;
+/// An error: some value has no word.
+struct NoWord;
 
-impl Gathered {
-    /// The rows of all components of a history; `None` if the model has no register view.
+impl AllRows {
+    /// The rows of all components of a history; `None` if the model has no components that are registers.
     pub(crate) fn new<M: Model>(
         model: &M,
         history: &History<M::Input, M::Output>,
         partition: &Partition,
-    ) -> Option<Gathered> {
+    ) -> Option<AllRows> {
         let initial = model.register_start()?;
         let word = |value: &M::Value| model.word(value).filter(|word| *word != NONE);
         if let Some(start) = word(&initial) {
-            let of = |_, value: Cow<'_, M::Value>, _: &mut u32| word(&value).ok_or(Wordless);
-            if let Ok(components) = gather(model, history, partition, of) {
-                return Some(Gathered { components, start: Some(start) });
+            let of = |_, value: Cow<'_, M::Value>, _: &mut u32| word(&value).ok_or(NoWord);
+            if let Ok(components) = collect(model, history, partition, of) {
+                return Some(AllRows { components, start: Some(start) });
             }
         }
-        let mut numbers = Numbers::new(initial, history.len() / 2);
+        let mut numbers = ValueNumbers::new(initial, history.len() / 2);
         let of = |component, value: Cow<'_, M::Value>, count: &mut u32| {
             Ok(numbers.number(component, value, count))
         };
-        let components = gather(model, history, partition, of).ok()?;
-        Some(Gathered { components, start: None })
+        let components = collect(model, history, partition, of).ok()?;
+        Some(AllRows { components, start: None })
     }
 
-    /// The rows of a component, unless it has appends or no register view.
+    /// The rows of a component. `None` if one of its operations is an append or is none of a register.
     pub(crate) fn of(&self, component: usize) -> Option<&Component> {
-        Some(&self.components[component]).filter(|component| component.whole)
+        Some(&self.components[component]).filter(|component| component.complete)
     }
 
-    /// The word of the value at the start, if the values of all rows are words.
+    /// The word of the initial value, if the values of all rows are words.
     pub(super) fn start(&self) -> Option<u32> {
         self.start
     }
 }
 
-/// The rows of all components. `number` returns what stands for a value in a component; its last argument is how
-/// many values the component has so far.
-fn gather<M: Model>(
+/// Collects the rows of all components. `number` returns the number or word of a value in a component. Its last
+/// argument is how many values the component has so far.
+fn collect<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
     partition: &Partition,
-    mut number: impl FnMut(u32, Cow<'_, M::Value>, &mut u32) -> Result<u32, Wordless>,
-) -> Result<Vec<Component>, Wordless> {
+    mut number: impl FnMut(u32, Cow<'_, M::Value>, &mut u32) -> Result<u32, NoWord>,
+) -> Result<Vec<Component>, NoWord> {
     let sizes = partition.sizes().into_iter();
-    let empty = |size| Component { rows: Vec::with_capacity(size as usize), values: 1, whole: true };
+    let empty = |size| Component { rows: Vec::with_capacity(size as usize), values: 1, complete: true };
     let mut components: Vec<Component> = sizes.map(empty).collect();
     let (mut ascending, mut last_call, mut wordless) = (true, 0, false);
     for ((index, operation), place) in history.operations().iter().enumerate().zip(partition.components()) {
@@ -163,24 +175,24 @@ fn gather<M: Model>(
             Outcome::Answered { output, at } => (Some(output), Some(*at)),
             Outcome::Unknown => (None, None),
             Outcome::Failed { .. } => {
-                // Without a view it takes the register view from the component all the same.
-                component.whole &= model.as_register(&operation.input, None).is_some();
+                // Even an operation that does not matter rules the fast path out if it is none of a register.
+                component.complete &= model.as_register(&operation.input, None).is_some();
                 continue;
             }
         };
         match model.as_register(&operation.input, output) {
-            Some(RegisterOp::Append) | None => component.whole = false,
-            Some(seen) if component.whole => {
+            Some(RegisterOp::Append) | None => component.complete = false,
+            Some(seen) if component.complete => {
                 let values = &mut component.values;
                 let number = |value: Cow<'_, M::Value>| {
-                    number(*place, value, values).unwrap_or_else(|Wordless| {
+                    number(*place, value, values).unwrap_or_else(|NoWord| {
                         wordless = true;
                         NONE
                     })
                 };
                 component.rows.extend(Row::new(seen, (index as u32, operation.call, at), number));
                 if wordless {
-                    return Err(Wordless);
+                    return Err(NoWord);
                 }
             }
             Some(_) => {}
@@ -192,17 +204,17 @@ fn gather<M: Model>(
     Ok(components)
 }
 
-/// Numbers for the words of one component.
+/// A hash table that numbers the words of one component, in the order in which they first appear.
 #[derive(Default)]
-pub(super) struct Words {
-    /// One more than the number, and the word; 0 for an empty slot. Invariant: the length is a power of two, and
-    /// at most half of the slots are full.
+pub(super) struct WordNumbers {
+    /// Each slot has one more than the number, and the word. An empty slot has 0 instead of a number.
+    /// Invariant: the length is a power of two, and at most half of the slots are full.
     slots: Vec<(u32, u32)>,
     count: u32,
 }
 
-impl Words {
-    /// Begins with a component of this many rows, whose value at the start has this word.
+impl WordNumbers {
+    /// Empties the table for a component of this many rows, whose initial value has this word.
     pub(super) fn begin(&mut self, rows: usize, start: u32) {
         // A row has two values at most.
         let length = (4 * rows + 2).next_power_of_two();
@@ -219,7 +231,7 @@ impl Words {
             return NONE;
         }
         let mask = self.slots.len() - 1;
-        // Fibonacci hashing: words are often consecutive, or multiples of a number.
+        // Fibonacci hashing spreads words that are consecutive, or multiples of a number, as they often are.
         let mut slot = (u64::from(word).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize & mask;
         loop {
             match self.slots[slot] {
@@ -234,27 +246,30 @@ impl Words {
         }
     }
 
-    /// How many words there were.
+    /// How many different words there were.
     pub(super) fn count(&self) -> u32 {
         self.count
     }
 }
 
-/// Numbers for the values of all components. Each component counts from 0, which is the value at the start.
-struct Numbers<V> {
-    /// The values of all components together. The value at the start has the number 0 here too.
+/// Numbers the values of all components. Each component counts from 0, which is the initial value.
+///
+/// Most values appear in one component only. So the number in the first component is in a list, and only the
+/// numbers in further components need a hash table.
+struct ValueNumbers<V> {
+    /// The values of all components together. The initial value has the number 0 here too.
     values: Interner<V>,
-    /// By value: the component that had it first, and its number there.
+    /// By number in `values`: the component that had the value first, and its number there.
     first: Vec<(u32, u32)>,
-    /// The numbers of values in further components.
+    /// From (component, number in `values`) to the number in that component, for every further component.
     others: HashMap<(u32, u32), u32>,
 }
 
-impl<V: Clone + Eq + Hash> Numbers<V> {
+impl<V: Clone + Eq + Hash> ValueNumbers<V> {
     fn new(initial: V, capacity: usize) -> Self {
         let mut values = Interner::with_capacity(capacity);
         values.intern_owned(initial);
-        Numbers { values, first: vec![(u32::MAX, 0)], others: HashMap::new() }
+        ValueNumbers { values, first: vec![(u32::MAX, 0)], others: HashMap::new() }
     }
 
     /// The number of a value in a component that has had `count` values so far.

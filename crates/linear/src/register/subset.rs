@@ -1,8 +1,9 @@
-//! Whether a few operations of a register are a conflict on their own: a small search that runs often.
+//! Finds out whether a few operations of a register are a conflict on their own. Explanations ask this very
+//! often, so it is a small search over bit sets ([`super::pieces`]). A question takes a few microseconds, and
+//! after the first few questions nothing is allocated.
 //!
-//! [`crate::validate`] says what a conflict is, and which operations outside it could matter to it. Here the same
-//! is done with numbers. A set of rows is the bits of a word ([`pieces`]), a question takes a few microseconds,
-//! and after the first questions nothing is allocated.
+//! [`crate::validate`] defines what a conflict is and which operations outside it could matter to it. This file
+//! applies the same definition to numbers.
 
 use crate::history::History;
 use crate::model::{Model, RegisterOp};
@@ -14,22 +15,23 @@ use super::pieces::{OTHER, Piece, Pieces, bits};
 use super::relaxed;
 use super::rows::{self, Row};
 
-/// Answers whether sets of operations are a conflict. All sets are taken from the same operations.
+/// Answers, for many sets of operations of one component, whether the set is a conflict.
 pub(crate) struct SubsetCheck {
     /// All operations, as rows in the order of calls. Operations that cannot matter are missing.
     rows: Vec<Row>,
+    /// By row: the position of its return.
     ret: Vec<u32>,
-    /// By value: its number among the values that a row of the question, or one that matters to it, looks for;
-    /// [`OTHER`] if none does.
+    /// By value: its number in the current question, if a row of the question looks for it; [`OTHER`] if none
+    /// does.
     looked_for: Vec<u32>,
     pieces: Pieces,
     open: Open,
 }
 
-/// Whether an operation is of the same kind when its answer is forgotten. For example, a swap that answers what
-/// it found is a compare-and-set, and without its answer it is a write.
+/// Whether an operation is of the same kind when its answer is forgotten. A swap is not: with its answer it is
+/// a compare-and-set from the answered value, and without it a write.
 fn is_same_without_answer<M: Model>(model: &M, history: &History<M::Input, M::Output>, row: &Row) -> bool {
-    let operation = history.operation(row.op);
+    let operation = history.operation(row.index);
     match (row.kind, model.as_register(&operation.input, None)) {
         (Kind::Write, Some(RegisterOp::Write(_))) | (Kind::Cas, Some(RegisterOp::Cas { .. })) => true,
         (Kind::Write | Kind::Cas, _) => false,
@@ -37,12 +39,12 @@ fn is_same_without_answer<M: Model>(model: &M, history: &History<M::Input, M::Ou
     }
 }
 
-/// How many configurations to look at before giving up.
+/// A question is given up after this many configurations.
 const CONFIGURATIONS_MAX: usize = 1 << 12;
 
 impl SubsetCheck {
-    /// For these operations of one component. `None` if one of them has no register view, or appends, or is of
-    /// another kind when its answer is forgotten.
+    /// For these operations of one component. `None` if one of them is none of a register, is an append, or is
+    /// of another kind when its answer is forgotten.
     pub(crate) fn new<M: Model>(
         model: &M,
         history: &History<M::Input, M::Output>,
@@ -50,8 +52,8 @@ impl SubsetCheck {
     ) -> Option<SubsetCheck> {
         let (rows, values) =
             rows::of_slice(model, history, &Slice::whole(operations), model.register_start()?)?;
-        let alike = |row: &Row| row.kind != Kind::Append && is_same_without_answer(model, history, row);
-        if !rows.iter().all(alike) {
+        let usable = |row: &Row| row.kind != Kind::Append && is_same_without_answer(model, history, row);
+        if !rows.iter().all(usable) {
             return None;
         }
         let call = |place: usize| rows[place].call;
@@ -70,22 +72,23 @@ impl SubsetCheck {
 
     /// The operation of each row, by its index in the history.
     pub(crate) fn operations(&self) -> Vec<u32> {
-        self.rows.iter().map(|row| row.op).collect()
+        self.rows.iter().map(|row| row.index).collect()
     }
 
-    /// The rows outside a set that could matter to it.
+    /// The operations outside this set of rows that could matter to it.
     pub(crate) fn supporting(&mut self, kept: &[u32]) -> Vec<u32> {
-        self.gather(kept);
+        self.collect_pieces(kept);
         let outside = self.pieces.all.iter().filter(|piece| piece.outside());
-        outside.map(|piece| self.rows[piece.row as usize].op).collect()
+        outside.map(|piece| self.rows[piece.row as usize].index).collect()
     }
 
-    /// Whether these rows, in the order of calls, are a conflict; `None` if that would take too long to find out.
+    /// Whether these rows, in the order of calls, are a conflict; `None` if that would take too long to find
+    /// out.
     pub(crate) fn is_conflict(&mut self, kept: &[u32]) -> Option<bool> {
-        if !self.gather(kept) {
+        if !self.collect_pieces(kept) {
             return None;
         }
-        self.pieces.index();
+        self.pieces.build_sets();
         let start = (0, self.looked_for[INITIAL as usize]);
         let relaxed = |done, value, open: &mut Open| relaxed::expand(&self.pieces, done, value, open);
         if self.open.all_fail(start, relaxed) == Some(true) {
@@ -94,8 +97,8 @@ impl SubsetCheck {
         self.open.all_fail(start, |done, value, open| expand(&self.pieces, done, value, open))
     }
 
-    /// Collects the rows that take part; returns whether they are few enough.
-    fn gather(&mut self, kept: &[u32]) -> bool {
+    /// Collects the pieces of a question; returns whether they are few enough.
+    fn collect_pieces(&mut self, kept: &[u32]) -> bool {
         let end = kept.iter().map(|&row| self.ret[row as usize]).max().unwrap_or(0);
         let (values, negated) = self.look_for(kept, end);
         self.pieces.all.clear();
@@ -106,44 +109,53 @@ impl SubsetCheck {
                 break;
             }
             let number = |value: u32| if value == NONE { NONE } else { self.looked_for[value as usize] };
-            let (kind, a, b) = (row.kind, number(row.a), number(row.b));
+            let (kind, expected, new) = (row.kind, number(row.expected), number(row.new));
             if next_kept.next_if_eq(&(place as u32)).is_some() {
-                self.pieces.all.push(Piece { kind, a, b, call, row: NONE, ret: self.ret[place], twin: 0 });
-            } else if matches!(kind, Kind::Write | Kind::Cas) && (negated || b != OTHER) {
-                let piece = Piece { kind, a, b, call, row: place as u32, ret: NEVER, twin: 0 };
+                self.pieces.all.push(Piece {
+                    kind,
+                    expected,
+                    new,
+                    call,
+                    row: NONE,
+                    ret: self.ret[place],
+                    twin: 0,
+                });
+            } else if matches!(kind, Kind::Write | Kind::Cas) && (negated || new != OTHER) {
+                let piece = Piece { kind, expected, new, call, row: place as u32, ret: NEVER, twin: 0 };
                 self.pieces.add_outside(piece, kept.len());
             }
         }
         values < OTHER && !self.pieces.too_many()
     }
 
-    /// Numbers the values that are looked for by these rows, or by others that may set such a value for them
-    /// until `end`. Returns how many there are, and whether there are negative observations.
+    /// Numbers the values that these rows look for. If a compare-and-set called before `end` can make one of
+    /// them, the value that it expects is numbered too. Returns how many values have numbers, and whether one
+    /// of the rows is a negative observation.
     fn look_for(&mut self, kept: &[u32], end: u32) -> (u32, bool) {
         self.looked_for.fill(OTHER);
         let mut values = 0;
         let mut look_for = |looked_for: &mut u32| {
-            let new = *looked_for == OTHER;
-            if new {
+            let first_time = *looked_for == OTHER;
+            if first_time {
                 *looked_for = values;
                 values += u32::from(values < OTHER);
             }
-            new
+            first_time
         };
         let mut negated = false;
         for &row in kept {
-            let Row { kind, a, .. } = self.rows[row as usize];
-            negated |= kind == Kind::Not;
-            if a != NONE {
-                look_for(&mut self.looked_for[a as usize]);
+            let Row { kind, expected, .. } = self.rows[row as usize];
+            negated |= kind == Kind::Negative;
+            if expected != NONE {
+                look_for(&mut self.looked_for[expected as usize]);
             }
         }
         let in_time = self.rows.len().min(end as usize / 2);
         let mut changed = true;
         while std::mem::take(&mut changed) {
             for row in self.rows[..in_time].iter().filter(|row| row.kind == Kind::Cas) {
-                if negated || self.looked_for[row.b as usize] != OTHER {
-                    changed |= look_for(&mut self.looked_for[row.a as usize]);
+                if negated || self.looked_for[row.new as usize] != OTHER {
+                    changed |= look_for(&mut self.looked_for[row.expected as usize]);
                 }
             }
         }
@@ -151,7 +163,8 @@ impl SubsetCheck {
     }
 }
 
-/// Notes the configurations that may follow this one. Returns whether this one is an end, which needs none.
+/// Adds the configurations that may follow this one to `open`. Returns whether this one is an end: every piece
+/// that must take effect is done.
 fn expand(pieces: &Pieces, mut done: u64, value: u32, open: &mut Open) -> bool {
     let mut in_time;
     loop {
@@ -170,13 +183,13 @@ fn expand(pieces: &Pieces, mut done: u64, value: u32, open: &mut Open) -> bool {
     for at in bits(in_time & pieces.may_change(value)) {
         let (piece, bit) = (&pieces.all[at], 1 << at);
         let leaves = stuck && observers & !bit != 0;
-        // Of the pieces that do the same and need not take effect, the one called first is enough; and none is
-        // needed if nothing looks at the value it leads to before the next one.
+        // A piece that need not take effect is idle in two cases. A twin called before it is not done yet:
+        // trying that one is enough. Or no piece needs the value it sets, or needs the current value to go.
         let idle = piece.ret == NEVER
             && (piece.twin & !done != 0
-                || in_time & !bit & (pieces.look_at(piece.b) | pieces.wrong_at(value)) == 0);
+                || in_time & !bit & (pieces.look_at(piece.new) | pieces.wrong_at(value)) == 0);
         if !leaves && !idle {
-            open.note(done | bit, piece.b);
+            open.add(done | bit, piece.new);
         }
     }
     false
@@ -186,13 +199,15 @@ fn expand(pieces: &Pieces, mut done: u64, value: u32, open: &mut Open) -> bool {
 pub(super) struct Open {
     /// Those that still have to be expanded.
     waiting: Vec<(u64, u32)>,
-    /// All that were met. Invariant: the length is a power of two, and at most half of the slots are full.
+    /// A hash table of all that were met. Invariant: the length is a power of two, and at most half of the
+    /// slots are full.
     met: Vec<Slot>,
     used: usize,
+    /// The number of the question. A new number empties the table.
     round: u32,
 }
 
-/// A slot of a hash table. It is empty unless its round is the current one.
+/// A slot of the hash table. It is empty unless its round is the current one.
 #[derive(Clone, Copy, Default)]
 struct Slot {
     done: u64,
@@ -205,8 +220,8 @@ impl Open {
         Open { waiting: Vec::new(), met: vec![Slot::default(); 256], used: 0, round: 0 }
     }
 
-    /// Expands `start` and every configuration that is noted. Returns whether none of them is an end; `None` if
-    /// there are too many.
+    /// Expands `start` and every configuration that `expand` adds. Returns whether none of them is an end;
+    /// `None` if there are too many.
     fn all_fail(
         &mut self,
         start: (u64, u32),
@@ -229,8 +244,8 @@ impl Open {
         Some(true)
     }
 
-    /// Notes a configuration to expand, unless it was met before.
-    pub(super) fn note(&mut self, done: u64, value: u32) {
+    /// Adds a configuration to expand, unless it was met before.
+    pub(super) fn add(&mut self, done: u64, value: u32) {
         if self.insert(done, value) {
             self.waiting.push((done, value));
         }

@@ -1,11 +1,12 @@
-//! Which row to try next.
+//! Chooses the row to try next. The rows that may come next are tried in the order of their ranks, and spare
+//! rows last.
 
 use super::{Moves, Search};
 
-/// What a frame has tried once it has tried a spare row, which comes last.
+/// The value of `Frame::tried` after a spare row was tried. It is greater than all keys of rows.
 const SPARE_TRIED: u64 = u64::MAX - 1;
 
-/// The rows of each class that were met in one scan.
+/// The classes of rows that were met in one scan, each with the row to try: the one that must return first.
 pub(super) struct Classes {
     /// By class: the row to try, as `(return, row)`. Valid if the stamp is that of the current scan.
     best: Vec<(u32, u32)>,
@@ -26,7 +27,7 @@ impl Classes {
         self.met.clear();
     }
 
-    /// Notes a row as the one of its class to try, unless another row met in this scan must return sooner.
+    /// Makes this row the one of its class to try, unless another row met in this scan must return sooner.
     #[inline]
     fn meet(&mut self, class: u32, ret: u32, row: u32) {
         let at = class as usize;
@@ -47,7 +48,7 @@ impl Classes {
     }
 }
 
-/// What may come next.
+/// What a scan of the rows that may come next found.
 struct Scan {
     /// The key of the row of least rank that has not been tried; `u64::MAX` if there is none.
     least: u64,
@@ -76,7 +77,7 @@ impl<M: Moves> Search<'_, '_, M> {
         Some(spare)
     }
 
-    /// Sorts by rank, then by row. Greater than 0.
+    /// A number that sorts rows by rank, then by row. Greater than 0.
     #[inline]
     fn key(&self, row: u32) -> u64 {
         (u64::from(self.problem.rank[row as usize]) << 32 | u64::from(row)) + 1

@@ -1,12 +1,14 @@
-//! The configurations that the search has visited, as 128-bit sums.
+//! The configurations that the search has visited. Each is stored as a 128-bit sum: the xor of a random number
+//! for each row in the order and one for the state (Zobrist hashing).
 
 use crate::budget::Limit;
 
-/// A set of non-zero 128-bit numbers with a bound on its bytes: 16 bytes a slot, at most half of them full.
+/// A hash set of 128-bit sums with a limit on its bytes. It takes 16 bytes a slot, and at most half of the
+/// slots are full.
 ///
-/// Two configurations with the same sum would count as one, which could hide an order. Among m configurations
-/// that happens with probability m²/2¹²⁹, about 10⁻²¹ for a billion; and every violation is confirmed by a second
-/// search with other sums.
+/// If two configurations had the same sum, they would count as one, and an order could be missed. Among m
+/// configurations that happens with probability m²/2¹²⁹, about 10⁻²¹ for a billion. And every violation is
+/// confirmed by a second search with other random numbers.
 pub(crate) struct Memo {
     slots: Vec<u128>,
     used: usize,
@@ -20,7 +22,7 @@ impl Memo {
         Memo { slots: vec![0; SLOTS_MIN], used: 0, bytes_max }
     }
 
-    /// Adds a sum; returns whether it is new. `others` is how many bytes of the same budget are used elsewhere.
+    /// Adds a sum; returns whether it is new. `others` is how many bytes of the limit are used elsewhere.
     #[inline]
     pub(crate) fn insert(&mut self, sum: u128, others: usize) -> Result<bool, Limit> {
         if others + self.slots.len() * size_of::<u128>() > self.bytes_max {
@@ -45,7 +47,7 @@ impl Memo {
         Ok(true)
     }
 
-    /// Forgets everything, and frees the room unless it is small.
+    /// Removes everything, and frees the memory unless it is little.
     pub(crate) fn clear(&mut self) {
         self.used = 0;
         if self.slots.len() > 1 << 12 {
@@ -74,7 +76,7 @@ impl Memo {
     }
 }
 
-/// What one row or state contributes to a configuration's sum (Zobrist hashing), computed instead of stored.
+/// The random number of one row or state. It is calculated from `what` each time, instead of being stored.
 #[inline]
 pub(crate) fn share(seed: u64, what: u64) -> u128 {
     let low = mix(seed ^ what.wrapping_mul(0x9E37_79B9_7F4A_7C15));

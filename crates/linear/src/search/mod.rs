@@ -1,18 +1,23 @@
-//! Depth-first search for an order (Wing and Gong 1993, with Lowe's memo), over any kind of moves.
+//! Searches for a linearization: an order of operations in which all answers are right. The search is depth
+//! first (Wing and Gong 1993) and remembers the configurations it has visited (Lowe). It knows operations only
+//! as numbered *rows* and states only as numbers; [`Moves`] says what a row does to a state.
 //!
-//! A configuration is the set of rows in the order, and the state they lead to. Several rules keep the number of
-//! configurations small:
-//! - Reads that may come next and are right are taken at once. They change nothing, so no order is lost.
-//! - Of rows that do the same, only the one that must return first is tried, as two such rows can change places
-//!   in any order.
-//! - A row that need not take effect is taken only if something looks at the state it leads to. An order in
-//!   which it is overwritten unseen has a twin without it.
-//! - Spare rows all do the same, and are of use only to end a value that a read must not see. They wait in a
-//!   queue of their own and are taken only for such a read.
-//! - The moves know dead ends, see [`Moves::possible`].
+//! The search builds an order row by row. The rows that are not in the order yet are *open*. An open row may come
+//! next if no other open row returned before its call. A *configuration* is the set of rows in the order so far
+//! and the state they lead to. Several rules keep the number of configurations small:
+//!
+//! - A read that may come next and is right is taken at once. It changes nothing, so no order is lost.
+//! - Of rows that do the same, only the one that must return first is tried. In any order, two such rows can be
+//!   swapped.
+//! - A row that need not take effect is taken only if a later row looks at the state that it leads to. If its
+//!   effect is overwritten before that, the order without the row is as good.
+//! - Spare rows are rows that need not take effect, all do the same, and only help to replace a value that a
+//!   read must not see. They wait in a queue of their own and are taken only for such a read.
+//! - [`Moves::possible`] recognizes dead ends.
 //! - Configurations are remembered as 128-bit sums ([`memo`]).
 //!
-//! If the memo exceeds its budget, the search starts again, one segment of the history at a time ([`segments`]).
+//! If the memo uses up its memory, the search starts again, one segment of the history at a time
+//! ([`segments`]).
 
 mod choose;
 mod memo;
@@ -29,23 +34,28 @@ use open::Open;
 
 pub(crate) use moves::Moves;
 
-/// The rows of a search, in the order of calls.
+/// The rows of a search, in the order of calls. All lists are by row.
 pub(crate) struct Problem<'a> {
+    /// The positions of the calls, see [`crate::order`].
     pub(crate) call: &'a [u32],
-    /// [`NEVER`] for rows that need not take effect.
+    /// The positions of the returns; [`NEVER`] for rows that need not take effect.
     pub(crate) ret: &'a [u32],
     /// Rows of lower rank are tried first.
     pub(crate) rank: &'a [u32],
     /// The state before the first row.
     pub(crate) start: u32,
-    /// The seed of the sums: two searches with different seeds do not make the same mistake.
+    /// The seed of the memo's sums. If two configurations happen to have the same sum, the search misses an
+    /// order; a second search with another seed does not make the same mistake.
     pub(crate) seed: u64,
 }
 
-/// What a search found. Orders are rows.
+/// What a search found. `deepest` is the longest order that it built, see [`Search::deepest`].
 pub(crate) enum Found {
+    /// An order of all rows that must take effect.
     Order(Vec<u32>),
+    /// There is no order.
     Nothing { deepest: Vec<u32> },
+    /// The search reached a limit.
     Ended { limit: Limit, deepest: Vec<u32> },
 }
 
@@ -76,7 +86,7 @@ pub(crate) fn missing(order: &[u32], every: &[u32]) -> Vec<u32> {
 enum Entry {
     /// At the current configuration, with nothing tried.
     Fresh,
-    /// After an end that it found, to look for further ends.
+    /// After an end that was found before, to look for further ends.
     PastEnd,
 }
 
@@ -86,25 +96,29 @@ struct Frame {
     path: u32,
     /// The state before that row.
     state: u32,
-    /// Whether the row need not take effect and nothing has looked at its state yet.
+    /// Whether the row need not take effect and no later row has looked at the state that it led to.
     unused: bool,
-    /// What has been tried after it, see [`Search::choose`].
+    /// The greatest key of the rows that have been tried after it, see [`Search::choose`].
     tried: u64,
 }
 
 struct Search<'a, 'm, M> {
     problem: &'a Problem<'a>,
     moves: &'m mut M,
+    /// The rows that are not in the order yet, without spare rows.
     open: Open,
-    /// The spare rows in the order of calls. They are never open. The first `spare_used` are in the order: as
-    /// they all do the same and need not take effect, those called first are enough.
+    /// The spare rows in the order of calls. They all do the same, so those called first are used first: the
+    /// first `spare_used` are in the order.
     spare: Vec<u32>,
     spare_used: usize,
     memo: Memo,
+    /// The state after the order so far.
     state: u32,
-    /// The sum of the rows of the path.
+    /// The sum of the rows in the order so far, for the memo.
     sum: u128,
+    /// The order so far.
     path: Vec<u32>,
+    /// The choices that led to it.
     frames: Vec<Frame>,
     /// The path that got furthest in time so far. Updated whenever a path is abandoned.
     deepest: Vec<u32>,
@@ -112,14 +126,15 @@ struct Search<'a, 'm, M> {
     furthest: u32,
     /// How many rows at the start of `deepest` the path still shares.
     shared: usize,
-    /// Rows called later than this do not exist yet.
+    /// Rows called later than this are left out for now.
     bound: u32,
     classes: Classes,
-    /// How many rows were looked at and not yet charged as steps.
+    /// How many rows were looked at and are not counted as steps yet.
     scanned: u64,
 }
 
-/// Looking at this many rows costs as much as a step, so that many rows of unknown outcome cannot hide the work.
+/// Looking at this many rows counts as a step of the budget. Otherwise a history with many rows of unknown
+/// outcome could take long in few steps.
 const ROWS_PER_STEP: u64 = 256;
 
 impl<'a, 'm, M: Moves> Search<'a, 'm, M> {
@@ -182,9 +197,9 @@ impl<'a, 'm, M: Moves> Search<'a, 'm, M> {
         Ok(false)
     }
 
-    /// Notes the current configuration; returns whether it is new.
+    /// Adds the current configuration to the memo; returns whether it is new.
     ///
-    /// An unused row restricts what may follow, so whether there is one is part of the configuration.
+    /// Whether the last choice is unused is part of the configuration, because it restricts what may follow.
     fn visit(&mut self) -> Result<bool, Limit> {
         let unused = self.frames.last().is_some_and(|frame| frame.unused);
         let place = u64::from(self.state) << 2 | u64::from(unused) << 1 | 1;
@@ -213,7 +228,8 @@ impl<'a, 'm, M: Moves> Search<'a, 'm, M> {
     fn leave(&mut self) {
         self.note_depth();
         if let Some(frame) = self.frames.pop() {
-            // The reads joined in the state that the first row led to, and that row in the state before.
+            // First the reads, which were taken in the state after the chosen row; then that row, in the state
+            // before.
             while self.path.len() > frame.path as usize + 1 {
                 self.unlift();
             }
@@ -224,6 +240,7 @@ impl<'a, 'm, M: Moves> Search<'a, 'm, M> {
         }
     }
 
+    /// Appends a row to the order.
     #[inline]
     fn lift(&mut self, row: u32) {
         if self.spare.get(self.spare_used) == Some(&row) {
@@ -236,6 +253,7 @@ impl<'a, 'm, M: Moves> Search<'a, 'm, M> {
         self.path.push(row);
     }
 
+    /// Removes the last row of the order.
     #[inline]
     fn unlift(&mut self) {
         if let Some(row) = self.path.pop() {

@@ -1,18 +1,21 @@
-//! The rows that are not yet in the order, as two linked lists: by call, and by return.
+//! The rows that are not in the order yet, as two linked lists: one in the order of calls, one in the order of
+//! returns.
 
 use crate::order::{self, NEVER};
 
-/// A row that is taken out keeps its own links, so putting rows back in the reverse order restores the lists
-/// exactly (dancing links). Nothing is allocated after the start.
+/// The open rows: those that are not in the order yet. A row that is taken out keeps its own links, so putting
+/// rows back in the reverse order restores the lists exactly (dancing links). Nothing is allocated after the
+/// start.
 pub(crate) struct Open {
-    /// By row, with the list's own end at index `end`: the next and the previous row by call.
+    /// By row: the next and the previous row in the order of calls. The entry at `end` links the ends of the
+    /// list.
     next: Vec<u32>,
     previous: Vec<u32>,
-    /// The same by return, without rows that never return.
+    /// The same in the order of returns, without rows that never return.
     next_return: Vec<u32>,
     previous_return: Vec<u32>,
     end: u32,
-    /// By row, with [`NEVER`] at the end's index.
+    /// By row: the position of its return. [`NEVER`] at the index `end`.
     ret: Vec<u32>,
 }
 
@@ -42,7 +45,7 @@ impl Open {
         self.next[row as usize]
     }
 
-    /// The number that stands for no row.
+    /// Stands for no row.
     #[inline]
     pub(crate) fn end(&self) -> u32 {
         self.end

@@ -1,10 +1,13 @@
-//! The search one segment at a time, for histories whose memo would not fit otherwise.
+//! The search one segment of the history at a time, for histories whose memo would not fit into memory
+//! otherwise.
 //!
-//! At a quiescent point, every row that must take effect and was called before it has returned before any later
-//! call. Whatever happened earlier, only the state there matters, and which optional rows are left. So the
-//! search collects all such ends of a segment, clears the memo, and starts the next segment from each of them.
-//! Memory is then that of one segment. This visits configurations that a search of the whole might never reach,
-//! so it is the second choice.
+//! A segment ends at a *quiescent point*: a call before which all earlier rows that must take effect have
+//! returned. For the rows after that point, only two things matter: the state there, and which optional rows
+//! (those that need not take effect) are in the order already. Such a configuration is an *end* of the segment.
+//!
+//! The search collects all ends of a segment, clears the memo, and starts the next segment from each of them.
+//! So it needs the memory of one segment only. It also visits configurations that a search of the whole history
+//! might never reach, so it is the second choice.
 
 use crate::budget::{Limit, Meter};
 use crate::order::NEVER;
@@ -24,7 +27,7 @@ struct End {
     path: Vec<u32>,
 }
 
-/// Shorter segments would cost more ends than they save memory.
+/// The minimum length of a segment. The ends of shorter segments would take more memory than they save.
 const ROWS_MIN: usize = 64;
 
 /// Starts the search again, segment by segment.
@@ -58,7 +61,8 @@ pub(super) fn search<M: Moves>(mut search: Search<'_, '_, M>, meter: &mut Meter<
         }
         segments.drop_dead(frontier);
         frontier = from..segments.ends.len();
-        // From here on these rows are in the order, whichever end the search continues from.
+        // The rows of this segment that must take effect are in the order now, whichever end the search
+        // continues from.
         while first_row < search.problem.call.len() && search.problem.call[first_row] < bound {
             if search.problem.ret[first_row] != NEVER {
                 search.open.take(first_row as u32);
@@ -143,7 +147,8 @@ impl Segments {
         Ok(None)
     }
 
-    /// Frees the ends that lead nowhere, and then the ends before them that lead only there.
+    /// Frees the ends from which no end of the next segment was reached, and then the earlier ends that lead
+    /// only to those.
     fn drop_dead(&mut self, frontier: std::ops::Range<usize>) {
         for mut end in frontier {
             while end != 0 && self.ends[end].children == 0 {

@@ -1,4 +1,5 @@
-//! Checks of one fault: its times, its target, and other faults at the same time.
+//! Checks of a fault: whether its times and its target make sense, and whether another fault strikes the same
+//! member at the same time where that is impossible.
 
 use std::ops::Range;
 
@@ -81,7 +82,7 @@ impl Checks<'_> {
         }
     }
 
-    /// Targets that make no sense for the kind or the cluster.
+    /// Reports a target that makes no sense for the kind or the cluster.
     pub(super) fn target(&self, reader: &mut Reader, fault: &FaultEntry) {
         let (kind, span) = (fault.kind, fault.place("target"));
         if self.members.1 < kind.members.into() && !reader.plan {
@@ -128,7 +129,8 @@ impl Checks<'_> {
         }
     }
 
-    /// Why such a fault cannot have this target.
+    /// Why a fault whose kind may have the targets `whom` cannot have the target `who`: label and help of a
+    /// mistake.
     fn nonsense(&self, whom: Whom, who: &Who) -> Option<(&'static str, &'static str)> {
         let clients = matches!(who, Who::AllClients | Who::Target(Target::Clients(_)));
         let named = match who {
@@ -174,8 +176,8 @@ impl Checks<'_> {
         }
     }
 
-    /// Faults that cannot hold the same member at the same time. Only certain conflicts are reported:
-    /// explicit members, and times that overlap whatever the seed draws.
+    /// Reports faults that cannot affect the same member at the same time. It reports only those that overlap
+    /// with every seed: both name the member, and their times overlap whatever is drawn.
     pub(super) fn overlaps(&self, reader: &mut Reader) {
         let faults = &self.scenario.faults;
         for (place, second) in faults.iter().enumerate() {
@@ -195,7 +197,7 @@ impl Checks<'_> {
         }
     }
 
-    /// A fault that strikes again before it is over.
+    /// Reports a fault that strikes again before it is over.
     fn overlaps_itself(&self, reader: &mut Reader, fault: &FaultEntry) {
         if fault.frame.is_unread("for") {
             return;
@@ -218,7 +220,7 @@ impl Checks<'_> {
         }
     }
 
-    /// Whether `later` strikes while `earlier` holds its target, whatever the seed draws.
+    /// Whether `later` strikes while `earlier` lasts, whatever the seed draws.
     fn surely_within(&self, earlier: &FaultEntry, later: &FaultEntry) -> bool {
         let (Some(start), Some(strike)) = (earlier.time("at"), later.time("at")) else { return false };
         let end = match earlier.time("for") {
@@ -231,7 +233,8 @@ impl Checks<'_> {
     }
 }
 
-/// Whether a fault of the first kind, while it holds a member, excludes one of the second.
+/// Whether a fault of the kind `later` cannot strike a member while one of the kind `earlier` affects it.
+/// `same` says whether they are the same kind.
 fn excludes(earlier: Alone, later: Alone, same: bool) -> bool {
     match (earlier, later) {
         (Alone::Down, Alone::Down | Alone::Running) => true,

@@ -1,7 +1,7 @@
-//! Mistakes that no single field shows: parts that do not fit together.
+//! Checks of a whole file: fields that do not fit together, such as a fault on member 5 of a cluster of three.
 //!
-//! A plan is accepted as it is where that does no harm: a shrinker removes members and time, and faults that
-//! can no longer strike simply do not.
+//! Some checks are for scenarios only. People shorten plans and remove members from them to find out what a
+//! failure needs. Faults that cannot strike any more are accepted there, and simply do not strike.
 
 mod faults;
 
@@ -13,9 +13,9 @@ use crate::units::Unit;
 use crate::workload::{MOST_CLIENTS, Traffic, Workload};
 use crate::{Cluster, Phases, Spread};
 
-/// Most operations of a run; more would not fit into memory.
+/// The maximum number of operations of a run. More would not fit into memory.
 const MOST_OPERATIONS: i128 = 5_000_000;
-/// Most bytes that all values of a run take together.
+/// The maximum number of bytes of all values of a run together.
 const MOST_BYTES: i128 = 1 << 30;
 
 pub(crate) fn check(reader: &mut Reader, scenario: &Scenario, text: &str) {
@@ -48,7 +48,8 @@ pub(crate) fn check(reader: &mut Reader, scenario: &Scenario, text: &str) {
     }
 }
 
-/// The data for the checks: the scenario, including what the swarm may add.
+/// The data for the checks. It includes what the swarm may add to the scenario. Pairs of numbers are the
+/// smallest and the largest value that a seed can draw.
 struct Checks<'a> {
     scenario: &'a Scenario,
     workload: Option<Section>,
@@ -57,7 +58,8 @@ struct Checks<'a> {
     chaos: (i128, i128),
 }
 
-/// The range of a field. If the field itself was bad, `largest`, so that it does not cause further mistakes.
+/// The smallest and the largest value of a field. If its value was invalid, `largest`, so that it does not
+/// cause further mistakes. `usual` is its default.
 fn bounds(section: &Section, name: &str, usual: u64, largest: i128) -> (i128, i128) {
     if section.is_unread(name) {
         return (largest, largest);
@@ -87,7 +89,7 @@ impl<'a> Checks<'a> {
         }
     }
 
-    /// Members and clients that do not exist.
+    /// Reports members and clients that do not exist.
     fn numbers(&self, reader: &mut Reader) {
         for named in std::mem::take(&mut reader.named) {
             for number in named.numbers.iter().map(|number| i128::from(*number)) {
@@ -221,7 +223,7 @@ fn many(count: i128, thing: &str) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
-/// The approximate mean of a choice, never much too small.
+/// The approximate mean of a choice. It may be too large, but not much too small.
 fn mean(choice: &Choice) -> i128 {
     match choice {
         Choice::Fixed(Value::Spread(spread)) => mean_of(spread),

@@ -1,4 +1,5 @@
-//! Faults of clocks.
+//! Faults of clocks: of a member's monotonic clock, which its timeouts use, and of its wall clock. The head of
+//! [`super`] says what a row contains. (VOPR, in the sources, is TigerBeetle's simulator.)
 
 use record::{FaultEffect, Nanos};
 
@@ -85,7 +86,7 @@ family! {
             alone: Alone::Itself,
             members: 1,
             effect: FaultEffect::NONE,
-            source: "Ours: a virtual machine whose time source stops.",
+            source: "Our own: a virtual machine whose time source stops.",
             fields: &[],
             new: |_| FaultKind::Clock(ClockFault::Freeze),
         }

@@ -1,4 +1,6 @@
-//! Faults of a member's disk.
+//! Faults of a member's disk: slowness, errors, and lost or damaged data. The head of [`super`] says what a row
+//! contains. (VOPR, in the sources, is TigerBeetle's simulator. Its fault atlas, like the world's, keeps faults
+//! from destroying more copies of data than the cluster can lose.)
 
 use record::FaultEffect;
 
@@ -68,7 +70,7 @@ family! {
             alone: Alone::Itself,
             members: 1,
             effect: FaultEffect::NONE,
-            source: "Ours: from a hiccup of 100 ms to a controller that resets for 10 s.",
+            source: "Our own: from a hiccup of 100 ms to a controller that resets for 10 s.",
             fields: &[],
             new: |_| FaultKind::Disk(DiskFault::StalledDisk),
         }

@@ -1,7 +1,6 @@
-//! The kinds of faults, one file for each family. Everything about a kind is in its row, here and nowhere
-//! else: its value in a plan, its number and name, its fields, its possible targets, its duration, its
-//! lasting effects, the source of its ranges. The value, the name, the documentation, the schema and the
-//! swarm's choice of families are generated from the row.
+//! The kinds of faults, one file for each family. Everything about a kind is in its row: its variant of the
+//! family's enum, its name and number, its fields, its possible targets, what its duration means, its lasting
+//! effects, and the sources of its ranges. The documentation and the schema are generated from the rows.
 //!
 //! To add a kind, add its row. The compiler then asks for its implementation: an arm in its family's file in
 //! `world/src/faults/`, or for a disk in `world/src/disk/faults.rs`. To add it to the swarm, add an entry to
@@ -19,21 +18,25 @@ use crate::{Link, Target};
 pub(crate) struct Kind {
     /// Its number in the trace hash; never reused, never changed.
     pub number: u64,
+    /// Its name in files.
     pub name: &'static str,
     pub family: Family,
+    /// Which targets it may have.
     pub whom: Whom,
+    /// What its duration means.
     pub lasts: Lasts,
-    /// Two of these cannot hold one member at the same time.
+    /// Which faults cannot affect one member at the same time.
     pub alone: Alone,
-    /// The smallest cluster in which it makes sense.
+    /// The number of members of the smallest cluster in which it makes sense.
     pub members: u32,
     /// What remains of it after it ends.
     pub effect: FaultEffect,
+    /// What it does, in one sentence.
     pub about: &'static str,
-    /// The source of the ranges that scenarios and the swarm draw from.
+    /// Where the ranges of scenarios and of the swarm come from.
     pub source: &'static str,
     pub fields: &'static [Field<FaultKind>],
-    /// The fault with its defaults. The link is the starting point of a `link` fault.
+    /// Makes the fault with its defaults. Those of a `link` fault are the fields of the given link.
     pub new: fn(Link) -> FaultKind,
 }
 
@@ -64,35 +67,36 @@ pub(crate) enum Whom {
     Part,
     /// At most a minority.
     Minority,
-    /// Members or clients.
+    /// Members or clients: an end of a link.
     Ends,
-    /// It has no target.
+    /// None: it affects the whole cluster.
     Nobody,
 }
 
-/// What `for` means.
+/// What the duration of a fault, its field `for`, means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lasts {
-    /// The fault's length.
+    /// How long the fault lasts.
     Span,
-    /// The time until the restart.
+    /// The time until the process is restarted.
     Down,
-    /// The time until the restart, counted from when it strikes: it first waits for that.
+    /// The time until the process is restarted, after it was struck. The fault first waits for something, such
+    /// as a failpoint, before it strikes.
     Struck,
-    /// Nothing: it is over at once.
+    /// Nothing: the fault is over at once.
     Instant,
 }
 
-/// Which faults cannot hold one member at the same time.
+/// Which faults cannot affect one member at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Alone {
-    /// No restriction.
+    /// Any can.
     No,
-    /// A fault that ends the process, which must be running.
+    /// This fault ends the process, so none can that needs a running process, including this one.
     Down,
-    /// A fault that needs a running process, and cannot overlap itself.
+    /// This fault needs a running process, and two of the same kind cannot overlap.
     Running,
-    /// A fault that cannot overlap itself.
+    /// Two of the same kind cannot overlap.
     Itself,
 }
 
@@ -148,12 +152,12 @@ impl FaultKind {
         self.kind().effect
     }
 
-    /// Whether its duration counts from when it strikes: after it has begun, it waits for something.
+    /// Whether the fault first waits for something, so that its duration counts only from when it strikes.
     pub fn lasts_from_its_strike(&self) -> bool {
         self.kind().lasts == Lasts::Struck
     }
 
-    /// The other end, if there is one.
+    /// The target of its field `to`, the other end of a link, if it has one.
     pub(crate) fn to(&self) -> Option<&Target> {
         match self {
             FaultKind::Network(fault) => fault.to(),
@@ -166,7 +170,8 @@ const TIMES: Form = count(1, 1_000_000);
 const SPAN: Form = time(MS, 24 * HOUR);
 const LATE: u64 = 100 * MS as u64;
 
-/// The fields of a kind: the family, then name, form, pattern of the fault, place in it, meaning.
+/// A table of fields of a kind. A row is `"name" form => pattern of the fault => where in it the value is,
+/// "Meaning.";`.
 macro_rules! of {
     ($family:ident: $($name:literal $form:expr => $pattern:pat => $place:expr, $about:literal;)*) => {
         &[$($crate::field::Field {

@@ -1,4 +1,5 @@
-//! Faults of the network: links, partitions, rules on messages.
+//! Faults of the network: bad links, partitions, and rules on single messages. The head of [`super`] says what
+//! a row contains. (VOPR, in the sources, is TigerBeetle's simulator.)
 
 use record::{FaultEffect, MessageKind, Nanos};
 
@@ -8,35 +9,36 @@ use crate::sections::{BANDWIDTH, LATENCY, QUEUE, link_fields};
 use crate::units::Unit;
 use crate::{Link, Target};
 
-/// A rule on messages between members: it acts on the first `count` matches after `skip` matches.
+/// A rule on messages between members. It looks at the messages that match, lets the first `skip` of them pass,
+/// and acts on the next `count`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageRule {
-    /// Raft message kind; `None` for any.
+    /// Only messages of this kind match; `None` for any.
     pub kind: Option<record::MessageKind>,
-    /// Receivers; the fault's target is the senders.
+    /// The receivers of messages that match. The senders are the target of the fault.
     pub to: Target,
-    /// Only messages of this term.
+    /// Only messages of this term match; `None` for any.
     pub term: Option<u64>,
-    /// Only messages whose index lies in this range.
+    /// Only messages whose index is in this range match; `None` for any.
     pub index: Option<(u64, u64)>,
-    /// How many matches pass unchanged first.
+    /// How many messages that match pass unchanged first.
     pub skip: u32,
-    /// How many matches it acts on; 0 for all.
+    /// How many it then acts on; 0 for all.
     pub count: u32,
-    /// What it does with them.
+    /// What it does with these.
     pub action: RuleAction,
 }
 
-/// What a rule does.
+/// What a rule does with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RuleAction {
-    /// Dropped.
+    /// Drops it.
     Drop,
-    /// Delayed by this much.
+    /// Delays it by this much.
     Delay(Nanos),
-    /// Sent twice, the second copy delayed by this much.
+    /// Sends it twice, the second copy delayed by this much.
     Duplicate(Nanos),
-    /// Held until the fault ends, then released in order.
+    /// Holds it until the fault ends. Held messages are then released in order.
     Hold,
 }
 
@@ -71,7 +73,7 @@ macro_rules! of_link {
     };
 }
 
-/// A field of a rule: name, form, place in it, meaning.
+/// A field of a rule: name, form, field of [`MessageRule`], meaning.
 macro_rules! of_rule {
     ($name:literal $form:expr => $field:ident, $about:literal) => {
         Field {

@@ -1,4 +1,4 @@
-//! What operators do.
+//! Tasks of operators, such as adding a member: not faults of a machine, but scheduled like faults.
 
 use record::FaultEffect;
 
@@ -48,7 +48,7 @@ family! {
             alone: Alone::No,
             members: 2,
             effect: FaultEffect::REPLACES_MEMBER,
-            source: "etcd's robustness suite (memberReplace). The joint change is ours.",
+            source: "etcd's robustness suite (memberReplace). The joint change is our own.",
             fields: of! { Operator:
                 "joint" Form::Switch => OperatorTask::ReplaceMember { joint } => *joint, "Whether both happen in one change, by a joint configuration. Left out: false.";
             },
@@ -64,7 +64,7 @@ family! {
             alone: Alone::No,
             members: 1,
             effect: FaultEffect::NONE,
-            source: "Ours; etcd issue 21737.",
+            source: "Our own; etcd issue 21737.",
             fields: &[],
             new: |_| FaultKind::Operator(OperatorTask::UpdateMember),
         }
@@ -78,7 +78,7 @@ family! {
             alone: Alone::No,
             members: 2,
             effect: FaultEffect::NONE,
-            source: "Ours: what `etcdctl move-leader` does before maintenance.",
+            source: "Our own: what `etcdctl move-leader` does before maintenance.",
             fields: &[],
             new: |_| FaultKind::Operator(OperatorTask::MoveLeader),
         }

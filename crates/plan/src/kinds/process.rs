@@ -1,4 +1,5 @@
-//! Faults of a member's process.
+//! Faults of a member's process: crashes, power losses, pauses, slowness. The head of [`super`] says what a row
+//! contains. (VOPR, in the sources, is TigerBeetle's simulator.)
 
 use record::{Failpoint, FaultEffect, Nanos};
 
@@ -36,7 +37,7 @@ family! {
             alone: Alone::Down,
             members: 1,
             effect: FaultEffect::NONE,
-            source: "Ours: a rolling restart.",
+            source: "Our own: a rolling restart.",
             fields: &[],
             new: |_| FaultKind::Process(ProcessFault::GracefulRestart),
         }
@@ -50,7 +51,7 @@ family! {
             alone: Alone::Down,
             members: 1,
             effect: FaultEffect::NONE,
-            source: "VOPR: a crash in 14 simulated hours a replica, ten times as often while it writes; ours are far more frequent, because long runs with few crashes find little.",
+            source: "VOPR: a crash in 14 simulated hours a replica, ten times as often while it writes. Here crashes are far more frequent, because long runs with few crashes find little.",
             fields: &[],
             new: |_| FaultKind::Process(ProcessFault::Crash),
         }
@@ -92,7 +93,7 @@ family! {
             alone: Alone::No,
             members: 1,
             effect: FaultEffect::NONE,
-            source: "Ours: a noisy neighbour, 0.1 to 50 ms a step.",
+            source: "Our own: a noisy neighbour, 0.1 to 50 ms a step.",
             fields: of! { Process:
                 "step" time(1, 60 * SECOND) => ProcessFault::SlowCpu { step } => *step, "How long. Left out: 1ms.";
             },
@@ -125,7 +126,7 @@ family! {
             alone: Alone::Down,
             members: 1,
             effect: FaultEffect::NONE,
-            source: "Ours: recovery is the code that runs least.",
+            source: "Our own: recovery is the code that runs least.",
             fields: of! { Process:
                 "nth" TIMES => ProcessFault::CrashInRecovery { nth, .. } => *nth, "The number of the operation, from 1. Left out: 1.";
                 "power" Form::Switch => ProcessFault::CrashInRecovery { power, .. } => *power, "Whether it loses power. Left out: false.";

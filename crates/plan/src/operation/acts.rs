@@ -1,4 +1,4 @@
-//! Parses and prints acts that are not single requests.
+//! Parses and prints the acts that are not single requests, such as `watch` and `lock`.
 
 use bytes::Bytes;
 

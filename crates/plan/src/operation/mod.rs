@@ -1,4 +1,6 @@
-//! One act of a client, as one line: `1.25s put k3 c0o17`.
+//! How an act of a client is written in a file: as one line, such as `1.25s put k3 c0o17`. This is the grammar,
+//! where `{a | b}` means any number of these options in any order, and `[a]` an optional word or, with `…`, a
+//! list in brackets:
 //!
 //! ```text
 //! operation = TIME act
@@ -6,7 +8,7 @@
 //!           | watch KEYS {from=START | prev | progress | no-put | no-delete | fragment | id=N
 //!                         | as=NAME | stream=N | skip}
 //!           | follow KEYS {page=N | as=NAME | stream=N}
-//!           | cancel NAME | progress N | close N                   (a watcher; a stream; a stream)
+//!           | cancel NAME | progress N | close N     (of a watcher, by its name; of a stream; of a stream)
 //!           | list KEYS {page=N} | view KEYS
 //!           | create WHICH VALUE {new=KEY | about=N | lease=N | tries=N}     (as Kubernetes)
 //!           | update WHICH VALUE {new=KEY | about=N | lease=N | tries=N}
@@ -29,14 +31,14 @@
 //!           | call RPC JSON                    (anything else, in the form of etcd's gateway)
 //! compare   = (mod | create | version | lease | value) KEYS (= | != | < | >) (N | seen | VALUE)
 //! KEYS      = KEY | KEY*  (a prefix) | KEY..KEY | KEY..  (from there on) | *  (all)
-//! WHICH     = KEY | KEYS#N                     (the N-th of the copy of these keys, round and round)
+//! WHICH     = KEY | KEYS#N           (number N of the copy of these keys, modulo its length)
 //! START     = now | N | seen+N | seen-N | last
-//! VALUE     = TEXT | TEXT*N  (filled up with dots to N bytes)
+//! VALUE     = TEXT | TEXT*N          (TEXT, padded with dots to N bytes)
 //! ```
 //!
-//! A key or text is bare (letters, digits, `_ - / :`) or in double quotes, with `\"`, `\\` and `\x0a`.
-//! `FIELD` is key, version, create, mod or value. Whatever this text cannot express exactly, `call` can. As a
-//! lease or a revision, `seen` is [`crate::LAST`].
+//! A key or text can be written without quotes if it has only letters, digits and `_ - / :`. In double quotes
+//! it may have the escapes `\"`, `\\` and `\x0a`. `FIELD` is key, version, create, mod or value. Requests that
+//! cannot be written like this are written as `call`. As a lease or a revision, `seen` means [`crate::LAST`].
 
 mod acts;
 mod parse;
@@ -89,10 +91,10 @@ impl fmt::Display for PlannedOperation {
     }
 }
 
-/// Largest value that `TEXT*N` makes: slightly above the largest request etcd accepts (1.5 MiB).
+/// The maximum of N in `TEXT*N`, slightly more than the largest request that etcd accepts (1.5 MiB).
 pub(crate) const LARGEST_VALUE: usize = 2 << 20;
 
-/// Maximum depth of nested txns; etcd's own limit is the stack.
+/// The maximum depth of nested transactions. etcd has no limit except its stack.
 const DEEPEST: u32 = 16;
 
 const VERBS: &[&str] = &[

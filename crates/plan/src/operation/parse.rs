@@ -1,4 +1,4 @@
-//! Parses a line into an operation.
+//! Parses the lines that `super` defines: the time of an act, and requests. `acts` parses the other acts.
 
 use api::Request;
 use api::etcdserverpb::compare::{CompareTarget, TargetUnion};

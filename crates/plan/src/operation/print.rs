@@ -1,4 +1,4 @@
-//! Prints an operation as a line.
+//! Prints operations as the lines that `super` defines. `acts` prints the acts that are not single requests.
 
 use api::Request;
 use api::etcdserverpb::compare::TargetUnion;
@@ -37,7 +37,7 @@ pub(super) fn print_request(request: &Request) -> String {
     };
     match request_of(&short) {
         Ok(read) if read == *request => short,
-        // Only the gateway's form can express what should never be sent, such as an unknown enum value.
+        // The short form cannot express everything, such as an unknown enum value. `call` can.
         _ => format!("call {} {}", request.rpc_name(), request.to_json()),
     }
 }

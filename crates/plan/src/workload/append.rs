@@ -1,5 +1,6 @@
-//! Jepsen's `append`: txns that read lists and append to them (`jepsen-io/etcd`, `append.clj`): three keys,
-//! up to four operations. The lists to append to are read first, and the txn is guarded by the result.
+//! Jepsen's `append` (`jepsen-io/etcd`, `append.clj`): transactions of up to four operations that read lists
+//! and append to them, on three keys. etcd cannot append, so each client first reads the lists that it appends
+//! to; the transaction then writes longer lists, but only if the mod revisions are still those that were read.
 
 use super::{Lane, Setup};
 use crate::Act;

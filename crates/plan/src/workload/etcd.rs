@@ -1,12 +1,12 @@
-//! The traffic of etcd's own robustness tests (`tests/robustness/traffic/etcd.go` and `traffic.go`): ten
-//! keys, no value written twice, weights as there.
+//! The traffic of etcd's own robustness tests (`tests/robustness/traffic/etcd.go` and `traffic.go`): ten keys,
+//! no value written twice, and the weights of those tests.
 //!
-//! In addition there are clients that watch all keys, one per member and pinned to it, starting up to a
-//! hundred revisions before or after the current one; and one that compacts. Both act less often than there,
-//! because these clients send a hundred times fewer requests than etcd's.
+//! There are also clients that watch all keys, one for each member. Their watchers start up to a hundred
+//! revisions before or after the current one. And one client compacts. These act less often than in etcd's
+//! tests, because here clients send a hundred times fewer requests.
 //!
-//! Not included: a list before the next write after a failed one, and the limit on concurrent non-unique
-//! writes. They keep the checker there fast; ours needs neither.
+//! Two things that keep the checker of etcd's tests fast are left out: a list after a failed write, and a limit
+//! on concurrent writes that are not unique. The checkers here need neither.
 
 use api::Request;
 use api::etcdserverpb::{
@@ -57,7 +57,7 @@ const KINDS: [Kind; 11] = [
 
 const KEYS: u64 = 10;
 const PREFIX: &str = "key";
-/// `DefaultLeaseTTL`, in seconds: these leases never end by themselves.
+/// `DefaultLeaseTTL`, in seconds. No run is long enough for these leases to expire.
 const LEASE_TTL: i64 = 7_200;
 /// `largePutSize`, in bytes.
 const LARGE: usize = 32_769;
@@ -95,8 +95,7 @@ fn key(draw: Draw) -> String {
 
 fn writer(setup: &Setup<'_>, client: u32, weights: &[u64]) -> Lane {
     let mut lane = Lane::new(client);
-    // Whether the client has a lease according to the plan; whether it has one in the run depends on its
-    // answers.
+    // Whether the plan has granted the client a lease. In the run, the grant may fail.
     let mut leased = false;
     for turn in setup.turns(client, setup.workload.clients) {
         let (at, draw) = (turn.at, turn.draw);
@@ -149,7 +148,8 @@ fn writer(setup: &Setup<'_>, client: u32, weights: &[u64]) -> Lane {
     lane
 }
 
-/// Four operations on different keys: one in ten deletes, four read, five put, and at least one puts.
+/// A transaction of four operations on different keys. Of ten operations, one deletes, four read and five put,
+/// on average. At least one of the four puts.
 fn txn(lane: &Lane, draw: Draw) -> TxnRequest {
     let mut keys: Vec<u64> = (0..KEYS).collect();
     draw.then(2).shuffle(&mut keys);
@@ -175,7 +175,8 @@ fn put_op(lane: &Lane, key: String, nth: usize) -> RequestOp {
     op_put(lane::put(key, value.into()))
 }
 
-/// Watches `keys` repeatedly from a revision near the current one, which it learns from a get.
+/// A client that opens watchers on `keys`, each from a revision near the current one. A get of the key `known`
+/// shows the current revision.
 pub(super) fn watcher(setup: &Setup<'_>, number: u32, nth: u32, keys: Keys, known: &'static str) -> Lane {
     let mut lane = Lane::pinned(number, nth, setup.members);
     for turn in setup.every(number, 2 * SECOND) {

@@ -1,9 +1,9 @@
-//! The Kubernetes traffic of etcd's robustness tests (`tests/robustness/traffic/kubernetes.go`): about ten
-//! pods; one half of each client lists them page by page and watches them for a second; the other half
-//! creates, updates and deletes them from the copy that the first half keeps.
+//! The Kubernetes traffic of etcd's robustness tests (`tests/robustness/traffic/kubernetes.go`), on about ten
+//! pods.
 //!
-//! Each client is two lanes with one memory. There are also watch clients as in `etcd`, and a Kubernetes
-//! compactor.
+//! Each client is two lanes with one memory. The reader lists the pods page by page into a copy and watches
+//! them for a second. The writer creates, updates and deletes pods, with the revisions from that copy. There
+//! are also clients that only watch, as in `etcd`, and a Kubernetes compactor.
 
 use api::etcdserverpb::RangeRequest;
 use bytes::Bytes;
@@ -20,9 +20,9 @@ pub(super) const ABOUT_CREATE_DELETE: &str =
     "The same, but pods come and go. `KubernetesCreateDelete`: create 60, delete 40.";
 
 const PREFIX: &str = "/registry/pods/";
-/// The key that the current revision is read from.
+/// The key that a reader gets to learn the current revision.
 const ROOT: &str = "/registry/pods";
-/// `averageKeyCount`.
+/// The desired number of pods, `averageKeyCount` in etcd's tests.
 const ABOUT_KEYS: u32 = 10;
 /// Names of pods. Fewer than there are creations, so that some names are reused.
 const NAMES: u64 = 30;
@@ -71,7 +71,7 @@ fn reader(setup: &Setup<'_>, number: u32) -> Lane {
                 lane.ask(at, page);
             }
             _ => {
-                // The previous watch ends with its time-out (`WatchTimeout`), which is a second there too.
+                // The previous watch ends after a second, as in etcd's tests (`WatchTimeout`).
                 lane.act(at, Act::Close { stream: 0 });
                 let follow = Follow { keys: keys.clone(), page: ABOUT_KEYS / 2, name: 0, stream: 0 };
                 lane.act(at, Act::Follow(follow));

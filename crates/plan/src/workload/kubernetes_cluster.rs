@@ -1,17 +1,19 @@
-//! A Kubernetes cluster as etcd sees it: API servers with a watched copy of each resource, and all requests
-//! through them. Calls, keys and periods are those of `apiserver/pkg/storage/etcd3` and the components'
-//! defaults; periods are divided by `speed`.
+//! A Kubernetes cluster as etcd sees it. Only API servers talk to etcd, and each keeps a copy of each resource
+//! up to date with a watch. Calls, keys and periods are those of `apiserver/pkg/storage/etcd3` and the defaults
+//! of the components. Periods are divided by the field `speed`, so that a short run shows much of a cluster's
+//! life.
 //!
-//! Each API server is six clients with one memory:
-//! * the *reflector* lists each resource page by page and keeps a copy of it by one shared watch stream,
-//!   probes the current revision, counts, and lists for clients that request pages;
-//! * *users* and controllers create, update and remove objects by compare-and-swap from the copy, and try
-//!   again with the revision from a failed txn;
-//! * *pods*: their number stays constant, and their status changes often;
-//! * *nodes* renew their lease objects and, less often, their status;
-//! * *events* come in storms, with a lease that many of them share; the server's own entry under masterleases
-//!   gets a new lease each time. Nothing is kept alive and nothing revoked: Kubernetes does neither;
-//! * the *compactor* races those of the other servers for `compact_rev_key`.
+//! Each API server is six lanes with one memory:
+//! * `reflector` lists each resource page by page into a copy, and keeps all copies up to date with one watch
+//!   stream. It also reads the current revision, counts keys, and lists pages for clients.
+//! * `users` stands for users and controllers. It creates, updates and removes objects by compare-and-swap from
+//!   the copy, and tries again with the revision that a failed transaction returned.
+//! * `pods` creates and removes pods so that their number stays about the same, and often changes their status.
+//! * `nodes` renews the lease objects of nodes and, less often, writes their status.
+//! * `events` writes events, sometimes many at once, with a lease that many of them share. It also writes the
+//!   server's entry under masterleases, with a new lease each time. No lease is kept alive or revoked, because
+//!   Kubernetes does neither.
+//! * `compactor` competes with those of the other servers for the key `compact_rev_key`. The winner compacts.
 
 use api::etcdserverpb::RangeRequest;
 use bytes::Bytes;
@@ -23,7 +25,7 @@ use super::{Lane, Setup};
 use crate::Act;
 use crate::act::{Follow, Keys, Verb, Which, Write};
 
-pub(super) const ABOUT: &str = "A Kubernetes cluster: API servers with watched copies of each resource, controllers, nodes that send heartbeats, storms of events with shared leases, masterleases, racing compactors. The calls are those of `apiserver/pkg/storage/etcd3`. Ours. `rate` is the rate of users and controllers.";
+pub(super) const ABOUT: &str = "A Kubernetes cluster: API servers with watched copies of each resource, controllers, nodes that send heartbeats, storms of events with shared leases, masterleases, racing compactors. The calls are those of `apiserver/pkg/storage/etcd3`. Our own. `rate` is the rate of users and controllers.";
 
 /// Resources that API servers keep copies of. Events have no copy.
 const FOLLOWED: &[&str] = &[
@@ -42,7 +44,7 @@ const USED: &[(&str, u32)] = &[
     ("/registry/configmaps/", 10),
     ("/registry/services/endpoints/", 5),
 ];
-/// Pairs per page; API servers request 500, of thousands.
+/// Pairs on a page. Real API servers have thousands of pairs and request 500 at a time.
 const PAGE: u32 = 7;
 /// Pods for each node.
 const PODS: u32 = 4;
@@ -63,12 +65,12 @@ pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
     lanes
 }
 
-/// The length here of a period of a real cluster.
+/// A period that lasts this many seconds in a real cluster, divided by the speed.
 fn scaled(setup: &Setup<'_>, seconds: u64) -> Nanos {
     seconds * SECOND / u64::from(setup.workload.speed)
 }
 
-/// A name in one of a few namespaces, so that names are reused.
+/// A name in one of two namespaces. There are only `names` of them in each, so names are used again.
 fn name(prefix: &str, draw: Draw, names: u64) -> Bytes {
     let space = ["default", "kube-system"][draw.below(2) as usize];
     format!("{prefix}{space}/{}", draw.then(1).below(names)).into()

@@ -1,4 +1,6 @@
-//! One client of a workload with all its operations, and the data that workloads are made from.
+//! What workloads are written with: a [`Lane`] is a client with all its operations, [`Setup`] is the data that
+//! a workload is made from, a [`Turn`] is a time at which a client acts. Also short functions that make
+//! requests.
 
 use api::Request;
 use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
@@ -15,7 +17,7 @@ use crate::choice::Dice;
 use crate::field::HOUR;
 use crate::{Act, PlannedOperation, SEEN};
 
-/// Most acts of one lane; only a very long run with a very fast clock reaches it.
+/// The maximum number of turns of a lane with a period of its own. Only very long runs reach it.
 const MOST_ACTS: usize = 1_000_000;
 
 /// The data that a workload is made from.
@@ -41,18 +43,18 @@ pub(crate) struct Lane {
     pub user: Option<String>,
 }
 
-/// One turn of a client in a workload.
+/// A turn: a time at which a client of a workload acts, and a draw for what it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Turn {
     /// Its number among the client's turns, from 0.
     pub nth: u64,
-    /// Not before this time, since the start of the run.
+    /// The time since the start of the run. If the client is still busy then, it acts when it is ready.
     pub at: Nanos,
-    /// The draw of what the client does.
+    /// The draw that decides what the client does.
     pub draw: Draw,
 }
 
-/// Whole microseconds print shorter, and nothing depends on the rest. `None` after the end.
+/// A time in whole microseconds, which print shorter. `None` if it is not before the end.
 fn in_time(at: Nanos, horizon: Nanos) -> Option<Nanos> {
     (at < horizon).then_some(at / 1_000 * 1_000)
 }
@@ -61,7 +63,7 @@ fn draw(dice: Dice, client: u32, nth: u64) -> Draw {
     dice.nth(u64::from(client)).nth(nth).field("what")
 }
 
-/// Turns of a client, about one per period, each at a drawn time within it.
+/// Turns of a client: one in each period, at a drawn time within it.
 pub(crate) fn turns(
     dice: Dice,
     horizon: Nanos,
@@ -103,12 +105,12 @@ impl Setup<'_> {
         (0..).map_while(turn)
     }
 
-    /// About one turn per period, each at a drawn time within it.
+    /// Turns of a client: one in each period, at a drawn time within it.
     pub fn every(&self, client: u32, period: Nanos) -> impl Iterator<Item = Turn> + use<> {
         turns(self.dice, self.horizon, client, period)
     }
 
-    /// Clients that only watch.
+    /// The number of clients that only watch.
     pub fn watchers(&self) -> u32 {
         self.workload.watchers.unwrap_or(self.members)
     }
@@ -119,11 +121,12 @@ impl Lane {
         Lane { number, operations: Vec::new(), part_of: None, pinned: None, user: None }
     }
 
+    /// A lane that shares the memory of another one.
     pub fn part_of(number: u32, other: u32) -> Lane {
         Lane { part_of: Some(other), ..Lane::new(number) }
     }
 
-    /// Talks only to member number `nth`, wrapping around.
+    /// A lane that sends requests to one member only: lane `nth` of several, which are spread over the members.
     pub fn pinned(number: u32, nth: u32, members: u32) -> Lane {
         Lane { pinned: Some(nth % members + 1), ..Lane::new(number) }
     }
@@ -136,13 +139,13 @@ impl Lane {
         self.act(at, Act::Request(request.into()));
     }
 
-    /// The value of the next act: its name, padded to a length.
+    /// The value that the next act writes: the name of the act, padded to the length that `draw` decides.
     pub fn value(&self, setup: &Setup<'_>, draw: Draw) -> Bytes {
         let length = setup.workload.value_bytes.sample(draw.then(100)) as usize;
         filled(format!("c{}o{}", self.number, self.operations.len()), length)
     }
 
-    /// The id of a lease that the next act grants: no other act of the plan uses it.
+    /// The id of the lease that the next act grants. No other act of the plan has the same.
     pub fn lease(&self) -> i64 {
         (i64::from(self.number) + 1) * 1_000_000_000 + self.operations.len() as i64
     }
@@ -205,13 +208,15 @@ pub(super) fn compare(key: &Bytes, result: CompareResult, with: TargetUnion) -> 
     }
 }
 
-/// Puts if the key is as the client last saw it, otherwise does `or`.
+/// A transaction that puts if the mod revision of the key is the one that the client last saw, and otherwise
+/// does `or`.
 pub(super) fn put_if_seen(put: PutRequest, or: Vec<RequestOp>) -> TxnRequest {
     let unchanged = compare(&put.key, CompareResult::Equal, TargetUnion::ModRevision(SEEN));
     TxnRequest { compare: vec![unchanged], success: vec![op_put(put)], failure: or }
 }
 
-/// Puts if the key does not exist, as Kubernetes creates: otherwise nothing.
+/// A transaction that puts if the key does not exist, and otherwise does nothing. Kubernetes creates objects
+/// like this.
 pub(super) fn create(put: PutRequest) -> TxnRequest {
     let absent = compare(&put.key, CompareResult::Equal, TargetUnion::ModRevision(0));
     TxnRequest { compare: vec![absent], success: vec![op_put(put)], failure: Vec::new() }

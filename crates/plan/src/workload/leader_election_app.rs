@@ -1,9 +1,10 @@
-//! Services that elect a leader with the server's election service, and write only while they lead: every
-//! write compares the create revision of the leader's key. Our own; the pattern is that of etcd's
-//! `client/v3/concurrency` examples and of controllers that run in several copies.
+//! Services that elect a leader with etcd's election service and write only while they lead. Every write is
+//! *fenced*: it compares the create revision of the leader's key, so it fails if the service has lost the
+//! leadership without knowing. Controllers that run in several copies work like this, and so do etcd's
+//! `client/v3/concurrency` examples.
 //!
-//! Each service is two lanes with one memory: one leads, one renews. One more client watches the
-//! election's keys and asks who leads.
+//! Each service is two lanes with one memory: one campaigns and writes, the other keeps the lease alive. One
+//! more client watches the election's keys and asks who leads.
 
 use api::v3electionpb::{CampaignRequest, LeaderRequest};
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use super::{Lane, Setup};
 use crate::Act;
 use crate::act::{Keys, Session, Start, Watch};
 
-pub(super) const ABOUT: &str = "Services that campaign, proclaim and resign with the server's election service, and write values fenced by the create revision of the leader's key; one more client watches. Ours.";
+pub(super) const ABOUT: &str = "Services that campaign, proclaim and resign with the server's election service, and write values fenced by the create revision of the leader's key; one more client watches. Our own.";
 
 const ELECTION: Bytes = Bytes::from_static(b"app/leader");
 const DATA: Bytes = Bytes::from_static(b"app/data");
@@ -42,7 +43,8 @@ fn service(setup: &Setup<'_>, client: u32) -> Lane {
                 lease = lane.lease();
                 Act::Campaign(Session { name: ELECTION, lease, ttl: TTL }, value)
             }
-            // Campaigns again with the lease it has: a service that already leads gets a new value.
+            // Campaigns again with the lease that it has. If the service leads already, this only changes its
+            // value.
             4 => Act::Request(CampaignRequest { name: ELECTION, lease, value }.into()),
             1 => Act::Fenced { name: ELECTION, key: DATA, value },
             2 => Act::Proclaim { name: ELECTION, value },

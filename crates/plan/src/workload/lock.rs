@@ -1,8 +1,8 @@
-//! Jepsen's `lock`: one lock of the server's lock service, taken and released at random, with a lease of two
-//! seconds that another lane keeps alive (`jepsen-io/etcd`, `lock.clj`). Without a fence it excludes no one
-//! once a lease ends unseen.
+//! Jepsen's `lock` (`jepsen-io/etcd`, `lock.clj`): clients take and release one lock of etcd's lock service at
+//! random. Each client is two lanes with one memory: one takes and releases the lock, the other keeps its lease
+//! of two seconds alive.
 //!
-//! Each client is two lanes with one memory: one takes and releases, one renews.
+//! If a lease expires and its client does not notice, two clients believe that they have the lock.
 
 use bytes::Bytes;
 use record::Nanos;

@@ -1,6 +1,9 @@
-//! Jepsen's lock around a set in etcd: read, think, write back, each under the lock, and the write compares
-//! the create revision of the lock's key (`jepsen-io/etcd`, `lock.clj`, `etcd-set-workload`, which compares
-//! its version with 0). With that fence nothing is lost.
+//! Jepsen's set in etcd that is protected by a lock of etcd (`jepsen-io/etcd`, `lock.clj`,
+//! `etcd-set-workload`). A client takes the lock, reads the set, waits a little, and writes the set back with
+//! one more element.
+//!
+//! The write is a transaction that compares the create revision of the lock's key, so it fails if the client
+//! has lost the lock. (Jepsen compares the key's version with 0.) With this fence nothing is lost.
 
 use super::lock::{RENEW, renewers};
 use super::lock_set::{Kind, adder};

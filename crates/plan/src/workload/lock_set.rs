@@ -1,7 +1,10 @@
-//! Jepsen's lock around a set that is not in etcd: read, think, write back, each under the lock
-//! (`jepsen-io/etcd`, `lock.clj`, `set-workload`). Nothing fences the write: a client that thinks longer than
-//! its lease lasts loses what others added meanwhile. That is a property of every lock service with
-//! time-outs, and what this workload shows: `lost-adds` in the counts of a run.
+//! Jepsen's set that is not in etcd but is protected by a lock of etcd (`jepsen-io/etcd`, `lock.clj`,
+//! `set-workload`). A client takes the lock, reads the set, waits a little, and writes the set back with one
+//! more element.
+//!
+//! Nothing checks at the write that the client still has the lock. If its lease has expired meanwhile, the
+//! elements that others added are lost. Every lock service with timeouts has this property. The count
+//! `lost-adds` of a run shows it.
 
 use bytes::Bytes;
 
@@ -30,7 +33,8 @@ pub(super) enum Kind {
     Fenced,
 }
 
-/// A client that adds to the set under the lock; a fenced one reads it every other turn.
+/// A client that adds to the set under the lock. If the set is in etcd, about half of its turns read it
+/// instead.
 pub(super) fn adder(setup: &Setup<'_>, client: u32, kind: Kind) -> Lane {
     let mut lane = Lane::new(client);
     for turn in setup.turns(client, setup.workload.clients) {

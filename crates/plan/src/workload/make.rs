@@ -1,4 +1,5 @@
-//! One operation of each kind.
+//! Makes the operations of the workload `mixed`: a function for each kind. Everything in an operation is drawn:
+//! its keys, its options, its revisions.
 
 use api::Request;
 use api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
@@ -29,7 +30,8 @@ pub(super) struct Maker<'a> {
 const FAR_FUTURE: i64 = 1_000_000_000_000;
 
 impl Maker<'_> {
-    /// Another decision of this operation.
+    /// The draw for a decision about this operation. `what` is its number; two decisions with the same number
+    /// are the same.
     fn roll(&self, what: u64) -> Draw {
         self.draw.then(what)
     }
@@ -46,7 +48,7 @@ impl Maker<'_> {
         self.key_of(self.key_number(what))
     }
 
-    /// The value of put number `put` of this operation.
+    /// The value that put number `put` of this operation writes: the name of the operation, padded.
     fn value(&self, put: u64) -> Bytes {
         let mut value = format!("c{}o{}", self.client, self.nth);
         if put > 0 {
@@ -84,7 +86,8 @@ impl Maker<'_> {
         RangeRequest { revision: self.past(2), ..self.get_request() }.into()
     }
 
-    /// A revision of the past: seldom far back, so that it is seldom compacted.
+    /// A revision below the newest that the client has seen. It is seldom far below, so that it is seldom
+    /// compacted.
     fn past(&self, what: u64) -> i64 {
         -(self.roll(what).log_within(1, 50) as i64)
     }
@@ -114,8 +117,8 @@ impl Maker<'_> {
                 range.limit = 1 + self.roll(5).below(self.workload.keys.into()) as i64;
                 range.sort_order = SortOrder::Descend as i32;
             }
-            // Without a limit: the order among equals is not specified, so neither is which of them are left
-            // out.
+            // Without a limit: etcd does not specify the order of pairs that are equal in the sorted field, nor
+            // which of these a limit leaves out.
             2 => {
                 range.sort_order = *self.roll(5).pick(&[SortOrder::Ascend, SortOrder::Descend]) as i32;
                 range.sort_target = self.roll(6).within(1, SortTarget::Value as u64) as i32;
@@ -125,7 +128,7 @@ impl Maker<'_> {
         range
     }
 
-    /// Some keys: all of them, those from a key on, or a few neighbours.
+    /// `key` and `range_end` of some keys: all of them, those from a key on, or a few neighbouring ones.
     fn keys(&self, what: u64) -> (Bytes, Bytes) {
         let prefix = &self.workload.key_prefix;
         match self.roll(what).then(1).below(4) {
@@ -183,8 +186,8 @@ impl Maker<'_> {
     }
 
     pub fn txn_nested(&self) -> Request {
-        // Inner and outer write different keys: two puts of one key in a txn are refused. If there is only
-        // one key, the outer txn only reads.
+        // The inner and the outer transaction put different keys, because etcd refuses two puts of one key. If
+        // there is only one key, the outer one only reads.
         let first = self.key_number(1);
         let inner = TxnRequest {
             compare: vec![self.some_compare(200)],
@@ -206,7 +209,8 @@ impl Maker<'_> {
         .into()
     }
 
-    /// One to three operations on different keys. `puts` numbers its first put.
+    /// A branch of a transaction: one to three operations on different keys. `puts` is the number of its first
+    /// put.
     fn branch(&self, what: u64, puts: u64, writes: bool) -> Vec<RequestOp> {
         let first = self.key_number(300 + what);
         let length = (1 + self.roll(what).below(3)).min(self.workload.keys.into());
@@ -242,7 +246,8 @@ impl Maker<'_> {
             _ => TargetUnion::Value(format!("c{number}").into()),
         };
         let mut compare = compare(&self.key(what + 3), result, target);
-        // A range compare holds if it holds for every key. "Last seen" applies to only one key.
+        // Some compares are on a range of keys. `SEEN` is about a single key, so compares of mod revisions are
+        // not.
         if compare.target != CompareTarget::Mod as i32 && self.roll(what + 4).happens(Ratio::percent(10)) {
             (compare.key, compare.range_end) = self.keys(what + 5);
         }
@@ -284,7 +289,7 @@ impl Maker<'_> {
 
     pub fn grant(&self) -> Request {
         let ttl = self.roll(1).within(1, 10) as i64;
-        // An id of its own, so that no two acts of a plan share one; sometimes the server chooses.
+        // The id differs from those of all other acts of the plan. Sometimes the server chooses it.
         let own = (i64::from(self.client) + 1) * 1_000_000_000 + self.nth as i64;
         let id = if self.roll(2).happens(Ratio::percent(20)) { 0 } else { own };
         LeaseGrantRequest { ttl, id }.into()

@@ -1,4 +1,5 @@
-//! The workload `mixed`: every kind of request, by weight.
+//! The workload `mixed`: every kind of request. The section `[workload.mix]` sets how often each is sent; its
+//! table is here.
 
 use super::make::Maker;
 use super::{Lane, Setup};
@@ -6,7 +7,7 @@ use crate::Act;
 use crate::field::{Field, count, fields};
 
 pub(super) const ABOUT: &str =
-    "Every kind of request with the weights of `[workload.mix]`, leases and watchers too. Ours.";
+    "Every kind of request with the weights of `[workload.mix]`, leases and watchers too. Our own.";
 
 /// Each client draws each of its acts from the mix.
 pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
@@ -25,7 +26,7 @@ pub(super) fn lanes(setup: &Setup<'_>) -> Vec<Lane> {
         .collect()
 }
 
-/// The weights of the mix, one field per kind of act.
+/// The table of the mix. A row is: name in files, field, default weight, function of [`Maker`], meaning.
 macro_rules! mix {
     ($($name:literal $field:ident = $usual:literal, $make:ident, $about:literal;)+) => {
         /// How often each kind of operation is sent, as weights.

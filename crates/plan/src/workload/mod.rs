@@ -1,14 +1,18 @@
-//! What the clients of a scenario do: one file for each workload, chosen by `name`.
+//! Workloads: what the clients of a scenario do. There is one file for each, and a scenario chooses one by
+//! name.
 //!
-//! To add a workload, write its file and name it here twice: as a module and as a row of the table.
+//! A workload is a function that returns *lanes*: clients with all their operations. The first lanes are the
+//! scenario's `clients`. After them come others that the workload needs: watchers, compactors, lanes that renew
+//! leases. Each act is drawn by the numbers of its client and of the act, so it does not depend on other acts.
 //!
-//! Every act is drawn separately, keyed by its client's number and its own (rule R2). Every value that is
-//! written names the act that writes it (`c2o17`; further puts of one txn `c2o17-1`, …), so that a value seen
-//! anywhere leads back to the one act it can come from.
+//! Every value that is written names the act that writes it: `c2o17` is from client 2, act 17, and further puts
+//! of the same transaction are `c2o17-1` and so on. So wherever a value is seen, it is clear which act wrote
+//! it.
 //!
-//! A workload is a list of *lanes*: clients with all their operations. Lanes beyond `clients` are the others
-//! that a workload needs: watchers, compactors, lanes that renew leases. Mixes and weights are those of the
-//! systems a workload is taken from; its row names the source.
+//! Weights of kinds of operations are those of the test suite that a workload is taken from; its row names the
+//! source.
+//!
+//! To add a workload, write its file, and name it here as a module and as a row of the table.
 
 mod append;
 mod etcd;
@@ -38,12 +42,13 @@ pub use lane::Turn;
 pub(crate) use lane::{Lane, Setup, turns};
 pub(crate) use mixed::{MIX, Mix};
 
-/// The decided `[workload]` of a scenario. Fields that are drawn for each client say so.
+/// The section `[workload]` of a scenario, after the seed has decided it. The table below says what the fields
+/// mean, and which of them are drawn for each client.
 #[derive(Clone, Debug)]
 pub(crate) struct Workload {
     pub name: Name,
     pub clients: u32,
-    /// Acts per hour, of all clients together; 0: each act follows the last answer at once.
+    /// Acts per hour of all clients together. 0: each act follows the last answer at once.
     pub rate: u64,
     pub traffic: Option<Traffic>,
     pub operations: u64,
@@ -74,7 +79,7 @@ pub(crate) enum Endpoints {
 
 words!(Endpoints: "all" = Endpoints::All, "one" = Endpoints::One, "some" = Endpoints::Some);
 
-/// Most clients of a scenario.
+/// The maximum number of clients of a scenario.
 pub(crate) const MOST_CLIENTS: i128 = 1_000;
 
 pub(crate) static WORKLOAD: &[Field<Workload>] = &fields! {
@@ -152,7 +157,8 @@ macro_rules! workloads {
     };
 }
 
-// The word in a scenario, the name here; what makes the clients; its description and source.
+// A row is: the name in a scenario, the name here, the function that makes the clients, the description with
+// its source.
 workloads! {
     "mixed" Mixed, mixed::lanes, mixed::ABOUT;
     "etcd-put" EtcdPut, etcd::put, etcd::PUT;
@@ -186,8 +192,8 @@ words!(Traffic: "very-low" = Traffic::VeryLow, "low" = Traffic::Low, "medium" = 
 
 impl Traffic {
     /// Acts per hour. `medium` and `high` are the maximum queries per second of etcd's `LowTraffic` (200) and
-    /// `HighTrafficProfile` (1000; `tests/robustness/traffic/traffic.go`); the others are for large numbers
-    /// of runs.
+    /// `HighTrafficProfile` (1000; `tests/robustness/traffic/traffic.go`). The slower ones make a run short,
+    /// for large numbers of runs.
     pub const fn rate(self) -> u64 {
         3_600
             * match self {

@@ -1,6 +1,8 @@
-//! Jepsen's `register`: reads, writes and compare-and-sets of single keys; half of the clients only read
-//! (`jepsen-io/etcd`, `register.clj`). Jepsen writes values 0 to 4; here every value is new and a
-//! compare-and-set compares the mod revision, so that a value identifies the act that wrote it.
+//! Jepsen's `register` (`jepsen-io/etcd`, `register.clj`): reads, writes and compare-and-sets of single keys.
+//! Half of the clients only read.
+//!
+//! Jepsen writes the values 0 to 4. Here every value is new, so that it identifies the act that wrote it, and a
+//! compare-and-set compares the mod revision instead of the value.
 
 use super::lane::{get, op_get, put, put_if_seen};
 use super::{Lane, Setup};

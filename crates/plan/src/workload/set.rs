@@ -1,5 +1,5 @@
-//! Jepsen's `set`: a set in one key; half of the clients add to it by compare-and-swap until they succeed,
-//! the other half read it (`jepsen-io/etcd`, `set.clj`).
+//! Jepsen's `set` (`jepsen-io/etcd`, `set.clj`): a set in one key. Half of the clients add to it by
+//! compare-and-swap, which they repeat until it succeeds. The other half read it.
 
 use bytes::Bytes;
 

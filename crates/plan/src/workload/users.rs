@@ -1,7 +1,9 @@
-//! Users: the clients of `mixed`, each logged in as a user, and an administrator who creates users and roles,
-//! switches auth on, and keeps changing their permissions. After etcd's `tests/e2e/ctl_v3_auth_test.go`.
+//! Users and permissions: the clients of `mixed`, most of them logged in as users, and an administrator who
+//! creates users and roles, switches auth on and keeps changing permissions. After etcd's
+//! `tests/e2e/ctl_v3_auth_test.go`.
 //!
-//! The administrator is `root`, whose password never changes: the final read of everything needs it.
+//! The administrator is `root`. Its password never changes, because the run needs it at its end to read the
+//! whole store.
 
 use api::Request;
 use api::authpb::{Permission, permission};
@@ -17,7 +19,7 @@ use record::Nanos;
 
 use super::{Lane, Setup, mixed};
 
-pub(super) const ABOUT: &str = "The clients of `mixed` as users with different permissions, and an administrator who switches auth on and off and changes passwords, roles and permissions. Ours, after etcd's `tests/e2e/ctl_v3_auth_test.go`.";
+pub(super) const ABOUT: &str = "The clients of `mixed` as users with different permissions, and an administrator who switches auth on and off and changes passwords, roles and permissions. Our own, after etcd's `tests/e2e/ctl_v3_auth_test.go`.";
 
 const SECOND: Nanos = 1_000_000_000;
 
@@ -82,7 +84,7 @@ fn first(setup: &Setup<'_>) -> Vec<Request> {
     ]
 }
 
-/// The administrator's next act. What is revoked is granted again at once or by a later change.
+/// The administrator's next requests. What they revoke is granted again, at once or by a later change.
 fn change(setup: &Setup<'_>, draw: Draw) -> Vec<Request> {
     let kinds = [permission::Type::Read, permission::Type::Write, permission::Type::Readwrite];
     let nth = draw.then(1).below(u64::from(setup.workload.keys) + 1);

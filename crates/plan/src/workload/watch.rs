@@ -1,6 +1,6 @@
-//! Jepsen's `watch`: one half of the clients write one key, the other half watch it for up to five seconds at
-//! a time, each time from the revision after the last one they saw; at the end they watch until all have seen
-//! everything (`jepsen-io/etcd`, `watch.clj`).
+//! Jepsen's `watch` (`jepsen-io/etcd`, `watch.clj`): half of the clients write one key. The other half watch it
+//! for up to five seconds at a time, each time from the revision after the last one that they saw. At the end
+//! they watch until all have seen everything.
 
 use keyed::Draw;
 use record::Nanos;

@@ -1,5 +1,5 @@
-//! Jepsen's `wr`: txns that read and write registers (`jepsen-io/etcd`, `wr.clj`): three keys, up to four
-//! operations, no guards.
+//! Jepsen's `wr` (`jepsen-io/etcd`, `wr.clj`): transactions of up to four operations that read and write three
+//! keys, without conditions.
 
 use api::etcdserverpb::TxnRequest;
 

@@ -1,4 +1,4 @@
-//! How often each probe was reached.
+//! How often a run reached each probe.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::Probe;
 use crate::Failpoint;
 
-/// Slots for the rows, followed by slots for the failpoints.
+/// The counts are in one array. A probe with a row has the slot of its number, and the failpoints follow after
+/// these.
 const SLOTS: usize = ROWS + highest_failpoint() + 1;
 const ROWS: usize = highest_row();
 

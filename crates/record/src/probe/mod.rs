@@ -1,10 +1,9 @@
-//! Probes: states that a search should reach, because bugs live there. A run counts how often it reaches
-//! each.
+//! Probes: interesting states of the cluster, such as "a leader lost power", that the tests must reach because
+//! bugs are likely there. A run counts how often it reaches each.
 //!
-//! `rows` is the registry: everything known about a probe is in its row. The code that reaches it names it,
-//! as a [`Probe`]. Every failpoint is also a probe, and needs no row here ([`Probe::At`]).
-//!
-//! Not here: how often is enough. One run that reached a state shows that it can be reached.
+//! `rows` is the registry: everything about a probe is in its row. `counts` has the counts of a run. The code
+//! that reaches a probe refers to it by its variant of [`Probe`]. Every failpoint is a probe too, without a row
+//! ([`Probe::At`]).
 
 mod counts;
 mod rows;
@@ -29,7 +28,7 @@ impl Probe {
         Probe::all().find(|probe| probe.name() == name)
     }
 
-    /// Whether a long run of the swarm must reach it: yes, unless its row says why not.
+    /// Whether the swarm must reach it in a long run over many seeds: yes, unless its row says why not.
     pub fn required(self) -> bool {
         self.unless().is_none()
     }

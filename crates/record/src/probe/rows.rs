@@ -1,12 +1,17 @@
-//! The registry of probes: one row for each.
+//! The registry of probes (see [`super`]): one row for each, grouped by area. For example:
 //!
-//! A row has: number, variant, name, what happened when it is counted, why a search should reach it, and, if
-//! a long run of the swarm need not reach it, why not. To add a probe, add a row and reach it somewhere:
+//! ```text
+//! 62 LeadersWithoutPower "leaders-without-power": "A leader lost power."        number, variant, name: what happened
+//!     why "Its own copy must not have counted before it was durable.";          why the tests should reach it
+//! ```
 //!
-//! * in the member by `Probes::reached`, which becomes a [`Fact::Probe`](crate::Fact::Probe) at its next
-//!   tick;
-//! * in a client's program by [`Stats::reached`](crate::Stats::reached);
-//! * in the monitors of the invariants (`verify`), which see every fact, by a count;
+//! A row may also have `unless`: why the swarm need not reach the probe, even in a long run over many seeds.
+//!
+//! To add a probe, add a row and count it where it is reached:
+//!
+//! * in the member by `Probes::reached`, which becomes a [`Fact::Probe`](crate::Fact::Probe) at its next tick;
+//! * in a client by [`Stats::reached`](crate::Stats::reached);
+//! * in an invariant of `verify`, which sees every fact, by a count;
 //! * in `etcdsim`, if only the whole history shows it.
 //!
 //! A number is never reused and never changes: it is part of every trace hash. The next probe takes the next
@@ -19,7 +24,7 @@ macro_rules! probes {
         $($number:literal $probe:ident $name:literal: $means:literal
             why $why:literal $(unless $unless:literal)?;)+
     })+) => {
-        /// A state that a search should reach.
+        /// An interesting state that the tests should reach.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u16)]
         pub enum Probe {
@@ -66,7 +71,7 @@ macro_rules! probes {
                 }
             }
 
-            /// Why a search should reach it, in one sentence.
+            /// Why the tests should reach it, in one sentence.
             pub const fn why(self) -> &'static str {
                 match self {
                     $($(Probe::$probe => $why,)+)+
@@ -74,7 +79,7 @@ macro_rules! probes {
                 }
             }
 
-            /// Why a long run of the swarm need not reach it, if it need not.
+            /// Why the swarm need not reach it in a long run; `None` if it must.
             pub const fn unless(self) -> Option<&'static str> {
                 match self {
                     $($($(Probe::$probe => Some($unless),)?)+)+

@@ -1,4 +1,4 @@
-//! Random requests for several keys.
+//! Random requests on several keys, for [`super::generate`].
 
 use crate::wide::{Compare, Keys, Range, Relation, Step, Target, Transaction};
 

@@ -1,4 +1,5 @@
-//! A store, taken literally: it keeps everything it ever held.
+//! A store written for checking verdicts: as simple as possible, and slow. It keeps every version of every key. It
+//! shares no code with `execute`, so a mistake there does not repeat here.
 
 use std::collections::BTreeMap;
 
@@ -6,13 +7,15 @@ use crate::history::{History, Kind, Operation, Seen, UNKNOWN};
 use crate::wide::{Answer, Compare, Keys, Range, Relation, Response, Step, Target, Transaction};
 
 pub(super) struct Store {
+    /// The newest revision.
     pub(super) revision: u32,
+    /// The revision of the empty store at the start.
     base: u32,
-    /// By key: what it held, and since which revision.
+    /// By key: pairs of a revision and what the key held from that revision on.
     versions: BTreeMap<u32, Vec<(u32, Seen)>>,
 }
 
-/// What a transaction has set so far; `None` for deleted keys.
+/// The keys that a transaction changed, with their new values; `None` for deleted keys.
 pub(super) type Changes = BTreeMap<u32, Option<u32>>;
 
 impl Store {
@@ -20,11 +23,13 @@ impl Store {
         Store { revision: base, base, versions: BTreeMap::new() }
     }
 
+    /// What a key held at a revision.
     pub(super) fn get(&self, key: u32, revision: u32) -> Seen {
         let versions = self.versions.get(&key).map_or(&[][..], |versions| versions);
         versions.iter().rev().find(|(since, _)| *since <= revision).map_or(Seen::ABSENT, |(_, seen)| *seen)
     }
 
+    /// All keys of an interval that existed at a revision, and what they held.
     fn held(&self, keys: Keys, revision: u32) -> BTreeMap<u32, Seen> {
         let keys = self.versions.keys().copied().filter(|key| keys.contains(*key));
         keys.map(|key| (key, self.get(key, revision))).filter(|(_, seen)| *seen != Seen::ABSENT).collect()
@@ -39,8 +44,10 @@ impl Store {
         self.revision += 1;
     }
 
-    /// What an operation changes in the store at a revision. The error says why its answer, if it has one, is not the
-    /// store's.
+    /// What an operation changes when it is executed on the store at a revision.
+    ///
+    /// # Errors
+    /// If the operation has an answer and the store would have answered differently: how.
     pub(super) fn run(
         &self,
         history: &History,
@@ -72,14 +79,17 @@ pub(super) fn step(operation: &Operation, holds: Seen) -> (bool, Option<u32>, Se
     }
 }
 
+/// What a key that held `holds` holds after a change at this revision.
 fn after(holds: Seen, value: Option<u32>, revision: u32) -> Seen {
     let created = if holds == Seen::ABSENT { revision } else { holds.created };
     value.map_or(Seen::ABSENT, |value| Seen::new(value, revision, created, holds.version + 1))
 }
 
+/// A transaction that is being executed on the store at `revision`.
 struct Run<'a> {
     store: &'a Store,
     revision: u32,
+    /// What it has changed so far.
     changes: Changes,
 }
 
@@ -157,7 +167,7 @@ impl Run<'_> {
         }
     }
 
-    /// What keys hold after the steps so far.
+    /// What the keys of an interval hold after the steps so far.
     fn held(&self, keys: Keys) -> BTreeMap<u32, Seen> {
         let mut held = self.store.held(keys, self.revision);
         for (key, value) in self.changes.iter().filter(|(key, _)| keys.contains(**key)) {
@@ -202,6 +212,7 @@ impl Run<'_> {
     }
 }
 
+/// Whether an answer shows exactly these keys, each once.
 fn is_all(given: &[(u32, Seen)], held: &BTreeMap<u32, Seen>) -> bool {
     given.len() == held.len() && given.iter().all(|(key, seen)| held.get(key) == Some(seen)) && {
         let keys: BTreeMap<u32, ()> = given.iter().map(|(key, _)| (*key, ())).collect();

@@ -1,4 +1,8 @@
-//! Whether operations contradict each other.
+//! Checks a violation: do the operations that it names really contradict each other?
+//!
+//! A [`Violation`] names operations and a [`Reason`]. For each kind of reason, [`violation`] says what must be true of
+//! the operations. Most reasons are about what the store contained at a revision; that is found by executing all
+//! revisions up to it ([`store_at`]).
 
 use super::store::{Changes, Store, step};
 use super::{WrongVerdict, shown};
@@ -16,27 +20,30 @@ pub fn violation(history: &History, evidence: &Evidence, violation: &Violation) 
     let Some(named) = named.collect::<Option<Vec<&Operation>>>() else {
         return Err(WrongVerdict(format!("{violation:?} names an operation that does not exist")));
     };
-    let holds = match (violation.reason, &named[..]) {
-        (Reason::MadeTwice { revision }, [a, b]) => makes(a, revision) && makes(b, revision),
-        (Reason::Stale { revision, newer }, [late, over]) => {
-            let may_make = late.returned == UNKNOWN || makes(late, revision);
-            let is_later = revision < newer || revision == newer && may_make && !makes(over, revision);
-            over.returned < late.call && is_later && over.revision == newer && late.is_bound()
+    let is_true = match (violation.reason, &named[..]) {
+        (Reason::MadeTwice { revision }, [one, other]) => makes(one, revision) && makes(other, revision),
+        (Reason::Stale { revision, newer }, [stale, earlier]) => {
+            // `earlier` returned before `stale` was called, and yet comes after it in the order: it has a higher
+            // revision, or it saw the revision that `stale` made.
+            let may_make = stale.returned == UNKNOWN || makes(stale, revision);
+            let comes_after = revision < newer || revision == newer && may_make && !makes(earlier, revision);
+            let is_in_time = earlier.returned < stale.call;
+            is_in_time && comes_after && earlier.revision == newer && stale.is_bound()
         }
         (Reason::Wrong { revision, holds, shows }, _) => {
             let shows_it = |operation: &&&Operation| {
                 !operation.is_wide() && operation.seen == shows && operation.revision == revision
             };
             let mut readers = named.iter().filter(shows_it);
-            holds != shows && readers.any(|reader| agrees(history, evidence, reader.key, revision, holds))
+            holds != shows && readers.any(|reader| is_held(history, evidence, reader.key, revision, holds))
         }
         (Reason::Condition { revision, holds }, _) => {
             named.iter().filter(|operation| !operation.is_wide()).any(|operation| {
-                let before = if makes(operation, revision) { revision - 1 } else { revision };
+                let before = revision_before(operation, revision);
                 let (changed, ..) = step(operation, holds);
                 operation.revision == revision
                     && changed != operation.changed
-                    && agrees(history, evidence, operation.key, before, holds)
+                    && is_held(history, evidence, operation.key, before, holds)
             })
         }
         (Reason::WrongKey { revision, holds, shows, .. }, _) => {
@@ -53,7 +60,7 @@ pub fn violation(history: &History, evidence: &Evidence, violation: &Violation) 
             makes(maker, revision) && evidence.is_store_made(revision)
         }
         (Reason::Evidence { revision }, [maker]) => {
-            makes(maker, revision) && contradicts(history, evidence, maker)
+            makes(maker, revision) && is_shown_otherwise(history, evidence, maker)
         }
         (Reason::Phantom { revision }, []) => !evidence.of(revision).is_empty(),
         (Reason::OutOfRange { revision }, [operation]) => operation.revision == revision,
@@ -62,37 +69,43 @@ pub fn violation(history: &History, evidence: &Evidence, violation: &Violation) 
         }
         _ => false,
     };
-    if holds { Ok(()) } else { Err(WrongVerdict(format!("{violation:?} is not true of {named:?}"))) }
+    if is_true { Ok(()) } else { Err(WrongVerdict(format!("{violation:?} is not true of {named:?}"))) }
 }
 
+/// Whether an operation was answered that it made this revision.
 fn makes(operation: &Operation, revision: u32) -> bool {
     operation.returned != UNKNOWN && operation.is_change() && operation.revision == revision
 }
 
-/// Whether one of these is an operation on several keys to which the store at its revision would have answered otherwise.
+/// The revision of the store on which an operation with this revision in its answer was executed.
+fn revision_before(operation: &Operation, revision: u32) -> u32 {
+    if makes(operation, revision) { revision - 1 } else { revision }
+}
+
+/// Whether one of these is an operation on several keys that the store at its revision would have answered differently.
 fn is_refuted(history: &History, evidence: &Evidence, named: &[&Operation], revision: u32) -> bool {
     let wide = named.iter().filter(|operation| operation.is_wide() && operation.revision == revision);
     wide.into_iter().any(|operation| {
-        let before = if makes(operation, revision) { revision - 1 } else { revision };
-        let store = replay(history, evidence, before);
+        let before = revision_before(operation, revision);
+        let store = store_at(history, evidence, before);
         store.is_some_and(|store| store.run(history, operation, before).is_err())
     })
 }
 
-/// Whether the evidence shows other changes than an operation made.
-fn contradicts(history: &History, evidence: &Evidence, maker: &Operation) -> bool {
+/// Whether the evidence of a revision shows other changes than those of the operation that made it.
+fn is_shown_otherwise(history: &History, evidence: &Evidence, maker: &Operation) -> bool {
     let shown = shown(evidence, maker.revision);
     if !maker.is_wide() {
         let made = Changes::from([effect(maker)]);
         return evidence.of(maker.revision).len() != 1 || shown != made;
     }
-    let store = replay(history, evidence, maker.revision - 1);
+    let store = store_at(history, evidence, maker.revision - 1);
     let made = store.and_then(|store| store.run(history, maker, maker.revision - 1).ok());
     made.is_some_and(|made| made != shown || evidence.of(maker.revision).len() != made.len())
 }
 
-/// The store at a revision, if all revisions up to it are known.
-fn replay(history: &History, evidence: &Evidence, revision: u32) -> Option<Store> {
+/// The store at a revision. `None` if some revision up to it was neither shown nor acknowledged.
+fn store_at(history: &History, evidence: &Evidence, revision: u32) -> Option<Store> {
     let mut store = Store::new(history.base());
     while store.revision < revision {
         let next = store.revision + 1;
@@ -106,13 +119,15 @@ fn replay(history: &History, evidence: &Evidence, revision: u32) -> Option<Store
     Some(store)
 }
 
+/// The key that an operation on one key changes, and the value that it sets; `None` for a deletion.
 fn effect(operation: &Operation) -> (u32, Option<u32>) {
     (operation.key, operation.sets())
 }
 
-/// Whether a key holds this after a revision, as far as acknowledged and shown changes say: that is its last change.
-fn agrees(history: &History, evidence: &Evidence, key: u32, revision: u32, holds: Seen) -> bool {
-    if let Some(store) = replay(history, evidence, revision) {
+/// Whether a key holds `holds` after a revision. If an earlier revision is unknown, only the last known change of the
+/// key is compared.
+fn is_held(history: &History, evidence: &Evidence, key: u32, revision: u32, holds: Seen) -> bool {
+    if let Some(store) = store_at(history, evidence, revision) {
         return store.get(key, revision) == holds;
     }
     let acknowledged = history

@@ -1,4 +1,5 @@
-//! One lie, or something that a client or a watch did not see.
+//! Changes to a history and its evidence: a lie, such as a wrong answer, or an omission, such as an answer that a
+//! client did not get.
 
 use revision::{
     Answer, Change, Evidence, History, Kind, Operation, Response, Seen, Step, Target, Transaction, UNKNOWN,
@@ -37,7 +38,7 @@ fn items(history: &History) -> Vec<Item> {
     history.operations().iter().map(item).collect()
 }
 
-/// A history of these; what cannot be judged is left out.
+/// A history of these operations. Those that no history accepts are left out.
 fn history(base: u32, items: Vec<Item>) -> History {
     let mut history = History::new(base);
     for item in items {
@@ -54,7 +55,7 @@ fn history(base: u32, items: Vec<Item>) -> History {
     history
 }
 
-/// Makes reads of some member's own state of some reads, which may be behind.
+/// Turns some reads into serializable ones, which may show an older revision.
 pub fn serializable(given: &History, evidence: &Evidence, random: &mut Random) -> History {
     let mut all = items(given);
     for item in &mut all {
@@ -74,7 +75,7 @@ pub fn serializable(given: &History, evidence: &Evidence, random: &mut Random) -
     history(given.base(), all)
 }
 
-/// The same with two values only, so that operations may have the same effect on different conditions.
+/// The same history with only two values, so that operations often have the same effect on different conditions.
 pub fn with_few_values(given: &History, evidence: &Evidence) -> (History, Evidence) {
     let mut all = items(given);
     for item in &mut all {
@@ -143,7 +144,7 @@ fn held(evidence: &Evidence, key: u32, revision: u32) -> Seen {
     })
 }
 
-/// One lie, or something that a client or a watch did not see.
+/// The history and the evidence with one lie or omission.
 pub fn mutate(given: &History, evidence: &Evidence, random: &mut Random) -> (History, Evidence) {
     let mut all = items(given);
     let at = random.below(all.len());

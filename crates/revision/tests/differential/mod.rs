@@ -1,4 +1,5 @@
-//! The check against all orders: small histories, correct ones and ones with lies.
+//! Compares the check with brute force, which tries all orders. The histories are small, and some contain lies: a
+//! changed answer, time or piece of evidence.
 
 pub mod lies;
 pub mod store;
@@ -73,8 +74,8 @@ fn compare(wide: u32, few_values: bool) -> Count {
     count
 }
 
-/// Both verdicts must be common, and few histories undecided.
-fn assert_telling(count: &Count) {
+/// Checks that the histories were a good test: both verdicts are common, and few histories are undecided.
+fn assert_good_test(count: &Count) {
     let Count { good, bad, undecided, ambiguous } = *count;
     assert!(good > histories() / 2 && bad > histories() / 8, "{count:?}");
     assert!(undecided < histories() / 25 && ambiguous < 10 + histories() / 10_000, "{count:?}");
@@ -82,12 +83,12 @@ fn assert_telling(count: &Count) {
 
 #[test]
 fn operations_on_one_key() {
-    assert_telling(&compare(0, false));
+    assert_good_test(&compare(0, false));
 }
 
 #[test]
 fn operations_on_several_keys() {
-    assert_telling(&compare(600, false));
+    assert_good_test(&compare(600, false));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The store as a sequential specification, tried in every order.
+//! Judges a history by brute force: a sequential specification of the store, tried in every order of the operations. It
+//! shares no code with the crate's `execute`.
 
 use linear::{History as Plain, Model, Outcome};
 use revision::{
@@ -11,19 +12,22 @@ pub const KEYS: usize = 4;
 
 type Rows = [Seen; KEYS];
 
-/// The store, which must not contradict the evidence.
+/// The store. It takes only steps that agree with the evidence.
 struct Store {
     base: u32,
     evidence: Evidence,
 }
 
+/// One step of the store.
 #[derive(Clone, Debug)]
-enum Ask {
+enum Input {
+    /// An operation on one key.
     Point(Operation),
+    /// An operation on several keys.
     Wide(Wide),
     /// A revision that the store makes itself.
     StoreMade(u32),
-    /// At the end: everything that was shown has happened.
+    /// The end of the history, at which all revisions in the evidence must have been made.
     End,
 }
 
@@ -44,7 +48,7 @@ impl State {
 }
 
 impl Model for Store {
-    type Input = Ask;
+    type Input = Input;
     type Output = Output;
     type State = State;
     type Value = ();
@@ -53,13 +57,13 @@ impl Model for Store {
         State { revision: self.base, past: vec![[Seen::ABSENT; KEYS]] }
     }
 
-    fn step(&self, state: &State, input: &Ask, output: Option<&Output>) -> Option<State> {
+    fn step(&self, state: &State, input: &Input, output: Option<&Output>) -> Option<State> {
         match input {
-            Ask::End => {
+            Input::End => {
                 let shown = self.evidence.changes().last().map_or(0, |change| change.revision);
                 (state.revision >= shown).then(|| state.clone())
             }
-            Ask::StoreMade(revision) => {
+            Input::StoreMade(revision) => {
                 let changes: Vec<(u32, Option<u32>)> =
                     self.evidence.of(*revision).iter().map(|change| (change.key, change.value)).collect();
                 let absent = |change: &(u32, Option<u32>)| {
@@ -70,15 +74,15 @@ impl Model for Store {
                 }
                 self.changed(state, &changes, true)
             }
-            Ask::Point(operation) if operation.kind == Kind::GetSerializable => {
-                // Some member's state: of any revision that there was by then.
+            Input::Point(operation) if operation.kind == Kind::GetSerializable => {
+                // A serializable read may show any revision made so far.
                 let Some((revision, false, shows, _)) = output else {
                     return output.is_none().then(|| state.clone());
                 };
                 let then = revision.checked_sub(self.base).and_then(|at| state.past.get(at as usize));
                 then.filter(|rows| rows[operation.key as usize] == *shows).map(|_| state.clone())
             }
-            Ask::Point(operation) => {
+            Input::Point(operation) => {
                 let (changes, shows) = point(operation, &state.rows());
                 let after = self.changed(state, &changes, false)?;
                 let made = (after.revision, !changes.is_empty(), shows);
@@ -86,7 +90,7 @@ impl Model for Store {
                     output.is_none_or(|(revision, changed, shows, _)| (*revision, *changed, *shows) == made);
                 is_right.then_some(after)
             }
-            Ask::Wide(wide) => self.wide(state, wide, output),
+            Input::Wide(wide) => self.wide(state, wide, output),
         }
     }
 }
@@ -109,7 +113,7 @@ impl Store {
         is_right.then_some(after)
     }
 
-    /// The state after some changes, none of which contradicts the evidence.
+    /// The state after a revision with these changes; `None` if they contradict the evidence.
     fn changed(&self, state: &State, changes: &[(u32, Option<u32>)], by_store: bool) -> Option<State> {
         let mut state = state.clone();
         if changes.is_empty() {
@@ -155,16 +159,18 @@ fn point(operation: &Operation, rows: &Rows) -> (Vec<(u32, Option<u32>)>, Seen) 
     }
 }
 
-/// A transaction under way.
+/// A transaction that is being executed.
 struct Run<'a> {
     base: u32,
+    /// What the keys held at each revision, from the base to `at`.
     past: &'a [Rows],
-    /// What it has set, or removed, so far.
+    /// By key: what the transaction has done to it so far. The inner `None` is a deletion.
     now: [Option<Option<u32>>; KEYS],
+    /// The revision that it is executed at.
     at: u32,
 }
 
-/// It cannot have been answered so.
+/// An error: the store would not have given this answer.
 struct Wrong;
 
 fn demand(holds: bool) -> Result<(), Wrong> {
@@ -276,7 +282,7 @@ fn satisfied(compare: &Compare, rows: &Rows) -> bool {
     })
 }
 
-/// Whether some order explains everything.
+/// Whether some order of the operations explains all answers and the evidence.
 pub fn by_brute_force(history: &History, evidence: &Evidence) -> bool {
     let mut plain = Plain::new();
     let mut add = |input, call, outcome| {
@@ -293,13 +299,13 @@ pub fn by_brute_force(history: &History, evidence: &Evidence) -> bool {
                 Outcome::Answered { output, at }
             }
         };
-        let input = wide.map_or(Ask::Point(*operation), |wide| Ask::Wide(wide.clone()));
+        let input = wide.map_or(Input::Point(*operation), |wide| Input::Wide(wide.clone()));
         add(input, operation.call, outcome);
     }
     let done = |at| Outcome::Answered { output: (0, false, Seen::ABSENT, Response::default()), at };
     for revision in evidence.store_made().iter().filter(|revision| **revision > history.base()) {
-        add(Ask::StoreMade(*revision), 0, done(u64::MAX - 1));
+        add(Input::StoreMade(*revision), 0, done(u64::MAX - 1));
     }
-    add(Ask::End, u64::MAX - 2, done(u64::MAX - 1));
+    add(Input::End, u64::MAX - 2, done(u64::MAX - 1));
     linear::brute::linearizable(&Store { base: history.base(), evidence: evidence.clone() }, &plain)
 }

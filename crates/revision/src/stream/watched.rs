@@ -1,4 +1,10 @@
-//! What a stream knows of the store.
+//! The store as the watch of a [`Stream`](super::Stream) shows it, and the answers that are judged against it.
+//!
+//! The watch may be behind the answers or ahead of them, so some of both must wait:
+//!
+//! * An answer with a revision that the watch has not reached waits until the watch gets there.
+//! * A revision that was shown but not acknowledged by an answer is *open*. It waits for the answer of the operation
+//!   that made it. When no answer can come any more, a lost operation (one of unknown outcome) must have made it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -10,42 +16,45 @@ use crate::verdict::{Reason, Undecided, Violation};
 
 type Result<T> = std::result::Result<T, Box<Violation>>;
 
-/// What a change does: its key and value.
+/// What a change does: its key, and the value that it sets; `None` for a deletion.
 type Effect = (u32, Option<u32>);
 
-/// The store as the watch shows it.
+/// The store as the watch shows it, and what waits.
 #[derive(Debug)]
-pub(super) struct Replay {
+pub(super) struct Watched {
     /// The revision that the watch has reached without a gap.
     cursor: u32,
-    /// Old revisions are known from this one on.
+    /// The oldest revision at which it is known what keys held.
     oldest: u32,
-    /// What was shown of later revisions, and whether the store made them itself.
+    /// What was shown of revisions after a gap, and whether the store made them itself.
     shown: BTreeMap<u32, (Vec<Change>, bool)>,
-    /// Answers with later revisions: of the operation that made the revision, and of those that saw it.
+    /// Answers with revisions after the cursor: of the operation that made the revision.
     makers: BTreeMap<u32, (u32, Operation)>,
+    /// Answers with revisions after the cursor: of the operations that saw the revision.
     readers: BTreeMap<u32, Vec<(u32, Operation)>>,
-    /// Revisions that were shown and not acknowledged.
+    /// Revisions that were shown and not acknowledged by an answer.
     open: BTreeMap<u32, Open>,
-    /// Writes in flight by effect and floor.
+    /// Writes in flight: effect, floor and number.
     in_flight: BTreeSet<(Effect, Position, u32)>,
-    /// Writes of unknown outcome.
-    lost: BTreeMap<Effect, Vec<InFlight>>,
-    lost_count: usize,
-    /// By key: what it held, and since which revision; and the keys of those versions in the order of revisions.
+    /// Writes of unknown outcome, by effect.
+    unknown: BTreeMap<Effect, Vec<InFlight>>,
+    unknown_count: usize,
+    /// By key: pairs of a revision and what the key held from that revision on.
     versions: BTreeMap<u32, VecDeque<(u32, Seen)>>,
+    /// Revision and key of all those versions, in the order of revisions.
     recent: VecDeque<(u32, u32)>,
-    /// Effects for which lost operations on different conditions could have made the same revision.
+    /// Effects for which a lost operation was chosen although another one on a different condition fitted too.
     chosen: BTreeSet<Effect>,
     pub(super) undecided: Undecided,
     /// How many revisions the store made itself.
     store_made: u32,
 }
 
-/// A revision that no answer has acknowledged so far, and what its first key held before it.
+/// A revision that no answer has acknowledged so far.
 #[derive(Debug)]
 struct Open {
     changes: Vec<Change>,
+    /// What the key of the first change held before it.
     before: Seen,
 }
 
@@ -53,9 +62,9 @@ fn violation<T>(operations: Vec<u32>, reason: Reason) -> Result<T> {
     Err(Box::new(Violation { operations, reason }))
 }
 
-impl Replay {
-    pub(super) fn new(base: u32) -> Replay {
-        Replay {
+impl Watched {
+    pub(super) fn new(base: u32) -> Watched {
+        Watched {
             cursor: base,
             oldest: base,
             shown: BTreeMap::new(),
@@ -63,8 +72,8 @@ impl Replay {
             readers: BTreeMap::new(),
             open: BTreeMap::new(),
             in_flight: BTreeSet::new(),
-            lost: BTreeMap::new(),
-            lost_count: 0,
+            unknown: BTreeMap::new(),
+            unknown_count: 0,
             versions: BTreeMap::new(),
             recent: VecDeque::new(),
             chosen: BTreeSet::new(),
@@ -73,23 +82,27 @@ impl Replay {
         }
     }
 
-    pub(super) fn asked(&mut self, in_flight: &InFlight) {
+    /// Records that an operation was called.
+    pub(super) fn called(&mut self, in_flight: &InFlight) {
         if in_flight.operation.is_write() {
             self.in_flight.insert((effect(&in_flight.operation), in_flight.floor, in_flight.number));
         }
     }
 
+    /// Records that an operation is no longer in flight.
     pub(super) fn landed(&mut self, in_flight: &InFlight) {
         self.in_flight.remove(&(effect(&in_flight.operation), in_flight.floor, in_flight.number));
     }
 
+    /// Records that an operation will get no answer.
     pub(super) fn lost(&mut self, in_flight: InFlight) {
         if in_flight.operation.is_write() {
-            self.lost.entry(effect(&in_flight.operation)).or_default().push(in_flight);
-            self.lost_count += 1;
+            self.unknown.entry(effect(&in_flight.operation)).or_default().push(in_flight);
+            self.unknown_count += 1;
         }
     }
 
+    /// Judges an answer, or keeps it until the watch reaches its revision.
     pub(super) fn answered(&mut self, number: u32, operation: Operation) -> Result<()> {
         let revision = operation.revision;
         let is_reached = revision <= self.cursor;
@@ -112,6 +125,7 @@ impl Replay {
         }
     }
 
+    /// Records what the watch showed of a revision.
     pub(super) fn shown(&mut self, revision: u32, changes: Vec<Change>, by_store: bool) -> Result<()> {
         if changes.is_empty() || revision <= self.cursor {
             return Ok(());
@@ -128,8 +142,8 @@ impl Replay {
         Ok(())
     }
 
-    /// Follows the watch as far as it goes, decides which operations made the revisions below the floor, and forgets what
-    /// was before the oldest revision that an answer may still show.
+    /// Makes all revisions that are known now. Then decides which lost operations made the open revisions before the
+    /// floor, and forgets what keys held before the revision `oldest`.
     pub(super) fn proceed(&mut self, floor: Position, oldest: u32) -> Result<()> {
         while let Some((changes, by_store)) = self.next() {
             self.advance(changes, by_store)?;
@@ -139,7 +153,8 @@ impl Replay {
         Ok(())
     }
 
-    /// What the next revision did, if that is known: it was shown, or the watch has passed it and an answer acknowledged it.
+    /// What the next revision did, and whether the store made it. It is known if the watch showed the revision, or if
+    /// the watch showed a later one and an answer acknowledged this one.
     fn next(&mut self) -> Option<(Vec<Change>, bool)> {
         let (first, _) = self.shown.first_key_value()?;
         if *first == self.cursor + 1 {
@@ -181,22 +196,24 @@ impl Replay {
         Ok(())
     }
 
+    /// What a key holds at the cursor.
     fn now(&self, key: u32) -> Seen {
         let versions = self.versions.get(&key).and_then(VecDeque::back);
         versions.map_or(Seen::ABSENT, |(_, seen)| *seen)
     }
 
+    /// What a key held at a revision.
     fn held(&self, key: u32, revision: u32) -> Seen {
         let Some(versions) = self.versions.get(&key) else { return Seen::ABSENT };
         let mut back = versions.iter().rev();
         back.find(|(since, _)| *since <= revision).map_or(Seen::ABSENT, |(_, seen)| *seen)
     }
 
-    /// An answer at a revision that the watch has reached.
+    /// Judges an answer to an operation that changed nothing, at a revision that the watch has reached.
     fn read(&mut self, number: u32, operation: &Operation) -> Result<()> {
         let revision = operation.revision;
         if revision < self.oldest {
-            // A serializable read of a state older than those retained.
+            // A serializable read of a state that is no longer kept.
             self.undecided.forgotten += 1;
             return Ok(());
         }
@@ -210,7 +227,7 @@ impl Replay {
         Ok(())
     }
 
-    /// Finds the lost operations that made the revisions which no answer can acknowledge any more.
+    /// Finds the lost operations that made open revisions, where no operation in flight can have made them.
     fn decide(&mut self, floor: Position) -> Result<()> {
         let mut after = 0;
         while let Some((revision, open)) = self.open.range(after..).next() {
@@ -234,11 +251,11 @@ impl Replay {
         Ok(())
     }
 
-    /// Takes a lost operation for a revision. Any that fits will do, as all of them can also come later.
+    /// Takes a lost operation for a revision. Any that fits will do: those that remain can make a later revision.
     fn take(&mut self, revision: u32, effect: Effect) -> Result<()> {
         let open = self.open.remove(&revision).expect("it is open");
         let empty = &mut Vec::new();
-        let lost = self.lost.get_mut(&effect).unwrap_or(empty);
+        let lost = self.unknown.get_mut(&effect).unwrap_or(empty);
         let may = |in_flight: &InFlight| {
             let is_single = open.changes.len() == 1;
             let in_time = in_flight.floor <= Position::of_change(revision);
@@ -251,14 +268,14 @@ impl Replay {
             }
             return violation(Vec::new(), Reason::Phantom { revision });
         };
-        let asks = |in_flight: &InFlight| (in_flight.operation.kind, in_flight.operation.expected);
+        let request = |in_flight: &InFlight| (in_flight.operation.kind, in_flight.operation.expected);
         let taken = lost.swap_remove(at);
-        if lost.iter().any(|other| asks(other) != asks(&taken) && may(other)) {
+        if lost.iter().any(|other| request(other) != request(&taken) && may(other)) {
             self.chosen.insert(effect);
         }
-        self.lost_count -= 1;
+        self.unknown_count -= 1;
         if lost.is_empty() {
-            self.lost.remove(&effect);
+            self.unknown.remove(&effect);
         }
         Ok(())
     }
@@ -278,22 +295,23 @@ impl Replay {
         }
     }
 
+    /// Forgets lost operations called before this time, unless a revision that was shown already may need them.
     pub(super) fn forget(&mut self, time: u64) {
         let open = self.open.values().map(|open| &open.changes);
         let shown = self.shown.values().map(|(changes, _)| changes);
         let all = open.chain(shown).flatten();
         let wanted: BTreeSet<Effect> = all.map(|change| (change.key, change.value)).collect();
-        self.lost.retain(|effect, lost| {
+        self.unknown.retain(|effect, lost| {
             if !wanted.contains(effect) {
                 lost.retain(|in_flight| in_flight.operation.call >= time);
             }
             !lost.is_empty()
         });
-        self.lost_count = self.lost.values().map(Vec::len).sum();
+        self.unknown_count = self.unknown.values().map(Vec::len).sum();
     }
 
-    /// Judges the rest, as nothing more will be known. Revisions that were only acknowledged did what their operations
-    /// asked for.
+    /// Judges everything that still waits, at the end of the stream. A revision that an answer acknowledged and the
+    /// watch did not show is taken to have done what its operation asked for.
     pub(super) fn finish(&mut self, base: u32, operations: u32) -> Result<()> {
         self.proceed(Position::LAST, 0)?;
         let named =
@@ -323,7 +341,7 @@ impl Replay {
         let readers: usize = self.readers.values().map(Vec::len).sum();
         Retained {
             in_flight: 0,
-            lost: self.lost_count,
+            lost: self.unknown_count,
             waiting: readers + self.makers.len() + self.shown.len() + self.open.len(),
             versions: self.recent.len() + self.versions.len(),
         }
