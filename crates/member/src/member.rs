@@ -264,7 +264,10 @@ impl Member {
             return;
         }
         let missed = std::mem::take(&mut self.missed_ticks);
-        if missed >= self.config.settings.election_ticks && self.node.is_leader() && !self.node.leads_in_raft() {
+        if missed >= self.config.settings.election_ticks
+            && self.node.is_leader()
+            && !self.node.leads_in_raft()
+        {
             effects.facts.push(Fact::Probe { probe: Probe::DeposedBySlowDisk });
         }
         if (due || missed > 0) && !self.persistence.awaits_snapshot() {

@@ -131,8 +131,9 @@ impl Member {
             asked.again = now + 4 * AGAIN;
             match asked.to.unwrap_or(leader) {
                 MemberId::NONE => asked.again = now + AGAIN,
-                // This member leads by now, but may still have to apply its first entry.
-                to if to == own && self.lessor.is_primary() => own_now.push(*id),
+                // This member leads by now, but may still have to apply its first entry; or it led, and its disk
+                // keeps it from knowing better.
+                to if to == own && self.lessor.is_primary() && self.node.leads_in_raft() => own_now.push(*id),
                 to if to == own => asked.again = now + AGAIN,
                 to => {
                     let request = asked.request.clone();

@@ -2,4 +2,6 @@
 
 mod clients;
 mod disk;
+mod raft_loop;
 mod smoke;
+mod transfers;
