@@ -18,8 +18,8 @@ use verify::Oracle;
 const ENDINGS: &[&str] =
     &[".md", ".rs", ".toml", ".json", ".txt", ".tsv", ".yml", ".proto", ".py", ".sh", ".edn", ".log"];
 
-/// File names that need not exist here: examples of files that a user writes, and one of raft's.
-const ELSEWHERE: &[&str] = &["scenario.toml", "plan.toml", "raft.rs"];
+/// File names that need not exist here: examples of files that a user writes, one of raft's, and two of Jepsen's.
+const ELSEWHERE: &[&str] = &["scenario.toml", "plan.toml", "raft.rs", "history.txt", "jepsen.log"];
 
 pub fn trials() -> Vec<Trial> {
     let check = |name: &str, dangling: fn(&Repository, &Line<'_>) -> Vec<String>| {

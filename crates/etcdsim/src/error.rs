@@ -175,7 +175,7 @@ pub enum Error {
     },
 
     /// An initial value was given for a history of a model that has none, or one that it cannot have.
-    #[error("{} holds a history of the model {held}, which cannot begin with {value:?}", path.display())]
+    #[error("{} holds a history of the model {held}, which cannot begin with {value}", path.display())]
     #[diagnostic(help(
         "leave out `--initial`: registers can begin with any value, counters with a whole number, and nothing else has an initial value"
     ))]

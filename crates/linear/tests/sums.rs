@@ -235,10 +235,12 @@ fn transactions_on_registers_against_the_search() {
     assert!(unclear < 200, "{unclear}");
 }
 
-/// What a serial execution shows has an order, and it is found without a search, whatever the concurrency.
+/// A serial execution is never found wrong, whatever the concurrency. Where writes that nobody read leave the order open,
+/// the search finds one.
 #[test]
 fn serial_executions_are_found_serializable() {
     let mut dice = Dice(4);
+    let model = Transactions::new(0);
     let (mut found, runs) = (0, 60);
     for _ in 0..runs {
         let (mut held, mut next, mut all) = ([0; 3], 0, Vec::new());
@@ -261,9 +263,13 @@ fn serial_executions_are_found_serializable() {
         }
         match registers::check(&all, &0).expect("valid times") {
             registers::Verdict::Serializable(_) => found += 1,
-            registers::Verdict::Unclear(_) => {}
+            registers::Verdict::Unclear(_) => {
+                let history = history(all.iter().map(operation).collect());
+                let report = check(&model, &history, &Budget::default());
+                assert!(report.verdict.is_linearizable(), "{all:?}");
+            }
             other => panic!("{other:?}"),
         }
     }
-    assert!(found > runs / 2, "{found} of {runs}");
+    assert!(found > 0, "without a search: {found} of {runs}");
 }

@@ -241,7 +241,9 @@ impl Node {
 
     /// The match index of another member (leaders only).
     pub(crate) fn matched(&self, member: MemberId) -> Option<u64> {
-        self.leads_in_raft().then(|| self.raw.raft.prs().get(member.raft_id()))?.map(|progress| progress.matched)
+        self.leads_in_raft()
+            .then(|| self.raw.raft.prs().get(member.raft_id()))?
+            .map(|progress| progress.matched)
     }
 
     pub(crate) fn read_index(&mut self, context: u64) {

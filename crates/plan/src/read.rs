@@ -356,10 +356,12 @@ pub(crate) fn number(key: &Key, text: &str) -> Result<Choice, BadWords> {
     if zero.is_some_and(|word| word == text.trim()) {
         return Ok(Choice::number(0));
     }
+    let is_log = text.trim_start().starts_with("log ");
     let amount = |text: &str| -> Result<i128, BadWords> {
         let value = unit.parse(text).map_err(|amount| bad(amount.message, amount.help))?;
         if value == 0
             && low == 0
+            && !is_log
             && let Some(word) = zero.filter(|word| lifts_the_limit(word))
         {
             let message = format!("`{}` of 0 would mean {word}", key.name);

@@ -45,7 +45,14 @@ fn history() -> HistoryFile {
         }
         let call = 1_000_000 * number as u64;
         let outcome = Outcome::Answer { at: call + 700_000, response };
-        Operation { client: number as u32 % 8, member: record::MemberId::new(number as u32 % 3), user: None, request, call, outcome }
+        Operation {
+            client: number as u32 % 8,
+            member: record::MemberId::new(number as u32 % 3),
+            user: None,
+            request,
+            call,
+            outcome,
+        }
     });
     let mut file = HistoryFile::default();
     file.history.operations = operations.collect();

@@ -190,10 +190,10 @@ fn a_lock_without_a_fence_loses_additions_at_times() {
 
 #[test]
 fn a_member_without_a_machine_only_counts_as_one_that_is_down() {
-    let add = r#"1s call MemberAdd {"peerURLs": ["http://m9:2380"], "isLearner": true}"#;
-    let client = format!("[[client]]\noperations = ['{add}', '2s put k v']\n");
-    let remove = "[[fault]]\nkind = 'remove-member'\ntarget = 'member 3'\nat = '3s'\n";
-    let record = run(&format!("{client}{remove}[run]\nchaos = '12s'\n"));
+    let add = r#"7s call MemberAdd {"peerURLs": ["http://10.0.0.77:2380"], "isLearner": true}"#;
+    let client = format!("[[client]]\noperations = ['{add}', '8s put k v']\n");
+    let remove = "[[fault]]\nkind = 'remove-member'\ntarget = 'member 3'\nat = '9s'\n";
+    let record = run(&format!("{client}{remove}[run]\nchaos = '16s'\n"));
     let answered = |operation: &&record::Operation| matches!(operation.outcome, Outcome::Answer { .. });
     assert!(record.history.operations.iter().take(2).all(|operation| answered(&operation)));
 }

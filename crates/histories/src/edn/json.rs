@@ -4,7 +4,7 @@
 
 use super::events::{Pair, Pairing};
 use super::parse::{DEPTH_MAX, Form, Node, Parser};
-use crate::error::{Mistake, Scan};
+use crate::error::Scan;
 use crate::scan::{Cursor, Kind};
 
 /// Reads all events of a file of JSON.
@@ -12,8 +12,8 @@ pub(super) fn of_json<'a>(parser: &Parser<'a>) -> Scan<Vec<Pair<'a>>> {
     let mut json = Json { cursor: Cursor::new(1, parser.text.as_bytes())?, parser };
     let mut pairing = Pairing::default();
     if json.cursor.kind() == Kind::Array {
-        json.cursor.array().map_err(|mistake| json.placed(mistake))?;
-        while json.cursor.next_item().map_err(|mistake| json.placed(mistake))? {
+        json.cursor.array()?;
+        while json.cursor.next_item()? {
             let node = json.node(0)?;
             pairing.form(parser, node)?;
         }
@@ -40,12 +40,6 @@ struct Json<'p, 'a> {
 }
 
 impl<'a> Json<'_, 'a> {
-    /// A mistake of the cursor, which takes the whole file for one line.
-    #[cold]
-    fn placed(&self, mistake: Box<Mistake>) -> Box<Mistake> {
-        self.parser.mistake(mistake.column - 1, mistake.expected, mistake.hint)
-    }
-
     fn node(&mut self, depth: u32) -> Scan<Node<'a>> {
         let kind = self.cursor.kind();
         let at = self.cursor.offset();
@@ -55,9 +49,9 @@ impl<'a> Json<'_, 'a> {
         }
         let form = match kind {
             Kind::Object => {
-                self.cursor.object().map_err(|mistake| self.placed(mistake))?;
+                self.cursor.object()?;
                 let mut fields: Vec<(Node<'a>, Node<'a>)> = Vec::new();
-                while let Some(name) = self.cursor.next_field().map_err(|mistake| self.placed(mistake))? {
+                while let Some(name) = self.cursor.next_field()? {
                     let at = self.cursor.name_offset();
                     let form = match name.parse() {
                         Ok(number) => Form::Integer(number),
@@ -71,20 +65,18 @@ impl<'a> Json<'_, 'a> {
                 Form::Map(fields)
             }
             Kind::Array => {
-                self.cursor.array().map_err(|mistake| self.placed(mistake))?;
+                self.cursor.array()?;
                 let mut items = Vec::new();
-                while self.cursor.next_item().map_err(|mistake| self.placed(mistake))? {
+                while self.cursor.next_item()? {
                     items.push(self.node(depth + 1)?);
                 }
                 Form::Sequence(items)
             }
-            Kind::String => {
-                Form::Text(self.cursor.string().map_err(|mistake| self.placed(mistake))?.to_cow())
-            }
+            Kind::String => Form::Text(self.cursor.string()?.to_cow()),
             Kind::Number => {
                 // A fraction can be skipped, not read.
                 let mut ahead = self.cursor.clone();
-                ahead.skip_value().map_err(|mistake| self.placed(mistake))?;
+                ahead.skip_value()?;
                 let text = &self.parser.text[at..ahead.offset()];
                 self.cursor = ahead;
                 if text.contains(['.', 'e', 'E']) {
@@ -95,7 +87,7 @@ impl<'a> Json<'_, 'a> {
                     Form::Integer(text.parse().map_err(wrong)?)
                 }
             }
-            Kind::Boolean => Form::Boolean(self.cursor.boolean().map_err(|mistake| self.placed(mistake))?),
+            Kind::Boolean => Form::Boolean(self.cursor.boolean()?),
             Kind::Null if self.cursor.null() => Form::Nil,
             Kind::Null | Kind::Other => {
                 let hint = "null, true, false, a number, \"…\", [ or {";

@@ -69,7 +69,11 @@ fn of(parser: &mut Parser<'_>, syntax: Syntax) -> Scan<Indexed> {
     let parser = &*parser;
     let functions: BTreeSet<&str> = pairs.iter().map(|pair| pair.invoke.f).collect();
     let only = |known: &[&str]| functions.iter().all(|f| known.contains(f));
-    // A file with only reads is of a register, and so is an empty one.
+    // A file with only reads is of a bank if they show balances, otherwise of a register; so is an empty one.
+    if only(&["read"]) && shows_balances(&pairs) {
+        let (operations, indices) = operations(parser, pairs, &models::Bank)?;
+        return Ok(indexed(Recorded::Bank(operations), indices));
+    }
     if only(&["read", "write", "cas"]) {
         return registers(parser, pairs, functions.contains("cas"));
     }
@@ -137,6 +141,14 @@ fn registers(parser: &Parser<'_>, pairs: Vec<Pair<'_>>, cas: bool) -> Scan<Index
     }
     let (operations, indices) = operations(parser, pairs, &models::Register)?;
     Ok(indexed(Recorded::Register { cas, initial, operations }, indices))
+}
+
+/// Whether a read shows a map, as those of a bank do.
+fn shows_balances(pairs: &[Pair<'_>]) -> bool {
+    let part = usize::from(pairs.first().is_some_and(|pair| keyed(&pair.invoke)));
+    let ends = pairs.iter().filter_map(|pair| pair.end.as_ref());
+    let mut answers = ends.filter(|(event, _)| event.kind == Kind::Ok);
+    answers.any(|(event, _)| matches!(value(event, part).form, Form::Map(_)))
 }
 
 /// Whether additions and reads are those of a counter: a read shows a number.

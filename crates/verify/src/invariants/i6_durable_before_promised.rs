@@ -369,14 +369,20 @@ mod tests {
                 }
             };
             step(&mut run);
-            run.report(3, Fact::Saving { job: 3, term: 2, vote: MemberId::new(1), commit: 90, last_index: 90 });
+            run.report(
+                3,
+                Fact::Saving { job: 3, term: 2, vote: MemberId::new(1), commit: 90, last_index: 90 },
+            );
             step(&mut run);
             run.sync(3, 3);
             step(&mut run);
             run.send(3, 1, ACK, 2, 90);
             run.append(3, &[(91, 2)]);
             step(&mut run);
-            run.report(3, Fact::Saving { job: 4, term: 2, vote: MemberId::new(1), commit: 90, last_index: 91 });
+            run.report(
+                3,
+                Fact::Saving { job: 4, term: 2, vote: MemberId::new(1), commit: 90, last_index: 91 },
+            );
             run.sync(3, 4);
             step(&mut run);
             run.send(3, 1, ACK, 2, 90);

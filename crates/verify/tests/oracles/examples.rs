@@ -80,7 +80,11 @@ fn of_records(oracle: Oracle) -> Examples {
         }
         "V2" => {
             let mut surprised = put_once();
-            surprised.record.surprises.push((7, MemberId::new(2), Stop::Panic("index out of range".to_string())));
+            surprised.record.surprises.push((
+                7,
+                MemberId::new(2),
+                Stop::Panic("index out of range".to_string()),
+            ));
             (surprised, put_once())
         }
         "V3" => {

@@ -24,7 +24,11 @@ fn a_run_in_which_nothing_happens_proves_nothing() {
 fn no_member_panics() {
     let mut story = Story::default();
     assert!(story.verdict().holds());
-    story.record.surprises.push((7, MemberId::new(2), Stop::Panic("index out of range, raft.rs:17".to_string())));
+    story.record.surprises.push((
+        7,
+        MemberId::new(2),
+        Stop::Panic("index out of range, raft.rs:17".to_string()),
+    ));
     let violation = story.breaks(Oracle::V2, "a member panicked");
     assert!(violation.sentences[1].contains("raft.rs:17"));
 }

@@ -68,13 +68,7 @@ pub(super) struct Read {
 
 impl From<Content> for Read {
     fn from(content: Content) -> Read {
-        Read {
-            content,
-            indices: Vec::new(),
-            reported: Vec::new(),
-            notes: Vec::new(),
-            warnings: Vec::new(),
-        }
+        Read { content, indices: Vec::new(), reported: Vec::new(), notes: Vec::new(), warnings: Vec::new() }
     }
 }
 

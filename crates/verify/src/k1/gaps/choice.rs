@@ -100,6 +100,13 @@ impl<'a> Pool<'a> {
         self.open.len() + self.hidden.len()
     }
 
+    /// The next revision after this one of which a writer is known.
+    pub fn next_known(&self, revision: i64) -> Option<i64> {
+        let hidden = self.hidden.iter().filter_map(|(hidden, ..)| hidden.revision);
+        let revoked = self.revoked.range(revision + 1..).next().map(|(known, _)| *known);
+        hidden.filter(|known| *known > revision).chain(revoked).min()
+    }
+
     /// When a revision had been made at the latest.
     pub fn latest(&self, revision: i64) -> Nanos {
         let at = self.latest.partition_point(|(position, _)| *position < Position::making(revision));

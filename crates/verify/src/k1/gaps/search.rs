@@ -4,7 +4,7 @@
 //! the keys in question (conflict-directed backjumping). What no choice can mend is wrong whatever happened: it is passed
 //! over, and the oracles report it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api::Request;
 use bytes::Bytes;
@@ -52,8 +52,10 @@ pub struct Search<'a> {
     gaps: Vec<Gap>,
     /// Steps that fail whatever is chosen.
     wrong: BTreeSet<usize>,
-    /// Revisions that nothing can have made.
-    nobodys: BTreeSet<i64>,
+    /// Revisions that nothing can have made: the first and the last of each stretch.
+    nobodys: BTreeMap<i64, i64>,
+    /// The first revision that only watchers name and that could not be explained since the search last began anew.
+    beyond: Option<i64>,
     /// Revisions at which something shown stood in the way since the search last began anew.
     in_the_way: BTreeSet<i64>,
     /// The last step that stood in the way.
@@ -96,7 +98,8 @@ impl<'a> Search<'a> {
             at: 0,
             gaps: Vec::new(),
             wrong: BTreeSet::new(),
-            nobodys: BTreeSet::new(),
+            nobodys: BTreeMap::new(),
+            beyond: None,
             in_the_way: BTreeSet::new(),
             farthest: None,
             until,
@@ -132,8 +135,8 @@ impl<'a> Search<'a> {
     fn go_on(&mut self) -> Next {
         while let Some(step) = self.steps.get(self.at) {
             if let Some(revision) = self.replay.missing(step) {
-                if self.nobodys.contains(&revision) {
-                    self.replay.model.skip_to(revision);
+                if let Some(last) = self.nobodys_until(revision) {
+                    self.replay.model.skip_to(last);
                     continue;
                 }
                 return Next::Missing(revision);
@@ -148,7 +151,7 @@ impl<'a> Search<'a> {
             self.at += 1;
         }
         let revision = self.replay.model.revision();
-        if revision < self.until && !self.nobodys.contains(&(revision + 1)) {
+        if revision < self.until && self.nobodys_until(revision + 1).is_none() {
             return Next::Missing(revision + 1);
         }
         Next::Done
@@ -189,6 +192,12 @@ impl<'a> Search<'a> {
             }
         }
         None
+    }
+
+    /// The last revision of the stretch around this one that nothing can have made; `None` if something may have.
+    fn nobodys_until(&self, revision: i64) -> Option<i64> {
+        let (_, last) = self.nobodys.range(..=revision).next_back()?;
+        (*last >= revision).then_some(*last)
     }
 
     fn is_taken(&self, source: Source) -> bool {
@@ -302,6 +311,9 @@ impl<'a> Search<'a> {
     /// The last gap has no choice left. Returns whether the search goes on.
     fn exhausted(&mut self) -> bool {
         let Some(gap) = self.gaps.pop() else { return false };
+        if gap.at >= self.steps.len() {
+            self.beyond.get_or_insert(gap.revision);
+        }
         if !gap.culprits.is_empty() {
             return self.back_to(gap.culprits);
         }
@@ -309,6 +321,11 @@ impl<'a> Search<'a> {
         self.replay.model.rewind(gap.revision - 1);
         self.replay.model.set_leases(gap.leases);
         self.at = gap.at;
+        // A revision that only watchers name is theirs to explain.
+        if let Some(beyond) = self.beyond.take().filter(|beyond| *beyond > gap.revision) {
+            self.nobodys.insert(beyond, i64::MAX);
+            return self.open_gap(gap.revision);
+        }
         let in_the_way = std::mem::take(&mut self.in_the_way);
         if self.shown.doubt(&in_the_way) {
             return self.open_gap(gap.revision);
@@ -319,12 +336,21 @@ impl<'a> Search<'a> {
         {
             return self.open_gap(gap.revision);
         }
-        // A revision that only watchers name is theirs to explain.
         if !self.closed && gap.at < self.steps.len() {
             return false;
         }
-        self.nobodys.insert(gap.revision);
+        let last = if gap.choices.is_empty() { self.none_until(gap.revision, gap.at) } else { gap.revision };
+        self.nobodys.insert(gap.revision, last);
         true
+    }
+
+    /// The last revision before the next step that has no choice either, if this one has none. Between two steps, only
+    /// writers of which a revision is known can come in later.
+    fn none_until(&self, revision: i64, at: usize) -> i64 {
+        let Some(step) = self.steps.get(at) else { return revision };
+        let last = step.position.revision() - i64::from(step.position.makes_revision());
+        let next = self.pool.next_known(revision).unwrap_or(i64::MAX);
+        last.min(next.saturating_sub(1)).max(revision)
     }
 
     fn back_to(&mut self, mut culprits: BTreeSet<usize>) -> bool {
@@ -336,7 +362,7 @@ impl<'a> Search<'a> {
 
     /// The last revision up to which there was no choice, by all that was seen and shown.
     pub fn sure(&mut self) -> i64 {
-        let mut sure = self.nobodys.first().map_or(i64::MAX, |revision| revision - 1);
+        let mut sure = self.nobodys.first_key_value().map_or(i64::MAX, |(revision, _)| revision - 1);
         let made: Vec<(i64, Source)> = self.made();
         if let Some(gap) = self.gaps.first().filter(|_| !self.closed) {
             return sure.min(gap.revision - 1);
