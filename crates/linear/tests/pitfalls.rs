@@ -136,8 +136,8 @@ fn takes_of_unknown_outcome_are_counted() {
     let third = (Input::Take, call, outcome);
     let lost = [lost_take(60), lost_take(70)];
     let model = Queue::new();
-    assert!(compare(&model, &history(&[&puts[..], &lost[..], &[third.clone()]].concat())));
-    assert!(!compare(&model, &history(&[&puts[..], &lost[..1], &[third.clone()]].concat())));
+    assert!(compare(&model, &history(&[&puts[..], &lost[..], std::slice::from_ref(&third)].concat())));
+    assert!(!compare(&model, &history(&[&puts[..], &lost[..1], std::slice::from_ref(&third)].concat())));
     // One that was called after the element had left came too late.
     let late = [lost_take(60), lost_take(95)];
     assert!(!compare(&model, &history(&[&puts[..], &late[..], &[third]].concat())));

@@ -193,8 +193,8 @@ impl Sheet {
     }
 
     /// Adds to the sentences of violations reported so far.
-    pub(crate) fn amend(&mut self, mut amend: impl FnMut(&mut Violation)) {
-        self.violations.iter_mut().for_each(|violation| amend(violation));
+    pub(crate) fn amend(&mut self, amend: impl FnMut(&mut Violation)) {
+        self.violations.iter_mut().for_each(amend);
     }
 
     /// Whether an oracle checked anything so far; with `checks`, anything in one of these.

@@ -13,13 +13,16 @@ pub(super) enum Scalar<'a> {
     Flag(bool),
 }
 
+/// The balance of each account; `None` for one that is listed without a balance.
+type Balances = Vec<(Value, Option<i64>)>;
+
 /// The `result` of an operation.
 #[derive(Clone, Debug)]
 pub(super) enum Answer<'a> {
     Scalar(Scalar<'a>),
     Many(Vec<Value>),
     /// The elements are pairs of an account and its balance.
-    Balances(Vec<(Value, Option<i64>)>),
+    Balances(Balances),
 }
 
 /// A field's value and its place in the line.
@@ -152,7 +155,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The result, which must be balances.
-    pub(super) fn balances(&mut self, cursor: &Cursor<'_>) -> Scan<Placed<Vec<(Value, Option<i64>)>>> {
+    pub(super) fn balances(&mut self, cursor: &Cursor<'_>) -> Scan<Placed<Balances>> {
         let result = self.result(cursor)?;
         match result.value {
             Answer::Balances(value) => Ok(Placed { at: result.at, value }),

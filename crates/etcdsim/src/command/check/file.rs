@@ -130,7 +130,7 @@ impl Content {
 pub(super) fn read(path: &Path, format: Format) -> Result<Read, Error> {
     if path.is_dir() {
         return match format {
-            Format::Auto | Format::Robustness => Ok(folder(path)?.into()),
+            Format::Auto | Format::Robustness => folder(path),
             _ => Err(Error::NoFile { path: path.to_path_buf() }),
         };
     }

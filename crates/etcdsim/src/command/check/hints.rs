@@ -129,11 +129,10 @@ fn candidates(content: &Content) -> Vec<RegisterValue> {
                 register::Output::Value(value) => seen.push((at, value.clone())),
                 register::Output::Written | register::Output::Set(_) => {}
             });
-            each(operations, |at, input, output| match (input, output) {
-                (register::Input::Cas(expected, _), register::Output::Set(true)) => {
+            each(operations, |at, input, output| {
+                if let (register::Input::Cas(expected, _), register::Output::Set(true)) = (input, output) {
                     seen.push((at, expected.clone()));
                 }
-                _ => {}
             });
         }
         Content::Recorded(Recorded::Versioned { operations, .. }) => {

@@ -141,9 +141,12 @@ fn violation(model: &'static str, operations: usize, conflict: Conflict) -> Judg
     judged
 }
 
+/// Operations of one key, and the number of each in the file.
+type Numbered<I, O> = (Vec<Operation<I, O>>, Vec<u32>);
+
 /// The operations of every key, each with its number in the file.
 fn by_key<I: Clone, O: Clone>(operations: &Operations<I, O>) -> Vec<(History<I, O>, Vec<u32>)> {
-    let mut keys: BTreeMap<Option<&Value>, (Vec<Operation<I, O>>, Vec<u32>)> = BTreeMap::new();
+    let mut keys: BTreeMap<Option<&Value>, Numbered<I, O>> = BTreeMap::new();
     match operations {
         Operations::Single(history) => {
             let all = (0..).zip(history.operations());
