@@ -264,7 +264,7 @@ fn histories_in_json_and_as_lines() {
         .map(|line| format!("2024-01-31 15:20:12,001{{GMT}}\tINFO\t[jepsen worker 0] jepsen.util: {line}\n"))
         .collect();
     judged("jepsen.log", &log, &[], 1, &["register holds 1"]);
-    judged("jepsen.log", &log.replace("read\tnil\n1", "read\tnil\n1"), &["--model", "queue"], 2, &[]);
+    judged("jepsen.log", &log, &["--model", "queue"], 2, &[]);
     // A failed compare-and-set says nothing here, as in every Jepsen history of today.
     let failed = "0\t:invoke\t:cas\t[1 2]\n0\t:fail\t:cas\t[1 2]\n";
     judged("history.txt", failed, &[], 0, &[]);

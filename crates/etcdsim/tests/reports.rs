@@ -253,7 +253,9 @@ fn w4_whole_revisions() {
         watches: vec![watch(all_from(1), responses)],
     };
     report(&[response(100, &[a.clone(), b.clone()])]).check().holds();
-    report(&[response(100, &[a.clone()]), response(101, &[b.clone()])]).check().violates(&["W4"]);
+    report(&[response(100, std::slice::from_ref(&a)), response(101, std::slice::from_ref(&b))])
+        .check()
+        .violates(&["W4"]);
     report(&[response(100, &[b])]).check().violates(&["W4"]);
 }
 
