@@ -356,7 +356,7 @@ oracles! {
                 shown everything that it must and every copy that had to be listed again has been, equal \
                 applied indexes and states. Two excuses: for members that a leader outside of the healed core \
                 does not hear (the reasons are in `world/src/settle.rs`), and for clients that cannot reach \
-                their member.",
+                their member, ask a learner, or ask all their members in turn and cannot reach one of them.",
             not_checked: "How long it took within the bound. Leases of more than 20 s.";
         V2, Stuck: "no panic and no unexpected end",
             exactly: "No panic, no process that ends itself without a disk error, no refusal to start without \

@@ -6,6 +6,12 @@
 //!   (flaw R2). If the sender has moved on to a later term meanwhile and cut its log there, its disk must still reach
 //!   to `i`, or have reached it within the last sync. The acknowledgement is then as good as one that left before the
 //!   cut and was late on its way.
+//!   Or the log on its disk ends with an entry of a term later than `t`. A member that waits for its disk steps the
+//!   appends of an old leader and of a new one, and saves only what is left of them; the answer to the old leader goes
+//!   out with that. What it acknowledges was never on the disk, but nothing can be committed by it: the new leader
+//!   did not have the entry, so none of those who elected it acknowledged the entry before they voted (votes compare
+//!   with the log in memory), nor after (they were in a later term). They are a quorum, so the old leader never has
+//!   one. etcd's members do the same (`raft/node.go` steps messages while a Ready is saved).
 //! * A vote: term and vote are durable (flaw R1).
 //! * A request for votes: the candidate's vote for itself is durable, since it counts that vote.
 //! * What only a leader sends (entries, heartbeats, snapshots, an order to campaign): its vote for itself is durable,
@@ -88,7 +94,8 @@ fn append_response(
 ) {
     let (now, index) = (member.disk.now, head.index);
     let of_old_term = head.term < member.state.term;
-    if index > now.matched && !(of_old_term && index <= member.disk.passed) {
+    let replaced = || member.log.term_at(now.matched).is_some_and(|term| term > head.term);
+    if index > now.matched && !(of_old_term && (index <= member.disk.passed || replaced())) {
         breaches.add(Oracle::I6, event, || {
             Breach::new(format!("Member {} acknowledged entries before they were durable", member.id))
                 .say(format!(
@@ -188,6 +195,38 @@ mod tests {
         let expected = Fact::Saving { job, term: 2, vote: MemberId::new(1), commit: 0, last_index: 57 };
         assert!(violation.events[1].ends_with(&describe::fact(&expected)));
         assert_eq!(violation.events.len(), 3);
+    }
+
+    #[test]
+    fn an_acknowledgement_of_what_a_later_leader_replaced_in_memory() {
+        // Entries 56 and 57 of term 2 arrive while the disk is busy; the leader of term 3 replaces 56.
+        let mut run = follower();
+        run.append(3, &[(56, 2), (57, 2)]);
+        run.votes(3, 3, 0);
+        run.append(3, &[(56, 3)]);
+        let job = run.save(3);
+        run.sync(3, job);
+        run.send(3, 1, ACK, 2, 57);
+        run.holds();
+        // The leader of its own term must not count on it.
+        run.send(3, 2, ACK, 3, 57);
+        run.broke(
+            Oracle::I6,
+            "Member 3 answered member 2 that it has entries up to 57, but only what comes up to 56 was on its disk: no write of 57 was under way.",
+        );
+    }
+
+    #[test]
+    fn an_acknowledgement_of_an_old_term_that_nothing_replaced() {
+        // It knows of term 3, but nothing of that term is in its log: 56 may still be committed in term 2.
+        let mut run = follower();
+        run.append(3, &[(56, 2)]);
+        run.votes(3, 3, 0);
+        run.send(3, 1, ACK, 2, 56);
+        run.broke(
+            Oracle::I6,
+            "Member 3 answered member 1 that it has entries up to 56, but only what comes up to 55 was on its disk: no write of 56 was under way.",
+        );
     }
 
     #[test]

@@ -16,6 +16,7 @@ use api::etcdserverpb::{
 };
 use api::mvccpb::Event;
 use api::mvccpb::event::EventType;
+use plan::Failover;
 use plan::act::{Follow, Start, Watch};
 use record::{MemberId, Nanos, Probe};
 
@@ -435,11 +436,19 @@ impl World<'_> {
     pub(crate) fn watches_behind(&self, revision: i64, core: &[MemberId]) -> Vec<String> {
         let mut behind = Vec::new();
         for (at, client) in self.clients.iter().enumerate() {
+            // A learner serves neither watches nor lists.
             let reaches = |member: MemberId| {
-                core.contains(&member) && !self.network.severed(Party::Member(member), Party::Client(at))
+                core.contains(&member)
+                    && self.progress.configuration.voters.contains(&member)
+                    && !self.network.severed(Party::Member(member), Party::Client(at))
             };
-            let next = client.member();
-            if !client.chores.is_empty() && reaches(next) {
+            // A client that asks its members in turn comes to one that it cannot reach again and again. A list of
+            // several pages may then never be whole.
+            let is_served = match client.plan.failover {
+                Failover::RoundRobin => client.endpoints.iter().all(|member| reaches(*member)),
+                Failover::Pinned | Failover::OnTrouble => reaches(client.member()),
+            };
+            if !client.chores.is_empty() && is_served {
                 behind.push(format!("Client {at} has not relisted the keys it follows."));
             }
             for (number, line) in &client.watchers.lines {
@@ -456,7 +465,7 @@ impl World<'_> {
                         "Stream {stream} of client {at} at member {} has shown everything up to revision {least}, not {revision}.",
                         self.programs.streams.member(stream)
                     ),
-                    None if reaches(next) => format!("Client {at} has not opened its watch stream again."),
+                    None if is_served => format!("Client {at} has not opened its watch stream again."),
                     _ => continue,
                 };
                 behind.push(sentence);
