@@ -201,8 +201,8 @@ mod tests {
     fn an_acknowledgement_of_what_a_later_leader_replaced_in_memory() {
         // Entries 56 and 57 of term 2 arrive while the disk is busy; the leader of term 3 replaces 56.
         let mut run = follower();
-        run.append(3, &[(56, 2), (57, 2)]);
         run.votes(3, 3, 0);
+        run.append(3, &[(56, 2), (57, 2)]);
         run.append(3, &[(56, 3)]);
         let job = run.save(3);
         run.sync(3, job);
@@ -220,8 +220,8 @@ mod tests {
     fn an_acknowledgement_of_an_old_term_that_nothing_replaced() {
         // It knows of term 3, but nothing of that term is in its log: 56 may still be committed in term 2.
         let mut run = follower();
-        run.append(3, &[(56, 2)]);
         run.votes(3, 3, 0);
+        run.append(3, &[(56, 2)]);
         run.send(3, 1, ACK, 2, 56);
         run.broke(
             Oracle::I6,
