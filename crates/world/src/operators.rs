@@ -228,7 +228,7 @@ impl World<'_> {
         self.note(MemberId::NONE, Fact::Returned { operation, answered, digest });
         let task = &mut self.operators.tasks[at];
         task.current = None;
-        let about_login = self.operators.login.as_mut().is_some_and(|login| login.heard(&outcome));
+        let about_login = self.operators.login.as_mut().is_some_and(|login| login.take_outcome(&outcome));
         let mut learned = about_login;
         let task = &mut self.operators.tasks[at];
         let done = match &outcome {

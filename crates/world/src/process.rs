@@ -39,7 +39,7 @@ pub(crate) enum Stage {
 
 /// A fault that keeps a process from running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Hold {
+pub(crate) struct Blocker {
     /// Its index in the plan.
     pub(crate) fault: u32,
     /// Whether it only pauses the process; otherwise the process is down.
@@ -84,7 +84,7 @@ pub(crate) struct Process {
     /// How often it panicked; after a few panics it stays down.
     pub(crate) panics: u32,
     /// Faults that keep it down or paused.
-    pub(crate) held_by: Vec<Hold>,
+    pub(crate) blocked_by: Vec<Blocker>,
     /// The fault that asked it to stop.
     pub(crate) stopping: Option<u32>,
     /// A crash at this disk operation (from 1) of its next start, and whether power goes with it.
@@ -119,7 +119,7 @@ impl Process {
             bootstrapped: false,
             gone: false,
             panics: 0,
-            held_by: Vec::new(),
+            blocked_by: Vec::new(),
             stopping: None,
             crash_in_recovery: None,
             armed_power: false,
@@ -132,8 +132,8 @@ impl Process {
     }
 
     /// Whether a fault that pauses it holds it.
-    pub(crate) fn is_held_paused(&self) -> bool {
-        self.held_by.iter().any(|hold| hold.pauses)
+    pub(crate) fn is_paused_by_fault(&self) -> bool {
+        self.blocked_by.iter().any(|blocker| blocker.pauses)
     }
 
     /// Forgets everything in memory.

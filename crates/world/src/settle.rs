@@ -116,7 +116,7 @@ impl World<'_> {
         for (member, healed) in healed.iter() {
             let process = &mut self.processes[member];
             if *healed {
-                process.held_by.clear();
+                process.blocked_by.clear();
                 process.disk.disarm();
                 if process.state == State::Down {
                     self.start(member);

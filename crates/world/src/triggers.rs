@@ -93,7 +93,7 @@ impl Progress {
         leaders.max_by_key(|(_, (_, term))| *term).map(|(member, _)| member)
     }
 
-    pub(crate) fn holds(&self, condition: &Condition) -> bool {
+    pub(crate) fn is_met(&self, condition: &Condition) -> bool {
         let any = |member: MemberId, what: &dyn Fn(MemberId) -> bool| {
             if member.is_none() { self.roles.ids().any(what) } else { what(member) }
         };

@@ -22,7 +22,7 @@ use crate::disk::SimDisk;
 use crate::faults::Nemesis;
 use crate::network::{Body, Network, Packet, Party, Sent, head_of};
 use crate::operators::Operators;
-use crate::process::{Hold, Process, Stage, State};
+use crate::process::{Blocker, Process, Stage, State};
 use crate::queue::Queue;
 use crate::recorder::Recorder;
 use crate::settle::Settle;
@@ -31,7 +31,7 @@ use crate::triggers::Progress;
 pub(crate) const MILLISECOND: Nanos = 1_000_000;
 pub(crate) const SECOND: Nanos = 1_000_000_000;
 /// A member is never woken more often than this at one time.
-const MOST_WAKES: u32 = 10_000;
+const WAKES_AT_ONE_TIME_MAX: u32 = 10_000;
 const DISK: Domain = Domain::new("world disk");
 
 /// Something that will happen.
@@ -46,15 +46,15 @@ pub(crate) enum Happening {
     /// A synchronous section ends.
     SectionDone { member: MemberId, incarnation: u32 },
     /// A slow process is ready for its next input.
-    Unbusy { member: MemberId, incarnation: u32 },
+    SlowStepOver { member: MemberId, incarnation: u32 },
     /// A supervisor starts a process that ended by itself.
     Supervise { member: MemberId },
     /// A graceful stop took too long.
     StopOverdue { member: MemberId, incarnation: u32 },
     /// A pause in the middle of a step is over.
-    StallOver { member: MemberId, incarnation: u32 },
+    FailpointPauseOver { member: MemberId, incarnation: u32 },
     /// A process that a failpoint stopped may start again.
-    PointOver { member: MemberId, fault: u32 },
+    FailpointOver { member: MemberId, fault: u32 },
     /// A machine that was added to the cluster is switched on.
     Join { member: MemberId },
     /// An operator continues a task.
@@ -66,7 +66,7 @@ pub(crate) enum Happening {
     /// A snapshot's sender learns whether it arrived.
     SnapshotStatus { member: MemberId, incarnation: u32, to: MemberId, arrived: bool },
     /// A client may call its next operation.
-    ClientTurn { client: usize },
+    ClientNext { client: usize },
     /// A client stops waiting.
     ClientTimeout { client: usize, operation: u64 },
     /// What a client or a member sent on a watch stream is not acknowledged.
@@ -104,7 +104,7 @@ pub(crate) struct World<'a> {
     pub(crate) progress: Progress,
     pub(crate) history: History,
     /// Which operations of the history have reached a member.
-    heard: Vec<bool>,
+    reached_member: Vec<bool>,
     pub(crate) settle: Settle,
     pub(crate) events: u64,
     pub(crate) done: bool,
@@ -136,7 +136,7 @@ impl<'a> World<'a> {
             operators: Operators::new(plan),
             progress: Progress::new(members, first),
             history: History::default(),
-            heard: Vec::new(),
+            reached_member: Vec::new(),
             settle: Settle::new(plan),
             clients,
             programs: Programs::new(plan, members),
@@ -153,7 +153,7 @@ impl<'a> World<'a> {
             self.start(member);
         }
         for client in 0..self.clients.len() {
-            self.client_turn_later(client);
+            self.schedule_client(client);
         }
         self.schedule_faults();
         self.queue.push(self.plan.phases.chaos, Happening::Heal);
@@ -182,14 +182,14 @@ impl<'a> World<'a> {
             }
             Happening::JobDone { member, incarnation, job } => self.job_done(member, incarnation, job),
             Happening::SectionDone { member, incarnation } => self.section_done(member, incarnation),
-            Happening::Unbusy { member, incarnation } => {
+            Happening::SlowStepOver { member, incarnation } => {
                 if self.is_current(member, incarnation) {
                     self.drain_inbox(member);
                 }
             }
             Happening::Supervise { member } => {
                 let process = &self.processes[member];
-                if process.state == State::Down && process.held_by.is_empty() {
+                if process.state == State::Down && process.blocked_by.is_empty() {
                     self.start(member);
                 }
             }
@@ -198,12 +198,12 @@ impl<'a> World<'a> {
                     self.kill(member, Stop::Crash);
                 }
             }
-            Happening::StallOver { member, incarnation } => {
+            Happening::FailpointPauseOver { member, incarnation } => {
                 if self.is_current(member, incarnation) {
-                    self.stall_over(member);
+                    self.failpoint_pause_over(member);
                 }
             }
-            Happening::PointOver { member, fault } => self.let_go(member, fault),
+            Happening::FailpointOver { member, fault } => self.unblock(member, fault),
             Happening::Join { member } => {
                 if self.processes[member].state == State::Down {
                     self.start(member);
@@ -224,7 +224,7 @@ impl<'a> World<'a> {
                     self.feed(member, Input::SnapshotStatus { to, arrived });
                 }
             }
-            Happening::ClientTurn { client } => self.client_turn(client),
+            Happening::ClientNext { client } => self.client_next(client),
             Happening::ClientTimeout { client, operation } => self.client_timeout(client, operation),
             Happening::StreamDue { stream, up } => self.stream_due(stream, up),
             Happening::StreamTake { stream } => self.stream_take(stream),
@@ -292,13 +292,13 @@ impl<'a> World<'a> {
                 self.section_ends(member, incarnation, section.unwrap_or(now));
                 self.look_for_armed_crash(member);
             }
-            Ok(Err(error)) => self.refused(member, error),
+            Ok(Err(error)) => self.start_refused(member, error),
             Err(panic) => self.panicked(member, crate::panics::text(&*panic)),
         }
     }
 
     /// A start that failed: for good if the disk is damaged, otherwise a supervisor tries again.
-    fn refused(&mut self, member: MemberId, error: StartError) {
+    fn start_refused(&mut self, member: MemberId, error: StartError) {
         if let StartError::Removed = error {
             return self.removed(member);
         }
@@ -310,7 +310,7 @@ impl<'a> World<'a> {
             self.processes[member].disk.had_errors()
         };
         if !excused {
-            self.surprise(member, stop.clone());
+            self.record_unexpected_end(member, stop.clone());
         }
         self.processes[member].gone |= lasting;
         self.end_process(member, stop);
@@ -321,7 +321,7 @@ impl<'a> World<'a> {
 
     fn panicked(&mut self, member: MemberId, text: String) {
         let stop = Stop::Panic(text);
-        self.surprise(member, stop.clone());
+        self.record_unexpected_end(member, stop.clone());
         let process = &mut self.processes[member];
         process.panics += 1;
         process.gone |= process.panics >= 3;
@@ -336,7 +336,7 @@ impl<'a> World<'a> {
     }
 
     /// A process crashed at a failpoint.
-    fn struck(&mut self, member: MemberId) {
+    fn crashed_at_failpoint(&mut self, member: MemberId) {
         let now = self.now();
         let process = &mut self.processes[member];
         process.config.failpoint = None;
@@ -344,22 +344,22 @@ impl<'a> World<'a> {
             panic!("member {member} stopped at a failpoint that was not armed");
         };
         let stop = if does == PointAction::PowerLoss { Stop::PowerLoss } else { Stop::Crash };
-        process.held_by.push(Hold { fault, pauses: false });
+        process.blocked_by.push(Blocker { fault, pauses: false });
         self.recorder.count("failpoint-fired");
         self.kill(member, stop);
         let down =
             self.plan.faults[fault as usize].duration.unwrap_or(self.plan.cluster.settings.restart_delay);
-        self.queue.push(now + down, Happening::PointOver { member, fault });
+        self.queue.push(now + down, Happening::FailpointOver { member, fault });
     }
 
-    fn stall_over(&mut self, member: MemberId) {
+    fn failpoint_pause_over(&mut self, member: MemberId) {
         let Some(effects) = self.processes[member].stalled.take() else { return };
         self.processes[member].effects = Some(effects);
         self.take_effects(member);
         self.drain_inbox(member);
     }
 
-    pub(crate) fn surprise(&mut self, member: MemberId, stop: Stop) {
+    pub(crate) fn record_unexpected_end(&mut self, member: MemberId, stop: Stop) {
         let at = self.now();
         if self.recorder.record.surprises.len() < 100 {
             self.recorder.record.surprises.push((at, member, stop));
@@ -453,7 +453,7 @@ impl<'a> World<'a> {
             return;
         }
         self.processes[member].wake = Nanos::MAX;
-        self.look_for_insomnia(member);
+        self.check_for_endless_wakes(member);
         // A paused process is woken when it resumes.
         if self.processes[member].state == State::Running {
             self.feed(member, Input::Wake);
@@ -461,16 +461,16 @@ impl<'a> World<'a> {
     }
 
     /// A member that asks to be woken at once, over and over, would stop time.
-    fn look_for_insomnia(&mut self, member: MemberId) {
+    fn check_for_endless_wakes(&mut self, member: MemberId) {
         let now = self.queue.now();
         let process = &mut self.processes[member];
         process.woken = if process.woken.0 == now { (now, process.woken.1 + 1) } else { (now, 0) };
-        if process.woken.1 < MOST_WAKES {
+        if process.woken.1 < WAKES_AT_ONE_TIME_MAX {
             return;
         }
         let clocks = process.member.as_ref().map(member::Member::alarm_clocks);
         panic!(
-            "member {member} was woken {MOST_WAKES} times at {now} ns (its clock shows {}) and wants to be woken \
+            "member {member} was woken {WAKES_AT_ONE_TIME_MAX} times at {now} ns (its clock shows {}) and wants to be woken \
              again: something it waits for has come and is not looked after; its clocks: {clocks:?}",
             process.clock.monotonic(now)
         );
@@ -491,7 +491,7 @@ impl<'a> World<'a> {
         if let Err(panic) = stepped {
             if panic.downcast_ref::<member::failpoint::Struck>().is_some() {
                 self.take_effects(member);
-                self.struck(member);
+                self.crashed_at_failpoint(member);
             } else {
                 self.panicked(member, crate::panics::text(&*panic));
             }
@@ -500,7 +500,7 @@ impl<'a> World<'a> {
         if process.step_takes > 0 {
             process.busy_until = now + process.step_takes;
             let incarnation = process.incarnation;
-            self.queue.push(now + process.step_takes, Happening::Unbusy { member, incarnation });
+            self.queue.push(now + process.step_takes, Happening::SlowStepOver { member, incarnation });
         }
         if let Some(over) = section {
             let incarnation = self.processes[member].incarnation;
@@ -516,7 +516,7 @@ impl<'a> World<'a> {
     fn take_effects(&mut self, member: MemberId) {
         let Some(mut effects) = self.processes[member].effects.take() else { return };
         if let Some(stall) = effects.stall.take() {
-            self.stall(member, stall, &mut effects);
+            self.pause_at_failpoint(member, stall, &mut effects);
         }
         for fact in effects.facts.drain(..) {
             self.note_of(member, fact);
@@ -565,7 +565,7 @@ impl<'a> World<'a> {
         if let Some(why) = fatal {
             let stop = Stop::Fatal(why);
             if !self.processes[member].disk.had_errors() {
-                self.surprise(member, stop.clone());
+                self.record_unexpected_end(member, stop.clone());
             }
             self.end_process(member, stop);
             self.supervise(member);
@@ -604,7 +604,7 @@ impl<'a> World<'a> {
     }
 
     /// Keeps the effects of a step that come after its pause at a failpoint.
-    fn stall(&mut self, member: MemberId, stall: Stall, effects: &mut Effects) {
+    fn pause_at_failpoint(&mut self, member: MemberId, stall: Stall, effects: &mut Effects) {
         let [messages, peers, replies, watch, jobs] = stall.before;
         let later = Effects {
             messages: effects.messages.split_off(messages),
@@ -623,7 +623,7 @@ impl<'a> World<'a> {
         process.stalled = Some(Box::new(later));
         process.busy_until = process.busy_until.max(over);
         let incarnation = process.incarnation;
-        self.queue.push(over, Happening::StallOver { member, incarnation });
+        self.queue.push(over, Happening::FailpointPauseOver { member, incarnation });
     }
 
     /// Sets the member's wake-up, unless an earlier one is set already.
@@ -686,7 +686,7 @@ impl<'a> World<'a> {
             let process = &mut self.processes[member];
             process.state = State::Running;
             process.bootstrapped = true;
-            if process.is_held_paused() {
+            if process.is_paused_by_fault() {
                 process.state = State::Paused;
             }
         }
@@ -780,7 +780,7 @@ impl<'a> World<'a> {
                 }
                 (Body::Stream(stream, segment), DropReason::Dead) => {
                     if let Party::Member(member) = packet.to {
-                        self.stream_unheard(member, *stream, segment);
+                        self.stream_packet_undelivered(member, *stream, segment);
                     }
                 }
                 _ => {}
@@ -800,8 +800,8 @@ impl<'a> World<'a> {
             Body::Peer(message) => self.feed(member, Input::Peer { from, message }),
             Body::Request(operation, request, token) => {
                 // Clients talk over a stream: its transport drops duplicates.
-                let heard = &mut self.heard[operation as usize];
-                if !std::mem::replace(heard, true) {
+                let reached = &mut self.reached_member[operation as usize];
+                if !std::mem::replace(reached, true) {
                     if changes_members(&request) {
                         self.feed_connections(member);
                     }
@@ -810,7 +810,7 @@ impl<'a> World<'a> {
             }
             Body::Cancel(operation) => {
                 // On the request's stream, which it cannot overtake.
-                if std::mem::replace(&mut self.heard[operation as usize], true) {
+                if std::mem::replace(&mut self.reached_member[operation as usize], true) {
                     self.feed(member, Input::Canceled { operation });
                 }
             }
@@ -863,7 +863,7 @@ impl<'a> World<'a> {
         self.note(MemberId::NONE, Fact::Called { operation: number, client: operation.client, digest });
         self.progress.operations += 1;
         self.progress.changed = true;
-        self.heard.push(false);
+        self.reached_member.push(false);
         self.history.operations.push(operation);
         number
     }

@@ -152,7 +152,7 @@ impl Memory {
     }
 
     /// Ends a session: its lease is no longer kept alive.
-    pub(crate) fn let_lease_go(&mut self, lease: i64) {
+    pub(crate) fn stop_renewing(&mut self, lease: i64) {
         self.alive.retain(|other| *other != lease);
     }
 }

@@ -32,7 +32,7 @@ use record::{MemberId, Nanos, Outcome};
 
 use crate::clock::Clock;
 
-use acts::{Outside, Script};
+use acts::{ExternalList, RunningAct};
 use memory::Memory;
 use watchers::Watchers;
 
@@ -55,19 +55,19 @@ pub(crate) struct Client {
     /// No call before this time, so that a return and the next call never share a time.
     not_before: Nanos,
     /// When its next turn is; `Nanos::MAX` for none.
-    turn: Nanos,
+    next_event: Nanos,
     /// The index of its memory.
     memory: usize,
     /// The act under way.
-    act: Option<Box<dyn Script>>,
+    act: Option<Box<dyn RunningAct>>,
     /// The next request of the act.
     ready: Option<Request>,
     /// Whether the request is sent unchanged.
     literal: bool,
     /// Until when the act waits.
-    resting: Nanos,
+    waits_until: Nanos,
     /// Keys that must be listed again before the plan's next act.
-    chores: VecDeque<Follow>,
+    relists: VecDeque<Follow>,
     login: Option<Login>,
     watchers: Watchers,
 }
@@ -78,26 +78,26 @@ pub(crate) struct Login {
     password: String,
     /// Its token; `None` before it has logged in.
     token: Option<Bytes>,
-    state: Door,
+    state: LoginState,
     /// It has logged in again for the request under way, and does so only once.
-    again: bool,
+    repeated: bool,
 }
 
 /// The state of a login.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Door {
+enum LoginState {
     /// It requests a token before its next request.
-    Outside,
+    Needed,
     /// It has requested one.
-    Knocking,
+    Requested,
     /// It sends its requests, with or without a token.
-    Inside,
+    Done,
 }
 
 /// What clients share: memories, streams, lists outside etcd.
 pub(crate) struct Programs {
     memories: Vec<Memory>,
-    outside: BTreeMap<Bytes, Outside>,
+    outside: BTreeMap<Bytes, ExternalList>,
     streams: Streams,
     /// For the quiet read of the settle phase.
     root: Option<Login>,
@@ -130,7 +130,7 @@ impl Login {
         let user = plan.user.as_deref()?;
         let (user, password) = user.split_once(':').unwrap_or((user, ""));
         let (user, password) = (user.into(), password.into());
-        Some(Login { user, password, token: None, state: Door::Outside, again: false })
+        Some(Login { user, password, token: None, state: LoginState::Needed, repeated: false })
     }
 
     /// Whether an error means that the client must log in again. It also means that nothing happened.
@@ -142,7 +142,7 @@ impl Login {
     /// an answer says that it must.
     pub(crate) fn root(plan: &Plan) -> Option<Login> {
         let login = plan.clients.iter().filter_map(Login::new).find(|login| &*login.user == "root")?;
-        Some(Login { state: Door::Inside, ..login })
+        Some(Login { state: LoginState::Done, ..login })
     }
 
     /// The next request where `request` is wanted: perhaps a login first; with its token and user.
@@ -153,32 +153,32 @@ impl Login {
         let Some(login) = login else { return (request, None, None) };
         let user = login.token.is_some().then(|| Arc::clone(&login.user));
         let mut asked = request;
-        if login.state == Door::Outside {
-            login.state = Door::Knocking;
+        if login.state == LoginState::Needed {
+            login.state = LoginState::Requested;
             asked = login.request();
         }
         (asked, login.token.clone(), user)
     }
 
     /// Takes an outcome. Returns whether it was about the login, so that the request is sent again.
-    pub(crate) fn heard(&mut self, outcome: &Outcome) -> bool {
-        let knocking = self.state == Door::Knocking;
+    pub(crate) fn take_outcome(&mut self, outcome: &Outcome) -> bool {
+        let requested = self.state == LoginState::Requested;
         match outcome {
             Outcome::Answer { response: Response::Authenticate(answer), .. } => {
                 self.token = Some(answer.token.clone().into());
-                self.state = Door::Inside;
+                self.state = LoginState::Done;
             }
             // Users are no longer distinguished.
-            Outcome::Error { error: Error::AuthNotEnabled, .. } if knocking => {
-                (self.token, self.state) = (None, Door::Inside);
+            Outcome::Error { error: Error::AuthNotEnabled, .. } if requested => {
+                (self.token, self.state) = (None, LoginState::Done);
             }
             Outcome::Error { error, .. } if Login::is_refused(*error) => {
-                (self.token, self.state) = (None, Door::Outside);
+                (self.token, self.state) = (None, LoginState::Needed);
             }
-            _ if knocking => self.state = Door::Outside,
+            _ if requested => self.state = LoginState::Needed,
             _ => {}
         }
-        knocking
+        requested
     }
 
     fn request(&self) -> Request {
@@ -199,13 +199,13 @@ impl Client {
             current: None,
             endpoint: 0,
             not_before: 0,
-            turn: Nanos::MAX,
+            next_event: Nanos::MAX,
             memory,
             act: None,
             ready: None,
             literal: false,
-            resting: 0,
-            chores: VecDeque::new(),
+            waits_until: 0,
+            relists: VecDeque::new(),
             login,
             watchers: Watchers::default(),
         }
@@ -240,13 +240,13 @@ impl Client {
         self.endpoints = endpoints;
     }
 
-    /// An operation ended; `well` if it was answered without an error.
-    fn ended(&mut self, well: bool, now: Nanos) {
+    /// An operation ended; `succeeded` if it was answered without an error.
+    fn ended(&mut self, succeeded: bool, now: Nanos) {
         self.current = None;
         self.not_before = now + 1_000;
         let moves = match self.plan.failover {
             Failover::Pinned => false,
-            Failover::OnTrouble => !well,
+            Failover::OnTrouble => !succeeded,
             Failover::RoundRobin => true,
         };
         self.endpoint += usize::from(moves);

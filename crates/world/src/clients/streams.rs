@@ -98,13 +98,13 @@ pub(crate) struct Stream {
     /// The client is processing the first of these.
     busy: bool,
     /// When the process last sent something, by the client's clock.
-    heard: Nanos,
+    last_received: Nanos,
     /// When the first unanswered ping was sent, by the client's clock.
     pinged: Option<Nanos>,
     // ---- the member's end ----
     /// The member's process knows it.
     served: bool,
-    /// The member's process has heard of it.
+    /// The member's process has last_received of it.
     known: bool,
     down: Sender<Down>,
     /// When its time-out fires; `Nanos::MAX` for none.
@@ -119,7 +119,7 @@ pub(crate) struct Streams {
     /// Responses that clients have begun to process, for the draws of the processing time.
     processed: Vec<u64>,
     /// For each member, the incarnation that last lost power: the machine is off until the next one.
-    dark: Members<u32>,
+    powered_off: Members<u32>,
 }
 
 impl Streams {
@@ -128,7 +128,7 @@ impl Streams {
             all: Vec::new(),
             processing: Keyed::new(seed, PROCESSING),
             processed: Vec::new(),
-            dark: Members::new(members, |_| u32::MAX),
+            powered_off: Members::new(members, |_| u32::MAX),
         }
     }
 
@@ -160,7 +160,7 @@ impl World<'_> {
         let stream = self.history.watches.len() as u64;
         let state = &self.clients[client];
         let (member, token) = (state.member(), state.token());
-        let (heard, keepalive) = (state.clock.monotonic(now), state.after(now, state.plan.keepalive));
+        let (last_received, keepalive) = (state.clock.monotonic(now), state.after(now, state.plan.keepalive));
         self.note(MemberId::NONE, Fact::WatchOpened { stream, client: client as u32, to: member });
         self.history.watches.push(WatchStream {
             client: client as u32,
@@ -183,7 +183,7 @@ impl World<'_> {
             down_in: Receiver::new(),
             inbox: VecDeque::new(),
             busy: false,
-            heard,
+            last_received,
             pinged: None,
             served: true,
             known: false,
@@ -199,7 +199,7 @@ impl World<'_> {
     }
 
     /// A client sends something on a stream.
-    pub(super) fn stream_say(&mut self, stream: u64, request: WatchRequest) {
+    pub(super) fn send_on_stream(&mut self, stream: u64, request: WatchRequest) {
         let now = self.now();
         self.history.watches[stream as usize].sent.push((now, request.clone()));
         self.push_up(stream, Up::Request(request));
@@ -265,10 +265,10 @@ impl World<'_> {
         let now = self.now();
         let state = self.programs.streams.get_mut(stream);
         let open = state.open;
-        let heard = self.clients[state.client].clock.monotonic(now);
+        let last_received = self.clients[state.client].clock.monotonic(now);
         match segment {
             Segment::Ack(received, taken) => {
-                state.up.heard(now, received, taken);
+                state.up.take_ack(now, received, taken);
                 self.arm(stream, true);
             }
             Segment::Reset => {
@@ -276,7 +276,7 @@ impl World<'_> {
                 self.break_stream(stream, StreamEnd::Broken);
             }
             Segment::Down(number, item) if open => {
-                state.heard = heard;
+                state.last_received = last_received;
                 state.pinged = None;
                 let items = state.down_in.arrive(number, item);
                 state.inbox.extend(items);
@@ -285,7 +285,7 @@ impl World<'_> {
             }
             Segment::Probe if open => self.acknowledge_down(stream),
             Segment::Pong if open => {
-                state.heard = heard;
+                state.last_received = last_received;
                 state.pinged = None;
             }
             // The other end is gone; a client that closed has already said so.
@@ -358,7 +358,7 @@ impl World<'_> {
                     },
                 );
                 self.history.watches[stream as usize].received.push((now, (*response).clone()));
-                self.watch_heard(client, stream, &response);
+                self.take_watch_response(client, stream, &response);
             }
             Down::Refused(error) => self.break_stream(stream, StreamEnd::Refused(error)),
         }
@@ -373,7 +373,7 @@ impl World<'_> {
         }
         let client = &self.clients[state.client];
         let reading = client.clock.monotonic(now);
-        let quiet_until = client.when(state.heard + client.plan.keepalive);
+        let quiet_until = client.when(state.last_received + client.plan.keepalive);
         let next = match state.pinged {
             _ if now < quiet_until => quiet_until,
             Some(pinged) if reading >= pinged + client.plan.keepalive_timeout => {
@@ -455,7 +455,7 @@ impl World<'_> {
             }
             Segment::Probe => self.acknowledge_up(stream),
             Segment::Ack(received, taken) => {
-                let more = state.down.heard(now, received, taken);
+                let more = state.down.take_ack(now, received, taken);
                 self.arm(stream, false);
                 for _ in (0..more).filter(|_| served) {
                     self.feed(member, Input::WatchTaken { stream });
@@ -490,7 +490,7 @@ impl World<'_> {
     pub(crate) fn reset_streams(&mut self, member: MemberId, power: bool) {
         let incarnation = self.processes[member].incarnation;
         if power {
-            self.programs.streams.dark[member] = incarnation;
+            self.programs.streams.powered_off[member] = incarnation;
         }
         for stream in 0..self.programs.streams.all.len() as u64 {
             let state = self.programs.streams.get_mut(stream);
@@ -508,13 +508,14 @@ impl World<'_> {
     // ---- between the ends -------------------------------------------------------------------------
 
     /// A packet of a stream reached a member's machine, but not the process it was for.
-    pub(crate) fn stream_unheard(&mut self, to: MemberId, stream: u64, segment: &Segment) {
+    pub(crate) fn stream_packet_undelivered(&mut self, to: MemberId, stream: u64, segment: &Segment) {
         if matches!(segment, Segment::Reset) {
             return;
         }
         let process = &self.processes[to];
-        let dark = process.state == State::Down && self.programs.streams.dark[to] == process.incarnation;
-        if !dark {
+        let powered_off =
+            process.state == State::Down && self.programs.streams.powered_off[to] == process.incarnation;
+        if !powered_off {
             self.send_down(stream, Segment::Reset);
         }
     }
@@ -543,9 +544,9 @@ impl World<'_> {
         }
         *armed = Nanos::MAX;
         let again: Vec<Segment> = if up {
-            segments(state.up.overdue(now), Segment::Up)
+            segments_to_resend(state.up.overdue(now), Segment::Up)
         } else {
-            segments(state.down.overdue(now), Segment::Down)
+            segments_to_resend(state.down.overdue(now), Segment::Down)
         };
         self.arm(stream, up);
         for segment in again {

@@ -14,11 +14,11 @@ use std::collections::{BTreeMap, VecDeque};
 use record::Nanos;
 
 /// First time-out.
-const LEAST: Nanos = 200_000_000;
+const TIMEOUT_MIN: Nanos = 200_000_000;
 /// Longest time-out.
-const MOST: Nanos = 120_000_000_000;
+const TIMEOUT_MAX: Nanos = 120_000_000_000;
 /// Most items retransmitted at once.
-const BURST: usize = 16;
+const RESEND_MAX: usize = 16;
 
 /// The sending end.
 #[derive(Debug)]
@@ -49,7 +49,14 @@ pub(crate) enum Overdue<T> {
 
 impl<T: Clone> Sender<T> {
     pub(crate) fn new() -> Sender<T> {
-        Sender { under_way: VecDeque::new(), sent: 0, received: 0, taken: 0, timeout: LEAST, due: Nanos::MAX }
+        Sender {
+            under_way: VecDeque::new(),
+            sent: 0,
+            received: 0,
+            taken: 0,
+            timeout: TIMEOUT_MIN,
+            due: Nanos::MAX,
+        }
     }
 
     /// Takes an item; it is sent with this number.
@@ -69,7 +76,7 @@ impl<T: Clone> Sender<T> {
 
     /// An acknowledgement: how many items have arrived in order, and how many of them were taken. Returns how
     /// many more were taken than was known.
-    pub(crate) fn heard(&mut self, now: Nanos, received: u64, taken: u64) -> u64 {
+    pub(crate) fn take_ack(&mut self, now: Nanos, received: u64, taken: u64) -> u64 {
         let (received, taken) = (received.min(self.sent), taken.min(self.sent));
         let more = taken.saturating_sub(self.taken);
         if received > self.received || more > 0 {
@@ -77,7 +84,7 @@ impl<T: Clone> Sender<T> {
             self.under_way.drain(..arrived as usize);
             self.received = self.received.max(received);
             self.taken += more;
-            self.timeout = LEAST;
+            self.timeout = TIMEOUT_MIN;
             self.due = if self.taken == self.sent { Nanos::MAX } else { now + self.timeout };
         }
         more
@@ -88,12 +95,12 @@ impl<T: Clone> Sender<T> {
         if now < self.due {
             return Overdue::Nothing;
         }
-        self.timeout = (self.timeout * 2).min(MOST);
+        self.timeout = (self.timeout * 2).min(TIMEOUT_MAX);
         self.due = now + self.timeout;
         if self.under_way.is_empty() {
             return Overdue::Probe;
         }
-        let again = self.under_way.iter().take(BURST).cloned();
+        let again = self.under_way.iter().take(RESEND_MAX).cloned();
         Overdue::Again((self.received + 1..).zip(again).collect())
     }
 
@@ -201,7 +208,7 @@ mod tests {
                         out.extend(more);
                         send(&mut wire, now, Err(receiver.acknowledged()));
                     }
-                    Err((received, known)) => taken += sender.heard(now, received, known),
+                    Err((received, known)) => taken += sender.take_ack(now, received, known),
                 }
             } else {
                 match sender.overdue(now) {
@@ -229,26 +236,26 @@ mod tests {
         const CUT: Nanos = 20_000_000_000;
         let (out, _, over) = run(1, Ratio::NEVER, 500_000_000..CUT);
         assert_eq!(out.len(), 200);
-        assert!(over > CUT && over < 2 * CUT + MOST / 100, "{over}");
+        assert!(over > CUT && over < 2 * CUT + TIMEOUT_MAX / 100, "{over}");
     }
 
     #[test]
     fn what_is_not_taken_is_asked_for_again_and_again() {
         let mut sender = Sender::new();
         assert_eq!(sender.push(0, 'a'), 1);
-        assert_eq!(sender.heard(10, 1, 0), 0);
+        assert_eq!(sender.take_ack(10, 1, 0), 0);
         assert_eq!(sender.overdue(11), Overdue::Nothing);
         let due = sender.due();
         assert_eq!(sender.overdue(due), Overdue::Probe);
         assert!(sender.due() - due > due, "probes back off");
-        assert_eq!(sender.heard(due + 5, 1, 1), 1);
+        assert_eq!(sender.take_ack(due + 5, 1, 1), 1);
         assert_eq!(sender.due(), Nanos::MAX);
         // An old acknowledgement changes nothing.
-        assert_eq!(sender.heard(due + 6, 1, 0), 0);
+        assert_eq!(sender.take_ack(due + 6, 1, 0), 0);
         // Nor does one that comes after the other end is gone.
         sender.push(due + 7, 'b');
         sender.stop();
-        assert_eq!(sender.heard(due + 8, 2, 2), 0);
+        assert_eq!(sender.take_ack(due + 8, 2, 2), 0);
         assert_eq!(sender.due(), Nanos::MAX);
     }
 }

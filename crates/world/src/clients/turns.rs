@@ -2,21 +2,21 @@
 //!
 //! Between two requests of an act, as between two acts, a client's turn comes through the queue, so that a
 //! return and the next call never share a time. In the settle phase no act of the plan begins; what is under
-//! way continues to its end, and so do chores.
+//! way continues to its end, and so do relists.
 
 use std::sync::Arc;
 
 use api::{Error, Request, Response};
 use record::{CacheView, Fact, MemberId, MessageKind, Nanos, Operation, Outcome, Probe};
 
-use super::acts::{self, Context, Heard, Step};
-use super::{Door, Login};
+use super::acts::{self, ActInput, Context, Step};
+use super::{Login, LoginState};
 use crate::network::{Body, Packet, Party};
 use crate::world::{Happening, World, client_head};
 
 impl World<'_> {
     /// Sets the time of a client's next turn, unless an earlier one is set already.
-    pub(crate) fn client_turn_later(&mut self, client: usize) {
+    pub(crate) fn schedule_client(&mut self, client: usize) {
         let settling = self.settle.has_begun();
         let now = self.now();
         let state = &mut self.clients[client];
@@ -26,8 +26,8 @@ impl World<'_> {
         let at = if state.ready.is_some() {
             0
         } else if state.act.is_some() {
-            state.resting
-        } else if !state.chores.is_empty() {
+            state.waits_until
+        } else if !state.relists.is_empty() {
             0
         } else {
             match state.plan.operations.get(state.next) {
@@ -36,21 +36,21 @@ impl World<'_> {
             }
         };
         let at = at.max(state.not_before).max(now);
-        if at < state.turn {
-            state.turn = at;
-            self.queue.push(at, Happening::ClientTurn { client });
+        if at < state.next_event {
+            state.next_event = at;
+            self.queue.push(at, Happening::ClientNext { client });
         }
     }
 
-    pub(crate) fn client_turn(&mut self, client: usize) {
+    pub(crate) fn client_next(&mut self, client: usize) {
         let now = self.now();
         let settling = self.settle.has_begun();
         let state = &mut self.clients[client];
         // One of several turns; its time no longer counts.
-        if state.turn != now {
+        if state.next_event != now {
             return;
         }
-        state.turn = Nanos::MAX;
+        state.next_event = Nanos::MAX;
         if state.current.is_some() {
             return;
         }
@@ -75,27 +75,27 @@ impl World<'_> {
             return self.call(client, request);
         }
         if state.act.is_some() {
-            return match now >= state.resting {
-                true => self.carry_on(client, Heard::Rested),
-                false => self.client_turn_later(client),
+            return match now >= state.waits_until {
+                true => self.carry_on(client, ActInput::WaitOver),
+                false => self.schedule_client(client),
             };
         }
-        if let Some(follow) = state.chores.pop_front() {
+        if let Some(follow) = state.relists.pop_front() {
             state.act = Some(Box::new(acts::List::follow(follow)));
-            return self.carry_on(client, Heard::Begin);
+            return self.carry_on(client, ActInput::Begin);
         }
         match state.plan.operations.get(state.next) {
             Some(next) if !settling && now >= next.at => {
-                state.act = Some(acts::script(next.act.clone()));
+                state.act = Some(acts::start(next.act.clone()));
                 state.next += 1;
-                self.carry_on(client, Heard::Begin);
+                self.carry_on(client, ActInput::Begin);
             }
-            _ => self.client_turn_later(client),
+            _ => self.schedule_client(client),
         }
     }
 
     /// Gives the act under way what it waited for, and does what it wants next.
-    fn carry_on(&mut self, client: usize, heard: Heard<'_>) {
+    fn carry_on(&mut self, client: usize, input: ActInput<'_>) {
         let state = &mut self.clients[client];
         let Some(act) = state.act.as_mut() else { return };
         let mut context = Context {
@@ -103,10 +103,10 @@ impl World<'_> {
             outside: &mut self.programs.outside,
             stats: &mut self.recorder.record.stats,
         };
-        match act.next(heard, &mut context) {
+        match act.next(input, &mut context) {
             Step::Ask(request) => state.ready = Some(request),
             Step::AskThis(request) => (state.ready, state.literal) = (Some(request), true),
-            Step::Rest(time) => state.resting = state.after(self.queue.now(), time),
+            Step::Wait(time) => state.waits_until = state.after(self.queue.now(), time),
             Step::Done => state.act = None,
             Step::View(keys) => {
                 state.act = None;
@@ -120,7 +120,7 @@ impl World<'_> {
         // Another microsecond for each step without a request, so that a chain of them cannot stop time.
         let state = &mut self.clients[client];
         state.not_before = state.not_before.max(self.queue.now() + 1_000);
-        self.client_turn_later(client);
+        self.schedule_client(client);
     }
 
     /// Records what a client's copy of these keys holds; nothing if there is no copy.
@@ -156,10 +156,10 @@ impl World<'_> {
     /// Requests a token, if the client needs one before it continues.
     fn log_in(&mut self, client: usize) -> bool {
         let state = &mut self.clients[client];
-        let Some(login) = state.login.as_mut().filter(|login| login.state == Door::Outside) else {
+        let Some(login) = state.login.as_mut().filter(|login| login.state == LoginState::Needed) else {
             return false;
         };
-        login.state = Door::Knocking;
+        login.state = LoginState::Requested;
         let request = login.request();
         self.count_work("logins");
         self.call(client, request);
@@ -210,14 +210,14 @@ impl World<'_> {
             .get(client)
             .is_some_and(|state| state.current.is_some_and(|(under_way, _)| under_way == operation))
         {
-            self.break_off(client, operation);
+            self.cancel_call(client, operation);
         }
         self.operation_ended(client, operation, Outcome::Unknown { gave_up });
     }
 
     /// Signals to the member that the client no longer waits for an operation, as gRPC does at a deadline.
     /// Only for operations that a member may hold for as long as it likes: it has no effect on others.
-    fn break_off(&mut self, client: usize, operation: u64) {
+    fn cancel_call(&mut self, client: usize, operation: u64) {
         let Operation { member, ref request, .. } = self.history.operations[operation as usize];
         if !matches!(request, Request::Lock(_) | Request::Campaign(_)) {
             return;
@@ -246,21 +246,21 @@ impl World<'_> {
         if current != Some(operation) {
             return;
         }
-        let well = matches!(outcome, Outcome::Answer { .. });
+        let succeeded = matches!(outcome, Outcome::Answer { .. });
         let digest = crate::digests::outcome(&outcome);
         let answered = !matches!(outcome, Outcome::Unknown { .. });
         self.note(MemberId::NONE, Fact::Returned { operation, answered, digest });
-        self.recorder.record.stats.answered += u64::from(well);
+        self.recorder.record.stats.answered += u64::from(succeeded);
         let index = operation as usize;
         if settling {
-            let about_login = self.programs.root.as_mut().is_some_and(|root| root.heard(&outcome));
-            let answered = well && !about_login;
+            let about_login = self.programs.root.as_mut().is_some_and(|root| root.take_outcome(&outcome));
+            let answered = succeeded && !about_login;
             self.settle.ended(answered);
             self.history.operations[index].outcome = outcome;
             return;
         }
         let state = &mut self.clients[client];
-        state.ended(well, now);
+        state.ended(succeeded, now);
         if !self.logged_in(client, index, &outcome) {
             match &outcome {
                 Outcome::Answer { response, .. } => {
@@ -272,14 +272,14 @@ impl World<'_> {
                     if let (Response::MemberList(list), true) = (response, state.act.is_none()) {
                         state.synced(list, |member| self.processes.contains(member));
                     }
-                    self.carry_on(client, Heard::Answer(response));
+                    self.carry_on(client, ActInput::Answer(response));
                 }
-                Outcome::Error { error, .. } => self.carry_on(client, Heard::Error(*error)),
-                Outcome::Unknown { .. } => self.carry_on(client, Heard::Unknown),
+                Outcome::Error { error, .. } => self.carry_on(client, ActInput::Error(*error)),
+                Outcome::Unknown { .. } => self.carry_on(client, ActInput::Unknown),
             }
         }
         self.history.operations[index].outcome = outcome;
-        self.client_turn_later(client);
+        self.schedule_client(client);
     }
 
     /// Whether an outcome is about logging in, and so not passed to the act under way: the answer to a login,
@@ -287,7 +287,7 @@ impl World<'_> {
     /// does (`client/v3/retry_interceptor.go`). Those errors mean that nothing happened.
     fn logged_in(&mut self, client: usize, operation: usize, outcome: &Outcome) -> bool {
         let Some(login) = &mut self.clients[client].login else { return false };
-        if login.state == Door::Knocking {
+        if login.state == LoginState::Requested {
             login.token = match outcome {
                 Outcome::Answer { response: Response::Authenticate(answer), .. } => {
                     Some(answer.token.clone().into())
@@ -295,20 +295,20 @@ impl World<'_> {
                 // Auth is not enabled, or the login failed: the request itself will show which.
                 _ => None,
             };
-            login.state = Door::Inside;
+            login.state = LoginState::Done;
             return true;
         }
         let error = match outcome {
             Outcome::Error { error, .. } => *error,
             _ => Error::Timeout,
         };
-        if !Login::is_refused(error) || login.again {
-            login.again = false;
+        if !Login::is_refused(error) || login.repeated {
+            login.repeated = false;
             return false;
         }
-        login.again = true;
+        login.repeated = true;
         login.token = None;
-        login.state = Door::Outside;
+        login.state = LoginState::Needed;
         let state = &mut self.clients[client];
         (state.ready, state.literal) = (Some(self.history.operations[operation].request.clone()), true);
         true

@@ -20,22 +20,22 @@ use plan::act::{Follow, Start, Watch};
 use record::{MemberId, Nanos, Probe};
 
 use super::acts::Command;
-use super::{Client, Door, Login};
+use super::{Client, Login, LoginState};
 use crate::network::Party;
 use crate::world::{Happening, MILLISECOND, SECOND, World};
 
 /// First wait before a stream is reopened, the maximum of `backoff` there.
-const AGAIN: Nanos = 100 * MILLISECOND;
+const REOPEN_WAIT_MIN: Nanos = 100 * MILLISECOND;
 /// Longest wait, while the member cannot be reached.
-const AGAIN_AT_MOST: Nanos = 2 * SECOND;
+const REOPEN_WAIT_MAX: Nanos = 2 * SECOND;
 /// Time between two progress requests on a stream, in the settle phase.
-const POLL: Nanos = 500 * MILLISECOND;
+const PROGRESS_INTERVAL: Nanos = 500 * MILLISECOND;
 
 /// The watchers of one client.
 #[derive(Default)]
 pub(super) struct Watchers {
     /// Streams, by the client's own number.
-    lines: BTreeMap<u32, Line>,
+    streams: BTreeMap<u32, ClientStream>,
     /// Watchers, by the order of their opening.
     all: BTreeMap<u64, Watcher>,
     /// The newest watcher of each name.
@@ -47,7 +47,7 @@ pub(super) struct Watchers {
 
 /// A stream as its client knows it.
 #[derive(Default)]
-struct Line {
+struct ClientStream {
     /// Its number in the history; `None` while there is none.
     stream: Option<u64>,
     /// Watchers that were requested and are not created yet, in order.
@@ -77,7 +77,7 @@ struct Watcher {
     parts: Vec<Event>,
 }
 
-fn say(union: RequestUnion) -> WatchRequest {
+fn watch_request(union: RequestUnion) -> WatchRequest {
     WatchRequest { request_union: Some(union) }
 }
 
@@ -88,7 +88,7 @@ impl Watcher {
 
     fn request(&self) -> WatchRequest {
         let filters = [(self.watch.no_put, FilterType::Noput), (self.watch.no_delete, FilterType::Nodelete)];
-        say(RequestUnion::CreateRequest(WatchCreateRequest {
+        watch_request(RequestUnion::CreateRequest(WatchCreateRequest {
             key: self.watch.keys.key.clone(),
             range_end: self.watch.keys.end.clone(),
             start_revision: self.next,
@@ -109,16 +109,16 @@ impl Watcher {
 
 impl Watchers {
     /// The line of this stream, if its client believes that it is open.
-    fn line_of(&mut self, stream: u64) -> Option<&mut Line> {
-        self.lines.values_mut().find(|line| line.stream == Some(stream))
+    fn client_stream_of(&mut self, stream: u64) -> Option<&mut ClientStream> {
+        self.streams.values_mut().find(|client_stream| client_stream.stream == Some(stream))
     }
 
     /// Watchers that are wanted on a line.
     fn wanted(&self, number: u32) -> impl Iterator<Item = (u64, &Watcher)> {
-        let on_line = move |watcher: &Watcher| watcher.watch.stream == number && !watcher.cancelled;
+        let on_stream = move |watcher: &Watcher| watcher.watch.stream == number && !watcher.cancelled;
         self.all
             .iter()
-            .filter(move |(_, watcher)| on_line(watcher))
+            .filter(move |(_, watcher)| on_stream(watcher))
             .map(|(serial, watcher)| (*serial, watcher))
     }
 
@@ -174,7 +174,7 @@ impl World<'_> {
             Command::Progress(number) => self.ask_progress(client, number),
             Command::Close(number) => {
                 let watchers = &mut self.clients[client].watchers;
-                let line = watchers.lines.remove(&number);
+                let client_stream = watchers.streams.remove(&number);
                 let gone: Vec<u64> = (watchers.all.iter())
                     .filter(|(_, watcher)| watcher.watch.stream == number)
                     .map(|(serial, _)| *serial)
@@ -182,7 +182,7 @@ impl World<'_> {
                 gone.into_iter().for_each(|serial| {
                     watchers.forget(serial);
                 });
-                if let Some(stream) = line.and_then(|line| line.stream) {
+                if let Some(stream) = client_stream.and_then(|client_stream| client_stream.stream) {
                     self.close_stream(stream);
                 }
             }
@@ -201,19 +201,20 @@ impl World<'_> {
 
     /// Requests a watcher on its stream, which is opened if it is not open.
     fn create(&mut self, client: usize, number: u32, serial: u64) {
-        let known = self.clients[client].watchers.lines.get(&number).and_then(|line| line.stream);
+        let known =
+            self.clients[client].watchers.streams.get(&number).and_then(|client_stream| client_stream.stream);
         let stream = match known {
             Some(stream) => stream,
             None => self.open_stream(client, number),
         };
-        let line = self.clients[client].watchers.lines.entry(number).or_default();
-        line.stream = Some(stream);
-        line.creating.push_back(serial);
+        let client_stream = self.clients[client].watchers.streams.entry(number).or_default();
+        client_stream.stream = Some(stream);
+        client_stream.creating.push_back(serial);
         let Some(watcher) = self.clients[client].watcher(serial) else { return };
         watcher.id = None;
         watcher.parts.clear();
         let request = watcher.request();
-        self.stream_say(stream, request);
+        self.send_on_stream(stream, request);
     }
 
     /// A watcher is no longer wanted. If it is not created yet, it is cancelled once it is.
@@ -221,10 +222,13 @@ impl World<'_> {
         let Some(watcher) = self.clients[client].watcher(serial) else { return };
         watcher.cancelled = true;
         let (id, number) = (watcher.id, watcher.watch.stream);
-        match (id, self.clients[client].watchers.lines.get(&number).and_then(|line| line.stream)) {
+        match (
+            id,
+            self.clients[client].watchers.streams.get(&number).and_then(|client_stream| client_stream.stream),
+        ) {
             (Some(watch_id), Some(stream)) => {
-                let cancel = say(RequestUnion::CancelRequest(WatchCancelRequest { watch_id }));
-                self.stream_say(stream, cancel);
+                let cancel = watch_request(RequestUnion::CancelRequest(WatchCancelRequest { watch_id }));
+                self.send_on_stream(stream, cancel);
             }
             (None, Some(_)) => {}
             (_, None) => {
@@ -235,26 +239,26 @@ impl World<'_> {
 
     fn ask_progress(&mut self, client: usize, number: u32) {
         let now = self.now();
-        let Some(line) = self.clients[client].watchers.lines.get_mut(&number) else { return };
-        let Some(stream) = line.stream else { return };
-        line.asked = now;
-        self.stream_say(stream, say(RequestUnion::ProgressRequest(WatchProgressRequest {})));
+        let Some(client_stream) = self.clients[client].watchers.streams.get_mut(&number) else { return };
+        let Some(stream) = client_stream.stream else { return };
+        client_stream.asked = now;
+        self.send_on_stream(stream, watch_request(RequestUnion::ProgressRequest(WatchProgressRequest {})));
     }
 
     /// A client takes a response.
-    pub(super) fn watch_heard(&mut self, client: usize, stream: u64, response: &WatchResponse) {
+    pub(super) fn take_watch_response(&mut self, client: usize, stream: u64, response: &WatchResponse) {
         let revision = response.header.as_ref().map_or(0, |header| header.revision);
         let state = &mut self.clients[client];
         self.programs.memories[state.memory].sees(revision);
-        let Some(line) = state.watchers.line_of(stream) else { return };
-        line.wait = AGAIN;
+        let Some(client_stream) = state.watchers.client_stream_of(stream) else { return };
+        client_stream.wait = REOPEN_WAIT_MIN;
         if response.created {
-            let Some(serial) = line.creating.pop_front() else { return };
+            let Some(serial) = client_stream.creating.pop_front() else { return };
             if response.canceled {
                 state.watchers.forget(serial);
                 return self.count_work("watches-refused");
             }
-            line.ids.insert(response.watch_id, serial);
+            client_stream.ids.insert(response.watch_id, serial);
             let Some(watcher) = state.watcher(serial) else { return };
             watcher.id = Some(response.watch_id);
             if watcher.next == 0 {
@@ -266,17 +270,17 @@ impl World<'_> {
             return;
         }
         if response.canceled {
-            if let Some(serial) = line.ids.remove(&response.watch_id) {
+            if let Some(serial) = client_stream.ids.remove(&response.watch_id) {
                 self.cancelled(client, serial, response.compact_revision);
             }
             return;
         }
         if response.watch_id < 0 {
-            let serials: Vec<u64> = line.ids.values().copied().collect();
+            let serials: Vec<u64> = client_stream.ids.values().copied().collect();
             serials.into_iter().for_each(|serial| self.progressed(client, serial, revision));
             return;
         }
-        let Some(serial) = line.ids.get(&response.watch_id).copied() else { return };
+        let Some(serial) = client_stream.ids.get(&response.watch_id).copied() else { return };
         if response.events.is_empty() && !response.fragment {
             return self.progressed(client, serial, revision);
         }
@@ -327,8 +331,8 @@ impl World<'_> {
 
     fn list_again(&mut self, client: usize, follow: Follow) {
         self.count_probe(Probe::Relists);
-        self.clients[client].chores.push_back(follow);
-        self.client_turn_later(client);
+        self.clients[client].relists.push_back(follow);
+        self.schedule_client(client);
     }
 
     /// The member has cancelled a watcher: because it was asked to, or because the watcher's start is
@@ -355,27 +359,27 @@ impl World<'_> {
         let now = self.now();
         let state = &mut self.clients[client];
         if let Some(login) = &mut state.login
-            && login.state == Door::Inside
+            && login.state == LoginState::Done
             && error.is_some_and(Login::is_refused)
         {
-            (login.token, login.state) = (None, Door::Outside);
+            (login.token, login.state) = (None, LoginState::Needed);
         }
-        let Some(line) = state.watchers.line_of(stream) else { return };
-        line.stream = None;
-        line.creating.clear();
-        line.ids.clear();
-        let wait = line.wait.max(AGAIN);
-        line.wait = (wait * 2).min(AGAIN_AT_MOST);
-        let on_line = |watcher: &Watcher| watcher.watch.stream == number;
+        let Some(client_stream) = state.watchers.client_stream_of(stream) else { return };
+        client_stream.stream = None;
+        client_stream.creating.clear();
+        client_stream.ids.clear();
+        let wait = client_stream.wait.max(REOPEN_WAIT_MIN);
+        client_stream.wait = (wait * 2).min(REOPEN_WAIT_MAX);
+        let on_stream = |watcher: &Watcher| watcher.watch.stream == number;
         let unwanted: Vec<u64> = (state.watchers.all.iter())
-            .filter(|(_, watcher)| on_line(watcher) && watcher.cancelled)
+            .filter(|(_, watcher)| on_stream(watcher) && watcher.cancelled)
             .map(|(serial, _)| *serial)
             .collect();
         unwanted.into_iter().for_each(|serial| {
             state.watchers.forget(serial);
         });
         let at = state.after(now, wait);
-        if at != Nanos::MAX && state.watchers.all.values().any(on_line) {
+        if at != Nanos::MAX && state.watchers.all.values().any(on_stream) {
             self.queue.push(at, Happening::StreamResume { client, number });
         }
     }
@@ -383,9 +387,10 @@ impl World<'_> {
     /// A client reopens a stream and requests the watchers that were on it, each from where it was.
     pub(crate) fn stream_resume(&mut self, client: usize, number: u32) {
         let watchers = &self.clients[client].watchers;
-        let Some(line) = watchers.lines.get(&number) else { return };
+        let Some(client_stream) = watchers.streams.get(&number) else { return };
         let there = |serial: &u64, watcher: &Watcher| {
-            watcher.id.is_some_and(|id| line.ids.get(&id) == Some(serial)) || line.creating.contains(serial)
+            watcher.id.is_some_and(|id| client_stream.ids.get(&id) == Some(serial))
+                || client_stream.creating.contains(serial)
         };
         let waiting: Vec<u64> = (watchers.wanted(number))
             .filter(|(serial, watcher)| !there(serial, watcher))
@@ -407,23 +412,23 @@ impl World<'_> {
         for client in 0..self.clients.len() {
             let watchers = &self.clients[client].watchers;
             let behind = |number: &u32| watchers.wanted(*number).any(|(_, watcher)| watcher.seen < revision);
-            let lines = watchers.lines.keys().filter(|number| behind(number));
-            let early: Vec<u64> = lines
+            let streams = watchers.streams.keys().filter(|number| behind(number));
+            let early: Vec<u64> = streams
                 .flat_map(|number| watchers.wanted(*number))
                 .filter(|(_, watcher)| watcher.next > revision && !watcher.cancelled && watcher.id.is_some())
                 .map(|(serial, _)| serial)
                 .collect();
             early.into_iter().for_each(|serial| self.cancel(client, serial));
         }
-        let behind = |state: &Client, number: u32, line: &Line| {
-            line.stream.is_some()
-                && now >= line.asked + POLL
+        let behind = |state: &Client, number: u32, client_stream: &ClientStream| {
+            client_stream.stream.is_some()
+                && now >= client_stream.asked + PROGRESS_INTERVAL
                 && state.watchers.wanted(number).any(|(_, watcher)| watcher.seen < revision)
         };
         for client in 0..self.clients.len() {
             let state = &self.clients[client];
-            let asked: Vec<u32> = (state.watchers.lines.iter())
-                .filter(|(number, line)| behind(state, **number, line))
+            let asked: Vec<u32> = (state.watchers.streams.iter())
+                .filter(|(number, client_stream)| behind(state, **number, client_stream))
                 .map(|(number, _)| *number)
                 .collect();
             asked.into_iter().for_each(|number| self.ask_progress(client, number));
@@ -439,19 +444,19 @@ impl World<'_> {
                 core.contains(&member) && !self.network.severed(Party::Member(member), Party::Client(at))
             };
             let next = client.member();
-            if !client.chores.is_empty() && reaches(next) {
+            if !client.relists.is_empty() && reaches(next) {
                 behind.push(format!("Client {at} has not relisted the keys it follows."));
             }
-            for (number, line) in &client.watchers.lines {
+            for (number, client_stream) in &client.watchers.streams {
                 if let Some(stream) =
-                    line.stream.filter(|stream| reaches(self.programs.streams.member(*stream)))
-                    && !line.creating.is_empty()
+                    client_stream.stream.filter(|stream| reaches(self.programs.streams.member(*stream)))
+                    && !client_stream.creating.is_empty()
                 {
                     behind.push(format!("Stream {stream} of client {at} has creations without an answer."));
                 }
                 let least = client.watchers.wanted(*number).map(|(_, watcher)| watcher.seen).min();
                 let Some(least) = least.filter(|least| *least < revision) else { continue };
-                let sentence = match line.stream {
+                let sentence = match client_stream.stream {
                     Some(stream) if reaches(self.programs.streams.member(stream)) => format!(
                         "Stream {stream} of client {at} at member {} has shown everything up to revision {least}, not {revision}.",
                         self.programs.streams.member(stream)

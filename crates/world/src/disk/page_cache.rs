@@ -241,7 +241,7 @@ impl PageCache {
             }
             Touch::SyncDir(directory) => {
                 self.names.fold(directory, ordinal);
-                self.let_go();
+                self.drop_unnamed_files();
             }
             Touch::Nothing | Touch::File(_) | Touch::Name(_) => {}
         }
@@ -271,7 +271,7 @@ impl PageCache {
         if let Some(ordinal) = names_from {
             self.names.undo(ordinal);
         }
-        self.let_go();
+        self.drop_unnamed_files();
         self.release();
     }
 
@@ -288,7 +288,7 @@ impl PageCache {
         }
         let newest = self.names.newest();
         counts.add("lost-name", self.names.lose_power(draw(0, newest)));
-        self.let_go();
+        self.drop_unnamed_files();
         self.release();
     }
 
@@ -317,7 +317,7 @@ impl PageCache {
     }
 
     /// Drops files that no name can refer to any more, and recounts the bytes.
-    fn let_go(&mut self) {
+    fn drop_unnamed_files(&mut self) {
         self.recent = None;
         let referenced = self.names.referenced();
         for (id, file) in self.files.iter_mut().enumerate() {

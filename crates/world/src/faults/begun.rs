@@ -27,7 +27,7 @@ pub(super) enum Begun {
     /// Wall clocks swing.
     ClockSwings,
     /// Processes are down or paused.
-    Holds,
+    ProcessesBlocked,
     /// Every step takes time.
     SlowSteps,
     /// A crash waits for a disk operation.
@@ -69,7 +69,7 @@ impl World<'_> {
             Begun::Disks => members().for_each(|member| self.heal_disk(member, fault)),
             Begun::ClockRates => self.restore_clock_rates(scope.members),
             Begun::ClockSwings => self.stop_clock_swings(scope.members),
-            Begun::Holds => members().for_each(|member| self.let_go(member, fault)),
+            Begun::ProcessesBlocked => members().for_each(|member| self.unblock(member, fault)),
             Begun::SlowSteps => members().for_each(|member| self.processes[member].step_takes = 0),
             Begun::ArmedDisks => members().for_each(|member| self.processes[member].disk.disarm()),
             Begun::ArmedPoints => members().for_each(|member| self.disarm_point(member)),

@@ -11,13 +11,13 @@ impl World<'_> {
     pub(super) fn begin_disk(&mut self, kind: &DiskFault, strike: &Strike<'_>) -> Begun {
         for &member in strike.members {
             if kind.ends_process() {
-                self.hold_down(member, strike.fault, Stop::PowerLoss);
+                self.block_and_end(member, strike.fault, Stop::PowerLoss);
             }
             let (now, key) = (self.now(), self.fault_key(strike.fault));
             self.processes[member].disk.inject(now, key, kind);
             self.retime(member);
         }
-        if kind.ends_process() { Begun::Holds } else { Begun::Disks }
+        if kind.ends_process() { Begun::ProcessesBlocked } else { Begun::Disks }
     }
 
     pub(super) fn heal_disk(&mut self, member: MemberId, fault: u32) {

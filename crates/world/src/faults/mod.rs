@@ -115,7 +115,7 @@ impl World<'_> {
         }
         let now = self.now();
         let progress = &self.progress;
-        let is_due = |waiting: &mut Waiting| now >= waiting.from && progress.holds(&waiting.condition);
+        let is_due = |waiting: &mut Waiting| now >= waiting.from && progress.is_met(&waiting.condition);
         for Waiting { fault, delay, .. } in self.nemesis.waiting.extract_if(.., is_due) {
             self.queue.push(now + delay, Happening::FaultBegins { fault });
         }

@@ -8,7 +8,7 @@ use record::{Fact, MemberId, Nanos, Stop};
 
 use super::Strike;
 use super::begun::Begun;
-use crate::process::{Hold, State};
+use crate::process::{Blocker, State};
 use crate::world::{Happening, SECOND, World};
 
 /// How long a service manager waits for a process that it asked to stop, before it kills it.
@@ -21,22 +21,22 @@ impl World<'_> {
         match kind {
             ProcessFault::GracefulRestart => {
                 for member in members {
-                    self.processes[member].held_by.push(Hold { fault, pauses: false });
+                    self.processes[member].blocked_by.push(Blocker { fault, pauses: false });
                     self.stop_gracefully(member, fault);
                 }
-                Begun::Holds
+                Begun::ProcessesBlocked
             }
             ProcessFault::Crash => {
-                members.for_each(|member| self.hold_down(member, fault, Stop::Crash));
-                Begun::Holds
+                members.for_each(|member| self.block_and_end(member, fault, Stop::Crash));
+                Begun::ProcessesBlocked
             }
             ProcessFault::PowerLoss => {
-                members.for_each(|member| self.hold_down(member, fault, Stop::PowerLoss));
-                Begun::Holds
+                members.for_each(|member| self.block_and_end(member, fault, Stop::PowerLoss));
+                Begun::ProcessesBlocked
             }
             ProcessFault::Pause => {
                 members.for_each(|member| self.pause(member, fault));
-                Begun::Holds
+                Begun::ProcessesBlocked
             }
             ProcessFault::SlowCpu { step } => {
                 members.for_each(|member| self.processes[member].step_takes = *step);
@@ -53,9 +53,9 @@ impl World<'_> {
             ProcessFault::CrashInRecovery { nth, power } => {
                 for member in members {
                     self.processes[member].crash_in_recovery = Some((*nth, *power));
-                    self.hold_down(member, fault, if *power { Stop::PowerLoss } else { Stop::Crash });
+                    self.block_and_end(member, fault, if *power { Stop::PowerLoss } else { Stop::Crash });
                 }
-                Begun::Holds
+                Begun::ProcessesBlocked
             }
             ProcessFault::Failpoint { point, skip, does } => {
                 let lasts = self.plan.faults[fault as usize].duration.unwrap_or(SECOND);
@@ -71,13 +71,13 @@ impl World<'_> {
     }
 
     /// Ends a process, if it runs, and keeps it down until the fault releases it.
-    pub(super) fn hold_down(&mut self, member: MemberId, fault: u32, stop: Stop) {
-        self.processes[member].held_by.push(Hold { fault, pauses: false });
+    pub(super) fn block_and_end(&mut self, member: MemberId, fault: u32, stop: Stop) {
+        self.processes[member].blocked_by.push(Blocker { fault, pauses: false });
         self.kill(member, stop);
     }
 
     fn pause(&mut self, member: MemberId, fault: u32) {
-        self.processes[member].held_by.push(Hold { fault, pauses: true });
+        self.processes[member].blocked_by.push(Blocker { fault, pauses: true });
         if self.processes[member].state == State::Running {
             self.processes[member].state = State::Paused;
             self.note_of(member, Fact::Paused);
@@ -116,23 +116,23 @@ impl World<'_> {
         self.recorder.count("crash-at-disk-op-fired");
         let stop = if self.processes[member].armed_power { Stop::PowerLoss } else { Stop::Crash };
         self.kill(member, stop);
-        if self.processes[member].held_by.is_empty() {
+        if self.processes[member].blocked_by.is_empty() {
             self.queue.push(now + self.plan.cluster.settings.restart_delay, Happening::Supervise { member });
         }
     }
 
     /// A fault no longer holds a process; if no other fault does, it runs again.
-    pub(crate) fn let_go(&mut self, member: MemberId, fault: u32) {
+    pub(crate) fn unblock(&mut self, member: MemberId, fault: u32) {
         let process = &mut self.processes[member];
-        process.held_by.retain(|hold| hold.fault != fault);
+        process.blocked_by.retain(|blocker| blocker.fault != fault);
         match process.state {
             // A graceful stop that is still under way ends first; a supervisor then starts the process.
             _ if process.stopping == Some(fault) => {
                 self.kill(member, Stop::Crash);
                 self.start(member);
             }
-            State::Down if process.held_by.is_empty() => self.start(member),
-            State::Paused if !process.is_held_paused() => {
+            State::Down if process.blocked_by.is_empty() => self.start(member),
+            State::Paused if !process.is_paused_by_fault() => {
                 process.state = State::Running;
                 self.note_of(member, Fact::Resumed);
                 // Its timers kept running, so it wakes first, like a process with pending signals.

@@ -244,7 +244,7 @@ impl Network {
             let freed: Vec<Pair> = pairs.extract_if(.., |pair| among(pair)).collect();
             self.clogs.heal(&freed);
         }
-        self.let_go(now, |other, packet| other == fault && among(&(packet.from, packet.to)))
+        self.send_held(now, |other, packet| other == fault && among(&(packet.from, packet.to)))
     }
 
     /// Ends a clog or a rule. What it held is sent now, in order.
@@ -254,11 +254,11 @@ impl Network {
             let (_, pairs) = self.clogging.remove(at);
             self.clogs.heal(&pairs);
         }
-        self.let_go(now, |other, _| other == fault)
+        self.send_held(now, |other, _| other == fault)
     }
 
     /// Releases held packets, each with a fresh delay.
-    fn let_go(&mut self, now: Nanos, which: impl Fn(u32, &Packet) -> bool) -> Vec<(Nanos, Box<Packet>)> {
+    fn send_held(&mut self, now: Nanos, which: impl Fn(u32, &Packet) -> bool) -> Vec<(Nanos, Box<Packet>)> {
         let mut released = Vec::new();
         let held: Vec<_> = self.held.extract_if(.., |(fault, packet)| which(*fault, packet)).collect();
         for (_, packet) in held {

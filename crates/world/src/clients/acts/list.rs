@@ -14,11 +14,11 @@ use bytes::Bytes;
 use plan::act::{Follow, Keys};
 use record::Nanos;
 
-use super::{Command, Context, Heard, Script, Step, revision};
+use super::{ActInput, Command, Context, RunningAct, Step, revision};
 use crate::clients::memory::Copy;
 
 /// Wait before a reflector lists again.
-const AGAIN: Nanos = 800_000_000;
+const RELIST_WAIT: Nanos = 800_000_000;
 /// Most attempts of a reflector, so that one whose endpoint is gone for good ends.
 const ATTEMPTS: u32 = 20;
 
@@ -67,18 +67,18 @@ impl List {
             return Step::Done;
         }
         if self.attempts < ATTEMPTS {
-            return Step::Rest(AGAIN);
+            return Step::Wait(RELIST_WAIT);
         }
         context.count("reflectors-given-up");
         Step::Done
     }
 }
 
-impl Script for List {
-    fn next(&mut self, heard: Heard<'_>, context: &mut Context<'_>) -> Step {
-        match heard {
-            Heard::Begin | Heard::Rested => self.ask(),
-            Heard::Answer(response @ Response::Range(range)) => {
+impl RunningAct for List {
+    fn next(&mut self, input: ActInput<'_>, context: &mut Context<'_>) -> Step {
+        match input {
+            ActInput::Begin | ActInput::WaitOver => self.ask(),
+            ActInput::Answer(response @ Response::Range(range)) => {
                 context.count("pages");
                 if self.revision == 0 {
                     self.revision = revision(response);
@@ -105,12 +105,12 @@ impl Script for List {
                     None => Step::Done,
                 }
             }
-            Heard::Error(Error::Compacted) if self.revision != 0 && self.attempts < ATTEMPTS => {
+            ActInput::Error(Error::Compacted) if self.revision != 0 && self.attempts < ATTEMPTS => {
                 context.count("lists-compacted");
                 self.restart();
                 self.ask()
             }
-            Heard::Answer(_) | Heard::Error(_) | Heard::Unknown => self.failed(context),
+            ActInput::Answer(_) | ActInput::Error(_) | ActInput::Unknown => self.failed(context),
         }
     }
 }

@@ -31,7 +31,7 @@ use crate::clients::memory::Memory;
 pub(crate) use list::List;
 
 /// The input of an act.
-pub(crate) enum Heard<'a> {
+pub(crate) enum ActInput<'a> {
     /// It begins.
     Begin,
     /// The answer to its request.
@@ -41,7 +41,7 @@ pub(crate) enum Heard<'a> {
     /// No answer.
     Unknown,
     /// The rest is over.
-    Rested,
+    WaitOver,
 }
 
 /// What an act does next.
@@ -52,7 +52,7 @@ pub(crate) enum Step {
     /// Sends this request unchanged.
     AskThis(Request),
     /// Waits, by the client's clock.
-    Rest(Nanos),
+    Wait(Nanos),
     /// Does something with a watch, and ends.
     Stream(Command),
     /// Records what a copy holds, and ends.
@@ -74,7 +74,7 @@ pub(crate) enum Command {
 
 /// A list of values outside etcd, for the lock workloads.
 #[derive(Default)]
-pub(crate) struct Outside {
+pub(crate) struct ExternalList {
     /// What it holds now.
     pub(crate) values: Vec<Bytes>,
     /// What was added for certain, as far as the clients that added it know.
@@ -84,7 +84,7 @@ pub(crate) struct Outside {
 /// What acts work with.
 pub(crate) struct Context<'a> {
     pub(crate) memory: &'a mut Memory,
-    pub(crate) outside: &'a mut BTreeMap<Bytes, Outside>,
+    pub(crate) outside: &'a mut BTreeMap<Bytes, ExternalList>,
     pub(crate) stats: &'a mut Stats,
 }
 
@@ -101,43 +101,43 @@ impl Context<'_> {
 }
 
 /// An act under way.
-pub(crate) trait Script {
+pub(crate) trait RunningAct {
     /// What comes next.
-    fn next(&mut self, heard: Heard<'_>, context: &mut Context<'_>) -> Step;
+    fn next(&mut self, input: ActInput<'_>, context: &mut Context<'_>) -> Step;
 }
 
 /// The state machine of an act.
-pub(crate) fn script(act: Act) -> Box<dyn Script> {
+pub(crate) fn start(act: Act) -> Box<dyn RunningAct> {
     match act {
-        Act::Request(request) => Box::new(Once(Some(Step::Ask(request)))),
-        Act::Literal(request) => Box::new(Once(Some(Step::AskThis(request)))),
-        Act::Rest(time) => Box::new(Once(Some(Step::Rest(time)))),
-        Act::Watch(watch) => Box::new(Once(Some(Step::Stream(Command::Watch(watch))))),
-        Act::Cancel { watcher } => Box::new(Once(Some(Step::Stream(Command::Cancel(watcher))))),
-        Act::Progress { stream } => Box::new(Once(Some(Step::Stream(Command::Progress(stream))))),
-        Act::Close { stream } => Box::new(Once(Some(Step::Stream(Command::Close(stream))))),
-        Act::View { keys } => Box::new(Once(Some(Step::View(keys)))),
+        Act::Request(request) => Box::new(SingleStep(Some(Step::Ask(request)))),
+        Act::Literal(request) => Box::new(SingleStep(Some(Step::AskThis(request)))),
+        Act::Rest(time) => Box::new(SingleStep(Some(Step::Wait(time)))),
+        Act::Watch(watch) => Box::new(SingleStep(Some(Step::Stream(Command::Watch(watch))))),
+        Act::Cancel { watcher } => Box::new(SingleStep(Some(Step::Stream(Command::Cancel(watcher))))),
+        Act::Progress { stream } => Box::new(SingleStep(Some(Step::Stream(Command::Progress(stream))))),
+        Act::Close { stream } => Box::new(SingleStep(Some(Step::Stream(Command::Close(stream))))),
+        Act::View { keys } => Box::new(SingleStep(Some(Step::View(keys)))),
         Act::Follow(follow) => Box::new(List::follow(follow)),
         Act::List { keys, page } => Box::new(List::new(keys, page)),
-        Act::Write(write) => Box::new(write::Writing::new(write)),
-        Act::Add(add) => Box::new(add::Adding::new(add)),
-        Act::Append(micros) => Box::new(append::Appending::new(micros)),
-        Act::Lock(session) => Box::new(lock::Locking::new(session)),
-        Act::Unlock { name } => Box::new(lock::GivingUp::lock(name)),
-        Act::Campaign(session, value) => Box::new(election::Campaigning::new(session, value)),
-        Act::Proclaim { name, value } => Box::new(election::Proclaiming::new(name, value)),
-        Act::Resign { name } => Box::new(lock::GivingUp::leadership(name)),
-        Act::Fenced { name, key, value } => Box::new(election::Fenced::new(name, key, value)),
-        Act::Renew => Box::new(renew::Renewing::default()),
-        Act::Compactor { key } => Box::new(compactor::Compacting::new(key)),
+        Act::Write(write) => Box::new(write::RunningWrite::new(write)),
+        Act::Add(add) => Box::new(add::RunningAdd::new(add)),
+        Act::Append(micros) => Box::new(append::RunningAppend::new(micros)),
+        Act::Lock(session) => Box::new(lock::RunningLock::new(session)),
+        Act::Unlock { name } => Box::new(lock::RunningRelease::lock(name)),
+        Act::Campaign(session, value) => Box::new(election::RunningCampaign::new(session, value)),
+        Act::Proclaim { name, value } => Box::new(election::RunningProclaim::new(name, value)),
+        Act::Resign { name } => Box::new(lock::RunningRelease::leadership(name)),
+        Act::Fenced { name, key, value } => Box::new(election::RunningFencedWrite::new(name, key, value)),
+        Act::Renew => Box::new(renew::RunningRenewal::default()),
+        Act::Compactor { key } => Box::new(compactor::RunningCompactor::new(key)),
     }
 }
 
 /// One step, and no more.
-struct Once(Option<Step>);
+struct SingleStep(Option<Step>);
 
-impl Script for Once {
-    fn next(&mut self, _: Heard<'_>, _: &mut Context<'_>) -> Step {
+impl RunningAct for SingleStep {
+    fn next(&mut self, _: ActInput<'_>, _: &mut Context<'_>) -> Step {
         self.0.take().unwrap_or(Step::Done)
     }
 }

@@ -3,26 +3,26 @@
 use api::Response;
 use api::etcdserverpb::LeaseKeepAliveRequest;
 
-use super::{Context, Heard, Script, Step};
+use super::{ActInput, Context, RunningAct, Step};
 
 /// One round.
 #[derive(Default)]
-pub(super) struct Renewing {
+pub(super) struct RunningRenewal {
     /// Leases still to renew, last first; `None` before the round.
     left: Option<Vec<i64>>,
     asked: i64,
 }
 
-impl Script for Renewing {
-    fn next(&mut self, heard: Heard<'_>, context: &mut Context<'_>) -> Step {
+impl RunningAct for RunningRenewal {
+    fn next(&mut self, input: ActInput<'_>, context: &mut Context<'_>) -> Step {
         let alive = context.memory.alive.iter().rev().copied();
         let left = self.left.get_or_insert_with(|| alive.collect());
-        if let Heard::Answer(Response::LeaseKeepAlive(answer)) = heard {
+        if let ActInput::Answer(Response::LeaseKeepAlive(answer)) = input {
             context.count("renewals");
             // A time to live of 0 means that the lease no longer exists.
             if answer.ttl <= 0 {
                 context.count("leases-lost");
-                context.memory.let_lease_go(self.asked);
+                context.memory.stop_renewing(self.asked);
             }
         }
         while let Some(lease) = left.pop() {

@@ -10,29 +10,29 @@ use bytes::Bytes;
 use plan::act::{Verb, Which, Write};
 
 use super::{
-    Context, Heard, List, Script, Step, get, op_delete, op_get, op_put, put, ranges, txn, unchanged,
+    ActInput, Context, List, RunningAct, Step, get, op_delete, op_get, op_put, put, ranges, txn, unchanged,
 };
 
 /// A write under way.
-pub(super) struct Writing {
+pub(super) struct RunningWrite {
     plan: Write,
     attempts: u32,
     state: State,
 }
 
 enum State {
-    Begun,
+    NotStarted,
     /// Lists first.
-    Listing(List),
+    ListKeys(List),
     /// Asked for the object, which is in no copy.
-    Getting,
+    ReadObject,
     /// Sent the txn.
-    Sent(Verb, Bytes),
+    WriteObject(Verb, Bytes),
 }
 
-impl Writing {
-    pub(super) fn new(plan: Write) -> Writing {
-        Writing { plan, attempts: 0, state: State::Begun }
+impl RunningWrite {
+    pub(super) fn new(plan: Write) -> RunningWrite {
+        RunningWrite { plan, attempts: 0, state: State::NotStarted }
     }
 
     /// Decides what to write, now that the copy exists.
@@ -41,7 +41,7 @@ impl Writing {
             Which::Key(key) => match context.memory.copied(&key) {
                 Some(revision) => self.write(self.plan.verb, key, revision),
                 None => {
-                    self.state = State::Getting;
+                    self.state = State::ReadObject;
                     Step::Ask(get(&key).into())
                 }
             },
@@ -89,11 +89,17 @@ impl Writing {
             }
         };
         let failure = if verb == Verb::Create { Vec::new() } else { vec![op_get(&key)] };
-        self.state = State::Sent(verb, key.clone());
+        self.state = State::WriteObject(verb, key.clone());
         txn(unchanged(&key, revision), success, failure)
     }
 
-    fn sent(&mut self, verb: Verb, key: Bytes, response: &Response, context: &mut Context<'_>) -> Step {
+    fn txn_answered(
+        &mut self,
+        verb: Verb,
+        key: Bytes,
+        response: &Response,
+        context: &mut Context<'_>,
+    ) -> Step {
         let Response::Txn(answer) = response else { return Step::Done };
         if answer.succeeded {
             context.count(match verb {
@@ -126,20 +132,20 @@ impl Writing {
     }
 }
 
-impl Script for Writing {
-    fn next(&mut self, heard: Heard<'_>, context: &mut Context<'_>) -> Step {
-        match std::mem::replace(&mut self.state, State::Begun) {
-            State::Begun => {
+impl RunningAct for RunningWrite {
+    fn next(&mut self, input: ActInput<'_>, context: &mut Context<'_>) -> Step {
+        match std::mem::replace(&mut self.state, State::NotStarted) {
+            State::NotStarted => {
                 let Which::Nth { keys, .. } = &self.plan.which else { return self.decide(context) };
                 if context.memory.copies.get(keys).is_some_and(|copy| !copy.doubtful) {
                     return self.decide(context);
                 }
                 let mut list = List::new(keys.clone(), 0);
-                let step = list.next(Heard::Begin, context);
-                self.state = State::Listing(list);
+                let step = list.next(ActInput::Begin, context);
+                self.state = State::ListKeys(list);
                 step
             }
-            State::Listing(mut list) => match list.next(heard, context) {
+            State::ListKeys(mut list) => match list.next(input, context) {
                 Step::Done => match &self.plan.which {
                     Which::Nth { keys, .. }
                         if context.memory.copies.get(keys).is_some_and(|copy| !copy.doubtful) =>
@@ -149,20 +155,20 @@ impl Script for Writing {
                     _ => Step::Done,
                 },
                 step => {
-                    self.state = State::Listing(list);
+                    self.state = State::ListKeys(list);
                     step
                 }
             },
-            State::Getting => match (heard, &self.plan.which) {
-                (Heard::Answer(Response::Range(range)), Which::Key(key)) => {
+            State::ReadObject => match (input, &self.plan.which) {
+                (ActInput::Answer(Response::Range(range)), Which::Key(key)) => {
                     let revision = range.kvs.first().map_or(0, |kv| kv.mod_revision);
                     let key = key.clone();
                     self.write(self.plan.verb, key, revision)
                 }
                 _ => Step::Done,
             },
-            State::Sent(verb, key) => match heard {
-                Heard::Answer(response) => self.sent(verb, key, response, context),
+            State::WriteObject(verb, key) => match input {
+                ActInput::Answer(response) => self.txn_answered(verb, key, response, context),
                 _ => self.failed(context),
             },
         }
