@@ -1,7 +1,11 @@
-//! The world of one run: the heap of events and everything that it drives.
+//! The main loop of a run. [`World::step`] takes the next event from the heap and carries it out.
 //!
-//! Members are stepped inline from the heap (rule R1). What they want done comes back as effects, which
-//! become events again: messages under way, disk jobs, wake-ups.
+//! An event often is an input for a member: a message, the end of a disk job, a wake-up. The world calls the
+//! member directly (rule R1). The member returns effects: messages to send, disk jobs, answers to clients.
+//! The world turns each effect into a later event on the heap.
+//!
+//! Every event that concerns a process carries the incarnation it was meant for. If the process has ended
+//! since then, the event is dropped (rule R5).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -30,58 +34,58 @@ use crate::triggers::Progress;
 
 pub(crate) const MILLISECOND: Nanos = 1_000_000;
 pub(crate) const SECOND: Nanos = 1_000_000_000;
-/// A member is never woken more often than this at one time.
+/// If a member is woken this often without time advancing, the run panics: it would never end.
 const WAKES_AT_ONE_TIME_MAX: u32 = 10_000;
 const DISK: Domain = Domain::new("world disk");
 
-/// Something that will happen.
+/// An event that is scheduled on the heap.
 #[derive(Debug)]
 pub(crate) enum Happening {
     /// A packet arrives.
     Arrive(Box<Packet>),
     /// A member asked to be woken.
     Wake { member: MemberId, incarnation: u32 },
-    /// A disk job ends.
+    /// An asynchronous disk job ends.
     JobDone { member: MemberId, incarnation: u32, job: u64 },
-    /// A synchronous section ends.
+    /// The synchronous disk operations of a member's step end (see `disk`, *sections*).
     SectionDone { member: MemberId, incarnation: u32 },
-    /// A slow process is ready for its next input.
+    /// A process slowed by a fault has finished its step and can take the next input.
     SlowStepOver { member: MemberId, incarnation: u32 },
-    /// A supervisor starts a process that ended by itself.
+    /// The supervisor of a host starts a process that ended by itself.
     Supervise { member: MemberId },
-    /// A graceful stop took too long.
+    /// A process that was asked to stop has not ended in time; it is killed.
     StopOverdue { member: MemberId, incarnation: u32 },
-    /// A pause in the middle of a step is over.
+    /// A member's pause at a failpoint, in the middle of a step, is over.
     FailpointPauseOver { member: MemberId, incarnation: u32 },
-    /// A process that a failpoint stopped may start again.
+    /// A process that crashed at a failpoint may start again.
     FailpointOver { member: MemberId, fault: u32 },
-    /// A machine that was added to the cluster is switched on.
+    /// The process of a member that was added to the cluster starts for the first time.
     Join { member: MemberId },
     /// An operator continues a task.
     Operate { task: usize },
     /// An operator has waited long enough for an answer.
     OperatorTimeout { operation: u64 },
-    /// A crash armed at a disk operation.
+    /// A process reaches the disk operation at which a fault crashes it.
     ArmedCrash { member: MemberId, incarnation: u32 },
-    /// A snapshot's sender learns whether it arrived.
+    /// The sender of a raft snapshot learns whether the snapshot arrived.
     SnapshotStatus { member: MemberId, incarnation: u32, to: MemberId, arrived: bool },
-    /// A client may call its next operation.
+    /// A client decides what to do next.
     ClientNext { client: usize },
-    /// A client stops waiting.
+    /// A client stops waiting for the answer to an operation.
     ClientTimeout { client: usize, operation: u64 },
-    /// What a client or a member sent on a watch stream is not acknowledged.
+    /// The retransmission time-out of a watch stream fires; `up` is the direction from the client.
     StreamDue { stream: u64, up: bool },
-    /// A slow client has finished a response of a stream.
+    /// A slow client has finished processing a response of a stream.
     StreamTake { stream: u64 },
     /// A client checks whether a stream is still alive.
     StreamKeepalive { stream: u64 },
-    /// A client opens a stream again, given by the client's own number.
+    /// A client reopens a stream. `number` is the client's own number for it.
     StreamResume { client: usize, number: u32 },
     /// A fault begins.
     FaultBegins { fault: usize },
     /// A fault ends.
     FaultEnds { fault: usize },
-    /// A flapping partition changes.
+    /// A flapping partition begins or heals.
     Flap { fault: usize },
     /// The chaos phase is over.
     Heal,
@@ -89,21 +93,21 @@ pub(crate) enum Happening {
     SettleCheck,
 }
 
-/// One run as a whole.
+/// The whole state of a run.
 pub(crate) struct World<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) queue: Queue<Happening>,
     pub(crate) recorder: Recorder<'a>,
     pub(crate) processes: Members<Process>,
     pub(crate) clients: Vec<Client>,
-    /// What clients share.
+    /// State that clients share: memories, watch streams, lists outside etcd.
     pub(crate) programs: Programs,
     pub(crate) network: Network,
     pub(crate) nemesis: Nemesis,
     pub(crate) operators: Operators,
     pub(crate) progress: Progress,
     pub(crate) history: History,
-    /// Which operations of the history have reached a member.
+    /// For each operation of the history, whether its request or its cancellation has reached a member.
     reached_member: Vec<bool>,
     pub(crate) settle: Settle,
     pub(crate) events: u64,
@@ -125,7 +129,7 @@ impl<'a> World<'a> {
             process
         });
         let clients = crate::clients::clients(plan);
-        // The client before it makes the quiet read; the very last one represents all operators.
+        // Two more clients: one for the final read of the settle phase, the last one for all operators.
         let network = Network::new(plan.seed, members, clients.len() + 2, plan.network.clone());
         World {
             plan,
@@ -164,7 +168,7 @@ impl<'a> World<'a> {
         self.queue.now()
     }
 
-    /// Takes the next event and lets it happen; false when the run is over.
+    /// Takes the next event and carries it out. Returns false when the run is over.
     pub(crate) fn step(&mut self) -> bool {
         if self.done {
             return false;
@@ -243,7 +247,7 @@ impl<'a> World<'a> {
         !self.done
     }
 
-    /// Takes note of a fact of a member (the world's own facts go through `note`).
+    /// Records a fact about a member. It may make a condition come true that a fault waits for.
     pub(crate) fn note_of(&mut self, member: MemberId, fact: Fact) {
         self.progress.note(member, &fact);
         let configured = matches!(fact, Fact::Configuration { .. });
@@ -253,18 +257,19 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Takes note of a fact that belongs to no member, or that conditions never wait for.
+    /// Records a fact that no condition of a fault depends on.
     #[inline]
     pub(crate) fn note(&mut self, member: MemberId, fact: Fact) {
         self.recorder.note(self.queue.now(), member, fact);
     }
 
+    /// Whether this incarnation of the process is still the running one (rule R5).
     pub(crate) fn is_current(&self, member: MemberId, incarnation: u32) -> bool {
         let process = &self.processes[member];
         process.incarnation == incarnation && process.state != State::Down
     }
 
-    // ---- process life ---------------------------------------------------------------------------
+    // ---- start and end of processes ---------------------------------------------------------------------------
 
     /// Starts a process that is down.
     pub(crate) fn start(&mut self, member: MemberId) {
@@ -297,7 +302,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// A start that failed: for good if the disk is damaged, otherwise a supervisor tries again.
+    /// A member refused to start. If its disk is damaged, it stays down; otherwise the supervisor tries again.
     fn start_refused(&mut self, member: MemberId, error: StartError) {
         if let StartError::Removed = error {
             return self.removed(member);
@@ -335,7 +340,7 @@ impl<'a> World<'a> {
         self.end_process(member, Stop::Removed);
     }
 
-    /// A process crashed at a failpoint.
+    /// A process crashes at a failpoint, and stays down for the duration of the fault.
     fn crashed_at_failpoint(&mut self, member: MemberId) {
         let now = self.now();
         let process = &mut self.processes[member];
@@ -359,6 +364,7 @@ impl<'a> World<'a> {
         self.drain_inbox(member);
     }
 
+    /// Records that a process ended although no fault explains it. At most 100 are kept.
     pub(crate) fn record_unexpected_end(&mut self, member: MemberId, stop: Stop) {
         let at = self.now();
         if self.recorder.record.surprises.len() < 100 {
@@ -366,20 +372,20 @@ impl<'a> World<'a> {
         }
     }
 
-    /// A supervisor will start the process again.
+    /// Schedules the restart of a process that ended by itself, as systemd would do.
     fn supervise(&mut self, member: MemberId) {
         self.queue
             .push(self.now() + self.plan.cluster.settings.restart_delay, Happening::Supervise { member });
     }
 
-    /// Ends a process from outside.
+    /// Kills a process, if it runs.
     pub(crate) fn kill(&mut self, member: MemberId, stop: Stop) {
         if self.processes[member].state != State::Down {
             self.end_process(member, stop);
         }
     }
 
-    /// A process ended, for whatever reason.
+    /// Ends a process: its memory is lost, its disk keeps what had reached it, its connections break.
     pub(crate) fn end_process(&mut self, member: MemberId, stop: Stop) {
         let now = self.now();
         let power = stop == Stop::PowerLoss;
@@ -399,7 +405,7 @@ impl<'a> World<'a> {
         self.reset_streams(member, power);
     }
 
-    /// The machine is alive, the process is not: its clients' connections break.
+    /// The process ended but its host runs on, so the kernel resets the connections of its clients.
     fn reset_connections(&mut self, member: MemberId) {
         let broken: Vec<(usize, u64)> = (self.clients.iter().enumerate())
             .filter_map(|(at, client)| client.current.filter(|(_, to)| *to == member).map(|(op, _)| (at, op)))
@@ -417,14 +423,14 @@ impl<'a> World<'a> {
 
     // ---- feeding members ------------------------------------------------------------------------
 
-    /// Gives an input to a member, now or as soon as the member can take it.
+    /// Gives an input to a member: now, or when the process can run again.
     pub(crate) fn feed(&mut self, member: MemberId, input: Input) {
         let now = self.now();
         let process = &mut self.processes[member];
         match process.state {
             State::Down => {}
             State::Starting => {
-                // It receives nothing but the disk's answers.
+                // Until its recovery is on disk, it receives only the ends of disk jobs.
                 if matches!(input, Input::JobDone { .. }) {
                     process.inbox.push_back(input);
                 }
@@ -437,7 +443,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Feeds a member the inputs that came while it could not run.
+    /// Gives a member the inputs that came while it could not run.
     pub(crate) fn drain_inbox(&mut self, member: MemberId) {
         while self.processes[member].state == State::Running
             && self.now() >= self.processes[member].busy_until
@@ -448,7 +454,7 @@ impl<'a> World<'a> {
     }
 
     fn wake(&mut self, member: MemberId) {
-        // One of several wake-ups; its time no longer counts.
+        // An earlier wake-up was set since; this one is out of date.
         if self.processes[member].wake != self.now() {
             return;
         }
@@ -460,7 +466,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// A member that asks to be woken at once, over and over, would stop time.
+    /// Panics if a member asks again and again to be woken at once: time would never advance.
     fn check_for_endless_wakes(&mut self, member: MemberId) {
         let now = self.queue.now();
         let process = &mut self.processes[member];
@@ -476,7 +482,7 @@ impl<'a> World<'a> {
         );
     }
 
-    /// One step of a member, with everything that follows from it.
+    /// Steps a member with one input, and carries out the effects.
     fn step_member(&mut self, member: MemberId, input: Input) {
         let now = self.queue.now();
         let process = &mut self.processes[member];
@@ -512,7 +518,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Carries out what a member wants done.
+    /// Carries out the effects of a member's step.
     fn take_effects(&mut self, member: MemberId) {
         let Some(mut effects) = self.processes[member].effects.take() else { return };
         if let Some(stall) = effects.stall.take() {
@@ -533,7 +539,7 @@ impl<'a> World<'a> {
                 body: Body::Raft(message),
             });
         }
-        // Rare: most steps need not check each effect.
+        // Most steps have none of these.
         if !effects.peers.is_empty() || !effects.watch.is_empty() || !effects.watch_ended.is_empty() {
             self.take_rare_effects(member, &mut effects);
         }
@@ -578,7 +584,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Messages that are not raft's, and messages to watchers.
+    /// Sends messages between members that are not raft's, and watch responses.
     fn take_rare_effects(&mut self, member: MemberId, effects: &mut Effects) {
         let incarnation = self.processes[member].incarnation;
         for (to, message) in effects.peers.drain(..) {
@@ -603,7 +609,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Keeps the effects of a step that come after its pause at a failpoint.
+    /// A step pauses at a failpoint. The effects that come after the failpoint wait until the pause is over.
     fn pause_at_failpoint(&mut self, member: MemberId, stall: Stall, effects: &mut Effects) {
         let [messages, peers, replies, watch, jobs] = stall.before;
         let later = Effects {
@@ -634,7 +640,7 @@ impl<'a> World<'a> {
         }
         let Some(state_machine) = &process.member else { return };
         let Some(at) = process.clock.true_time_of(state_machine.wake_at()) else { return };
-        // Inputs that came while it was paused are due at once.
+        // A wake-up that was due while the process was paused happens now.
         let at = at.max(self.queue.now());
         if at < process.wake {
             process.wake = at;
@@ -651,13 +657,13 @@ impl<'a> World<'a> {
         }
         let now = self.now();
         let Some(outcome) = self.processes[member].disk.complete(now, job) else {
-            return; // delayed by a stall; it was scheduled again
+            return; // a stall of the disk delayed it, and it was scheduled again
         };
         self.note_of(member, Fact::JobDone { job, synced: outcome.synced, failed: outcome.result.is_err() });
         self.feed(member, Input::JobDone { job, result: outcome.result });
     }
 
-    /// Schedules the end of a section, unless a stall keeps it open for now.
+    /// Schedules the end of a section. While the disk is stalled, there is no time for it yet.
     fn section_ends(&mut self, member: MemberId, incarnation: u32, over: Nanos) {
         let process = &mut self.processes[member];
         assert!(
@@ -676,7 +682,7 @@ impl<'a> World<'a> {
         if !self.is_current(member, incarnation) {
             return;
         }
-        // A section that a stall delays, or that now ends sooner, is scheduled again; the old time is void.
+        // If a fault delayed or shortened the section, its end was scheduled again; this event is out of date.
         let process = &mut self.processes[member];
         if !process.section || !process.disk.section_over(now) {
             return;
@@ -694,7 +700,7 @@ impl<'a> World<'a> {
         self.drain_inbox(member);
     }
 
-    /// A stall of the disk began or ended: what is under way there ends at other times.
+    /// The disk became slower or faster, so the jobs and the section under way end at other times.
     pub(crate) fn retime(&mut self, member: MemberId) {
         let retimed = self.processes[member].disk.retime();
         let incarnation = self.processes[member].incarnation;
@@ -707,6 +713,7 @@ impl<'a> World<'a> {
         self.look_for_armed_crash(member);
     }
 
+    /// Schedules the crash at a disk operation, once the time of that operation is known.
     fn look_for_armed_crash(&mut self, member: MemberId) {
         let process = &self.processes[member];
         if let Some(at) = process.disk.armed_crash().filter(|at| *at != Nanos::MAX) {
@@ -717,6 +724,7 @@ impl<'a> World<'a> {
 
     // ---- messages -------------------------------------------------------------------------------
 
+    /// Sends a packet. The network decides whether and when it arrives.
     pub(crate) fn send(&mut self, packet: Packet) {
         let now = self.queue.now();
         let (from, to) = (packet.from.in_facts(), packet.to.in_facts());
@@ -743,12 +751,14 @@ impl<'a> World<'a> {
         }
     }
 
-    /// The sender of a snapshot learns its outcome a little later, as from an HTTP answer.
+    /// Tells the sender of a raft snapshot whether it arrived. etcd sends snapshots by HTTP: a success is known
+    /// after 5 ms here, a failure after 1 s.
     fn report_snapshot(&mut self, sender: MemberId, incarnation: u32, to: MemberId, arrived: bool) {
         let at = self.now() + if arrived { 5 * MILLISECOND } else { SECOND };
         self.queue.push(at, Happening::SnapshotStatus { member: sender, incarnation, to, arrived });
     }
 
+    /// A packet arrives, unless the link was cut or a process at either end has ended meanwhile.
     fn arrive(&mut self, packet: Box<Packet>) {
         let now = self.queue.now();
         let (from, to) = (packet.from.in_facts(), packet.to.in_facts());
@@ -799,7 +809,7 @@ impl<'a> World<'a> {
             Body::Raft(message) => self.feed(member, Input::Message(message)),
             Body::Peer(message) => self.feed(member, Input::Peer { from, message }),
             Body::Request(operation, request, token) => {
-                // Clients talk over a stream: its transport drops duplicates.
+                // Requests travel over TCP, which drops duplicates.
                 let reached = &mut self.reached_member[operation as usize];
                 if !std::mem::replace(reached, true) {
                     if changes_members(&request) {
@@ -809,7 +819,8 @@ impl<'a> World<'a> {
                 }
             }
             Body::Cancel(operation) => {
-                // On the request's stream, which it cannot overtake.
+                // It travels on the request's connection. If the simulated network delivers it first, the
+                // request is no longer served.
                 if std::mem::replace(&mut self.reached_member[operation as usize], true) {
                     self.feed(member, Input::Canceled { operation });
                 }
@@ -839,7 +850,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// No process listens, but the machine runs: the client learns it at once.
+    /// The process has ended but its host runs on, so the client's connection is refused at once.
     fn refuse_connection(&mut self, packet: &Packet, operation: u64) {
         self.send(Packet {
             from: packet.to,
@@ -856,7 +867,7 @@ impl<'a> World<'a> {
         self.history.operations[operation as usize].client as usize
     }
 
-    /// Enters an operation that is called now into the history; returns its number.
+    /// Adds an operation that is called now to the history, and returns its number.
     pub(crate) fn next_operation(&mut self, operation: Operation) -> u64 {
         let number = self.history.operations.len() as u64;
         let digest = crate::digests::request(&operation.request);
@@ -870,7 +881,7 @@ impl<'a> World<'a> {
 
     // ---- the end --------------------------------------------------------------------------------
 
-    /// The record of the run.
+    /// Ends the run and returns its record.
     pub(crate) fn finish(mut self) -> Record {
         self.note(MemberId::NONE, Fact::Phase(Phase::End));
         self.last_views();
@@ -897,12 +908,13 @@ impl<'a> World<'a> {
     }
 }
 
-/// The head of a message from or to a client.
+/// The head of a message that is not raft's: only its kind matters.
 pub(crate) fn client_head(kind: MessageKind) -> MessageHead {
     MessageHead { kind, term: 0, index: 0, log_term: 0, commit: 0, reject: false, entries: 0 }
 }
 
-/// Whether a member checks its connections before it does anything about a request.
+/// Whether the request changes the membership. Before such a change a member checks its connections to the
+/// other members (etcd's strict reconfiguration check).
 fn changes_members(request: &api::Request) -> bool {
     use api::Request::{MemberAdd, MemberPromote, MemberRemove, MemberUpdate};
     matches!(request, MemberAdd(_) | MemberRemove(_) | MemberPromote(_) | MemberUpdate(_))

@@ -1,23 +1,23 @@
-//! One direction of a watch stream, as over TCP: numbered, delivered in order, retransmitted until it is
-//! acknowledged, duplicates dropped.
+//! One direction of a watch stream, with the guarantees of TCP. Items are numbered and delivered in order,
+//! retransmitted until they are acknowledged, and never delivered twice.
 //!
-//! Lost items are retransmitted after a time-out that doubles from 200 ms up to two minutes (`TCP_RTO_MIN`,
-//! `TCP_RTO_MAX` of Linux) and restarts with every acknowledgement that acknowledges something new. The
-//! receiver acknowledges what has arrived and what its application has taken; if only the second is missing,
-//! the sender asks for it with probes, as TCP does when a window is closed.
+//! The retransmission time-out doubles from 200 ms up to 120 s (`TCP_RTO_MIN` and `TCP_RTO_MAX` of Linux). It
+//! starts over whenever an acknowledgement brings something new. An acknowledgement says how many items have
+//! arrived, and how many of them the application has taken. If all have arrived but some are not taken, the
+//! sender asks again from time to time, as TCP probes a closed window.
 //!
-//! Not here: the round-trip estimate, fast retransmission, congestion control. The keepalive of the stream
-//! decides when a connection is given up.
+//! Not modelled: the estimate of the round-trip time, fast retransmission, congestion control. The sender
+//! never gives up; the keepalive of the stream does (`streams`).
 
 use std::collections::{BTreeMap, VecDeque};
 
 use record::Nanos;
 
-/// First time-out.
+/// First retransmission time-out (`TCP_RTO_MIN` of Linux).
 const TIMEOUT_MIN: Nanos = 200_000_000;
-/// Longest time-out.
+/// Longest retransmission time-out (`TCP_RTO_MAX` of Linux).
 const TIMEOUT_MAX: Nanos = 120_000_000_000;
-/// Most items retransmitted at once.
+/// Most items retransmitted at once; our choice.
 const RESEND_MAX: usize = 16;
 
 /// The sending end.
@@ -32,18 +32,18 @@ pub(crate) struct Sender<T> {
     /// How many are known to have been taken.
     taken: u64,
     timeout: Nanos,
-    /// When to act if nothing is heard; `Nanos::MAX` while there is nothing to wait for.
+    /// When the time-out fires; `Nanos::MAX` while everything sent has been taken.
     due: Nanos,
 }
 
 /// What a sender does when its time-out is over.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Overdue<T> {
-    /// Nothing: the time-out is not over yet.
+    /// The time-out has not fired yet.
     Nothing,
-    /// Retransmits these, with their numbers.
+    /// Retransmit these items, with their numbers.
     Again(Vec<(u64, T)>),
-    /// Asks how much has been taken.
+    /// Ask how many items have been taken.
     Probe,
 }
 
@@ -59,7 +59,7 @@ impl<T: Clone> Sender<T> {
         }
     }
 
-    /// Takes an item; it is sent with this number.
+    /// Takes an item to send, and returns its number.
     pub(crate) fn push(&mut self, now: Nanos, item: T) -> u64 {
         self.sent += 1;
         self.under_way.push_back(item);
@@ -69,13 +69,13 @@ impl<T: Clone> Sender<T> {
         self.sent
     }
 
-    /// When it is overdue; `Nanos::MAX` for never.
+    /// When the time-out fires; `Nanos::MAX` for never.
     pub(crate) fn due(&self) -> Nanos {
         self.due
     }
 
-    /// An acknowledgement: how many items have arrived in order, and how many of them were taken. Returns how
-    /// many more were taken than was known.
+    /// Takes an acknowledgement: how many items have arrived in order, and how many of them were taken.
+    /// Returns how many were taken since the last acknowledgement.
     pub(crate) fn take_ack(&mut self, now: Nanos, received: u64, taken: u64) -> u64 {
         let (received, taken) = (received.min(self.sent), taken.min(self.sent));
         let more = taken.saturating_sub(self.taken);
@@ -90,7 +90,7 @@ impl<T: Clone> Sender<T> {
         more
     }
 
-    /// What to do at `now`, if the time-out is over by then.
+    /// What to do at `now`, if the time-out has fired by then.
     pub(crate) fn overdue(&mut self, now: Nanos) -> Overdue<T> {
         if now < self.due {
             return Overdue::Nothing;
@@ -104,7 +104,7 @@ impl<T: Clone> Sender<T> {
         Overdue::Again((self.received + 1..).zip(again).collect())
     }
 
-    /// The other end is gone.
+    /// The other end is gone: nothing is retransmitted any more.
     pub(crate) fn stop(&mut self) {
         self.under_way.clear();
         (self.received, self.taken) = (self.sent, self.sent);
@@ -119,7 +119,7 @@ pub(crate) struct Receiver<T> {
     received: u64,
     /// How many of them the application has taken.
     taken: u64,
-    /// Items that overtook others.
+    /// Items that arrived before an earlier one, by number.
     ahead: BTreeMap<u64, T>,
 }
 
@@ -128,7 +128,7 @@ impl<T> Receiver<T> {
         Receiver { received: 0, taken: 0, ahead: BTreeMap::new() }
     }
 
-    /// An item arrives. Returns what is now in order.
+    /// Takes an item that arrived. Returns the items that can be delivered now, in order.
     pub(crate) fn arrive(&mut self, number: u64, item: T) -> Vec<T> {
         let mut in_order = Vec::new();
         if number > self.received {
@@ -152,7 +152,7 @@ impl<T> Receiver<T> {
         );
     }
 
-    /// What to acknowledge: how many have arrived, how many were taken.
+    /// The numbers for an acknowledgement: how many items have arrived, and how many were taken.
     pub(crate) fn acknowledged(&self) -> (u64, u64) {
         (self.received, self.taken)
     }

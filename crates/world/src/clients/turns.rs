@@ -1,8 +1,11 @@
-//! Turns of clients: whose turn it is and what follows from it; calls and returns; logging in.
+//! What a client does next: start an act, send the next request of an act, log in, or wait. This file also
+//! sends the calls and takes their outcomes.
 //!
-//! Between two requests of an act, as between two acts, a client's turn comes through the queue, so that a
-//! return and the next call never share a time. In the settle phase no act of the plan begins; what is under
-//! way continues to its end, and so do relists.
+//! Each decision is an event of its own on the heap (`Happening::ClientNext`), at least 1 µs after the last
+//! outcome. So a return and the next call never share a time, and the history has a clear order.
+//!
+//! In the settle phase no client starts another act of its plan. Acts under way continue to their end, and
+//! copies whose watch was lost are still listed again.
 
 use std::sync::Arc;
 
@@ -15,7 +18,7 @@ use crate::network::{Body, Packet, Party};
 use crate::world::{Happening, World, client_head};
 
 impl World<'_> {
-    /// Sets the time of a client's next turn, unless an earlier one is set already.
+    /// Schedules a client's next decision, unless an earlier one is scheduled already.
     pub(crate) fn schedule_client(&mut self, client: usize) {
         let settling = self.settle.has_begun();
         let now = self.now();
@@ -42,11 +45,12 @@ impl World<'_> {
         }
     }
 
+    /// A client decides what to do next.
     pub(crate) fn client_next(&mut self, client: usize) {
         let now = self.now();
         let settling = self.settle.has_begun();
         let state = &mut self.clients[client];
-        // One of several turns; its time no longer counts.
+        // The decision was scheduled again since, for another time.
         if state.next_event != now {
             return;
         }
@@ -94,7 +98,7 @@ impl World<'_> {
         }
     }
 
-    /// Gives the act under way what it waited for, and does what it wants next.
+    /// Gives the act under way the input it waited for, and does the step that it returns.
     fn carry_on(&mut self, client: usize, input: ActInput<'_>) {
         let state = &mut self.clients[client];
         let Some(act) = state.act.as_mut() else { return };
@@ -117,13 +121,13 @@ impl World<'_> {
                 self.command(client, command);
             }
         }
-        // Another microsecond for each step without a request, so that a chain of them cannot stop time.
+        // At least 1 µs passes between two steps, so that a chain of steps without a request cannot stop time.
         let state = &mut self.clients[client];
         state.not_before = state.not_before.max(self.queue.now() + 1_000);
         self.schedule_client(client);
     }
 
-    /// Records what a client's copy of these keys holds; nothing if there is no copy.
+    /// Records what a client's copy of these keys contains, if there is a copy.
     fn view(&mut self, client: usize, keys: &plan::act::Keys) {
         let at = self.now();
         let memory = self.clients[client].memory;
@@ -139,7 +143,7 @@ impl World<'_> {
         }
     }
 
-    /// Records what every copy holds at the end, and what the lists outside etcd have lost.
+    /// Records at the end what every copy contains, and how many values the lists outside etcd have lost.
     pub(crate) fn last_views(&mut self) {
         for memory in 0..self.programs.memories.len() {
             let keys: Vec<_> = self.programs.memories[memory].copies.keys().cloned().collect();
@@ -153,7 +157,7 @@ impl World<'_> {
         }
     }
 
-    /// Requests a token, if the client needs one before it continues.
+    /// Requests a token, if the client needs one before its next request. Returns whether it did.
     fn log_in(&mut self, client: usize) -> bool {
         let state = &mut self.clients[client];
         let Some(login) = state.login.as_mut().filter(|login| login.state == LoginState::Needed) else {
@@ -166,7 +170,7 @@ impl World<'_> {
         true
     }
 
-    /// A client calls.
+    /// A client sends a request; the history records the call.
     pub(crate) fn call(&mut self, client: usize, mut request: Request) {
         let now = self.now();
         let operation = self.history.operations.len() as u64;
@@ -215,8 +219,8 @@ impl World<'_> {
         self.operation_ended(client, operation, Outcome::Unknown { gave_up });
     }
 
-    /// Signals to the member that the client no longer waits for an operation, as gRPC does at a deadline.
-    /// Only for operations that a member may hold for as long as it likes: it has no effect on others.
+    /// Tells the member that the client no longer waits for an operation, as gRPC does at a deadline. Only
+    /// lock and campaign need this: a member keeps them waiting without a limit.
     fn cancel_call(&mut self, client: usize, operation: u64) {
         let Operation { member, ref request, .. } = self.history.operations[operation as usize];
         if !matches!(request, Request::Lock(_) | Request::Campaign(_)) {
@@ -231,7 +235,8 @@ impl World<'_> {
         });
     }
 
-    /// A client learns the outcome of its operation, or stops waiting. What comes later is too late.
+    /// A client learns the outcome of its operation, or stops waiting for it. An answer that comes after that
+    /// is ignored.
     pub(crate) fn operation_ended(&mut self, client: usize, operation: u64, outcome: Outcome) {
         let now = self.now();
         if client == self.operator() {
@@ -268,7 +273,7 @@ impl World<'_> {
                     let memory = self.clients[client].memory;
                     self.programs.memories[memory].learn(request, response);
                     let state = &mut self.clients[client];
-                    // Between two acts, only its own synchronization asks.
+                    // A member list that no act asked for is from the synchronization of endpoints.
                     if let (Response::MemberList(list), true) = (response, state.act.is_none()) {
                         state.synced(list, |member| self.processes.contains(member));
                     }
@@ -282,9 +287,10 @@ impl World<'_> {
         self.schedule_client(client);
     }
 
-    /// Whether an outcome is about logging in, and so not passed to the act under way: the answer to a login,
-    /// or an error that means that the client must log in again and repeat the request, as etcd's Go client
-    /// does (`client/v3/retry_interceptor.go`). Those errors mean that nothing happened.
+    /// Takes an outcome that is about the login, and returns whether it was one; the act under way does not
+    /// see it. There are two kinds: the answer to a login, and an error that says that the client must log in
+    /// again. After such an error the request had no effect, so the client repeats it, as etcd's Go client
+    /// does (`client/v3/retry_interceptor.go`).
     fn logged_in(&mut self, client: usize, operation: usize, outcome: &Outcome) -> bool {
         let Some(login) = &mut self.clients[client].login else { return false };
         if login.state == LoginState::Requested {
@@ -292,7 +298,7 @@ impl World<'_> {
                 Outcome::Answer { response: Response::Authenticate(answer), .. } => {
                     Some(answer.token.clone().into())
                 }
-                // Auth is not enabled, or the login failed: the request itself will show which.
+                // Auth is disabled, or the login failed. The answer to the next request will show which.
                 _ => None,
             };
             login.state = LoginState::Done;
@@ -314,12 +320,12 @@ impl World<'_> {
         true
     }
 
-    /// Counts something the clients' programs did.
+    /// Counts an action of the clients, for the statistics of the run.
     pub(super) fn count_work(&mut self, what: &str) {
         self.recorder.record.stats.did(what);
     }
 
-    /// Counts something the clients' programs did and that is a probe, too.
+    /// Counts an action of the clients that is also a probe.
     pub(super) fn count_probe(&mut self, probe: Probe) {
         self.recorder.record.stats.reached(probe);
     }

@@ -1,10 +1,14 @@
-//! What a client does with its watchers: opens them, takes their events, and reopens them elsewhere when
-//! their stream is gone, as etcd's Go client does (`client/v3/watch.go`): at the revision after the last one
-//! it has seen, on a new stream to its next endpoint, after a short wait.
+//! What a client does with its watchers, as etcd's Go client does it (`client/v3/watch.go`). It opens them and
+//! takes their events. When their stream breaks, it waits a little, opens a new stream to its next endpoint,
+//! and requests each watcher again from the revision after the last one it has seen.
 //!
-//! If the start of a watcher is compacted, the watcher is given up, or continues after the compaction, or (if
-//! it follows) its keys are listed again; they are also listed again when a deletion comes without the pair
-//! it deleted, which is fatal to a watch of Kubernetes.
+//! If the start revision of a watcher was compacted, one of three things happens, as its act says. The watcher
+//! is given up; or it continues at the compaction's revision; or, if it keeps a copy of its keys (it
+//! *follows*), the keys are listed again and then watched. A follower also lists again when a delete event
+//! lacks the deleted pair, which a watch of Kubernetes treats as an error.
+//!
+//! Terms: a client gives its streams its own *numbers*; the history has other numbers for them. A *serial*
+//! counts the watchers of one client; the member's id of a watcher is known only once it is created.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -24,56 +28,57 @@ use super::{Client, Login, LoginState};
 use crate::network::Party;
 use crate::world::{Happening, MILLISECOND, SECOND, World};
 
-/// First wait before a stream is reopened, the maximum of `backoff` there.
+/// First wait before a stream is reopened: the longest `backoff` in `client/v3/watch.go`.
 const REOPEN_WAIT_MIN: Nanos = 100 * MILLISECOND;
-/// Longest wait, while the member cannot be reached.
+/// Longest wait before a stream is reopened, after several failures in a row; our choice.
 const REOPEN_WAIT_MAX: Nanos = 2 * SECOND;
-/// Time between two progress requests on a stream, in the settle phase.
+/// Time between two progress requests on a stream in the settle phase; our choice.
 const PROGRESS_INTERVAL: Nanos = 500 * MILLISECOND;
 
 /// The watchers of one client.
 #[derive(Default)]
 pub(super) struct Watchers {
-    /// Streams, by the client's own number.
+    /// Streams, by the client's own numbers.
     streams: BTreeMap<u32, ClientStream>,
-    /// Watchers, by the order of their opening.
+    /// Watchers, by serial.
     all: BTreeMap<u64, Watcher>,
-    /// The newest watcher of each name.
+    /// The serial of the newest watcher of each name in the plan.
     names: BTreeMap<u32, u64>,
     /// The last revision that a watcher of each name has seen.
     last: BTreeMap<u32, i64>,
+    /// How many watchers were opened; the last serial.
     opened: u64,
 }
 
 /// A stream as its client knows it.
 #[derive(Default)]
 struct ClientStream {
-    /// Its number in the history; `None` while there is none.
+    /// Its number in the history; `None` while the stream is not open.
     stream: Option<u64>,
-    /// Watchers that were requested and are not created yet, in order.
+    /// Serials of watchers that were requested and are not created yet, in the order of the requests.
     creating: VecDeque<u64>,
-    /// Watchers by their ids.
+    /// Serials of the created watchers, by their ids at the member.
     ids: BTreeMap<i64, u64>,
-    /// Next wait before it is reopened.
+    /// How long the client waits before it reopens the stream the next time.
     wait: Nanos,
-    /// When its progress was last requested.
+    /// When the client last sent a progress request on it.
     asked: Nanos,
 }
 
 /// One watcher.
 struct Watcher {
     watch: Watch,
-    /// The copy it keeps, if it follows.
+    /// If it follows: the keys of its copy, and how to list them again.
     follow: Option<Follow>,
-    /// Where to continue; 0: with what comes after its creation.
+    /// The revision from which it is requested next; 0 means from its creation on.
     next: i64,
-    /// It has seen everything up to here.
+    /// It has received every event up to this revision.
     seen: i64,
-    /// Its id, once it is created.
+    /// Its id at the member, once it is created.
     id: Option<i64>,
     /// Its client no longer wants it.
     cancelled: bool,
-    /// Events of a response that was split.
+    /// Events of a response that came in fragments, until the last fragment has come.
     parts: Vec<Event>,
 }
 
@@ -100,7 +105,7 @@ impl Watcher {
         }))
     }
 
-    /// It has seen everything up to this revision.
+    /// It has received every event up to `revision`.
     fn has_seen(&mut self, revision: i64) {
         self.seen = self.seen.max(revision);
         self.next = self.next.max(revision + 1);
@@ -108,12 +113,17 @@ impl Watcher {
 }
 
 impl Watchers {
-    /// The line of this stream, if its client believes that it is open.
+    /// The client's state of the stream with this number in the history, if it is open.
     fn client_stream_of(&mut self, stream: u64) -> Option<&mut ClientStream> {
         self.streams.values_mut().find(|client_stream| client_stream.stream == Some(stream))
     }
 
-    /// Watchers that are wanted on a line.
+    /// The number in the history of a client's stream, if it is open.
+    fn stream_number(&self, number: u32) -> Option<u64> {
+        self.streams.get(&number)?.stream
+    }
+
+    /// The watchers on a stream that the client has not cancelled, with their serials.
     fn wanted(&self, number: u32) -> impl Iterator<Item = (u64, &Watcher)> {
         let on_stream = move |watcher: &Watcher| watcher.watch.stream == number && !watcher.cancelled;
         self.all
@@ -122,6 +132,7 @@ impl Watchers {
             .map(|(serial, watcher)| (*serial, watcher))
     }
 
+    /// Removes a watcher.
     fn forget(&mut self, serial: u64) -> Option<Watcher> {
         let watcher = self.all.remove(&serial)?;
         if self.names.get(&watcher.watch.name) == Some(&serial) {
@@ -138,7 +149,7 @@ impl Client {
 }
 
 impl World<'_> {
-    /// Carries out what an act wants done with watches.
+    /// Carries out an act's command about watches.
     pub(super) fn command(&mut self, client: usize, command: Command) {
         match command {
             Command::Watch(watch) => {
@@ -154,7 +165,7 @@ impl World<'_> {
                 self.open_watcher(client, Watcher::new(watch, next, None));
             }
             Command::Follow(follow, next) => {
-                // As `apiserver/pkg/storage/etcd3/watcher.go`.
+                // The options of Kubernetes (`apiserver/pkg/storage/etcd3/watcher.go`).
                 let watch = Watch {
                     keys: follow.keys.clone(),
                     prev_kv: true,
@@ -199,11 +210,9 @@ impl World<'_> {
         self.create(client, number, serial);
     }
 
-    /// Requests a watcher on its stream, which is opened if it is not open.
+    /// Requests a watcher on its stream, and opens the stream first if it is not open.
     fn create(&mut self, client: usize, number: u32, serial: u64) {
-        let known =
-            self.clients[client].watchers.streams.get(&number).and_then(|client_stream| client_stream.stream);
-        let stream = match known {
+        let stream = match self.clients[client].watchers.stream_number(number) {
             Some(stream) => stream,
             None => self.open_stream(client, number),
         };
@@ -217,15 +226,12 @@ impl World<'_> {
         self.send_on_stream(stream, request);
     }
 
-    /// A watcher is no longer wanted. If it is not created yet, it is cancelled once it is.
+    /// The client no longer wants a watcher. If it is not created yet, the client cancels it once it is.
     fn cancel(&mut self, client: usize, serial: u64) {
         let Some(watcher) = self.clients[client].watcher(serial) else { return };
         watcher.cancelled = true;
         let (id, number) = (watcher.id, watcher.watch.stream);
-        match (
-            id,
-            self.clients[client].watchers.streams.get(&number).and_then(|client_stream| client_stream.stream),
-        ) {
+        match (id, self.clients[client].watchers.stream_number(number)) {
             (Some(watch_id), Some(stream)) => {
                 let cancel = watch_request(RequestUnion::CancelRequest(WatchCancelRequest { watch_id }));
                 self.send_on_stream(stream, cancel);
@@ -237,6 +243,7 @@ impl World<'_> {
         }
     }
 
+    /// Sends a progress request on a stream, if it is open.
     fn ask_progress(&mut self, client: usize, number: u32) {
         let now = self.now();
         let Some(client_stream) = self.clients[client].watchers.streams.get_mut(&number) else { return };
@@ -245,7 +252,7 @@ impl World<'_> {
         self.send_on_stream(stream, watch_request(RequestUnion::ProgressRequest(WatchProgressRequest {})));
     }
 
-    /// A client takes a response.
+    /// A client takes a response of a stream.
     pub(super) fn take_watch_response(&mut self, client: usize, stream: u64, response: &WatchResponse) {
         let revision = response.header.as_ref().map_or(0, |header| header.revision);
         let state = &mut self.clients[client];
@@ -292,13 +299,13 @@ impl World<'_> {
         }
     }
 
-    /// A watcher has received everything up to a revision.
+    /// A progress notification says that a watcher has received every event up to `revision`.
     fn progressed(&mut self, client: usize, serial: u64, revision: i64) {
         let state = &mut self.clients[client];
         let memory = state.memory;
         let Some(watcher) = state.watcher(serial) else { return };
         watcher.has_seen(revision);
-        // A cancelled watcher does not update a copy that was made again.
+        // After a cancellation the keys were listed again, and the old watcher must not touch the new copy.
         if let Some(follow) = watcher.follow.as_ref().filter(|_| !watcher.cancelled)
             && let Some(copy) = self.programs.memories[memory].copies.get_mut(&follow.keys)
         {
@@ -329,14 +336,15 @@ impl World<'_> {
         }
     }
 
+    /// Schedules a new list of the keys of a copy.
     fn list_again(&mut self, client: usize, follow: Follow) {
         self.count_probe(Probe::Relists);
         self.clients[client].relists.push_back(follow);
         self.schedule_client(client);
     }
 
-    /// The member has cancelled a watcher: because it was asked to, or because the watcher's start is
-    /// compacted, or because the client may not watch.
+    /// The member has cancelled a watcher: on request, or because its start revision was compacted, or because
+    /// the client has no permission.
     fn cancelled(&mut self, client: usize, serial: u64, compact_revision: i64) {
         let Some(mut watcher) = self.clients[client].watchers.forget(serial) else { return };
         if watcher.cancelled {
@@ -354,7 +362,7 @@ impl World<'_> {
         }
     }
 
-    /// A stream is gone: its watchers wait to be reopened elsewhere.
+    /// A stream broke. Its watchers wait until it is reopened to another endpoint.
     pub(super) fn stream_lost(&mut self, client: usize, number: u32, stream: u64, error: Option<Error>) {
         let now = self.now();
         let state = &mut self.clients[client];
@@ -384,7 +392,7 @@ impl World<'_> {
         }
     }
 
-    /// A client reopens a stream and requests the watchers that were on it, each from where it was.
+    /// A client reopens a stream, and requests each of its watchers again from where that one was.
     pub(crate) fn stream_resume(&mut self, client: usize, number: u32) {
         let watchers = &self.clients[client].watchers;
         let Some(client_stream) = watchers.streams.get(&number) else { return };
@@ -404,9 +412,10 @@ impl World<'_> {
 
     // ---- the settle phase -------------------------------------------------------------------------
 
-    /// Requests progress on every open stream that is behind `revision`. A watcher that waits for a later
-    /// revision is cancelled: while there is one on a stream, a member does not answer (`progressIfSync` of
-    /// etcd since 3.5.22, issue 20221).
+    /// Requests progress on every open stream that is behind `revision`.
+    ///
+    /// A watcher whose start is after `revision` is cancelled first: a member does not answer a progress request
+    /// while a stream has such a watcher (`progressIfSync` of etcd since 3.5.22, issue 20221).
     pub(crate) fn poll_watches(&mut self, revision: i64) {
         let now = self.now();
         for client in 0..self.clients.len() {
@@ -435,8 +444,8 @@ impl World<'_> {
         }
     }
 
-    /// Watches that have not received everything up to `revision`, each as a sentence. Only those at members
-    /// of `core` count.
+    /// Which watches have not received everything up to `revision`, each as a sentence. Only watches at members
+    /// of `core` count, and only if client and member can reach each other.
     pub(crate) fn watches_behind(&self, revision: i64, core: &[MemberId]) -> Vec<String> {
         let mut behind = Vec::new();
         for (at, client) in self.clients.iter().enumerate() {

@@ -1,8 +1,10 @@
-//! Adds a value to a list of values (Jepsen's sets): by compare-and-swap, or under a lock, or under a lock to
-//! a list outside etcd. See `plan::act::Add`.
+//! The act `Add`: adds a value to a list that is stored in one key, as in Jepsen's set test. It writes by
+//! compare-and-swap, or under a lock, or under a lock to a list outside etcd (`plan::act::Add`).
 //!
-//! Under a lock: grant a lease, lock, read the create revision of the lock's key if the write is fenced by
-//! it, read, think, write, unlock, revoke. Whatever fails on the way, the lease is revoked.
+//! Under a lock the requests are, in this order: grant a lease; take the lock; read the create revision of the
+//! lock's key, if the write is fenced by it; read the list; pause; write the list; release the lock; revoke
+//! the lease. If one of them fails after the grant, the act releases the lock
+//! if it has it, and revokes the lease.
 
 use api::Response;
 use api::v3lockpb::{LockRequest, UnlockRequest};
@@ -14,7 +16,7 @@ use super::{
     ActInput, Context, RunningAct, Step, created, get, grant, longer, op_put, put, revoke, txn, unchanged,
 };
 
-/// Most attempts of a compare-and-swap.
+/// Most attempts of a compare-and-swap; our choice.
 const ATTEMPTS: u32 = 10;
 
 /// An addition under way.
@@ -30,6 +32,7 @@ pub(super) struct RunningAdd {
     attempts: u32,
 }
 
+/// The step whose outcome the act waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     NotStarted,
@@ -160,7 +163,7 @@ impl RunningAct for RunningAdd {
                     self.lock.1 = kv.create_revision;
                     self.read(context)
                 }
-                // It was already lost.
+                // The lock's key no longer exists: the lock is lost already.
                 None => self.release(context),
             },
             (State::ReadList, ActInput::Answer(Response::Range(range))) => {

@@ -1,5 +1,6 @@
-//! Reads and appends to lists in one txn (Jepsen's `append`): one txn reads the lists to append to, the next
-//! writes the longer lists, guarded by their modification revisions.
+//! The act `Append`: reads lists and appends to lists, all in one transaction, as Jepsen's test `append` does.
+//! etcd cannot append, so a first txn reads the lists. A second txn does the reads and writes the longer
+//! lists, on the condition that the modification revisions of the lists have not changed.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ pub(super) struct RunningAppend {
     state: State,
 }
 
+/// The txn whose outcome the act waits for.
 #[derive(Clone, Copy)]
 enum State {
     NotStarted,
@@ -41,7 +43,7 @@ impl RunningAppend {
         keys
     }
 
-    /// The second txn. Several appends to one key would be several puts of it, which etcd refuses.
+    /// The second txn. If the plan appends to one key twice, the txn puts the key twice, which etcd refuses.
     fn write(&mut self, lists: BTreeMap<Bytes, (Bytes, i64)>) -> Step {
         self.state = State::WriteLists;
         let compare = lists.iter().map(|(key, (_, revision))| unchanged(key, *revision)).collect();

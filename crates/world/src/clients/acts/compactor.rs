@@ -1,6 +1,8 @@
-//! One round of a Kubernetes compactor (`apiserver/pkg/storage/etcd3/compact.go`): the compactor that
-//! advances the key from the version it knows compacts to the revision of its previous round; the others
-//! adopt the version they find.
+//! The act `Compactor`: one round of Kubernetes' compactor (`apiserver/pkg/storage/etcd3/compact.go`).
+//!
+//! Several compactors share a key. In each round, every one of them tries to put the key if it still has the
+//! version that the compactor knows. The one that succeeds compacts to the revision of its previous round.
+//! The others take over the version that they find.
 
 use api::Response;
 use api::etcdserverpb::CompactionRequest;
@@ -16,6 +18,7 @@ pub(super) struct RunningCompactor {
     state: State,
 }
 
+/// The request whose outcome the act waits for.
 #[derive(Clone, Copy)]
 enum State {
     NotStarted,

@@ -1,4 +1,5 @@
-//! Takes part in an election of the server's election service, and writes fenced by it.
+//! Acts about etcd's election service: campaign and proclaim; also the fenced write, a put that takes effect
+//! only while the client holds its lock or leadership.
 
 use api::v3electionpb::{CampaignRequest, ProclaimRequest};
 use api::{Error, Response};
@@ -9,7 +10,7 @@ use record::Probe;
 use super::{ActInput, Context, RunningAct, Step, created, get, grant, op_get, op_put, put, revoke, txn};
 use crate::clients::memory::Held;
 
-/// A campaign.
+/// The act `Campaign`: waits until the client is leader, with a lease of its own.
 pub(super) struct RunningCampaign {
     session: Session,
     value: Bytes,
@@ -53,7 +54,7 @@ impl RunningAct for RunningCampaign {
                 context.memory.held.insert(name.clone(), Held { key, revision, lease: *lease, leader });
                 Step::Done
             }
-            // A victory that comes later would be useless: the lease is revoked.
+            // The client no longer waits, so it could not use a later victory.
             (State::Campaign, _) => {
                 context.memory.stop_renewing(*lease);
                 self.state = State::RevokeLease;
@@ -64,7 +65,7 @@ impl RunningAct for RunningCampaign {
     }
 }
 
-/// The client learns that it does not have what it believed it had.
+/// The client learns that it has lost a lock or a leadership.
 fn lost(name: &Bytes, context: &mut Context<'_>) {
     if let Some(held) = context.memory.held.remove(name) {
         context.memory.stop_renewing(held.lease);
@@ -72,7 +73,7 @@ fn lost(name: &Bytes, context: &mut Context<'_>) {
     }
 }
 
-/// Proclaims a value.
+/// The act `Proclaim`: the leader changes its value.
 pub(super) struct RunningProclaim {
     name: Bytes,
     value: Bytes,
@@ -99,8 +100,9 @@ impl RunningAct for RunningProclaim {
     }
 }
 
-/// A put that takes effect only while the lock or the leadership is held. The answer of the lock service does
-/// not contain the create revision of the lock's key, so a separate request reads it first.
+/// The act `Fenced`: a put that takes effect only while the client holds the lock or the leadership. It compares
+/// the create revision of the lock's key. The lock service does not return that revision, so a separate request
+/// reads it the first time.
 pub(super) struct RunningFencedWrite {
     name: Bytes,
     key: Bytes,

@@ -1,4 +1,5 @@
-//! Takes and releases a lock of the server's lock service, with a lease of its own.
+//! Acts about etcd's lock service: take a lock, with a lease of its own, and release it. To resign a
+//! leadership takes the same steps as to release a lock, so that act is here too.
 
 use api::v3electionpb::ResignRequest;
 use api::v3lockpb::{LockRequest, UnlockRequest};
@@ -9,7 +10,7 @@ use plan::act::Session;
 use super::{ActInput, Context, RunningAct, Step, grant, revoke};
 use crate::clients::memory::Held;
 
-/// An attempt at a lock.
+/// The act `Lock`.
 pub(super) struct RunningLock {
     session: Session,
     state: State,
@@ -49,7 +50,7 @@ impl RunningAct for RunningLock {
                 context.memory.held.insert(name.clone(), held);
                 Step::Done
             }
-            // A lock that comes later would be useless: the lease is revoked.
+            // The client no longer waits, so it could not use a lock that it gets later.
             (State::TakeLock, _) => {
                 context.memory.stop_renewing(*lease);
                 self.state = State::RevokeLease;
@@ -60,11 +61,11 @@ impl RunningAct for RunningLock {
     }
 }
 
-/// Gives up what a client holds: first the lock or the leadership, then its lease.
+/// The acts `Unlock` and `Resign`: release the lock or the leadership, then revoke its lease.
 pub(super) struct RunningRelease {
     name: Bytes,
     release: fn(Held) -> Request,
-    /// The lease still to revoke; set once the rest is given up.
+    /// The lease to revoke after the release.
     lease: Option<i64>,
     begun: bool,
 }

@@ -1,15 +1,16 @@
-//! Renews every lease that is kept alive, one after the other.
+//! The act `Renew`: sends one keep-alive for each lease that the client's program wants to keep.
 
 use api::Response;
 use api::etcdserverpb::LeaseKeepAliveRequest;
 
 use super::{ActInput, Context, RunningAct, Step};
 
-/// One round.
+/// The act under way.
 #[derive(Default)]
 pub(super) struct RunningRenewal {
-    /// Leases still to renew, last first; `None` before the round.
+    /// Leases still to renew, the next one last; `None` before the act begins.
     left: Option<Vec<i64>>,
+    /// The lease of the last request.
     asked: i64,
 }
 
@@ -26,7 +27,7 @@ impl RunningAct for RunningRenewal {
             }
         }
         while let Some(lease) = left.pop() {
-            // It may have been given up meanwhile.
+            // Another client of the program may have given it up meanwhile.
             if context.memory.alive.contains(&lease) {
                 self.asked = lease;
                 return Step::Ask(LeaseKeepAliveRequest { id: lease }.into());

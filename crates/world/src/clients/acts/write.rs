@@ -1,9 +1,11 @@
-//! Creates, updates or removes an object as Kubernetes does (`apiserver/pkg/storage/etcd3/store.go`,
-//! `GuaranteedUpdate`): a txn guarded by the modification revision in the copy; if that was out of date,
-//! again with the revision from the failed txn.
+//! The act `Write`: creates, updates or removes an object, as Kubernetes does
+//! (`apiserver/pkg/storage/etcd3/store.go`, `GuaranteedUpdate`).
 //!
-//! After a write with an unknown outcome the keys are listed before the next write: never two failed writes
-//! in a row (`tests/robustness/traffic/kubernetes.go`).
+//! It sends a txn on the condition that the object still has the modification revision that the client's copy
+//! shows. If the condition fails, the txn returns the object, and the act tries again with its revision.
+//!
+//! After a write of unknown outcome, the next write lists the keys first, as the traffic of etcd's robustness
+//! tests does (`tests/robustness/traffic/kubernetes.go`). So there are never two failed writes in a row.
 
 use api::Response;
 use bytes::Bytes;
@@ -22,11 +24,11 @@ pub(super) struct RunningWrite {
 
 enum State {
     NotStarted,
-    /// Lists first.
+    /// It lists the keys first, because there is no copy or the copy may be wrong.
     ListKeys(List),
-    /// Asked for the object, which is in no copy.
+    /// It reads the object, which is in no copy.
     ReadObject,
-    /// Sent the txn.
+    /// It has sent the txn.
     WriteObject(Verb, Bytes),
 }
 
@@ -35,7 +37,10 @@ impl RunningWrite {
         RunningWrite { plan, attempts: 0, state: State::NotStarted }
     }
 
-    /// Decides what to write, now that the copy exists.
+    /// Decides what to write.
+    ///
+    /// For the nth object of a copy: with fewer than half of `about` objects it always creates one, with more
+    /// than one and a half times as many it always removes one. So their number stays near `about`.
     fn decide(&mut self, context: &mut Context<'_>) -> Step {
         match self.plan.which.clone() {
             Which::Key(key) => match context.memory.copied(&key) {
@@ -122,6 +127,7 @@ impl RunningWrite {
         }
     }
 
+    /// The txn failed or its outcome is unknown: the copy may be wrong.
     fn failed(&self, context: &mut Context<'_>) -> Step {
         if let Which::Nth { keys, .. } = &self.plan.which
             && let Some(copy) = context.memory.copies.get_mut(keys)
