@@ -18,9 +18,9 @@ impl Member {
             Request::MemberRemove(request) => cluster.check_remove(request, &health),
             Request::MemberUpdate(request) => cluster.check_update(request),
             Request::MemberPromote(request) => {
-                let progress = self.node.matched(self.config.id).map(|leader| Progress {
+                let progress = self.node.match_index(self.config.id).map(|leader| Progress {
                     leader,
-                    member: self.node.matched(MemberId::from_raft(request.id)),
+                    member: self.node.match_index(MemberId::from_raft(request.id)),
                 });
                 cluster.check_promote(request, progress)
             }

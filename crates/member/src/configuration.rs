@@ -27,7 +27,7 @@ use crate::io::{Effects, PeerMessage};
 use crate::member::Member;
 
 /// How long a removed member continues (`server.go`, `stopWithDelay`): ten times 100 ms.
-const GOES_ON: u64 = 1_000_000_000;
+const STOP_DELAY: u64 = 1_000_000_000;
 
 /// A change in raft's form.
 pub(crate) enum Proposed {
@@ -155,7 +155,7 @@ impl Member {
     /// Notes whether this member has left the cluster.
     fn note_removal(&mut self) {
         if self.has_left(self.config.id) {
-            self.removal.get_or_insert(self.now + GOES_ON);
+            self.end_at.get_or_insert(self.now + STOP_DELAY);
         }
     }
 
@@ -171,7 +171,7 @@ impl Member {
 
     /// Ends this member if it was removed and has continued for long enough.
     pub(crate) fn look_after_removal(&mut self, effects: &mut Effects) {
-        if self.removal.is_some_and(|at| at <= self.now) {
+        if self.end_at.is_some_and(|at| at <= self.now) {
             self.finished = true;
             effects.removed = true;
         }
@@ -179,7 +179,7 @@ impl Member {
 
     /// Another member reports that this one was removed.
     pub(crate) fn learned_of_removal(&mut self) {
-        self.removal.get_or_insert(self.now);
+        self.end_at.get_or_insert(self.now);
     }
 }
 

@@ -63,7 +63,7 @@ impl Member {
             let result = self.with_header(result);
             match (&command, result) {
                 (Command::Request(Request::Compact(request)), Ok(response)) if request.physical => {
-                    self.scrubbing.push((operation, request.revision, response));
+                    self.waiting_compactions.push((operation, request.revision, response));
                 }
                 (_, result) => self.reply(operation, result, effects),
             }

@@ -48,11 +48,11 @@ impl Member {
             Renewed::NotFound => self.answer_keep_alive(operation, id, 0, effects),
             // It expired: its revocation is in progress, and the answer waits for that.
             Renewed::Expiring => {
-                self.expiring.push((operation, id, self.now + self.config.settings.request_timeout))
+                self.waiting_renewals.push((operation, id, self.now + self.config.settings.request_timeout))
             }
             Renewed::Checkpointed => {
                 self.propose_checkpoints(vec![(id, 0)], effects);
-                self.expiring.push((operation, id, self.now + self.config.settings.request_timeout));
+                self.waiting_renewals.push((operation, id, self.now + self.config.settings.request_timeout));
             }
             Renewed::NotPrimary => self.ask_leader(operation, LeaseKeepAliveRequest { id }.into()),
         }
@@ -100,21 +100,21 @@ impl Member {
     /// Notices that this member no longer leads.
     pub(crate) fn note_lessor(&mut self, effects: &mut Effects) {
         if !self.lessor.is_primary() || self.node.is_leader() {
-            self.deposed = None;
+            self.demote_at = None;
             return;
         }
         // M-15247: the lessor notices only some time after raft.
         if self.config.flaws.has(Flaw::StalledLeaderRevokes) {
             let aware_at =
-                *self.deposed.get_or_insert(self.now + 2 * self.config.settings.lease_scan_interval);
+                *self.demote_at.get_or_insert(self.now + 2 * self.config.settings.lease_scan_interval);
             if self.now < aware_at {
                 return;
             }
         }
-        self.deposed = None;
+        self.demote_at = None;
         self.lessor.demote();
         effects.facts.push(Fact::Lessor { primary: false });
-        for (operation, id, _) in std::mem::take(&mut self.expiring) {
+        for (operation, id, _) in std::mem::take(&mut self.waiting_renewals) {
             self.ask_leader(operation, LeaseKeepAliveRequest { id }.into());
         }
     }
@@ -137,9 +137,10 @@ impl Member {
             }
         }
         self.end_leases(effects);
-        if self.expiring.iter().any(|(.., deadline)| *deadline <= self.now) {
+        if self.waiting_renewals.iter().any(|(.., deadline)| *deadline <= self.now) {
             let now = self.now;
-            let over: Vec<_> = self.expiring.extract_if(.., |(.., deadline)| *deadline <= now).collect();
+            let over: Vec<_> =
+                self.waiting_renewals.extract_if(.., |(.., deadline)| *deadline <= now).collect();
             for (operation, ..) in over {
                 self.reply(operation, Err(Error::Timeout), effects);
             }
@@ -159,8 +160,9 @@ impl Member {
     pub(crate) fn apply_checkpoints(&mut self, request: &LeaseCheckpointRequest, effects: &mut Effects) {
         crate::apply::checkpoint(&mut self.store, request);
         for checkpoint in &request.checkpoints {
-            self.lessor.noted(checkpoint.id);
-            let waited: Vec<_> = self.expiring.extract_if(.., |(_, id, _)| *id == checkpoint.id).collect();
+            self.lessor.checkpoint_applied(checkpoint.id);
+            let waited: Vec<_> =
+                self.waiting_renewals.extract_if(.., |(_, id, _)| *id == checkpoint.id).collect();
             for (operation, id, _) in waited {
                 self.renew(operation, id, effects);
             }
@@ -177,10 +179,11 @@ impl Member {
     /// A lease is gone: answers clients that tried to renew it after it expired.
     pub(crate) fn lease_gone(&mut self, id: i64, effects: &mut Effects) {
         self.lessor.revoked(id);
-        if self.expiring.is_empty() {
+        if self.waiting_renewals.is_empty() {
             return;
         }
-        let waited: Vec<_> = self.expiring.extract_if(.., |(_, expiring, _)| *expiring == id).collect();
+        let waited: Vec<_> =
+            self.waiting_renewals.extract_if(.., |(_, expiring, _)| *expiring == id).collect();
         for (operation, ..) in waited {
             self.answer_keep_alive(operation, id, 0, effects);
         }

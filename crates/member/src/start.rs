@@ -170,7 +170,7 @@ impl Member {
         let persistence = Persistence::new(found.applied.0, conf_state, found.marker, found.files, scrubbing);
         let mut node = Node::new(&config, found.log, found.applied.0);
         // A cluster of one need not wait for other members.
-        if node.is_alone() {
+        if node.is_only_voter() {
             node.campaign();
         }
         // What recovery wrote is already durable; none of it counts as a change.
@@ -178,7 +178,7 @@ impl Member {
         let mut member = Member {
             next_tick: now + config.settings.heartbeat_interval,
             missed_ticks: 0,
-            greeted: now,
+            said_hello_at: now,
             report_at: now,
             failpoint: config.failpoint,
             lessor: Lessor::new(&config),
@@ -188,12 +188,12 @@ impl Member {
             calls: Calls::default(),
             transfers: Vec::new(),
             comparison: Comparison::default(),
-            expiring: Vec::new(),
-            scrubbing: Vec::new(),
+            waiting_renewals: Vec::new(),
+            waiting_compactions: Vec::new(),
             logins: std::collections::BTreeMap::new(),
-            early: Vec::new(),
-            deposed: None,
-            removal: None,
+            waiting_for_token: Vec::new(),
+            demote_at: None,
+            end_at: None,
             publication: Publication::Due(now),
             connections: Vec::new(),
             config,

@@ -268,13 +268,13 @@ fn a_checkpoint_is_undone_before_its_lease_is_renewed() {
     // A checkpoint in the log already counts.
     assert_eq!(leader.renew(7, 60 * SECOND), Renewed::Checkpointed);
     leader.store.checkpoint(7, 90);
-    leader.lessor.noted(7);
+    leader.lessor.checkpoint_applied(7);
     let now = 70 * SECOND;
     assert_eq!(leader.renew(7, now), Renewed::Checkpointed);
     assert!(leader.reached(Probe::LeaseCheckpointUndone));
     assert_eq!(leader.lessor.remaining(7, now, 0), Some(80));
     leader.store.checkpoint(7, 0);
-    leader.lessor.noted(7);
+    leader.lessor.checkpoint_applied(7);
     assert_eq!(leader.renew(7, now), Renewed::Renewed { ttl: 150 });
     assert_eq!(leader.checkpoints(120 * SECOND), [(7, 100)]);
 }
