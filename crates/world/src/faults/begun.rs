@@ -1,4 +1,4 @@
-//! What faults have begun, and how it ends: for everyone, or only for the healed part.
+//! How the effect of each fault is undone: for all members and clients, or only among those that are healed.
 
 use record::MemberId;
 
@@ -6,58 +6,58 @@ use super::network::Flapping;
 use crate::network::{Pair, Party};
 use crate::world::World;
 
-/// What a fault has begun: one variant for each way of undoing it. Code that begins something new must define
-/// here how it ends, including partly.
+/// The effect of a fault that has begun: one variant for each way of undoing it. A fault with a new kind of
+/// effect needs a variant here, and a way to undo it for some members only.
 #[derive(Debug)]
 pub(super) enum Begun {
-    /// Nothing to undo: it was over at once.
+    /// Nothing to undo: the fault was over at once.
     Nothing,
-    /// Links behave differently than usual.
+    /// Links have another latency, loss or bandwidth than usual.
     Links,
     /// These pairs are cut.
     Cut(Vec<Pair>),
     /// Pairs are cut and joined, over and over.
     Flapping(Flapping),
-    /// A clog or a rule keeps packets back.
+    /// A clog or a rule delays, drops or holds packets.
     Packets,
-    /// A fault is on in the members' disks. The damage it has done stays.
+    /// A fault is switched on in the members' disks. Damage that it has done is not undone.
     Disks,
     /// Clocks run at another rate.
     ClockRates,
-    /// Wall clocks swing.
+    /// Wall clocks jump or swing periodically.
     ClockSwings,
     /// Processes are down or paused.
     ProcessesBlocked,
     /// Every step takes time.
     SlowSteps,
-    /// A crash waits for a disk operation.
+    /// The disks wait for the operation at which the process crashes.
     ArmedDisks,
-    /// A crash or a pause waits at a failpoint.
+    /// A failpoint is armed with a crash or a pause.
     ArmedPoints,
 }
 
-/// How much of a fault ends.
+/// How much of a fault's effect ends.
 pub(super) struct Scope<'a> {
-    /// The members it releases.
+    /// The members for which it ends.
     pub members: &'a [MemberId],
-    /// The parties between which it ends; `None` means all.
+    /// The parties between which it ends, for a fault of the network; `None` means all parties.
     pub among: Option<&'a [Party]>,
 }
 
 impl<'a> Scope<'a> {
-    /// The whole fault, which holds these members.
+    /// All of it; the fault struck these members.
     pub fn everything(members: &'a [MemberId]) -> Scope<'a> {
         Scope { members, among: None }
     }
 
-    /// Its effect on these members, and between these parties.
+    /// Only its effect on these members, and between these parties.
     pub fn among(members: &'a [MemberId], parties: &'a [Party]) -> Scope<'a> {
         Scope { members, among: Some(parties) }
     }
 }
 
 impl World<'_> {
-    /// Undoes what a fault has begun, within the scope.
+    /// Undoes the effect of a fault, within the scope.
     pub(super) fn undo(&mut self, fault: u32, begun: &mut Begun, scope: &Scope<'_>) {
         let members = || scope.members.iter().copied();
         match begun {

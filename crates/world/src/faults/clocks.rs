@@ -1,4 +1,4 @@
-//! Faults of clocks.
+//! Faults of clocks: another rate, a freeze, a step, and periodic jumps (`clock.rs` computes the readings).
 
 use plan::ClockFault;
 use record::{MemberId, Nanos};
@@ -49,7 +49,7 @@ impl World<'_> {
     fn set_clocks(&mut self, members: &[MemberId], set: impl Fn(&mut Clock)) {
         for &member in members {
             set(&mut self.processes[member].clock);
-            // The wake-up was set for the old rate.
+            // The wake-up was computed for the old rate.
             self.processes[member].wake = Nanos::MAX;
             self.set_wake(member);
         }

@@ -1,4 +1,4 @@
-//! Faults of disks. `disk/faults.rs` implements them.
+//! Faults of disks: begins and ends them at the members they strike. `disk/faults.rs` implements their effects.
 
 use plan::DiskFault;
 use record::{MemberId, Stop};
@@ -26,7 +26,7 @@ impl World<'_> {
         self.retime(member);
     }
 
-    /// The number of a fault in the disks' draws.
+    /// The number of a fault in the keys of the disks' draws.
     fn fault_key(&self, fault: u32) -> u64 {
         u64::from(self.plan.faults[fault as usize].id)
     }

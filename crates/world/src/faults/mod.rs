@@ -1,8 +1,9 @@
-//! The nemesis: begins and ends the plan's faults. There is one file for each family of faults.
+//! The nemesis: begins and ends the plan's faults. Each family of faults has a file.
 //!
-//! A fault's target is resolved when it strikes: a group such as `leader` becomes members at that moment,
-//! with draws keyed by the fault's number where there is a choice. What the fault has begun is kept as a
-//! value ([`Begun`]) until it ends, so that its end undoes exactly that.
+//! A fault strikes at a time, or after a condition such as "there is a leader" has become true. Its target may
+//! be a group such as `leader`. That group becomes members only when the fault strikes; draws keyed by the
+//! fault's number decide where there is a choice. The fault's effect is kept as a value ([`Begun`]), so that
+//! the end of the fault undoes exactly that effect.
 
 mod begun;
 mod clocks;
@@ -27,18 +28,19 @@ const TARGET: Domain = Domain::new("world fault target");
 
 /// A fault that has begun and not ended.
 struct Active {
-    /// Members it struck and still holds.
+    /// The members it struck for which it has not ended.
     members: Vec<MemberId>,
     begun: Begun,
 }
 
-/// A fault that strikes now, and its targets.
+/// A fault that strikes now, with its resolved targets.
 struct Strike<'a> {
     /// Its index in the plan.
     fault: u32,
     members: &'a [MemberId],
-    /// Members or clients.
+    /// Its targets as parties of the network: members or clients.
     targets: &'a [Party],
+    /// The draw that decides its choices.
     draw: Draw,
 }
 
@@ -47,7 +49,7 @@ struct Waiting {
     /// Its index in the plan.
     fault: usize,
     condition: Condition,
-    /// The condition does not count before this time.
+    /// The condition is not checked before this time.
     from: Nanos,
     /// Time between the condition and the fault.
     delay: Nanos,
@@ -59,9 +61,9 @@ pub(crate) struct Nemesis {
     atlas: Atlas,
     waiting: Vec<Waiting>,
     active: BTreeMap<usize, Active>,
-    /// Members that the plan expects to refuse their start.
+    /// For each member, whether the plan expects that it refuses to start.
     expected: Members<bool>,
-    /// No new fault begins from now on.
+    /// Whether the chaos phase is over: no fault begins any more.
     pub(crate) over: bool,
 }
 
@@ -72,7 +74,7 @@ impl Nemesis {
         let removed = plan.faults.iter().filter(|fault| fault.kind.effect().removes_member).count() as u32;
         Nemesis {
             keyed: Keyed::new(plan.seed, TARGET),
-            // Budget the damage for the smallest cluster that the plan can leave.
+            // Removals make the cluster smaller. The smallest cluster can bear the least damage.
             atlas: Atlas::new(members.saturating_sub(removed).max(1)),
             waiting: Vec::new(),
             active: BTreeMap::new(),
@@ -81,7 +83,7 @@ impl Nemesis {
         }
     }
 
-    /// Whether a member may refuse to start for good: its disk was damaged, or the plan expects it.
+    /// Whether it is no violation if a member refuses to start: its disk was damaged, or the plan expects it.
     pub(crate) fn excuses_refusal(&self, member: MemberId) -> bool {
         self.expected[member] || self.is_damaged(member)
     }
@@ -108,7 +110,7 @@ impl World<'_> {
         }
     }
 
-    /// Checks whether a condition that a fault waits for came true.
+    /// Schedules the faults whose conditions have become true.
     pub(crate) fn conditions(&mut self) {
         if self.nemesis.waiting.is_empty() {
             return;
@@ -130,10 +132,10 @@ impl World<'_> {
         let draw = self.nemesis.draw(fault);
         let mut members = self.resolve(&fault.target, draw);
         if members.is_empty() && matches!(&fault.target, Target::Members(_)) {
-            return; // they have left the cluster
+            return; // its members have all left the cluster
         }
         if fault.kind.effect().damages {
-            // The atlas keeps enough good copies: a member that it does not release is not touched.
+            // The atlas decides which disks may be damaged, so that a quorum keeps its data.
             members.retain(|member| {
                 let admitted = self.nemesis.atlas.may_damage(*member, &fault.kind);
                 if !admitted {
@@ -162,7 +164,8 @@ impl World<'_> {
         }
     }
 
-    /// The time of a fault is over. After the chaos phase, what was not healed stays broken for good.
+    /// The duration of a fault is over. After the chaos phase this has no effect: healing has ended the faults
+    /// that it should, and the others stay for good.
     pub(crate) fn fault_ends(&mut self, at: usize) {
         if !self.nemesis.over {
             self.end_fault(at);
@@ -177,7 +180,8 @@ impl World<'_> {
         self.undo(at as u32, &mut begun, &Scope::everything(&members));
     }
 
-    /// A fault begins or ends: one fact for each member it strikes, or one fact without a member.
+    /// Records that a fault begins or ends: one fact for each member it strikes, or a single fact without a
+    /// member.
     fn note_fault(&mut self, at: usize, members: &[MemberId], begins: bool) {
         let kind = &self.plan.faults[at].kind;
         let fact = Fact::Fault {
@@ -195,7 +199,7 @@ impl World<'_> {
         }
     }
 
-    /// Ends all faults, or only those within the core: everything else stays broken for good.
+    /// Ends all faults, or only their effects within the core; outside the core they stay for good.
     pub(crate) fn end_faults(&mut self, core: &Members<bool>) {
         self.nemesis.over = true;
         let active: Vec<usize> = self.nemesis.active.keys().copied().collect();

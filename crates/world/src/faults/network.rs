@@ -13,8 +13,11 @@ use crate::world::{Happening, MILLISECOND, World};
 pub(super) struct Flapping {
     /// The pairs that are cut now; empty while they are joined.
     pub cut: Vec<Pair>,
+    /// Whether they are cut now.
     is_down: bool,
+    /// How long they are cut each time.
     down: Nanos,
+    /// How long they are joined each time.
     up: Nanos,
 }
 
@@ -64,7 +67,7 @@ impl World<'_> {
         }
     }
 
-    /// All members, also those that are not in the cluster.
+    /// All hosts, also those whose members do not belong to the cluster now.
     fn everyone(&self) -> Vec<Party> {
         self.processes.ids().map(Party::Member).collect()
     }
@@ -93,7 +96,7 @@ impl World<'_> {
         self.queue.push(now + next.max(MILLISECOND), Happening::Flap { fault: at });
     }
 
-    /// Joins the pairs within the scope; the others stay cut.
+    /// Joins the cut pairs whose two parties are both in the scope; the others stay cut.
     pub(super) fn join(&mut self, pairs: &mut Vec<Pair>, scope: &Scope<'_>) {
         let within =
             |(from, to): &Pair| scope.among.is_none_or(|healed| healed.contains(from) && healed.contains(to));
@@ -108,7 +111,7 @@ impl World<'_> {
         }
     }
 
-    /// Sends what a clog or a rule held back.
+    /// Ends a clog or a rule, and sends the packets that it held.
     pub(super) fn release_packets(&mut self, fault: u32, scope: &Scope<'_>) {
         let now = self.now();
         let released: Vec<(Nanos, Box<Packet>)> = match scope.among {

@@ -1,4 +1,5 @@
-//! The operators' tasks: each task of a plan as a list of steps. `operators.rs` carries them out.
+//! Tasks of operators, which a plan lists among its faults: adding a member, compaction and so on. This file
+//! turns each task into a list of steps; `operators.rs` carries them out.
 
 use api::Request;
 use api::etcdserverpb::{
@@ -13,7 +14,7 @@ use super::begun::Begun;
 use crate::operators::{Step, peer_url};
 use crate::world::World;
 
-/// `NOSPACE`, etcd's number for this kind of alarm.
+/// etcd's number for the alarm NOSPACE (`AlarmType` in `rpc.proto`).
 const NO_SPACE: i32 = 1;
 
 impl World<'_> {

@@ -1,5 +1,7 @@
-//! Faults of a process: stops, crashes, pauses, slow steps, and crashes and pauses that wait for a disk
-//! operation or a failpoint.
+//! Faults of processes: graceful restart, crash, power loss, pause, slow steps, a crash at a chosen disk
+//! operation, and a crash or pause at a failpoint.
+//!
+//! A fault that keeps a process down or paused is listed in its `blocked_by` until the fault ends.
 
 use member::failpoint::{Action, Armed};
 use member::io::Input;
@@ -11,7 +13,8 @@ use super::begun::Begun;
 use crate::process::{Blocker, State};
 use crate::world::{Happening, SECOND, World};
 
-/// How long a service manager waits for a process that it asked to stop, before it kills it.
+/// How long the supervisor waits for a process to stop before it kills it. Kubernetes waits 30 s and systemd
+/// 90 s by default; 10 s suits shorter runs.
 const STOP_PATIENCE: Nanos = 10 * SECOND;
 
 impl World<'_> {
@@ -70,7 +73,7 @@ impl World<'_> {
         }
     }
 
-    /// Ends a process, if it runs, and keeps it down until the fault releases it.
+    /// Kills a process, if it runs, and keeps it down until the fault ends.
     pub(super) fn block_and_end(&mut self, member: MemberId, fault: u32, stop: Stop) {
         self.processes[member].blocked_by.push(Blocker { fault, pauses: false });
         self.kill(member, stop);
@@ -107,7 +110,7 @@ impl World<'_> {
         self.arm_point(member, None, None);
     }
 
-    /// The disk operation with an armed crash is due.
+    /// A process has reached the disk operation at which a fault crashes it.
     pub(crate) fn armed_crash(&mut self, member: MemberId) {
         let now = self.now();
         if self.processes[member].disk.armed_crash().is_none_or(|at| at > now) {
@@ -121,12 +124,12 @@ impl World<'_> {
         }
     }
 
-    /// A fault no longer holds a process; if no other fault does, it runs again.
+    /// A fault no longer blocks a process. If no other fault does, the process runs again.
     pub(crate) fn unblock(&mut self, member: MemberId, fault: u32) {
         let process = &mut self.processes[member];
         process.blocked_by.retain(|blocker| blocker.fault != fault);
         match process.state {
-            // A graceful stop that is still under way ends first; a supervisor then starts the process.
+            // It has not finished its graceful stop: it is killed, then started again.
             _ if process.stopping == Some(fault) => {
                 self.kill(member, Stop::Crash);
                 self.start(member);
@@ -135,14 +138,14 @@ impl World<'_> {
             State::Paused if !process.is_paused_by_fault() => {
                 process.state = State::Running;
                 self.note_of(member, Fact::Resumed);
-                // Its timers kept running, so it wakes first, like a process with pending signals.
+                // Its timers kept running during the pause, so it wakes before it takes other inputs.
                 self.feed_first(member, Input::Wake);
             }
             State::Down | State::Starting | State::Running | State::Paused => {}
         }
     }
 
-    /// Feeds an input ahead of those that wait.
+    /// Gives a member an input before the inputs that wait.
     fn feed_first(&mut self, member: MemberId, input: Input) {
         self.processes[member].inbox.push_front(input);
         self.drain_inbox(member);
