@@ -18,7 +18,7 @@ use crate::truth::{Keys, Truth};
 use crate::{Context, Oracle, Sheet, Violation, describe, watch};
 
 /// More violations than this are only counted.
-const SHOWN: usize = 5;
+const REPORTED_MAX: usize = 5;
 
 /// Judges a record by C1.
 pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
@@ -49,12 +49,12 @@ fn check(history: &History, truth: &Truth, sheet: &mut Sheet) {
             unknown += 1;
         }
         wrong += usize::from(found.is_some());
-        violations.extend(found.filter(|_| wrong <= SHOWN));
+        violations.extend(found.filter(|_| wrong <= REPORTED_MAX));
     }
     if let Some(last) = violations.last_mut()
-        && wrong > SHOWN
+        && wrong > REPORTED_MAX
     {
-        last.sentences.push(format!("{} more views are wrong.", wrong - SHOWN));
+        last.sentences.push(format!("{} more views are wrong.", wrong - REPORTED_MAX));
     }
     sheet.checked(Oracle::C1, "views of clients' copies", compared);
     sheet.checked(Oracle::C1, "pairs in them", pairs);

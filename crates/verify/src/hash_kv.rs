@@ -80,8 +80,9 @@ fn refused(history: &History, applied: &[Applied], starts: &[(MemberId, Nanos)],
             }
             Error::FutureRev => {
                 let shown = known.get(&number).map(|witness| &history.operations[*witness]);
-                let seen =
-                    |one: &&Operation| k2::shown(one).is_some_and(|at| at.revision() >= request.revision);
+                let seen = |one: &&Operation| {
+                    k2::store_position(one).is_some_and(|at| at.revision() >= request.revision)
+                };
                 let Some(witness) = shown.filter(seen) else { continue };
                 let line = describe::operation(witness);
                 (

@@ -410,7 +410,8 @@ impl<'a> Graph<'a> {
     }
 }
 
-/// The lowest revision that a transaction may read at. Unlike a Range on its own, it takes negative ones seriously.
+/// The lowest revision that a transaction may read at. A Range on its own treats a negative revision as none; a Range
+/// in a transaction does not.
 fn oldest_read(txn: &TxnRequest) -> Option<i64> {
     let revision = |part: Part<'_>| match part {
         Part::Range(range) if range.revision != 0 => Some(range.revision),

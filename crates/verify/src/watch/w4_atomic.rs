@@ -1,10 +1,10 @@
 //! W4: all changes of one revision reach a watcher in one response.
 //!
-//! If the watcher asked for it, a response may come in fragments, one right after another, with a mark on all but the
-//! last; they count as one response.
+//! If the watcher asked for fragments, a response may come in several, one right after another. All but the last are
+//! marked as fragments; together they count as one response.
 //!
 //! Not checked: how large a response must be before it is split; a response whose last fragments were still under way
-//! when the stream ended; where the truth is not known, whether all of a revision arrived.
+//! when the stream ended; whether all of a revision arrived, if the truth of that revision is not known.
 
 use std::collections::BTreeMap;
 
