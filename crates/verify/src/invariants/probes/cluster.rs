@@ -1,4 +1,4 @@
-//! Probes about who leads, who is the lessor, who receives a snapshot, and the configuration.
+//! Counts the probes about who leads, who is the lessor, who receives a snapshot, and the configuration.
 
 use std::collections::BTreeSet;
 
@@ -57,7 +57,7 @@ impl ClusterProbes {
         }
     }
 
-    /// Everything below is applied on some member and needs no more watching.
+    /// Forgets the entries below `index`, which some member has applied.
     pub fn forget_below(&mut self, index: u64) {
         self.made_during.forget_below(index);
     }
@@ -117,7 +117,7 @@ impl ClusterProbes {
         probes[Probe::MembersJoinedWithoutLeader] += u64::from(joins && self.leaders.is_empty());
     }
 
-    /// A process is gone; returns whether it still had a snapshot to install.
+    /// A process ended. Returns whether it had received a snapshot that it had not installed.
     pub fn stopped(&mut self, member: MemberId) -> bool {
         for of in [&mut self.leaders, &mut self.lessors, &mut self.paused] {
             of.remove(&member);
@@ -196,7 +196,7 @@ mod tests {
         run.configure(3, 2, &[1, 2, 4], &[1, 2, 3], &[]);
         run.leads(3, 4);
         assert_eq!(run.invariants.probes()[Probe::LeadersElectedInJoint], 1);
-        run.holds();
+        run.finds_nothing();
     }
 
     #[test]
@@ -258,6 +258,6 @@ mod tests {
         run.state(2, 2, 2, Role::Candidate);
         let probes = run.invariants.probes();
         assert_eq!((probes[Probe::MembersJoined], probes[Probe::MembersJoinedWithoutLeader]), (1, 1));
-        run.holds();
+        run.finds_nothing();
     }
 }

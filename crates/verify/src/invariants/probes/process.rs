@@ -1,4 +1,4 @@
-//! Probes about the roles of members, their disks and the ends of their processes.
+//! Counts the probes about the roles of members, their disks and the ends of their processes.
 
 use std::collections::BTreeMap;
 
