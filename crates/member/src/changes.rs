@@ -1,4 +1,6 @@
-//! Checks that this server makes before it proposes a membership change.
+//! The checks of a membership change before it is proposed: is the cluster healthy enough for it? The rules
+//! are in `cluster/check.rs`; this file gives them what only the member knows, which is its connections and
+//! the progress of learners.
 
 use api::{Error, Request};
 use record::MemberId;
@@ -7,7 +9,7 @@ use crate::cluster::{Change, Cluster, Health, Progress};
 use crate::member::Member;
 
 impl Member {
-    /// The change that a request asks for, if the cluster is healthy enough for it.
+    /// The membership change that a request asks for, or the reason for refusing it.
     pub(crate) fn checked_change(&self, cluster: &Cluster, request: &Request) -> Result<Change, Error> {
         let since = self.connections.iter().map(|(id, time)| (*id, self.now.saturating_sub(*time)));
         let health = Health { own: self.config.id, now: self.now, connected: since.collect() };

@@ -15,7 +15,7 @@ use api::{Error, Request, Response};
 use bytes::Bytes;
 use record::Probe;
 
-use super::{Call, Turn, mismatch, queue};
+use super::{Call, NextStep, mismatch, queue};
 use crate::probes::Probes;
 
 /// Puts a new value, provided the key still belongs to the caller.
@@ -56,25 +56,25 @@ pub(super) struct Campaign {
 }
 
 impl Campaign {
-    pub(super) fn begin(request: CampaignRequest) -> (Campaign, Turn) {
+    pub(super) fn begin(request: CampaignRequest) -> (Campaign, NextStep) {
         let CampaignRequest { name, lease, value } = request;
         let prefix = queue::prefix(&name);
         let own = LeaderKey { name, ..LeaderKey::default() };
         let mut campaign = Campaign { prefix, value, own, header: None, stage: Stage::Session };
-        let turn = if lease == 0 { queue::session() } else { campaign.enter(lease) };
-        (campaign, turn)
+        let next = if lease == 0 { queue::session() } else { campaign.enter(lease) };
+        (campaign, next)
     }
 
-    fn enter(&mut self, lease: i64) -> Turn {
+    fn enter(&mut self, lease: i64) -> NextStep {
         self.stage = Stage::Enter;
         self.own.lease = lease;
         self.own.key = queue::key_of(&self.prefix, lease);
         let put = Op::RequestPut(queue::put(&self.own.key, &self.value, lease));
         let get = Op::RequestRange(queue::get(&self.own.key));
-        Turn::Ask(queue::if_created_at(0, &self.own.key, [put], [get]))
+        NextStep::Send(queue::if_created_at(0, &self.own.key, [put], [get]))
     }
 
-    fn entered(&mut self, txn: &TxnResponse) -> Turn {
+    fn entered(&mut self, txn: &TxnResponse) -> NextStep {
         self.header = txn.header;
         if txn.succeeded {
             self.own.rev = queue::revision(txn.header.as_ref());
@@ -87,17 +87,17 @@ impl Campaign {
             return self.look();
         }
         self.stage = Stage::Proclaim;
-        Turn::Ask(proclaim(&self.own, &self.value))
+        NextStep::Send(proclaim(&self.own, &self.value))
     }
 
-    fn look(&mut self) -> Turn {
+    fn look(&mut self) -> NextStep {
         self.stage = Stage::Wait;
-        Turn::Ask(queue::last_before(&self.prefix, self.own.rev).into())
+        NextStep::Send(queue::last_before(&self.prefix, self.own.rev).into())
     }
 }
 
 impl Call for Campaign {
-    fn answered(&mut self, result: Result<Response, Error>, probes: &Probes) -> Turn {
+    fn answered(&mut self, result: Result<Response, Error>, probes: &Probes) -> NextStep {
         match (&self.stage, result) {
             (Stage::Session, Ok(Response::LeaseGrant(granted))) => self.enter(granted.id),
             (Stage::Enter, Ok(Response::Txn(txn))) => self.entered(&txn),
@@ -105,32 +105,35 @@ impl Call for Campaign {
                 probes.reached(Probe::CampaignAgainWithAnotherValue);
                 self.look()
             }
-            (Stage::Proclaim, Ok(Response::Txn(_))) => Turn::End(Err(Error::ElectionNotLeader)),
+            (Stage::Proclaim, Ok(Response::Txn(_))) => NextStep::Finish(Err(Error::ElectionNotLeader)),
             (Stage::Proclaim, Err(error)) => {
                 self.stage = Stage::Leave(error);
-                Turn::Ask(resign(&self.own))
+                NextStep::Send(resign(&self.own))
             }
             (Stage::Wait, Ok(Response::Range(found))) => match found.kvs.first() {
                 Some(before) => {
                     probes.reached(Probe::CampaignWaited);
-                    Turn::AwaitEnd { key: before.key.clone(), since: queue::revision(found.header.as_ref()) }
+                    NextStep::AwaitDeletion {
+                        key: before.key.clone(),
+                        since: queue::revision(found.header.as_ref()),
+                    }
                 }
                 None => {
                     let leader = Some(self.own.clone());
-                    Turn::End(Ok(CampaignResponse { header: self.header, leader }.into()))
+                    NextStep::Finish(Ok(CampaignResponse { header: self.header, leader }.into()))
                 }
             },
             // In etcd, too, a campaign whose wait fails stays in the queue, unless the client is gone.
-            (Stage::Session | Stage::Enter | Stage::Wait, Err(error)) => Turn::End(Err(error)),
-            (Stage::Leave(error), _) => Turn::End(Err(*error)),
+            (Stage::Session | Stage::Enter | Stage::Wait, Err(error)) => NextStep::Finish(Err(error)),
+            (Stage::Leave(error), _) => NextStep::Finish(Err(*error)),
             (_, Ok(response)) => mismatch("a step of a campaign", &response),
         }
     }
 
-    fn ended(&mut self, ended: Result<(), Error>) -> Turn {
+    fn ended(&mut self, ended: Result<(), Error>) -> NextStep {
         match ended {
             Ok(()) => self.look(),
-            Err(error) => Turn::End(Err(error)),
+            Err(error) => NextStep::Finish(Err(error)),
         }
     }
 
@@ -148,27 +151,27 @@ pub(super) struct Resume {
 }
 
 impl Resume {
-    pub(super) fn proclaim(request: ProclaimRequest) -> (Resume, Turn) {
+    pub(super) fn proclaim(request: ProclaimRequest) -> (Resume, NextStep) {
         Resume::begin(request.leader, Some(request.value))
     }
 
-    pub(super) fn resign(request: ResignRequest) -> (Resume, Turn) {
+    pub(super) fn resign(request: ResignRequest) -> (Resume, NextStep) {
         Resume::begin(request.leader, None)
     }
 
-    fn begin(leader: Option<LeaderKey>, value: Option<Bytes>) -> (Resume, Turn) {
+    fn begin(leader: Option<LeaderKey>, value: Option<Bytes>) -> (Resume, NextStep) {
         let missing = leader.is_none();
         let resume = Resume { own: leader.unwrap_or_default(), value };
-        let turn = match resume.own.lease {
-            _ if missing => Turn::End(Err(Error::MissingLeaderKey)),
+        let next = match resume.own.lease {
+            _ if missing => NextStep::Finish(Err(Error::MissingLeaderKey)),
             0 => queue::session(),
             _ => resume.ask(),
         };
-        (resume, turn)
+        (resume, next)
     }
 
-    fn ask(&self) -> Turn {
-        Turn::Ask(match &self.value {
+    fn ask(&self) -> NextStep {
+        NextStep::Send(match &self.value {
             Some(value) => proclaim(&self.own, value),
             None => resign(&self.own),
         })
@@ -176,7 +179,7 @@ impl Resume {
 }
 
 impl Call for Resume {
-    fn answered(&mut self, result: Result<Response, Error>, _: &Probes) -> Turn {
+    fn answered(&mut self, result: Result<Response, Error>, _: &Probes) -> NextStep {
         match result {
             Ok(Response::LeaseGrant(granted)) => {
                 self.own.lease = granted.id;
@@ -184,14 +187,14 @@ impl Call for Resume {
             }
             // To resign without holding the key is not an error.
             Ok(Response::Txn(TxnResponse { header, .. })) if self.value.is_none() => {
-                Turn::End(Ok(ResignResponse { header }.into()))
+                NextStep::Finish(Ok(ResignResponse { header }.into()))
             }
             Ok(Response::Txn(TxnResponse { header, succeeded: true, .. })) => {
-                Turn::End(Ok(ProclaimResponse { header }.into()))
+                NextStep::Finish(Ok(ProclaimResponse { header }.into()))
             }
-            Ok(Response::Txn(_)) => Turn::End(Err(Error::ElectionNotLeader)),
+            Ok(Response::Txn(_)) => NextStep::Finish(Err(Error::ElectionNotLeader)),
             Ok(response) => mismatch("a step of a leader", &response),
-            Err(error) => Turn::End(Err(error)),
+            Err(error) => NextStep::Finish(Err(error)),
         }
     }
 }
@@ -201,19 +204,19 @@ impl Call for Resume {
 pub(super) struct Leader;
 
 impl Leader {
-    pub(super) fn begin(request: LeaderRequest) -> (Leader, Turn) {
-        (Leader, Turn::Ask(queue::first(&queue::prefix(&request.name)).into()))
+    pub(super) fn begin(request: LeaderRequest) -> (Leader, NextStep) {
+        (Leader, NextStep::Send(queue::first(&queue::prefix(&request.name)).into()))
     }
 }
 
 impl Call for Leader {
-    fn answered(&mut self, result: Result<Response, Error>, _: &Probes) -> Turn {
+    fn answered(&mut self, result: Result<Response, Error>, _: &Probes) -> NextStep {
         let found = match result {
             Ok(Response::Range(found)) => found,
             Ok(response) => mismatch("a request for the leader", &response),
-            Err(error) => return Turn::End(Err(error)),
+            Err(error) => return NextStep::Finish(Err(error)),
         };
-        Turn::End(match found.kvs.into_iter().next() {
+        NextStep::Finish(match found.kvs.into_iter().next() {
             Some(kv) => Ok(LeaderResponse { header: found.header, kv: Some(kv) }.into()),
             None => Err(Error::ElectionNoLeader),
         })

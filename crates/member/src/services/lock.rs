@@ -9,7 +9,7 @@ use api::{Error, Request, Response};
 use bytes::Bytes;
 use record::Probe;
 
-use super::{Call, Turn, mismatch, queue};
+use super::{Call, NextStep, mismatch, queue};
 use crate::flaw::{Flaw, Flaws};
 use crate::probes::Probes;
 
@@ -40,23 +40,23 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    pub(super) fn begin(request: LockRequest, flaws: Flaws) -> (Lock, Turn) {
+    pub(super) fn begin(request: LockRequest, flaws: Flaws) -> (Lock, NextStep) {
         let prefix = queue::prefix(&request.name);
         let mut lock = Lock { prefix, key: Bytes::new(), revision: 0, stage: Stage::Session, flaws };
-        let turn = if request.lease == 0 { queue::session() } else { lock.enter(request.lease) };
-        (lock, turn)
+        let next = if request.lease == 0 { queue::session() } else { lock.enter(request.lease) };
+        (lock, next)
     }
 
-    fn enter(&mut self, lease: i64) -> Turn {
+    fn enter(&mut self, lease: i64) -> NextStep {
         self.stage = Stage::Enter;
         self.key = queue::key_of(&self.prefix, lease);
         let owner = Op::RequestRange(queue::first(&self.prefix));
         let put = Op::RequestPut(queue::put(&self.key, &Bytes::new(), lease));
         let get = Op::RequestRange(queue::get(&self.key));
-        Turn::Ask(queue::if_created_at(0, &self.key, [put, owner.clone()], [get, owner]))
+        NextStep::Send(queue::if_created_at(0, &self.key, [put, owner.clone()], [get, owner]))
     }
 
-    fn entered(&mut self, txn: &TxnResponse) -> Turn {
+    fn entered(&mut self, txn: &TxnResponse) -> NextStep {
         self.revision = match txn.succeeded {
             true => queue::revision(txn.header.as_ref()),
             // The lease's holder has already asked for the lock.
@@ -68,31 +68,31 @@ impl Lock {
         }
     }
 
-    fn look(&mut self) -> Turn {
+    fn look(&mut self) -> NextStep {
         self.stage = Stage::Wait;
-        Turn::Ask(queue::last_before(&self.prefix, self.revision).into())
+        NextStep::Send(queue::last_before(&self.prefix, self.revision).into())
     }
 
-    fn leave(&mut self, error: Error) -> Turn {
+    fn leave(&mut self, error: Error) -> NextStep {
         self.stage = Stage::Leave(error);
-        Turn::Ask(queue::delete(&self.key).into())
+        NextStep::Send(queue::delete(&self.key).into())
     }
 
-    fn held(&self, header: Option<ResponseHeader>) -> Turn {
-        Turn::End(Ok(LockResponse { header, key: self.key.clone() }.into()))
+    fn held(&self, header: Option<ResponseHeader>) -> NextStep {
+        NextStep::Finish(Ok(LockResponse { header, key: self.key.clone() }.into()))
     }
 }
 
 impl Call for Lock {
-    fn answered(&mut self, result: Result<Response, Error>, probes: &Probes) -> Turn {
+    fn answered(&mut self, result: Result<Response, Error>, probes: &Probes) -> NextStep {
         match (&self.stage, result) {
             (Stage::Session, Ok(Response::LeaseGrant(granted))) => self.enter(granted.id),
             (Stage::Enter, Ok(Response::Txn(txn))) => self.entered(&txn),
-            (Stage::Session | Stage::Enter, Err(error)) => Turn::End(Err(error)),
+            (Stage::Session | Stage::Enter, Err(error)) => NextStep::Finish(Err(error)),
             (Stage::Wait, Ok(Response::Range(found))) => {
                 if let Some(before) = found.kvs.first() {
                     probes.reached(Probe::LockWaited);
-                    return Turn::AwaitEnd {
+                    return NextStep::AwaitDeletion {
                         key: before.key.clone(),
                         since: queue::revision(found.header.as_ref()),
                     };
@@ -101,20 +101,20 @@ impl Call for Lock {
                     return self.held(found.header); // M-lock-expired
                 }
                 self.stage = Stage::Check;
-                Turn::Ask(queue::get(&self.key).into())
+                NextStep::Send(queue::get(&self.key).into())
             }
             (Stage::Check, Ok(Response::Range(own))) if own.kvs.is_empty() => {
                 probes.reached(Probe::LockSessionExpiredWhileWaiting);
-                Turn::End(Err(Error::SessionExpired))
+                NextStep::Finish(Err(Error::SessionExpired))
             }
             (Stage::Check, Ok(Response::Range(own))) => self.held(own.header),
             (Stage::Wait | Stage::Check, Err(error)) => self.leave(error),
-            (Stage::Leave(error), _) => Turn::End(Err(*error)),
+            (Stage::Leave(error), _) => NextStep::Finish(Err(*error)),
             (_, Ok(response)) => mismatch("a step of a lock", &response),
         }
     }
 
-    fn ended(&mut self, ended: Result<(), Error>) -> Turn {
+    fn ended(&mut self, ended: Result<(), Error>) -> NextStep {
         match ended {
             Ok(()) => self.look(),
             Err(error) => self.leave(error),
@@ -131,14 +131,14 @@ impl Call for Lock {
 pub(super) struct Unlock;
 
 impl Unlock {
-    pub(super) fn begin(request: UnlockRequest) -> (Unlock, Turn) {
-        (Unlock, Turn::Ask(queue::delete(&request.key).into()))
+    pub(super) fn begin(request: UnlockRequest) -> (Unlock, NextStep) {
+        (Unlock, NextStep::Send(queue::delete(&request.key).into()))
     }
 }
 
 impl Call for Unlock {
-    fn answered(&mut self, result: Result<Response, Error>, _: &Probes) -> Turn {
-        Turn::End(result.map(|response| match response {
+    fn answered(&mut self, result: Result<Response, Error>, _: &Probes) -> NextStep {
+        NextStep::Finish(result.map(|response| match response {
             Response::DeleteRange(deleted) => UnlockResponse { header: deleted.header }.into(),
             other => mismatch("an unlock", &other),
         }))

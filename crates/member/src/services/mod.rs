@@ -79,23 +79,23 @@ pub(crate) enum Ask {
 
 /// What a call does next.
 #[derive(Debug)]
-enum Turn {
-    Ask(Request),
+enum NextStep {
+    Send(Request),
     /// Waits for the deletion of `key`, which existed at revision `since`.
-    AwaitEnd {
+    AwaitDeletion {
         key: Bytes,
         since: i64,
     },
-    End(Result<Response, Error>),
+    Finish(Result<Response, Error>),
 }
 
 /// One call in progress.
 trait Call: std::fmt::Debug + Send {
     /// The answer to its request.
-    fn answered(&mut self, result: Result<Response, Error>, probes: &Probes) -> Turn;
+    fn answered(&mut self, result: Result<Response, Error>, probes: &Probes) -> NextStep;
 
     /// The key whose deletion it waited for is gone, or cannot be waited for.
-    fn ended(&mut self, ended: Result<(), Error>) -> Turn {
+    fn ended(&mut self, ended: Result<(), Error>) -> NextStep {
         unreachable!("{self:?} does not wait for a key, but one ended: {ended:?}")
     }
 
@@ -106,7 +106,7 @@ trait Call: std::fmt::Debug + Send {
 }
 
 #[derive(Debug)]
-struct Running {
+struct CallInProgress {
     call: Box<dyn Call>,
     token: Option<Bytes>,
     /// The number it waits for, and whether that is a stream.
@@ -117,9 +117,9 @@ struct Running {
 #[derive(Debug)]
 pub(crate) struct Services {
     /// By the clients' operation numbers.
-    calls: BTreeMap<u64, Running>,
+    calls: BTreeMap<u64, CallInProgress>,
     /// From each number that is waited for to its call.
-    waits: BTreeMap<u64, u64>,
+    waiting_for: BTreeMap<u64, u64>,
     next: u64,
     flaws: Flaws,
     probes: Probes,
@@ -130,7 +130,7 @@ impl Services {
     pub(crate) fn new(config: &Config) -> Services {
         Services {
             calls: BTreeMap::new(),
-            waits: BTreeMap::new(),
+            waiting_for: BTreeMap::new(),
             next: OWN,
             flaws: config.flaws,
             probes: Probes::default(),
@@ -163,10 +163,10 @@ impl Services {
         token: Option<Bytes>,
         out: &mut Vec<Ask>,
     ) {
-        fn boxed<C: Call + 'static>((call, turn): (C, Turn)) -> (Box<dyn Call>, Turn) {
-            (Box::new(call), turn)
+        fn boxed<C: Call + 'static>((call, next): (C, NextStep)) -> (Box<dyn Call>, NextStep) {
+            (Box::new(call), next)
         }
-        let (call, turn) = match request {
+        let (call, next) = match request {
             Request::Lock(request) => boxed(Lock::begin(request, self.flaws)),
             Request::Unlock(request) => boxed(Unlock::begin(request)),
             Request::Campaign(request) => boxed(Campaign::begin(request)),
@@ -175,14 +175,14 @@ impl Services {
             Request::Leader(request) => boxed(Leader::begin(request)),
             other => panic!("{} is not a call of these services: was it routed wrongly?", other.rpc_name()),
         };
-        self.take(operation, Running { call, token, awaits: (0, false) }, turn, out);
+        self.proceed(operation, CallInProgress { call, token, awaits: (0, false) }, next, out);
     }
 
     /// One of the services' requests was answered.
     pub(crate) fn answered(&mut self, inner: u64, result: Result<Response, Error>, out: &mut Vec<Ask>) {
         let Some((operation, mut running)) = self.stop_waiting(inner) else { return };
-        let turn = running.call.answered(result, &self.probes);
-        self.take(operation, running, turn, out);
+        let next = running.call.answered(result, &self.probes);
+        self.proceed(operation, running, next, out);
     }
 
     /// A response arrived on one of the services' streams. They have room for any number of them.
@@ -205,7 +205,7 @@ impl Services {
     pub(crate) fn abandon(&mut self, operation: u64, out: &mut Vec<Ask>) {
         let Some(running) = self.calls.remove(&operation) else { return };
         let (number, is_stream) = running.awaits;
-        self.waits.remove(&number);
+        self.waiting_for.remove(&number);
         if is_stream {
             out.push(Ask::CloseWatch { stream: number });
         }
@@ -217,40 +217,40 @@ impl Services {
 
     /// The member stops: returns the operation numbers of the calls that were in progress.
     pub(crate) fn take_all(&mut self) -> Vec<u64> {
-        self.waits.clear();
+        self.waiting_for.clear();
         std::mem::take(&mut self.calls).into_keys().collect()
     }
 
     fn key_ended(&mut self, stream: u64, ended: Result<(), Error>, out: &mut Vec<Ask>) {
         let Some((operation, mut running)) = self.stop_waiting(stream) else { return };
         out.push(Ask::CloseWatch { stream });
-        let turn = running.call.ended(ended);
-        self.take(operation, running, turn, out);
+        let next = running.call.ended(ended);
+        self.proceed(operation, running, next, out);
     }
 
     /// The call that waits for this number, if it still does.
-    fn stop_waiting(&mut self, number: u64) -> Option<(u64, Running)> {
-        let operation = self.waits.remove(&number)?;
+    fn stop_waiting(&mut self, number: u64) -> Option<(u64, CallInProgress)> {
+        let operation = self.waiting_for.remove(&number)?;
         let running = self.calls.remove(&operation);
         Some((operation, running.expect("a number that is waited for has a call")))
     }
 
     /// Does what a call wants next.
-    fn take(&mut self, operation: u64, mut running: Running, turn: Turn, out: &mut Vec<Ask>) {
+    fn proceed(&mut self, operation: u64, mut running: CallInProgress, next: NextStep, out: &mut Vec<Ask>) {
         let number = self.fresh();
         let token = running.token.clone();
-        running.awaits = (number, matches!(turn, Turn::AwaitEnd { .. }));
-        match turn {
-            Turn::End(result) => return out.push(Ask::Reply { operation, result }),
-            Turn::Ask(request) => out.push(Ask::Request { inner: number, request, token }),
-            Turn::AwaitEnd { key, since } => {
+        running.awaits = (number, matches!(next, NextStep::AwaitDeletion { .. }));
+        match next {
+            NextStep::Finish(result) => return out.push(Ask::Reply { operation, result }),
+            NextStep::Send(request) => out.push(Ask::Request { inner: number, request, token }),
+            NextStep::AwaitDeletion { key, since } => {
                 let create =
                     WatchCreateRequest { key, start_revision: since, ..WatchCreateRequest::default() };
                 let request = WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) };
                 out.push(Ask::Watch { stream: number, request, token });
             }
         }
-        self.waits.insert(number, operation);
+        self.waiting_for.insert(number, operation);
         let before = self.calls.insert(operation, running);
         assert!(
             before.is_none(),

@@ -13,14 +13,14 @@ use api::etcdserverpb::{
 use api::key_range::prefix_end;
 use bytes::Bytes;
 
-use super::Turn;
+use super::NextStep;
 
 /// TTL of a session's lease, in seconds (`defaultSessionTTL`).
 const SESSION_TTL: i64 = 60;
 
 /// Requests the lease of a session.
-pub(super) fn session() -> Turn {
-    Turn::Ask(LeaseGrantRequest { id: 0, ttl: SESSION_TTL }.into())
+pub(super) fn session() -> NextStep {
+    NextStep::Send(LeaseGrantRequest { id: 0, ttl: SESSION_TTL }.into())
 }
 
 /// The prefix of all keys in one queue.

@@ -209,7 +209,7 @@ fn a_lock_is_granted_in_the_order_of_requests() {
     server.change(LeaseRevokeRequest { id: 2 });
     assert_eq!(locked(server.answer_to(3)), ("l/1".into(), 7));
     assert_eq!((server.watches.len(), server.services.calls.len()), (0, 0));
-    assert_eq!(server.services.waits.len(), 0);
+    assert_eq!(server.services.waiting_for.len(), 0);
 }
 
 #[test]

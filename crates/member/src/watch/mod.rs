@@ -124,7 +124,7 @@ pub(crate) struct Hub {
     /// The revision of the last change; meaningless while no watcher is synced.
     notified: i64,
     /// How many watchers were ever created.
-    births: u64,
+    last_serial: u64,
     /// The last watcher that a pass took.
     cursor: Name,
     /// Time of the next pass over unsynced watchers; `None` until the next call sets it.
@@ -136,7 +136,7 @@ pub(crate) struct Hub {
 
 /// The next multiple of `interval` after `now`. etcd's loops run whether or not there is work, so their phase
 /// does not depend on what happens to a watcher.
-fn next_turn(now: u64, interval: u64) -> u64 {
+fn next_multiple(now: u64, interval: u64) -> u64 {
     (now / interval + 1).saturating_mul(interval)
 }
 
@@ -169,7 +169,7 @@ impl Hub {
             timers: BTreeSet::new(),
             to_drain: BTreeSet::new(),
             notified: 0,
-            births: 0,
+            last_serial: 0,
             cursor: Name::default(),
             sync_at: None,
             victims_at: None,
@@ -234,7 +234,7 @@ impl Hub {
         if events.is_empty() {
             return;
         }
-        let notice = Notice::events(name.id, watcher.birth, revision, events);
+        let notice = Notice::events(name.id, watcher.serial, revision, events);
         if std::mem::take(&mut watcher.future) {
             self.probes.reached(Probe::WatchFutureReached);
         }
@@ -269,7 +269,7 @@ impl Hub {
     pub(crate) fn look_after(&mut self, store: &Store, now: u64) {
         self.now = now;
         let (next_try, next_pass) =
-            (next_turn(now, self.limits.victim_interval), next_turn(now, self.limits.sync_interval));
+            (next_multiple(now, self.limits.victim_interval), next_multiple(now, self.limits.sync_interval));
         if self.victims_at.is_some_and(|at| now >= at) {
             self.retry_victims(store);
             self.victims_at = Some(next_try);

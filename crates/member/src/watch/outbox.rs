@@ -24,8 +24,8 @@ use crate::probes::Probes;
 pub(super) struct Notice {
     /// The watcher; [`NO_WATCHER`] means all of the stream.
     watch_id: i64,
-    /// The watcher's [`birth`](super::watcher::Watcher::birth).
-    birth: u64,
+    /// The watcher's [`serial`](super::watcher::Watcher::serial).
+    serial: u64,
     /// The revision in the response header.
     pub(super) revision: i64,
     /// Empty for progress and cancellations.
@@ -38,8 +38,8 @@ pub(super) struct Notice {
 
 impl Notice {
     /// Changes as they happen.
-    pub(super) fn events(watch_id: i64, birth: u64, revision: i64, events: Vec<Event>) -> Notice {
-        Notice { watch_id, birth, revision, events, compact_revision: 0, catch_up: false }
+    pub(super) fn events(watch_id: i64, serial: u64, revision: i64, events: Vec<Event>) -> Notice {
+        Notice { watch_id, serial, revision, events, compact_revision: 0, catch_up: false }
     }
 
     /// The same, but found in the history by a pass.
@@ -48,14 +48,14 @@ impl Notice {
     }
 
     /// Progress: the watcher has received everything up to here.
-    pub(super) fn progress(watch_id: i64, birth: u64, revision: i64) -> Notice {
-        Notice::events(watch_id, birth, revision, Vec::new())
+    pub(super) fn progress(watch_id: i64, serial: u64, revision: i64) -> Notice {
+        Notice::events(watch_id, serial, revision, Vec::new())
     }
 
     /// The watcher is cancelled because history before this revision is gone. etcd leaves the header's
     /// revision at 0.
-    pub(super) fn compacted(watch_id: i64, birth: u64, compact_revision: i64) -> Notice {
-        Notice { compact_revision, ..Notice::progress(watch_id, birth, 0) }
+    pub(super) fn compacted(watch_id: i64, serial: u64, compact_revision: i64) -> Notice {
+        Notice { compact_revision, ..Notice::progress(watch_id, serial, 0) }
     }
 }
 
@@ -67,7 +67,7 @@ pub(super) struct Outbox {
     control: VecDeque<WatchResponse>,
     channel: VecDeque<Notice>,
     /// Responses in flight in the transport.
-    on_their_way: usize,
+    in_flight: usize,
 }
 
 impl Outbox {
@@ -87,7 +87,7 @@ impl Outbox {
     /// Removes progress for all watchers of the stream from the channel: a new watcher, whose creation
     /// overtakes it, would take it as its own. etcd sends it anyway (`sendLoop` of `v3rpc/watch.go` takes
     /// from both queues in any order).
-    pub(super) fn void_progress(&mut self) {
+    pub(super) fn discard_progress(&mut self) {
         self.channel.retain(|notice| notice.watch_id != NO_WATCHER);
     }
 
@@ -102,7 +102,7 @@ impl Outbox {
 
     /// The client's side took one response of this stream.
     pub(super) fn taken(&mut self, stream: u64) {
-        self.on_their_way = self.on_their_way.checked_sub(1).unwrap_or_else(|| {
+        self.in_flight = self.in_flight.checked_sub(1).unwrap_or_else(|| {
             panic!("a response of stream {stream} was taken but none is in flight: did the driver report it twice?")
         });
     }
@@ -115,7 +115,7 @@ impl Outbox {
         limits: &Limits,
         probes: &Probes,
     ) -> Option<WatchResponse> {
-        if self.on_their_way >= limits.window {
+        if self.in_flight >= limits.window {
             return None;
         }
         let waiting = self.fragments.pop_front().or_else(|| self.control.pop_front());
@@ -123,7 +123,7 @@ impl Outbox {
             Some(response) => response,
             None => self.next_of_channel(watchers, store, limits, probes)?,
         };
-        self.on_their_way += 1;
+        self.in_flight += 1;
         Some(response)
     }
 
@@ -136,10 +136,11 @@ impl Outbox {
     ) -> Option<WatchResponse> {
         loop {
             let notice = self.channel.pop_front()?;
-            if notice.watch_id == NO_WATCHER && notice.birth == 0 {
+            if notice.watch_id == NO_WATCHER && notice.serial == 0 {
                 return Some(response(notice, false, store, probes));
             }
-            let watcher = watchers.get_mut(&notice.watch_id).filter(|watcher| watcher.birth == notice.birth);
+            let watcher =
+                watchers.get_mut(&notice.watch_id).filter(|watcher| watcher.serial == notice.serial);
             let Some(watcher) = watcher else {
                 // The watcher was cancelled meanwhile; another may have its id by now.
                 probes.reached(Probe::WatchDroppedAfterCancel);

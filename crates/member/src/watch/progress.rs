@@ -22,21 +22,21 @@ pub(super) const JITTER: Domain = Domain::new("member/watch/progress");
 pub(super) const SHORTEST_INTERVAL: u64 = 100_000_000;
 
 /// Whether a watcher can be sent progress, and if not, why.
-enum Standing {
+enum ProgressState {
     UpToDate,
     Lags,
     BeforeStart,
 }
 
 impl Hub {
-    fn standing(&self, watcher: &Watcher, current: i64) -> Standing {
+    fn progress_state(&self, watcher: &Watcher, current: i64) -> ProgressState {
         match watcher.group {
-            Group::Unsynced | Group::Victim => Standing::Lags,
+            Group::Unsynced | Group::Victim => ProgressState::Lags,
             // M-20221a: progress below the first revision it wants, from which a client then resumes.
             Group::Synced if watcher.start > current && !self.flaws.has(Flaw::ProgressForFutureWatch) => {
-                Standing::BeforeStart
+                ProgressState::BeforeStart
             }
-            Group::Synced | Group::Cancelled => Standing::UpToDate,
+            Group::Synced | Group::Cancelled => ProgressState::UpToDate,
         }
     }
 
@@ -54,10 +54,10 @@ impl Hub {
             return; // As in etcd: there are no watchers to report on.
         }
         for watcher in watchers.values() {
-            match self.standing(watcher, current) {
-                Standing::UpToDate => {}
-                Standing::Lags => return self.probes.reached(Probe::WatchProgressHeldBack),
-                Standing::BeforeStart => return self.probes.reached(Probe::WatchProgressBeforeStart),
+            match self.progress_state(watcher, current) {
+                ProgressState::UpToDate => {}
+                ProgressState::Lags => return self.probes.reached(Probe::WatchProgressHeldBack),
+                ProgressState::BeforeStart => return self.probes.reached(Probe::WatchProgressBeforeStart),
             }
         }
         let _ = self.offer(stream, Notice::progress(NO_WATCHER, 0, current));
@@ -97,20 +97,20 @@ impl Hub {
         let idle = std::mem::replace(&mut progress.idle, true);
         // After a pause, one turn stands for all missed ones, as with Go's ticker.
         progress.due = (due + progress.period).max(now + 1);
-        let (next, birth) = (progress.due, watcher.birth);
+        let (next, serial) = (progress.due, watcher.serial);
         self.timers.insert((next, name));
         let current = store.revision();
         if !idle {
             return;
         }
-        match self.standing(self.watcher(name), current) {
-            Standing::UpToDate => {
-                if self.offer(name.stream, Notice::progress(name.id, birth, current)).is_ok() {
+        match self.progress_state(self.watcher(name), current) {
+            ProgressState::UpToDate => {
+                if self.offer(name.stream, Notice::progress(name.id, serial, current)).is_ok() {
                     self.probes.reached(Probe::WatchProgressPeriodic);
                 }
             }
-            Standing::Lags => self.probes.reached(Probe::WatchProgressHeldBack),
-            Standing::BeforeStart => self.probes.reached(Probe::WatchProgressBeforeStart),
+            ProgressState::Lags => self.probes.reached(Probe::WatchProgressHeldBack),
+            ProgressState::BeforeStart => self.probes.reached(Probe::WatchProgressBeforeStart),
         }
     }
 }

@@ -82,8 +82,8 @@ impl Hub {
             return Err(Error::PermissionDenied);
         }
         let current = store.revision();
-        self.births += 1;
-        let watcher = Watcher::new(&request, self.births, current)?;
+        self.last_serial += 1;
+        let watcher = Watcher::new(&request, self.last_serial, current)?;
         let open = self.streams.get_mut(&stream).expect("the request opened the stream");
         let id = match request.watch_id {
             0 => {
@@ -99,7 +99,7 @@ impl Hub {
         let name = Name { stream, id };
         let group = watcher.group_at(current);
         open.watchers.insert(id, watcher);
-        open.outbox.void_progress();
+        open.outbox.discard_progress();
         if request.progress_notify {
             self.watch_progress(name);
         }

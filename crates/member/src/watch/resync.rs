@@ -95,7 +95,7 @@ impl Hub {
     /// Cancels a watcher that wants compacted history. If there is no room, the next pass retries. `whole`
     /// says whether the pass takes all unsynced watchers.
     fn cancel_compacted(&mut self, name: Name, store: &Store, whole: bool) {
-        let notice = Notice::compacted(name.id, self.watcher(name).birth, store.compact_revision());
+        let notice = Notice::compacted(name.id, self.watcher(name).serial, store.compact_revision());
         if self.offer(name.stream, notice).is_err() {
             self.probes.reached(Probe::WatchCompactionCancelDelayed);
             // M-17529: treated as up to date.
@@ -153,12 +153,12 @@ impl Hub {
             None => watcher.next.max(current + 1),
         };
         watcher.restored = false;
-        let (birth, next) = (watcher.birth, watcher.next);
+        let (serial, next) = (watcher.serial, watcher.next);
         if batch.more.is_some() {
             self.probes.reached(Probe::WatchSeveralBatches);
         }
         if !batch.events.is_empty() {
-            let notice = Notice::events(name.id, birth, current, batch.events).catching_up();
+            let notice = Notice::events(name.id, serial, current, batch.events).catching_up();
             if let Err(mut notice) = self.offer(name.stream, notice) {
                 // This watcher may be far behind by the time the notice is sent.
                 notice.revision = next - 1;

@@ -37,7 +37,7 @@ pub(super) struct Progress {
 #[derive(Debug)]
 pub(super) struct Watcher {
     /// Serial number within the hub; distinguishes the watcher from an earlier one with the same name.
-    pub(super) birth: u64,
+    pub(super) serial: u64,
     pub(super) range: Range,
     pub(super) group: Group,
     /// The revision it asked to start at; 0 means after its creation.
@@ -60,7 +60,7 @@ impl Watcher {
     ///
     /// # Errors
     /// `WatchEmptyRange`.
-    pub(super) fn new(request: &WatchCreateRequest, birth: u64, current: i64) -> Result<Watcher, Error> {
+    pub(super) fn new(request: &WatchCreateRequest, serial: u64, current: i64) -> Result<Watcher, Error> {
         // An empty key stands for the smallest one.
         let key = if request.key.is_empty() { Bytes::from_static(b"\0") } else { request.key.clone() };
         let range = Range { key, end: request.range_end.clone() };
@@ -70,7 +70,7 @@ impl Watcher {
         let wants = |filter: FilterType| !request.filters.contains(&(filter as i32));
         let start = request.start_revision;
         Ok(Watcher {
-            birth,
+            serial,
             range,
             group: Group::Synced,
             start,
