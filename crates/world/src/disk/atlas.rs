@@ -1,4 +1,5 @@
-//! Which members may be damaged, and where, so that a failure is always a bug and never an excuse.
+//! Decides which members' disks may be damaged, and where. Damage stays so limited that a correct member survives
+//! it, so every violation that a run finds is a bug.
 //!
 //! # What must not happen
 //!
@@ -6,16 +7,16 @@
 //! an fsync. Raft is safe because a quorum that committed and a quorum that elects share a member that kept
 //! its promise. With an odd number of members they may share exactly one. So *one* member that forgets and
 //! keeps voting is enough to lose an acknowledged write (5 members: 1, 2, 3 commit, 3 forgets, 3, 4, 5
-//! elect), and the budget of such members must be zero.
+//! elect). The number of such members must be zero.
 //!
 //! # What is allowed
 //!
-//! Damage that the member is bound to notice before it acts on it. It then refuses to start, for good, and a
-//! member that stays down breaks no promise. Three rules ensure this:
+//! Damage that the member certainly detects before it acts on the data. It then refuses to start and stays down,
+//! and a member that is down breaks no promise. Three rules ensure this:
 //!
-//! 1. *Damage surfaces only between processes.* The disk keeps what the page cache believes separate from
-//!    what the medium holds (`belief` in `file.rs`), and a process reads the cache. A member that checks what
-//!    it reads at its start never meets damage later on.
+//! 1. *Only a new process sees damage.* The disk keeps the page cache's content separate from the medium's
+//!    (`divergent` in `file.rs`), and a process reads the cache. So a member that checks its files when it
+//!    starts never meets damage later on.
 //! 2. *Damage strikes only where a checksum and something beyond it can detect it* ([`write_may_go_astray`],
 //!    [`exposed_to_rot`]):
 //!

@@ -1,9 +1,9 @@
-//! When operations happen: their times in virtual time.
+//! When operations end, in virtual time.
 //!
-//! A disk works on two lanes, the jobs and the synchronous sections. In a lane operations run one after
-//! another; across lanes they are ordered only on the same file (or on names), as the kernel's inode locks
-//! make them. So for each file the order of calls is the order in time, and what a crash undoes is always the
-//! end of a file's log.
+//! A disk has two queues: one for asynchronous jobs, one for synchronous sections. The operations of a queue
+//! run one after another. Operations of different queues run at the same time, unless they touch the same file
+//! or both change names: those wait for each other, as with the kernel's inode locks. So the operations on a
+//! file end in the order of the calls, and a crash always undoes the last ones of a file.
 
 use std::collections::VecDeque;
 
@@ -12,17 +12,17 @@ use member::disk::Path;
 use super::names::FileId;
 use super::page_cache::PageCache;
 
-/// A time that never comes: for what waits for the end of a stall, or comes after an armed crash.
+/// The end of an operation that is stalled, or that an armed crash prevents.
 pub(super) const NEVER: u64 = u64::MAX;
 
-/// What an operation touches.
+/// What an operation changes or syncs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Touch {
-    /// It reads, or it failed.
+    /// Nothing: it reads, or it failed.
     Nothing,
     /// It changes this file.
     File(FileId),
-    /// It changes names, and this is the named file.
+    /// It changes the name of this file.
     Name(FileId),
     /// It syncs this file.
     Sync(FileId),
@@ -32,22 +32,22 @@ pub(super) enum Touch {
     SyncDir(Path),
 }
 
-/// A queue of operations that run one after another.
+/// One of the two queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lane {
+pub(super) enum IoQueue {
     /// Asynchronous jobs.
     Jobs,
     /// Synchronous sections.
     Section,
 }
 
-/// An operation that is not due yet.
+/// An operation that has not ended yet.
 #[derive(Debug)]
-pub(super) struct Flight {
-    /// Its number, counted over the life of the disk.
+pub(super) struct PendingOp {
+    /// Its number, counted over all incarnations.
     pub(super) ordinal: u64,
     /// When it ends, in nanoseconds of virtual time.
-    pub(super) over: u64,
+    pub(super) ends_at: u64,
     /// How long it takes, in nanoseconds.
     takes: u64,
     /// How long it would take if no fault slowed it.
@@ -55,80 +55,88 @@ pub(super) struct Flight {
     pub(super) touch: Touch,
 }
 
-/// The operation before which a crash must happen.
+/// A crash that happens in place of an operation.
 #[derive(Debug)]
 struct Armed {
     ordinal: u64,
-    /// When that operation would end; known once it is scheduled.
-    over: Option<u64>,
+    /// When the operation would end; `None` before it is scheduled.
+    ends_at: Option<u64>,
 }
 
-/// The lanes of a disk.
+/// The two queues of a disk.
 #[derive(Debug, Default)]
-pub(super) struct Lanes {
-    flights: [VecDeque<Flight>; 2],
-    /// When each lane's last operation ends.
+pub(super) struct IoQueues {
+    pending: [VecDeque<PendingOp>; 2],
+    /// When the last operation of each queue ends.
     cursors: [u64; 2],
     stalled: bool,
     armed: Option<Armed>,
 }
 
-impl Lanes {
-    /// The lane is used at `now`: nothing in it starts before.
-    pub(super) fn begin(&mut self, lane: Lane, now: u64) {
-        let cursor = &mut self.cursors[lane as usize];
+impl IoQueues {
+    /// Nothing submitted to this queue from now on starts before `now`.
+    pub(super) fn begin(&mut self, queue: IoQueue, now: u64) {
+        let cursor = &mut self.cursors[queue as usize];
         *cursor = now.max(*cursor);
     }
 
-    /// When the last operation of a lane ends.
-    pub(super) fn cursor(&self, lane: Lane) -> u64 {
-        self.cursors[lane as usize]
+    /// When the last operation of a queue ends.
+    pub(super) fn cursor(&self, queue: IoQueue) -> u64 {
+        self.cursors[queue as usize]
     }
 
-    /// The operations of a lane that have not ended, in order.
-    pub(super) fn flights(&self, lane: Lane) -> &VecDeque<Flight> {
-        &self.flights[lane as usize]
+    /// The operations of a queue that have not ended, in order.
+    pub(super) fn pending(&self, queue: IoQueue) -> &VecDeque<PendingOp> {
+        &self.pending[queue as usize]
     }
 
-    /// Whether nothing is in flight.
+    /// Whether all operations have ended.
     pub(super) fn idle(&self) -> bool {
-        self.flights.iter().all(VecDeque::is_empty)
+        self.pending.iter().all(VecDeque::is_empty)
     }
 
-    /// Schedules an operation that takes `takes` at the end of a lane.
-    pub(super) fn place(
+    /// Puts an operation at the end of a queue. It takes `takes`; without faults it would take `healthy`.
+    pub(super) fn schedule(
         &mut self,
         cache: &mut PageCache,
-        lane: Lane,
+        queue: IoQueue,
         ordinal: u64,
         (takes, healthy): (u64, u64),
         touch: Touch,
     ) {
-        let over = self.over(cache, lane, ordinal, takes, &touch);
-        self.cursors[lane as usize] = over;
-        self.flights[lane as usize].push_back(Flight { ordinal, over, takes, healthy, touch });
+        let ends_at = self.ends_at(cache, queue, ordinal, takes, &touch);
+        self.cursors[queue as usize] = ends_at;
+        self.pending[queue as usize].push_back(PendingOp { ordinal, ends_at, takes, healthy, touch });
     }
 
-    /// A disk is no longer slow: from `now` on, what is in flight takes its normal time, and no longer than
-    /// it still had left. What is stalled gets the normal time when it restarts.
-    pub(super) fn hurry(&mut self, cache: &mut PageCache, now: u64) {
+    /// A fault that slowed the disk has ended. Each pending operation starts over at `now` with its normal
+    /// time, but never takes longer than it still had left. While the disk is stalled, it only gets its normal
+    /// time for later.
+    pub(super) fn end_slowness(&mut self, cache: &mut PageCache, now: u64) {
         if self.stalled {
-            for flight in self.flights.iter_mut().flatten() {
-                flight.takes = flight.takes.min(flight.healthy);
+            for pending_op in self.pending.iter_mut().flatten() {
+                pending_op.takes = pending_op.takes.min(pending_op.healthy);
             }
             return;
         }
         cache.release();
         self.cursors = [now; 2];
-        for (lane, flight) in self.take_with_lanes() {
-            let takes = flight.takes.min(flight.healthy).min(flight.over.saturating_sub(now));
-            self.place(cache, lane, flight.ordinal, (takes, flight.healthy), flight.touch);
+        for (queue, pending_op) in self.take_with_queues() {
+            let takes = pending_op.takes.min(pending_op.healthy).min(pending_op.ends_at.saturating_sub(now));
+            self.schedule(cache, queue, pending_op.ordinal, (takes, pending_op.healthy), pending_op.touch);
         }
     }
 
-    /// When the operation ends, after its lane, its file and the names are free.
-    fn over(&mut self, cache: &mut PageCache, lane: Lane, ordinal: u64, takes: u64, touch: &Touch) -> u64 {
-        let mut start = if self.stalled { NEVER } else { self.cursors[lane as usize] };
+    /// When the operation ends: it starts once its queue, its file and (if it changes names) the names are free.
+    fn ends_at(
+        &mut self,
+        cache: &mut PageCache,
+        queue: IoQueue,
+        ordinal: u64,
+        takes: u64,
+        touch: &Touch,
+    ) -> u64 {
+        let mut start = if self.stalled { NEVER } else { self.cursors[queue as usize] };
         if matches!(touch, Touch::Name(_) | Touch::SyncDir(_)) {
             start = start.max(cache.names.busy_until);
         }
@@ -137,30 +145,31 @@ impl Lanes {
         {
             start = start.max(file.busy_until);
         }
-        let mut over = start.saturating_add(takes);
+        let mut ends_at = start.saturating_add(takes);
         if let Some(armed) = &mut self.armed
             && armed.ordinal == ordinal
-            && over != NEVER
+            && ends_at != NEVER
         {
-            armed.over = Some(over);
-            over = NEVER;
+            armed.ends_at = Some(ends_at);
+            ends_at = NEVER;
         }
         if let Touch::Name(_) = touch {
-            cache.names.busy_until = over;
+            cache.names.busy_until = ends_at;
         }
         if let Touch::File(id) | Touch::Name(id) | Touch::FailedSync(id) = touch
             && let Some(file) = cache.file(*id)
         {
-            file.busy_until = over;
+            file.busy_until = ends_at;
         }
-        over
+        ends_at
     }
 
-    /// Takes out the next operation that is due at `now`.
+    /// Removes and returns the next operation that has ended at `now`.
     #[inline]
-    pub(super) fn next_over(&mut self, now: u64) -> Option<Flight> {
-        let [jobs, section] = &mut self.flights;
-        let key = |lane: &VecDeque<Flight>| lane.front().map_or((NEVER, NEVER), |f| (f.over, f.ordinal));
+    pub(super) fn take_due(&mut self, now: u64) -> Option<PendingOp> {
+        let [jobs, section] = &mut self.pending;
+        let key =
+            |queue: &VecDeque<PendingOp>| queue.front().map_or((NEVER, NEVER), |f| (f.ends_at, f.ordinal));
         let (job, other) = (key(jobs), key(section));
         if job.0.min(other.0) > now {
             return None;
@@ -168,61 +177,69 @@ impl Lanes {
         if job < other { jobs.pop_front() } else { section.pop_front() }
     }
 
-    /// Takes out everything in flight, in order of the ordinals.
-    pub(super) fn take(&mut self) -> Vec<Flight> {
-        self.take_with_lanes().into_iter().map(|(_, flight)| flight).collect()
+    /// Removes and returns all pending operations, by ordinal.
+    pub(super) fn take(&mut self) -> Vec<PendingOp> {
+        self.take_with_queues().into_iter().map(|(_, pending_op)| pending_op).collect()
     }
 
-    fn take_with_lanes(&mut self) -> Vec<(Lane, Flight)> {
-        let [jobs, section] = &mut self.flights;
-        let jobs = jobs.drain(..).map(|flight| (Lane::Jobs, flight));
-        let mut all: Vec<_> = jobs.chain(section.drain(..).map(|flight| (Lane::Section, flight))).collect();
-        all.sort_by_key(|(_, flight)| flight.ordinal);
+    fn take_with_queues(&mut self) -> Vec<(IoQueue, PendingOp)> {
+        let [jobs, section] = &mut self.pending;
+        let jobs = jobs.drain(..).map(|pending_op| (IoQueue::Jobs, pending_op));
+        let mut all: Vec<_> =
+            jobs.chain(section.drain(..).map(|pending_op| (IoQueue::Section, pending_op))).collect();
+        all.sort_by_key(|(_, pending_op)| pending_op.ordinal);
         all
     }
 
-    /// Nothing ends before [`Lanes::resume`]. Returns how many operations are held.
+    /// Stalls the disk: no operation ends before [`IoQueues::resume`]. Returns how many were stopped.
     pub(super) fn stall(&mut self) -> u64 {
         self.stalled = true;
         self.cursors = [NEVER; 2];
         let mut held = 0;
-        for flight in self.flights.iter_mut().flatten() {
-            held += u64::from(flight.over != NEVER);
-            flight.over = NEVER;
-            if let Some(armed) = self.armed.as_mut().filter(|armed| armed.ordinal == flight.ordinal) {
-                armed.over = None;
+        for pending_op in self.pending.iter_mut().flatten() {
+            held += u64::from(pending_op.ends_at != NEVER);
+            pending_op.ends_at = NEVER;
+            if let Some(armed) = self.armed.as_mut().filter(|armed| armed.ordinal == pending_op.ordinal) {
+                armed.ends_at = None;
             }
         }
         held
     }
 
-    /// What was in flight restarts at `now`, in the order in which it was submitted.
+    /// Ends a stall: the pending operations start over at `now`, in the order in which they were submitted.
     pub(super) fn resume(&mut self, cache: &mut PageCache, now: u64) {
         if !std::mem::take(&mut self.stalled) {
             return;
         }
         cache.release();
         self.cursors = [now; 2];
-        for (lane, flight) in self.take_with_lanes() {
-            self.place(cache, lane, flight.ordinal, (flight.takes, flight.healthy), flight.touch);
+        for (queue, pending_op) in self.take_with_queues() {
+            self.schedule(
+                cache,
+                queue,
+                pending_op.ordinal,
+                (pending_op.takes, pending_op.healthy),
+                pending_op.touch,
+            );
         }
     }
 
-    /// The process is gone, and so is what it waited for.
+    /// The process has ended; nothing is pending any more.
     pub(super) fn reset(&mut self) {
         self.cursors = [if self.stalled { NEVER } else { 0 }; 2];
         self.armed = None;
     }
 
-    /// Sets the crash before operation `ordinal`, or no crash. One that is already due stays.
+    /// Sets a crash in place of operation `ordinal`, or none. If that operation is scheduled already, the crash
+    /// stays as it is.
     pub(super) fn arm(&mut self, ordinal: Option<u64>) {
         if self.armed_crash().is_none() {
-            self.armed = ordinal.map(|ordinal| Armed { ordinal, over: None });
+            self.armed = ordinal.map(|ordinal| Armed { ordinal, ends_at: None });
         }
     }
 
-    /// When the crash is due, if that is known yet.
+    /// When the crash is due; `None` before its operation is scheduled.
     pub(super) fn armed_crash(&self) -> Option<u64> {
-        self.armed.as_ref()?.over
+        self.armed.as_ref()?.ends_at
     }
 }
