@@ -1,5 +1,4 @@
-//! Where and when the current code runs: for the log, which shows virtual time and the member's name in every
-//! line.
+//! The virtual time and the member of the code that runs now, per thread. Log lines show them.
 
 use std::cell::Cell;
 
@@ -20,12 +19,13 @@ pub fn current() -> (Nanos, MemberId) {
     CONTEXT.get()
 }
 
+/// The code of this member runs from now on; `wall` is the reading of its wall clock.
 pub(crate) fn enter(now: Nanos, member: MemberId, wall: i64) {
     CONTEXT.set((now, member));
     WALL.set(wall);
 }
 
-/// The world itself runs from now on.
+/// The code of the world runs from now on.
 pub(crate) fn leave(now: Nanos) {
     CONTEXT.set((now, MemberId::NONE));
 }

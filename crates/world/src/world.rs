@@ -62,7 +62,7 @@ pub(crate) enum Happening {
     /// The process of a member that was added to the cluster starts for the first time.
     Join { member: MemberId },
     /// An operator continues a task.
-    Operate { task: usize },
+    ContinueTask { task: usize },
     /// An operator has waited long enough for an answer.
     OperatorTimeout { operation: u64 },
     /// A process reaches the disk operation at which a fault crashes it.
@@ -213,7 +213,7 @@ impl<'a> World<'a> {
                     self.start(member);
                 }
             }
-            Happening::Operate { task } => self.operate(task),
+            Happening::ContinueTask { task } => self.continue_task(task),
             Happening::OperatorTimeout { operation } => {
                 let gave_up = self.now();
                 self.operator_answered(operation, Outcome::Unknown { gave_up });
@@ -253,7 +253,7 @@ impl<'a> World<'a> {
         let configured = matches!(fact, Fact::Configuration { .. });
         self.recorder.note(self.queue.now(), member, fact);
         if configured {
-            self.look_for_joiners();
+            self.start_joiners();
         }
     }
 

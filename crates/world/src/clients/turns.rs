@@ -185,7 +185,7 @@ impl World<'_> {
             None => {
                 let (token, user);
                 (request, token, user) = Login::ask(self.programs.root.as_mut(), request);
-                (self.settle.endpoint(), now + self.settle.patience(), token, user)
+                (self.settle.endpoint(), now + self.settle.read_timeout(), token, user)
             }
         };
         let operation = self.next_operation(Operation {

@@ -450,7 +450,7 @@ impl World<'_> {
         let mut behind = Vec::new();
         for (at, client) in self.clients.iter().enumerate() {
             let reaches = |member: MemberId| {
-                core.contains(&member) && !self.network.severed(Party::Member(member), Party::Client(at))
+                core.contains(&member) && !self.network.unreliable(Party::Member(member), Party::Client(at))
             };
             let next = client.member();
             if !client.relists.is_empty() && reaches(next) {
