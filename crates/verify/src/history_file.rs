@@ -1,20 +1,20 @@
-//! Histories as JSON lines: those of this simulator, and those recorded elsewhere.
+//! Reads and writes histories as JSON lines: those of this simulator, and those recorded elsewhere.
 //!
-//! Line 1 names the set-up and the format. Every other line is one of
+//! Line 1 names the set-up and the format. Every other line is one of these:
 //!
-//! - an operation, `{"client", "member", "rpc", "request", "call", "return", "response" | "error"}`: request and
-//!   response in the form of etcd's JSON gateway, times in nanoseconds of one clock. `"return": null` says that the
-//!   outcome is unknown (then there may be a `"gave_up"`); so does an error whose text is none of etcd's. A `"user"` is
-//!   who was logged in;
-//! - a stream of watchers, `{"stream", "client", "member", "opened"}`, and what passed on it, in order:
-//!   `{"stream", "at", "sent" | "received" | "ended"}`;
-//! - a view of a client's copy of a part of the store, `{"cache": {"client", "at", "keys", "revision", "pairs"}}`;
-//! - a fault, `{"fault", "member", "at"}`; only `"restart"`, a start of the member's process, is used;
-//! - evidence, `{"applied": {"index", "operation", "internal", "revision", "mutated", "time"}}`: an entry that the
-//!   cluster applied, in the order of the log; the operation is its number in the order of calls, or null; internal
-//!   is what a member proposed itself.
+//! * an operation, `{"client", "member", "rpc", "request", "call", "return", "response" | "error"}`. Request and
+//!   response have the form of etcd's JSON gateway; times are in nanoseconds of one clock. `"return": null` says that
+//!   the outcome is unknown (then there may be a `"gave_up"`), and so does an error whose text is none of etcd's.
+//!   `"user"` is the user who was logged in.
+//! * a line about a watch stream: its opening, `{"stream", "client", "member", "opened"}`, and what passed on it, in
+//!   order, `{"stream", "at", "sent" | "received" | "ended"}`.
+//! * a view of a client's copy of a part of the store, `{"cache": {"client", "at", "keys", "revision", "pairs"}}`.
+//! * a fault, `{"fault", "member", "at"}`. Only `"restart"`, a start of the member's process, is used.
+//! * evidence, `{"applied": {"index", "operation", "internal", "revision", "mutated", "time"}}`: an entry that the
+//!   members applied, in the order of the log. `operation` is the number of its operation in the order of calls, or
+//!   null; `internal` is the request if a member proposed it itself.
 //!
-//! Files of the first format, which had no name and held only operations, faults and evidence, are read too.
+//! Files of the first format, which had no name and only operations, faults and evidence, are read too.
 //!
 //! The order of operations in the file does not matter; they are sorted by their calls.
 
@@ -34,21 +34,21 @@ use serde_json::json;
 
 use crate::Expectations;
 
-/// The fault that stands for a start of a member's process.
+/// The name of the fault that says that a member's process was started.
 const RESTART: &str = "restart";
-/// From here on, the simulator's members number what they ask each other for, such as a promotion that only the leader
-/// can check. Histories that etcdsim wrote before it left these numbers out have them.
+/// From this number on, the simulator's members number the requests that they send each other, such as a promotion
+/// that only the leader can check. Histories that old versions of etcdsim wrote have such numbers in their evidence.
 const OF_MEMBERS: u64 = 1 << 61;
-/// What a simulated history names as its server.
+/// The name of the server in a simulated history.
 const SIMULATOR: &str = "etcdsim";
-/// The rate of a clock that is right, in millionths.
+/// The rate of an exact clock, in millionths of true time.
 const EXACT: u32 = 1_000_000;
-/// How much two clocks of real machines may differ.
+/// How much the rates of two clocks of real machines may differ, in millionths ([`Setup::clocks`] has the source).
 const DRIFT: u32 = 1_000;
 /// The formats that are read; the last one is written.
 const FORMATS: [&str; 2] = ["etcdsim-history-1", "etcdsim-history-2"];
 
-/// What line 1 says, for people to read.
+/// The content of line 1.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Setup {
@@ -73,8 +73,8 @@ pub struct Setup {
 
 impl Setup {
     /// The rates of the slowest and the fastest clock, and whether they are known. A simulator may have given its clocks
-    /// any rate; the monotonic clocks of real machines differ by at most what the kernel may correct (`adjtimex(2)`: 500
-    /// millionths each).
+    /// any rate. The monotonic clocks of real machines differ by at most the correction that the kernel allows
+    /// (`adjtimex(2)`: 500 millionths each).
     fn clocks(&self) -> ((u32, u32), bool) {
         match self.clock_rates {
             Some(rates) => (rates, true),

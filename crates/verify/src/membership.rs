@@ -1,26 +1,26 @@
 //! M2: what the Cluster service says about the members is true.
 //!
-//! Each of its answers lists the members. The answer to a change lists them as they are right after it, a
-//! linearizable list as they are at some moment between its call and its return, any other list as they once were.
-//! They are compared with each other and with the changes, in real time:
+//! Each answer lists the members: the answer to a change as they are right after it, a linearizable list as they are
+//! at some moment between its call and its return, any other list as they once were. The first two are called fresh.
+//! The answers are compared with each other and with the changes, in real time:
 //!
-//! * an answer shows the change that it acknowledges;
-//! * a fresh answer shows every member that an answer had shown before, unless a client asked for its removal, and no
-//!   member whose removal was known before: member ids are not used again;
-//! * a learner stays one until a client asks for its promotion (etcd issue 21737), and no voter becomes a learner
-//!   again (etcd issue 20797);
-//! * peer URLs are those of an update, or of the addition, that no other update certainly replaced;
-//! * of two removals or promotions of one member only one is acknowledged, and no change of a member that is gone;
-//! * an update of a member that was there all along does not fail with "member not found".
+//! * An answer shows the change that it acknowledges.
+//! * A fresh answer has every member that an answer had shown before, unless a client asked for its removal, and no
+//!   member whose removal was known before: member ids are not used again.
+//! * A learner stays one until a client asks for its promotion (etcd issue 21737), and no voter becomes a learner
+//!   again (etcd issue 20797).
+//! * Peer URLs are those of an update, or of the addition, unless another update certainly replaced them.
+//! * Of two removals or promotions of one member only one is acknowledged, and no change of a member that is gone.
+//! * An update of a member that was there all along does not fail with "member not found".
 //!
 //! An operation without an answer may take effect at any time after its call, or never.
 //!
-//! Not checked: "can only promote a learner", which may answer a promotion that was forwarded to the leader twice;
+//! Not checked: "can only promote a learner", because a promotion that was forwarded to the leader twice may get it;
 //! names and client URLs, which members publish themselves; errors because members are not healthy or not started, or
-//! a learner lags too far; "not found" for a promotion, which a leader says that has not applied the addition yet,
-//! and for a removal, where a joint change of the simulator relies on a member's own view; members that no operation
-//! is seen to add, since a joint change is in the history as its removal; that lists which are not linearizable go
-//! forward; what raft makes of it (I10) and what members hold (I8).
+//! because a learner lags too far; "not found" for a promotion, which a leader answers if it has not applied the
+//! addition yet, and for a removal, for which a joint change of the simulator relies on a member's own view; members
+//! that no operation is seen to add, because the history has a joint change as its removal only; that lists which are
+//! not linearizable go forward; raft's configurations (I10) and the members' stores (I8).
 
 use std::collections::BTreeMap;
 
@@ -95,7 +95,7 @@ struct View<'a> {
     number: usize,
     call: Nanos,
     at: Nanos,
-    /// Whether this was true at some moment between call and return.
+    /// Whether the list was true at some moment between call and return.
     fresh: bool,
     members: BTreeMap<MemberId, &'a Member>,
 }
@@ -110,11 +110,11 @@ struct Answers<'a> {
     views: Vec<View<'a>>,
     /// The first return of an answer that lists this member.
     present: Since,
-    /// The same, as a voter.
+    /// The first return of an answer that lists the member as a voter.
     votes: Since,
-    /// The same, as a learner.
+    /// The first return of an answer that lists the member as a learner.
     learns: Since,
-    /// Since when it is known to be gone.
+    /// The first return of an answer that proves that the member is gone.
     gone: Since,
 }
 
@@ -280,7 +280,8 @@ impl<'a> Answers<'a> {
 fn change(number: usize, operation: &Operation) -> Option<Change<'_>> {
     let acknowledged = match &operation.outcome {
         Outcome::Answer { at, .. } => Some(*at),
-        // A promotion is forwarded to the leader, more than once if need be: the first time may have done it.
+        // A member forwards a promotion to the leader, perhaps more than once. If the first one succeeded, the second
+        // one gets this error.
         Outcome::Error { error: Error::MemberNotLearner, .. } => None,
         Outcome::Error { error, .. } if is_definite(*error) => return None,
         _ => None,

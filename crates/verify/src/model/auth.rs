@@ -1,7 +1,7 @@
-//! Users, roles and what they may do.
+//! Users and roles, and what they may do.
 //!
-//! A machine of its own: its answers depend on who asks for what, not on the store; only the rights to a lease depend
-//! on the keys attached to it, which the caller passes in.
+//! This is a state machine of its own. Its answers depend on the caller and the request, not on the store, with one
+//! exception: the rights to a lease depend on the keys attached to it, which the caller of the model passes in.
 //!
 //! Not modelled: tokens, their age and their revision ([`any_time`] has the errors that these cause); users
 //! identified by their certificate; passwords that arrive already hashed.
@@ -64,8 +64,8 @@ pub fn changes_auth(request: &Request) -> bool {
     is_about_auth(request) && !reads
 }
 
-/// Whether etcd's versions differ in who may ask for it: some check no rights, or only require a token (3.4 up to
-/// 3.6.8), later ones require more. Either answer is right.
+/// Whether versions of etcd require different rights for the request: 3.4 up to 3.6.8 check no rights, or only require
+/// a token, and later ones require more. Either answer is right.
 pub fn versions_differ(request: &Request) -> bool {
     match request {
         Request::Compact(_)
@@ -238,7 +238,7 @@ impl Auth {
             .collect();
         parts.sort();
         let asked = Span::new(key, end);
-        // It contains no key; etcd's tree of permissions finds it by its start.
+        // The range contains no key. etcd's tree of permissions then looks only at the start of the range.
         if asked.end <= Limit::At(asked.key.clone()) {
             let found =
                 parts.iter().any(|part| part.key <= asked.key && part.end > Limit::At(asked.key.clone()));
