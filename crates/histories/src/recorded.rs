@@ -1,4 +1,4 @@
-//! Histories for the models that `linear` includes, whatever file they come from.
+//! [`Recorded`]: a history of any format, for one of the models that `linear` includes.
 
 use std::fmt;
 

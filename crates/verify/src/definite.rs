@@ -65,7 +65,7 @@ pub const DEFINITE: &[Error] = &[
     Error::ClusterVersionUnavailable,
     Error::DowngradeInProcess,
     Error::NoInflightDowngrade,
-    // Because of the caller.
+    // Because of the caller: a password, a token or rights.
     Error::AuthFailed,
     Error::PermissionDenied,
     Error::UserEmpty,

@@ -217,12 +217,12 @@ pub struct OpResult {
     pub deleted: i64,
 }
 
-/// A key and what it holds.
+/// A key and its value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyValue {
     /// The key.
     pub key: String,
-    /// What it holds.
+    /// Its value.
     pub value: Value,
     /// The revision of its last change.
     pub mod_revision: i64,

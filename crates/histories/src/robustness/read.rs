@@ -1,4 +1,4 @@
-//! Reads `operations.json`.
+//! Reads `operations.json`, the operations of one client.
 
 use std::io::Read;
 

@@ -14,7 +14,7 @@ pub struct Lessors {
 impl Lessors {
     /// Start and end of each such time, in order. It ends when the member reports that it is no longer the lessor,
     /// stops or is paused, or when another member becomes the lessor. If the last one has not ended, its end is
-    /// [`Nanos::MAX`].
+    /// `Nanos::MAX`.
     pub fn spans(&self) -> Vec<(Nanos, Nanos)> {
         let open = self.now.map(|(_, since)| (since, Nanos::MAX));
         self.ended.iter().copied().chain(open).collect()

@@ -263,7 +263,7 @@ fn floor(floors: &[(Nanos, Position)], call: Nanos) -> Position {
     before.checked_sub(1).map_or(Position::START, |last| floors[last].1)
 }
 
-/// Computes [`Pool::latest`].
+/// Computes the field `latest` of [`Pool`].
 fn latest(history: &History, steps: &[Step]) -> Vec<(Position, Nanos)> {
     let mut found: Vec<(Position, Nanos)> = Vec::new();
     let mut first = Nanos::MAX;
@@ -277,7 +277,7 @@ fn latest(history: &History, steps: &[Step]) -> Vec<(Position, Nanos)> {
     found
 }
 
-/// Computes [`Pool::earliest`].
+/// Computes the field `earliest` of [`Pool`].
 fn earliest(history: &History, steps: &[Step]) -> Vec<(Position, Nanos)> {
     let mut found: Vec<(Position, Nanos)> = Vec::new();
     let mut last = 0;
