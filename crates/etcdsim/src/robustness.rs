@@ -94,7 +94,7 @@ impl Conversion {
     pub fn finish(self) -> Converted {
         let Conversion { mut operations, mut watches, members, newest, unknown, .. } = self;
         operations.sort_by_key(|operation| operation.call);
-        watches.iter_mut().for_each(|stream| settle(stream, newest));
+        watches.iter_mut().for_each(|stream| fill_in_times(stream, newest));
         let history = History { operations, watches, ..History::default() };
         Converted { history, members, unknown }
     }
@@ -170,7 +170,7 @@ impl Watch {
 
 /// Gives times to what has none. A response arrived before the next one, and the answer to the creation before the
 /// first; if nothing else is known, it arrived by the end of the report.
-fn settle(stream: &mut WatchStream, newest: Nanos) {
+fn fill_in_times(stream: &mut WatchStream, newest: Nanos) {
     let mut next = newest;
     for (at, _) in stream.received.iter_mut().rev() {
         next = if *at == 0 { next } else { *at };

@@ -1,7 +1,8 @@
-//! Failing plans in files: the plan, with comments at its head that say what it did when it was saved.
+//! Saves the plans of failing runs as files. Comments at the head of a file say which oracles the plan violated and
+//! which trace hash it had.
 //!
-//! A saved plan needs neither the scenario nor the seed it came from, so it replays the same failure
-//! after both have changed. It can be moved to `scenarios/regressions/` unchanged.
+//! A saved plan needs neither its scenario nor its seed, so it replays the same failure after the scenario has
+//! changed. The file can be moved to `scenarios/regressions/` as it is.
 
 use std::fmt::Write;
 use std::fs;
@@ -17,7 +18,7 @@ use crate::report::{Failure, SeedRun};
 const ORACLES: &str = "# oracles: ";
 const TRACE_HASH: &str = "# trace hash: ";
 
-/// What a saved plan did when it was saved.
+/// The result of a plan when it was saved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
     /// The ids of the oracles it violated, the worst first.
@@ -27,7 +28,7 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// Reads the head of a plan's text; `None` if it does not have both lines.
+    /// Reads it from the comments at the head of a plan; `None` if one of the two lines is missing.
     pub fn read(text: &str) -> Option<Recorded> {
         let mut head = text.lines().take_while(|line| line.starts_with('#'));
         let oracles = head.clone().find_map(|line| line.strip_prefix(ORACLES))?;

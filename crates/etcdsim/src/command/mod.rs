@@ -18,7 +18,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use miette::Report;
 
 use crate::error::Error;
-use crate::execute::{HarnessFailure, guarded};
+use crate::execute::{HarnessFailure, catch_panics};
 use crate::exit::Exit;
 use crate::show::github;
 
@@ -88,7 +88,7 @@ impl From<Error> for Mistakes {
 pub fn main() -> Exit {
     let Arguments { command } = Arguments::parse();
     // The panic hook has already printed the text of a panic.
-    let done = guarded(|| match command {
+    let done = catch_panics(|| match command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Replay(arguments) => replay::replay(&arguments),
         Command::Plan(arguments) => plan::print(&arguments),

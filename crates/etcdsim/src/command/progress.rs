@@ -45,7 +45,7 @@ impl Progress {
         Progress { bar, stopwatch, next_line, virtual_ns: 0, faults: 0, failures: 0, failed }
     }
 
-    pub(super) fn one_more(&mut self, case: &Case, run: &SeedRun, stats: &Stats) {
+    pub(super) fn add_run(&mut self, case: &Case, run: &SeedRun, stats: &Stats) {
         self.virtual_ns += stats.virtual_ns;
         self.faults += stats.faults.values().sum::<u64>();
         if let Some(line) = failure(case, run) {

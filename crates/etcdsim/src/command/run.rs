@@ -85,14 +85,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Mistakes> {
     };
     stop_on_ctrl_c();
     let mut progress = Progress::start(&batch);
-    let mut report = batch.run(&INTERRUPTED, &mut |case, run, stats| progress.one_more(case, run, stats));
+    let mut report = batch.run(&INTERRUPTED, &mut |case, run, stats| progress.add_run(case, run, stats));
     report.explain();
     progress.end();
 
     let saved = save(&report, arguments);
     // The report for people says this itself; the other formats are for programs.
     if !world::GUARDED && matches!(arguments.format, Format::Json | Format::Junit) {
-        eprintln!("{}", human::BARE);
+        eprintln!("{}", human::NOT_GUARDED);
     }
     super::print(&text(&report, &saved, arguments.format, arguments.counts));
     if arguments.coverage || arguments.require_coverage {

@@ -24,7 +24,7 @@ const OBJECTS: [&str; 3] = ["objects-created", "objects-updated", "objects-remov
 const OF_CLUSTERS: [&str; 5] = ["watches", "relists", "conflicts", "compactions", "compactors-beaten"];
 
 /// What a report says about runs without madsim (rule R6).
-pub const BARE: &str = "Built without `--cfg madsim`: the runs are the same, but nothing guards them against real clocks and randomness.";
+pub const NOT_GUARDED: &str = "Built without `--cfg madsim`: the runs are the same, but nothing guards them against real clocks and randomness.";
 
 /// The whole report without the line that replays a failure; with `counts`, also what the clients' programs
 /// did and how often.
@@ -46,7 +46,7 @@ fn write(out: &mut String, report: &Report, counts: bool) -> fmt::Result {
         writeln!(out, "{}", reason.yellow())?;
     }
     if !world::GUARDED {
-        writeln!(out, "{}", BARE.dimmed())?;
+        writeln!(out, "{}", NOT_GUARDED.dimmed())?;
     }
     let groups = report.groups();
     for (nth, group) in groups.iter().enumerate() {
@@ -285,23 +285,23 @@ pub fn trouble(out: &mut String, case: &CaseReport, run: &SeedRun) -> fmt::Resul
 pub fn divergence(divergence: &Divergence) -> String {
     let [one, other] = divergence.hashes;
     let mut text = format!("   Two runs of the same plan have the trace hashes {one} and {other}.\n");
-    match &divergence.parting {
+    match &divergence.first_difference {
         None => text.push_str("   When the plan was run again to find where they diverge, they did not."),
-        Some(parting) => {
+        Some(first_difference) => {
             let show = |event: &Option<record::Event>| match event {
                 Some(event) => format!("{}\n       {event:?}", describe::event(event)),
                 None => "the trace ends".to_string(),
             };
             text.push_str(&format!(
                 "   Their first {} events are the same. Then:\n     one    {}\n     other  {}",
-                numbers::count(parting.shared as u64),
-                show(&parting.next[0]),
-                show(&parting.next[1])
+                numbers::count(first_difference.shared as u64),
+                show(&first_difference.next[0]),
+                show(&first_difference.next[1])
             ));
-            if parting.last.is_some() {
+            if first_difference.last.is_some() {
                 text.push_str(&format!(
                     "\n   The last event they share:\n            {}",
-                    show(&parting.last)
+                    show(&first_difference.last)
                 ));
             }
         }

@@ -13,7 +13,7 @@ pub fn judged_by(checks: &[Check]) -> String {
 }
 
 /// The oracles that could not judge something, in their order.
-pub fn kept_from(not_judged: &[NotJudged]) -> String {
+pub fn not_judged_in_full(not_judged: &[NotJudged]) -> String {
     ids(not_judged.iter().map(|one| one.oracle))
 }
 
@@ -64,7 +64,7 @@ mod tests {
         sheet.not_judged(Oracle::L1, "leases", 0, Missing::AppliedEntries);
         let verdict = sheet.into_verdict();
         assert_eq!(judged_by(&verdict.checks), "K1, K4");
-        assert_eq!(kept_from(&verdict.not_judged), "M1");
+        assert_eq!(not_judged_in_full(&verdict.not_judged), "M1");
         let mut text = String::new();
         lists(&mut text, &verdict.checks, &verdict.not_judged).expect("a String takes everything");
         let text = anstream::adapter::strip_str(&text).to_string();

@@ -16,7 +16,7 @@ use linear::{Budget, check as linear_check};
 use revision::generate as revisions;
 use serde::{Deserialize, Serialize};
 
-use super::containers::Found;
+use super::containers::CheckResult;
 use super::{Engine, Model, containers};
 use crate::exit::Exit;
 use crate::show::numbers;
@@ -47,7 +47,7 @@ pub(super) struct Grid {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Which {
+enum BenchKind {
     Revision,
     General,
     Queue,
@@ -57,37 +57,37 @@ enum Which {
     Set,
 }
 
-impl Which {
-    const ALL: [Which; 7] = [
-        Which::Revision,
-        Which::General,
-        Which::Queue,
-        Which::Stack,
-        Which::PriorityQueue,
-        Which::Bag,
-        Which::Set,
+impl BenchKind {
+    const ALL: [BenchKind; 7] = [
+        BenchKind::Revision,
+        BenchKind::General,
+        BenchKind::Queue,
+        BenchKind::Stack,
+        BenchKind::PriorityQueue,
+        BenchKind::Bag,
+        BenchKind::Set,
     ];
 
     const fn name(self) -> &'static str {
         match self {
-            Which::Revision => "revision",
-            Which::General => "general",
-            Which::Queue => "queue",
-            Which::Stack => "stack",
-            Which::PriorityQueue => "priority-queue",
-            Which::Bag => "bag",
-            Which::Set => "set",
+            BenchKind::Revision => "revision",
+            BenchKind::General => "general",
+            BenchKind::Queue => "queue",
+            BenchKind::Stack => "stack",
+            BenchKind::PriorityQueue => "priority-queue",
+            BenchKind::Bag => "bag",
+            BenchKind::Set => "set",
         }
     }
 
     /// The container that a model is, if it is one.
-    const fn container(model: Model) -> Option<Which> {
+    const fn container(model: Model) -> Option<BenchKind> {
         match model {
-            Model::Queue => Some(Which::Queue),
-            Model::Stack => Some(Which::Stack),
-            Model::PriorityQueue => Some(Which::PriorityQueue),
-            Model::Bag => Some(Which::Bag),
-            Model::Set => Some(Which::Set),
+            Model::Queue => Some(BenchKind::Queue),
+            Model::Stack => Some(BenchKind::Stack),
+            Model::PriorityQueue => Some(BenchKind::PriorityQueue),
+            Model::Bag => Some(BenchKind::Bag),
+            Model::Set => Some(BenchKind::Set),
             _ => None,
         }
     }
@@ -96,7 +96,7 @@ impl Which {
 /// One kind of history and the engine that judges it.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Cell {
-    engine: Which,
+    engine: BenchKind,
     clients: u32,
     keys: u32,
     operations: u32,
@@ -109,7 +109,7 @@ impl Cell {
     const fn kind(&self) -> &'static str {
         match (self.stale, self.engine) {
             (false, _) => "good",
-            (true, Which::Revision | Which::General) => "one stale read",
+            (true, BenchKind::Revision | BenchKind::General) => "one stale read",
             (true, _) => "answers swapped",
         }
     }
@@ -142,12 +142,12 @@ impl Grid {
         let or =
             |asked: &[u32], default: &[u32]| if asked.is_empty() { default.to_vec() } else { asked.to_vec() };
         let sizes = [1_000, 10_000, 100_000, 1_000_000];
-        let container = Which::container(model);
+        let container = BenchKind::container(model);
         let engines = match engine {
             _ if container.is_some() => container.into_iter().collect(),
-            Engine::Auto => vec![Which::Revision, Which::General],
-            Engine::Revision => vec![Which::Revision],
-            Engine::General => vec![Which::General],
+            Engine::Auto => vec![BenchKind::Revision, BenchKind::General],
+            Engine::Revision => vec![BenchKind::Revision],
+            Engine::General => vec![BenchKind::General],
         };
         // One container has no keys.
         let keys = if container.is_some() { vec![1] } else { or(&self.keys, &[1, 10, 1000]) };
@@ -168,7 +168,7 @@ impl Grid {
             }
         }
         if self.operations.is_empty() && engine != Engine::General && container.is_none() {
-            both(Which::Revision, 10_000_000, 100, 25, 20);
+            both(BenchKind::Revision, 10_000_000, 100, 25, 20);
         }
         cells
     }
@@ -216,7 +216,7 @@ impl Prepared {
     fn new(cell: &Cell) -> Prepared {
         let Cell { clients, keys, operations, unknown_per_mille, stale, .. } = *cell;
         match cell.engine {
-            Which::Revision => {
+            BenchKind::Revision => {
                 let shape = revisions::Shape {
                     clients,
                     keys,
@@ -229,14 +229,14 @@ impl Prepared {
                 let (history, evidence) = revisions::generate(&shape);
                 Prepared::Revision(history, evidence)
             }
-            Which::Queue => Prepared::Container(containers::Prepared::queue(&Self::shape(cell))),
-            Which::Stack => Prepared::Container(containers::Prepared::stack(&Self::shape(cell))),
-            Which::PriorityQueue => {
+            BenchKind::Queue => Prepared::Container(containers::Prepared::queue(&Self::shape(cell))),
+            BenchKind::Stack => Prepared::Container(containers::Prepared::stack(&Self::shape(cell))),
+            BenchKind::PriorityQueue => {
                 Prepared::Container(containers::Prepared::priority_queue(&Self::shape(cell)))
             }
-            Which::Bag => Prepared::Container(containers::Prepared::bag(&Self::shape(cell))),
-            Which::Set => Prepared::Container(containers::Prepared::set(&Self::shape(cell))),
-            Which::General => {
+            BenchKind::Bag => Prepared::Container(containers::Prepared::bag(&Self::shape(cell))),
+            BenchKind::Set => Prepared::Container(containers::Prepared::set(&Self::shape(cell))),
+            BenchKind::General => {
                 let (operations, clients) = (operations as usize, clients as usize);
                 let shape = registers::Shape {
                     operations,
@@ -262,13 +262,13 @@ impl Prepared {
     }
 
     /// Judges, and explains if asked to.
-    fn check(&self, explain: bool) -> Found {
+    fn check(&self, explain: bool) -> CheckResult {
         match self {
             // An explanation costs this engine nothing extra.
             Prepared::Revision(history, evidence) => match revision::check(history, evidence) {
-                revision::Verdict::Linearizable(_) => Found::Order,
-                revision::Verdict::Violation(violation) => Found::Conflict(violation.operations.len()),
-                revision::Verdict::Undecided(_) => Found::Undecided,
+                revision::Verdict::Linearizable(_) => CheckResult::Order,
+                revision::Verdict::Violation(violation) => CheckResult::Conflict(violation.operations.len()),
+                revision::Verdict::Undecided(_) => CheckResult::Undecided,
             },
             Prepared::General(history) => {
                 let model = Keyed::new(Register { initial: INITIAL });
@@ -282,15 +282,15 @@ impl Prepared {
     fn measure(&self, cell: &Cell, samples: u32) -> Measured {
         let found = self.check(true);
         let right = match found {
-            Found::Order => !cell.stale,
-            Found::Conflict(_) => cell.stale,
-            Found::Undecided => true,
+            CheckResult::Order => !cell.stale,
+            CheckResult::Conflict(_) => cell.stale,
+            CheckResult::Undecided => true,
         };
         assert!(right, "a wrong verdict on {cell:?}");
         let verdict_ns = median(samples, || self.check(false));
         let explained_ns = if cell.stale { median(samples, || self.check(true)) } else { verdict_ns };
-        let conflict = if let Found::Conflict(operations) = found { operations } else { 0 };
-        let (decided, peak_bytes) = (found != Found::Undecided, apart(cell));
+        let conflict = if let CheckResult::Conflict(operations) = found { operations } else { 0 };
+        let (decided, peak_bytes) = (found != CheckResult::Undecided, peak_in_separate_process(cell));
         Measured { cell: *cell, decided, verdict_ns, explained_ns, conflict, peak_bytes }
     }
 
@@ -316,7 +316,7 @@ fn median<T>(samples: u32, mut work: impl FnMut() -> T) -> u64 {
 }
 
 /// The memory of a check in a separate process, whose allocator returns freed memory at once.
-fn apart(cell: &Cell) -> Option<u64> {
+fn peak_in_separate_process(cell: &Cell) -> Option<u64> {
     let program = std::env::current_exe().ok()?;
     let cell = serde_json::to_string(cell).expect("JSON can be written");
     let output = Command::new(program)
@@ -372,14 +372,14 @@ fn table(measured: &[Measured]) -> String {
         }
     }
     let mut text = format!("{table}\n");
-    for engine in Which::ALL {
+    for engine in BenchKind::ALL {
         text.push_str(&worst(engine, measured));
     }
     text
 }
 
 /// The most time and memory that any history took, one line for each size.
-fn worst(engine: Which, measured: &[Measured]) -> String {
+fn worst(engine: BenchKind, measured: &[Measured]) -> String {
     let of_engine = measured.iter().filter(|measured| measured.cell.engine == engine);
     let mut sizes: Vec<u32> = of_engine.clone().map(|measured| measured.cell.operations).collect();
     sizes.sort_unstable();

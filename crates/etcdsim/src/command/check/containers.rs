@@ -36,7 +36,7 @@ impl Prepared {
     }
 
     /// Judges, and explains if asked to.
-    pub(super) fn check(&self, explain: bool) -> Found {
+    pub(super) fn check(&self, explain: bool) -> CheckResult {
         match self {
             Prepared::Queue(history) => judge(&queue::Queue::new(), history, explain),
             Prepared::Stack(history) => judge(&stack::Stack::new(), history, explain),
@@ -51,24 +51,24 @@ impl Prepared {
 
 /// What a check found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum CheckResult {
     Order,
     /// So many operations contradict each other.
     Conflict(usize),
     Undecided,
 }
 
-impl From<Verdict> for Found {
-    fn from(verdict: Verdict) -> Found {
+impl From<Verdict> for CheckResult {
+    fn from(verdict: Verdict) -> CheckResult {
         match verdict {
-            Verdict::Linearizable(_) => Found::Order,
-            Verdict::NotLinearizable(violation) => Found::Conflict(violation.conflict.operations.len()),
-            Verdict::Undecided(_) => Found::Undecided,
+            Verdict::Linearizable(_) => CheckResult::Order,
+            Verdict::NotLinearizable(violation) => CheckResult::Conflict(violation.conflict.operations.len()),
+            Verdict::Undecided(_) => CheckResult::Undecided,
         }
     }
 }
 
-fn judge<M>(model: &M, history: &History<M::Input, M::Output>, explain: bool) -> Found
+fn judge<M>(model: &M, history: &History<M::Input, M::Output>, explain: bool) -> CheckResult
 where
     M: Model + Sync,
     M::Input: Sync,

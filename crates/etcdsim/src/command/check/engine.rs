@@ -272,7 +272,7 @@ impl General<'_> {
         (judged.components, judged.steps) = (report.components, report.steps);
         match report.verdict {
             Verdict::Linearizable(witness) => {
-                confirmed(validate::linearization(model, history, &witness), "order");
+                assert_valid(validate::linearization(model, history, &witness), "order");
             }
             Verdict::NotLinearizable(mut violation) => {
                 judged.verdict = End::Violation;
@@ -285,18 +285,18 @@ impl General<'_> {
                 let conflict = &violation.conflict;
                 match validate::conflict(model, history, &conflict.operations) {
                     Err(validate::WrongVerdict::TooLarge) => {}
-                    checked => confirmed(checked, "conflict"),
+                    checked => assert_valid(checked, "conflict"),
                 }
-                let said = |index: &u32| said(model, history, *index, &self.cited(number(*index)));
+                let line = |index: &u32| operation_line(model, history, *index, &self.cited(number(*index)));
                 judged.hints.extend(hints::failed_writes(model, history, &violation, &|index| {
                     self.cited(number(index))
                 }));
                 judged.conflict = Some(Conflict {
-                    title: in_no_order(conflict.operations.len()),
-                    operations: conflict.operations.iter().map(said).collect(),
+                    title: conflict_title(conflict.operations.len()),
+                    operations: conflict.operations.iter().map(line).collect(),
                     minimal: conflict.minimal,
                     excluded: match violation.reason(model, history) {
-                        Some(reason) => vec![cut(&reason, REASON_SHOWN * 2)],
+                        Some(reason) => vec![shorten(&reason, REASON_SHOWN * 2)],
                         None => reasons(&violation.excluded(model, history), &conflict.operations, &number),
                     },
                     prefix: violation.prefix.len(),
@@ -305,7 +305,7 @@ impl General<'_> {
             }
             Verdict::Undecided(undecided) => {
                 judged.verdict = End::Undecided;
-                judged.undecided.push(missing(&undecided, report.components));
+                judged.undecided.push(why_undecided(&undecided, report.components));
             }
         }
         judged
@@ -313,7 +313,7 @@ impl General<'_> {
 }
 
 /// Why there is no verdict, and which option may help.
-fn missing(undecided: &linear::Undecided, components: usize) -> String {
+fn why_undecided(undecided: &linear::Undecided, components: usize) -> String {
     let more = match undecided.limit {
         Limit::Steps => " More --steps may decide it.",
         Limit::Bytes => " More --memory may decide it.",
@@ -330,14 +330,14 @@ fn missing(undecided: &linear::Undecided, components: usize) -> String {
 }
 
 /// Invalid evidence is a bug of ours.
-pub(super) fn confirmed(checked: Result<(), validate::WrongVerdict>, what: &str) {
+pub(super) fn assert_valid(checked: Result<(), validate::WrongVerdict>, what: &str) {
     if let Err(why) = checked {
         panic!("the engine's {what} is invalid: {why}. Either the engine or `linear::validate` is wrong");
     }
 }
 
 /// That operations are a conflict.
-pub(super) fn in_no_order(operations: usize) -> String {
+pub(super) fn conflict_title(operations: usize) -> String {
     match operations {
         1 => "this operation cannot be put in order, whatever happened to all others".to_string(),
         some => format!("these {some} operations cannot be put in order, whatever happened to all others"),
@@ -345,7 +345,7 @@ pub(super) fn in_no_order(operations: usize) -> String {
 }
 
 /// An operation in a line; `cited` names it.
-pub(super) fn said<M: Model>(
+pub(super) fn operation_line<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
     index: u32,
@@ -354,7 +354,7 @@ pub(super) fn said<M: Model>(
     let operation = history.operation(index);
     let (answer, until) = match &operation.outcome {
         Outcome::Answered { output, at } => {
-            (cut(&model.describe_output(&operation.input, output), ANSWER_SHOWN), at.to_string())
+            (shorten(&model.describe_output(&operation.input, output), ANSWER_SHOWN), at.to_string())
         }
         Outcome::Failed { at } => ("failed".to_string(), at.to_string()),
         Outcome::Unknown => ("no answer".to_string(), "?".to_string()),
@@ -377,13 +377,13 @@ fn reasons(excluded: &[linear::Excluded], inside: &[u32], number: &impl Fn(u32) 
         let order: Vec<String> = order.iter().map(|index| format!("#{}", number(*index))).collect();
         let after =
             if order.is_empty() { "at first".to_string() } else { format!("after {}", order.join(", ")) };
-        format!("{after}, #{} cannot be next: {}", number(next), cut(reason, REASON_SHOWN))
+        format!("{after}, #{} cannot be next: {}", number(next), shorten(reason, REASON_SHOWN))
     };
     listed.into_iter().map(sentence).collect()
 }
 
 /// The text, or its beginning and end if it is too long.
-fn cut(text: &str, most: usize) -> String {
+fn shorten(text: &str, most: usize) -> String {
     let length = text.chars().count();
     if length <= most {
         return text.to_string();

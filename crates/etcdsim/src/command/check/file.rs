@@ -145,7 +145,7 @@ pub(super) fn read(path: &Path, format: Format) -> Result<Read, Error> {
         Format::JepsenLog => Detected::JepsenLog,
         Format::Robustness => Detected::RobustnessOperations,
     };
-    source.go_on()?;
+    source.read_rest()?;
     if format != Format::Auto && source.is_empty()? {
         // The error from detection lists the formats.
         source.detect()?;
@@ -211,7 +211,7 @@ impl<'a> Source<'a> {
     }
 
     /// Reads the rest of a file that can be read only once.
-    fn go_on(&mut self) -> Result<(), Error> {
+    fn read_rest(&mut self) -> Result<(), Error> {
         if let Some((bytes, from)) = &mut self.kept {
             from.read_to_end(bytes).map_err(unreadable(self.path))?;
         }

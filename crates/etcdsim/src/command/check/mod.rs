@@ -148,7 +148,7 @@ pub(super) fn check(arguments: &Arguments) -> Result<Exit, Mistakes> {
     // A file with a mistake does not keep the others from being judged.
     let mut mistakes = Vec::new();
     for path in &arguments.histories {
-        match one(path, arguments) {
+        match check_one(path, arguments) {
             Ok(document) => {
                 describe(&mut text, &document).expect("a String takes everything");
                 documents.push(document);
@@ -172,7 +172,7 @@ pub(super) fn check(arguments: &Arguments) -> Result<Exit, Mistakes> {
     if mistakes.is_empty() { Ok(exit) } else { Err(Mistakes { errors: mistakes, annotate: false }) }
 }
 
-fn one(path: &Path, arguments: &Arguments) -> Result<Document, Error> {
+fn check_one(path: &Path, arguments: &Arguments) -> Result<Document, Error> {
     let file = path.to_string_lossy().into_owned();
     let bar = ProgressBar::new_spinner().with_message(format!("reading {file}"));
     if !bar.is_hidden() {
@@ -181,8 +181,8 @@ fn one(path: &Path, arguments: &Arguments) -> Result<Document, Error> {
     let reading = Stopwatch::start();
     let mut loaded = file::read(path, arguments.format)?;
     let read = reading.elapsed();
-    fits(arguments, &loaded.content, path)?;
-    begin(arguments, &mut loaded.content, path)?;
+    check_model(arguments, &loaded.content, path)?;
+    set_initial_state(arguments, &mut loaded.content, path)?;
     if let Some(out) = &arguments.write {
         write(&loaded.content, out)?;
     }
@@ -206,8 +206,8 @@ fn one(path: &Path, arguments: &Arguments) -> Result<Document, Error> {
 }
 
 /// Sets what the user says of the state before the first operation.
-fn begin(arguments: &Arguments, content: &mut Content, path: &Path) -> Result<(), Error> {
-    let (path, held) = (path.to_path_buf(), name(held(content)));
+fn set_initial_state(arguments: &Arguments, content: &mut Content, path: &Path) -> Result<(), Error> {
+    let (path, held) = (path.to_path_buf(), name(model_of(content)));
     if let Some(value) = &arguments.initial
         && !content.begin_with(value)
     {
@@ -257,7 +257,7 @@ fn name(model: Model) -> String {
 }
 
 /// The model of a file.
-fn held(content: &Content) -> Model {
+fn model_of(content: &Content) -> Model {
     use histories::Recorded;
     match content {
         Content::Etcd(_) => Model::Etcd,
@@ -280,8 +280,8 @@ fn held(content: &Content) -> Model {
 }
 
 /// Whether the file holds the model that the user asked for.
-fn fits(arguments: &Arguments, content: &Content, path: &Path) -> Result<(), Error> {
-    let held = held(content);
+fn check_model(arguments: &Arguments, content: &Content, path: &Path) -> Result<(), Error> {
+    let held = model_of(content);
     let path = || path.to_path_buf();
     // A register fits `cas-register`: its clients never compare.
     let asked = arguments.model;
@@ -356,7 +356,7 @@ fn describe(text: &mut String, document: &Document) -> fmt::Result {
                 "" => String::new(),
                 oracles => format!(" ({oracles})"),
             };
-            let not = match &scope::kept_from(&judged.not_judged)[..] {
+            let not = match &scope::not_judged_in_full(&judged.not_judged)[..] {
                 "" => String::new(),
                 oracles => format!("; not judged in full: {oracles}"),
             };

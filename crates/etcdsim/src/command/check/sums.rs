@@ -7,7 +7,7 @@ use linear::models::bank::{self, Bank};
 use linear::models::counter::{self, Counter};
 use linear::{Budget, History, Operation, validate};
 
-use super::engine::{Conflict, End, General, Judged, confirmed, in_no_order, said};
+use super::engine::{Conflict, End, General, Judged, assert_valid, conflict_title, operation_line};
 use crate::stopwatch::Stopwatch;
 
 impl General<'_> {
@@ -31,7 +31,7 @@ impl General<'_> {
                     ..Conflict::default()
                 },
                 counter::Contradiction::Backwards { earlier, later } => Conflict {
-                    title: in_no_order(2),
+                    title: conflict_title(2),
                     operations: vec![line(earlier), line(later)],
                     minimal: true,
                     excluded: vec![format!(
@@ -79,7 +79,7 @@ impl General<'_> {
                     format!("#{} shows account {account:?} without a balance", number(read)),
                 ),
             };
-            let title = in_no_order(reads.len());
+            let title = conflict_title(reads.len());
             let conflict = Conflict {
                 title,
                 operations: reads,
@@ -117,7 +117,7 @@ impl General<'_> {
         let budget = Budget { explain: false, wall_max, ..self.budget.clone() };
         let report = linear::check(&model, history, &budget);
         let linear::Verdict::Linearizable(witness) = report.verdict else { return None };
-        confirmed(validate::linearization(&model, history, &witness), "order");
+        assert_valid(validate::linearization(&model, history, &witness), "order");
         let mut judged = Judged::new("bank", "general", history.len());
         (judged.components, judged.steps) = (report.components, report.steps);
         Some(judged)
@@ -130,7 +130,7 @@ impl General<'_> {
         index: u32,
         numbers: &[u32],
     ) -> String {
-        said(model, history, index, &self.cited(numbers[index as usize]))
+        operation_line(model, history, index, &self.cited(numbers[index as usize]))
     }
 }
 
