@@ -181,8 +181,11 @@ fn payload(cursor: &mut LineCursor<'_>, function: Function) -> Scan<Payload> {
     }
     let held = |number: u32| RegisterValue(Some(Value::Number(i64::from(number))));
     if function != Function::Cas {
-        let value =
-            if cursor.accept("nil") { RegisterValue(None) } else { held(cursor.number("a number or `nil`")?) };
+        let value = if cursor.accept("nil") {
+            RegisterValue(None)
+        } else {
+            held(cursor.number("a number or `nil`")?)
+        };
         return Ok(Payload::Value(value));
     }
     cursor.expect("[")?;
