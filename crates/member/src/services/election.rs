@@ -1,9 +1,12 @@
-//! `Campaign`, `Proclaim`, `Leader` and `Resign` (`api/v3election/election.go`,
+//! The calls `Campaign`, `Proclaim`, `Resign` and `Leader` (`api/v3election/election.go`,
 //! `client/v3/concurrency/election.go`).
 //!
-//! An election is a queue like a lock's, whose keys have values. Unlike a lock, and as in etcd, a campaign
-//! does not check whether its own key still exists when those before it are gone: the winner must guard its
-//! actions with the create revision of its key.
+//! An election has a queue like a lock's, and its keys have values. `Campaign` waits until no key is before
+//! its own; the client is then the leader. `Proclaim` changes the value of the leader's key, `Resign` deletes
+//! that key, and `Leader` reads the first key of the queue.
+//!
+//! As in etcd, a campaign does not check that its own key still exists when no key is before it. So a leader
+//! must make its writes conditional on the create revision of its key.
 
 use api::etcdserverpb::request_op::Request as Op;
 use api::etcdserverpb::{ResponseHeader, TxnResponse};
@@ -18,40 +21,42 @@ use record::Probe;
 use super::{Call, NextStep, mismatch, queue};
 use crate::probes::Probes;
 
-/// Puts a new value, provided the key still belongs to the caller.
+/// Puts a new value, if the key's create revision is still that of the leader's key.
 fn proclaim(own: &LeaderKey, value: &Bytes) -> Request {
     let put = Op::RequestPut(queue::put(&own.key, value, own.lease));
     queue::if_created_at(own.rev, &own.key, [put], [])
 }
 
+/// Deletes the leader's key, if its create revision is still the same.
 fn resign(own: &LeaderKey) -> Request {
     queue::if_created_at(own.rev, &own.key, [Op::RequestDeleteRange(queue::delete(&own.key))], [])
 }
 
+/// What a `Campaign` waits for.
 #[derive(Debug)]
 enum Stage {
-    /// The lease.
+    /// A lease.
     Session,
-    /// Its key in the queue.
+    /// The transaction that puts its key into the queue.
     Enter,
-    /// Its new value: its key was already in the queue.
+    /// The put of a new value, because its key was in the queue already, with another value.
     Proclaim,
-    /// The range for the key before its own, and then that key's deletion.
+    /// The read that finds the key before its own, and then the deletion of that key.
     Wait,
-    /// The deletion of its own key, after a failure.
+    /// The deletion of its own key, after an error.
     Leave(Error),
 }
 
-/// A campaign for leadership.
+/// A `Campaign` in progress.
 #[derive(Debug)]
 pub(super) struct Campaign {
     prefix: Bytes,
+    /// The value that the client wants its key to have.
     value: Bytes,
-    /// Its key in the queue, as far as it is known.
+    /// The client's key, filled in step by step: name, lease, key, create revision.
     own: LeaderKey,
-    /// Header of the response that put its key into the queue, for the campaign's answer.
+    /// The header of the transaction that put the key into the queue; the campaign's response has it.
     header: Option<ResponseHeader>,
-    /// The response it waits for.
     stage: Stage,
 }
 
@@ -65,6 +70,7 @@ impl Campaign {
         (campaign, next)
     }
 
+    /// Puts the client's key into the queue, unless it is there.
     fn enter(&mut self, lease: i64) -> NextStep {
         self.stage = Stage::Enter;
         self.own.lease = lease;
@@ -74,13 +80,14 @@ impl Campaign {
         NextStep::Send(queue::if_created_at(0, &self.own.key, [put], [get]))
     }
 
+    /// The key is in the queue.
     fn entered(&mut self, txn: &TxnResponse) -> NextStep {
         self.header = txn.header;
         if txn.succeeded {
             self.own.rev = queue::revision(txn.header.as_ref());
             return self.look();
         }
-        // The lease's holder has already campaigned.
+        // The key existed already: there was a campaign with the same lease.
         let before = &queue::found(txn, 0).kvs[0];
         self.own.rev = before.create_revision;
         if before.value == self.value {
@@ -90,6 +97,7 @@ impl Campaign {
         NextStep::Send(proclaim(&self.own, &self.value))
     }
 
+    /// Reads which key is just before the client's.
     fn look(&mut self) -> NextStep {
         self.stage = Stage::Wait;
         NextStep::Send(queue::last_before(&self.prefix, self.own.rev).into())
@@ -123,7 +131,7 @@ impl Call for Campaign {
                     NextStep::Finish(Ok(CampaignResponse { header: self.header, leader }.into()))
                 }
             },
-            // In etcd, too, a campaign whose wait fails stays in the queue, unless the client is gone.
+            // As in etcd, the key stays in the queue after an error while waiting, unless the client is gone.
             (Stage::Session | Stage::Enter | Stage::Wait, Err(error)) => NextStep::Finish(Err(error)),
             (Stage::Leave(error), _) => NextStep::Finish(Err(*error)),
             (_, Ok(response)) => mismatch("a step of a campaign", &response),
@@ -142,7 +150,8 @@ impl Call for Campaign {
     }
 }
 
-/// A leader that proclaims a new value or resigns.
+/// A `Proclaim` or `Resign` in progress. etcd's service resumes the election with the key that the client
+/// passes.
 #[derive(Debug)]
 pub(super) struct Resume {
     own: LeaderKey,
@@ -185,7 +194,7 @@ impl Call for Resume {
                 self.own.lease = granted.id;
                 self.ask()
             }
-            // To resign without holding the key is not an error.
+            // `Resign` succeeds even if the key is gone or belongs to another client.
             Ok(Response::Txn(TxnResponse { header, .. })) if self.value.is_none() => {
                 NextStep::Finish(Ok(ResignResponse { header }.into()))
             }
@@ -199,7 +208,7 @@ impl Call for Resume {
     }
 }
 
-/// A request for the current leader.
+/// A `Leader` call in progress.
 #[derive(Debug)]
 pub(super) struct Leader;
 

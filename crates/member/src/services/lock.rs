@@ -1,6 +1,8 @@
-//! `Lock` and `Unlock` (`api/v3lock/lock.go`, `client/v3/concurrency/mutex.go`).
+//! The calls `Lock` and `Unlock` (`api/v3lock/lock.go`, `client/v3/concurrency/mutex.go`).
 //!
-//! Each waiter waits for the deletion of the key right before its own, so that a deletion wakes only one.
+//! `Lock` puts a key into the lock's queue and then waits until no key is before it. It waits for the
+//! deletion of the key just before its own, so that each deletion wakes one client only. When no key is
+//! before it, it checks that its own key still exists, because its lease may have expired meanwhile.
 
 use api::etcdserverpb::request_op::Request as Op;
 use api::etcdserverpb::{ResponseHeader, TxnResponse};
@@ -13,28 +15,29 @@ use super::{Call, NextStep, mismatch, queue};
 use crate::flaw::{Flaw, Flaws};
 use crate::probes::Probes;
 
+/// What a `Lock` waits for.
 #[derive(Debug)]
 enum Stage {
-    /// The lease.
+    /// A lease.
     Session,
-    /// Its key in the queue.
+    /// The transaction that puts its key into the queue.
     Enter,
-    /// The range for the key before its own, and then that key's deletion.
+    /// The read that finds the key before its own, and then the deletion of that key.
     Wait,
-    /// Whether its own key still exists.
+    /// The read that shows whether its own key still exists.
     Check,
-    /// The deletion of its own key, after a failure.
+    /// The deletion of its own key, after an error.
     Leave(Error),
 }
 
-/// A lock that is being acquired.
+/// A `Lock` in progress.
 #[derive(Debug)]
 pub(super) struct Lock {
     prefix: Bytes,
+    /// The client's key in the queue.
     key: Bytes,
-    /// The create revision of its key.
+    /// The create revision of that key.
     revision: i64,
-    /// The response it waits for.
     stage: Stage,
     flaws: Flaws,
 }
@@ -47,6 +50,7 @@ impl Lock {
         (lock, next)
     }
 
+    /// Puts the client's key into the queue, unless it is there.
     fn enter(&mut self, lease: i64) -> NextStep {
         self.stage = Stage::Enter;
         self.key = queue::key_of(&self.prefix, lease);
@@ -56,10 +60,11 @@ impl Lock {
         NextStep::Send(queue::if_created_at(0, &self.key, [put, owner.clone()], [get, owner]))
     }
 
+    /// The key is in the queue.
     fn entered(&mut self, txn: &TxnResponse) -> NextStep {
         self.revision = match txn.succeeded {
             true => queue::revision(txn.header.as_ref()),
-            // The lease's holder has already asked for the lock.
+            // The key existed already: a call with the same lease waits for the lock or has it.
             false => queue::found(txn, 0).kvs[0].create_revision,
         };
         match queue::found(txn, 1).kvs.first() {
@@ -68,16 +73,19 @@ impl Lock {
         }
     }
 
+    /// Reads which key is just before the client's.
     fn look(&mut self) -> NextStep {
         self.stage = Stage::Wait;
         NextStep::Send(queue::last_before(&self.prefix, self.revision).into())
     }
 
+    /// Deletes the client's key after an error.
     fn leave(&mut self, error: Error) -> NextStep {
         self.stage = Stage::Leave(error);
         NextStep::Send(queue::delete(&self.key).into())
     }
 
+    /// The client has the lock.
     fn held(&self, header: Option<ResponseHeader>) -> NextStep {
         NextStep::Finish(Ok(LockResponse { header, key: self.key.clone() }.into()))
     }
@@ -126,7 +134,7 @@ impl Call for Lock {
     }
 }
 
-/// A lock that is being released.
+/// An `Unlock` in progress, which deletes the client's key.
 #[derive(Debug)]
 pub(super) struct Unlock;
 
