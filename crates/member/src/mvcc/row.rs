@@ -1,7 +1,7 @@
-//! One change of one key, stored as the pair after it.
+//! A row: one change of one key, stored as the key-value pair after the change.
 //!
-//! A deletion is a pair with only its key and its mod revision, which is also what a watcher receives. A put
-//! has a version of at least 1; that distinguishes the two.
+//! The row of a deletion, a *tombstone*, has only the key and the mod revision, which is also what a watcher
+//! receives. Its version is 0; the version of a put is at least 1.
 
 use api::mvccpb::KeyValue;
 use bytes::Bytes;
@@ -35,7 +35,7 @@ pub(super) fn decode(key: &[u8], value: Bytes) -> Result<(Revision, KeyValue), D
     }
 }
 
-/// A digest of the whole row. The store's hash is the sum of these.
+/// A digest of the whole row. The sum of these digests is part of the store's hash.
 pub(super) fn digest(at: Revision, row: &KeyValue) -> u64 {
     let mut numbers = [0_u8; 40];
     let words = [at.main, at.sub, row.create_revision, row.version, row.lease];

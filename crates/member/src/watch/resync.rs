@@ -113,7 +113,7 @@ impl Hub {
         }
         self.probes.reached(Probe::WatchCancelledByCompaction);
         // M-21174: unless the pass takes the whole group, the watcher is removed only from a copy of the
-        // group, as in older versions of etcd, and so stays unsynced.
+        // group, as in etcd issue 21174, and so stays unsynced.
         if takes_all || !self.flaws.has(Flaw::CompactedWatchersLeak) {
             self.stop_progress(name);
             self.regroup(name, Group::Cancelled);
