@@ -151,7 +151,7 @@ impl Observer for EventReceivers<'_> {
 }
 
 /// Runs code of the harness, and turns a panic into a [`HarnessFailure`].
-pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, HarnessFailure> {
+pub fn catch_panics<T>(work: impl FnOnce() -> T) -> Result<T, HarnessFailure> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| HarnessFailure(panic_message(&*panic)))
 }
 

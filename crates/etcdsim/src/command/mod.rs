@@ -1,7 +1,7 @@
-//! The command line.
+//! The command line. Each subcommand has a file or folder; this file parses the arguments, calls the subcommand, and
+//! turns its result into an exit code.
 //!
-//! Results go to stdout, progress and mistakes to stderr. Every subcommand is one or two arrows of the picture
-//! in `ARCHITECTURE.md`.
+//! Results go to stdout, progress and mistakes of the user to stderr.
 
 mod check;
 mod lists;
@@ -71,7 +71,7 @@ enum Format {
     Github,
 }
 
-/// The user's mistakes, and whether to annotate them for GitHub.
+/// Mistakes of the user, and whether to print them as annotations for GitHub, too.
 #[derive(Debug)]
 struct Mistakes {
     errors: Vec<Error>,
@@ -116,7 +116,7 @@ fn show(Mistakes { errors, annotate }: Mistakes) {
     }
 }
 
-/// The mistakes in a file as annotations.
+/// An error as annotations for GitHub, one for each mistake in a file.
 fn annotations(error: &Error) -> String {
     match error {
         Error::File(errors) => errors
@@ -131,7 +131,7 @@ fn annotations(error: &Error) -> String {
     }
 }
 
-/// Writes a result. It is not an error if the reader closes the pipe early.
+/// Writes a result to stdout. If the reader has closed the pipe, such as `head`, that is not an error.
 fn print(text: &str) {
     let mut out = anstream::stdout().lock();
     if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())

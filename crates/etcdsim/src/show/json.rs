@@ -1,7 +1,7 @@
-//! A report for programs: one JSON object. `docs/ci.md` describes it.
+//! The report for programs: one JSON object. `docs/ci.md` describes its fields.
 //!
-//! Everything except `wall_ns`, `check_ns` and `peak_rss_bytes` is the same on every machine, in every
-//! build and for any number of jobs (rule R4).
+//! Everything except `wall_ns`, `check_ns` and `peak_rss_bytes` is the same on every computer, in every build and for
+//! any number of jobs (rule R4).
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::report::{CaseReport, End, Ended, Failure, Report, SeedRun};
 use crate::show::human;
 use crate::stopwatch::peak_rss_bytes;
 
-/// Changes when a field changes its meaning or is removed.
+/// The name and version of the format. The version changes when a field changes its meaning or is removed.
 const SCHEMA: &str = "etcdsim.run/1";
 
 #[derive(Serialize)]
@@ -59,7 +59,7 @@ struct Scenario<'a> {
     trouble: Vec<Trouble>,
 }
 
-/// Seed → trace hash, in the order of the seeds.
+/// A JSON object from seed to trace hash, in the order of the seeds.
 struct Hashes<'a>(&'a [SeedRun]);
 
 impl Serialize for Hashes<'_> {

@@ -1,4 +1,5 @@
-//! `etcdsim check --bench`: measures the engines on generated histories of every size.
+//! `etcdsim check --bench`: measures the time and memory of the engines on generated histories of many sizes. A *cell*
+//! is one combination of size, clients, keys and unknown outcomes; the *grid* is all of them.
 //!
 //! Times are medians of the check alone, in this process. Memory is measured in a separate process: the peak of
 //! resident memory during the check, minus what was resident before it.
@@ -80,7 +81,7 @@ impl BenchKind {
         }
     }
 
-    /// The container that a model is, if it is one.
+    /// The kind that measures a model, if the model is a container.
     const fn container(model: Model) -> Option<BenchKind> {
         match model {
             Model::Queue => Some(BenchKind::Queue),
@@ -93,7 +94,7 @@ impl BenchKind {
     }
 }
 
-/// One kind of history and the engine that judges it.
+/// A kind of history and the engine that judges it.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Cell {
     engine: BenchKind,
@@ -105,7 +106,7 @@ struct Cell {
 }
 
 impl Cell {
-    /// What kind of history it is, in words.
+    /// A name for the histories of the cell, for the table.
     const fn kind(&self) -> &'static str {
         match (self.stale, self.engine) {
             (false, _) => "good",
@@ -120,11 +121,11 @@ impl Cell {
 struct Measured {
     #[serde(flatten)]
     cell: Cell,
-    /// Whether there is a verdict within the usual limits.
+    /// Whether the engine reached a verdict within its default limits.
     decided: bool,
-    /// The verdict alone, in nanoseconds, or as long as it took to give up.
+    /// The time until the verdict, or until the engine gave up, in nanoseconds.
     verdict_ns: u64,
-    /// The verdict with its explanation.
+    /// The time until the verdict with its explanation, in nanoseconds.
     explained_ns: u64,
     /// The number of operations in the explanation; 0 if the history is good or not decided.
     conflict: usize,
@@ -149,7 +150,7 @@ impl Grid {
             Engine::Revision => vec![BenchKind::Revision],
             Engine::General => vec![BenchKind::General],
         };
-        // One container has no keys.
+        // A container is one object without keys.
         let keys = if container.is_some() { vec![1] } else { or(&self.keys, &[1, 10, 1000]) };
         let mut cells = Vec::new();
         let mut both = |engine, operations, keys, clients, unknown_per_mille| {
@@ -315,7 +316,7 @@ fn median<T>(samples: u32, mut work: impl FnMut() -> T) -> u64 {
     times[times.len() / 2]
 }
 
-/// The memory of a check in a separate process, whose allocator returns freed memory at once.
+/// The peak memory of a check, measured in a separate process whose allocator returns freed memory at once.
 fn peak_in_separate_process(cell: &Cell) -> Option<u64> {
     let program = std::env::current_exe().ok()?;
     let cell = serde_json::to_string(cell).expect("JSON can be written");

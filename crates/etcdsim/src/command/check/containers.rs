@@ -1,4 +1,4 @@
-//! Generated histories of containers, for the bench.
+//! Generated histories of containers (queues, stacks, bags, sets) for `etcdsim check --bench`.
 
 pub(super) use linear::generate::containers::Wrong;
 use linear::generate::containers::{self, Elements, Shape};
@@ -49,11 +49,11 @@ impl Prepared {
     }
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CheckResult {
     Order,
-    /// So many operations contradict each other.
+    /// This many operations contradict each other.
     Conflict(usize),
     Undecided,
 }

@@ -1,4 +1,8 @@
-//! Judges a history with an engine and describes the result in text.
+//! Judges a history with one of the two engines, and describes the verdict in text.
+//!
+//! The engine `revision` judges histories of etcd by the revisions in the answers, together with all oracles. The
+//! general engine (`linear`) judges any history with a model, by a search if nothing else decides. Its verdicts are
+//! validated by separate code before they are shown.
 
 use histories::edn::Indices;
 use histories::{Operations, Recorded, RegisterValue, Value};
@@ -25,9 +29,9 @@ use super::hints;
 use crate::report::Failure;
 use crate::stopwatch::Stopwatch;
 
-/// If a conflict has more operations than this, a smaller one is searched for, because people read it.
+/// If a conflict has more operations than this, a smaller one is searched for: people can follow a few operations.
 const SMALL: usize = 6;
-/// Longer answers and reasons are cut, because values can be long.
+/// The most characters shown of an answer and of a reason, because values can be long.
 const ANSWER_SHOWN: usize = 120;
 const REASON_SHOWN: usize = 240;
 
@@ -48,14 +52,14 @@ pub(super) struct Judged {
     pub(super) conflict: Option<Conflict>,
     /// The reasons why there is no verdict, one sentence each.
     pub(super) undecided: Vec<String>,
-    /// What may be behind a violation that is none of the system, one sentence each.
+    /// What besides a bug of the system may explain the violation, one sentence each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) hints: Vec<String>,
     /// Histories of etcd: what was checked.
     pub(super) checks: Vec<verify::Check>,
     /// Histories of etcd: what was not judged, and why.
     pub(super) not_judged: Vec<verify::NotJudged>,
-    /// The number of independent parts, which are judged one by one.
+    /// The number of independent parts of the history, which are judged separately.
     pub(super) components: usize,
     /// The number of configurations searched; 0 if no search was needed.
     pub(super) steps: u64,
@@ -69,7 +73,7 @@ pub(super) enum End {
     Held,
     /// There is a violation.
     Violation,
-    /// The budget or the evidence did not suffice.
+    /// The budget was used up, or the history does not show enough.
     Undecided,
 }
 
@@ -110,7 +114,7 @@ impl Judged {
 }
 
 impl Judged {
-    /// Adds what the clients of a test noticed themselves.
+    /// Adds violations that the clients of the test reported themselves.
     pub(super) fn report(&mut self, reported: &[String]) {
         if reported.is_empty() {
             return;
@@ -124,15 +128,15 @@ impl Judged {
     }
 }
 
-/// The general engine; transactions on lists are judged by their cycles.
+/// The general engine with its options.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct General<'a> {
     pub(super) budget: &'a Budget<'a>,
     /// Whether keys are judged together, as one component.
     pub(super) together: bool,
-    /// Whether an account of a bank may hold less than nothing.
+    /// Whether the balance of an account may be negative.
     pub(super) negative: bool,
-    /// By operation: what Jepsen calls its events; empty for histories of others.
+    /// For each operation of a Jepsen history, the numbers of its events there; empty for other histories.
     pub(super) indices: &'a [Indices],
 }
 
@@ -166,7 +170,7 @@ impl General<'_> {
         }
     }
 
-    /// How an operation is named: by its number, and by what Jepsen calls its events.
+    /// The name of an operation in texts: its number, and for Jepsen the numbers of its events.
     pub(super) fn cited(&self, number: u32) -> String {
         match self.indices.get(number as usize) {
             Some(Indices { invoke: Some(invoke), end: Some(end) }) => {
@@ -277,7 +281,7 @@ impl General<'_> {
             Verdict::NotLinearizable(mut violation) => {
                 judged.verdict = End::Violation;
                 if violation.conflict.operations.len() > SMALL {
-                    // What is left of the time is all there is.
+                    // The search for a smaller conflict gets what is left of the time.
                     let wall_max = self.budget.wall_max.map(|wall| wall.saturating_sub(watch.elapsed()));
                     let budget = Budget { wall_max, ..self.budget.clone() };
                     violation.conflict = violation.least_conflict(model, history, &budget);
@@ -329,14 +333,14 @@ fn why_undecided(undecided: &linear::Undecided, components: usize) -> String {
     )
 }
 
-/// Invalid evidence is a bug of ours.
+/// Panics if the proof of a verdict is invalid: that is a bug of ours.
 pub(super) fn assert_valid(checked: Result<(), validate::WrongVerdict>, what: &str) {
     if let Err(why) = checked {
         panic!("the engine's {what} is invalid: {why}. Either the engine or `linear::validate` is wrong");
     }
 }
 
-/// That operations are a conflict.
+/// The title of a conflict of this many operations.
 pub(super) fn conflict_title(operations: usize) -> String {
     match operations {
         1 => "this operation cannot be put in order, whatever happened to all others".to_string(),
@@ -344,7 +348,7 @@ pub(super) fn conflict_title(operations: usize) -> String {
     }
 }
 
-/// An operation in a line; `cited` names it.
+/// A line about an operation; `cited` is its name.
 pub(super) fn operation_line<M: Model>(
     model: &M,
     history: &History<M::Input, M::Output>,
@@ -363,8 +367,9 @@ pub(super) fn operation_line<M: Model>(
     format!("{cited}  client {}  {asked}  -> {answer}   {} .. {until}", operation.client, operation.call)
 }
 
-/// Why orders fail, one sentence each. Operations outside the conflict can stand between its operations in many ways,
-/// which all fail: they are left out, and one of these ways gives the reason.
+/// Why each order of the conflict's operations fails, one sentence each. The search also tried to place other
+/// operations between them. All those ways fail, too; the sentence gives the reason of one way, without the other
+/// operations.
 fn reasons(excluded: &[linear::Excluded], inside: &[u32], number: &impl Fn(u32) -> u32) -> Vec<String> {
     let mut listed: Vec<(Vec<u32>, u32, &str)> = Vec::new();
     for linear::Excluded { order, next, reason, .. } in excluded {
@@ -382,7 +387,7 @@ fn reasons(excluded: &[linear::Excluded], inside: &[u32], number: &impl Fn(u32) 
     listed.into_iter().map(sentence).collect()
 }
 
-/// The text, or its beginning and end if it is too long.
+/// The text; if it is too long, its beginning and its end.
 fn shorten(text: &str, most: usize) -> String {
     let length = text.chars().count();
     if length <= most {

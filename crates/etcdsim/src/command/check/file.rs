@@ -1,4 +1,5 @@
-//! Reads a history file of any format.
+//! Reads a history file of any supported format, and detects the format if the user names none. A folder can be read,
+//! too, if it has a report of etcd's robustness tests.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -47,22 +48,22 @@ pub(super) enum Content {
     Recorded(Recorded),
     /// Transactions on lists.
     Lists(Vec<edn::Transaction>),
-    /// Transactions on registers, and what these hold at first.
+    /// Transactions on registers, and the initial value of the registers.
     Registers(Vec<edn::RegisterTransaction>, RegisterValue),
 }
 
 /// A file that was read.
 #[derive(Debug)]
 pub(super) struct Read {
-    /// What it holds.
+    /// The history.
     pub(super) content: Content,
-    /// By operation: what Jepsen calls its events; empty for other formats.
+    /// For each operation of a Jepsen history, the numbers of its events there; empty for other formats.
     pub(super) indices: Vec<Indices>,
-    /// What the clients noticed themselves.
+    /// Violations that the clients of the test reported themselves.
     pub(super) reported: Vec<String>,
-    /// What a person should know who reads the verdict, a sentence each.
+    /// What a reader of the verdict needs to know, a sentence each.
     pub(super) notes: Vec<String>,
-    /// What was skipped: with its place, a sentence each.
+    /// What was skipped in the file, a sentence each with the place.
     pub(super) warnings: Vec<String>,
 }
 
@@ -94,7 +95,7 @@ impl Content {
         }
     }
 
-    /// What registers hold, or counters show, at first; `None` if the model has no such value.
+    /// The initial value of registers or counters; `None` if the model has no such value.
     pub(super) fn initial(&self) -> Option<RegisterValue> {
         match self {
             Content::Recorded(Recorded::Register { initial, .. } | Recorded::Versioned { initial, .. })
@@ -106,7 +107,7 @@ impl Content {
         }
     }
 
-    /// Sets what registers hold, or counters show, at first; returns whether the model has such a value.
+    /// Sets the initial value of registers or counters. Returns whether the model has such a value.
     pub(super) fn begin_with(&mut self, value: &RegisterValue) -> bool {
         match self {
             Content::Recorded(Recorded::Register { initial, .. } | Recorded::Versioned { initial, .. })
@@ -174,7 +175,7 @@ pub(super) fn read(path: &Path, format: Format) -> Result<Read, Error> {
             let (mut reader, mut conversion) = (report::Reader::default(), Conversion::default());
             let each = |operation| conversion.operation(&operation);
             reader.operations(file, source.reader()?, each).map_err(mistaken)?;
-            // One file has only one client, and others wrote, too.
+            // The file has the operations of one client, but other clients wrote, too.
             return Ok(etcd(conversion.finish(), true, &reader));
         }
         Detected::RobustnessWatch => return Err(Error::OnlyWatches { path: path.to_path_buf() }),
@@ -186,7 +187,7 @@ pub(super) fn read(path: &Path, format: Format) -> Result<Read, Error> {
 struct Source<'a> {
     path: &'a Path,
     name: String,
-    /// Anything but a plain file, such as a pipe, can be read only once: the bytes so far, and the rest to read.
+    /// For a pipe or anything else that can be read only once: the bytes read so far, and the source of the rest.
     kept: Option<(Vec<u8>, fs::File)>,
 }
 
@@ -239,7 +240,7 @@ impl<'a> Source<'a> {
         })
     }
 
-    /// An error with the text of the file, to show where the mistake is.
+    /// Adds the text of the file to an error, so that the message can show the mistake.
     fn mistaken(&self, error: histories::Error) -> Error {
         Error::in_recorded(error, &self.bytes().unwrap_or_default())
     }
@@ -253,7 +254,7 @@ fn unreadable(path: &Path) -> impl Fn(io::Error) -> Error {
     |error| Error::NoHistory { path: path.to_path_buf(), error }
 }
 
-/// A report that was read. `part` is whether it is known not to have all clients.
+/// Makes the result from a converted report. `part` means that the report does not have all clients.
 fn etcd(converted: Converted, part: bool, reader: &report::Reader) -> Read {
     let Converted { history, members, unknown } = converted;
     let mut warnings: Vec<String> = Vec::new();
@@ -311,11 +312,11 @@ fn folder(path: &Path) -> Result<Read, Error> {
     if !found {
         return Err(Error::NoReport { path: path.to_path_buf() });
     }
-    // The folder of one client does not have what others wrote.
+    // The folder of one client lacks what the others wrote.
     Ok(etcd(conversion.finish(), client_of(path).is_some(), &reader))
 }
 
-/// The client's number, if it is the folder of one.
+/// The number of the client whose folder this is, if it is one.
 fn client_of(folder: &Path) -> Option<u32> {
     folder.file_name()?.to_str()?.strip_prefix("client-")?.parse().ok()
 }

@@ -1,4 +1,9 @@
-//! `etcdsim check`: only the last arrow, on histories from anywhere.
+//! `etcdsim check`: reads histories that were recorded elsewhere, judges each with one of two engines, and prints the
+//! verdicts. Nothing is run.
+//!
+//! * `file`: reads a file of any format; `engine`: judges a history and describes the verdict.
+//! * `sums`, `transactions`: the parts of the judging that only counters and banks, or only transactions need.
+//! * `hints`: what besides a bug may explain a violation; `bench`, `containers`: measure the engines.
 
 mod bench;
 mod containers;
@@ -31,7 +36,7 @@ use crate::stopwatch::Stopwatch;
 use engine::{End, General, Judged};
 use file::{Content, Format, Read};
 
-/// The most operations and reasons that are shown; the others are counted.
+/// The most operations and reasons shown of a conflict; the others are counted.
 const OPERATIONS_SHOWN: usize = 40;
 const REASONS_SHOWN: usize = 8;
 
@@ -127,10 +132,10 @@ struct Document {
     file: String,
     #[serde(flatten)]
     judged: Judged,
-    /// What to know about the numbers in it.
+    /// What a reader needs to know about the numbers in the verdict.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
-    /// What was skipped in the file.
+    /// What the reader of the file skipped.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
     read_ns: u64,
@@ -145,7 +150,7 @@ pub(super) fn check(arguments: &Arguments) -> Result<Exit, Mistakes> {
         return Err(Error::OneHistoryToWrite { path: path.clone() }.into());
     }
     let (mut text, mut documents) = (String::new(), Vec::new());
-    // A file with a mistake does not keep the others from being judged.
+    // If one file has a mistake, the others are judged all the same.
     let mut mistakes = Vec::new();
     for path in &arguments.histories {
         match check_one(path, arguments) {
@@ -205,7 +210,7 @@ fn check_one(path: &Path, arguments: &Arguments) -> Result<Document, Error> {
     })
 }
 
-/// Sets what the user says of the state before the first operation.
+/// Sets the state before the first operation, if the user gives one.
 fn set_initial_state(arguments: &Arguments, content: &mut Content, path: &Path) -> Result<(), Error> {
     let (path, held) = (path.to_path_buf(), name(model_of(content)));
     if let Some(value) = &arguments.initial
@@ -256,7 +261,7 @@ fn name(model: Model) -> String {
     model.to_possible_value().map_or(String::new(), |value| value.get_name().to_string())
 }
 
-/// The model of a file.
+/// The model of a history.
 fn model_of(content: &Content) -> Model {
     use histories::Recorded;
     match content {
@@ -279,11 +284,11 @@ fn model_of(content: &Content) -> Model {
     }
 }
 
-/// Whether the file holds the model that the user asked for.
+/// Checks that the history has the model that the user asked for.
 fn check_model(arguments: &Arguments, content: &Content, path: &Path) -> Result<(), Error> {
     let held = model_of(content);
     let path = || path.to_path_buf();
-    // A register fits `cas-register`: its clients never compare.
+    // A history of a register is also one of a `cas-register` whose clients never compare.
     let asked = arguments.model;
     if asked != Model::Auto && asked != held && (asked, held) != (Model::CasRegister, Model::Register) {
         return Err(Error::OtherModel { path: path(), held: name(held), asked: name(asked) });

@@ -1,4 +1,5 @@
-//! Judges counters and banks: what their sums show first, then by a search.
+//! Judges histories of counters and banks. Some violations show in the sums alone, without a search: a read that no
+//! additions can sum up to, or a total that no transfer can change. Only if there is none, the general engine searches.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use super::engine::{Conflict, End, General, Judged, assert_valid, conflict_title
 use crate::stopwatch::Stopwatch;
 
 impl General<'_> {
-    /// Counters.
+    /// Judges counters.
     pub(super) fn counter(
         &self,
         model: Counter,
@@ -51,7 +52,7 @@ impl General<'_> {
         judged
     }
 
-    /// Banks.
+    /// Judges banks.
     pub(super) fn bank(&self, operations: &Operations<bank::Input<Value>, bank::Output<Value>>) -> Judged {
         let model = Bank { initial: None, negative: self.negative };
         for (history, numbers) in by_key(operations) {
@@ -98,8 +99,8 @@ impl General<'_> {
         General { budget: &budget, ..*self }.operations("bank", model, operations)
     }
 
-    /// The verdict if all is well when the bank begins with what its first read shows, which is easier to find out than
-    /// whether it can begin with anything.
+    /// Judges the history with the balances of its first read as the initial ones, which is faster than to search for
+    /// some initial balances. Returns a verdict only if the history is linearizable that way.
     fn starting_with_the_first_read(
         &self,
         model: &Bank<Value>,
@@ -112,7 +113,7 @@ impl General<'_> {
             .filter(|operation| matches!(operation.output(), Some(bank::Output::Balances(_))));
         let first = reads.min_by_key(|operation| operation.returned())?;
         let model = model.starting_with(first.output()?)?;
-        // If it takes long, half the time is left for all other beginnings.
+        // It gets half of the time. The other half is for all other initial balances.
         let wall_max = self.budget.wall_max.map(|wall| wall / 2);
         let budget = Budget { explain: false, wall_max, ..self.budget.clone() };
         let report = linear::check(&model, history, &budget);
