@@ -220,7 +220,7 @@ fn txn(
     ties: &Ties,
     ordinal: &mut usize,
 ) -> Option<String> {
-    // Which branch ran says more than what follows from it.
+    // If another branch ran, that is the difference to report; the responses differ because of it.
     let found = different(path, "succeeded", &expected.succeeded, &observed.succeeded)
         .or_else(|| header(path, expected.header, observed.header))
         .or_else(|| {

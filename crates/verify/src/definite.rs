@@ -77,8 +77,8 @@ pub const DEFINITE: &[Error] = &[
 pub const OPEN: &[Error] = &[
     // Executed and *then* refused, while no alarm was on yet (`server/etcdserver/apply/quota.go`).
     Error::NoSpace,
-    // The leader changed, the member stopped, or raft refused the proposal; an earlier copy of the proposal may still be
-    // on its way.
+    // The leader changed, the member stopped, or raft refused the proposal; an earlier copy of the proposal may still
+    // be on its way.
     Error::NoLeader,
     Error::LeaderChanged,
     Error::Stopped,

@@ -72,8 +72,8 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// The rates of the slowest and the fastest clock, and whether they are known. A simulator may have given its clocks
-    /// any rate. The monotonic clocks of real machines differ by at most the correction that the kernel allows
+    /// The rates of the slowest and the fastest clock, and whether they are known. A simulator may have given its
+    /// clocks any rate. The monotonic clocks of real machines differ by at most the correction that the kernel allows
     /// (`adjtimex(2)`: 500 millionths each).
     fn clocks(&self) -> ((u32, u32), bool) {
         match self.clock_rates {
@@ -87,7 +87,7 @@ impl Setup {
 /// A history with its evidence, if there is any.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HistoryFile {
-    /// What line 1 says.
+    /// The content of line 1.
     pub setup: Setup,
     /// The operations, in the order of their calls.
     pub history: History,
@@ -134,7 +134,7 @@ struct Shape {
 }
 
 impl Shape {
-    /// Whether it is a line that belongs below the set-up.
+    /// Whether the line is one of those that come after line 1.
     fn is_something_else(&self) -> bool {
         let fields = [&self.rpc, &self.stream, &self.cache, &self.fault, &self.applied];
         fields.into_iter().any(Option::is_some)

@@ -138,7 +138,8 @@ pub(crate) fn store_position(operation: &Operation) -> Option<Position> {
     }
 }
 
-/// For each serializable operation, and each for a member's hash, the earlier answer of the same process that shows the newest revision.
+/// For each serializable operation, and each request for a member's hash, the earlier answer of the same process with
+/// the newest revision. Both are numbers of operations: the later one, then the earlier one.
 pub(crate) fn newest_before(history: &History, starts: &[(MemberId, Nanos)]) -> Vec<(usize, usize)> {
     let mut starts = starts.to_vec();
     starts.sort_unstable();

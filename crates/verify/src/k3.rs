@@ -112,8 +112,8 @@ fn against(
     }
 }
 
-/// The oldest and the newest revision that the request reads at. A Range on its own treats a negative revision as none;
-/// a Range in a transaction does not.
+/// The oldest and the newest revision that the request reads at. A Range on its own treats a negative revision as
+/// none; a Range in a transaction does not.
 fn revisions(request: &Request) -> Option<(i64, i64)> {
     let asked: Vec<i64> = match request {
         Request::Range(range) => Some(range.revision).filter(|revision| *revision > 0).into_iter().collect(),

@@ -38,7 +38,7 @@ pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     let acknowledged = answers.changes.iter().filter(|change| change.acknowledged.is_some()).count();
     sheet.checked(Oracle::M2, "answers that list the members", answers.views.len());
     sheet.checked(Oracle::M2, "changes of the members that were acknowledged", acknowledged);
-    // Only the first of each kind about each member.
+    // Only the first violation of each kind about each member is kept.
     let mut found = BTreeMap::new();
     let mut add = |id: MemberId, at: Nanos, wrong: Wrong| {
         let number = wrong.shown_by[0];
@@ -64,7 +64,7 @@ pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     sheet.add_all(found.into_values());
 }
 
-/// The title of a violation, its reason, and the operations that show it.
+/// A violation: its title, its reason, and the operations that prove it.
 struct Wrong {
     title: &'static str,
     reason: String,
@@ -100,10 +100,10 @@ struct View<'a> {
     members: BTreeMap<MemberId, &'a Member>,
 }
 
-/// For each member id, a time by which something was true, and the operation that shows it.
+/// For each member id, the earliest time by which something was true, and the operation that proves it.
 type Since = BTreeMap<MemberId, (Nanos, usize)>;
 
-/// What all operations say about the members.
+/// What the operations of a history say about the members.
 #[derive(Default)]
 struct Answers<'a> {
     changes: Vec<Change<'a>>,
@@ -240,7 +240,8 @@ impl<'a> Answers<'a> {
         self.changes.iter().filter(move |change| (change.kind, change.id) == (kind, id))
     }
 
-    /// Of two removals or promotions only one can have succeeded; of a member that is gone, none.
+    /// Checks an acknowledged change: of two removals or promotions of a member only one can have succeeded, and no
+    /// change of a member that was gone.
     fn twice_or_too_late(&self, change: &Change<'_>) -> Option<(Nanos, Wrong)> {
         let at = change.acknowledged?;
         let once = matches!(change.kind, Kind::Remove | Kind::Promote);
@@ -256,7 +257,7 @@ impl<'a> Answers<'a> {
         Some((at, Wrong { title, reason, shown_by: vec![change.number, by] }))
     }
 
-    /// An error that the membership contradicts.
+    /// Checks an error: a member that was there all along is not "not found".
     fn refused(&self, number: usize, operation: &Operation) -> Option<(MemberId, Nanos, Wrong)> {
         let Outcome::Error { at, error } = operation.outcome else { return None };
         let (id, by, title, reason) = match (&operation.request, error) {
@@ -338,7 +339,7 @@ fn by_number(number: usize) -> String {
     format!("operation #{number}")
 }
 
-/// As a member stores them: trimmed and in order.
+/// URLs as members store them: trimmed and sorted.
 fn urls(urls: &[String]) -> Vec<&str> {
     let mut urls: Vec<&str> = urls.iter().map(|url| url.trim()).collect();
     urls.sort_unstable();

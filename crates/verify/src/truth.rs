@@ -95,8 +95,8 @@ pub struct Truth {
 }
 
 impl Truth {
-    /// Built from what K1 found. `start` is the revision at which the history began; `closed` says that the history has
-    /// every client that wrote or compacted.
+    /// Built from what K1 found. `start` is the revision at which the history began; `closed` says that the history
+    /// has every client that wrote or compacted.
     pub fn new(
         history: &History,
         applied: Option<&[Applied]>,
@@ -145,7 +145,7 @@ impl Truth {
         self.complete.then_some(self.until)
     }
 
-    /// Whether it is known what a revision did. A revision that was never made is known to have done nothing.
+    /// Whether the changes of a revision are known. If it is known that a revision was never made, it has none.
     pub fn knows(&self, revision: i64) -> bool {
         (revision > self.start || revision <= FIRST_REVISION) && (revision <= self.until || self.complete)
     }
@@ -209,8 +209,9 @@ impl Truth {
         self.keys.range::<[u8], _>((Included(keys.key), end))
     }
 
-    /// Whether a compaction can have removed a change by the time `at`, although its revision can still be watched. This
-    /// happens if the same revision changed the key again: a compaction to that revision keeps only the last change.
+    /// Whether a compaction can have removed a change by the time `at`, although its revision can still be watched.
+    /// This happens if the same revision changed the key again: a compaction to that revision keeps only the last
+    /// change.
     pub fn may_be_dropped(&self, number: u32, at: Nanos) -> bool {
         let event = self.event(number);
         let revision = event.kv.mod_revision;

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 use crate::{Oracle, Severity};
 
-/// One thing that does not hold.
+/// One requirement of an oracle that was not met.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Violation {
     /// The oracle that reports it.
@@ -15,9 +15,9 @@ pub struct Violation {
     pub severity: Severity,
     /// The time of the operation or event that shows it.
     pub time: Nanos,
-    /// A few words without a full stop: "an acknowledged write is lost".
+    /// The title, without a full stop: "an acknowledged write is lost".
     pub title: String,
-    /// Two or three sentences: what was promised, what happened, what shows it.
+    /// Two or three sentences: what was promised, what happened, and what proves it.
     pub sentences: Vec<String>,
     /// The operations of the history that prove it, by their number.
     pub operations: Vec<usize>,
@@ -155,7 +155,7 @@ impl Missing {
     }
 }
 
-/// What all oracles write into, in the order in which they run.
+/// The sheet into which all oracles write, in the order in which they run.
 #[derive(Debug, Default)]
 pub struct Sheet {
     violations: Vec<Violation>,
@@ -251,8 +251,8 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Whether there is no violation and no undecided question. Things that were [not judged](Verdict::not_judged) make
-    /// no difference.
+    /// Whether there is no violation and no undecided question. Things that were [not judged](Verdict::not_judged)
+    /// make no difference.
     pub fn holds(&self) -> bool {
         self.violations.is_empty() && self.undecided.is_empty()
     }

@@ -66,7 +66,7 @@ pub(crate) fn judge(context: &Context<'_>, sheet: &mut Sheet) {
     sheet.not_judged(Oracle::K1, WHAT, open, Missing::User);
 }
 
-/// The users that each client was, or nobody.
+/// For each client, the users as which it made requests or logged in, and `None`.
 fn users(history: &History) -> BTreeMap<u32, BTreeSet<Option<&str>>> {
     let mut users: BTreeMap<u32, BTreeSet<Option<&str>>> = BTreeMap::new();
     for operation in &history.operations {
@@ -80,12 +80,12 @@ fn users(history: &History) -> BTreeMap<u32, BTreeSet<Option<&str>>> {
     users
 }
 
-/// Users and rights after a change.
+/// Users and rights after a change of them.
 struct Stage {
     auth: Auth,
-    /// The change: its index among all entries, from 1; 0 for the beginning.
+    /// The index of the change among all entries, from 1; 0 for the state at the beginning.
     rank: u32,
-    /// No member had carried it out before.
+    /// The earliest time at which a member can have applied the change.
     time: Nanos,
     made_by: Option<usize>,
 }
@@ -100,7 +100,7 @@ struct Timeline {
 }
 
 impl Timeline {
-    /// `None` if the order of the changes is not known.
+    /// Computes the users and rights over the history; `None` if the order of their changes is not known.
     fn new(history: &History, applied: &[Applied]) -> Option<Timeline> {
         let entries = if applied.is_empty() { by_time(history)? } else { by_evidence(applied) };
         let begin = Stage { auth: Auth::default(), rank: 0, time: 0, made_by: None };
@@ -204,7 +204,7 @@ fn was_refused(operation: &Operation) -> bool {
     matches!(operation.outcome, Outcome::Error { error, .. } if definite::is_definite(error))
 }
 
-/// Whether it is no change of users and rights, or certainly had no effect.
+/// Whether the operation certainly changed no users or rights.
 fn changed_nothing(operation: &Operation) -> bool {
     !auth::changes_auth(&operation.request) || was_refused(operation)
 }

@@ -24,8 +24,8 @@ pub(super) fn expanded<'a>(parser: &Parser<'a>, pairs: Vec<Pair<'a>>) -> Scan<Ve
                 let keyed = tuple(&pair.invoke.value).is_some();
                 let (elements, key) = elements(parser, end, keyed)?;
                 let count = elements.len() as u64;
-                // `events` counts one tick of time for each element of a drain. If no other event came between its call
-                // and its end, these ticks are all that passed in between.
+                // `events` counts one tick of time for each element of a drain. If no other event came between its
+                // call and its end, these ticks are all that passed in between.
                 let alone = *at == pair.call + count.max(1);
                 for (tick, element) in (1..).zip(elements) {
                     let (call, at) =
@@ -42,8 +42,8 @@ pub(super) fn expanded<'a>(parser: &Parser<'a>, pairs: Vec<Pair<'a>>) -> Scan<Ve
             }
         }
     }
-    // The order of calls is kept: the dequeues of a drain get ticks between its call and its end only if no other event
-    // came in between.
+    // The order of calls is kept: the dequeues of a drain get ticks between its call and its end only if no other
+    // event came in between.
     Ok(expanded)
 }
 

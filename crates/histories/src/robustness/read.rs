@@ -30,7 +30,8 @@ pub fn read_from(file: &str, from: impl Read) -> Result<Vec<Operation>, Error> {
 }
 
 impl Reader {
-    /// Reads the operations of a client, piece by piece. `file` is its name in errors, and `each` takes the operations.
+    /// Reads the operations of a client, piece by piece. `file` is its name in errors, and `each` takes the
+    /// operations.
     ///
     /// # Errors
     ///

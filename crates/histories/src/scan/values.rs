@@ -307,7 +307,8 @@ impl End {
                     }
                     b'}' | b']' if self.depth > 1 => self.depth -= 1,
                     b'}' | b']' => return Some(at + 1),
-                    // A comma, colon or closing bracket instead of a value. The reader of the value reports the mistake.
+                    // A comma, colon or closing bracket instead of a value. The reader of the value reports the
+                    // mistake.
                     b',' | b':' if self.kind == Kind::Start => return Some(at + 1),
                     _ if self.kind == Kind::Start => self.kind = Kind::Word,
                     _ => {}

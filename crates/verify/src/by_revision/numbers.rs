@@ -18,7 +18,7 @@ use crate::k1::Known;
 pub(super) struct Numbers<'a> {
     /// Sorted; a key's number is its index.
     keys: Vec<&'a [u8]>,
-    /// The same for values, from 1 on.
+    /// Sorted; a value's number is its index plus 1.
     values: Vec<&'a [u8]>,
 }
 

@@ -42,8 +42,8 @@ pub struct Etcd {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State(Model);
 
-/// Hashes what can be read at the newest revision. States that differ only in the past, or in leases without keys, have
-/// the same hash; equality tells them apart.
+/// Hashes what can be read at the newest revision. States that differ only in the past, or in leases without keys,
+/// have the same hash; equality tells them apart.
 impl Hash for State {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         self.0.revision().hash(hasher);
@@ -95,7 +95,7 @@ impl Asked {
         None
     }
 
-    /// What of a history this model leaves out.
+    /// The parts of a history that this model does not judge.
     pub fn left_out(history: &History) -> Vec<NotJudged> {
         let count = |is_meant: fn(&record::Operation) -> bool| {
             history.operations.iter().filter(|operation| is_meant(operation)).count()

@@ -29,7 +29,7 @@ use crate::definite::over_at;
 use crate::describe;
 use crate::k1::place::{Place, place};
 
-/// What a key holds; `None` if it does not exist.
+/// The value of a key; `None` if it does not exist.
 pub type Content = Option<Bytes>;
 
 /// A history, split by keys.

@@ -251,7 +251,7 @@ fn request_op(cursor: &mut Cursor<'_>, deeper: u32) -> Option<RequestOp> {
     Some(RequestOp { request })
 }
 
-/// The value to compare with has a name of its own for each kind.
+/// Reads a compare. The field of the value to compare with has another name for each target.
 fn compare(cursor: &mut Cursor<'_>) -> Option<Compare> {
     let mut compare = Compare::default();
     fields(cursor, |cursor, name| {
@@ -346,7 +346,7 @@ fn response_op(cursor: &mut Cursor<'_>, deeper: u32) -> Option<ResponseOp> {
 mod tests {
     use super::*;
 
-    /// What the other reader returns for a line.
+    /// The operation that the derived reader returns for a line.
     fn derived(line: &str) -> Option<Operation> {
         crate::history_file::operation("a history", 0, line).ok()
     }

@@ -42,7 +42,7 @@ pub(super) struct Job {
     first: u64,
     /// Last index of the log in it.
     last: u64,
-    /// What it will make durable; `matched` falls behind `last` when the log in memory is cut.
+    /// The state that it will make durable. If the log in memory is cut later, `matched` falls below `last`.
     held: OnDisk,
     /// How it ended, if it did.
     ended: Option<JobEnd>,
@@ -73,7 +73,7 @@ pub(super) enum Proof {
         /// The message that promised it.
         head: MessageHead,
     },
-    /// It read it back after a power loss, which leaves nothing but the medium.
+    /// The member read it back after a power loss. What a power loss leaves is on the medium, not in a cache.
     ReadBack,
 }
 
@@ -272,7 +272,7 @@ impl Proof {
         Some(Event { time, member, fact })
     }
 
-    /// As text that continues "Member 2 had it: …".
+    /// The proof as text, to follow "Member 2 had it: ".
     pub fn reason(&self) -> String {
         match self {
             Proof::Synced { job, .. } => format!("job {job} was synced"),

@@ -25,7 +25,7 @@ use super::configuration::Configuration;
 use super::{Breach, Breaches};
 use crate::Oracle;
 
-/// How many configurations, and how many stretches of leaders' entries, are remembered.
+/// How many configurations are remembered, and for how many runs of leaders' entries the configuration in use.
 const CONFIGURATIONS_MAX: usize = 256;
 
 /// All configurations so far, by the index that made them, with the event that first reported each.
@@ -49,7 +49,7 @@ pub(super) enum Source {
 }
 
 impl Configurations {
-    /// A member uses this configuration from now on. Returns whether it is the first to do so.
+    /// Checks a configuration that a member uses from now on. Returns whether the member is the first to use it.
     pub fn reported(
         &mut self,
         event: &Event,
@@ -84,7 +84,8 @@ impl Configurations {
         true
     }
 
-    /// The last configuration that the member reported came with a snapshot up to `index`.
+    /// The last configuration that the member reported came with a snapshot up to `index`. If no member had reported
+    /// it before, the snapshot made it up.
     pub fn installed(&mut self, event: &Event, index: u64, breaches: &mut Breaches) {
         let its = |(_, reporter): &(Configuration, Event)| {
             (reporter.member, reporter.time) == (event.member, event.time)
@@ -98,7 +99,7 @@ impl Configurations {
         }
     }
 
-    /// A leader that uses the configuration of index `in_use` made this entry.
+    /// Remembers that the leader that made this entry used the configuration of index `in_use`.
     #[inline]
     pub fn made(&mut self, entry: &LogEntry, in_use: u64) {
         if self.last_made == (entry.term, in_use) {

@@ -35,12 +35,12 @@ struct Leader {
 }
 
 impl ElectionSafety {
-    /// The only voter restarted and knows of no term after `term`.
+    /// Forgets the terms after `term`: the only voter restarted without them.
     pub fn forget_after(&mut self, term: u64) {
         self.leaders.retain(|led, _| *led <= term);
     }
 
-    /// `member` reports that it leads `term`.
+    /// Checks that nobody led `term` before, now that `member` reports that it leads it.
     pub fn leads(&mut self, event: &Event, term: u64, member: &Member, breaches: &mut Breaches) {
         let Some(first) = self.leaders.get(&term) else {
             let leader = Leader { member: member.id, incarnation: member.incarnation, event: event.clone() };

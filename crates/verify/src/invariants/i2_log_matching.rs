@@ -44,7 +44,7 @@ impl LogMatching {
         LogMatching { first: Window::new(), others: BTreeMap::new() }
     }
 
-    /// `member` has this entry, after one of term `previous`.
+    /// Checks an entry that `member` put into its log or recovered. `previous` is the term of the entry before it.
     #[inline]
     pub fn entry(
         &mut self,
@@ -76,14 +76,14 @@ impl LogMatching {
         }
     }
 
-    /// The only member there is restarted with a log up to `last`.
+    /// Forgets the entries after `last`: the only member of the cluster restarted with a log up to there.
     pub fn forget_after(&mut self, last: u64) {
         self.first.forget_above(last);
         self.others.retain(|(index, _), _| *index <= last);
     }
 
-    /// The only voter restarted with a log up to `last` and without having seen a term after `term`: no other member
-    /// knows what it made in those.
+    /// Forgets the entries of terms after `term`: the only voter restarted with a log up to `last` and without these
+    /// terms, and no other member has entries of them.
     pub fn forget_terms_after(&mut self, term: u64, last: u64) {
         let is_later = |index: &u64| self.first.get(*index).is_some_and(|seen| seen.term > term);
         if let Some(index) = self.first.indexes_after(last).find(is_later) {
@@ -92,7 +92,7 @@ impl LogMatching {
         self.others.retain(|(_, of), _| *of <= term);
     }
 
-    /// No member can report entries below `floor` any more.
+    /// Forgets the entries below `floor`, which no member can report any more.
     pub fn forget_below(&mut self, floor: u64) {
         self.first.forget_below(floor);
         self.others = self.others.split_off(&(self.first.base(), 0));

@@ -15,7 +15,7 @@ use super::member::Member;
 use super::{Breach, Breaches};
 use crate::Oracle;
 
-/// `member` has begun to lead `term`.
+/// Checks that `member`, which has begun to lead `term`, has the entries committed in earlier terms.
 pub(super) fn leads(event: &Event, term: u64, member: &Member, commits: &Commits, breaches: &mut Breaches) {
     let Some(commit) = commits.before_term(term) else { return };
     let log = &member.log;

@@ -23,7 +23,7 @@ pub(super) struct StateMachineSafety {
     first_executions: Window<Execution>,
 }
 
-/// An execution, as [`Fact::Applied`] reports it.
+/// An applied entry, as [`Fact::Applied`] reports it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Applied {
     pub index: u64,
@@ -36,7 +36,7 @@ pub(super) struct Applied {
     pub executed: bool,
 }
 
-/// The first execution of an index.
+/// An applied entry, with the time and the member.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Execution {
     pub time: Nanos,
@@ -55,12 +55,12 @@ impl StateMachineSafety {
         self.first_executions.get(index)
     }
 
-    /// No member can report entries below `floor` any more.
+    /// Forgets the entries below `floor`, which no member can report any more.
     pub fn forget_below(&mut self, floor: u64) {
         self.first_executions.forget_below(floor);
     }
 
-    /// `member` applied an entry.
+    /// Checks an entry that `member` applied.
     #[inline]
     pub fn applied(&mut self, event: &Event, member: &Member, applied: &Applied, breaches: &mut Breaches) {
         let index = applied.index;

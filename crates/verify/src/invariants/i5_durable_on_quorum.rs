@@ -24,7 +24,7 @@ use super::member::Member;
 use super::{Breach, Breaches};
 use crate::Oracle;
 
-/// The commit index reached `index` for the first time anywhere.
+/// Checks the commit index of the first member that reaches `index`.
 pub(super) fn committed(
     event: &Event,
     (index, term): (u64, u64),

@@ -27,7 +27,7 @@ use super::member::Member;
 use super::{Breach, Breaches, phrases};
 use crate::Oracle;
 
-/// `member` sends a message to `to`. Pass in only what [`promises`].
+/// Checks a message of `member` to `to`. Call it only for a message that [`promises`] something.
 pub(super) fn sent(
     event: &Event,
     to: MemberId,
@@ -60,7 +60,7 @@ pub(super) fn is_from_leader(head: &MessageHead) -> bool {
     matches!(head.kind, Append | Heartbeat | Snapshot | TimeoutNow)
 }
 
-/// `member`, who leads, sends a message to `to`. Pass in only what [`is_from_leader`].
+/// Checks a message of a leader to `to`. Call it only for a message that [`is_from_leader`].
 #[inline]
 pub(super) fn sent_by_leader(
     event: &Event,

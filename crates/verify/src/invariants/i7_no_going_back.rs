@@ -37,7 +37,7 @@ use super::member::Member;
 use super::{Breach, Breaches, phrases};
 use crate::Oracle;
 
-/// Term and vote were reported.
+/// Checks a reported term and vote.
 pub(super) fn state(event: &Event, term: u64, vote: MemberId, member: &Member, breaches: &mut Breaches) {
     let (id, was) = (member.id, &member.state);
     if term < was.term {
@@ -76,7 +76,7 @@ pub(super) fn state(event: &Event, term: u64, vote: MemberId, member: &Member, b
     }
 }
 
-/// The commit index moved to `index`.
+/// Checks a commit index that moved to `index`.
 #[inline]
 pub(super) fn committed(event: &Event, index: u64, member: &Member, breaches: &mut Breaches) {
     if index < member.commit {
@@ -89,7 +89,7 @@ pub(super) fn committed(event: &Event, index: u64, member: &Member, breaches: &m
     }
 }
 
-/// An entry was applied.
+/// Checks the index of an applied entry.
 #[inline]
 pub(super) fn applied(event: &Event, index: u64, member: &Member, breaches: &mut Breaches) {
     if index > member.commit && index > member.basis {
@@ -105,7 +105,7 @@ pub(super) fn applied(event: &Event, index: u64, member: &Member, breaches: &mut
     }
 }
 
-/// A snapshot up to `index` was installed.
+/// Checks that a snapshot up to `index` does not take the store back.
 pub(super) fn installed(event: &Event, index: u64, member: &Member, breaches: &mut Breaches) {
     if index < member.applied {
         breaches.add(Oracle::I7, event, || {
@@ -119,7 +119,7 @@ pub(super) fn installed(event: &Event, index: u64, member: &Member, breaches: &m
     }
 }
 
-/// The backend is durable with this consistent index.
+/// Checks a consistent index with which the backend became durable.
 pub(super) fn backend(event: &Event, index: u64, member: &Member, breaches: &mut Breaches) {
     let id = member.id;
     let (was, time) = member.backend;
@@ -150,7 +150,7 @@ pub(super) fn backend(event: &Event, index: u64, member: &Member, breaches: &mut
     }
 }
 
-/// A process started and recovered this.
+/// Checks what a process recovered at its start.
 pub(super) fn recovered(
     event: &Event,
     log: &TermLog,

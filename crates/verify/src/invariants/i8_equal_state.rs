@@ -35,7 +35,7 @@ pub(super) struct Store {
     pub origin: Origin,
 }
 
-/// `member` has this store.
+/// Compares a store of `member` with the first execution of the same index.
 #[inline]
 pub(super) fn store(
     event: &Event,

@@ -48,7 +48,7 @@ struct Question {
 }
 
 impl ReadIndex {
-    /// `member` asks.
+    /// Checks a question of `member`.
     pub fn asked(
         &mut self,
         event: &Event,
@@ -79,7 +79,7 @@ impl ReadIndex {
         }
     }
 
-    /// `member` takes a confirmation.
+    /// Checks a confirmation that `member` received.
     pub fn confirmed(
         &mut self,
         event: &Event,

@@ -15,7 +15,7 @@ use super::log::TermLog;
 pub(super) struct Member {
     /// Its id.
     pub id: MemberId,
-    /// Counts its starts, from 1.
+    /// The number of its starts so far.
     pub incarnation: u32,
     /// The event that started it.
     pub started: Event,
@@ -28,7 +28,8 @@ pub(super) struct Member {
     pub power_lost: bool,
     /// Term, vote and role as last reported.
     pub state: RaftState,
-    /// The last vote that it sent, including a vote for itself in a request: when, to whom, in which message, for whom.
+    /// The last vote that it sent, including a vote for itself in a request: when, to whom, in which message, for
+    /// whom.
     pub voted: Option<(Nanos, MemberId, MessageHead, MemberId)>,
     /// The configuration it uses; `None` while none was reported.
     pub configuration: Option<Configuration>,
@@ -50,7 +51,7 @@ pub(super) struct Member {
     pub installed: Option<Event>,
     /// The index to apply next; `None` while this incarnation has applied nothing.
     pub next: Option<u64>,
-    /// What it applied last, after `basis`.
+    /// The last entry that it applied after `basis`.
     pub last_applied: Option<Execution>,
     /// The consistent index that is durable, and when it became so.
     pub backend: (u64, Nanos),
@@ -109,7 +110,7 @@ impl Member {
         self.started = event.clone();
     }
 
-    /// It recovered `log` with this hard state and store.
+    /// The process recovered `log` with this hard state and store.
     pub fn recover(&mut self, time: Nanos, log: TermLog, found: OnDisk, consistent_index: u64) {
         let only_medium = self.power_lost || self.stopped.is_none();
         self.disk.recovered(found, only_medium);

@@ -72,7 +72,7 @@ impl Script {
         self.report(member, Fact::Fault { fault: 0, what: "a fault", kind: 0, effect, begins: true });
     }
 
-    /// A process starts with everything that the log holds and the store as after `applied`.
+    /// A process starts with its whole log, and with a store as it is after the entry `applied`.
     pub fn start(&mut self, member: impl Into<MemberId>, applied: u64) {
         let member: MemberId = member.into();
         self.start_with_store(member, applied, (applied, 1_000 + applied));
@@ -102,7 +102,7 @@ impl Script {
         self.report(member, Fact::Stopped(stop));
     }
 
-    /// What comes after `last` is no longer on the disk.
+    /// The disk lost all entries after `last`.
     pub fn lose_after(&mut self, member: impl Into<MemberId>, last: u64) {
         let member: MemberId = member.into();
         self.known(member).log.retain(|entry| entry.index <= last);
@@ -245,7 +245,8 @@ impl Script {
         self.report(member, Fact::SnapshotInstalled { index, term, revision, state_hash });
     }
 
-    /// The same, with the configuration that the snapshot names at the same moment.
+    /// A snapshot of everything up to `index` replaces log and store; at the same moment the member reports the
+    /// configuration that the snapshot names.
     pub fn snapshot(&mut self, member: impl Into<MemberId>, index: u64, term: u64, voters: &[u32]) {
         let member: MemberId = member.into();
         self.configure(member, index, voters, &[], &[]);

@@ -291,7 +291,7 @@ fn was_carried_out(operation: &Operation) -> bool {
     }
 }
 
-/// Whether it was refused because of the caller.
+/// Whether the operation was refused because of the caller's rights.
 fn is_about_rights(operation: &Operation) -> bool {
     matches!(operation.outcome, Outcome::Error { error: Error::UserEmpty | Error::PermissionDenied, .. })
 }

@@ -26,7 +26,7 @@ pub struct Bound {
 /// The places that real time allows to an operation that has none by its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// Which operation.
+    /// The operation's number.
     pub operation: u32,
     /// The lowest place: that of an operation that had returned when this one was called.
     pub floor: Bound,

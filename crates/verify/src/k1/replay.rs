@@ -213,8 +213,8 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Executes the operation. If it goes through the log, the caller's rights are checked here, at its entry; `rights`
-    /// checks them for all other operations.
+    /// Executes the operation. If it goes through the log, the caller's rights are checked here, at its entry;
+    /// `rights` checks them for all other operations.
     #[inline]
     fn carry_out(
         &mut self,

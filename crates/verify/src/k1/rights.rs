@@ -29,7 +29,7 @@ struct Timeline<'a> {
     stores: Vec<(u32, Auth)>,
     /// When the first member applied each entry; indexed by rank - 1.
     times: Vec<Nanos>,
-    /// Which entry made each revision: revision and rank, in order.
+    /// For each revision, the rank of the entry that made it; in order.
     makers: Vec<(i64, u32)>,
     /// The entry of each operation that has one.
     entries: Vec<Option<u32>>,
@@ -120,7 +120,7 @@ impl<'a> Timeline<'a> {
         self.history.operations.iter().map(before).collect()
     }
 
-    /// The last entry that an answer shows to have been applied.
+    /// The last entry that must have been applied, by the revision of the operation's answer.
     fn seen(&self, operation: &Operation) -> u32 {
         self.maker(operation.response().map_or(0, |response| answer::revision(response.header())))
     }

@@ -217,7 +217,7 @@ fn granted(id: i64, lifetime: &Lifetime) -> String {
     format!("Lease {id} was granted for {} s at {}.", lifetime.ttl, describe::time(lifetime.granted))
 }
 
-/// Which keys were attached to which lease, and when.
+/// The keys that were attached to each lease, by revision.
 struct Keys {
     /// For each lease: the revision, the key, and whether it was attached or detached.
     changes: BTreeMap<i64, Vec<(i64, Bytes, bool)>>,

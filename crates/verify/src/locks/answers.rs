@@ -59,7 +59,7 @@ pub(super) fn check(history: &History, fastest: u32, from_start: bool, sheet: &m
         judge.locks(queue, &mut wrong);
         judge.elections(queue, &mut wrong);
         judge.refusals(queue, &mut wrong);
-        // One cause can contradict many answers: the first of each kind in a queue is shown.
+        // One cause can contradict many answers, so only the first violation of each kind in a queue is reported.
         let mut titles = BTreeSet::new();
         for wrong in wrong {
             if titles.insert(wrong.title) {
@@ -133,7 +133,8 @@ struct Queue<'a> {
     claims: Vec<Claim<'a>>,
     /// Answered resignations: the candidate, the revision at which it was gone, and the operation.
     resigned: BTreeMap<Candidate<'a>, (i64, usize)>,
-    /// Errors that say that there is no leader, or that a candidate is none.
+    /// Errors that say that there is no leader, or that a candidate does not lead: the operation, the candidate, the
+    /// call and the return.
     refusals: Vec<(usize, Option<Candidate<'a>>, Nanos, Nanos)>,
 }
 
@@ -237,7 +238,7 @@ struct Writers<'a> {
 struct WrittenValue<'a> {
     call: Nanos,
     value: &'a Bytes,
-    /// Whether it creates a key that is not there: a proclamation does not.
+    /// Whether the write creates the key if it does not exist. A proclamation does not.
     creates: bool,
 }
 

@@ -99,7 +99,7 @@ fn by_answers(context: &Context<'_>, counts: &mut Counts, sheet: &mut Sheet) {
     sheet.not_judged(Oracle::M1, what, found.releases, Missing::AppliedEntries);
 }
 
-/// Whether it is a call of the lock or election service.
+/// Whether the request is a call of the lock or election service.
 fn is_service(request: &Request) -> bool {
     calls_service(request) || matches!(request, Request::Leader(_))
 }

@@ -24,7 +24,7 @@ pub(super) struct Stay<'a> {
     pub(super) key: &'a Bytes,
     /// The lease that the request for it names, 0 for one that the service made; `None` if no request is known.
     pub(super) lease: Option<i64>,
-    /// When that request was called: a lease that the service made is not older.
+    /// When the request for the key was called. A lease that the service made for it is not older.
     pub(super) since: Nanos,
     /// A revision at which it was in the queue.
     pub(super) after: i64,
@@ -179,7 +179,7 @@ impl<'a> Removals<'a> {
     }
 }
 
-/// Whether it certainly had no effect.
+/// Whether the operation certainly had no effect.
 pub(super) fn was_refused(operation: &Operation) -> bool {
     matches!(operation.outcome, Outcome::Error { error, .. } if definite::is_definite(error))
 }

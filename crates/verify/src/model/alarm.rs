@@ -19,8 +19,9 @@ pub struct Alarms {
 }
 
 impl Alarms {
-    /// Executes a request. An alarm that is on may be raised again. In a request to disarm, member 0 means all members:
-    /// this is how etcd documents it, although etcd itself then disarms only the alarms that member 0 raised.
+    /// Executes a request. An alarm that is on may be raised again. In a request to disarm, member 0 means all
+    /// members: this is how etcd documents it, although etcd itself then disarms only the alarms that member 0
+    /// raised.
     pub fn apply(&mut self, request: &AlarmRequest) -> AlarmResponse {
         let none = AlarmType::None as i32;
         let alarms = match AlarmAction::try_from(request.action) {
@@ -47,8 +48,8 @@ impl Alarms {
         AlarmResponse { header: None, alarms }
     }
 
-    /// What the alarms refuse. NOSPACE refuses what takes space, CORRUPT every write; what CORRUPT does to reads
-    /// depends on their path through etcd.
+    /// Refuses a request because of an alarm. NOSPACE refuses what takes space, CORRUPT every write; what CORRUPT
+    /// does to reads depends on their path through etcd.
     pub fn check(&self, request: &Request) -> Result<(), Error> {
         if self.on.is_empty() {
             return Ok(());

@@ -26,7 +26,7 @@ pub fn any_time(error: Error) -> bool {
     matches!(error, Error::InvalidAuthToken | Error::AuthOldRevision)
 }
 
-/// Whether it is a request of the Auth service.
+/// Whether the request is one of the Auth service.
 pub fn is_about_auth(request: &Request) -> bool {
     matches!(
         request,
@@ -50,7 +50,7 @@ pub fn is_about_auth(request: &Request) -> bool {
     )
 }
 
-/// Whether it may change users or rights.
+/// Whether the request may change users or rights.
 pub fn changes_auth(request: &Request) -> bool {
     let reads = matches!(
         request,
@@ -123,7 +123,7 @@ impl Auth {
         self.enabled
     }
 
-    /// Counts the changes.
+    /// The auth revision: the number of changes of users and rights so far, plus one for the empty store.
     pub fn revision(&self) -> u64 {
         self.revision
     }
@@ -199,7 +199,7 @@ impl Auth {
         if delete.prev_kv { self.may(user, Right::Read, &delete.key, &delete.range_end) } else { Ok(()) }
     }
 
-    /// Checks both branches, and what is nested in them, whichever will run.
+    /// Checks both branches, and the transactions nested in them, although only one branch will run.
     fn may_txn(
         &self,
         user: &str,

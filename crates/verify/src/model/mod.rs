@@ -129,8 +129,8 @@ impl Model {
 
     /// Executes a request without checking rights, as members do with their own requests, and answers it.
     ///
-    /// Headers have only the revision. In sorted ranges, keys that are equal by the sort target come in key order, where
-    /// etcd promises no order; [`Model::apply_noting`] reports where.
+    /// Headers have only the revision. In sorted ranges, keys that are equal by the sort target come in key order,
+    /// where etcd promises no order; [`Model::apply_noting`] reports where.
     ///
     /// # Panics
     /// If the model does not [cover](Model::covers) the call.
@@ -193,7 +193,7 @@ impl Model {
         self.leases.get(id).map(|lease| lease.keys.iter().cloned().collect()).unwrap_or_default()
     }
 
-    /// Seconds for which a lease was granted; `None` if it does not exist.
+    /// The time to live of a lease in seconds, as granted; `None` if it does not exist.
     pub fn lease_ttl(&self, id: i64) -> Option<i64> {
         self.leases.get(id).map(|lease| lease.ttl)
     }
@@ -370,9 +370,9 @@ impl<'a> Writer<'a> {
         self.store.revision
     }
 
-    /// Puts a key. If the key must exist, that has been checked; but an earlier delete of the same transaction can have
-    /// removed it, if the delete has no end, because such a delete does not conflict with puts (`check`). etcd crashes
-    /// then; here the old value is empty.
+    /// Puts a key. If the key must exist, that has been checked; but an earlier delete of the same transaction can
+    /// have removed it, if the delete has no end, because such a delete does not conflict with puts (`check`). etcd
+    /// crashes then; here the old value is empty.
     fn put(&mut self, request: &PutRequest) -> PutResponse {
         let key = &request.key;
         let wanted =

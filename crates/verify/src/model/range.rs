@@ -46,8 +46,8 @@ pub fn range(store: &Store, range: &RangeRequest, newest: i64, ties: &mut Ties) 
     let limit = usize::try_from(range.limit).unwrap_or(0);
     let by = SortTarget::try_from(range.sort_target).unwrap_or_default();
     let order = SortOrder::try_from(range.sort_order).unwrap_or_default();
-    // As etcd does, fetch one pair more than the limit, in key order, before sorting; but fetch all pairs if there is a
-    // filter or an explicit sort order. A sort target without an order does not need all of them.
+    // As etcd does, fetch one pair more than the limit, in key order, before sorting; but fetch all pairs if there is
+    // a filter or an explicit sort order. A sort target without an order does not need all of them.
     let taken = match limit {
         0 => usize::MAX,
         _ if order != SortOrder::None || filters(range) => usize::MAX,

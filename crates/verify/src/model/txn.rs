@@ -94,8 +94,8 @@ fn check_ranges(
     for op in branch(txn, succeeded) {
         match &op.request {
             Some(Op::RequestTxn(nested)) => check_ranges(store, nested, at, path)?,
-            // A Range on its own treats a negative revision as none. A Range in a transaction does not: the revision is
-            // compared with the compacted one.
+            // A Range on its own treats a negative revision as none. A Range in a transaction does not: the revision
+            // is compared with the compacted one.
             Some(Op::RequestRange(range)) if range.revision > at => return Err(Error::FutureRev),
             Some(Op::RequestRange(range)) if range.revision != 0 && range.revision < store.compacted => {
                 return Err(Error::Compacted);

@@ -144,7 +144,8 @@ impl<'a> Ledger<'a> {
         expected.is_ok_and(|at| self.expected[at].got.is_some())
     }
 
-    /// The index after the last expected change that arrived; an expected change before it that did not arrive is lost.
+    /// The index after the last expected change that arrived; an expected change before it that did not arrive is
+    /// lost.
     pub fn reached(&self) -> usize {
         self.expected.iter().rposition(|expected| expected.got.is_some()).map_or(0, |at| at + 1)
     }

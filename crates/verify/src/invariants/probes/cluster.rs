@@ -9,7 +9,7 @@ use record::{MemberId, MessageKind, Probe};
 use super::super::configuration::Configuration;
 use super::super::window::Window;
 
-/// What must be remembered to count them.
+/// What must be remembered to count these probes.
 #[derive(Debug)]
 pub struct ClusterProbes {
     leaders: BTreeSet<MemberId>,
@@ -49,7 +49,7 @@ impl ClusterProbes {
         probes[Probe::LeadersElectedInJoint] += u64::from(configuration.is_some_and(Configuration::is_joint));
     }
 
-    /// A leader put an entry of its own into its log.
+    /// A leader made an entry and put it into its log.
     #[inline]
     pub fn made(&mut self, member: MemberId, index: u64, elections: u64) {
         if self.leaders.contains(&member) {
@@ -104,7 +104,7 @@ impl ClusterProbes {
         probes[Probe::LessorsPaused] += u64::from(self.lessors.contains(&member));
     }
 
-    /// It runs again.
+    /// A paused process runs again.
     pub fn resumed(&mut self, member: MemberId) {
         self.paused.remove(&member);
     }
@@ -147,7 +147,7 @@ impl ClusterProbes {
         }
     }
 
-    /// A member answers its leader: it has handled what it was sent.
+    /// A member acknowledged entries or a snapshot of its leader.
     #[inline]
     pub fn acknowledged(&mut self, member: MemberId) {
         if !self.receiving.is_empty() {

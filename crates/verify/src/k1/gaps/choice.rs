@@ -38,7 +38,7 @@ pub struct Choice {
     pub source: Source,
     /// Whether watchers received something else of that revision, or the time of the lease was not over yet.
     pub doubtful: bool,
-    /// What it may write.
+    /// The keys that it may write.
     writes: Rc<[Span]>,
 }
 
@@ -170,7 +170,7 @@ impl<'a> Pool<'a> {
         let latest = self.latest(revision);
         for (index, (write, floor, writes)) in (0..).zip(&self.service_writes) {
             let operation = &self.history.operations[write.operation as usize];
-            // It cannot make this revision if it was over before some earlier revision's write was even called.
+            // A write that was over before the call of an earlier revision's write cannot have made this revision.
             let answered = over_at(operation).filter(|_| !write.lasts);
             let over = answered.is_some_and(|at| self.earliest(revision) > at);
             if *floor < making && write.revision.is_none_or(|made| made == revision) && !over {
@@ -209,7 +209,7 @@ impl Choice {
 pub struct Span(pub Bytes, pub Bytes);
 
 impl Span {
-    /// What a request reads or writes.
+    /// The keys that a request reads or writes.
     pub fn of(request: &Request) -> Vec<Span> {
         let span = |part: Part<'_>| match part {
             Part::Compare(compare) => Span(compare.key.clone(), compare.range_end.clone()),
@@ -220,7 +220,7 @@ impl Span {
         request.parts().map(span).collect()
     }
 
-    /// What a request may write.
+    /// The keys that a request may write.
     fn written(request: &Request) -> Rc<[Span]> {
         let span = |part: Part<'_>| match part {
             Part::Put(put) => Some(Span(put.key.clone(), Bytes::new())),

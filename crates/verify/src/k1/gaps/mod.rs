@@ -76,7 +76,7 @@ pub struct Explanation {
     pub ended: SearchEnd,
     /// One step for each of these revisions. A step of [`NOBODY`] names one of `entries` by its rank.
     pub steps: Vec<Step>,
-    /// What members proposed themselves.
+    /// The ends of leases and service writes among `steps`, as entries that members proposed themselves.
     pub entries: Vec<Applied>,
     /// The ends of leases among `entries`.
     pub lease_ends: Vec<LeaseEnd>,

@@ -25,7 +25,7 @@ use crate::model::Model;
 pub struct ServiceWrite {
     /// The call.
     pub operation: u32,
-    /// What the member wrote.
+    /// The request that the member proposed.
     pub request: Request,
     /// The revision that it made, if it made one and the answer names it.
     pub revision: Option<i64>,
@@ -65,7 +65,7 @@ pub fn service_writes(history: &History) -> (Vec<ServiceWrite>, bool) {
                     _ => None,
                 };
                 add(guarded(0, &key, put(&key, &campaign.value, lease)), own, false);
-                // Its key was in the queue already, with another value.
+                // If the candidate's key was in the queue already, the service only changes its value.
                 add(put(&key, &campaign.value, lease).into(), None, false);
                 if response.is_none() {
                     add(delete(&key), None, true);
