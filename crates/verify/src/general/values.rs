@@ -55,7 +55,7 @@ impl ByKey {
     /// is known; without it the history must have no calls of the lock and election services.
     pub fn new(history: &History, applied: &[Applied]) -> ByKey {
         let keys = keys(history, applied);
-        let mut taking = Splitter {
+        let mut splitter = Splitter {
             keys: &keys,
             shares: BTreeMap::new(),
             history: linear::History::new(),
@@ -64,15 +64,15 @@ impl ByKey {
         for (number, operation) in (0..).zip(&history.operations) {
             match (place(operation), operation.response(), over_at(operation)) {
                 (Place::At(_), Some(response), Some(at)) => {
-                    taking.answer(&operation.request, response);
-                    taking.add_answered(number, operation, at);
+                    splitter.answer(&operation.request, response);
+                    splitter.add_answered(number, operation, at);
                 }
-                (Place::Open, ..) => taking.add_unknown(number, operation),
+                (Place::Open, ..) => splitter.add_unknown(number, operation),
                 _ => {}
             }
-            taking.add_lease_ends(number, operation);
+            splitter.add_lease_ends(number, operation);
         }
-        let Splitter { history, numbers, .. } = taking;
+        let Splitter { history, numbers, .. } = splitter;
         ByKey { history, numbers, keys: keys.into_keys().collect() }
     }
 

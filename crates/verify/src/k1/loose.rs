@@ -248,11 +248,11 @@ impl<'a> Graph<'a> {
         self.compactions.sort_unstable();
         let (history, nodes) = (self.history, &self.nodes);
         self.compactions.dedup_by(|next, kept| {
-            let twins = next.0 == kept.0;
-            if twins {
+            let duplicate = next.0 == kept.0;
+            if duplicate {
                 violations.push(compacted_twice(history, nodes[kept.1].operation, nodes[next.1].operation));
             }
-            twins
+            duplicate
         });
     }
 

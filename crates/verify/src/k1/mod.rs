@@ -88,7 +88,7 @@ impl Default for Premises<'_> {
     }
 }
 
-/// What the engine found.
+/// The findings of the engine.
 #[derive(Debug, Default)]
 pub struct Replayed {
     /// Violations of K1, K2 and K3.
@@ -167,7 +167,8 @@ pub fn check(history: &History, premises: &Premises<'_>) -> Replayed {
         replay = replay.by_answers();
     }
     let until = replay_all(&mut replay, history, &order.steps, (premises, entries), &mut replayed);
-    // A lease that ends and a service write without a client's request. If that happens last, no answer shows it.
+    // Leases that end, and the services, may make revisions without a client's request. If one of these is the last
+    // revision, no answer names it.
     let by_itself =
         !evidence && (calls_services(history) || replay.model.leases_with_keys().next().is_some());
     let finished = premises.closed && !by_itself && (evidence || open.is_empty());

@@ -91,7 +91,7 @@ impl Order {
             }
         }
         order.steps.sort_unstable();
-        order.refuse_twins(history, violations);
+        order.report_duplicate_revisions(history, violations);
         order
     }
 
@@ -252,22 +252,22 @@ impl Order {
     }
 
     /// Reports revisions that two writes claim to have made, and keeps the write that has an answer.
-    fn refuse_twins(&mut self, history: &History, violations: &mut Vec<Violation>) {
+    fn report_duplicate_revisions(&mut self, history: &History, violations: &mut Vec<Violation>) {
         let answered = |step: &Step| {
             let operation = history.operations.get(step.operation as usize);
             operation.is_some_and(|operation| operation.response().is_some())
         };
         let disputed = &mut self.disputed;
         self.steps.dedup_by(|next, kept| {
-            let twins = next.position == kept.position && kept.position.makes_revision();
-            if twins {
+            let duplicate = next.position == kept.position && kept.position.makes_revision();
+            if duplicate {
                 *disputed = (*disputed).min(kept.position.revision());
                 violations.push(made_twice(history, kept, next));
                 if !answered(kept) && answered(next) {
                     *kept = *next;
                 }
             }
-            twins
+            duplicate
         });
     }
 }

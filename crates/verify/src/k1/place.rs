@@ -23,32 +23,32 @@ impl Position {
     /// After everything.
     pub const END: Position = Position(u64::MAX);
 
-    /// Where revision `revision` is made.
+    /// The position at which this revision is made.
     pub fn making(revision: i64) -> Position {
         Position(revision.max(0) as u64 * 2)
     }
 
-    /// While `revision` is the newest.
+    /// The position at which this revision is the newest, until the next one is made.
     pub fn during(revision: i64) -> Position {
         Position(revision.max(0) as u64 * 2 + 1)
     }
 
-    /// The revision that is the newest after it.
+    /// The revision that is the newest right after this position.
     pub fn revision(self) -> i64 {
         (self.0 / 2) as i64
     }
 
-    /// Whether a revision is made there.
+    /// Whether a revision is made at this position.
     pub fn makes_revision(self) -> bool {
         self.0.is_multiple_of(2)
     }
 
-    /// The first point here or later at which no revision is made.
+    /// The first position, this one or a later one, at which no revision is made.
     pub fn settled(self) -> Position {
         Position(self.0 | 1)
     }
 
-    /// The last point here or earlier at which no revision is made.
+    /// The last position, this one or an earlier one, at which no revision is made.
     pub fn settled_before(self) -> Position {
         if self.makes_revision() { Position(self.0.saturating_sub(1)) } else { self }
     }
@@ -61,7 +61,8 @@ pub enum Place {
     At(Position),
     /// A serializable read: it returned the state there, which may have been an old one.
     Shows(Position),
-    /// Somewhere between its call and its return, where its answer is right: an error, a compaction.
+    /// An error or a compaction: it was executed at some position between its call and its return, and its answer must
+    /// be right there.
     Somewhere,
     /// A write whose outcome is unknown: it took effect anywhere after its call, or never.
     Open,

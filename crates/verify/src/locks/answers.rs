@@ -246,7 +246,7 @@ impl<'a> Writers<'a> {
     fn new(history: &'a History) -> Writers<'a> {
         let mut writers = Writers { puts: BTreeMap::new(), candidacies: BTreeMap::new() };
         for operation in history.operations.iter().filter(|operation| !was_refused(operation)) {
-            let said = |value, creates| WrittenValue { call: operation.call, value, creates };
+            let written = |value, creates| WrittenValue { call: operation.call, value, creates };
             match &operation.request {
                 Request::Campaign(campaign) => {
                     writers.candidacies.entry(&campaign.name).or_default().push(operation);
@@ -254,13 +254,13 @@ impl<'a> Writers<'a> {
                 Request::Lock(lock) => writers.candidacies.entry(&lock.name).or_default().push(operation),
                 Request::Proclaim(proclaim) => {
                     if let Some(leader) = &proclaim.leader {
-                        writers.puts.entry(&leader.key).or_default().push(said(&proclaim.value, false));
+                        writers.puts.entry(&leader.key).or_default().push(written(&proclaim.value, false));
                     }
                 }
                 request => {
                     for part in request.parts() {
                         if let Part::Put(put) = part {
-                            writers.puts.entry(&put.key).or_default().push(said(&put.value, true));
+                            writers.puts.entry(&put.key).or_default().push(written(&put.value, true));
                         }
                     }
                 }
@@ -270,7 +270,7 @@ impl<'a> Writers<'a> {
     }
 
     fn values_written(&self, key: &[u8], by: Nanos) -> impl Iterator<Item = &WrittenValue<'a>> {
-        self.puts.get(key).into_iter().flatten().filter(move |said| said.call <= by)
+        self.puts.get(key).into_iter().flatten().filter(move |written| written.call <= by)
     }
 
     fn candidacies(&self, name: &[u8], by: Nanos) -> impl Iterator<Item = &'a Operation> {
@@ -288,7 +288,7 @@ impl<'a> Writers<'a> {
             (Request::Lock(request), _) => may_be_of(name, request.lease, candidate.key),
             _ => false,
         };
-        self.values_written(candidate.key, by).any(|said| said.creates)
+        self.values_written(candidate.key, by).any(|written| written.creates)
             || self.candidacies(name, by).any(candidacy)
     }
 
@@ -298,7 +298,7 @@ impl<'a> Writers<'a> {
             Request::Campaign(campaign) => campaign.value[..] == *value,
             _ => value.is_empty(),
         };
-        self.values_written(key, by).any(|said| said.value[..] == *value)
+        self.values_written(key, by).any(|written| written.value[..] == *value)
             || self.candidacies(name, by).any(candidacy)
     }
 }

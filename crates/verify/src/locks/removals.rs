@@ -13,7 +13,7 @@ use crate::truth::Keys;
 use crate::{answer, definite};
 
 /// The time to live, in seconds, of a lease that the services make for a request without one
-/// (`concurrency.NewSession` in etcd). The judge assumes that it is not renewed.
+/// (`concurrency.NewSession` in etcd). The services do not renew it.
 const OWN_LEASE_TTL: i64 = 60;
 const SECOND: u128 = 1_000_000_000;
 const MILLION: u128 = 1_000_000;

@@ -35,7 +35,7 @@ impl ClusterProbes {
         }
     }
 
-    /// A member leads now, or does not.
+    /// Notes whether a member leads now.
     pub fn leads(&mut self, member: MemberId, leads: bool) {
         if leads {
             self.leaders.insert(member);
@@ -97,7 +97,7 @@ impl ClusterProbes {
         self.lessors.insert(member);
     }
 
-    /// A process stopped running for a while.
+    /// A process is paused.
     pub fn paused(&mut self, member: MemberId, probes: &mut Counts) {
         self.paused.insert(member);
         probes[Probe::LeadersPaused] += u64::from(self.leaders.contains(&member));
@@ -147,7 +147,7 @@ impl ClusterProbes {
         }
     }
 
-    /// A member acknowledged entries or a snapshot of its leader.
+    /// A member sent an acknowledgement or a vote: it has handled the messages it received before.
     #[inline]
     pub fn acknowledged(&mut self, member: MemberId) {
         if !self.receiving.is_empty() {
