@@ -54,7 +54,7 @@ struct Watch {
 
 /// A report as a history.
 #[derive(Debug, Default)]
-pub struct Converted {
+pub struct ConvertedReport {
     /// What the clients saw.
     pub history: History,
     /// Which member has which number in the history, by their ids in the report.
@@ -91,12 +91,12 @@ impl Conversion {
     }
 
     /// The history, with the operations in the order of their calls.
-    pub fn finish(self) -> Converted {
+    pub fn finish(self) -> ConvertedReport {
         let Conversion { mut operations, mut watches, members, newest, unknown, .. } = self;
         operations.sort_by_key(|operation| operation.call);
         watches.iter_mut().for_each(|stream| fill_in_times(stream, newest));
         let history = History { operations, watches, ..History::default() };
-        Converted { history, members, unknown }
+        ConvertedReport { history, members, unknown }
     }
 
     fn member(&mut self, id: &str) -> MemberId {

@@ -2,7 +2,7 @@
 //! time, the settle phase. This is the check of liveness.
 //!
 //! A plan may heal only a *core*: a quorum of members and the links between them. The other members stay as
-//! broken as they are. This finds clusters that one half-dead member can bring to a halt.
+//! broken as they are. This finds clusters that a single member which works only in part can stop.
 //!
 //! The cluster has settled when
 //! - every operation under way has ended,

@@ -24,7 +24,7 @@ use crate::clock::Clock;
 use crate::context;
 use crate::disk::SimDisk;
 use crate::faults::Nemesis;
-use crate::network::{Body, Network, Packet, Party, Sent, head_of};
+use crate::network::{Body, Network, Packet, Party, SendResult, head_of};
 use crate::operators::Operators;
 use crate::process::{Blocker, Process, Stage, State};
 use crate::queue::Queue;
@@ -77,7 +77,7 @@ pub(crate) enum Happening {
     StreamDue { stream: u64, up: bool },
     /// A slow client has finished processing a response of a stream.
     StreamTake { stream: u64 },
-    /// A client checks whether a stream is still alive.
+    /// The keepalive of a stream is due: its client pings the member, or gives the stream up.
     StreamKeepalive { stream: u64 },
     /// A client reopens a stream. `number` is the client's own number for it.
     StreamResume { client: usize, number: u32 },
@@ -324,6 +324,7 @@ impl<'a> World<'a> {
         }
     }
 
+    /// A member panicked. The supervisor starts it again, but not after the third panic.
     fn panicked(&mut self, member: MemberId, text: String) {
         let stop = Stop::Panic(text);
         self.record_unexpected_end(member, stop.clone());
@@ -357,6 +358,7 @@ impl<'a> World<'a> {
         self.queue.push(now + down, Happening::FailpointOver { member, fault });
     }
 
+    /// A pause at a failpoint is over: carries out the effects that waited.
     fn failpoint_pause_over(&mut self, member: MemberId) {
         let Some(effects) = self.processes[member].stalled.take() else { return };
         self.processes[member].effects = Some(effects);
@@ -421,7 +423,7 @@ impl<'a> World<'a> {
         }
     }
 
-    // ---- feeding members ------------------------------------------------------------------------
+    // ---- inputs and effects of members ------------------------------------------------------------------------
 
     /// Gives an input to a member: now, or when the process can run again.
     pub(crate) fn feed(&mut self, member: MemberId, input: Input) {
@@ -453,6 +455,7 @@ impl<'a> World<'a> {
         }
     }
 
+    /// Wakes a member at the time for which it asked.
     fn wake(&mut self, member: MemberId) {
         // An earlier wake-up was set since; this one is out of date.
         if self.processes[member].wake != self.now() {
@@ -651,6 +654,7 @@ impl<'a> World<'a> {
 
     // ---- disk -----------------------------------------------------------------------------------
 
+    /// An asynchronous disk job has ended: the member learns its outcome.
     fn job_done(&mut self, member: MemberId, incarnation: u32, job: u64) {
         if !self.is_current(member, incarnation) {
             return;
@@ -663,7 +667,7 @@ impl<'a> World<'a> {
         self.feed(member, Input::JobDone { job, result: outcome.result });
     }
 
-    /// Schedules the end of a section. While the disk is stalled, there is no time for it yet.
+    /// Schedules the end of a section. While the disk is stalled, the end has no time yet (`Nanos::MAX`).
     fn section_ends(&mut self, member: MemberId, incarnation: u32, over: Nanos) {
         let process = &mut self.processes[member];
         assert!(
@@ -677,6 +681,8 @@ impl<'a> World<'a> {
         }
     }
 
+    /// The synchronous disk operations of a step have ended: the member can take inputs again. If that was its
+    /// recovery, the process now runs.
     fn section_done(&mut self, member: MemberId, incarnation: u32) {
         let now = self.now();
         if !self.is_current(member, incarnation) {
@@ -731,14 +737,14 @@ impl<'a> World<'a> {
         self.recorder.note(now, from, Fact::Sent { to, head: packet.head });
         let (kind, incarnation) = (packet.head.kind, packet.incarnations.0);
         match self.network.send(now, Box::new(packet)) {
-            Sent::Dropped(why) => {
+            SendResult::Dropped(why) => {
                 self.recorder.note(now, from, Fact::Dropped { to, kind, why });
                 if kind == MessageKind::Snapshot {
                     self.report_snapshot(from, incarnation, to, false);
                 }
             }
-            Sent::Held => self.recorder.count("message-held"),
-            Sent::Arrives { at, packet, again, late } => {
+            SendResult::Held => self.recorder.count("message-held"),
+            SendResult::Arrives { at, packet, again, late } => {
                 if late {
                     self.recorder.count("message-reordered");
                 }
@@ -863,6 +869,7 @@ impl<'a> World<'a> {
 
     // ---- clients --------------------------------------------------------------------------------
 
+    /// The client that called an operation.
     fn client_of(&self, operation: u64) -> usize {
         self.history.operations[operation as usize].client as usize
     }

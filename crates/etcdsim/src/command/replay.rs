@@ -17,7 +17,7 @@ use crate::execute::{HarnessFailure, Outcome, run_plan_observed};
 use crate::exit::Exit;
 use crate::history::history_of_run;
 use crate::report::Failure;
-use crate::saved::Recorded;
+use crate::saved::SavedResult;
 use crate::show::{human, numbers};
 use crate::story;
 
@@ -118,13 +118,13 @@ fn seed(case: &Case, arguments: &Arguments) -> Result<u64, Error> {
 }
 
 /// The result of the plan when it was saved; `None` if it was not saved, or if the user switches more flaws on.
-fn recorded(case: &Case, arguments: &Arguments) -> Option<Recorded> {
+fn recorded(case: &Case, arguments: &Arguments) -> Option<SavedResult> {
     let text = fs::read_to_string(&arguments.file).ok()?;
-    Recorded::read(&text).filter(|_| case.is_plan() && arguments.flaw.is_empty())
+    SavedResult::read(&text).filter(|_| case.is_plan() && arguments.flaw.is_empty())
 }
 
 fn exit(
-    recorded: Option<&Recorded>,
+    recorded: Option<&SavedResult>,
     failure: Option<&Failure>,
     undecided: &[String],
     text: &mut String,

@@ -28,7 +28,7 @@ pub(crate) struct Memory {
     /// Copies of parts of the store.
     pub(crate) copies: BTreeMap<Keys, Copy>,
     /// Locks and leaderships that the client believes it holds, by the name of the lock or election.
-    pub(crate) held: BTreeMap<Bytes, Held>,
+    pub(crate) held: BTreeMap<Bytes, Ownership>,
     /// Leases that it renews, oldest first.
     pub(crate) alive: Vec<i64>,
     /// For a Kubernetes compactor: the version of its key, and the revision at its last round.
@@ -46,9 +46,9 @@ pub(crate) struct Copy {
     pub(crate) doubtful: bool,
 }
 
-/// A lock or a leadership.
+/// A lock or a leadership that the client believes it has.
 #[derive(Clone, Debug)]
-pub(crate) struct Held {
+pub(crate) struct Ownership {
     /// The key that the lock or election service created for it.
     pub(crate) key: Bytes,
     /// The create revision of that key, which is the fencing token; 0 while it is not known.

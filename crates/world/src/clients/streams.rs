@@ -27,7 +27,7 @@ use keyed::{Domain, Keyed};
 use member::io::Input;
 use record::{Fact, MemberId, Members, MessageKind, Nanos, StreamEnd, WatchStream};
 
-use super::transport::{Overdue, Receiver, Sender};
+use super::transport::{Receiver, Sender, TimeoutAction};
 use crate::network::{Body, Packet, Party};
 use crate::process::State;
 use crate::world::{Happening, SECOND, World, client_head};
@@ -208,6 +208,7 @@ impl World<'_> {
         self.push_up(stream, Up::Request(request));
     }
 
+    /// Sends an item from the client to the member, reliably.
     fn push_up(&mut self, stream: u64, item: Up) {
         let now = self.now();
         let state = self.programs.streams.get_mut(stream);
@@ -410,6 +411,7 @@ impl World<'_> {
         self.programs.streams.get_mut(stream).served = false;
     }
 
+    /// Sends an item from the member to the client, reliably, unless the member's end no longer exists.
     fn push_down(&mut self, member: MemberId, stream: u64, item: Down) {
         let now = self.now();
         let incarnation = self.processes[member].incarnation;
@@ -549,9 +551,9 @@ impl World<'_> {
         }
         *armed = Nanos::MAX;
         let again: Vec<Segment> = if up {
-            segments_to_resend(state.up.overdue(now), Segment::Up)
+            segments_to_resend(state.up.on_timeout(now), Segment::Up)
         } else {
-            segments_to_resend(state.down.overdue(now), Segment::Down)
+            segments_to_resend(state.down.on_timeout(now), Segment::Down)
         };
         self.arm(stream, up);
         for segment in again {
@@ -568,10 +570,10 @@ impl World<'_> {
 }
 
 /// The packets to send when a time-out has fired.
-fn segments<T>(overdue: Overdue<T>, item: fn(u64, T) -> Segment) -> Vec<Segment> {
-    match overdue {
-        Overdue::Nothing => Vec::new(),
-        Overdue::Again(items) => items.into_iter().map(|(number, one)| item(number, one)).collect(),
-        Overdue::Probe => vec![Segment::Probe],
+fn segments_to_resend<T>(action: TimeoutAction<T>, item: fn(u64, T) -> Segment) -> Vec<Segment> {
+    match action {
+        TimeoutAction::Nothing => Vec::new(),
+        TimeoutAction::Resend(items) => items.into_iter().map(|(number, one)| item(number, one)).collect(),
+        TimeoutAction::Probe => vec![Segment::Probe],
     }
 }

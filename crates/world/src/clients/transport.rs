@@ -38,11 +38,11 @@ pub(crate) struct Sender<T> {
 
 /// What a sender does when its time-out is over.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Overdue<T> {
+pub(crate) enum TimeoutAction<T> {
     /// The time-out has not fired yet.
     Nothing,
     /// Retransmit these items, with their numbers.
-    Again(Vec<(u64, T)>),
+    Resend(Vec<(u64, T)>),
     /// Ask how many items have been taken.
     Probe,
 }
@@ -91,17 +91,17 @@ impl<T: Clone> Sender<T> {
     }
 
     /// What to do at `now`, if the time-out has fired by then.
-    pub(crate) fn overdue(&mut self, now: Nanos) -> Overdue<T> {
+    pub(crate) fn on_timeout(&mut self, now: Nanos) -> TimeoutAction<T> {
         if now < self.due {
-            return Overdue::Nothing;
+            return TimeoutAction::Nothing;
         }
         self.timeout = (self.timeout * 2).min(TIMEOUT_MAX);
         self.due = now + self.timeout;
         if self.under_way.is_empty() {
-            return Overdue::Probe;
+            return TimeoutAction::Probe;
         }
         let again = self.under_way.iter().take(RESEND_MAX).cloned();
-        Overdue::Again((self.received + 1..).zip(again).collect())
+        TimeoutAction::Resend((self.received + 1..).zip(again).collect())
     }
 
     /// The other end is gone: nothing is retransmitted any more.
@@ -211,12 +211,12 @@ mod tests {
                     Err((received, known)) => taken += sender.take_ack(now, received, known),
                 }
             } else {
-                match sender.overdue(now) {
-                    Overdue::Nothing => {}
-                    Overdue::Again(items) => {
+                match sender.on_timeout(now) {
+                    TimeoutAction::Nothing => {}
+                    TimeoutAction::Resend(items) => {
                         items.into_iter().for_each(|(number, item)| send(&mut wire, now, Ok((number, item))));
                     }
-                    Overdue::Probe => send(&mut wire, now, Ok((0, 0))),
+                    TimeoutAction::Probe => send(&mut wire, now, Ok((0, 0))),
                 }
             }
         }
@@ -244,9 +244,9 @@ mod tests {
         let mut sender = Sender::new();
         assert_eq!(sender.push(0, 'a'), 1);
         assert_eq!(sender.take_ack(10, 1, 0), 0);
-        assert_eq!(sender.overdue(11), Overdue::Nothing);
+        assert_eq!(sender.on_timeout(11), TimeoutAction::Nothing);
         let due = sender.due();
-        assert_eq!(sender.overdue(due), Overdue::Probe);
+        assert_eq!(sender.on_timeout(due), TimeoutAction::Probe);
         assert!(sender.due() - due > due, "probes back off");
         assert_eq!(sender.take_ack(due + 5, 1, 1), 1);
         assert_eq!(sender.due(), Nanos::MAX);

@@ -207,6 +207,7 @@ impl World<'_> {
         });
     }
 
+    /// A client stops waiting for the answer to an operation, if it still does.
     pub(crate) fn client_timeout(&mut self, client: usize, operation: u64) {
         let gave_up = self.now();
         if self

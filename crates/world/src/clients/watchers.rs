@@ -200,6 +200,7 @@ impl World<'_> {
         }
     }
 
+    /// Adds a watcher and requests it.
     fn open_watcher(&mut self, client: usize, watcher: Watcher) {
         let watchers = &mut self.clients[client].watchers;
         watchers.opened += 1;

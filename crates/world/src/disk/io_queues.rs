@@ -57,7 +57,7 @@ pub(super) struct PendingOp {
 
 /// A crash that happens in place of an operation.
 #[derive(Debug)]
-struct Armed {
+struct ArmedCrash {
     ordinal: u64,
     /// When the operation would end; `None` before it is scheduled.
     ends_at: Option<u64>,
@@ -70,7 +70,7 @@ pub(super) struct IoQueues {
     /// When the last operation of each queue ends.
     cursors: [u64; 2],
     stalled: bool,
-    armed: Option<Armed>,
+    armed: Option<ArmedCrash>,
 }
 
 impl IoQueues {
@@ -234,7 +234,7 @@ impl IoQueues {
     /// stays as it is.
     pub(super) fn arm(&mut self, ordinal: Option<u64>) {
         if self.armed_crash().is_none() {
-            self.armed = ordinal.map(|ordinal| Armed { ordinal, ends_at: None });
+            self.armed = ordinal.map(|ordinal| ArmedCrash { ordinal, ends_at: None });
         }
     }
 

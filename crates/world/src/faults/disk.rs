@@ -4,11 +4,11 @@ use plan::DiskFault;
 use record::{MemberId, Stop};
 
 use super::Strike;
-use super::begun::Begun;
+use super::undo::Undo;
 use crate::world::World;
 
 impl World<'_> {
-    pub(super) fn begin_disk(&mut self, kind: &DiskFault, strike: &Strike<'_>) -> Begun {
+    pub(super) fn begin_disk(&mut self, kind: &DiskFault, strike: &Strike<'_>) -> Undo {
         for &member in strike.members {
             if kind.ends_process() {
                 self.block_and_end(member, strike.fault, Stop::PowerLoss);
@@ -17,7 +17,7 @@ impl World<'_> {
             self.processes[member].disk.inject(now, key, kind);
             self.retime(member);
         }
-        if kind.ends_process() { Begun::ProcessesBlocked } else { Begun::Disks }
+        if kind.ends_process() { Undo::ProcessesBlocked } else { Undo::Disks }
     }
 
     pub(super) fn heal_disk(&mut self, member: MemberId, fault: u32) {

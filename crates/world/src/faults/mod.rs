@@ -2,16 +2,16 @@
 //!
 //! A fault strikes at a time, or after a condition such as "there is a leader" has become true. Its target may
 //! be a group such as `leader`. That group becomes members only when the fault strikes; draws keyed by the
-//! fault's number decide where there is a choice. The fault's effect is kept as a value ([`Begun`]), so that
-//! the end of the fault undoes exactly that effect.
+//! fault's number decide where there is a choice. What the fault has changed is kept as a value ([`Undo`]),
+//! so that its end undoes exactly that.
 
-mod begun;
 mod clocks;
 mod disk;
 mod network;
 mod operators;
 mod process;
 mod target;
+mod undo;
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use keyed::{Domain, Draw, Keyed};
 use plan::{Condition, Fault, FaultKind, Plan, Target, Trigger};
 use record::{Fact, MemberId, Members, Nanos};
 
-use self::begun::{Begun, Scope};
+use self::undo::{Scope, Undo};
 use crate::disk::Atlas;
 use crate::network::Party;
 use crate::world::{Happening, World};
@@ -27,10 +27,10 @@ use crate::world::{Happening, World};
 const TARGET: Domain = Domain::new("world fault target");
 
 /// A fault that has begun and not ended.
-struct Active {
+struct ActiveFault {
     /// The members it struck for which it has not ended.
     members: Vec<MemberId>,
-    begun: Begun,
+    undo: Undo,
 }
 
 /// A fault that strikes now, with its resolved targets.
@@ -45,7 +45,7 @@ struct Strike<'a> {
 }
 
 /// A fault that waits for its condition.
-struct Waiting {
+struct WaitingFault {
     /// Its index in the plan.
     fault: usize,
     condition: Condition,
@@ -59,8 +59,8 @@ struct Waiting {
 pub(crate) struct Nemesis {
     keyed: Keyed,
     atlas: Atlas,
-    waiting: Vec<Waiting>,
-    active: BTreeMap<usize, Active>,
+    waiting: Vec<WaitingFault>,
+    active: BTreeMap<usize, ActiveFault>,
     /// For each member, whether the plan expects that it refuses to start.
     expected: Members<bool>,
     /// Whether the chaos phase is over: no fault begins any more.
@@ -104,7 +104,7 @@ impl World<'_> {
             match fault.when {
                 Trigger::At(time) => self.queue.push(time, Happening::FaultBegins { fault: at }),
                 Trigger::When { condition, from, delay } => {
-                    self.nemesis.waiting.push(Waiting { fault: at, condition, from, delay });
+                    self.nemesis.waiting.push(WaitingFault { fault: at, condition, from, delay });
                 }
             }
         }
@@ -117,8 +117,8 @@ impl World<'_> {
         }
         let now = self.now();
         let progress = &self.progress;
-        let is_due = |waiting: &mut Waiting| now >= waiting.from && progress.is_met(&waiting.condition);
-        for Waiting { fault, delay, .. } in self.nemesis.waiting.extract_if(.., is_due) {
+        let is_due = |waiting: &mut WaitingFault| now >= waiting.from && progress.is_met(&waiting.condition);
+        for WaitingFault { fault, delay, .. } in self.nemesis.waiting.extract_if(.., is_due) {
             self.queue.push(now + delay, Happening::FaultBegins { fault });
         }
     }
@@ -151,14 +151,14 @@ impl World<'_> {
         tracing::debug!(fault = at, kind = fault.kind.name(), ?members, "fault begins");
         self.note_fault(at, &members, true);
         let strike = Strike { fault: at as u32, members: &members, targets: &targets, draw };
-        let begun = match &fault.kind {
+        let undo = match &fault.kind {
             FaultKind::Network(kind) => self.begin_network(kind, &strike),
             FaultKind::Disk(kind) => self.begin_disk(kind, &strike),
             FaultKind::Clock(kind) => self.begin_clock(kind, &strike),
             FaultKind::Process(kind) => self.begin_process(kind, &strike),
             FaultKind::Operator(task) => self.begin_operator(task, &strike),
         };
-        self.nemesis.active.insert(at, Active { members, begun });
+        self.nemesis.active.insert(at, ActiveFault { members, undo });
         if let Some(duration) = fault.duration.filter(|_| !fault.kind.lasts_from_its_strike()) {
             self.queue.push(self.now() + duration, Happening::FaultEnds { fault: at });
         }
@@ -173,11 +173,11 @@ impl World<'_> {
     }
 
     fn end_fault(&mut self, at: usize) {
-        let Some(Active { members, mut begun }) = self.nemesis.active.remove(&at) else { return };
+        let Some(ActiveFault { members, mut undo }) = self.nemesis.active.remove(&at) else { return };
         let fault = &self.plan.faults[at];
         tracing::debug!(fault = at, kind = fault.kind.name(), "fault ends");
         self.note_fault(at, &members, false);
-        self.undo(at as u32, &mut begun, &Scope::everything(&members));
+        self.undo(at as u32, &mut undo, &Scope::everything(&members));
     }
 
     /// Records that a fault begins or ends: one fact for each member it strikes, or a single fact without a
@@ -213,7 +213,7 @@ impl World<'_> {
         for at in active {
             let mut active = self.nemesis.active.remove(&at).expect("it was there a moment ago");
             let freed: Vec<MemberId> = active.members.extract_if(.., |member| core[*member]).collect();
-            self.undo(at as u32, &mut active.begun, &Scope::among(&freed, &healed));
+            self.undo(at as u32, &mut active.undo, &Scope::among(&freed, &healed));
             self.nemesis.active.insert(at, active);
         }
     }

@@ -3,14 +3,14 @@
 use plan::NetworkFault;
 use record::{MemberId, Nanos};
 
-use super::begun::{Begun, Scope};
-use super::{Active, Strike};
+use super::undo::{Scope, Undo};
+use super::{ActiveFault, Strike};
 use crate::network::{Packet, Pair, Party, between, bridge, majorities_ring};
 use crate::world::{Happening, MILLISECOND, World};
 
 /// A partition that comes and goes.
 #[derive(Debug)]
-pub(super) struct Flapping {
+pub(super) struct FlappingPartition {
     /// The pairs that are cut now; empty while they are joined.
     pub cut: Vec<Pair>,
     /// Whether they are cut now.
@@ -22,7 +22,7 @@ pub(super) struct Flapping {
 }
 
 impl World<'_> {
-    pub(super) fn begin_network(&mut self, kind: &NetworkFault, strike: &Strike<'_>) -> Begun {
+    pub(super) fn begin_network(&mut self, kind: &NetworkFault, strike: &Strike<'_>) -> Undo {
         let Strike { fault, members, targets, draw } = *strike;
         let members = &parties(members)[..];
         let everyone = &self.everyone()[..];
@@ -30,7 +30,7 @@ impl World<'_> {
             NetworkFault::Link { to, both, link } => {
                 let to = self.resolve_parties(to, draw.then(7));
                 self.network.overlay(fault, &between(targets, &to, *both), *link);
-                Begun::Links
+                Undo::Links
             }
             NetworkFault::Cut { to, both } => {
                 let to = self.resolve_parties(to, draw.then(7));
@@ -48,7 +48,7 @@ impl World<'_> {
             NetworkFault::Bridge => self.cut(bridge(everyone, members[0], draw.then(8))),
             NetworkFault::Flapping { down, up } => {
                 self.queue.push(self.now(), Happening::Flap { fault: fault as usize });
-                Begun::Flapping(Flapping { cut: Vec::new(), is_down: false, down: *down, up: *up })
+                Undo::Flapping(FlappingPartition { cut: Vec::new(), is_down: false, down: *down, up: *up })
             }
             NetworkFault::CutClients => {
                 let clients: Vec<Party> = (0..=self.operator()).map(Party::Client).collect();
@@ -57,12 +57,12 @@ impl World<'_> {
             NetworkFault::Clog { to } => {
                 let to = self.resolve_parties(to, draw.then(7));
                 self.network.clog(fault, between(targets, &to, false));
-                Begun::Packets
+                Undo::Packets
             }
             NetworkFault::Rule(rule) => {
                 let to = self.resolve_parties(&rule.to, draw.then(7));
                 self.network.add_rule(fault, rule.clone(), targets.to_vec(), to);
-                Begun::Packets
+                Undo::Packets
             }
         }
     }
@@ -72,16 +72,16 @@ impl World<'_> {
         self.processes.ids().map(Party::Member).collect()
     }
 
-    fn cut(&mut self, pairs: Vec<Pair>) -> Begun {
+    fn cut(&mut self, pairs: Vec<Pair>) -> Undo {
         self.network.cut(&pairs, self.now());
-        Begun::Cut(pairs)
+        Undo::Cut(pairs)
     }
 
     /// A flapping partition is cut or joined.
     pub(crate) fn flap(&mut self, at: usize) {
         let now = self.now();
         let everyone = self.everyone();
-        let Some(Active { members, begun: Begun::Flapping(flapping) }) = self.nemesis.active.get_mut(&at)
+        let Some(ActiveFault { members, undo: Undo::Flapping(flapping) }) = self.nemesis.active.get_mut(&at)
         else {
             return;
         };

@@ -10,7 +10,7 @@ use plan::OperatorTask;
 use record::MemberId;
 
 use super::Strike;
-use super::begun::Begun;
+use super::undo::Undo;
 use crate::operators::{Step, peer_url};
 use crate::world::World;
 
@@ -18,10 +18,10 @@ use crate::world::World;
 const NO_SPACE: i32 = 1;
 
 impl World<'_> {
-    pub(super) fn begin_operator(&mut self, task: &OperatorTask, strike: &Strike<'_>) -> Begun {
+    pub(super) fn begin_operator(&mut self, task: &OperatorTask, strike: &Strike<'_>) -> Undo {
         let steps = self.steps_of(task, strike);
         self.begin_task(steps, strike.draw);
-        Begun::Nothing
+        Undo::Nothing
     }
 
     fn steps_of(&self, task: &OperatorTask, strike: &Strike<'_>) -> Vec<Step> {

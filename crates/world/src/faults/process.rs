@@ -9,7 +9,7 @@ use plan::{PointAction, ProcessFault};
 use record::{Fact, MemberId, Nanos, Stop};
 
 use super::Strike;
-use super::begun::Begun;
+use super::undo::Undo;
 use crate::process::{Blocker, State};
 use crate::world::{Happening, SECOND, World};
 
@@ -18,7 +18,7 @@ use crate::world::{Happening, SECOND, World};
 const STOP_PATIENCE: Nanos = 10 * SECOND;
 
 impl World<'_> {
-    pub(super) fn begin_process(&mut self, kind: &ProcessFault, strike: &Strike<'_>) -> Begun {
+    pub(super) fn begin_process(&mut self, kind: &ProcessFault, strike: &Strike<'_>) -> Undo {
         let fault = strike.fault;
         let members = strike.members.iter().copied();
         match kind {
@@ -27,23 +27,23 @@ impl World<'_> {
                     self.processes[member].blocked_by.push(Blocker { fault, pauses: false });
                     self.stop_gracefully(member, fault);
                 }
-                Begun::ProcessesBlocked
+                Undo::ProcessesBlocked
             }
             ProcessFault::Crash => {
                 members.for_each(|member| self.block_and_end(member, fault, Stop::Crash));
-                Begun::ProcessesBlocked
+                Undo::ProcessesBlocked
             }
             ProcessFault::PowerLoss => {
                 members.for_each(|member| self.block_and_end(member, fault, Stop::PowerLoss));
-                Begun::ProcessesBlocked
+                Undo::ProcessesBlocked
             }
             ProcessFault::Pause => {
                 members.for_each(|member| self.pause(member, fault));
-                Begun::ProcessesBlocked
+                Undo::ProcessesBlocked
             }
             ProcessFault::SlowCpu { step } => {
                 members.for_each(|member| self.processes[member].step_takes = *step);
-                Begun::SlowSteps
+                Undo::SlowSteps
             }
             ProcessFault::CrashAtDiskOp { nth, power } => {
                 for member in members {
@@ -51,14 +51,14 @@ impl World<'_> {
                     process.armed_power = *power;
                     process.disk.crash_at(process.disk.ordinal() + nth);
                 }
-                Begun::ArmedDisks
+                Undo::ArmedDisks
             }
             ProcessFault::CrashInRecovery { nth, power } => {
                 for member in members {
                     self.processes[member].crash_in_recovery = Some((*nth, *power));
                     self.block_and_end(member, fault, if *power { Stop::PowerLoss } else { Stop::Crash });
                 }
-                Begun::ProcessesBlocked
+                Undo::ProcessesBlocked
             }
             ProcessFault::Failpoint { point, skip, does } => {
                 let lasts = self.plan.faults[fault as usize].duration.unwrap_or(SECOND);
@@ -68,7 +68,7 @@ impl World<'_> {
                 };
                 let armed = Some(Armed { point: *point, skip: *skip, action });
                 members.for_each(|member| self.arm_point(member, Some((fault, *does)), armed));
-                Begun::ArmedPoints
+                Undo::ArmedPoints
             }
         }
     }
@@ -87,6 +87,7 @@ impl World<'_> {
         }
     }
 
+    /// Asks a process to stop. If it takes too long, it is killed.
     fn stop_gracefully(&mut self, member: MemberId, fault: u32) {
         if !self.processes[member].is_up() {
             return;
@@ -97,6 +98,7 @@ impl World<'_> {
         self.feed(member, Input::Stop);
     }
 
+    /// Sets or clears the failpoint of a member, now and for its next start.
     fn arm_point(&mut self, member: MemberId, point: Option<(u32, PointAction)>, armed: Option<Armed>) {
         let process = &mut self.processes[member];
         process.point = point;

@@ -66,7 +66,7 @@ pub(crate) struct Packet {
 }
 
 /// What becomes of a sent packet.
-pub(crate) enum Sent {
+pub(crate) enum SendResult {
     Dropped(DropReason),
     /// A clog or a rule holds it until the fault ends.
     Held,
@@ -119,10 +119,10 @@ impl Network {
     }
 
     /// Decides what becomes of a packet that is sent now.
-    pub(crate) fn send(&mut self, now: Nanos, mut packet: Box<Packet>) -> Sent {
+    pub(crate) fn send(&mut self, now: Nanos, mut packet: Box<Packet>) -> SendResult {
         let pair = (packet.from, packet.to);
         if self.cuts.is_cut(pair) {
-            return Sent::Dropped(DropReason::CutAtSend);
+            return SendResult::Dropped(DropReason::CutAtSend);
         }
         let mut delay = 0;
         let mut extra = None;
@@ -133,12 +133,12 @@ impl Network {
                 .find_map(|rule| rule.decide(pair, &packet.head).map(|action| (rule.fault, action)));
             match decided {
                 None => {}
-                Some((_, RuleAction::Drop)) => return Sent::Dropped(DropReason::Rule),
+                Some((_, RuleAction::Drop)) => return SendResult::Dropped(DropReason::Rule),
                 Some((_, RuleAction::Delay(by))) => delay = by,
                 Some((_, RuleAction::Duplicate(by))) => extra = Some(by),
                 Some((fault, RuleAction::Hold)) => {
                     self.held.push((fault, packet));
-                    return Sent::Held;
+                    return SendResult::Held;
                 }
             }
         }
@@ -146,25 +146,25 @@ impl Network {
             let clog = self.clogging.iter().find(|(_, pairs)| pairs.contains(&pair));
             let (fault, _) = clog.expect("a clogged pair belongs to a clog");
             self.held.push((*fault, packet));
-            return Sent::Held;
+            return SendResult::Held;
         }
         let usual = self.usual(pair);
         let fate = self.links[pair].send(&usual, now, || size(&packet.body));
         match fate {
-            Fate::Lost => Sent::Dropped(DropReason::Loss),
-            Fate::Overflow => Sent::Dropped(DropReason::Overflow),
+            Fate::Lost => SendResult::Dropped(DropReason::Loss),
+            Fate::Overflow => SendResult::Dropped(DropReason::Overflow),
             Fate::Arrives { at, again, corrupt, late } => {
                 if let Some(place) = corrupt {
                     if self.setup.checksums {
-                        return Sent::Dropped(DropReason::Corrupt);
+                        return SendResult::Dropped(DropReason::Corrupt);
                     }
                     match damaged(&packet.body, place) {
                         Some(body) => packet.body = body,
-                        None => return Sent::Dropped(DropReason::Corrupt),
+                        None => return SendResult::Dropped(DropReason::Corrupt),
                     }
                 }
                 let at = at + delay;
-                Sent::Arrives { at, packet, again: again.or(extra.map(|by| at + by)), late }
+                SendResult::Arrives { at, packet, again: again.or(extra.map(|by| at + by)), late }
             }
         }
     }
@@ -207,6 +207,7 @@ impl Network {
         pass.then(|| self.changed[(a, b)].max(self.changed[(b, a)]))
     }
 
+    /// Replaces the behaviour of these links until the fault ends.
     pub(crate) fn overlay(&mut self, fault: u32, pairs: &[Pair], link: Link) {
         for pair in pairs {
             self.links[*pair].overlay(fault, link);
@@ -217,6 +218,7 @@ impl Network {
         self.links.values_mut().for_each(|link| link.remove_overlay(fault));
     }
 
+    /// Begins a clog of these pairs.
     pub(crate) fn clog(&mut self, fault: u32, pairs: Vec<Pair>) {
         self.clogs.cut(&pairs);
         self.clogging.push((fault, pairs));

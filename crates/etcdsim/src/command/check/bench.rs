@@ -118,7 +118,7 @@ impl Cell {
 
 /// The measurements of a cell.
 #[derive(Clone, Copy, Debug, Serialize)]
-struct Measured {
+struct Measurement {
     #[serde(flatten)]
     cell: Cell,
     /// Whether the engine reached a verdict within its default limits.
@@ -179,7 +179,10 @@ impl Grid {
 pub(super) fn bench(grid: &Grid, engine: Engine, model: Model, json: bool) -> Exit {
     if let Some(cell) = &grid.bench_memory {
         let cell: Cell = serde_json::from_str(cell).expect("the bench wrote it");
-        println!("{}", Prepared::new(&cell).peak_bytes().map_or("-".to_string(), |bytes| bytes.to_string()));
+        println!(
+            "{}",
+            BenchHistory::new(&cell).peak_bytes().map_or("-".to_string(), |bytes| bytes.to_string())
+        );
         return Exit::Held;
     }
     let cells = grid.cells(engine, model);
@@ -190,11 +193,11 @@ pub(super) fn bench(grid: &Grid, engine: Engine, model: Model, json: bool) -> Ex
         bar.enable_steady_tick(Duration::from_millis(250));
     }
     let measure = |cell: &Cell| {
-        let measured = Prepared::new(cell).measure(cell, grid.samples);
+        let measured = BenchHistory::new(cell).measure(cell, grid.samples);
         bar.inc(1);
         measured
     };
-    let measured: Vec<Measured> = cells.iter().map(measure).collect();
+    let measured: Vec<Measurement> = cells.iter().map(measure).collect();
     bar.finish_and_clear();
     let text = if json {
         let all = serde_json::json!({ "schema": "etcdsim.check-bench/1", "cells": measured });
@@ -207,14 +210,14 @@ pub(super) fn bench(grid: &Grid, engine: Engine, model: Model, json: bool) -> Ex
 }
 
 /// A history in memory.
-enum Prepared {
+enum BenchHistory {
     Revision(revision::History, revision::Evidence),
     General(linear::History<registers::KeyedInput, linear::models::register::Output<u32>>),
-    Container(containers::Prepared),
+    Container(containers::ContainerHistory),
 }
 
-impl Prepared {
-    fn new(cell: &Cell) -> Prepared {
+impl BenchHistory {
+    fn new(cell: &Cell) -> BenchHistory {
         let Cell { clients, keys, operations, unknown_per_mille, stale, .. } = *cell;
         match cell.engine {
             BenchKind::Revision => {
@@ -228,15 +231,19 @@ impl Prepared {
                     seed: 1,
                 };
                 let (history, evidence) = revisions::generate(&shape);
-                Prepared::Revision(history, evidence)
+                BenchHistory::Revision(history, evidence)
             }
-            BenchKind::Queue => Prepared::Container(containers::Prepared::queue(&Self::shape(cell))),
-            BenchKind::Stack => Prepared::Container(containers::Prepared::stack(&Self::shape(cell))),
+            BenchKind::Queue => {
+                BenchHistory::Container(containers::ContainerHistory::queue(&Self::shape(cell)))
+            }
+            BenchKind::Stack => {
+                BenchHistory::Container(containers::ContainerHistory::stack(&Self::shape(cell)))
+            }
             BenchKind::PriorityQueue => {
-                Prepared::Container(containers::Prepared::priority_queue(&Self::shape(cell)))
+                BenchHistory::Container(containers::ContainerHistory::priority_queue(&Self::shape(cell)))
             }
-            BenchKind::Bag => Prepared::Container(containers::Prepared::bag(&Self::shape(cell))),
-            BenchKind::Set => Prepared::Container(containers::Prepared::set(&Self::shape(cell))),
+            BenchKind::Bag => BenchHistory::Container(containers::ContainerHistory::bag(&Self::shape(cell))),
+            BenchKind::Set => BenchHistory::Container(containers::ContainerHistory::set(&Self::shape(cell))),
             BenchKind::General => {
                 let (operations, clients) = (operations as usize, clients as usize);
                 let shape = registers::Shape {
@@ -247,7 +254,7 @@ impl Prepared {
                     stale,
                     ..registers::Shape::default()
                 };
-                Prepared::General(registers::generate(&shape))
+                BenchHistory::General(registers::generate(&shape))
             }
         }
     }
@@ -266,21 +273,21 @@ impl Prepared {
     fn check(&self, explain: bool) -> CheckResult {
         match self {
             // An explanation costs this engine nothing extra.
-            Prepared::Revision(history, evidence) => match revision::check(history, evidence) {
+            BenchHistory::Revision(history, evidence) => match revision::check(history, evidence) {
                 revision::Verdict::Linearizable(_) => CheckResult::Order,
                 revision::Verdict::Violation(violation) => CheckResult::Conflict(violation.operations.len()),
                 revision::Verdict::Undecided(_) => CheckResult::Undecided,
             },
-            Prepared::General(history) => {
+            BenchHistory::General(history) => {
                 let model = Keyed::new(Register { initial: INITIAL });
                 let budget = Budget { explain, ..Budget::default() };
                 linear_check(&model, history, &budget).verdict.into()
             }
-            Prepared::Container(container) => container.check(explain),
+            BenchHistory::Container(container) => container.check(explain),
         }
     }
 
-    fn measure(&self, cell: &Cell, samples: u32) -> Measured {
+    fn measure(&self, cell: &Cell, samples: u32) -> Measurement {
         let found = self.check(true);
         let right = match found {
             CheckResult::Order => !cell.stale,
@@ -292,7 +299,7 @@ impl Prepared {
         let explained_ns = if cell.stale { median(samples, || self.check(true)) } else { verdict_ns };
         let conflict = if let CheckResult::Conflict(operations) = found { operations } else { 0 };
         let (decided, peak_bytes) = (found != CheckResult::Undecided, peak_in_separate_process(cell));
-        Measured { cell: *cell, decided, verdict_ns, explained_ns, conflict, peak_bytes }
+        Measurement { cell: *cell, decided, verdict_ns, explained_ns, conflict, peak_bytes }
     }
 
     fn peak_bytes(&self) -> Option<u64> {
@@ -330,7 +337,7 @@ fn peak_in_separate_process(cell: &Cell) -> Option<u64> {
     String::from_utf8(output.stdout).ok()?.trim().parse().ok()
 }
 
-fn table(measured: &[Measured]) -> String {
+fn table(measured: &[Measurement]) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_header([
@@ -346,7 +353,7 @@ fn table(measured: &[Measured]) -> String {
         "conflict",
         "memory",
     ]);
-    for Measured { cell, decided, verdict_ns, explained_ns, conflict, peak_bytes } in measured {
+    for Measurement { cell, decided, verdict_ns, explained_ns, conflict, peak_bytes } in measured {
         let explained = if cell.stale { milliseconds(*explained_ns) } else { String::new() };
         let shown = match (decided, cell.stale) {
             (false, _) => "not decided".to_string(),
@@ -380,7 +387,7 @@ fn table(measured: &[Measured]) -> String {
 }
 
 /// The most time and memory that any history took, one line for each size.
-fn worst(engine: BenchKind, measured: &[Measured]) -> String {
+fn worst(engine: BenchKind, measured: &[Measurement]) -> String {
     let of_engine = measured.iter().filter(|measured| measured.cell.engine == engine);
     let mut sizes: Vec<u32> = of_engine.clone().map(|measured| measured.cell.operations).collect();
     sizes.sort_unstable();
@@ -390,7 +397,7 @@ fn worst(engine: BenchKind, measured: &[Measured]) -> String {
         let verdict = of_size().map(|measured| measured.verdict_ns).max().unwrap_or_default();
         let peak = of_size().filter_map(|measured| measured.peak_bytes).max().unwrap_or_default();
         let conflict = of_size().map(|measured| measured.conflict).max().unwrap_or_default();
-        let beyond = |one: &Measured| {
+        let beyond = |one: &Measurement| {
             one.explained_ns.saturating_sub(one.verdict_ns) as f64 / one.verdict_ns.max(1) as f64
         };
         let explanation = of_size().map(beyond).fold(0.0, f64::max);

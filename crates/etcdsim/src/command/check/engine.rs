@@ -37,7 +37,7 @@ const REASON_SHOWN: usize = 240;
 
 /// The result for one history.
 #[derive(Debug, Serialize)]
-pub(super) struct Judged {
+pub(super) struct Judgement {
     /// The model it was checked against.
     pub(super) model: &'static str,
     /// The engine that checked it.
@@ -94,9 +94,9 @@ pub(super) struct Conflict {
     pub(super) prefix_until: Option<u64>,
 }
 
-impl Judged {
-    pub(super) fn new(model: &'static str, engine: &'static str, operations: usize) -> Judged {
-        Judged {
+impl Judgement {
+    pub(super) fn new(model: &'static str, engine: &'static str, operations: usize) -> Judgement {
+        Judgement {
             model,
             engine,
             operations,
@@ -113,7 +113,7 @@ impl Judged {
     }
 }
 
-impl Judged {
+impl Judgement {
     /// Adds violations that the clients of the test reported themselves.
     pub(super) fn report(&mut self, reported: &[String]) {
         if reported.is_empty() {
@@ -141,9 +141,9 @@ pub(super) struct General<'a> {
 }
 
 /// Judges a history of etcd by all oracles.
-pub(super) fn by_oracles(record: &Record, expectations: &Expectations) -> Judged {
+pub(super) fn by_oracles(record: &Record, expectations: &Expectations) -> Judgement {
     let verdict = verify::judge(record, expectations);
-    let mut judged = Judged::new("etcd", "revision", record.history.operations.len());
+    let mut judged = Judgement::new("etcd", "revision", record.history.operations.len());
     judged.failure = Failure::of(&verdict, &record.history);
     let nothing = verdict.is_empty() && !verdict.not_judged.is_empty();
     (judged.undecided, judged.checks, judged.not_judged) =
@@ -161,7 +161,7 @@ pub(super) fn by_oracles(record: &Record, expectations: &Expectations) -> Judged
 
 impl General<'_> {
     /// Judges any history with its model.
-    pub(super) fn judge(&self, content: &Content) -> Judged {
+    pub(super) fn judge(&self, content: &Content) -> Judgement {
         match content {
             Content::Etcd(etcd) => self.etcd(&etcd.0, &etcd.1),
             Content::Recorded(recorded) => self.recorded(recorded),
@@ -182,13 +182,13 @@ impl General<'_> {
     }
 
     /// A history of etcd as a whole: the store and the leases are one state.
-    fn etcd(&self, record: &Record, expectations: &Expectations) -> Judged {
+    fn etcd(&self, record: &Record, expectations: &Expectations) -> Judgement {
         let history = &record.history;
         let beyond = Asked::beyond(history).or(expectations
             .open_world
             .then_some("other clients wrote, too, and their operations are not in the file"));
         if let Some(why) = beyond {
-            let mut judged = Judged::new("etcd", "general", history.operations.len());
+            let mut judged = Judgement::new("etcd", "general", history.operations.len());
             judged.verdict = End::Undecided;
             judged.undecided.push(format!("The general engine cannot judge this history: {why}."));
             return judged;
@@ -205,7 +205,7 @@ impl General<'_> {
         judged
     }
 
-    fn recorded(&self, recorded: &Recorded) -> Judged {
+    fn recorded(&self, recorded: &Recorded) -> Judgement {
         match recorded {
             Recorded::Register { cas, initial, operations } => {
                 let model = Register { initial: initial.clone() };
@@ -242,7 +242,7 @@ impl General<'_> {
         name: &'static str,
         model: M,
         operations: &Operations<M::Input, M::Output>,
-    ) -> Judged
+    ) -> Judgement
     where
         M: Model + Sync,
         M::Input: Sync,
@@ -264,7 +264,7 @@ impl General<'_> {
         model: &M,
         history: &History<M::Input, M::Output>,
         number: impl Fn(u32) -> u32,
-    ) -> Judged
+    ) -> Judgement
     where
         M: Model + Sync,
         M::Input: Sync,
@@ -272,7 +272,7 @@ impl General<'_> {
     {
         let watch = Stopwatch::start();
         let report = linear::check(model, history, self.budget);
-        let mut judged = Judged::new(name, "general", history.len());
+        let mut judged = Judgement::new(name, "general", history.len());
         (judged.components, judged.steps) = (report.components, report.steps);
         match report.verdict {
             Verdict::Linearizable(witness) => {

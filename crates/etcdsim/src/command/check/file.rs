@@ -16,7 +16,7 @@ use verify::Expectations;
 use verify::history_file::HistoryFile;
 
 use crate::error::Error;
-use crate::robustness::{Conversion, Converted};
+use crate::robustness::{Conversion, ConvertedReport};
 
 /// The format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -54,7 +54,7 @@ pub(super) enum Content {
 
 /// A file that was read.
 #[derive(Debug)]
-pub(super) struct Read {
+pub(super) struct ReadFile {
     /// The history.
     pub(super) content: Content,
     /// For each operation of a Jepsen history, the numbers of its events there; empty for other formats.
@@ -67,20 +67,26 @@ pub(super) struct Read {
     pub(super) warnings: Vec<String>,
 }
 
-impl From<Content> for Read {
-    fn from(content: Content) -> Read {
-        Read { content, indices: Vec::new(), reported: Vec::new(), notes: Vec::new(), warnings: Vec::new() }
+impl From<Content> for ReadFile {
+    fn from(content: Content) -> ReadFile {
+        ReadFile {
+            content,
+            indices: Vec::new(),
+            reported: Vec::new(),
+            notes: Vec::new(),
+            warnings: Vec::new(),
+        }
     }
 }
 
-impl From<Indexed> for Read {
-    fn from(Indexed { history, indices, reported }: Indexed) -> Read {
+impl From<Indexed> for ReadFile {
+    fn from(Indexed { history, indices, reported }: Indexed) -> ReadFile {
         let content = match history {
             Jepsen::Recorded(recorded) => Content::Recorded(recorded),
             Jepsen::ListAppend(transactions) => Content::Lists(transactions),
             Jepsen::Registers(transactions) => Content::Registers(transactions, RegisterValue(None)),
         };
-        Read { indices, reported, ..Read::from(content) }
+        ReadFile { indices, reported, ..ReadFile::from(content) }
     }
 }
 
@@ -128,7 +134,7 @@ impl Content {
 }
 
 /// Reads a file, or a folder with a report of the robustness tests.
-pub(super) fn read(path: &Path, format: Format) -> Result<Read, Error> {
+pub(super) fn read(path: &Path, format: Format) -> Result<ReadFile, Error> {
     if path.is_dir() {
         return match format {
             Format::Auto | Format::Robustness => Ok(folder(path)?.into()),
@@ -152,7 +158,7 @@ pub(super) fn read(path: &Path, format: Format) -> Result<Read, Error> {
         source.detect()?;
     }
     let (file, mistaken) = (&source.name[..], |error| source.mistaken(error));
-    let jepsen = |syntax| -> Result<Read, Error> {
+    let jepsen = |syntax| -> Result<ReadFile, Error> {
         Ok(edn::read_as(file, &source.bytes()?, syntax).map_err(mistaken)?.into())
     };
     let content = match detected {
@@ -255,8 +261,8 @@ fn unreadable(path: &Path) -> impl Fn(io::Error) -> Error {
 }
 
 /// Makes the result from a converted report. `part` means that the report does not have all clients.
-fn etcd(converted: Converted, part: bool, reader: &report::Reader) -> Read {
-    let Converted { history, members, unknown } = converted;
+fn etcd(converted: ConvertedReport, part: bool, reader: &report::Reader) -> ReadFile {
+    let ConvertedReport { history, members, unknown } = converted;
     let mut warnings: Vec<String> = Vec::new();
     for field in reader.unknown() {
         let report::UnknownField { name, file, line, column } = field;
@@ -273,11 +279,11 @@ fn etcd(converted: Converted, part: bool, reader: &report::Reader) -> Read {
     let expectations = Expectations { open_world: part || unknown.is_some(), ..Expectations::default() };
     let record = Record { history, ..Record::default() };
     let content = Content::Etcd(Box::new((record, expectations)));
-    Read { notes: notes.collect(), warnings, ..Read::from(content) }
+    ReadFile { notes: notes.collect(), warnings, ..ReadFile::from(content) }
 }
 
 /// Reads all clients of a report: every `operations.json` and `watch.json` in the folder and its subfolders.
-fn folder(path: &Path) -> Result<Read, Error> {
+fn folder(path: &Path) -> Result<ReadFile, Error> {
     let mut files = Vec::new();
     gather(path, 2, &mut files).map_err(unreadable(path))?;
     files.sort();

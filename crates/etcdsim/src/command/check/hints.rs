@@ -11,7 +11,7 @@ use linear::{Budget, ContainerOp, History, Model, RegisterOp, Violation};
 use record::{Outcome, Record};
 use verify::Expectations;
 
-use super::engine::{End, General, Judged, by_oracles};
+use super::engine::{End, General, Judgement, by_oracles};
 use super::file::Content;
 
 /// How many values are tried as the initial one; our choice.
@@ -98,7 +98,7 @@ fn shown<M: Model>(model: &M, input: &M::Input, output: &M::Output) -> Vec<M::Va
 pub(super) fn initial(
     general: &General<'_>,
     content: &mut Content,
-    judged: &Judged,
+    judged: &Judgement,
     left: Option<Duration>,
 ) -> Option<String> {
     let tried = candidates(content);
@@ -199,14 +199,14 @@ fn each<I, O>(operations: &histories::Operations<I, O>, mut with: impl FnMut(u64
 pub(super) fn start_revision(
     record: &Record,
     expectations: &mut Expectations,
-    judged: &Judged,
+    judged: &Judgement,
 ) -> Option<String> {
     let begun = expectations.start_revision;
     let first = first_revision(record).filter(|first| *first > begun)?;
     expectations.start_revision = first;
     let again = by_oracles(record, expectations);
     expectations.start_revision = begun;
-    let count = |judged: &Judged| judged.failure.as_ref().map_or(0, |failure| failure.violations.len());
+    let count = |judged: &Judgement| judged.failure.as_ref().map_or(0, |failure| failure.violations.len());
     match again.verdict {
         End::Violation if count(&again) >= count(judged) => None,
         End::Violation => Some(format!(

@@ -33,8 +33,8 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::show::{human, numbers, scope};
 use crate::stopwatch::Stopwatch;
-use engine::{End, General, Judged};
-use file::{Content, Format, Read};
+use engine::{End, General, Judgement};
+use file::{Content, Format, ReadFile};
 
 /// The most operations and reasons shown of a conflict; the others are counted.
 const OPERATIONS_SHOWN: usize = 40;
@@ -131,7 +131,7 @@ enum Engine {
 struct Document {
     file: String,
     #[serde(flatten)]
-    judged: Judged,
+    judged: Judgement,
     /// What a reader needs to know about the numbers in the verdict.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
@@ -196,7 +196,7 @@ fn check_one(path: &Path, arguments: &Arguments) -> Result<Document, Error> {
     let judged = judge(&mut loaded, arguments);
     let check = checking.elapsed();
     bar.finish_and_clear();
-    let Read { notes, warnings, .. } = loaded;
+    let ReadFile { notes, warnings, .. } = loaded;
     for warning in &warnings {
         anstream::eprintln!("{}: {warning}", "warning".yellow());
     }
@@ -226,7 +226,7 @@ fn set_initial_state(arguments: &Arguments, content: &mut Content, path: &Path) 
     Ok(())
 }
 
-fn judge(read: &mut Read, arguments: &Arguments) -> Judged {
+fn judge(read: &mut ReadFile, arguments: &Arguments) -> Judgement {
     let budget = Budget {
         steps_max: arguments.steps,
         bytes_max: arguments.memory.saturating_mul(BYTES_IN_MIB),
@@ -234,7 +234,7 @@ fn judge(read: &mut Read, arguments: &Arguments) -> Judged {
         threads: arguments.jobs.get(),
         ..Budget::default()
     };
-    let Read { content, indices, reported, .. } = read;
+    let ReadFile { content, indices, reported, .. } = read;
     let negative = arguments.negative_balances;
     let general = General { budget: &budget, together: arguments.together, negative, indices };
     let by_oracles = arguments.engine != Engine::General;

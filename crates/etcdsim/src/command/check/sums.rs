@@ -8,7 +8,7 @@ use linear::models::bank::{self, Bank};
 use linear::models::counter::{self, Counter};
 use linear::{Budget, History, Operation, validate};
 
-use super::engine::{Conflict, End, General, Judged, assert_valid, conflict_title, operation_line};
+use super::engine::{Conflict, End, General, Judgement, assert_valid, conflict_title, operation_line};
 use crate::stopwatch::Stopwatch;
 
 impl General<'_> {
@@ -17,7 +17,7 @@ impl General<'_> {
         &self,
         model: Counter,
         operations: &Operations<counter::Input, counter::Output>,
-    ) -> Judged {
+    ) -> Judgement {
         for (history, numbers) in by_key(operations) {
             let Some(contradiction) = counter::contradiction(&model, &history) else { continue };
             let line = |index: u32| self.line(&model, &history, index, &numbers);
@@ -53,7 +53,7 @@ impl General<'_> {
     }
 
     /// Judges banks.
-    pub(super) fn bank(&self, operations: &Operations<bank::Input<Value>, bank::Output<Value>>) -> Judged {
+    pub(super) fn bank(&self, operations: &Operations<bank::Input<Value>, bank::Output<Value>>) -> Judgement {
         let model = Bank { initial: None, negative: self.negative };
         for (history, numbers) in by_key(operations) {
             let Some(contradiction) = bank::contradiction(&model, &history) else { continue };
@@ -105,7 +105,7 @@ impl General<'_> {
         &self,
         model: &Bank<Value>,
         operations: &Operations<bank::Input<Value>, bank::Output<Value>>,
-    ) -> Option<Judged> {
+    ) -> Option<Judgement> {
         let Operations::Single(history) = operations else { return None };
         let reads = history
             .operations()
@@ -119,7 +119,7 @@ impl General<'_> {
         let report = linear::check(&model, history, &budget);
         let linear::Verdict::Linearizable(witness) = report.verdict else { return None };
         assert_valid(validate::linearization(&model, history, &witness), "order");
-        let mut judged = Judged::new("bank", "general", history.len());
+        let mut judged = Judgement::new("bank", "general", history.len());
         (judged.components, judged.steps) = (report.components, report.steps);
         Some(judged)
     }
@@ -135,8 +135,8 @@ impl General<'_> {
     }
 }
 
-fn violation(model: &'static str, operations: usize, conflict: Conflict) -> Judged {
-    let mut judged = Judged::new(model, "sums", operations);
+fn violation(model: &'static str, operations: usize, conflict: Conflict) -> Judgement {
+    let mut judged = Judgement::new(model, "sums", operations);
     judged.verdict = End::Violation;
     judged.conflict = Some(conflict);
     judged

@@ -10,12 +10,12 @@ use linear::cycles::{self, Anomaly, AnomalyKind, Edge, Step, registers};
 use linear::models::transactions::{Step as Part, Transactions};
 use linear::{History, Operation, Outcome};
 
-use super::engine::{Conflict, End, General, Judged};
+use super::engine::{Conflict, End, General, Judgement};
 
 impl General<'_> {
     /// Judges transactions that append to lists.
-    pub(super) fn lists(&self, transactions: &[Transaction]) -> Judged {
-        let mut judged = Judged::new("list-append", "cycles", transactions.len());
+    pub(super) fn lists(&self, transactions: &[Transaction]) -> Judgement {
+        let mut judged = Judgement::new("list-append", "cycles", transactions.len());
         let step = |step: &Step<Value, Value>| match step {
             Step::Append(key, value) => format!("append {value:?} to {key:?}"),
             Step::Read(key, seen) => read(key, seen.as_ref()),
@@ -49,8 +49,12 @@ impl General<'_> {
     }
 
     /// Judges transactions that write registers.
-    pub(super) fn registers(&self, transactions: &[RegisterTransaction], initial: &RegisterValue) -> Judged {
-        let mut judged = Judged::new("rw-register", "cycles", transactions.len());
+    pub(super) fn registers(
+        &self,
+        transactions: &[RegisterTransaction],
+        initial: &RegisterValue,
+    ) -> Judgement {
+        let mut judged = Judgement::new("rw-register", "cycles", transactions.len());
         let step = |step: &registers::Step<Value, RegisterValue>| match step {
             registers::Step::Write(key, value) => format!("write {value:?} to {key:?}"),
             registers::Step::Read(key, seen) => read(key, seen.as_ref()),

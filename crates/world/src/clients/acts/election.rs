@@ -8,7 +8,7 @@ use plan::act::Session;
 use record::Probe;
 
 use super::{ActInput, Context, RunningAct, Step, created, get, grant, op_get, op_put, put, revoke, txn};
-use crate::clients::memory::Held;
+use crate::clients::memory::Ownership;
 
 /// The act `Campaign`: waits until the client is leader, with a lease of its own.
 pub(super) struct RunningCampaign {
@@ -51,7 +51,7 @@ impl RunningAct for RunningCampaign {
                 let leader = won.leader.clone();
                 let (key, revision) =
                     leader.as_ref().map_or((Bytes::new(), 0), |leader| (leader.key.clone(), leader.rev));
-                context.memory.held.insert(name.clone(), Held { key, revision, lease: *lease, leader });
+                context.memory.held.insert(name.clone(), Ownership { key, revision, lease: *lease, leader });
                 Step::Done
             }
             // The client no longer waits, so it could not use a later victory.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use plan::act::Session;
 
 use super::{ActInput, Context, RunningAct, Step, grant, revoke};
-use crate::clients::memory::Held;
+use crate::clients::memory::Ownership;
 
 /// The act `Lock`.
 pub(super) struct RunningLock {
@@ -46,7 +46,7 @@ impl RunningAct for RunningLock {
             }
             (State::TakeLock, ActInput::Answer(Response::Lock(lock))) => {
                 context.count("locks");
-                let held = Held { key: lock.key.clone(), revision: 0, lease: *lease, leader: None };
+                let held = Ownership { key: lock.key.clone(), revision: 0, lease: *lease, leader: None };
                 context.memory.held.insert(name.clone(), held);
                 Step::Done
             }
@@ -64,14 +64,14 @@ impl RunningAct for RunningLock {
 /// The acts `Unlock` and `Resign`: release the lock or the leadership, then revoke its lease.
 pub(super) struct RunningRelease {
     name: Bytes,
-    release: fn(Held) -> Request,
+    release: fn(Ownership) -> Request,
     /// The lease to revoke after the release.
     lease: Option<i64>,
     begun: bool,
 }
 
 impl RunningRelease {
-    fn new(name: Bytes, release: fn(Held) -> Request) -> RunningRelease {
+    fn new(name: Bytes, release: fn(Ownership) -> Request) -> RunningRelease {
         RunningRelease { name, release, lease: None, begun: false }
     }
 

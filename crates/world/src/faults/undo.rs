@@ -2,14 +2,14 @@
 
 use record::MemberId;
 
-use super::network::Flapping;
+use super::network::FlappingPartition;
 use crate::network::{Pair, Party};
 use crate::world::World;
 
-/// The effect of a fault that has begun: one variant for each way of undoing it. A fault with a new kind of
-/// effect needs a variant here, and a way to undo it for some members only.
+/// What must be undone when a fault ends. A fault with a new kind of effect needs a variant here, and a way to
+/// undo the effect for some members only.
 #[derive(Debug)]
-pub(super) enum Begun {
+pub(super) enum Undo {
     /// Nothing to undo: the fault was over at once.
     Nothing,
     /// Links have another latency, loss or bandwidth than usual.
@@ -17,7 +17,7 @@ pub(super) enum Begun {
     /// These pairs are cut.
     Cut(Vec<Pair>),
     /// Pairs are cut and joined, over and over.
-    Flapping(Flapping),
+    Flapping(FlappingPartition),
     /// A clog or a rule delays, drops or holds packets.
     Packets,
     /// A fault is switched on in the members' disks. Damage that it has done is not undone.
@@ -58,21 +58,21 @@ impl<'a> Scope<'a> {
 
 impl World<'_> {
     /// Undoes the effect of a fault, within the scope.
-    pub(super) fn undo(&mut self, fault: u32, begun: &mut Begun, scope: &Scope<'_>) {
+    pub(super) fn undo(&mut self, fault: u32, undo: &mut Undo, scope: &Scope<'_>) {
         let members = || scope.members.iter().copied();
-        match begun {
-            Begun::Nothing => {}
-            Begun::Links => self.restore_links(fault, scope),
-            Begun::Cut(pairs) => self.join(pairs, scope),
-            Begun::Flapping(flapping) => self.join(&mut flapping.cut, scope),
-            Begun::Packets => self.release_packets(fault, scope),
-            Begun::Disks => members().for_each(|member| self.heal_disk(member, fault)),
-            Begun::ClockRates => self.restore_clock_rates(scope.members),
-            Begun::ClockSwings => self.stop_clock_swings(scope.members),
-            Begun::ProcessesBlocked => members().for_each(|member| self.unblock(member, fault)),
-            Begun::SlowSteps => members().for_each(|member| self.processes[member].step_takes = 0),
-            Begun::ArmedDisks => members().for_each(|member| self.processes[member].disk.disarm()),
-            Begun::ArmedPoints => members().for_each(|member| self.disarm_point(member)),
+        match undo {
+            Undo::Nothing => {}
+            Undo::Links => self.restore_links(fault, scope),
+            Undo::Cut(pairs) => self.join(pairs, scope),
+            Undo::Flapping(flapping) => self.join(&mut flapping.cut, scope),
+            Undo::Packets => self.release_packets(fault, scope),
+            Undo::Disks => members().for_each(|member| self.heal_disk(member, fault)),
+            Undo::ClockRates => self.restore_clock_rates(scope.members),
+            Undo::ClockSwings => self.stop_clock_swings(scope.members),
+            Undo::ProcessesBlocked => members().for_each(|member| self.unblock(member, fault)),
+            Undo::SlowSteps => members().for_each(|member| self.processes[member].step_takes = 0),
+            Undo::ArmedDisks => members().for_each(|member| self.processes[member].disk.disarm()),
+            Undo::ArmedPoints => members().for_each(|member| self.disarm_point(member)),
         }
     }
 }
