@@ -107,7 +107,7 @@ pub struct FileError {
     pub line: usize,
     /// The column, in bytes, from 1.
     pub column: usize,
-    /// What is wrong, and what was expected.
+    /// The mistake, and what was expected instead.
     pub what: String,
 }
 
@@ -364,7 +364,7 @@ impl Reader<'_> {
                 return Err(error(self.file, number, column, what));
             }
         }
-        // Operations are large: each is moved once.
+        // Operations are large, so each is moved only once.
         found.history.operations.sort_by_cached_key(|operation| operation.call);
         found.history.caches.sort_by_key(|view| view.at);
         found.history.watches = self.streams.finish();
@@ -379,7 +379,8 @@ fn error(file: &str, number: usize, column: usize, what: impl Into<String>) -> F
 fn parse<'a, T: Deserialize<'a>>(file: &str, number: usize, line: &'a str) -> Result<T, FileError> {
     serde_json::from_str(line).map_err(|cause| {
         let text = cause.to_string();
-        // serde ends with a position in the line it was given; ours is in the file.
+        // serde's message ends with a position in the line. It is cut off, because the error has the position in the
+        // file.
         let what = text.split_once(" at line 1 column").map_or(&text[..], |(what, _)| what);
         error(file, number, cause.column().max(1), what)
     })
@@ -392,7 +393,7 @@ fn column_of(line: &str, field: &str) -> usize {
 
 fn operation(file: &str, number: usize, line: &str) -> Result<Operation, FileError> {
     let head: OperationLine<'_> = parse(file, number, line)?;
-    // Both name the call by "rpc" and skip what they do not know.
+    // Both types read the field "rpc" and skip fields that they do not know.
     let request: Request = parse(file, number, line)?;
     let wrong = |field: &str, what: &str| Err(error(file, number, column_of(line, field), what));
     if head.returned.is_some_and(|returned| returned < head.call) {

@@ -43,9 +43,9 @@ impl Event {
 pub struct Compaction {
     /// Revisions below this one can no longer be read.
     pub revision: i64,
-    /// No member had carried it out before this time.
+    /// The earliest time at which a member can have carried it out.
     pub earliest: Nanos,
-    /// The first member had carried it out by this time; `None` if it may never have happened.
+    /// The time by which the first member had carried it out; `None` if it may never have happened.
     pub latest: Option<Nanos>,
     /// The newest revision when it was carried out, or a later one, if known.
     pub after: Option<i64>,
@@ -286,7 +286,7 @@ fn by_answers(history: &History) -> Vec<Compaction> {
     let compaction = |operation: &record::Operation| {
         let Request::Compact(request) = &operation.request else { return None };
         let (latest, after) = match &operation.outcome {
-            // The header is filled in after the fact: no higher revision had been made.
+            // etcd fills in the header after the compaction, so no higher revision had been made when it was applied.
             Outcome::Answer { at, response } => (Some(*at), response.header().map(|header| header.revision)),
             Outcome::Error { error, .. } if is_definite(*error) => return None,
             Outcome::Error { .. } | Outcome::Unknown { .. } => (None, None),
@@ -355,7 +355,7 @@ mod tests {
             [(&b"z"[..], false), (&b"c"[..], true), (&b"z"[..], true), (&b"c"[..], false)],
             "put z, delete c and z, put c again"
         );
-        // One revision before, c existed; what the transaction itself had made did not.
+        // One revision before, c existed, and the keys that the transaction itself made did not.
         let before: Vec<Option<i64>> =
             events.iter().map(|event| Some(truth.before(event)?.mod_revision)).collect();
         assert_eq!(before, [None, Some(2), None, Some(2)]);

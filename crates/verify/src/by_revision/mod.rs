@@ -27,7 +27,7 @@ use numbers::Numbers;
 pub struct ByRevision {
     /// The operations.
     pub history: revision::History,
-    /// What each revision did.
+    /// What each revision changed.
     pub evidence: Evidence,
     /// The number of each operation in the record's history.
     pub numbers: Vec<u32>,
@@ -121,7 +121,7 @@ fn engine_position(operation: &Operation) -> Option<EnginePosition> {
     }
 }
 
-/// What each revision did, and which of them no operation known to the engine made.
+/// What each revision changed, and which revisions none of the converted operations made.
 fn evidence(
     history: &History,
     start_revision: i64,

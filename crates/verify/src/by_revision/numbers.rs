@@ -13,7 +13,7 @@ use revision::Keys;
 use super::NotConvertible;
 use crate::k1::Known;
 
-/// The numbers.
+/// The numbers of all keys and values.
 #[derive(Debug)]
 pub(super) struct Numbers<'a> {
     /// Sorted; a key's number is its index.

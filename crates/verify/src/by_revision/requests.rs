@@ -25,7 +25,7 @@ pub(super) enum EngineOperation {
     Wide(Box<Wide>),
 }
 
-/// The number, if it fits.
+/// The number in 32 bits, if it fits.
 pub(super) fn number(number: i64) -> Result<u32, NotConvertible> {
     u32::try_from(number).map_err(|_| NotConvertible::Numbers(format!("{number} is beyond 32 bits")))
 }
@@ -234,7 +234,7 @@ fn step(op: &RequestOp, numbers: &Numbers<'_>) -> Option<Result<Step, NotConvert
 
 fn compare(compare: &Compare, numbers: &Numbers<'_>) -> Result<revision::Compare, NotConvertible> {
     let at = |at: i64| number(at);
-    // An operand that is left out is 0 (etcd's getters of a union).
+    // If the operand is left out, etcd compares with 0 (the getters of its union).
     let target = match (CompareTarget::try_from(compare.target), &compare.target_union) {
         (Ok(CompareTarget::Value), Some(TargetUnion::Value(value))) => Target::Value(numbers.value(value)?),
         (Ok(CompareTarget::Version), Some(TargetUnion::Version(version))) => Target::Version(at(*version)?),

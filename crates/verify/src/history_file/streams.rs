@@ -98,7 +98,7 @@ impl Streams {
             (None, None, Some(CLOSED)) => stream.ended = Some((at, StreamEnd::Closed)),
             (None, None, Some(BROKEN)) => stream.ended = Some((at, StreamEnd::Broken)),
             (None, None, Some(REFUSED)) => {
-                // A text that is none of etcd's comes from the transport.
+                // An error text that is none of etcd's comes from the transport.
                 let reason = reason.and_then(|reason| Error::from_text(&reason.message));
                 stream.ended = Some((at, reason.map_or(StreamEnd::Broken, StreamEnd::Refused)));
             }

@@ -262,10 +262,12 @@ impl<'a> Graph<'a> {
         self.compactions.get(at).map(|(_, node)| *node)
     }
 
-    /// Edges between nodes, and from a node into the chain of calls.
+    /// The edges of the graph: for each node, the nodes that come after it. To keep their number low, real time is not
+    /// an edge for each pair. Instead, every call is a node too; it leads to the next call and to its own operation,
+    /// and each return leads to the first call after it.
     fn edges(&self, violations: &mut Vec<Violation>) -> Vec<Vec<usize>> {
         let count = self.nodes.len();
-        // A node's number is its index in the order of calls; its call itself is `count` further on.
+        // Nodes are numbered in the order of calls. The call of node `at` is node `count + at`.
         let mut edges: Vec<Vec<usize>> = vec![Vec::new(); 2 * count];
         for (at, node) in self.nodes.iter().enumerate() {
             edges[count + at].push(at);
@@ -297,9 +299,10 @@ impl<'a> Graph<'a> {
         edges
     }
 
-    /// An operation that was refused a revision comes after all that still got that revision or an earlier one, even
-    /// if it is not known what compacted it. Each refused revision gets an extra node: all these lead to it, and it
-    /// leads to the refusals and to the node of the next higher revision.
+    /// Adds edges for refusals. An operation that was refused a revision as compacted comes after all reads that still
+    /// returned that revision or an earlier one, even if it is not known what compacted it. Each refused revision gets
+    /// an extra node: those reads lead to it, and it leads to the refusals and to the extra node of the next higher
+    /// revision.
     fn refusals(&self, edges: &mut Vec<Vec<usize>>) {
         let mut refused: Vec<(i64, usize)> = Vec::new();
         for (at, node) in self.nodes.iter().enumerate() {
@@ -380,12 +383,12 @@ impl<'a> Graph<'a> {
         let node = &self.nodes[at];
         if let Claim::Refused(error) = node.claim {
             let operation = &self.history.operations[node.operation as usize];
-            // After the last known revision, any open operation may have happened.
+            // After the last known revision, any operation without an answer may have taken effect.
             let last = Position::during(model.revision());
             let unknown = more && node.ceiling.position > last;
             let until = node.ceiling.position.min(last).revision();
-            // An operation that is refused while nothing changes was also refused right after the last change. Not
-            // every revision is tried: an answer can name one that is far beyond all others.
+            // Only the revisions of changes are tried, because the model's answer stays the same until the next
+            // change. Trying every revision could take very long, because a wrong answer can name a very high one.
             let from = earliest.position.revision();
             let mut revisions = std::iter::once(from).chain(model.changed_after(from));
             let fits = |revision: &i64| {
@@ -420,7 +423,7 @@ fn oldest_read(txn: &TxnRequest) -> Option<i64> {
     txn.parts().filter_map(revision).min()
 }
 
-/// The lowest revision that a transaction did read at; negative ones are compared with the compaction too.
+/// The lowest revision that a transaction did read at, by the branches that ran.
 fn oldest_read_done(txn: &TxnRequest, response: &TxnResponse) -> Option<i64> {
     let branch = if response.succeeded { &txn.success } else { &txn.failure };
     let of_op = |(op, response): (&RequestOp, &ResponseOp)| match (&op.request, &response.response) {
@@ -501,7 +504,7 @@ fn compacted_to_nothing(history: &History, operation: u32) -> Violation {
         .shown_by([operation as usize])
 }
 
-/// `own` is when a member last compacted on its own.
+/// A violation for a cycle. `own` is the time at which a member last compacted on its own.
 fn cycle(history: &History, stuck: &[u32], own: Option<Nanos>) -> Violation {
     let returned = |number: &u32| history.operations.get(*number as usize).and_then(|one| one.returned());
     let time = stuck.iter().filter_map(returned).max().unwrap_or(0);

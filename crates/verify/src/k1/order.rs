@@ -36,7 +36,7 @@ pub struct Step {
 /// A compaction without an answer that is known to have taken effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compaction {
-    /// Which operation; [`NOBODY`] if a member proposed it itself.
+    /// The operation's number; [`NOBODY`] if a member proposed the compaction itself.
     pub operation: u32,
     /// The revision it compacts to.
     pub revision: i64,
@@ -238,7 +238,7 @@ impl Order {
         }
     }
 
-    /// Lease operations with an answer but no evidence are placed by their answer.
+    /// Places grants and revocations that have an answer and no entry in the evidence, by their answer.
     fn place_other_leases(&mut self, history: &History, placed: &BTreeSet<usize>) {
         for (number, operation) in history.operations.iter().enumerate() {
             let lease = matches!(operation.request, Request::LeaseGrant(_) | Request::LeaseRevoke(_));
@@ -283,7 +283,8 @@ fn knows_rights(history: &History, applied: &[Applied]) -> bool {
         && changes.all(|(number, operation)| operation.response().is_none() || applied.contains(&number))
 }
 
-/// Whether the model must predict the entry's result: not if it was refused for a reason the model does not know.
+/// Whether the model must predict the result of the operation's entry. It cannot if the operation was refused for a
+/// reason that the model does not know.
 fn was_carried_out(operation: &Operation) -> bool {
     match operation.outcome {
         Outcome::Error { error, .. } => !is_definite(error) || is_modelled(error) || is_of_auth(error),
@@ -301,7 +302,7 @@ fn made_by(entry: &Applied) -> Position {
     if entry.mutated { Position::making(revision) } else { Position::during(revision) }
 }
 
-/// Whether the model needs the leases of that moment to judge the error.
+/// Whether the model needs to know which leases existed to judge the operation's error.
 fn is_about_leases(operation: &Operation) -> bool {
     match (&operation.request, &operation.outcome) {
         (Request::Put(_) | Request::Txn(_), Outcome::Error { error: Error::LeaseNotFound, .. }) => true,

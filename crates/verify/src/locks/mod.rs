@@ -149,7 +149,7 @@ fn queue_of(name: &[u8]) -> Queue {
     (prefix, end)
 }
 
-/// All queues that a client is in or asks for.
+/// The queues that the requests of a history name: those of the services, and those that clients keep themselves.
 fn queues(history: &History) -> BTreeSet<Queue> {
     let mut queues = BTreeSet::new();
     for operation in &history.operations {
@@ -169,7 +169,8 @@ fn queues(history: &History) -> BTreeSet<Queue> {
     queues
 }
 
-/// The recipe's range: the oldest key, or the youngest of those that are older than one's own.
+/// The queue that a range reads, if it is one of the recipe: for the oldest key, or for the youngest of those older
+/// than the client's own.
 fn asked_for(range: &RangeRequest) -> Option<Queue> {
     let oldest = range.sort_order == SortOrder::Ascend as i32;
     let before = range.sort_order == SortOrder::Descend as i32 && range.max_create_revision > 0;
@@ -192,7 +193,7 @@ struct Queues<'a> {
 }
 
 impl Queues<'_> {
-    /// The first in the queue at a revision.
+    /// The pair that is first in the queue at a revision.
     fn first(&self, queue: &Queue, at: i64) -> Option<KeyValue> {
         self.known.model.scan(&queue.0, &queue.1, at).min_by_key(|kv| kv.create_revision)
     }
@@ -337,9 +338,9 @@ impl Queues<'_> {
         if leads(entered) || moments.any(leads) {
             return None;
         }
-        // etcd's campaign does not check that its own key still exists once those before it are gone
-        // (`concurrency/election.go`): a candidate whose lease ended while it waited is answered that it leads. Its
-        // token is of no use any more.
+        // etcd's campaign does not check that its own key still exists when the keys before it are gone
+        // (`concurrency/election.go`). So a candidate whose lease ended while it waited is told that it leads. That is
+        // no violation, because its token no longer guards anything.
         let exists = |at: i64| {
             self.known.model.get(&leader.key, at).is_some_and(|kv| kv.create_revision == leader.rev)
         };

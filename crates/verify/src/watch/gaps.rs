@@ -9,7 +9,7 @@ use super::{Look, said, seen};
 use crate::truth::Truth;
 use crate::{Oracle, Severity, Violation};
 
-/// Where something is missing.
+/// Where a gap is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Where {
     /// Before the first event.
@@ -86,7 +86,7 @@ fn highest(ledger: &Ledger<'_>) -> Vec<u32> {
     got
 }
 
-/// Changes missing before the first one that a watcher received, as a violation of `oracle`.
+/// A violation of `oracle`, if changes are missing before the first one that the watcher received.
 pub fn missed_first(look: &Look<'_>, ledger: &Ledger<'_>, oracle: Oracle, title: &str) -> Option<Violation> {
     let gap = find(ledger, look.truth, Where::Before)?;
     let responses = [gap.jump.response];

@@ -145,7 +145,7 @@ impl Report {
     }
 }
 
-/// A violation in what a watcher received, with the responses that show it.
+/// A violation about a watcher, with the responses that prove it.
 fn seen(watcher: &Watcher<'_>, oracle: Oracle, at: Nanos, title: &str, responses: &[usize]) -> Violation {
     let created = match watcher.revision {
         NOT_RECORDED => String::new(),

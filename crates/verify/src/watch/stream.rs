@@ -133,7 +133,7 @@ pub enum Wrong<'a> {
     Between,
 }
 
-/// What is in a stream.
+/// The content of a stream.
 #[derive(Debug, Default)]
 pub struct Transcript<'a> {
     /// Its watchers, in the order of their creation.

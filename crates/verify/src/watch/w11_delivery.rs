@@ -63,7 +63,7 @@ pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option
     )
 }
 
-/// Creations without an answer.
+/// Finds a creation that had to be answered by the end of the run.
 pub fn unanswered(look: &Look<'_>, stream: &WatchStream, transcript: &Transcript<'_>) -> Option<Violation> {
     let (sent, request) = transcript.unanswered.iter().find(|(sent, _)| look.is_due(stream, *sent))?;
     let end = look.record.stats.virtual_ns;

@@ -29,7 +29,7 @@ pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option
     found.or_else(|| passed_over(look, ledger))
 }
 
-/// A watcher that was cancelled by a compaction.
+/// Checks the reason of a watcher that a compaction cancelled.
 fn cancelled(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
     let Some(End::Compacted { at, revision, response }) = ledger.watcher.end else { return None };
     *looked += 1;
@@ -59,7 +59,7 @@ fn cancelled(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option
     })
 }
 
-/// A watcher that skipped compacted revisions.
+/// Finds compacted revisions that a watcher skipped.
 fn passed_over(look: &Look<'_>, ledger: &Ledger<'_>) -> Option<Violation> {
     let gap = gaps::find(ledger, look.truth, Where::Compacted)?;
     let title = "a watcher skipped compacted revisions without being cancelled";
@@ -75,7 +75,7 @@ fn passed_over(look: &Look<'_>, ledger: &Ledger<'_>) -> Option<Violation> {
     )
 }
 
-/// A watcher that should have been cancelled at once, and was not.
+/// Checks that a watcher whose first revisions were compacted before it was created was cancelled.
 fn kept(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
     let watcher = ledger.watcher;
     let start = watcher.request.start_revision;
@@ -106,7 +106,7 @@ fn kept(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Viol
     )
 }
 
-/// Responses of a stream that are out of order.
+/// Finds a response that the stream should not have had.
 pub fn slips(look: &Look<'_>, stream: &WatchStream, transcript: &Transcript<'_>) -> Option<Violation> {
     transcript.slips.iter().find_map(|slip| {
         let (at, response) = &stream.received[slip.response];

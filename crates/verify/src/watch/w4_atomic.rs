@@ -19,7 +19,7 @@ pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option
     split(ledger).or_else(|| torn(look, ledger, looked))
 }
 
-/// A revision in two responses.
+/// Finds a revision whose changes came in two responses.
 fn split(ledger: &Ledger<'_>) -> Option<Violation> {
     let mut place: BTreeMap<i64, usize> = BTreeMap::new();
     let mut last = None;
@@ -40,7 +40,7 @@ fn split(ledger: &Ledger<'_>) -> Option<Violation> {
     None
 }
 
-/// A revision of which only a part arrived.
+/// Finds a revision of which only a part arrived.
 fn torn(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Violation> {
     for revision in ledger.expected.chunk_by(|one, next| one.revision == next.revision) {
         let mut got = revision.iter().filter_map(|expected| expected.got).peekable();
@@ -72,7 +72,7 @@ fn torn(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option<Viol
     None
 }
 
-/// What is wrong with a stream's fragments.
+/// Finds a response of a stream that is wrong as a fragment.
 pub fn slips(stream: &WatchStream, transcript: &Transcript<'_>) -> Option<Violation> {
     transcript.slips.iter().find_map(|slip| {
         let (title, sentence) = match slip.what {

@@ -40,7 +40,7 @@ pub fn check(look: &Look<'_>, ledger: &Ledger<'_>, looked: &mut usize) -> Option
     None
 }
 
-/// The state while walking through the replies.
+/// The state of the check, which goes through the replies one by one.
 struct Walk<'a, 'b> {
     ledger: &'b Ledger<'a>,
     /// The index of the first expected change that neither arrived nor was skipped.

@@ -24,10 +24,10 @@ use crate::model::Leases;
 /// step.
 const TRIAL: u64 = 20;
 
-/// A revision that something unacknowledged must have made, and the choice for it.
+/// A revision that no answer acknowledges, with the choices for it.
 struct Gap {
     revision: i64,
-    /// The step at which it was found missing.
+    /// The index of the step before which the revision must have been made.
     at: usize,
     choices: Vec<Choice>,
     /// The index of the next choice to try.
@@ -40,7 +40,7 @@ struct Gap {
     leases: Leases,
 }
 
-/// The search.
+/// The search, with its choices so far.
 pub struct Search<'a> {
     history: &'a History,
     steps: &'a [Step],
@@ -112,7 +112,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Searches to the end.
+    /// Searches until everything is explained, or no explanation is left, or the budget is used up.
     pub fn run(&mut self) -> SearchEnd {
         loop {
             let next = self.go_on();
@@ -130,7 +130,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Who made which revision.
+    /// The source that is chosen for each gap.
     pub fn made(&self) -> Vec<(i64, Source)> {
         let made = |gap: &Gap| Some((gap.revision, gap.choices[gap.chosen?].source));
         self.gaps.iter().filter_map(made).collect()
@@ -230,7 +230,7 @@ impl<'a> Search<'a> {
         self.culprits(&spans, false)
     }
 
-    /// Opens a gap and fills it. Returns whether the search goes on.
+    /// Opens a gap at this revision and fills it. Returns whether the search continues.
     fn open_gap(&mut self, revision: i64) -> bool {
         let mut culprits = BTreeSet::new();
         let believed = self.observations.believes(revision);
@@ -253,7 +253,7 @@ impl<'a> Search<'a> {
         self.choose()
     }
 
-    /// Fills the last gap with its next choice, or goes back. Returns whether the search goes on.
+    /// Fills the last gap with its next choice, or goes back. Returns whether the search continues.
     fn choose(&mut self) -> bool {
         let number = self.gaps.len() - 1;
         loop {
@@ -314,7 +314,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The last gap has no choice left. Returns whether the search goes on.
+    /// Handles the last gap if it has no choice left. Returns whether the search continues.
     fn exhausted(&mut self) -> bool {
         let Some(gap) = self.gaps.pop() else { return false };
         if gap.at >= self.steps.len() {
