@@ -70,7 +70,7 @@ impl Clock {
     }
 
     /// The wall clock at a true time, in nanoseconds since 1970.
-    pub(crate) fn wall(&self, now: Nanos) -> i64 {
+    pub(crate) fn wall_clock(&self, now: Nanos) -> i64 {
         let swing = match self.swing {
             None => 0,
             Some((since, Swing::Strobe { by, period })) => {
@@ -134,7 +134,7 @@ mod tests {
     fn the_wall_clock_swings_and_comes_back() {
         let mut clock = Clock::new(EXACT);
         clock.set_swing(0, Some(Swing::Sine { by: 1_000, period: 4_000 }));
-        let off = |clock: &Clock, now: u64| clock.wall(now) - EPOCH - now as i64;
+        let off = |clock: &Clock, now: u64| clock.wall_clock(now) - EPOCH - now as i64;
         assert_eq!(off(&clock, 0), 0);
         assert!((990..=1_000).contains(&off(&clock, 1_000)));
         assert!((-1_000..=-990).contains(&off(&clock, 3_000)));

@@ -135,6 +135,7 @@ impl Process {
         }
     }
 
+    /// Whether it has recovered and not ended. A paused process counts: its kernel still acknowledges packets.
     pub(crate) fn is_up(&self) -> bool {
         matches!(self.state, State::Running | State::Paused)
     }
@@ -176,7 +177,7 @@ impl Process {
             Stop::Crash => format!("it was killed {at}"),
             Stop::PowerLoss => format!("it lost power {at}"),
             Stop::Fatal(why) => format!("it ended itself {at}: {why}"),
-            Stop::Panic(words) => format!("it panicked {at}: {words}"),
+            Stop::Panic(text) => format!("it panicked {at}: {text}"),
             Stop::Refused(why) => format!("it refused to start {at}: {why}"),
             Stop::Removed => format!("it learned {at} that it is no longer a member"),
         }

@@ -68,10 +68,12 @@ impl Settle {
         }
     }
 
+    /// Whether the chaos phase is over.
     pub(crate) fn has_begun(&self) -> bool {
         self.healed_at.is_some()
     }
 
+    /// The operation number of the final read, while it is under way.
     pub(crate) fn current(&self) -> Option<u64> {
         self.current
     }
@@ -87,16 +89,19 @@ impl Settle {
         self.core.iter().filter(|(_, expected)| **expected).map(|(member, _)| member).collect()
     }
 
+    /// How long the final read waits for an answer before the next attempt; our choice.
     pub(crate) fn read_timeout(&self) -> Nanos {
         3 * SECOND
     }
 
+    /// The final read ended; `succeeded` if it was answered.
     pub(crate) fn ended(&mut self, succeeded: bool) {
         self.current = None;
         self.attempts += 1;
         self.answered |= succeeded;
     }
 
+    /// The state of a member at the end of the run, for the record.
     pub(crate) fn end_of(&self, process: &Process) -> MemberEnd {
         let status = process.member.as_ref().map(member::Member::status);
         MemberEnd {
@@ -154,6 +159,7 @@ impl World<'_> {
         self.processes.ids().map(|member| able.contains(&member)).collect()
     }
 
+    /// Checks whether the cluster has settled, and ends the run if it has or if the time is over.
     pub(crate) fn settle_check(&mut self) {
         let now = self.now();
         let begun = self.settle.healed_at.expect("the settle phase has begun when it is checked");

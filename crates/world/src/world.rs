@@ -281,7 +281,7 @@ impl<'a> World<'a> {
         let incarnation = self.processes[member].incarnation + 1;
         self.note_of(member, Fact::Started { incarnation });
         let process = &mut self.processes[member];
-        context::enter(now, member, process.clock.wall(now));
+        context::enter(now, member, process.clock.wall_clock(now));
         if let Some((nth, power)) = process.crash_in_recovery.take() {
             process.armed_power = power;
             process.disk.crash_at(process.disk.ordinal() + nth);
@@ -489,12 +489,12 @@ impl<'a> World<'a> {
     fn step_member(&mut self, member: MemberId, input: Input) {
         let now = self.queue.now();
         let process = &mut self.processes[member];
-        context::enter(now, member, process.clock.wall(now));
-        let state_machine = process.member.as_mut().expect("a process that runs has a member");
-        let (own_now, wall) = (process.clock.monotonic(now), process.clock.wall(now));
+        context::enter(now, member, process.clock.wall_clock(now));
+        let running = process.member.as_mut().expect("a process that runs has a member");
+        let (own_now, wall_clock) = (process.clock.monotonic(now), process.clock.wall_clock(now));
         process.disk.begin_section(now);
         let effects = &mut **process.effects.get_or_insert_default();
-        let stepped = catch_unwind(AssertUnwindSafe(|| state_machine.step(own_now, wall, input, effects)));
+        let stepped = catch_unwind(AssertUnwindSafe(|| running.step(own_now, wall_clock, input, effects)));
         let section = process.disk.end_section();
         context::leave(now);
         if let Err(panic) = stepped {
@@ -641,8 +641,8 @@ impl<'a> World<'a> {
         if process.state != State::Running {
             return;
         }
-        let Some(state_machine) = &process.member else { return };
-        let Some(at) = process.clock.true_time_of(state_machine.wake_at()) else { return };
+        let Some(running) = &process.member else { return };
+        let Some(at) = process.clock.true_time_of(running.wake_at()) else { return };
         // A wake-up that was due while the process was paused happens now.
         let at = at.max(self.queue.now());
         if at < process.wake {
@@ -810,6 +810,7 @@ impl<'a> World<'a> {
         }
     }
 
+    /// Gives the content of a packet to its member.
     fn arrives_at_member(&mut self, member: MemberId, from: MemberId, body: Body) {
         match body {
             Body::Raft(message) => self.feed(member, Input::Message(message)),
@@ -836,6 +837,7 @@ impl<'a> World<'a> {
         }
     }
 
+    /// Gives the content of a packet to its client.
     fn arrives_at_client(&mut self, client: usize, body: Body) {
         let now = self.queue.now();
         match body {

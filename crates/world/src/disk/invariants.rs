@@ -1,4 +1,5 @@
-//! The invariants that no test from outside can see, checked while everything happens at random.
+//! A test of invariants that only code inside this module can see: random operations, faults and crashes, and after
+//! each step a check of every file.
 
 use bytes::Bytes;
 use keyed::{Domain, Draw, Keyed};

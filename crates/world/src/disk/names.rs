@@ -11,7 +11,7 @@ use member::disk::Path;
 
 use super::survival;
 
-/// A file's number. It never changes, whatever the file is named, and is not reused.
+/// A file's number. It does not change when the file is renamed, and is not reused.
 pub(super) type FileId = u32;
 
 /// The names of a disk.

@@ -43,7 +43,7 @@ pub(super) struct Extent {
     pub(super) file_len: u64,
 }
 
-/// An operation that failed, and what it touched nevertheless.
+/// An operation that failed, and what it changed before that.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) kind: DiskErrorKind,

@@ -46,6 +46,7 @@ impl World<'_> {
         self.set_clocks(members, |clock| clock.set_swing(now, None));
     }
 
+    /// Changes the clocks of members, and schedules their wake-ups anew.
     fn set_clocks(&mut self, members: &[MemberId], set: impl Fn(&mut Clock)) {
         for &member in members {
             set(&mut self.processes[member].clock);

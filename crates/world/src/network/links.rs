@@ -45,10 +45,12 @@ impl LinkState {
         LinkState { keyed: Keyed::new(seed, LINK).split(pair), sent: 0, free_at: 0, overlays: Vec::new() }
     }
 
+    /// Puts a fault's behaviour in place of the usual one.
     pub(crate) fn overlay(&mut self, fault: u32, link: Link) {
         self.overlays.push((fault, link));
     }
 
+    /// Removes a fault's behaviour.
     pub(crate) fn remove_overlay(&mut self, fault: u32) {
         self.overlays.retain(|(other, _)| *other != fault);
     }

@@ -275,8 +275,8 @@ impl General<'_> {
         let mut judged = Judgement::new(name, "general", history.len());
         (judged.components, judged.steps) = (report.components, report.steps);
         match report.verdict {
-            Verdict::Linearizable(witness) => {
-                assert_valid(validate::linearization(model, history, &witness), "order");
+            Verdict::Linearizable(order) => {
+                assert_valid(validate::linearization(model, history, &order), "order");
             }
             Verdict::NotLinearizable(mut violation) => {
                 judged.verdict = End::Violation;

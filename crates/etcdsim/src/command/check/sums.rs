@@ -117,8 +117,8 @@ impl General<'_> {
         let wall_max = self.budget.wall_max.map(|wall| wall / 2);
         let budget = Budget { explain: false, wall_max, ..self.budget.clone() };
         let report = linear::check(&model, history, &budget);
-        let linear::Verdict::Linearizable(witness) = report.verdict else { return None };
-        assert_valid(validate::linearization(&model, history, &witness), "order");
+        let linear::Verdict::Linearizable(order) = report.verdict else { return None };
+        assert_valid(validate::linearization(&model, history, &order), "order");
         let mut judged = Judgement::new("bank", "general", history.len());
         (judged.components, judged.steps) = (report.components, report.steps);
         Some(judged)
