@@ -45,7 +45,7 @@ impl Member {
     #[inline]
     pub(crate) fn pass(&mut self, point: Failpoint, effects: &mut Effects) {
         if self.failpoint.is_some() {
-            strike(&mut self.failpoint, point, effects);
+            act(&mut self.failpoint, point, effects);
         }
     }
 }
@@ -57,7 +57,7 @@ impl Member {
     pub(crate) fn pass_before(&mut self, point: Failpoint, first: usize, effects: &mut Effects) {
         if self.failpoint.is_some() {
             let after = effects.watch.split_off(first);
-            strike(&mut self.failpoint, point, effects);
+            act(&mut self.failpoint, point, effects);
             effects.watch.extend(after);
         }
     }
@@ -65,7 +65,7 @@ impl Member {
 
 /// Crashes or pauses the process if the armed failpoint is `point` and has been passed often enough.
 #[cold]
-pub(crate) fn strike(failpoint: &mut Option<Armed>, point: Failpoint, effects: &mut Effects) {
+fn act(failpoint: &mut Option<Armed>, point: Failpoint, effects: &mut Effects) {
     let Some(armed) = failpoint.as_mut().filter(|armed| armed.point == point) else { return };
     if armed.skip > 0 {
         armed.skip -= 1;

@@ -80,10 +80,10 @@ pub(crate) fn decode_rest(mut bytes: Bytes, config: &Config) -> Result<(Cluster,
 impl Member {
     /// A hash over all replicated state. Its cost does not depend on the store's size.
     pub(crate) fn state_hash(&self) -> u64 {
-        let words = [self.store.state_hash(), self.cluster.hash(), self.auth.hash()];
+        let parts = [self.store.state_hash(), self.cluster.hash(), self.auth.hash()];
         let mut bytes = [0_u8; 24];
-        for (place, word) in bytes.chunks_exact_mut(8).zip(words) {
-            place.copy_from_slice(&word.to_le_bytes());
+        for (place, part) in bytes.chunks_exact_mut(8).zip(parts) {
+            place.copy_from_slice(&part.to_le_bytes());
         }
         xxh3_64(&bytes)
     }

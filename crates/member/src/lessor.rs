@@ -144,7 +144,7 @@ impl Lessor {
             confirmed: VecDeque::new(),
             checkpoints_in_log: BTreeSet::new(),
             in_flight: BTreeMap::new(),
-            // `server.go`: `ExpiredLeasesRetryInterval` is the request time-out.
+            // `server.go`: `ExpiredLeasesRetryInterval` is the request timeout.
             retry: config.settings.request_timeout,
             extension: config.settings.election_timeout(),
             checkpoint_interval: config.settings.lease_checkpoints(),

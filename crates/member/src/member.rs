@@ -48,9 +48,13 @@ pub struct Member {
     pub(crate) auth: AuthStore,
     pub(crate) lessor: Lessor,
     pub(crate) compactor: Compactor,
+    /// The watchers.
     pub(crate) hub: Hub,
+    /// The lock and election services.
     pub(crate) services: Services,
+    /// Requests to and from other members outside raft.
     pub(crate) calls: Calls,
+    /// Transfers of leadership that clients wait for.
     pub(crate) transfers: Vec<Transfer>,
     pub(crate) comparison: Comparison,
     /// Renewals that wait until their lease is revoked or its checkpoint applied: operation, lease, deadline.

@@ -61,7 +61,8 @@ pub enum StartError {
     /// The backend can be read, but its rows do not make a store.
     #[error("the backend's rows are invalid: {0}")]
     Store(#[from] Damaged),
-    /// The log lacks entries whose effects the backend holds, or entries that must follow the backend's.
+    /// The log and the backend do not fit together: the log begins after the backend's consistent index, or
+    /// ends before it.
     #[error(
         "the backend holds everything up to entry {backend}, the log {what}: one of the two lost what was durable"
     )]

@@ -65,7 +65,7 @@ pub(super) fn without_ranges(txn: &TxnRequest) -> TxnRequest {
 
 /// Evaluates the compares of `txn` and of the transactions nested in the chosen branches.
 fn decide(store: &Store, txn: &TxnRequest, path: &mut Vec<bool>) {
-    let succeeded = txn.compare.iter().all(|compare| holds(store, compare));
+    let succeeded = txn.compare.iter().all(|compare| is_true(store, compare));
     path.push(succeeded);
     for op in branch(txn, succeeded) {
         if let Some(Op::RequestTxn(nested)) = &op.request {
@@ -161,18 +161,18 @@ fn run(write: &mut Write<'_>, txn: &TxnRequest, path: &mut Path<'_>) -> TxnRespo
 
 /// Whether a compare is true for all keys of its range. If there is no such key, the compare is with a pair
 /// of zeros, except that a compare of the value is false.
-fn holds(store: &Store, compare: &Compare) -> bool {
+fn is_true(store: &Store, compare: &Compare) -> bool {
     let keys = KeyRange::new(&compare.key, &compare.range_end);
     let mut live = store.live(keys, store.revision()).map(|at| store.row(at)).peekable();
     match live.peek() {
-        Some(_) => live.all(|row| holds_for(compare, row)),
-        None => compare.target != CompareTarget::Value as i32 && holds_for(compare, &KeyValue::default()),
+        Some(_) => live.all(|row| is_true_for(compare, row)),
+        None => compare.target != CompareTarget::Value as i32 && is_true_for(compare, &KeyValue::default()),
     }
 }
 
 /// Whether a compare is true for a pair. As in etcd, which checks neither number, a pair counts as equal in
 /// an unknown target, and a compare with an unknown result is true.
-fn holds_for(compare: &Compare, row: &KeyValue) -> bool {
+fn is_true_for(compare: &Compare, row: &KeyValue) -> bool {
     let given = given(compare);
     let order = match CompareTarget::try_from(compare.target) {
         Ok(CompareTarget::Version) => row.version.cmp(&given.version),
@@ -246,12 +246,12 @@ mod tests {
     fn unknown_enum_numbers_are_handled_as_in_etcd() {
         let mut store = Store::new();
         store.write().put(&"a".into(), "v".into(), 0);
-        let holds = |target, result| {
+        let is_true = |target, result| {
             let compare = Compare { key: "a".into(), target, result, ..Compare::default() };
-            holds(&store, &compare)
+            is_true(&store, &compare)
         };
-        assert!(holds(9, CompareResult::Equal as i32));
-        assert!(!holds(9, CompareResult::Less as i32));
-        assert!(holds(CompareTarget::Version as i32, 9));
+        assert!(is_true(9, CompareResult::Equal as i32));
+        assert!(!is_true(9, CompareResult::Less as i32));
+        assert!(is_true(CompareTarget::Version as i32, 9));
     }
 }

@@ -26,9 +26,9 @@ pub struct Meta {
     pub conf_state: Bytes,
     /// All other replicated state: membership, alarms, users and roles. The backend does not know its format.
     pub state: Bytes,
-    /// The revision of the last applied compaction; 0 if none was ever written.
+    /// The revision of the last applied compaction, or -1 if there was none. 0 in a backend without commits.
     pub scheduled_compact: i64,
-    /// The revision of the last compaction whose scrub is finished; 0 if none was ever written.
+    /// The revision of the last compaction whose scrub is finished, or -1. 0 in a backend without commits.
     pub finished_compact: i64,
 }
 

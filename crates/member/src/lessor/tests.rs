@@ -1,3 +1,5 @@
+//! The lessor of a leader: when leases are found to have expired, and what changes that.
+
 use std::sync::Arc;
 
 use record::Probe;

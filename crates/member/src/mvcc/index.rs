@@ -63,8 +63,8 @@ impl KeyIndex {
         let older = self.0.partition_point(|change| change.at.main < revision);
         let Some(newest) = self.0[..older].last() else { return };
         let superseded = self.0.get(older).is_some_and(|next| next.at.main == revision);
-        let holds = !newest.tombstone && !superseded;
-        dropped.extend(self.0.drain(..older - usize::from(holds)).map(|change| change.at));
+        let keeps_newest = !newest.tombstone && !superseded;
+        dropped.extend(self.0.drain(..older - usize::from(keeps_newest)).map(|change| change.at));
     }
 }
 

@@ -127,9 +127,9 @@ pub(super) fn decode(key: &[u8], value: &[u8]) -> Result<(i64, Terms), Damaged> 
 
 fn digest(id: i64, terms: Terms) -> u64 {
     let mut bytes = [0_u8; 24];
-    let words = [id, terms.ttl, terms.remaining];
-    for (place, word) in bytes.chunks_exact_mut(8).zip(words) {
-        place.copy_from_slice(&word.to_le_bytes());
+    let numbers = [id, terms.ttl, terms.remaining];
+    for (place, number) in bytes.chunks_exact_mut(8).zip(numbers) {
+        place.copy_from_slice(&number.to_le_bytes());
     }
     xxh3_64(&bytes)
 }

@@ -121,11 +121,11 @@ impl Store {
     /// A hash of the rows, the leases, the revision and the compact revision. Its cost does not depend on the
     /// store's size.
     pub fn state_hash(&self) -> u64 {
-        let words =
+        let parts =
             [self.content, self.leases.content(), self.revision as u64, self.compaction.scheduled as u64];
         let mut bytes = [0_u8; 32];
-        for (place, word) in bytes.chunks_exact_mut(8).zip(words) {
-            place.copy_from_slice(&word.to_le_bytes());
+        for (place, part) in bytes.chunks_exact_mut(8).zip(parts) {
+            place.copy_from_slice(&part.to_le_bytes());
         }
         xxh3_64(&bytes)
     }

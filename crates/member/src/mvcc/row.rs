@@ -38,9 +38,9 @@ pub(super) fn decode(key: &[u8], value: Bytes) -> Result<(Revision, KeyValue), D
 /// A digest of the whole row. The sum of these digests is part of the store's hash.
 pub(super) fn digest(at: Revision, row: &KeyValue) -> u64 {
     let mut numbers = [0_u8; 40];
-    let words = [at.main, at.sub, row.create_revision, row.version, row.lease];
-    for (place, word) in numbers.chunks_exact_mut(8).zip(words) {
-        place.copy_from_slice(&word.to_le_bytes());
+    let fields = [at.main, at.sub, row.create_revision, row.version, row.lease];
+    for (place, field) in numbers.chunks_exact_mut(8).zip(fields) {
+        place.copy_from_slice(&field.to_le_bytes());
     }
     // Each part seeds the next, so no buffer is needed to concatenate them.
     xxh3_64_with_seed(&row.value, xxh3_64_with_seed(&row.key, xxh3_64(&numbers)))

@@ -225,6 +225,7 @@ impl Services {
         std::mem::take(&mut self.calls).into_keys().collect()
     }
 
+    /// The key that a call waits for was deleted, or the watcher for it ended.
     fn key_ended(&mut self, stream: u64, ended: Result<(), Error>, out: &mut Vec<Ask>) {
         let Some((operation, mut call)) = self.stop_waiting(stream) else { return };
         out.push(Ask::CloseWatch { stream });

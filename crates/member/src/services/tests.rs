@@ -1,3 +1,5 @@
+//! The lock and election services, on a server that answers their requests at once.
+
 use std::sync::Arc;
 
 use api::etcdserverpb::{DeleteRangeRequest, LeaseGrantRequest, LeaseRevokeRequest, PutRequest};

@@ -62,8 +62,9 @@ pub(super) fn proof_of_damage(
     bad: Bad,
 ) -> Option<(String, &'static str)> {
     for later in (at as usize..content.len()).step_by(ALIGNMENT).skip(1) {
-        let vouches = Header::parse(content, segment, later as u64).is_some_and(|header| header.durable > at);
-        if vouches {
+        let was_durable =
+            Header::parse(content, segment, later as u64).is_some_and(|header| header.durable > at);
+        if was_durable {
             return Some((
                 format!("{}, but the frame at byte {later} records that it was durable", bad.0),
                 "bit rot, or a lost or misdirected write",

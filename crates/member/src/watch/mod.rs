@@ -4,8 +4,8 @@
 //!
 //! A watcher is in one of three groups:
 //! - A *synced* watcher has received all changes so far, and is sent each new one when it is applied.
-//! - An *unsynced* watcher lags. A *pass* every `watch_sync_interval` (100 ms) sends such watchers what they
-//!   missed, from the store's history.
+//! - An *unsynced* watcher lags. A *pass* every `watch_sync_interval` (100 ms, as in etcd) sends such
+//!   watchers what they missed, from the store's history.
 //! - A *victim* has one response for which its stream had no room. It is retried every
 //!   `watch_victim_interval` (10 ms).
 //!
