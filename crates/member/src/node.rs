@@ -49,7 +49,8 @@ pub(crate) struct Node {
     flaws: Flaws,
     /// Whether the setting `raft-loop` is `blocking`: a ready is taken only once the one before is durable.
     blocking: bool,
-    /// The leader, and whether it is this member, as of the last ready.
+    /// The leader, and whether it is this member: as of the last ready or, with `raft-loop = "async"`, as of
+    /// the last call into raft.
     known_leader: (MemberId, bool),
     /// Readies that are not durable yet, oldest first.
     unpersisted: VecDeque<Unpersisted>,
@@ -168,7 +169,7 @@ impl Node {
         }
     }
 
-    /// Makes the leader that raft knows the one that the member knows.
+    /// Makes raft's current leader the one that the rest of the member sees.
     fn update_known_leader(&mut self) {
         self.known_leader = (MemberId::from_raft(self.raw.raft.leader_id), self.leads_in_raft());
     }

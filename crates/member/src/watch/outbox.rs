@@ -86,11 +86,11 @@ impl Outbox {
         Ok(())
     }
 
-    /// Removes progress for the whole stream from the channel. Call this when a watcher is created: its
+    /// Withdraws progress for the whole stream from the channel. Call this when a watcher is created: its
     /// control response overtakes the progress, and the client would believe that the progress holds for the
     /// new watcher, too. etcd sends it anyway (`sendLoop` of `v3rpc/watch.go` takes from both queues in any
     /// order).
-    pub(super) fn discard_progress(&mut self) {
+    pub(super) fn void_progress(&mut self) {
         self.channel.retain(|notice| notice.watch_id != NO_WATCHER);
     }
 

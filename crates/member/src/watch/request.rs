@@ -100,7 +100,7 @@ impl Hub {
         let name = Name { stream, id };
         let group = watcher.group_at(current);
         open.watchers.insert(id, watcher);
-        open.outbox.discard_progress();
+        open.outbox.void_progress();
         if request.progress_notify {
             self.watch_progress(name);
         }
