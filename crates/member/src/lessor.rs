@@ -121,7 +121,8 @@ pub(crate) struct Lessor {
     checkpoints_in_log: BTreeSet<i64>,
     /// Leases whose revocation is proposed and not yet applied, with the time of the proposal.
     in_flight: BTreeMap<i64, u64>,
-    /// After this time [`Lessor::due`] returns a lease again, and its proposed revocation counts as lost.
+    /// The request timeout. [`Lessor::due`] returns a lease again when this time has passed and the lease is
+    /// not revoked. A proposed revocation counts as lost after the same time.
     retry: u64,
     /// What a new leader adds to the time left of each lease.
     extension: u64,

@@ -19,7 +19,7 @@
 //! Not here: `Observe`, which is a stream. There are no timeouts here, because the requests of a call have
 //! their own, and no retries, as in etcd.
 //!
-//! Invariant: outside a call of these methods, each call in `calls` has exactly one number in `waiting_for`.
+//! Invariant: between two uses of [`Services`], each call in `calls` has exactly one number in `waiting_for`.
 
 mod election;
 mod lock;

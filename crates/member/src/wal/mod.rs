@@ -30,9 +30,8 @@
 //! frame of the last segment counts as such a *torn tail*, and the log is cut off before it, if
 //! 1. no later frame says, in its field *durable*, that this frame was durable, and
 //! 2. the file ends within the frame, or the frame's part of some sector is all zeros. To make this test
-//! reliable,
-//!    frames are aligned to 8 bytes and whitened: a part of a frame that was written has at least 8 bytes,
-//!    and they are all zero with a probability of 2^-64, even if the value is full of zeros.
+//!    reliable, frames are aligned to 8 bytes and whitened: a part of a frame that was written has at least 8
+//!    bytes, and they are all zero with a probability of 2^-64, even if the value is full of zeros.
 //!
 //! Every other bad frame is *damage*, and the member refuses to start. Examples are a flipped bit, a
 //! misdirected write (the header's checksum covers the offset), a lost write before a later frame, a segment
