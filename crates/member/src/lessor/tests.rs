@@ -228,7 +228,7 @@ fn at_most_sixteen_revocations_are_in_flight() {
     assert!(leader.reached(Probe::LeaseRevocationsWaitForOthers));
     leader.revoke(3);
     assert_eq!((leader.next(now), leader.next(now)), (Some(17), None));
-    // The others count as lost after a while and make room.
+    // After the request timeout the others count as lost, and new ones may be proposed.
     let later = now + config().settings.request_timeout;
     let proposed: Vec<i64> = std::iter::from_fn(|| leader.next(later)).collect();
     assert_eq!(proposed, [18, 19, 20]);

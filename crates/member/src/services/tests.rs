@@ -308,7 +308,7 @@ fn a_client_that_goes_gives_up_its_position_in_the_queue() {
     server.change(LeaseRevokeRequest { id: 1 });
     assert_eq!(locked(server.answer_to(3)).0, "l/3");
 
-    // The holder has already been answered: there is nothing to give up.
+    // The client that has the lock was answered already, so its call does not exist any more.
     server.services.abandon(3, &mut Vec::new());
     assert!(server.store.get(b"l/3").is_some());
 }
